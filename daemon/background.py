@@ -1,0 +1,77 @@
+"""The daemon in the background: starting it in a session of its own, and whether it lives."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import psutil
+
+from daemon.errors import StartFailure
+
+
+class Report:
+    """What a daemon in the background tells the command that started it, over a pipe."""
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor = descriptor
+
+    def is_wanted(self) -> bool:
+        """Say whether somebody waits for a report."""
+        return self._descriptor is not None
+
+    def up(self, url: str) -> None:
+        """Tell that the daemon is up, its front end at *url*."""
+        self._tell(f"up {os.getpid()} {url}")
+
+    def failed(self, message: str) -> None:
+        """Tell why the daemon did not come up; nothing if it was up already."""
+        self._tell(f"failed {message}")
+
+    def _tell(self, line: str) -> None:
+        if self._descriptor is not None:
+            with os.fdopen(self._descriptor, "w", encoding="utf-8") as pipe:
+                pipe.write(line)
+            self._descriptor = None
+
+
+def start(arguments: Sequence[str]) -> tuple[int, str]:
+    """Start `indico_scheduler` with *arguments* in the background; return its pid and address.
+
+    Returns when it is up; raises StartFailure with the reason if it does not come up.
+    """
+    ours, theirs = os.pipe()
+    try:
+        process = subprocess.Popen(  # noqa: S603 (this very interpreter, a module of ours)
+            [sys.executable, "-m", "daemon.cli", *arguments, "--report", str(theirs)],
+            pass_fds=[theirs],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    finally:
+        os.close(theirs)
+    with os.fdopen(ours, encoding="utf-8") as pipe:
+        kind, _, rest = pipe.read().partition(" ")
+    if kind == "up":
+        pid, _, url = rest.partition(" ")
+        process.returncode = 0  # it outlives this command, which need not wait for it
+        return int(pid), url
+    status = process.wait()
+    raise StartFailure(rest or f"the daemon ended with status {status}: see its log")
+
+
+def is_here(hostname: str | None) -> bool:
+    """Say whether *hostname* is this machine."""
+    return hostname in {socket.getfqdn(), os.uname().nodename}
+
+
+def is_gone(hostname: str | None, pid: int | None) -> bool:
+    """Say whether the process is known to have ended."""
+    if pid is None:
+        return True
+    return is_here(hostname) and not psutil.pid_exists(pid)

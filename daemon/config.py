@@ -1,0 +1,155 @@
+"""The daemon's settings: one TOML file, checked once at the door."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from daemon.errors import ConfigurationException
+from export.errors import ExportConfigurationException
+from export.settings import Settings as ExportSettings
+from scheduler.errors import SchedulerConfigurationException
+from scheduler.settings import Settings as SchedulerSettings
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+@dataclass(frozen=True)
+class Web:
+    """The web front end; without a proxy before it, leave it on 127.0.0.1."""
+
+    host: str = "127.0.0.1"
+    """The address it listens on."""
+
+    port: int = 8080
+    """The port; where it is taken, one of the next twenty. 0 for any that is free."""
+
+    threads: int = 4
+    """How many requests are answered at a time."""
+
+    trusted_proxy: str = ""
+    """The address of the proxy that is believed how a request came to it; empty for none."""
+
+
+@dataclass(frozen=True)
+class Log:
+    """Where the daemon writes what it does."""
+
+    level: str = "INFO"
+    """The least level that is written: DEBUG, INFO, WARNING, ERROR or CRITICAL."""
+
+    file: str = "var/relay.log"
+    """The file of a daemon in the background; in the foreground it writes to stderr."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings of the daemon."""
+
+    database: str = ""
+    """The URI of the database; empty for $SCHEDULER_DATABASE, else the embedded one."""
+
+    scheduler: SchedulerSettings = field(
+        default_factory=lambda: SchedulerSettings(multitask_mode="processes")
+    )
+    export: ExportSettings = field(default_factory=ExportSettings)
+    web: Web = field(default_factory=Web)
+    log: Log = field(default_factory=Log)
+
+    @classmethod
+    def read(cls, file: str | Path) -> Config:
+        """Return the settings in the TOML *file*; raises ConfigurationException naming it."""
+        try:
+            values = tomllib.loads(Path(file).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigurationException(f"the configuration {file}: {error}") from error
+        try:
+            return cls.of(values)
+        except ConfigurationException as error:
+            raise ConfigurationException(f"the configuration {file}: {error}") from error
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Config:
+        """Return the settings that *values* ask for, a table with a table for each section.
+
+        Raises ConfigurationException naming the culprit and what is known.
+        """
+        _check_names(values, cls, "")
+        sections = {name: values.get(name, {}) for name in ("scheduler", "export", "web", "log")}
+        for name, section in sections.items():
+            if not isinstance(section, Mapping):
+                raise ConfigurationException(f"{name} is {section!r}; it must be a [{name}] table")
+        return cls(
+            database=_text(values.get("database", ""), "database"),
+            scheduler=_scheduler(sections["scheduler"]),
+            export=_export(sections["export"]),
+            web=_web(sections["web"]),
+            log=_log(sections["log"]),
+        )
+
+
+def _scheduler(values: Mapping[str, Any]) -> SchedulerSettings:
+    try:
+        return SchedulerSettings.of({"multitask_mode": "processes", **values})
+    except SchedulerConfigurationException as error:
+        raise ConfigurationException(f"[scheduler] {error}") from error
+
+
+def _export(values: Mapping[str, Any]) -> ExportSettings:
+    try:
+        return ExportSettings.of(values)
+    except ExportConfigurationException as error:
+        raise ConfigurationException(f"[export] {error}") from error
+
+
+def _web(values: Mapping[str, Any]) -> Web:
+    _check_names(values, Web, "[web] ")
+    web = Web(**values)
+    _text(web.host, "[web] host")
+    _text(web.trusted_proxy, "[web] trusted_proxy")
+    for name, least, most in (("port", 0, 65535), ("threads", 1, 1000)):
+        value = getattr(web, name)
+        if type(value) is not int or not least <= value <= most:
+            raise ConfigurationException(
+                f"[web] {name} is {value!r}; it must be a whole number from {least} to {most}"
+            )
+    return web
+
+
+def _log(values: Mapping[str, Any]) -> Log:
+    _check_names(values, Log, "[log] ")
+    log = Log(**values)
+    _text(log.file, "[log] file")
+    level_number(log.level)
+    return log
+
+
+def level_number(level: Any) -> int:
+    """Return the number of the logging level named *level*; raises ConfigurationException."""
+    if level not in LEVELS:
+        raise ConfigurationException(
+            f"[log] level is {level!r}; it must be one of {', '.join(LEVELS)}"
+        )
+    return logging.getLevelNamesMapping()[level]
+
+
+def _check_names(values: Mapping[str, Any], section: type[Any], where: str) -> None:
+    known = [each.name for each in fields(section)]
+    for name in values:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ConfigurationException(
+                f"{where}unknown option {name!r}{hint} Known are: {', '.join(known)}"
+            )
+
+
+def _text(value: Any, name: str) -> str:
+    if not isinstance(value, str):
+        raise ConfigurationException(f"{name} is {value!r}; it must be a text")
+    return value

@@ -1,0 +1,141 @@
+"""The status page: what the daemon, the queues and the agents are doing, at one look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import islice
+from typing import Any, TypeAlias
+
+import transaction
+from ZODB import DB
+from ZODB.Connection import Connection
+
+from daemon.shipped import shipped
+from livesync import PushSyncAgent, SyncManager
+from scheduler import SchedulerModule, nowutc
+from scheduler.store import using
+
+ROWS = 10
+REFRESH_SECONDS = 3
+
+Rows: TypeAlias = Sequence[Sequence[Any]]
+
+STYLE = (
+    "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;"
+    "color:#222}h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}"
+    "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.25rem .75rem;"
+    "border-bottom:1px solid #ddd;overflow-wrap:anywhere}th{font-weight:600}"
+    "@media(prefers-color-scheme:dark){body{background:#181818;color:#ddd}a{color:#8bf}"
+    "th,td{border-color:#444}}"
+)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A table of the page: its title, the column heads, and what gives its rows."""
+
+    title: str
+    heads: Sequence[str]
+    rows: Callable[[], Rows]
+
+
+class Dashboard:
+    """The page of one database, with *panels* of whoever runs it below the usual ones."""
+
+    def __init__(self, database: DB, panels: Sequence[Panel] = ()) -> None:
+        self._database = database
+        self._panels = tuple(panels)
+
+    def page(self) -> str:
+        """Return the page as it is now, from one snapshot of the database."""
+        manager = transaction.TransactionManager()
+        connection = self._database.open(transaction_manager=manager)
+        try:
+            with using(connection):
+                tables = [*_tables(connection), *self._tables_of_panels()]
+        finally:
+            manager.abort()
+            connection.close()
+        return _page("".join(tables))
+
+    def _tables_of_panels(self) -> list[str]:
+        return [_table(panel.title, panel.heads, panel.rows()) for panel in self._panels]
+
+
+def _tables(connection: Connection) -> list[str]:
+    module = SchedulerModule.getDBInstance(connection)
+    status = module.getStatus()
+    running = f"running on {status['hostname']}, pid {status['pid']}"
+    counts = ("spooled", "waiting", "running", "failed", "finished")
+    return [
+        _table(
+            "Daemon",
+            ("Scheduler", "Time (UTC)"),
+            [(running if status["state"] else "not running", f"{nowutc():%Y-%m-%d %H:%M:%S}")],
+        ),
+        _table(
+            "Queues",
+            [name.capitalize() for name in counts],
+            [[status[name] for name in counts]],
+        ),
+        _table("Next tasks", ("Due (UTC)", "Task"), _next_tasks(module)),
+        _table(
+            "Agents",
+            ("Agent", "Name", "State", "Delivered up to", "Time (UTC)", "Last failure"),
+            _agents(SyncManager.getDBInstance(connection)),
+        ),
+    ]
+
+
+def _next_tasks(module: SchedulerModule) -> Rows:
+    waiting = islice(module.getWaitingQueue(), ROWS)
+    return [(f"{task.getDueOn():%Y-%m-%d %H:%M:%S}", task) for _, task in waiting]
+
+
+def _agents(manager: SyncManager) -> Rows:
+    rows = []
+    for agent_id, agent in sorted(manager.getAllAgents().items()):
+        failure = agent.last_failure if isinstance(agent, PushSyncAgent) else None
+        moment = agent.getLastDT()
+        rows.append(
+            (
+                agent_id,
+                agent.getName(),
+                "active" if agent.isActive() else "not active",
+                "nothing yet" if moment is None else agent.getLastTS(),
+                "" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}",
+                "" if failure is None else f"{failure[0]:%H:%M:%S} {failure[1]}",
+            )
+        )
+    return rows
+
+
+def _table(title: str, heads: Sequence[str], rows: Rows) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
+    lines = "".join(
+        "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    empty = f'<tr><td colspan="{len(heads)}">none</td></tr>'
+    return (
+        f"<h2>{escape(title)}</h2><table><thead><tr>{head}</tr></thead>"
+        f"<tbody>{lines or empty}</tbody></table>"
+    )
+
+
+def _links() -> str:
+    folder = shipped("docs")
+    files = sorted(folder.glob("*.md")) if folder else []
+    links = (f'<a href="/docs/{escape(file.name)}">{escape(file.stem)}</a>' for file in files)
+    return f"<p>Documentation: {' · '.join(links)}</p>" if files else ""
+
+
+def _page(content: str) -> str:
+    return (
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f'<meta http-equiv="refresh" content="{REFRESH_SECONDS}">'
+        f"<title>zodb-relay</title><style>{STYLE}</style></head>"
+        f"<body><h1>zodb-relay</h1>{content}{_links()}</body></html>\n"
+    )

@@ -1,0 +1,108 @@
+"""The sample: a category and a conference, agents that follow them, and tasks that work on them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from dateutil.rrule import SECONDLY
+from ZODB.Connection import Connection
+
+from export.model.catalogue import catalogue
+from export.model.category import Category
+from export.model.conference import Conference
+from export.model.contribution import Contribution
+from livesync import SyncManager
+from livesync import manager as livesync_manager
+from livesync.agents.folder import FolderAgent
+from livesync.agents.webhook import WebhookAgent
+from livesync.tasks import LiveSyncUpdateTask
+from scheduler import Client, nowutc
+from scheduler.store import current
+from scheduler.tasks import OneShotTask
+
+EVENT = "1"
+GRANULARITY = 1
+UPDATE_SECONDS = 3
+BEGIN = datetime(2027, 6, 14, 9, 0, tzinfo=UTC)
+SLOT = timedelta(minutes=20)
+TALKS = (
+    "Objects that outlive their process",
+    "One commit for the work and its record",
+    "What a change feed must never lose",
+    "Conflicts, and how not to have them",
+    "A worker is killed: what happens next",
+    "Clocks, zones and rules that recur",
+    "Exporting what people may see",
+    "Packing without stopping",
+)
+
+
+class DescribeEvent(OneShotTask):
+    """Writes into the sample event's description when it was run."""
+
+    def run(self) -> None:
+        """Change the description; the change is recorded with the run itself."""
+        event = catalogue(current()).event(EVENT)
+        if event is not None:
+            event.setDescription(f"Described by a task at {nowutc():%H:%M:%S} UTC")
+
+
+def is_planted(connection: Connection) -> bool:
+    """Say whether the sample's agents are in the database."""
+    return "folder" in SyncManager.getDBInstance(connection).getAllAgents()
+
+
+def plant(connection: Connection, folder: Path, url: str) -> None:
+    """Put the sample in: agents for *folder* and *url*, the event, and the tasks.
+
+    The event of a database that has one with this id stays as it is.
+    """
+    manager = SyncManager.getDBInstance(connection)
+    if not manager.getAllAgents() and not manager.pending():
+        manager = SyncManager(GRANULARITY)
+        livesync_manager.BRANCH.replace(connection, manager)
+        connection.add(manager)
+    for agent in (
+        FolderAgent("folder", "Files of MARCXML", "", 1, folder=folder, format="marcxml"),
+        WebhookAgent("webhook", "The small receiver", "", 1, url=url),
+    ):
+        manager.registerNewAgent(agent)
+        agent.preActivate(0)
+        agent.setActive(True)
+    connection.savepoint()
+    if catalogue(connection).event(EVENT) is None:
+        _plant_event(connection)
+    client = Client(connection)
+    client.enqueue(LiveSyncUpdateTask(SECONDLY, interval=UPDATE_SECONDS))
+    client.enqueue(DescribeEvent(nowutc() + timedelta(seconds=UPDATE_SECONDS)))
+
+
+def retarget(connection: Connection, url: str) -> None:
+    """Let the webhook agent send to *url*."""
+    agent = SyncManager.getDBInstance(connection).getAllAgents().get("webhook")
+    if isinstance(agent, WebhookAgent) and agent.url != url:
+        agent.url = url
+
+
+def webhook_url(connection: Connection) -> str:
+    """Return where the webhook agent sends to; empty if there is none."""
+    agent = SyncManager.getDBInstance(connection).getAllAgents().get("webhook")
+    return agent.url if isinstance(agent, WebhookAgent) else ""
+
+
+def _plant_event(connection: Connection) -> None:
+    home = catalogue(connection)
+    category = home.category("10")
+    if category is None:
+        category = Category("10", "Conferences")
+        home.add_category(category)
+    event = Conference(EVENT, "Days of the Object Database", "A sample, to try things on")
+    home.add_event(event, category)
+    event.setDates(BEGIN, BEGIN + timedelta(days=2))
+    event.update(location="Main building", room="Auditorium")
+    for number, title in enumerate(TALKS):
+        talk = Contribution(str(number), title)
+        event.addContribution(talk)
+        talk.setDates(BEGIN + number * SLOT, BEGIN + (number + 1) * SLOT)
+        talk.update(duration=SLOT)

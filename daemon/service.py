@@ -1,0 +1,140 @@
+"""The service: database, listeners, scheduler and web front end, started in this order."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from types import TracebackType
+from typing import Self
+
+import transaction
+from ZODB.Connection import Connection
+
+from daemon.config import Config
+from daemon.dashboard import Dashboard, Panel
+from daemon.web import WebServer, front
+from export.app import make_app
+from export.model import listeners
+from export.model.catalogue import catalogue
+from livesync import SyncManager
+from scheduler import Scheduler, SchedulerModule
+from scheduler.errors import SchedulerException
+from scheduler.store import Database, default_uri, open_database, transact
+
+log = logging.getLogger(__name__)
+
+START_SECONDS = 10
+
+
+class Service:
+    """All that the daemon runs, from entering its `with` block to leaving it.
+
+    Ending is the start in reverse: the front end closes, the scheduler lets its tasks end, the
+    database is closed. *stop* is set when the scheduler has ended by itself. Raises
+    DatabaseUnavailable, SchedulerException where another scheduler is alive, DaemonException.
+    """
+
+    def __init__(self, config: Config, stop: threading.Event, panels: Sequence[Panel] = ()) -> None:
+        self._config = config
+        self._stop = stop
+        self._panels = panels
+        self.uri = config.database or default_uri()
+        self.database: Database
+        self.web: WebServer
+        self.failure: BaseException | None = None
+        """Why the scheduler ended, if nobody wanted it to."""
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self.database = open_database(self.uri)
+            stack.callback(self.database.close)
+            transact(self.database, plant, note="daemon: plant")
+            for listener in listeners.subscribe_installed():
+                stack.callback(listeners.unsubscribe, listener)
+            self._start_scheduler(stack)
+            self._start_web(stack)
+            self._closing = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        log.info("stopping")
+        self._closing.close()
+        log.info("stopped")
+
+    def health(self) -> str:
+        """Say what is wrong; nothing if all is well."""
+        if not self._thread.is_alive():
+            return "the scheduler is not running"
+        manager = transaction.TransactionManager()
+        try:
+            connection = self.database.open(transaction_manager=manager)
+            try:
+                SchedulerModule.getDBInstance(connection).getStatus()
+            finally:
+                manager.abort()
+                connection.close()
+        except Exception as error:
+            log.exception("the database does not answer")
+            return f"the database does not answer: {type(error).__name__}"
+        return ""
+
+    def _start_scheduler(self, stack: ExitStack) -> None:
+        options = asdict(self._config.scheduler)
+        self._scheduler = Scheduler(database=self.database, **options)
+        self._thread = threading.Thread(target=self._run_scheduler, name="scheduler")
+        self._thread.start()
+        stack.callback(self._end_scheduler)
+        self._wait_for_office()
+
+    def _wait_for_office(self) -> None:
+        pause = threading.Event()
+        for _ in range(START_SECONDS * 50):
+            if self.failure is not None:
+                raise self.failure
+            if transact(self.database, _is_taken_by_us):
+                return
+            pause.wait(0.02)
+
+    def _run_scheduler(self) -> None:
+        try:
+            self._scheduler.run()
+        except SchedulerException as error:
+            log.info("the scheduler ended: %s", error)  # whoever started the service is told
+            self.failure = error
+        except BaseException as error:
+            log.exception("the scheduler ended")
+            self.failure = error
+        finally:
+            self._stop.set()
+
+    def _end_scheduler(self) -> None:
+        self._scheduler.shutdown("the daemon ends")
+        self._thread.join()
+
+    def _start_web(self, stack: ExitStack) -> None:
+        export = make_app(self.database, self._config.export)
+        page = Dashboard(self.database, self._panels).page
+        self.web = WebServer(front(export, page, self.health), self._config.web)
+        stack.callback(self.web.close)
+        log.info("the front end is at %s", self.web.url)
+
+
+def plant(connection: Connection) -> None:
+    """Make or upgrade every part's place in the database."""
+    SchedulerModule.getDBInstance(connection).getStatus()
+    SyncManager.getDBInstance(connection)
+    catalogue(connection)
+
+
+def _is_taken_by_us(connection: Connection) -> bool:
+    status = SchedulerModule.getDBInstance(connection).getStatus()
+    return bool(status["state"]) and status["pid"] == os.getpid()

@@ -1,0 +1,146 @@
+"""The web front end: the export, the status page and the health check, on one port."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import waitress.server
+from waitress import wasyncore
+from werkzeug.security import safe_join
+
+from daemon.config import Web
+from daemon.errors import DaemonException
+from daemon.shipped import shipped
+
+log = logging.getLogger(__name__)
+
+PORTS_TRIED = 20
+LOOP_SECONDS = 1.0
+
+StartResponse = Callable[[str, list[tuple[str, str]]], Any]
+Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def front(export: Application, page: Callable[[], str], health: Callable[[], str]) -> Application:
+    """Return the application that answers `/`, `/health` and `/docs/`, and leaves all else.
+
+    *page* gives the status page's HTML; *health* what is wrong, nothing if all is well.
+    """
+
+    def application(environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "/")
+        own = path in {"", "/", "/health"} or path.startswith("/docs/")
+        if not own:
+            return export(environ, start)
+        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
+            return _answer(start, "405 Method Not Allowed", "only GET\n", Allow="GET, HEAD")
+        if path == "/health":
+            fault = health()
+            status = "503 Service Unavailable" if fault else "200 OK"
+            return _answer(start, status, f"{fault or 'ok'}\n")
+        if path.startswith("/docs/"):
+            return _document(start, path.removeprefix("/docs/"))
+        return _answer(start, "200 OK", page(), kind="text/html")
+
+    return application
+
+
+class WebServer:
+    """Serves *application* from threads of this process until it is closed.
+
+    Raises DaemonException where neither the port nor one of those behind it can be had.
+    """
+
+    def __init__(self, application: Application, settings: Web) -> None:
+        self._map: dict[int, Any] = {}
+        self._closing = False
+        self._server = self._bind(application, settings)
+        self.port = int(self._server.effective_port)
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        self.url = f"http://{host}:{self.port}"
+        self._thread = threading.Thread(target=self._serve, name="web", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening, let the requests at work end, and close what is open."""
+        self._closing = True
+        self._server.pull_trigger()
+        self._thread.join(5)
+        self._server.task_dispatcher.shutdown()
+        wasyncore.close_all(self._map, ignore_all=True)
+
+    def _serve(self) -> None:
+        while not self._closing:
+            wasyncore.loop(timeout=LOOP_SECONDS, map=self._map, use_poll=True, count=1)
+
+    def _bind(self, application: Application, settings: Web) -> Any:
+        last = min(settings.port + PORTS_TRIED, 65535) if settings.port else 0
+        for port in range(settings.port, last + 1):
+            try:
+                server = waitress.server.create_server(
+                    application,
+                    map=self._map,
+                    host=settings.host,
+                    port=port,
+                    threads=settings.threads,
+                    ident=None,
+                    **_proxy(settings),
+                )
+            except OSError as error:
+                wasyncore.close_all(self._map, ignore_all=True)
+                if error.errno != errno.EADDRINUSE:
+                    raise DaemonException(
+                        f"cannot listen on {settings.host} port {port}: {error.strerror or error}; "
+                        "set another host or port in [web]"
+                    ) from error
+            else:
+                if port != settings.port:
+                    log.warning("port %d is taken: port %d is used", settings.port, port)
+                return server
+        raise DaemonException(
+            f"the ports {settings.port} to {last} of {settings.host} are taken: set another one "
+            "as port in [web]"
+        )
+
+
+def _proxy(settings: Web) -> dict[str, Any]:
+    if not settings.trusted_proxy:
+        return {}
+    return {
+        "trusted_proxy": settings.trusted_proxy,
+        "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto"},
+    }
+
+
+def _document(start: StartResponse, name: str) -> Iterable[bytes]:
+    folder = shipped("docs")
+    file = safe_join(str(folder), name) if folder else None
+    if file is None or not name.endswith(".md") or not Path(file).is_file():
+        return _answer(start, "404 Not Found", "there is no such document\n")
+    return _answer(start, "200 OK", Path(file).read_text(encoding="utf-8"))
+
+
+def _answer(
+    start: StartResponse, status: str, text: str, kind: str = "text/plain", **headers: str
+) -> Iterable[bytes]:
+    body = text.encode()
+    start(
+        status,
+        [
+            ("Content-Type", f"{kind}; charset=utf-8"),
+            ("Content-Length", str(len(body))),
+            *HEADERS.items(),
+            *headers.items(),
+        ],
+    )
+    return [body]

@@ -1,0 +1,1 @@
+"""HTTP export API, fossils, and the catalogue they show."""

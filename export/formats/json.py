@@ -1,0 +1,34 @@
+"""JSON as the reference prints it: slashes escaped, dates as {date, time, tz}."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from persistent.list import PersistentList
+from persistent.mapping import PersistentMapping
+
+from export.request import ExportRequest
+
+CONTENT_TYPE = "application/json"
+
+
+def write(body: Mapping[str, Any], request: ExportRequest, *, pretty: bool) -> bytes:
+    """Return *body* as JSON; *pretty* indents it by four blanks."""
+    return dump(body, pretty).encode()
+
+
+def dump(body: Mapping[str, Any], pretty: bool) -> str:
+    """Return *body* as JSON text, in ASCII."""
+    return json.dumps(body, indent=4 if pretty else None, default=_plain).replace("/", "\\/")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        tz = str(value.tzinfo)
+        return {"date": value.date().isoformat(), "tz": tz, "time": value.time().isoformat()}
+    if isinstance(value, PersistentMapping | PersistentList):
+        return value.data
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")

@@ -1,0 +1,115 @@
+"""What answers show of events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zope.interface import taggedValue
+
+from export.fossils.contribution import IContributionFossil, IContributionWithSubContribsFossil
+from export.fossils.person import IConferenceChairFossil
+from export.fossils.placed import IPlacedFossil
+from export.fossils.session import ISessionSlotFossil
+
+# Fossils declare fields, not code: their methods have no self, and their tags are attributes.
+# mypy: disable-error-code="misc, no-untyped-def, no-untyped-call, attr-defined, override"
+# ruff: noqa: D102
+
+
+def visibility(event: Any) -> dict[str, str]:
+    """Return how far up the categories the event is listed."""
+    path = event.getOwner().getCategoryPath() if event.getOwner() is not None else []
+    if event.visibility == 0:
+        return {"id": "", "name": "Nowhere"}
+    if event.visibility > len(path):
+        return {"id": "", "name": "Everywhere"}
+    category = path[event.visibility - 1]
+    return {"id": category.getId(), "name": category.getTitle()}
+
+
+class IConferenceFossil(IPlacedFossil):
+    """An event; detail `events`."""
+
+    taggedValue("fossil", "conferenceMetadata")
+
+    def type(): ...
+    def timezone(): ...
+    def getCategory(): ...
+
+    getCategory.produce = lambda event: event.getOwner().getTitle()
+
+    def getCategoryId(): ...
+
+    getCategoryId.produce = lambda event: event.getOwner().getId()
+
+    def getAddress(): ...
+    def map_url(): ...
+
+    map_url.name = "roomMapURL"
+
+    def chairs(): ...
+
+    chairs.result = IConferenceChairFossil
+
+    def creator(): ...
+
+    creator.result = IConferenceChairFossil
+
+    def getCreationDate(): ...
+    def getModificationDate(): ...
+    def getVisibility(): ...
+
+    getVisibility.produce = visibility
+
+    def hasAnyProtection(): ...
+    def getKeywords(): ...
+    def references(): ...
+
+    references.convert = list
+
+    def organizer(): ...
+    def language(): ...
+    def label(): ...
+    def note(): ...
+
+
+class IConferenceWithContribsFossil(IConferenceFossil):
+    """An event; detail `contributions`."""
+
+    taggedValue("fossil", "conferenceMetadataWithContribs")
+
+    def getContributionList(): ...
+
+    getContributionList.name = "contributions"
+    getContributionList.result = IContributionFossil
+    getContributionList.filterBy = "access"
+
+
+class IConferenceWithSubContribsFossil(IConferenceFossil):
+    """An event; detail `subcontributions`."""
+
+    taggedValue("fossil", "conferenceMetadataWithSubContribs")
+
+    def getContributionList(): ...
+
+    getContributionList.name = "contributions"
+    getContributionList.result = IContributionWithSubContribsFossil
+    getContributionList.filterBy = "access"
+
+
+class IConferenceWithSessionsFossil(IConferenceFossil):
+    """An event; detail `sessions`: contributions of a session are inside it."""
+
+    taggedValue("fossil", "conferenceMetadataWithSessions")
+
+    def getContributionList(): ...
+
+    getContributionList.name = "contributions"
+    getContributionList.result = IContributionWithSubContribsFossil
+    getContributionList.filterBy = "outside_sessions"
+
+    def getSessionSlotList(): ...
+
+    getSessionSlotList.name = "sessions"
+    getSessionSlotList.result = ISessionSlotFossil
+    getSessionSlotList.filterBy = "access"

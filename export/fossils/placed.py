@@ -1,0 +1,91 @@
+"""What answers show of everything that has a time and a place."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, tzinfo
+from typing import Any
+
+from zope.interface import taggedValue
+
+from export.fossilize import IFossil
+from export.fossils.material import IFolderFossil, IMaterialFossil
+
+# Fossils declare fields, not code: their methods have no self, and their tags are attributes.
+# mypy: disable-error-code="misc, no-untyped-def, no-untyped-call, attr-defined, override"
+# ruff: noqa: D102
+
+
+def in_zone(moment: datetime | None, tz: tzinfo | None = None) -> datetime | None:
+    """Return *moment* as the clocks of *tz* show it."""
+    return moment.astimezone(tz) if moment is not None and tz is not None else moment
+
+
+def minutes(duration: timedelta) -> int | None:
+    """Return whole minutes; None for no time at all."""
+    return int(duration.total_seconds() // 60) if duration else None
+
+
+def absolute(url: str, base_url: str = "") -> str:
+    """Return the address of what *url* names, a path of this installation or an address."""
+    return url if "://" in url else base_url + url
+
+
+def allowed(obj: Any) -> dict[str, list[str]]:
+    """Return who may see a restricted object, by its rule or one above."""
+    return {"users": obj.getRecursiveAllowedToAccessList(), "groups": []}
+
+
+class IPlacedFossil(IFossil):
+    """Fields of everything that has a time and a place."""
+
+    def getId(): ...
+    def getTitle(): ...
+    def getDescription(): ...
+    def getStartDate(): ...
+
+    getStartDate.convert = in_zone
+
+    def getEndDate(): ...
+
+    getEndDate.convert = in_zone
+
+    def getLocation(): ...
+    def getRoom(): ...
+    def getRoomFullName(): ...
+
+    getRoomFullName.name = "roomFullname"
+
+    def getURL(): ...
+
+    getURL.name = "url"
+    getURL.convert = absolute
+
+    def getMaterialList(): ...
+
+    getMaterialList.name = "material"
+    getMaterialList.result = IMaterialFossil
+    getMaterialList.filterBy = "access"
+
+    def folders(): ...
+
+    folders.result = IFolderFossil
+    folders.filterBy = "access"
+
+    def getAllowed(): ...
+
+    getAllowed.produce = allowed
+    getAllowed.onlyIf = "canModify"
+
+
+class IPeriodFossil(IFossil):
+    """A stretch of time."""
+
+    taggedValue("fossil", "period")
+
+    def startDT(): ...  # noqa: N802
+
+    startDT.convert = in_zone
+
+    def endDT(): ...  # noqa: N802
+
+    endDT.convert = in_zone

@@ -1,0 +1,221 @@
+"""What answers show of sessions: an object for each slot, with its session's fields."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from zope.interface import taggedValue
+
+from export.fossilize import IFossil
+from export.fossils.contribution import IContributionWithSubContribsFossil
+from export.fossils.material import IMaterialFossil
+from export.fossils.person import ISlotChairFossil
+from export.fossils.placed import IPlacedFossil, absolute, in_zone
+
+# Fossils declare fields, not code: their methods have no self, and their tags are attributes.
+# mypy: disable-error-code="misc, no-untyped-def, no-untyped-call, attr-defined, override"
+# ruff: noqa: D102
+
+
+def _slot_title(slot: Any) -> str:
+    own = slot.getTitle()
+    return f"{slot.getSession().getTitle()}: {own}" if own else str(slot.getSession().getTitle())
+
+
+def _of_session(name: str) -> Any:
+    return lambda slot: getattr(slot.getSession(), name)
+
+
+def _or_empty(value: str | None) -> str:
+    return value or ""
+
+
+def _adjusted(getter: str) -> Any:
+    def produce(event: Any) -> datetime | None:
+        return in_zone(getattr(event, getter)(), ZoneInfo(event.timezone))
+
+    return produce
+
+
+class IConferenceOfSlotFossil(IFossil):
+    """An event, inside the answer for a slot; the adjusted dates are in its own zone."""
+
+    taggedValue("fossil", "conference")
+
+    def getId(): ...
+    def getTitle(): ...
+    def type(): ...
+    def getDescription(): ...
+    def getLocation(): ...
+    def getRoom(): ...
+    def getAddress(): ...
+    def timezone(): ...
+    def getStartDate(): ...
+
+    getStartDate.convert = in_zone
+
+    def getEndDate(): ...
+
+    getEndDate.convert = in_zone
+
+    def getAdjustedStartDate(): ...
+
+    getAdjustedStartDate.produce = _adjusted("getStartDate")
+
+    def getAdjustedEndDate(): ...
+
+    getAdjustedEndDate.produce = _adjusted("getEndDate")
+
+
+class IPlaceInWords(IFossil):
+    """Where something is; empty texts where nothing is known."""
+
+    def getLocation(): ...
+
+    getLocation.convert = _or_empty
+
+    def getRoom(): ...
+
+    getRoom.convert = _or_empty
+
+    def getRoomFullName(): ...
+
+    getRoomFullName.name = "roomFullname"
+    getRoomFullName.convert = _or_empty
+
+    def getAddress(): ...
+
+    getAddress.convert = _or_empty
+
+
+class ISessionFossil(IPlaceInWords):
+    """A session, inside the answer for its slot."""
+
+    taggedValue("fossil", "session")
+
+    def getId(): ...
+    def getTitle(): ...
+    def getDescription(): ...
+    def getMaterialList(): ...
+
+    getMaterialList.name = "material"
+    getMaterialList.result = IMaterialFossil
+    getMaterialList.filterBy = "access"
+
+    def getNumSlots(): ...
+
+    getNumSlots.produce = lambda session: len(session.slots)
+
+    def color(): ...
+    def text_color(): ...
+
+    text_color.name = "textColor"
+
+    def getStartDate(): ...
+
+    getStartDate.convert = in_zone
+
+    def getEndDate(): ...
+
+    getEndDate.convert = in_zone
+
+    def getConvenerList(): ...
+
+    getConvenerList.name = "sessionConveners"
+    getConvenerList.result = ISlotChairFossil
+
+    def is_poster(): ...
+
+    is_poster.name = "isPoster"
+
+    def getURL(): ...
+
+    getURL.name = "url"
+    getURL.convert = absolute
+
+
+class ISessionSlotFossil(IPlaceInWords, IPlacedFossil):
+    """A slot of a session, with the session's documented fields."""
+
+    taggedValue("fossil", "sessionMetadata")
+
+    def getId(): ...
+
+    getId.produce = lambda slot: f"{slot.getSession().getId()}-{slot.getId()}"
+
+    def getTitle(): ...
+
+    getTitle.produce = _slot_title
+
+    def slotTitle(): ...  # noqa: N802
+
+    slotTitle.produce = lambda slot: slot.getTitle()
+    slotTitle.name = "slotTitle"
+
+    def getDescription(): ...
+
+    getDescription.produce = lambda slot: slot.getSession().getDescription()
+
+    def getURL(): ...
+
+    getURL.name = "url"
+    getURL.produce = lambda slot: slot.getSession().getURL()
+    getURL.convert = absolute
+
+    def isPoster(): ...
+
+    isPoster.produce = _of_session("is_poster")
+
+    def getColor(): ...
+
+    getColor.produce = _of_session("color")
+
+    def getTextColor(): ...
+
+    getTextColor.produce = _of_session("text_color")
+
+    def getNumSlots(): ...
+
+    getNumSlots.produce = lambda slot: len(slot.getSession().slots)
+
+    def conveners(): ...
+
+    conveners.result = ISlotChairFossil
+
+    def getSessionConveners(): ...
+
+    getSessionConveners.produce = lambda slot: slot.getSession().getConvenerList()
+    getSessionConveners.result = ISlotChairFossil
+
+    def getSession(): ...
+
+    getSession.result = ISessionFossil
+
+    def getConference(): ...
+
+    getConference.produce = lambda slot: slot.getSession().getConference()
+    getConference.result = IConferenceOfSlotFossil
+
+    def inheritLoc(): ...  # noqa: N802
+
+    inheritLoc.produce = lambda slot: slot.location is None
+    inheritLoc.name = "inheritLoc"
+
+    def inheritRoom(): ...  # noqa: N802
+
+    inheritRoom.produce = lambda slot: slot.room is None
+    inheritRoom.name = "inheritRoom"
+
+    def getMaterialList(): ...
+
+    getMaterialList.name = "material"
+    getMaterialList.produce = lambda slot: slot.getSession().getMaterialList()
+    getMaterialList.result = IMaterialFossil
+    getMaterialList.filterBy = "access"
+
+    def contributions(): ...
+
+    contributions.result = IContributionWithSubContribsFossil
+    contributions.filterBy = "access"

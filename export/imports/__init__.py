@@ -1,0 +1,1 @@
+"""Importers: from a file of another system into the catalogue."""

@@ -1,0 +1,1 @@
+"""The catalogue: categories, events and what is in them, as persistent objects."""

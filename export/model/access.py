@@ -1,0 +1,141 @@
+"""Who may see and change an object: its own rule, or its owner's where it has none.
+
+A user is named by a text, as API keys name them; None is somebody unknown.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any
+
+from persistent import Persistent
+
+from export.fossilize import Fossilizable
+from export.model.listeners import announce
+
+
+class Protection(IntEnum):
+    """Whom an object is open to."""
+
+    PUBLIC = -1
+    INHERITING = 0
+    RESTRICTED = 1
+
+
+class Protected(Persistent, Fossilizable):
+    """An object of the catalogue with an owner and an access rule.
+
+    Two transactions that change the same object conflict; the later one is done again.
+    """
+
+    STANDS_ALONE = False
+    """Whether such an object may be in the catalogue without an owner."""
+
+    _owner: Any = None
+    _protection = Protection.INHERITING
+    _allowed: frozenset[str] = frozenset()
+    _managers: frozenset[str] = frozenset()
+
+    def getOwner(self) -> Any:
+        """Return the object that this one is in; None for the root, and for what was removed."""
+        return self._owner
+
+    def getGuard(self) -> Any:
+        """Return the object whose rule holds where this one has none: its owner."""
+        return self._owner
+
+    def setOwner(self, owner: Any) -> None:
+        """Take *owner* for the object that this one is in; only the owner calls this."""
+        self._owner = owner
+
+    def getAccessProtectionLevel(self) -> int:
+        """Return this object's own Protection."""
+        return int(self._protection)
+
+    def setProtection(self, level: int) -> None:
+        """Open or close this object, or (0) leave that to its owner."""
+        old, new = self._protection, Protection(level)
+        if old != new:
+            self._protection = new
+            self.tell("protectionChanged", int(old), int(new))
+
+    def isProtected(self) -> bool:
+        """Return whether this object is not open to everybody, by its own rule or its owner's."""
+        if self._protection is not Protection.INHERITING:
+            return self._protection is Protection.RESTRICTED
+        guard = self.getGuard()
+        return guard is not None and bool(guard.isProtected())
+
+    def hasAnyProtection(self) -> bool:
+        """Return whether anything keeps anybody from seeing this object."""
+        return self.isProtected()
+
+    def getAllowedToAccessList(self) -> list[str]:
+        """Return the users that may see this object while it is restricted."""
+        return sorted(self._allowed)
+
+    def getRecursiveAllowedToAccessList(self) -> list[str]:
+        """Return all who may see this object, by its rule or one above; nobody if it is open."""
+        return sorted(self.admitted()) if self.isProtected() else []
+
+    def admitted(self) -> frozenset[str]:
+        """Return who may see this object while it is restricted."""
+        guard = self.getGuard()
+        if guard is None:
+            return self._allowed | self._managers
+        inherits = self._protection is Protection.INHERITING
+        above: frozenset[str] = guard.admitted() if inherits else guard.trusted()
+        return self._allowed | self._managers | above
+
+    def trusted(self) -> frozenset[str]:
+        """Return who may change this object."""
+        guard = self.getGuard()
+        return self._managers | (guard.trusted() if guard is not None else frozenset())
+
+    def canAccess(self, user: str | None) -> bool:  # noqa: N802 (documented name)
+        """Return whether *user* may see this object."""
+        if self._protection is Protection.PUBLIC or self.canModify(user):
+            return True
+        if user is not None and user in self._allowed:
+            return True
+        if self._protection is Protection.RESTRICTED:
+            return False
+        guard = self.getGuard()
+        return guard is None or bool(guard.canAccess(user))
+
+    def canModify(self, user: str | None) -> bool:  # noqa: N802 (documented name)
+        """Return whether *user* may change this object or one that it is in."""
+        return user is not None and user in self.trusted()
+
+    def grant_access(self, user: str) -> None:
+        """Let *user* see this object."""
+        if user not in self._allowed:
+            self._allowed |= {user}
+            self.tell("accessGranted", user)
+
+    def revoke_access(self, user: str) -> None:
+        """Let *user* see this object no more, unless another rule does."""
+        if user in self._allowed:
+            self._allowed -= {user}
+            self.tell("accessRevoked", user)
+
+    def grant_modification(self, user: str) -> None:
+        """Let *user* change this object and what is in it."""
+        if user not in self._managers:
+            self._managers |= {user}
+            self.tell("modificationGranted", user)
+
+    def revoke_modification(self, user: str) -> None:
+        """Let *user* change this object no more, unless another rule does."""
+        if user in self._managers:
+            self._managers -= {user}
+            self.tell("modificationRevoked", user)
+
+    def tell(self, change: str, *args: Any) -> None:
+        """Announce a *change* of this object, if it is in the catalogue."""
+        if self.is_listed():
+            announce(change, self, *args)
+
+    def is_listed(self) -> bool:
+        """Say whether this object is in the catalogue, with all that it is a part of."""
+        return self.STANDS_ALONE or (self._owner is not None and self._owner.is_listed())

@@ -1,0 +1,37 @@
+"""Categories: the tree that events are found in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from BTrees.OOBTree import OOBTree
+
+from export.model.entry import Entry
+
+
+class Category(Entry):
+    """A place for events and further categories; the catalogue puts them there."""
+
+    STANDS_ALONE = True
+    TITLE_CHANGED = "categoryTitleChanged"
+
+    def __init__(self, id: str, title: str = "", description: str = "") -> None:
+        super().__init__(id, title, description)
+        self.subcategories = OOBTree()
+        self.conferences = OOBTree()
+
+    def getName(self) -> str:
+        """Return the title."""
+        return self._title
+
+    def getSubCategoryList(self) -> list[Category]:
+        """Return the categories directly in this one."""
+        return list(self.subcategories.values())
+
+    def getConferenceList(self) -> list[Any]:
+        """Return the events directly in this category."""
+        return list(self.conferences.values())
+
+    def getCategoryPath(self) -> list[Category]:
+        """Return the categories from this one up to the root."""
+        return [self, *(self._owner.getCategoryPath() if self._owner is not None else ())]

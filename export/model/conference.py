@@ -1,0 +1,174 @@
+"""Events: lectures, meetings and conferences."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from BTrees.OOBTree import OOBTree
+
+from export.errors import CatalogueException
+from export.fossilize import Fossilizable
+from export.model.contribution import Contribution
+from export.model.entry import Entry, Persons, Placed, natural
+from export.model.person import Person
+from export.model.session import Session
+
+EVERYWHERE = 999
+
+
+class Period(Fossilizable):
+    """A stretch of time, in aware datetimes."""
+
+    def __init__(self, start: datetime, end: datetime) -> None:
+        self.startDT = start
+        self.endDT = end
+
+
+class Conference(Placed):
+    """An event; its id is unique in the catalogue.
+
+    Contributions are kept by id, so that two transactions that add different ones to a large
+    event rarely conflict.
+    """
+
+    TITLE_CHANGED = "eventTitleChanged"
+    type: str = "meeting"
+    timezone: str = "UTC"
+    map_url: str = ""
+    chairs: Persons = ()
+    creator: Person | None = None
+    visibility: int = EVERYWHERE
+    keywords: tuple[str, ...] = ()
+    references: tuple[Any, ...] = ()
+    organizer: str = ""
+    language: Any = None
+    label: Any = None
+    note: Any = None
+
+    def __init__(self, id: str, title: str = "", description: str = "") -> None:
+        super().__init__(id, title, description)
+        self.contributions = OOBTree()
+        self.sessions = OOBTree()
+        self._created = self._modified
+
+    def getUniqueId(self) -> str:
+        """Return the id."""
+        return self._id
+
+    def parts(self) -> list[Entry]:
+        """Return the contributions; sessions are no records of their own to anybody."""
+        return list(self.getContributionList())
+
+    def getConference(self) -> Conference:
+        """Return this event."""
+        return self
+
+    def getCreationDate(self) -> datetime:
+        """Return when it was made."""
+        return self._created
+
+    def getType(self) -> str:
+        """Return `simple_event`, `meeting` or `conference`."""
+        return self.type
+
+    def getKeywords(self) -> list[str]:
+        """Return the keywords."""
+        return list(self.keywords)
+
+    def getURL(self) -> str:
+        """Return the address of its page, or the path of one on this installation."""
+        return self.url or f"/event/{self._id}/"
+
+    def getChairList(self) -> list[Person]:
+        """Return the chairs."""
+        return list(self.chairs)
+
+    def getContributionList(self) -> list[Contribution]:
+        """Return all contributions, by start and id; those without a start last."""
+        return sorted(self.contributions.values(), key=_by_start)
+
+    def getContributionById(self, contribution_id: str) -> Contribution | None:
+        """Return the contribution of that id, or None."""
+        found: Contribution | None = self.contributions.get(contribution_id)
+        return found
+
+    def addContribution(self, contribution: Contribution) -> None:
+        """Take *contribution* in. Raises CatalogueException where its id is taken."""
+        if contribution.getId() in self.contributions:
+            raise CatalogueException(
+                f"the event {self._id} has a contribution {contribution.getId()} already"
+            )
+        contribution.setOwner(self)
+        self.contributions[contribution.getId()] = contribution
+        contribution.announce_arrival()
+
+    def removeContribution(self, contribution: Contribution) -> None:
+        """Take *contribution* out of this event and its slots."""
+        contribution.announce_removal()
+        del self.contributions[contribution.getId()]
+        for slot in self.getSessionSlotList():
+            if contribution in slot.contributions:
+                slot.contributions = tuple(
+                    other for other in slot.contributions if other is not contribution
+                )
+        contribution.setOwner(None)
+
+    def getSessionList(self) -> list[Session]:
+        """Return the sessions by start."""
+        return sorted(self.sessions.values(), key=_by_start)
+
+    def getSessionSlotList(self) -> list[Any]:
+        """Return the slots of all sessions by start."""
+        return sorted((slot for one in self.sessions.values() for slot in one.slots), key=_by_start)
+
+    def addSession(self, session: Session) -> None:
+        """Take *session* in. Raises CatalogueException where its id is taken."""
+        if session.getId() in self.sessions:
+            raise CatalogueException(
+                f"the event {self._id} has a session {session.getId()} already"
+            )
+        session.setOwner(self)
+        self.sessions[session.getId()] = session
+        session.announce_arrival()
+
+    def removeSession(self, session: Session) -> None:
+        """Take *session* out; its contributions stay in the event."""
+        session.announce_removal()
+        del self.sessions[session.getId()]
+        for contribution in self.getContributionList():
+            if contribution.session is session:
+                contribution.update(session=None)
+        session.setOwner(None)
+
+    def getOccurrences(
+        self, start: datetime | None = None, end: datetime | None = None
+    ) -> list[Period]:
+        """Return for each day with entries the time from the first's start to the last's end.
+
+        Days are those of the event's zone; only what lies within *start* and *end* is given.
+        """
+        zone = ZoneInfo(self.timezone)
+        days: dict[Any, list[tuple[datetime, datetime]]] = {}
+        for entry in (*self.contributions.values(), *self.getSessionSlotList()):
+            begins, ends = entry.getStartDate(), entry.getEndDate()
+            if begins is not None and ends is not None:
+                days.setdefault(begins.astimezone(zone).date(), []).append((begins, ends))
+        return [
+            period
+            for period in (_period(day, times, zone) for day, times in sorted(days.items()))
+            if period.startDT < period.endDT
+            and (start is None or period.startDT >= start)
+            and (end is None or period.endDT <= end)
+        ]
+
+
+def _period(day: Any, times: list[tuple[datetime, datetime]], zone: ZoneInfo) -> Period:
+    last = datetime.combine(day, time(23, 59), zone).astimezone(UTC)
+    return Period(min(begins for begins, _ in times), min(last, max(ends for _, ends in times)))
+
+
+def _by_start(entry: Any) -> tuple[bool, datetime, int, str]:
+    start = entry.getStartDate()
+    return (start is None, start or datetime.max.replace(tzinfo=UTC), *natural(entry.getId()))

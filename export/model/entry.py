@@ -1,0 +1,161 @@
+"""An entry of the catalogue: what categories, events, contributions and sessions share."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from export.model.access import Protected
+from export.model.listeners import announce
+from export.model.person import Person
+from scheduler.clock import nowutc
+
+
+class Entry(Protected):
+    """An object with an id, a title and a description."""
+
+    TITLE_CHANGED: ClassVar[str | None] = None
+
+    def __init__(self, id: str, title: str = "", description: str = "") -> None:
+        self._id = str(id)
+        self._title = title
+        self._description = description
+        self._modified = nowutc()
+
+    def getId(self) -> str:
+        """Return the id; what it is unique in, the class says."""
+        return self._id
+
+    def getTitle(self) -> str:
+        """Return the title."""
+        return self._title
+
+    def setTitle(self, title: str) -> None:
+        """Give it another title."""
+        old, self._title = self._title, title
+        if old != title:
+            if self.TITLE_CHANGED:
+                self.tell(self.TITLE_CHANGED, old, title)
+            self.changed()
+
+    def getDescription(self) -> str:
+        """Return the description, which may contain HTML."""
+        return self._description
+
+    def setDescription(self, description: str) -> None:
+        """Give it another description."""
+        self.update(_description=description)
+
+    def update(self, **values: Any) -> None:
+        """Set attributes, and announce that once if anything is different."""
+        changed = {
+            name: value for name, value in values.items() if getattr(self, name, None) != value
+        }
+        for name, value in changed.items():
+            setattr(self, name, value)
+        if changed:
+            self.changed()
+
+    def parts(self) -> list[Entry]:
+        """Return what is directly in this one, and comes and goes with it."""
+        return []
+
+    def announce_arrival(self) -> None:
+        """Announce that this object is in the catalogue from now on, and its parts with it."""
+        if self.is_listed():
+            announce("created", self, self._owner)
+            for part in self.parts():
+                part.announce_arrival()
+
+    def announce_removal(self) -> None:
+        """Announce that this object is about to leave the catalogue, and its parts with it."""
+        if self.is_listed():
+            for part in self.parts():
+                part.announce_removal()
+            announce("deleted", self, self._owner)
+
+    def changed(self) -> None:
+        """Announce that something of this object is different now."""
+        self._modified = nowutc()
+        self.tell("infoChanged")
+
+    def getModificationDate(self) -> datetime:
+        """Return when its own data was changed last."""
+        return self._modified
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._id}>"
+
+
+class Placed(Entry):
+    """An entry with a time and a place; the place is its owner's where it has none.
+
+    The attributes `location`, `room`, `address` are texts or None; change them with `update`.
+    """
+
+    location: str | None = None
+    room: str | None = None
+    room_full_name: str | None = None
+    address: str | None = None
+    url: str | None = None
+    """The page, where it is not this installation's."""
+    _start: datetime | None = None
+    _end: datetime | None = None
+    materials: tuple[Any, ...] = ()
+    folders: tuple[Any, ...] = ()
+
+    def getStartDate(self) -> datetime | None:
+        """Return the beginning as an aware datetime; None while it is not scheduled."""
+        return self._start
+
+    def getEndDate(self) -> datetime | None:
+        """Return the end as an aware datetime; None while it is not scheduled."""
+        return self._end
+
+    def setDates(self, start: datetime | None, end: datetime | None) -> None:
+        """Schedule it; both are aware, or None. Raises ValueError for an end before the start."""
+        if start is not None and end is not None and end < start:
+            raise ValueError(f"{self.getTitle()!r} would end ({end}) before it starts ({start})")
+        self.update(_start=start, _end=end)
+
+    def getLocation(self) -> str | None:
+        """Return the name of the place."""
+        return self._inherited("location", "getLocation")
+
+    def getRoom(self) -> str | None:
+        """Return the name of the room."""
+        return self._inherited("room", "getRoom")
+
+    def getRoomFullName(self) -> str | None:
+        """Return the full name of the room, or its name."""
+        return self.room_full_name if self.room_full_name is not None else self.getRoom()
+
+    def getAddress(self) -> str | None:
+        """Return the postal address of the place."""
+        return self._inherited("address", "getAddress")
+
+    def getMaterialList(self) -> list[Any]:
+        """Return the materials, by title."""
+        return sorted(self.materials, key=lambda material: str(material.getTitle()))
+
+    def _inherited(self, attribute: str, getter: str) -> str | None:
+        own: str | None = getattr(self, attribute)
+        if own is not None or not isinstance(self._owner, Placed):
+            return own
+        inherited: str | None = getattr(self._owner, getter)()
+        return inherited
+
+
+def own_all(owner: Any, parts: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Make *owner* the owner of all *parts*, and return them."""
+    for part in parts:
+        part.setOwner(owner)
+    return parts
+
+
+def natural(name: str) -> tuple[int, str]:
+    """Return a sort key for ids: numbers by their value, before them what is no number."""
+    return (int(name) if name.isascii() and name.isdigit() and len(name) < 20 else 0, name)
+
+
+Persons = tuple[Person, ...]

@@ -1,0 +1,83 @@
+"""Materials with their resources, and folders with their attachments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from export.fossilize import Fossilizable
+from export.model.access import Protected
+from export.model.entry import own_all
+
+
+@dataclass(frozen=True)
+class Link(Fossilizable):
+    """A resource that is elsewhere."""
+
+    name: str
+    url: str
+
+
+@dataclass(frozen=True)
+class LocalFile(Fossilizable):
+    """A resource that is a file."""
+
+    id: str
+    name: str
+    file_name: str
+    url: str
+
+
+class Material(Protected):
+    """A titled list of resources, as Links and LocalFiles."""
+
+    def __init__(self, id: str, title: str, resources: tuple[Any, ...] = ()) -> None:
+        self.id = id
+        self.title = title
+        self.resources = resources
+
+    def getId(self) -> str:
+        """Return the id, unique in what it belongs to."""
+        return self.id
+
+    def getTitle(self) -> str:
+        """Return the title."""
+        return self.title
+
+
+class Attachment(Protected):
+    """A file or a link with what is known about it."""
+
+    filename: str | None = None
+    content_type: str | None = None
+    size: int | None = None
+    checksum: str | None = None
+    link_url: str | None = None
+
+    def __init__(self, id: int, title: str, type: str, **facts: Any) -> None:
+        self.id = id
+        self.title = title
+        self.type = type
+        self.description: str = facts.pop("description", "")
+        self.download_url: str | None = facts.pop("download_url", None)
+        self.modified_dt: str | None = facts.pop("modified_dt", None)
+        for name, value in facts.items():
+            setattr(self, name, value)
+
+
+class Folder(Protected):
+    """A list of attachments."""
+
+    def __init__(
+        self,
+        id: int,
+        title: str | None,
+        description: str = "",
+        default_folder: bool = False,
+        attachments: tuple[Attachment, ...] = (),
+    ) -> None:
+        self.id = id
+        self.title = title
+        self.description = description
+        self.default_folder = default_folder
+        self.attachments = own_all(self, attachments)

@@ -1,0 +1,79 @@
+"""People as events name them: values, replaced as a whole, not accounts."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from export.fossilize import Fossilizable
+
+
+@dataclass(frozen=True)
+class Person(Fossilizable):
+    """A name with an affiliation; `full_name` is how it is shown."""
+
+    id: str
+    first_name: str = ""
+    last_name: str = ""
+    affiliation: str = ""
+    email: str | None = None
+    title: str = ""
+    shown_as: str | None = None
+    db_id: int | None = None
+    person_id: int | None = None
+
+    def getId(self) -> str:
+        """Return the id, unique among the people of one object."""
+        return self.id
+
+    def getTitle(self) -> str:
+        """Return the academic title."""
+        return self.title
+
+    def getFirstName(self) -> str:
+        """Return the first name."""
+        return self.first_name
+
+    def getFamilyName(self) -> str:
+        """Return the family name."""
+        return self.last_name
+
+    def getFullName(self) -> str:
+        """Return the name as it is shown: title, family name, first name."""
+        if self.shown_as is not None:
+            return self.shown_as
+        name = ", ".join(part for part in (self.last_name, self.first_name) if part)
+        return f"{self.title} {name}".strip()
+
+    def getAffiliation(self) -> str:
+        """Return the institution."""
+        return self.affiliation
+
+    def getEmail(self) -> str | None:
+        """Return the address; it is shown to those who may change the event only."""
+        return self.email
+
+    def getEmailHash(self) -> str:
+        """Return the MD5 of the address, as avatar services use it; of "" without one."""
+        address = (self.email or "").encode()
+        return hashlib.md5(address, usedforsecurity=False).hexdigest()
+
+
+class Avatar(Person):
+    """An event's creator."""
+
+
+class ConferenceChair(Person):
+    """An event's chair."""
+
+
+class ContributionParticipation(Person):
+    """A speaker or an author of a contribution."""
+
+
+class SubContribParticipation(Person):
+    """A speaker of a subcontribution."""
+
+
+class SlotChair(Person):
+    """A convener of a session's slot."""

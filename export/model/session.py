@@ -1,0 +1,63 @@
+"""Sessions of an event, and the slots they take place in."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from export.errors import CatalogueException
+from export.model.entry import Persons, Placed
+
+
+class Session(Placed):
+    """A named group of contributions; its id is unique in its event."""
+
+    color: str = "#EEE0EF"
+    text_color: str = "#1D041F"
+    is_poster: bool = False
+    slots: tuple[SessionSlot, ...] = ()
+
+    def getURL(self) -> str:
+        """Return the address of its page, or the path of one on this installation."""
+        return self.url or f"/event/{self._owner.getId()}/session/{self._id}/"
+
+    def getConference(self) -> Any:
+        """Return the event."""
+        return self._owner
+
+    def getStartDate(self) -> datetime | None:
+        """Return when its first slot starts; None without a scheduled one."""
+        return min((slot._start for slot in self.slots if slot._start), default=None)
+
+    def getEndDate(self) -> datetime | None:
+        """Return when its last slot ends; None without a scheduled one."""
+        return max((slot._end for slot in self.slots if slot._end), default=None)
+
+    def getConvenerList(self) -> list[Any]:
+        """Return the conveners of all slots, each once."""
+        return list(dict.fromkeys(who for slot in self.slots for who in slot.conveners))
+
+    def addSlot(self, slot: SessionSlot) -> None:
+        """Append *slot*. Raises CatalogueException where its id is taken."""
+        if any(other.getId() == slot.getId() for other in self.slots):
+            raise CatalogueException(f"the session {self._id} has a slot {slot.getId()} already")
+        slot.setOwner(self)
+        self.slots += (slot,)
+        self.changed()
+
+
+class SessionSlot(Placed):
+    """One time and place of a session; its id is unique in the session."""
+
+    conveners: Persons = ()
+    contributions: tuple[Any, ...] = ()
+
+    def getSession(self) -> Any:
+        """Return the session."""
+        return self._owner
+
+    def schedule(self, contribution: Any) -> None:
+        """Put *contribution* of the same event into this slot and its session."""
+        contribution.update(session=self._owner)
+        if contribution not in self.contributions:
+            self.contributions += (contribution,)

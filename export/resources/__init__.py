@@ -1,0 +1,5 @@
+"""What can be asked for: one module for each WHAT, with its PATTERN and its answer."""
+
+from export.resources import event
+
+RESOURCES = (event,)

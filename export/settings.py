@@ -1,0 +1,111 @@
+"""The export's settings, checked once at the door."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from export.errors import ExportConfigurationException
+
+
+class ApiMode(IntEnum):
+    """What a request has to show to act as a key's user (reference 5.1.2)."""
+
+    KEY = 0
+    """A key is enough; without one, only what is public."""
+    ONLYKEY = 1
+    """A key is needed, and enough."""
+    SIGNED = 2
+    """A key with a signature; without one, only what is public."""
+    ONLYKEY_SIGNED = 3
+    """A key is needed; without a signature, only what is public."""
+    ALL_SIGNED = 4
+    """A key with a signature is needed."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `make_app(database, config)` takes; times are seconds."""
+
+    base_url: str = ""
+    """What addresses in answers begin with, as `https://indico.example.org`."""
+
+    timezone: str = "UTC"
+    """The zone of dates where a request names none with `tz`."""
+
+    api_mode: ApiMode = ApiMode.KEY
+    """A number from 0 to 4, or its name; see ApiMode."""
+
+    https_required: bool = False
+    """Whether acting as a user needs a secure connection."""
+
+    persistent_signatures: bool = False
+    """Whether keys that allow it may sign without a timestamp, for links that stay valid."""
+
+    signature_ttl: int = 600
+    """How far a signature's timestamp may be from now, either way."""
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any] | Settings | None = None) -> Settings:
+        """Return the settings that *config* asks for.
+
+        Raises ExportConfigurationException naming the culprit and what is known.
+        """
+        if isinstance(config, Settings):
+            return config
+        values = dict(config or {})
+        known = [field.name for field in fields(cls)]
+        for name in values:
+            if name not in known:
+                near = difflib.get_close_matches(str(name), known, 1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                raise ExportConfigurationException(
+                    f"unknown option {name!r}{hint} Known are: {', '.join(known)}"
+                )
+        if "api_mode" in values:
+            values["api_mode"] = _api_mode(values["api_mode"])
+        settings = cls(**values)
+        settings._check()
+        return settings
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone of dates where a request names none."""
+        return ZoneInfo(self.timezone)
+
+    def _check(self) -> None:
+        for name in ("https_required", "persistent_signatures"):
+            if not isinstance(getattr(self, name), bool):
+                raise ExportConfigurationException(
+                    f"{name} is {getattr(self, name)!r}; it must be true or false"
+                )
+        for name in ("base_url", "timezone"):
+            if not isinstance(getattr(self, name), str):
+                raise ExportConfigurationException(
+                    f"{name} is {getattr(self, name)!r}; it must be a text"
+                )
+        ttl = self.signature_ttl
+        if not isinstance(ttl, int) or isinstance(ttl, bool) or ttl < 0:
+            raise ExportConfigurationException(
+                f"signature_ttl is {ttl!r}; it must be a whole number of seconds from 0"
+            )
+        try:
+            ZoneInfo(self.timezone)
+        except (KeyError, ValueError, OSError):
+            raise ExportConfigurationException(
+                f"timezone is {self.timezone!r}; it must name a zone, as 'Europe/Zurich'"
+            ) from None
+
+
+def _api_mode(value: Any) -> ApiMode:
+    try:
+        return ApiMode[value] if isinstance(value, str) else ApiMode(value)
+    except (KeyError, ValueError):
+        names = ", ".join(f"{mode.value} ({mode.name})" for mode in ApiMode)
+        raise ExportConfigurationException(
+            f"api_mode is {value!r}; it must be one of {names}"
+        ) from None

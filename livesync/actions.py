@@ -1,0 +1,81 @@
+"""ActionWrapper: the record of what happened to one object in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import total_ordering
+from typing import Any
+
+from persistent import Persistent
+from persistent.wref import WeakRef
+
+from livesync.subjects import kind_of
+
+Key = tuple[int | float, str, str, tuple[str, ...]]
+
+
+@total_ordering
+class ActionWrapper:
+    """At *timestamp* (Unix seconds) *actions* (names) happened to *obj*, whose id is *objId*.
+
+    Plain data, ordered by time (newest first), id, kind and actions, so that equal records
+    are one element of a track. The object is only referred to: once it is deleted, a pack may
+    remove it. Where *objId* is None, two objects are told apart by their identity.
+    """
+
+    __slots__ = ("_actions", "_id", "_kind", "_mark", "_object", "_timestamp")
+
+    def __init__(
+        self, timestamp: int, obj: Any, actions: Iterable[str], objId: str | int | None
+    ) -> None:
+        self._timestamp = timestamp
+        self._object = WeakRef(obj) if isinstance(obj, Persistent) else obj
+        self._kind = kind_of(obj)
+        self._actions = tuple(sorted(set(actions)))
+        self._id = objId
+        self._mark = _identity(obj) if objId is None else str(objId)
+
+    def getObject(self) -> Any:
+        """Return the object; None when it is gone from the database."""
+        return self._object() if isinstance(self._object, WeakRef) else self._object
+
+    def getObjectId(self) -> str | int | None:
+        """Return the unique id that the object had when this was recorded."""
+        return self._id
+
+    def getActions(self) -> set[str]:
+        """Return the names of the actions."""
+        return set(self._actions)
+
+    @property
+    def timestamp(self) -> int:
+        """When it happened, in Unix seconds."""
+        return self._timestamp
+
+    @property
+    def kind(self) -> str:
+        """What the object is, see `livesync.subjects.kind_of`; known when it is gone, too."""
+        return self._kind
+
+    def _key(self) -> Key:
+        return (-self._timestamp, self._mark, self._kind, self._actions)
+
+    def __eq__(self, other: object) -> bool:
+        return self._key() == other._key() if isinstance(other, ActionWrapper) else NotImplemented
+
+    def __lt__(self, other: object) -> bool:
+        return self._key() < other._key() if isinstance(other, ActionWrapper) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __repr__(self) -> str:
+        obj = self.getObject()
+        shown = f"<{self._kind}, gone>" if obj is None else repr(obj)
+        names = ",".join(self._actions)
+        return f"<ActionWrapper@{id(self):#x} ({shown} {self._id}) [{names}] {self._timestamp}>"
+
+
+def _identity(obj: Any) -> str:
+    oid = getattr(obj, "_p_oid", None)
+    return oid.hex() if oid else f"{id(obj):x}"

@@ -1,0 +1,235 @@
+"""The agents: what follows the track on behalf of a target, and what pushes to it.
+
+Reference 4.3. `SyncManager` and `RecordUploader` are found here, too.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from persistent import Persistent
+from ZODB.Connection import Connection
+
+from export.fossilize import Fossilizable
+from livesync.actions import ActionWrapper
+from livesync.errors import AgentExecutionException, EmptyTrackException, QueryException
+from livesync.manager import SyncManager
+from livesync.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED, Record, reduce
+from livesync.uploader import RecordUploader
+from scheduler.clock import nowutc
+
+__all__ = [
+    "AgentExecutionException",
+    "EmptyTrackException",
+    "PushSyncAgent",
+    "QueryException",
+    "RecordUploader",
+    "SyncAgent",
+    "SyncManager",
+]
+
+log = logging.getLogger(__name__)
+
+STATUS_NAMES = {STATUS_CHANGED: "MOD", STATUS_CREATED: "CRT", STATUS_DELETED: "DEL"}
+
+
+class SyncAgent(Fossilizable, Persistent):
+    """Somebody who follows the track, under the id *aid*.
+
+    *updateTime* is in minutes; *access* is whose eyes the agent sees with. Conflict behaviour:
+    written only by its own run and by those who administer it.
+    """
+
+    _manager: SyncManager | None = None
+    _active = False
+    _recording = False
+
+    def __init__(
+        self, aid: str, name: str, description: str, updateTime: int, access: Any = None
+    ) -> None:
+        self._id = aid
+        self._name = name
+        self._description = description
+        self._update_time = updateTime
+        self._access = access
+
+    def getId(self) -> str:
+        """Return the id."""
+        return self._id
+
+    def getName(self) -> str:
+        """Return the name for people."""
+        return self._name
+
+    def getDescription(self) -> str:
+        """Return what the agent is for."""
+        return self._description
+
+    def setManager(self, manager: SyncManager | None) -> None:
+        """Attach the agent to *manager*, as its registration does."""
+        self._manager = manager
+
+    def isActive(self) -> bool:
+        """Say whether the update task runs this agent."""
+        return self._active
+
+    def setActive(self, active: bool) -> None:
+        """Let the update task run this agent, or not."""
+        self._active = active
+
+    def isRecording(self) -> bool:
+        """Say whether changes are kept for this agent since `preActivate`."""
+        return self._recording
+
+    def preActivate(self, ts: int) -> None:
+        """Begin at position *ts*: what is recorded from now on will be sent, nothing older.
+
+        Call it before everything is exported by hand; afterwards the agent is set active. On
+        an empty track the pointer stays before its beginning, to the same effect.
+        """
+        manager = self._attached()
+        if not manager.getTrack().is_empty():
+            manager.advance(self._id, ts)
+        self._recording = True
+
+    def getLastTS(self) -> int | None:
+        """Return the position up to which everything is delivered; None for nothing yet."""
+        return self._attached()._track.getPointerTimestamp(self._id)
+
+    def getLastDT(self) -> datetime | None:
+        """Return when that position begins, in UTC; None for nothing yet."""
+        position = self.getLastTS()
+        if position is None:
+            return None
+        return datetime.fromtimestamp(position * self._attached().getGranularity(), UTC)
+
+    def record_str(self, record: Record) -> str:
+        """Return a line that shows *record*, a tuple of object, object id and status bits."""
+        obj, obj_id, status = record
+        names = " ".join(name for bit, name in STATUS_NAMES.items() if status & bit)
+        return f"{obj!s:<40} {obj_id!s:<20} {names}"
+
+    def _attached(self) -> SyncManager:
+        if self._manager is None:
+            raise AgentExecutionException(
+                f"agent {self._id!r} has no manager: register it with "
+                "SyncManager.registerNewAgent first"
+            )
+        return self._manager
+
+
+class PushSyncAgent(SyncAgent):
+    """An agent that pushes records to its target when it is run; subclasses say how.
+
+    They override `_run`, and `_generateRecords` where the target wants something else than
+    the reduced changes.
+    """
+
+    _last_try: int | None = None
+    _last_failure: tuple[datetime, str] | None = None
+
+    def _run(
+        self,
+        data: Iterable[Any],
+        logger: logging.Logger | None = None,
+        monitor: Any = None,
+        dbi: Connection | None = None,
+        task: Any = None,
+    ) -> Any:
+        """Send *data*, the records; return something, or None if that failed."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how records are sent")
+
+    def _generateRecords(
+        self,
+        data: Iterable[tuple[int, ActionWrapper]],
+        lastTS: int | None,
+        dbi: Connection | None = None,
+    ) -> Iterable[Any]:
+        """Turn the (position, action) pairs up to *lastTS* into records."""
+        return reduce(data)
+
+    def run(
+        self,
+        currentTS: int | None,
+        logger: logging.Logger | None = None,
+        monitor: Any = None,
+        dbi: Connection | None = None,
+        task: Any = None,
+    ) -> Any:
+        """Send what is new up to the last bin that is complete at *currentTS* (Unix seconds).
+
+        With None, send everything. Returns what `_run` returned; None for any failure, which
+        is logged and kept. The pointer stays where it is until `acknowledge`. Raises
+        AgentExecutionException only for an agent that is not registered.
+        """
+        manager = self._attached()
+        try:
+            covered = self._claim(manager, currentTS)
+            records = self._generateRecords(self._news(covered), covered, dbi=dbi)
+            result = self._run(records, logger=logger, monitor=monitor, dbi=dbi, task=task)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever the agent's code does)
+            (logger or log).exception("agent %s failed", self._id)
+            return self._fail(f"{type(error).__name__}: {error}")
+        if result is None:
+            return self._fail("the run reported a failure, without saying which")
+        self._last_try = covered
+        self._last_failure = None
+        return result
+
+    def setManager(self, manager: SyncManager | None) -> None:
+        """Attach the agent to *manager*, or to its new track: no run is left to acknowledge."""
+        super().setManager(manager)
+        self._last_try = None
+
+    def acknowledge(self) -> None:
+        """Move the pointer over what the last run delivered, never back; nothing if it failed."""
+        manager = self._attached()
+        last = self.getLastTS()
+        if self._last_try is not None and (last is None or last < self._last_try):
+            manager.advance(self._id, self._last_try)
+        self._last_try = None
+
+    def delivered(self, position: int | None) -> None:
+        """Note that the last run delivered everything up to *position*."""
+        self._last_try = position
+
+    def note_failure(self, reason: str) -> None:
+        """Remember, for those who look after the agent, that it failed now, and why."""
+        self._last_failure = (nowutc(), reason)
+
+    @property
+    def last_try(self) -> int | None:
+        """Up to which position the last run delivered; None if it failed or sent nothing."""
+        return self._last_try
+
+    @property
+    def last_failure(self) -> tuple[datetime, str] | None:
+        """When and why the agent failed; None once it has succeeded again."""
+        return self._last_failure
+
+    def preview(self, till: int | None = None) -> Iterable[Any]:
+        """Return the records that a run up to position *till* would send; changes nothing."""
+        data = self._attached().getTrack().pointerIterItems(self._id, till)
+        return self._generateRecords(data, till)
+
+    def _claim(self, manager: SyncManager, currentTS: int | None) -> int | None:
+        if currentTS is None:
+            return manager.claim()
+        current = int(currentTS) // manager.getGranularity()
+        frontier = manager.getTrack().frontier
+        if frontier is not None and frontier > current:
+            # Changes were put beyond a reader who went up to the newest: those bins are closed.
+            return manager.claim(frontier)
+        return manager.claim(current - 1) if current > 0 else None
+
+    def _fail(self, reason: str) -> None:
+        self._last_try = None
+        self.note_failure(reason)
+
+    def _news(self, covered: int | None) -> Iterator[tuple[int, ActionWrapper]]:
+        if covered is None:
+            return iter(())
+        return self._attached()._track.pointerIterItems(self._id, covered)

@@ -1,0 +1,1 @@
+"""Agents ready to use, one file for each kind of target."""

@@ -1,0 +1,269 @@
+"""The listeners: from a changed object to a recorded action, in the same transaction.
+
+Reference 4.6. What the model announces (see `export.model.listeners`) is recorded at once;
+inside a request it is gathered, one record for each object, and recorded when that ends well.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Any, Self
+
+from persistent import Persistent
+
+from export.model import listeners
+from livesync.actions import ActionWrapper
+from livesync.manager import SyncManager
+from livesync.reduction import CASCADING
+from livesync.subjects import (
+    EVENT,
+    KINDS,
+    SESSION,
+    ask,
+    has_method,
+    is_a,
+    kind_of,
+    owner_of,
+    unique_id,
+)
+from scheduler.clock import nowutc
+from scheduler.store import connection_of
+
+log = logging.getLogger(__name__)
+
+INHERITING, PROTECTED, PUBLIC = 0, 1, -1
+
+
+class Gathering:
+    """What happened to which objects so far in one request."""
+
+    def __init__(self) -> None:
+        self._changes: dict[int, tuple[Any, str, Any, set[str]]] = {}
+
+    def add(self, obj: Any, obj_id: str, owner: Any, actions: set[str]) -> None:
+        """Note *actions*; the id under which *obj* was first seen stays."""
+        first = self._changes.setdefault(id(obj), (obj, obj_id, owner, set()))
+        first[-1].update(actions)
+
+    def record(self) -> None:
+        """Record every object's actions in the current transaction, with one time for all."""
+        timestamp = int(nowutc().timestamp())
+        for obj, obj_id, owner, actions in self._changes.values():
+            _record(timestamp, obj, obj_id, owner, actions)
+
+
+_gathering: ContextVar[Gathering | None] = ContextVar("livesync_gathering", default=None)
+
+
+class ObjectChangeListener:
+    """Turns each change that the model announces into actions of the objects it concerns.
+
+    It keeps nothing, so all are equal: subscribed once more, none hears anything twice.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
+    def created(self, obj: Any, owner: Any) -> None:
+        """Record that *obj* was created in *owner*."""
+        if owner is not None:
+            _note(owner, "data_changed")
+        _note(obj, "created", owner=owner)
+
+    def deleted(self, obj: Any, oldOwner: Any) -> None:
+        """Record that *obj* was deleted from *oldOwner*."""
+        _note(obj, "deleted", owner=oldOwner)
+
+    def moved(self, obj: Any, from_owner: Any, to_owner: Any) -> None:
+        """Record the move, and the change of protection that it brings where that is inherited."""
+        actions = {"moved"}
+        before, after = _is_protected(from_owner), _is_protected(to_owner)
+        if before != after and _protection_level(obj) == INHERITING:
+            actions.add("set_private" if after else "set_public")
+        _note(obj, *actions, owner=to_owner)
+
+    def infoChanged(self, obj: Any) -> None:
+        """Record that the data of *obj* changed."""
+        _note(obj, "data_changed")
+
+    def categoryTitleChanged(self, obj: Any, *_titles: Any) -> None:
+        """Record a new title."""
+        _note(obj, "title_changed")
+
+    def eventTitleChanged(self, obj: Any, *_titles: Any) -> None:
+        """Record a new title."""
+        _note(obj, "title_changed")
+
+    def contributionTitleChanged(self, obj: Any, *_titles: Any) -> None:
+        """Record a new title."""
+        _note(obj, "title_changed")
+
+    def protectionChanged(self, obj: Any, old: int, new: int) -> None:
+        """Record whom *obj* is open to now, unless it comes to the same."""
+        before, after = (
+            _inherited_protection(obj) if level == INHERITING else level for level in (old, new)
+        )
+        if before != after:
+            _note(obj, "set_public" if after == PUBLIC else "set_private")
+
+    def accessGranted(self, obj: Any, *_who: Any) -> None:
+        """Record that somebody may see *obj*."""
+        _note_access(obj)
+
+    def accessRevoked(self, obj: Any, *_who: Any) -> None:
+        """Record that somebody may not see *obj* any more."""
+        _note_access(obj)
+
+    def modificationGranted(self, obj: Any, *_who: Any) -> None:
+        """Record that somebody may change *obj*."""
+        _note_access(obj)
+
+    def modificationRevoked(self, obj: Any, *_who: Any) -> None:
+        """Record that somebody may not change *obj* any more."""
+        _note_access(obj)
+
+    def accessDomainAdded(self, obj: Any, *_domain: Any) -> None:
+        """Record that *obj* is open to a domain."""
+        _note(obj, "acl_changed")
+
+    def accessDomainRemoved(self, obj: Any, *_domain: Any) -> None:
+        """Record that *obj* is not open to a domain any more."""
+        _note(obj, "acl_changed")
+
+
+class RequestListener:
+    """Gathers the changes of a request, and records them when it has ended well."""
+
+    def requestStarted(self, obj: Any = None) -> None:  # noqa: N802 (documented)
+        """Begin to gather."""
+        _gathering.set(Gathering())
+
+    def requestRetry(self, obj: Any = None, nretry: int = 0) -> None:  # noqa: N802 (documented)
+        """Begin anew: the transaction was aborted, and what was gathered with it."""
+        _gathering.set(Gathering())
+
+    def requestFinished(self, obj: Any = None) -> None:  # noqa: N802 (documented)
+        """Record what was gathered, in the current transaction, before its commit."""
+        gathering = _gathering.get()
+        _gathering.set(None)
+        if gathering is not None:
+            gathering.record()
+
+
+class RequestListenerContext:
+    """A `with` block that counts as a request, for scripts and tests.
+
+    What changes inside is recorded at its end; nothing is if the block raises.
+    """
+
+    def __enter__(self) -> Self:
+        self._outer = _gathering.get()
+        RequestListener().requestStarted()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                RequestListener().requestFinished()
+        finally:
+            _gathering.set(self._outer)
+
+
+_listener = ObjectChangeListener()
+
+
+def connect() -> None:
+    """Have all changes of the model recorded from now on, in this process."""
+    listeners.subscribe(_listener)
+
+
+def disconnect() -> None:
+    """Have nothing recorded any more."""
+    listeners.unsubscribe(_listener)
+
+
+def _note(obj: Any, *actions: str, owner: Any = None) -> None:
+    if kind_of(obj) == SESSION:
+        _note_session(obj, *actions, event=_event_of(owner if owner is not None else obj))
+        return
+    obj_id = unique_id(obj, owner)
+    if obj_id is None:
+        log.warning("a change of %r is not recorded: it has neither getUniqueId nor getId", obj)
+        return
+    gathering = _gathering.get()
+    if gathering is not None:
+        gathering.add(obj, obj_id, owner, set(actions))
+    else:
+        _record(int(nowutc().timestamp()), obj, obj_id, owner, set(actions))
+
+
+def _note_session(session: Any, *actions: str, event: Any) -> None:
+    """Note what happened to a session as changes of its event, and of what it holds."""
+    if event is None:
+        return
+    _note(event, "data_changed")
+    concerning_others = CASCADING.intersection(actions)
+    if concerning_others:
+        for contribution in ask(event, "getContributionList") or ():
+            if getattr(contribution, "session", None) is session:
+                _note(contribution, *concerning_others)
+
+
+def _event_of(obj: Any) -> Any:
+    while obj is not None and kind_of(obj) != EVENT:
+        obj = owner_of(obj)
+    return obj
+
+
+def _record(timestamp: int, obj: Any, obj_id: str, owner: Any, actions: set[str]) -> None:
+    manager = SyncManager.getDBInstance(_stored(obj, owner))
+    if manager.objectExcluded(obj) or manager.objectExcluded(owner):
+        return
+    log.debug("%s %s: %s", kind_of(obj), obj_id, ", ".join(sorted(actions)))
+    manager.add(timestamp, ActionWrapper(timestamp, obj, actions, obj_id))
+
+
+def _stored(*candidates: Any) -> Any:
+    """Return the connection that one of *candidates* is stored in, else the current one."""
+    for candidate in candidates:
+        if isinstance(candidate, Persistent) and candidate._p_jar is not None:
+            return candidate._p_jar
+    return connection_of(None)
+
+
+def _note_access(obj: Any) -> None:
+    if kind_of(obj) in {*KINDS, SESSION}:
+        _note(obj, "acl_changed")
+    elif is_a(obj, "AccessController"):
+        if owner_of(obj) is not None:
+            _note_access(owner_of(obj))
+    else:
+        owner = owner_of(obj)
+        while owner is not None and kind_of(owner) not in KINDS:
+            owner = owner_of(owner)
+        if owner is not None:
+            _note(owner, "data_changed")
+
+
+def _is_protected(obj: Any) -> bool:
+    return has_method(obj, "isProtected") and bool(obj.isProtected())
+
+
+def _protection_level(obj: Any) -> int:
+    level = "getAccessProtectionLevel"
+    return int(getattr(obj, level)()) if has_method(obj, level) else INHERITING
+
+
+def _inherited_protection(obj: Any) -> int:
+    guard = ask(obj, "getGuard") if has_method(obj, "getGuard") else owner_of(obj)
+    return PROTECTED if _is_protected(guard) else PUBLIC

@@ -1,0 +1,188 @@
+"""SyncManager: the agents, the track they follow, and the changes on their way into it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from persistent import Persistent
+from persistent.mapping import PersistentMapping
+from ZODB.Connection import Connection
+
+from livesync.errors import DuplicateAgentException, QueryException, UnknownAgentException
+from livesync.pointers import hold
+from livesync.sequencer import place, sequence
+from livesync.struct import MultiPointerTrack, SetMultiPointerTrack
+from livesync.subjects import lineage
+from scheduler.lanes import Lanes
+from scheduler.store import Branch, connection_of, transact
+
+if TYPE_CHECKING:
+    from livesync.agent import SyncAgent
+
+SEQUENCED_AT_ONCE = 1000
+
+Result = TypeVar("Result")
+
+
+class SyncManager(Persistent):
+    """Container of agents and of the track (reference 4.2); *granularity* is seconds per bin.
+
+    Conflict behaviour: `add` conflicts with nothing. What reads (`getTrack`, `query`, a run)
+    first moves pending changes into the track: in a transaction of its own, repeated on
+    conflict, where the caller has changed nothing yet; otherwise within the caller's.
+    """
+
+    _excluded: frozenset[str] = frozenset()
+
+    def __init__(self, granularity: int = 100) -> None:
+        if granularity < 1:
+            raise ValueError(f"granularity is {granularity!r}: it must be at least 1 second")
+        self._granularity = granularity
+        self._lanes = Lanes()
+        self._agents = PersistentMapping()
+        self._track = SetMultiPointerTrack()
+
+    @classmethod
+    def getDBInstance(cls, connection: Connection | Persistent | None = None) -> SyncManager:
+        """Return the manager of the database of *connection*, or of the current one."""
+        return BRANCH.get(connection_of(connection))
+
+    def getGranularity(self) -> int:
+        """Return how many seconds make up one bin."""
+        return self._granularity
+
+    def getAllAgents(self) -> PersistentMapping:
+        """Return the mapping of agents by their ids."""
+        return self._agents
+
+    def getAgent(self, agentId: str) -> SyncAgent:
+        """Return the agent with this id; raises UnknownAgentException, a KeyError."""
+        if agentId not in self._agents:
+            known = ", ".join(sorted(map(repr, self._agents))) or "none"
+            raise UnknownAgentException(f"no agent {agentId!r} is registered; there are: {known}")
+        agent: SyncAgent = self._agents[agentId]
+        return agent
+
+    def getTrack(self) -> MultiPointerTrack:
+        """Return the track, with all in it that was recorded."""
+        self.sequence()
+        return self._track
+
+    def add(self, timestamp: float, action: Any) -> None:
+        """Record *action*, done at *timestamp* (Unix seconds), in the caller's transaction."""
+        position = int(timestamp // self._granularity)
+        if self._lanes._p_jar is None:
+            # Not stored yet: there is nobody else to come in between.
+            place(self._track, position, action)
+        else:
+            self._lanes.append((position, action))
+
+    def registerNewAgent(self, agent: SyncAgent) -> None:
+        """Take *agent* in, with a pointer before the oldest change.
+
+        Raises DuplicateAgentException where another agent has its id.
+        """
+        if agent.getId() in self._agents:
+            raise DuplicateAgentException(
+                f"agent {agent.getId()!r} is registered already: choose another id, or remove "
+                "the registered agent first"
+            )
+        self._agents[agent.getId()] = agent
+        self._track.addPointer(agent.getId())
+        agent.setManager(self)
+
+    def removeAgent(self, agent: SyncAgent) -> None:
+        """Let *agent* go, and its pointer; raises UnknownAgentException."""
+        registered = self.getAgent(agent.getId())
+        self._track.removePointer(agent.getId())
+        del self._agents[agent.getId()]
+        registered.setManager(None)
+
+    def query(self, agentId: str | None = None, till: int | None = None) -> Iterator[Any]:
+        """Return the (position, action) pairs that the agent has before it, up to *till*.
+
+        Newest first, read while iterated. What is recorded from now on comes behind *till* (the
+        newest position for None), so that `advance` to there misses nothing. Raises
+        QueryException without an agent, KeyError for an unknown one.
+        """
+        if agentId is None:
+            raise QueryException("a query reads on behalf of an agent: say which, by its id")
+        self._track.getPointerTimestamp(agentId)
+        end = self.claim(till)
+        return iter(()) if end is None else self._track.pointerIterItems(agentId, end)
+
+    def advance(self, agentId: str, newLastTS: int) -> None:
+        """Move the agent's pointer to position *newLastTS*; raises as the track does."""
+        self._track.movePointer(agentId, newLastTS)
+
+    def claim(self, till: int | None = None) -> int | None:
+        """Make sure that nothing is added up to position *till* any more; return the position.
+
+        None stands for the newest position, -1 for the one before it. Returns None where there
+        is nothing to claim, as on an empty track.
+        """
+        self.sequence()
+        position = self._track.last_before(till)
+        if position is None:
+            return None
+        frontier = self._track.frontier
+        if frontier is None or position > frontier:
+            self._in_a_unit(lambda manager: manager._track.reach(position))
+        return position
+
+    def sequence(self) -> int:
+        """Move what is pending now into the track; return how many changes that were."""
+        rounds = -(-len(self._lanes) // SEQUENCED_AT_ONCE)
+        return sum(self._in_a_unit(SyncManager._sequence_some) for _ in range(rounds))
+
+    def tend(self) -> int:
+        """Remove the lanes of processes that are gone; return how many those were."""
+        return self._lanes.tend()
+
+    def pending(self) -> int:
+        """Return how many recorded changes are not in the track yet."""
+        return len(self._lanes)
+
+    def reset(self, agentsOnly: bool = False, trackOnly: bool = False) -> None:
+        """Empty the track and drop the agents, or one of both.
+
+        With *trackOnly* the agents stay, with pointers before the oldest change.
+        """
+        if not trackOnly:
+            for agent in list(self._agents.values()):
+                self.removeAgent(agent)
+        if not agentsOnly:
+            self._lanes.clear()
+            self._track = SetMultiPointerTrack()
+            for agent_id, agent in self._agents.items():
+                self._track.addPointer(agent_id)
+                agent.setManager(self)
+
+    def exclude(self, categories: Iterable[str]) -> None:
+        """Ignore from now on what happens in these categories (ids) and below them."""
+        self._excluded = frozenset(map(str, categories))
+
+    def objectExcluded(self, obj: Any) -> bool:
+        """Say whether changes of *obj* are ignored: it is, or lies in, an excluded category."""
+        return bool(self._excluded) and any(
+            str(ancestor.getId()) in self._excluded for ancestor in lineage(obj)
+        )
+
+    def _sequence_some(self) -> int:
+        hold(self)  # a reset meanwhile replaces the track
+        return sequence(self._lanes, self._track, SEQUENCED_AT_ONCE)
+
+    def _in_a_unit(self, work: Callable[[SyncManager], Result]) -> Result:
+        connection, oid = self._p_jar, self._p_oid
+        if connection is None or connection.isReadOnly() or not connection._needs_to_join:
+            return work(self)
+        result = transact(
+            connection.db(), lambda own: work(own.get(oid)), note="livesync: sequence"
+        )
+        # Nothing was changed here yet, so the snapshot may move on to what was just done.
+        connection.newTransaction(None)
+        return result
+
+
+BRANCH: Branch[SyncManager] = Branch("livesync", 1, SyncManager)

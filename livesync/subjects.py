@@ -1,0 +1,101 @@
+"""What livesync needs to know of the objects whose changes it follows.
+
+The model's categories, events, contributions and subcontributions are known by the methods
+that they have; any other persistent object with an id is followed too, on its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+CATEGORY = "category"
+EVENT = "event"
+CONTRIBUTION = "contribution"
+SUBCONTRIBUTION = "subcontribution"
+SESSION = "session"
+NOTHING = "nothing"
+KINDS = {CATEGORY, EVENT, CONTRIBUTION, SUBCONTRIBUTION}
+
+LISTS_OF_PARTS = (
+    "getSubCategoryList",
+    "getConferenceList",
+    "getContributionList",
+    "getSubContributionList",
+)
+
+
+def unique_id(obj: Any, owner: Any = None) -> str | None:
+    """Return the id under which *obj* is known outside; None if it has none.
+
+    *owner* is where an object that was just deleted used to be.
+    """
+    if owner is not None and owner_of(obj) is None and kind_of(owner) in {EVENT, CONTRIBUTION}:
+        return f"{unique_id(owner)}.{obj.getId()}"
+    for method in ("getUniqueId", "getId"):
+        if has_method(obj, method):
+            return str(getattr(obj, method)())
+    return None
+
+
+def owner_of(obj: Any) -> Any:
+    """Return what *obj* is a part of; None if nothing."""
+    return obj.getOwner() if has_method(obj, "getOwner") else None
+
+
+def lineage(obj: Any) -> Iterator[Any]:
+    """Yield the categories that *obj* is or lies in, the closest first."""
+    while obj is not None:
+        if kind_of(obj) == CATEGORY:
+            yield obj
+        obj = owner_of(obj)
+
+
+def parts(obj: Any) -> Iterator[Any]:
+    """Yield everything below *obj*, owners before what they own."""
+    for method in LISTS_OF_PARTS:
+        if has_method(obj, method):
+            for part in getattr(obj, method)():
+                yield part
+                yield from parts(part)
+
+
+def kind_of(obj: Any) -> str:
+    """Return what *obj* is: one of the four kinds of the model, else the name of its class."""
+    if has_method(obj, "getSubCategoryList"):
+        return CATEGORY
+    if has_method(obj, "getContributionList") and kind_of(owner_of(obj)) in {CATEGORY, NOTHING}:
+        return EVENT  # and not a session, which lists its contributions, too
+    if has_method(obj, "getSubContributionList"):
+        return CONTRIBUTION
+    if is_a(obj, "SubContribution"):
+        return SUBCONTRIBUTION
+    if is_a(obj, "Session") or is_a(obj, "SessionSlot"):
+        return SESSION
+    return f"{type(obj).__module__}.{type(obj).__qualname__}" if obj is not None else NOTHING
+
+
+def is_detached(obj: Any) -> bool:
+    """Say whether *obj* is gone, or belongs nowhere any more, by itself or with its owner."""
+    if obj is None:
+        return True
+    kind = kind_of(obj)
+    if kind == CATEGORY:
+        return False
+    needs_owner = kind in {CONTRIBUTION, SUBCONTRIBUTION} or has_method(obj, "getOwner")
+    return needs_owner and is_detached(owner_of(obj))
+
+
+def is_a(obj: Any, class_name: str) -> bool:
+    """Say whether a class of this name is among those of *obj*."""
+    return any(klass.__name__ == class_name for klass in type(obj).__mro__)
+
+
+def ask(obj: Any, getter: str) -> Any:
+    """Return what the *getter* of *obj* returns; None where it has no such method."""
+    return getattr(obj, getter)() if has_method(obj, getter) else None
+
+
+def has_method(obj: Any, name: str) -> bool:
+    """Say whether the class of *obj* has a method of this name."""
+    return callable(getattr(type(obj), name, None))

@@ -1,0 +1,33 @@
+"""The transactional task scheduler: tasks that live in the application's own object database."""
+
+from scheduler.client import Client
+from scheduler.clock import nowutc
+from scheduler.loop import Scheduler
+from scheduler.module import SchedulerModule
+from scheduler.retry import TaskDelayed
+from scheduler.states import (
+    TASK_STATUS_ABORTED,
+    TASK_STATUS_FAILED,
+    TASK_STATUS_FINISHED,
+    TASK_STATUS_NONE,
+    TASK_STATUS_QUEUED,
+    TASK_STATUS_RUNNING,
+    TASK_STATUS_SPOOLED,
+    TASK_STATUS_TERMINATED,
+)
+
+__all__ = [
+    "TASK_STATUS_ABORTED",
+    "TASK_STATUS_FAILED",
+    "TASK_STATUS_FINISHED",
+    "TASK_STATUS_NONE",
+    "TASK_STATUS_QUEUED",
+    "TASK_STATUS_RUNNING",
+    "TASK_STATUS_SPOOLED",
+    "TASK_STATUS_TERMINATED",
+    "Client",
+    "Scheduler",
+    "SchedulerModule",
+    "TaskDelayed",
+    "nowutc",
+]

@@ -1,0 +1,99 @@
+"""The client: each call is one instruction into the spool, or one reading."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from persistent import Persistent
+from ZODB.Connection import Connection
+
+from scheduler import spool
+from scheduler.errors import TaskInconsistentStatusException, TaskStillRunningException
+from scheduler.module import SchedulerModule
+from scheduler.spool import Spool
+from scheduler.states import (
+    TASK_STATUS_FAILED,
+    TASK_STATUS_NONE,
+    TASK_STATUS_QUEUED,
+    TASK_STATUS_RUNNING,
+    TASK_STATUS_SPOOLED,
+    TASK_STATUS_TERMINATED,
+)
+from scheduler.store import connection_of
+from scheduler.tasks.base import BaseTask, aware
+
+
+class Client:
+    """A proxy of the scheduler, for any process that can open the database (reference 3.3).
+
+    What it changes belongs to the caller's transaction: it takes effect when that commits,
+    and never happened when that aborts. Instructions of different clients never conflict, on
+    any storage that merges concurrent changes (all but a bare MappingStorage).
+    """
+
+    def __init__(self, connection: Connection | Persistent | None = None) -> None:
+        self._connection = connection_of(connection)
+        # Made now, while there may be nothing in the caller's transaction that it would join.
+        SchedulerModule.getDBInstance(self._connection)
+
+    def enqueue(self, task: BaseTask) -> bool:
+        """Schedule *task* for execution at its date; always True.
+
+        The task has its id at once. One that is queued already stays as it is; one that has
+        ended is run again. Raises TaskStillRunningException for one that is running.
+        """
+        if not isinstance(task, BaseTask):
+            raise TypeError(f"only a task can be enqueued, not {task!r}")
+        status = task.getStatus()
+        if status == TASK_STATUS_RUNNING:
+            raise TaskStillRunningException(f"{task!r} is running: enqueue it when it has ended")
+        if status == TASK_STATUS_QUEUED:
+            return True
+        if task._p_oid is None:
+            self._connection.add(task)
+        if status == TASK_STATUS_NONE:
+            task._status = TASK_STATUS_SPOOLED
+        return self._module.spool(spool.ADD, task)
+
+    def dequeue(self, task: BaseTask) -> bool:
+        """Schedule *task* for deletion; always True. One that is running is let end."""
+        return self._module.spool(spool.DELETE, task)
+
+    def moveTask(self, task: BaseTask, newDate: datetime) -> bool:
+        """Give *task*, which was not started yet, the aware start date *newDate*; always True."""
+        date = aware(newDate, "newDate").astimezone(UTC)
+        return self._module.spool(spool.CHANGE, (date, task))
+
+    def shutdown(self, msg: str = "") -> bool:
+        """Shut the scheduler down; *msg* is written to its log. Always True."""
+        return self._module.spool(spool.SHUTDOWN, msg)
+
+    def clearSpool(self) -> int:
+        """Drop all instructions that the scheduler has not taken up; return how many."""
+        return self._module.clearSpool()
+
+    def getSpool(self) -> Spool:
+        """Return the spool; iterating it gives `(op, obj)`."""
+        return self._module.getSpool()
+
+    def getStatus(self) -> dict[str, Any]:
+        """Return state, hostname, pid, and the numbers of tasks on each shelf."""
+        return self._module.getStatus()
+
+    def getTask(self, tid: int) -> BaseTask:
+        """Return the task with number *tid*; KeyError when there is none."""
+        return self._module.getTaskById(tid)
+
+    def startFailedTask(self, task: BaseTask) -> None:
+        """Start a failed or terminated task again, at once.
+
+        Raises TaskInconsistentStatusException for a task in another state.
+        """
+        if task.getStatus() not in (TASK_STATUS_FAILED, TASK_STATUS_TERMINATED):
+            raise TaskInconsistentStatusException(f"{task!r} has not failed")
+        self._module.spool(spool.ADD, task)
+
+    @property
+    def _module(self) -> SchedulerModule:
+        return SchedulerModule.getDBInstance(self._connection)

@@ -1,0 +1,53 @@
+"""What can go wrong, by name: every error of the scheduler derives from SchedulerException."""
+
+from __future__ import annotations
+
+
+class SchedulerException(Exception):  # noqa: N818 (documented name)
+    """The root of all errors of the scheduler and of its store."""
+
+
+class TaskStillRunningException(SchedulerException):
+    """The call needs a task that is not running, and this one is."""
+
+
+class TaskNotFoundException(SchedulerException):
+    """A shelf was asked for a task that does not stand on it."""
+
+
+class TaskInconsistentStatusException(SchedulerException):
+    """A task's status does not allow the move that was asked for."""
+
+
+class SchedulerQuitException(SchedulerException):
+    """The scheduler was told to quit; the text is the message of the shutdown."""
+
+
+class SchedulerUnknownOperationException(SchedulerException):
+    """The spool holds an operation that the scheduler does not know."""
+
+
+class SchedulerConfigurationException(SchedulerException):
+    """A setting is unknown or has a value that cannot be used."""
+
+
+class StoreException(SchedulerException):
+    """The root of all errors about the database itself."""
+
+
+class NoConnectionError(StoreException):
+    """A call needs a database connection; none was given and there is no current one."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no database connection: pass one, or enclose the call in "
+            "'with scheduler.store.using(connection):' or 'with scheduler.store.connect(uri):'"
+        )
+
+
+class DatabaseUnavailable(StoreException):
+    """A database cannot be opened; the text says which one, why, and what to do."""
+
+
+class SchemaTooNew(StoreException):
+    """The database was written by a newer version of this software."""

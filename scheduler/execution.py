@@ -1,0 +1,308 @@
+"""The execution of claimed tasks: load, check, run, commit.
+
+Short tasks share a transaction, with a savepoint for each, so that one that fails is undone
+alone; what they changed and their finished marks are one commit. When that meets a conflict
+they are run again, each in a transaction of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import transaction
+from transaction.interfaces import InvalidSavepointRollbackError, TransientError
+from ZODB import DB
+from ZODB.POSException import POSKeyError
+from ZODB.utils import p64
+
+from scheduler import states
+from scheduler.clock import nowutc
+from scheduler.errors import SchedulerException
+from scheduler.line import Line
+from scheduler.retry import TaskDelayed, back_off
+from scheduler.running import Claim
+from scheduler.store import using
+from scheduler.store.unit import backoff
+from scheduler.tasks.base import TRACEBACK_KEPT, Attempt, BaseTask
+from scheduler.tasks.periodic import PeriodicTask
+
+log = logging.getLogger(__name__)
+
+GROUP_SECONDS = 0.03
+GROUP_LIMIT = 200
+CONFLICT_TRIES = 10
+
+
+class Outcome(NamedTuple):
+    """How a claim ended: what the scheduler needs to know to put the task on its next shelf."""
+
+    claim: Claim
+    shelf: int | None = None
+    """The state under which the task, or its occurrence, has ended; None if it has not."""
+    ended: datetime | None = None
+    due: datetime | None = None
+    """When the task is to be taken up again; None for never."""
+    unloadable: str = ""
+    """Why the task could not be loaded, if it could not."""
+
+
+class _Trial(NamedTuple):
+    """A run whose effects stand in the open transaction, and the mark that is still to be made."""
+
+    claim: Claim
+    task: BaseTask | None
+    mark: Callable[[], None]
+    unloadable: str = ""
+
+
+class _UnloadableError(Exception):
+    """The task's class or state cannot be loaded."""
+
+
+class Runner:
+    """Runs claimed tasks, in the thread that made it, on a connection of its own.
+
+    The connection belongs to the thread's transaction manager, so that whatever else joins
+    `transaction.get()` in a task is committed and undone with it.
+    """
+
+    def __init__(self, database: DB, max_tries: int, name: str) -> None:
+        self._max_tries = max_tries
+        self._name = name
+        self._connection = database.open()
+        self._in_task = False
+        self._seconds: dict[type, float] = {}
+        self.held: list[Claim] = []
+
+    def close(self) -> None:
+        """Give the connection back."""
+        transaction.abort()
+        self._connection.close()
+
+    def run(self, first: Claim, line: Line) -> list[Outcome]:
+        """Run the task claimed by *first*, and those next in *line* while they are short."""
+        self.held = []
+        with using(self._connection):
+            try:
+                return self._run_group(first, line)
+            except Exception as error:  # noqa: BLE001 (each one is told apart in a run of its own)
+                transaction.abort()
+                log.debug("%d tasks are run again one by one: %r", len(self.held), error)
+                return [self._run_alone(claim) for claim in self.held]
+
+    def _run_group(self, first: Claim, line: Line) -> list[Outcome]:
+        unit = self._begin()
+        self._connection.prefetch([p64(claim.tid) for claim in (first, *line.coming(GROUP_LIMIT))])
+        deadline = time.monotonic() + GROUP_SECONDS
+        trials: list[_Trial] = []
+        claim: Claim | None = first
+        while claim is not None:
+            # Held here, so that the connection does not have to read it again.
+            task = self._find(claim)
+            if trials and not self._is_short(task):
+                # What is done must not wait for it to be committed.
+                line.put_back(claim)
+                break
+            self.held.append(claim)
+            trials.append(self._try(claim))
+            if transaction.get() is not unit:
+                raise SchedulerException(f"task {claim.tid} aborted the transaction of its run")
+            has_room = len(trials) < GROUP_LIMIT and time.monotonic() < deadline
+            claim = line.take() if has_room and not _is_alone(trials[-1]) else None
+        return self._commit(trials)
+
+    def _run_alone(self, claim: Claim) -> Outcome:
+        for attempt in range(1, CONFLICT_TRIES + 1):
+            try:
+                self._begin()
+                return self._commit([self._try(claim)])[0]
+            except TransientError as error:
+                transaction.abort()
+                problem: Exception = error
+                time.sleep(backoff(attempt))
+            except Exception as error:  # noqa: BLE001 (what cannot be committed is a failed try)
+                transaction.abort()
+                problem = error
+                break
+        return self._record_failure(claim, problem)
+
+    def _record_failure(self, claim: Claim, problem: Exception) -> Outcome:
+        started = nowutc()
+        for attempt in range(1, CONFLICT_TRIES + 1):
+            self._begin()
+            try:
+                task = self._load(claim)
+                if task._settled < claim.number:
+                    task._settled = claim.number
+                    self._fail(task, self._attempt(task, started, problem))
+                transaction.commit()
+                return outcome_of(task, claim)
+            except TransientError:
+                transaction.abort()
+                time.sleep(backoff(attempt))
+            except Exception as error:
+                log.exception("the failure of task %d could not be recorded", claim.tid)
+                transaction.abort()
+                return Outcome(claim, unloadable=f"{type(error).__name__}: {error}")
+        return Outcome(claim, unloadable=f"{type(problem).__name__}: {problem}")
+
+    def _begin(self) -> Any:
+        unit = transaction.begin()
+        unit.addBeforeCommitHook(self._refuse_commit)
+        return unit
+
+    def _refuse_commit(self) -> None:
+        if self._in_task:
+            raise SchedulerException(
+                "a task must not commit: what it changes is committed with its finished mark; "
+                "for commits of your own use scheduler.store.transact"
+            )
+
+    def _commit(self, trials: list[_Trial]) -> list[Outcome]:
+        for trial in trials:
+            if trial.task is not None and trial.task._settled < trial.claim.number:
+                trial.mark()
+                trial.task._settled = trial.claim.number
+        unit = transaction.get()
+        unit.note(", ".join(repr(trial.task) for trial in trials[:3]))
+        unit.setExtendedInfo("tasks", [[trial.claim.tid, trial.claim.number] for trial in trials])
+        transaction.commit()
+        return [
+            Outcome(trial.claim, unloadable=trial.unloadable)
+            if trial.task is None
+            else outcome_of(trial.task, trial.claim)
+            for trial in trials
+        ]
+
+    def _try(self, claim: Claim) -> _Trial:
+        try:
+            task = self._load(claim)
+        except _UnloadableError as error:
+            return _Trial(claim, None, _nothing, str(error))
+        if task._settled >= claim.number:
+            # Committed before, though nobody heard of it; or taken from this worker meanwhile.
+            return _Trial(claim, task, _nothing)
+        now = nowutc()
+        if task._is_expired(now):
+            log.warning("%r is not run: it expired on %s", task, task.expiryDate)
+            return _Trial(claim, task, lambda: task._expire(now))
+        return _Trial(claim, task, self._run_task(task, now))
+
+    def _load(self, claim: Claim) -> BaseTask:
+        try:
+            task = self._connection.get(p64(claim.tid))
+            task._p_activate()
+        except (TransientError, POSKeyError):
+            raise
+        except Exception as error:
+            raise _UnloadableError(f"{type(error).__name__}: {error}") from error
+        if not isinstance(task, BaseTask):
+            raise _UnloadableError(f"the class of {task!r} cannot be imported, or is no task")
+        return task
+
+    def _run_task(self, task: BaseTask, started: datetime) -> Callable[[], None]:
+        self._in_task = True
+        began = time.monotonic()
+        try:
+            mark = self._call(task, started)
+            self._tear_down(task)
+        finally:
+            self._in_task = False
+            self._seconds[type(task)] = time.monotonic() - began
+        return mark
+
+    def _find(self, claim: Claim) -> Any:
+        try:
+            return self._connection.get(p64(claim.tid))
+        except POSKeyError:
+            return None
+
+    def _is_short(self, task: Any) -> bool:
+        """Say whether the last task of this one's class was short; a new class may be long."""
+        return self._seconds.get(type(task), GROUP_SECONDS) < GROUP_SECONDS
+
+    def _call(self, task: BaseTask, started: datetime) -> Callable[[], None]:
+        savepoint = transaction.savepoint(optimistic=True)
+        try:
+            if type(task).prepare is not BaseTask.prepare:
+                task.prepare()
+                savepoint = transaction.savepoint(optimistic=True)
+            task.run()
+        except TransientError:
+            raise
+        except TaskDelayed as delay:
+            _undo(savepoint)
+            until = datetime.fromtimestamp(nowutc().timestamp() + delay.delaySeconds, UTC)
+            return lambda: task._delay(started, until)
+        except BaseException as error:  # noqa: BLE001 (even SystemExit ends the run only)
+            attempt = self._attempt(task, started, error)
+            _undo(savepoint)
+            return lambda: self._fail(task, attempt)
+        else:
+            ended = nowutc()
+            return lambda: task._finish(started, ended)
+
+    def _tear_down(self, task: BaseTask) -> None:
+        if type(task).tearDown is BaseTask.tearDown:
+            return
+        savepoint = transaction.savepoint(optimistic=True)
+        try:
+            task.tearDown()
+        except TransientError:
+            raise
+        except BaseException:
+            log.exception("tearDown of %r failed", task)
+            _undo(savepoint)
+
+    def _attempt(self, task: BaseTask, started: datetime, error: BaseException) -> Attempt:
+        text = "".join(traceback.format_exception(error))[-TRACEBACK_KEPT:]
+        message = f"{type(error).__name__}: {error}"[:500]
+        return Attempt(task._tries + 1, started, nowutc(), message, text, self._name)
+
+    def _fail(self, task: BaseTask, attempt: Attempt) -> None:
+        fail(task, attempt, self._max_tries)
+
+
+def fail(task: BaseTask, attempt: Attempt, max_tries: int) -> None:
+    """Record a failed try: the task is tried again, or has failed when *max_tries* are used up."""
+    tries = task.max_tries or max_tries
+    if attempt.number < tries:
+        wait = back_off(attempt.number)
+        log.warning("%r failed (try %d of %d): %s", task, attempt.number, tries, attempt.message)
+        task._retry(attempt, wait)
+    else:
+        log.error("%r failed for good: %s", task, attempt.message)
+        task._fail(attempt)
+
+
+def outcome_of(task: BaseTask, claim: Claim) -> Outcome:
+    """Return the outcome that a settled task bears itself."""
+    if task._retry_on is not None:
+        return Outcome(claim, due=task._retry_on)
+    if isinstance(task, PeriodicTask) and task._status != states.TASK_STATUS_TERMINATED:
+        failed = bool(task._ended_element().message)
+        shelf = states.TASK_STATUS_FAILED if failed else states.TASK_STATUS_FINISHED
+        comes_back = task._status == states.TASK_STATUS_QUEUED
+        return Outcome(claim, shelf, task.getEndedOn(), task.getStartOn() if comes_back else None)
+    return Outcome(claim, task._status, task.getEndedOn())
+
+
+def _is_alone(trial: _Trial) -> bool:
+    return trial.task is not None and trial.task.alone
+
+
+def _undo(savepoint: Any) -> None:
+    try:
+        savepoint.rollback()
+    except InvalidSavepointRollbackError:
+        # The task ended the transaction itself; the group is run again one by one.
+        transaction.abort()
+
+
+def _nothing() -> None:
+    """Make no mark: the task bears it already."""

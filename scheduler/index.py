@@ -1,0 +1,48 @@
+"""The indexes of ended runs: tasks and occurrences by the time at which they ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from BTrees.Length import Length
+from BTrees.OOBTree import OOTreeSet
+from persistent import Persistent
+
+from scheduler.queue import MICROSECONDS, microseconds
+
+
+class TaskIndex(Persistent):
+    """Tasks and occurrences, in the order in which they ended; written by the scheduler alone."""
+
+    def __init__(self) -> None:
+        self._elements = OOTreeSet()  # of (microseconds, element)
+        self._length = Length()
+
+    def add(self, ended: datetime, element: Any) -> None:
+        """Add *element*, which ended at *ended*; adding it twice is adding it once."""
+        if self._elements.insert((microseconds(ended.timestamp()), element)):
+            self._length.change(1)
+
+    def remove(self, ended: datetime, element: Any) -> None:
+        """Remove *element*, which ended at *ended*; KeyError if it is not there."""
+        self._elements.remove((microseconds(ended.timestamp()), element))
+        self._length.change(-1)
+
+    def values(self, since: datetime | None = None, until: datetime | None = None) -> Iterator[Any]:
+        """Yield the elements that ended from *since* to *until*, both included, oldest first."""
+        low = since and (microseconds(since.timestamp()),)
+        high = until and (microseconds(until.timestamp()) + 1,)
+        return (element for _, element in self._elements.keys(low, high))
+
+    def items(self) -> Iterator[tuple[float, Any]]:
+        """Yield (second, element), oldest first."""
+        return ((ended / MICROSECONDS, element) for ended, element in self._elements)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.values()
+
+    def __len__(self) -> int:
+        count: int = self._length()
+        return count

@@ -1,0 +1,273 @@
+"""The scheduler: the loop that takes instructions out of the spool and gives due tasks to workers.
+
+It is the only writer of the shelves. One tick does in one commit what has gathered: drain
+the spool, shelve what has ended, claim what is due; then it sleeps until something is
+committed, ends, or falls due.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import secrets
+import time
+from contextlib import ExitStack
+from typing import Any, NamedTuple
+
+import transaction
+from transaction.interfaces import TransientError
+from ZEO.Exceptions import ClientDisconnected
+from ZODB import DB
+from ZODB.Connection import Connection
+
+from scheduler import spool
+from scheduler.clock import nowutc
+from scheduler.errors import (
+    NoConnectionError,
+    SchedulerConfigurationException,
+    SchedulerQuitException,
+)
+from scheduler.execution import Outcome
+from scheduler.executors import Executor, Lost, start_executor
+from scheduler.module import SchedulerModule
+from scheduler.office import leave_office, take_office
+from scheduler.running import Claim
+from scheduler.settings import Settings
+from scheduler.shelving import Shelving
+from scheduler.spool import Instruction
+from scheduler.stop import Stop
+from scheduler.store import current, open_database, transact, using
+from scheduler.store.unit import backoff
+from scheduler.store.wake import Wake
+
+log = logging.getLogger(__name__)
+
+DRAIN_LIMIT = 200
+CONFLICT_TRIES = 20
+RECONNECT_SECONDS = 1.0
+BUSY_SLEEP = 0.1
+LONGEST_SLEEP = 3600.0
+# While tasks queue up at the workers, so long is waited for more reports in one commit.
+GATHER_SECONDS = 0.01
+
+
+class Scheduler:
+    """Runs the tasks of a database until it is told to shut down (reference 3.2, 3.7).
+
+    *config* holds the settings (see `scheduler.settings.Settings`) and `database`, a `ZODB.DB`
+    or a URI; without it, the current connection's database, else the default one. Raises
+    SchedulerConfigurationException for an unknown option or a value of no use.
+    """
+
+    def __init__(self, **config: Any) -> None:
+        self._database = _chosen(config.pop("database", None))
+        self._settings = Settings.of(config)
+        self._made = time.time()
+        self._token = secrets.token_hex(8)
+        self._stop = Stop()
+
+    def run(self) -> int:
+        """Run until a shutdown; return 0 then. Works in any thread.
+
+        In the main thread, SIGTERM and SIGINT shut it down, too; a second one kills. Raises
+        SchedulerException when another scheduler of this database is alive.
+        """
+        with ExitStack() as stack:
+            stack.enter_context(self._stop.on_signals())
+            database = self._open(stack)
+            take_office(database, self._token)
+            stack.callback(leave_office, database, self._token)
+            wake = Wake(database)
+            stack.callback(wake.close)
+            self._stop.wake = wake
+            executor = start_executor(database, self._settings, wake.set, stack)
+            loop = _Loop(database, self._settings, executor, self._stop, wake, self._made)
+            stack.callback(loop.close)
+            try:
+                loop.run()
+            except SchedulerQuitException as quit_:
+                log.warning("shutting down: %s", quit_)
+            return 0
+
+    def shutdown(self, msg: str = "") -> None:
+        """Make `run` return, from another thread; as `Client.shutdown`, without the database."""
+        self._stop.ask(msg)
+
+    def _open(self, stack: ExitStack) -> DB:
+        if isinstance(self._database, DB):
+            return self._database
+        database = open_database(self._database)
+        stack.callback(database.close)
+        return database
+
+
+class _Gathered(NamedTuple):
+    """What workers have reported and one tick writes down."""
+
+    outcomes: list[Outcome]
+    lost: list[Lost]
+
+
+class _Loop:
+    """One run of the scheduler: its connection, its workers, and what it does in each tick."""
+
+    def __init__(
+        self,
+        database: DB,
+        settings: Settings,
+        executor: Executor,
+        stop: Stop,
+        wake: Wake,
+        made: float,
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._executor = executor
+        self._stop = stop
+        self._wake = wake
+        self._made = made
+        self._manager = transaction.TransactionManager()
+        self._connection: Connection = database.open(self._manager)
+        self._given: dict[int, Claim] = {}
+        self._is_unsure = False
+        self._next_due: float | None = None
+
+    def run(self) -> None:
+        """Tick for ever; SchedulerQuitException ends it."""
+        transact(self._database, self._recover, note="scheduler: recover")
+        while True:
+            if self._tick():
+                continue
+            if not self._wake.wait(self._sleep()):
+                self._tend()
+            elif len(self._given) > self._settings.workers:
+                time.sleep(GATHER_SECONDS)
+
+    def close(self) -> None:
+        """Let the workers end what they run, write it down, and put back what was not begun."""
+        rest = self._executor.shutdown(self._settings.shutdown_timeout)
+        gathered = _Gathered(*self._executor.collect())
+        self._manager.abort()
+        self._connection.close()
+
+        def put_away(connection: Connection) -> None:
+            shelving = Shelving(SchedulerModule.getDBInstance(connection))
+            self._write_down(shelving, gathered)
+            for claim in rest:
+                shelving.put_back(claim)
+
+        transact(self._database, put_away, note="scheduler: stop")
+
+    def _tick(self) -> bool:
+        """Do what is to be done now; say whether there may be more at once."""
+        gathered = _Gathered(*self._executor.collect())
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return self._work(gathered)
+            except ClientDisconnected:
+                # Whether it was committed is unknown; all of it can be written down twice.
+                self._manager.abort()
+                self._is_unsure = True
+                if self._stop.asked is not None:
+                    raise self._stop.asked from None
+                log.warning("the database is away; trying again in %s s", RECONNECT_SECONDS)
+                time.sleep(RECONNECT_SECONDS)
+            except TransientError as error:
+                self._manager.abort()
+                log.info("the tick met a conflict: %s", error)
+                if attempt == CONFLICT_TRIES:
+                    raise
+                time.sleep(backoff(attempt))
+
+    def _work(self, gathered: _Gathered) -> bool:
+        self._manager.begin().note("scheduler: tick")
+        with using(self._connection):
+            module = SchedulerModule.getDBInstance(self._connection)
+            shelving = Shelving(module)
+            self._write_down(shelving, gathered)
+            instructions = module.getSpool().take(DRAIN_LIMIT)
+            quit_ = self._perform(shelving, instructions)
+            room = self._executor.room() if quit_ is None else 0
+            claims = shelving.claim(nowutc().timestamp(), room)
+            if self._is_unsure:
+                claims = self._not_given(module, gathered)
+            self._next_due = module.getWaitingQueue().next_due()
+            self._manager.commit()
+        self._is_unsure = False
+        self._hand_out(claims, gathered)
+        if quit_ is not None:
+            raise quit_
+        return len(instructions) == DRAIN_LIMIT or (bool(claims) and self._executor.room() > 0)
+
+    def _write_down(self, shelving: Shelving, gathered: _Gathered) -> None:
+        for outcome in gathered.outcomes:
+            shelving.settle(outcome)
+        for claim, is_blamed in gathered.lost:
+            tries = self._settings.task_max_tries
+            shelving.rescue(claim, is_blamed, tries, "the worker died while it ran this task")
+
+    def _perform(
+        self, shelving: Shelving, instructions: list[Instruction]
+    ) -> SchedulerQuitException | None:
+        quit_ = self._stop.asked
+        for instruction in instructions:
+            if instruction.op != spool.SHUTDOWN:
+                shelving.perform(instruction)
+            elif instruction.given < self._made:
+                log.warning("a shutdown meant for an earlier scheduler is passed over")
+            else:
+                quit_ = SchedulerQuitException(instruction.obj)
+        return quit_
+
+    def _not_given(self, module: SchedulerModule, gathered: _Gathered) -> list[Claim]:
+        known = self._given.keys() - {outcome.claim.number for outcome in gathered.outcomes}
+        return [claim for claim in module.running.claims() if claim.number not in known]
+
+    def _hand_out(self, claims: list[Claim], gathered: _Gathered) -> None:
+        for outcome in gathered.outcomes:
+            self._given.pop(outcome.claim.number, None)
+        for lost in gathered.lost:
+            self._given.pop(lost.claim.number, None)
+        if claims:
+            self._given.update((claim.number, claim) for claim in claims)
+            self._executor.submit(claims)
+
+    def _sleep(self) -> float:
+        longest = min(self._settings.sleep_interval, LONGEST_SLEEP)
+        if self._executor.is_busy():
+            longest = min(longest, BUSY_SLEEP)
+        if self._next_due is not None and self._executor.room() > 0:
+            longest = min(longest, self._next_due - nowutc().timestamp())
+        return max(0, longest)
+
+    def _tend(self) -> None:
+        if random.random() < self._settings.awol_tasks_check_probability:  # noqa: S311
+            transact(
+                self._database,
+                lambda connection: SchedulerModule.getDBInstance(connection).getSpool().tend(),
+            )
+
+    def _recover(self, connection: Connection) -> None:
+        module = SchedulerModule.getDBInstance(connection)
+        shelving = Shelving(module)
+        claims = module.running.claims()
+        for lost in Lost.all_of(claims):
+            tries = self._settings.task_max_tries
+            shelving.rescue(*lost, tries, "the scheduler ended while this task was running")
+        shelving.reclaim()
+
+
+def _chosen(database: DB | str | None) -> DB | str | None:
+    """Return the database to use: *database*, else that of the current connection, if any."""
+    if database is None:
+        try:
+            return current().db()
+        except NoConnectionError:
+            return None
+    if not isinstance(database, DB | str):
+        raise SchedulerConfigurationException(
+            f"database is {database!r}; it must be a ZODB.DB or a URI"
+        )
+    return database

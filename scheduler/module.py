@@ -1,0 +1,281 @@
+"""The module: the shelves that tasks stand on, and the one method that moves them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from BTrees.LLBTree import LLTreeSet
+from BTrees.OOBTree import OOBTree
+from persistent import Persistent
+from ZODB.Connection import Connection
+from ZODB.POSException import POSKeyError
+from ZODB.utils import p64
+
+from scheduler import states
+from scheduler.clock import nowutc
+from scheduler.errors import TaskInconsistentStatusException, TaskNotFoundException
+from scheduler.index import TaskIndex
+from scheduler.office import office_of
+from scheduler.queue import PersistentWaitingQueue
+from scheduler.running import RunningList, running_list
+from scheduler.spool import Spool
+from scheduler.states import (
+    TASK_STATUS_ABORTED,
+    TASK_STATUS_FAILED,
+    TASK_STATUS_FINISHED,
+    TASK_STATUS_NONE,
+    TASK_STATUS_QUEUED,
+    TASK_STATUS_RUNNING,
+    TASK_STATUS_TERMINATED,
+)
+from scheduler.store import Branch, connection_of
+from scheduler.tasks.base import BaseTask
+from scheduler.tasks.periodic import PeriodicTask
+
+log = logging.getLogger(__name__)
+
+
+class SchedulerModule(Persistent):
+    """The shelves of one database (reference 3.5): spool, waiting queue, running list, indexes.
+
+    Clients write only the spool; all other shelves are written by the scheduler alone.
+    A task stands on one shelf at a time, and the shelves keep it alive. Each shelf is an
+    object of its own, so that working on one does not conflict with reading another.
+    """
+
+    def __init__(self) -> None:
+        self._spool = Spool()
+        self._waiting = PersistentWaitingQueue()
+        self._failed = TaskIndex()
+        self._finished = TaskIndex()
+        self._aside = OOBTree()  # object id -> (object that could not be loaded, reason)
+        self._unique = OOBTree()  # key -> the one task that has it
+        self.leaving = LLTreeSet()  # numbers of running tasks that are not to come back
+
+    @classmethod
+    def getDBInstance(cls, connection: Connection | Persistent | None = None) -> SchedulerModule:
+        """Return the module of the database; made on its first use.
+
+        *connection* is a connection or an object stored in one; None stands for the current
+        connection. Raises NoConnectionError.
+        """
+        return BRANCH.get(connection_of(connection))
+
+    def getStatus(self) -> dict[str, Any]:
+        """Return what there is: state, hostname, pid, and how many tasks stand on each shelf."""
+        office = office_of(connection_of(self))
+        return {
+            "state": office.is_taken(),
+            "hostname": office.hostname,
+            "pid": office.pid,
+            "waiting": len(self._waiting),
+            "running": len(self.running),
+            "spooled": len(self._spool),
+            "failed": len(self._failed) + len(self._aside),
+            "finished": len(self._finished),
+        }
+
+    def moveTask(
+        self,
+        task: BaseTask,
+        moveFrom: int,
+        status: int,
+        occurrence: Any = None,
+        nocheck: bool = False,
+    ) -> None:
+        """Move *task* from the shelf of state *moveFrom* to that of *status*.
+
+        With an *occurrence*, that is what arrives on the shelf. TASK_STATUS_NONE stands for
+        no shelf at all. Raises TaskInconsistentStatusException unless *nocheck*, when the task
+        is not in state *moveFrom* or the move is not a legal one.
+        """
+        if not nocheck:
+            self._check(task, moveFrom, status)
+        self._leave(task, moveFrom)
+        if occurrence is None:
+            task._status = self._stored(status)
+        self._arrive(occurrence if occurrence is not None else task, status)
+
+    def removeRunningTask(self, task: BaseTask) -> None:
+        """Take *task* off the running list; one that is not there is only logged."""
+        if task.getStatus() != TASK_STATUS_RUNNING:
+            log.warning("%r is not on the running list", task)
+            return
+        self._take_from_worker(task)
+        task._status = TASK_STATUS_ABORTED
+
+    def spool(self, op: str, obj: Any) -> bool:
+        """Add the instruction (*op*, *obj*) to the spool; always True.
+
+        Raises SchedulerUnknownOperationException for an operation there is not.
+        """
+        self._spool.put(op, obj)
+        return True
+
+    def getSpool(self) -> Spool:
+        """Return the spool; iterating it gives `(op, obj)`."""
+        return self._spool
+
+    def clearSpool(self) -> int:
+        """Drop all instructions that the scheduler has not taken up; return how many."""
+        return self._spool.clear()
+
+    def getTaskById(self, tid: int) -> BaseTask:
+        """Return the task with number *tid*; KeyError when there is none."""
+        try:
+            task = connection_of(self).get(p64(tid))
+        except (POSKeyError, ValueError):
+            raise KeyError(tid) from None
+        if not isinstance(task, BaseTask) or task._status == TASK_STATUS_NONE:
+            raise KeyError(tid)
+        return task
+
+    def getTaskIndex(self) -> Mapping[int, BaseTask]:
+        """Return all tasks that stand on a shelf, by number."""
+        return {task.getId() or 0: task for task in self._tasks()}
+
+    def getWaitingQueue(self) -> PersistentWaitingQueue:
+        """Return the tasks that wait for their time."""
+        return self._waiting
+
+    def getRunningList(self) -> list[BaseTask]:
+        """Return the tasks that are with a worker."""
+        return list(self.running)
+
+    def getFailedIndex(self) -> TaskIndex:
+        """Return the tasks and occurrences that failed or were terminated."""
+        return self._failed
+
+    def getFinishedIndex(self) -> TaskIndex:
+        """Return the tasks and occurrences that finished."""
+        return self._finished
+
+    @property
+    def running(self) -> RunningList:
+        """The running list with its claims."""
+        return running_list(connection_of(self))
+
+    # What follows is for the scheduler, the only writer of the shelves.
+
+    def queue(self, task: BaseTask) -> None:
+        """Put *task*, which is on no shelf, in the waiting queue by its date.
+
+        One that has no date left ends TERMINATED.
+        """
+        due = task.getDueOn()
+        if due is not None:
+            self.wait(task, due.timestamp())
+        else:
+            now = nowutc()
+            task._expire(now)
+            self.shelve(task, now, TASK_STATUS_TERMINATED)
+
+    def wait(self, task: BaseTask, due: float) -> None:
+        """Put *task* in the waiting queue, to be due at *due* (since 1970)."""
+        task._status = TASK_STATUS_QUEUED
+        task._queued_for = due
+        self._waiting.enqueue(due, task)
+
+    def start_again(self, task: BaseTask, status: int) -> None:
+        """Queue *task*, which has ended in state *status*, as if it had never been run."""
+        if task.getEndedOn() is not None and not isinstance(task, PeriodicTask):
+            self._leave(task, status)
+        task.reset()
+        due = task.getDueOn() or nowutc()
+        self.wait(task, due.timestamp())
+
+    def shelve(self, element: Any, ended: datetime, status: int) -> None:
+        """Put an ended task or occurrence into the index that *status* belongs to."""
+        index = self._finished if status == TASK_STATUS_FINISHED else self._failed
+        index.add(ended, element)
+
+    def set_aside(self, obj: Any, reason: str) -> None:
+        """Keep what cannot be loaded, with the reason, until its code is back."""
+        self._aside[obj._p_oid] = (obj, reason)
+
+    def aside(self) -> list[tuple[Any, str]]:
+        """Return what was set aside, with the reasons."""
+        return list(self._aside.values())
+
+    def take_back(self, obj: Any) -> None:
+        """Remove *obj* from what was set aside."""
+        del self._aside[obj._p_oid]
+
+    def admit(self, key: str, task: BaseTask) -> bool:
+        """Make *task* the holder of the unique *key*, unless another one is at work."""
+        holder = self._unique.get(key)
+        if holder is not None and holder is not task and holder.getStatus() in _AT_WORK:
+            return False
+        self._unique[key] = task
+        return True
+
+    def stop_leaving(self, tid: int) -> bool:
+        """Forget that task *tid* is not to come back; say whether it was not."""
+        if tid not in self.leaving:
+            return False
+        self.leaving.remove(tid)
+        return True
+
+    def _check(self, task: BaseTask, before: int, after: int) -> None:
+        if task.getStatus() != before:
+            raise TaskInconsistentStatusException(
+                f"{task!r} is not in state {states.status(before)}"
+            )
+        if not states.is_legal(before, after):
+            raise TaskInconsistentStatusException(
+                f"{task!r} cannot move from {states.status(before)} to {states.status(after)}"
+            )
+
+    def _leave(self, task: BaseTask, status: int) -> None:
+        leave: dict[int, Callable[[], object]] = {
+            TASK_STATUS_QUEUED: lambda: self._waiting.dequeue(task._queued_for, task),
+            TASK_STATUS_RUNNING: lambda: self._take_from_worker(task),
+            TASK_STATUS_FAILED: lambda: self._failed.remove(task.getEndedOn() or _never, task),
+            TASK_STATUS_TERMINATED: lambda: self._failed.remove(task.getEndedOn() or _never, task),
+            TASK_STATUS_FINISHED: lambda: self._finished.remove(task.getEndedOn() or _never, task),
+        }
+        try:
+            leave.get(status, lambda: None)()
+        except KeyError:
+            raise TaskNotFoundException(
+                f"{task!r} does not stand on the shelf of {states.status(status)}"
+            ) from None
+
+    def _take_from_worker(self, task: BaseTask) -> None:
+        claim = self.running.claim(task.getId() or 0)
+        if claim is None:
+            raise KeyError(task)
+        self.running.remove(claim.tid)
+        task._settled = claim.number  # whoever still runs it conflicts with this
+
+    def _arrive(self, element: Any, status: int) -> None:
+        if status == TASK_STATUS_QUEUED:
+            self.queue(element)
+        elif status == TASK_STATUS_RUNNING:
+            self.running.add(element, nowutc().timestamp())
+        elif status in states.ENDED:
+            ended = element.getEndedOn()
+            if ended is None:
+                ended = element._ended = nowutc()
+            self.shelve(element, ended, status)
+
+    def _stored(self, status: int) -> int:
+        # A running task is a queued one that is on the running list.
+        return TASK_STATUS_QUEUED if status == TASK_STATUS_RUNNING else status
+
+    def _tasks(self) -> Iterator[BaseTask]:
+        yield from (obj for op, obj in self._spool if op == "add")
+        yield from (task for _, task in self._waiting)
+        yield from self.running
+        for index in (self._failed, self._finished):
+            for element in index:
+                yield element if isinstance(element, BaseTask) else element.getTask()
+
+
+BRANCH = Branch("scheduler", 1, SchedulerModule)
+
+_AT_WORK = frozenset({states.TASK_STATUS_SPOOLED, TASK_STATUS_QUEUED, TASK_STATUS_RUNNING})
+_never = datetime.min.replace(tzinfo=nowutc().tzinfo)

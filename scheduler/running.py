@@ -1,0 +1,87 @@
+"""The running list: the tasks that are with a worker, each with the claim it was given out on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from BTrees.Length import Length
+from BTrees.LOBTree import LOBTree
+from persistent import Persistent
+from ZODB.Connection import Connection
+from ZODB.utils import u64
+
+from scheduler.store import Branch
+
+
+class Claim(NamedTuple):
+    """A task given to a worker: the task's number, the claim's own, and when (since 1970)."""
+
+    tid: int
+    number: int
+    since: float
+
+
+class RunningList(Persistent):
+    """The tasks given to workers; written by the scheduler alone.
+
+    Claims are numbered upwards for ever: a task remembers the last one that came to an end,
+    so that whoever holds an older one knows that the task is no longer his.
+    """
+
+    def __init__(self) -> None:
+        self._claims = LOBTree()  # task's number -> (task, claim's number, since)
+        self._length = Length()
+        self._last = 0
+
+    def add(self, task: Any, since: float) -> Claim:
+        """Give *task* out: put it on the list and return the claim."""
+        tid = u64(task._p_oid)
+        self._last += 1
+        self._claims[tid] = (task, self._last, since)
+        self._length.change(1)
+        return Claim(tid, self._last, since)
+
+    def remove(self, tid: int) -> Any:
+        """Take the task with number *tid* off the list and return it; KeyError if unknown."""
+        task, _, _ = self._claims.pop(tid)
+        self._length.change(-1)
+        return task
+
+    def claim(self, tid: int) -> Claim | None:
+        """Return the claim on the task with number *tid*, None when it is not on the list."""
+        entry = self._claims.get(tid)
+        return entry and Claim(tid, entry[1], entry[2])
+
+    def task(self, tid: int) -> Any:
+        """Return the task with number *tid*; KeyError when it is not on the list."""
+        return self._claims[tid][0]
+
+    def claims(self) -> list[Claim]:
+        """Return all claims, by task."""
+        return [Claim(tid, number, since) for tid, (_, number, since) in self._claims.items()]
+
+    def __contains__(self, tid: int) -> bool:
+        return tid in self._claims
+
+    def __iter__(self) -> Iterator[Any]:
+        return (task for task, _, _ in self._claims.values())
+
+    def __len__(self) -> int:
+        count: int = self._length()
+        return count
+
+
+BRANCH = Branch("running", 1, RunningList)
+
+
+def running_list(connection: Connection) -> RunningList:
+    """Return the running list of the database that *connection* is to."""
+    return BRANCH.get(connection)
+
+
+def is_running(task: Persistent) -> bool:
+    """Say whether *task* is with a worker."""
+    if task._p_jar is None or task._p_oid is None:
+        return False
+    return u64(task._p_oid) in running_list(task._p_jar)

@@ -1,0 +1,80 @@
+"""The scheduler's settings, checked once at the door."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, fields
+from typing import Any
+
+from scheduler.errors import SchedulerConfigurationException
+
+MODES = ("threads", "processes", "dask")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `Scheduler(**config)` takes; times are seconds."""
+
+    multitask_mode: str = "threads"
+    """Where tasks run: `threads`, `processes`, or `dask`."""
+
+    workers: int = 2
+    """How many tasks run at a time."""
+
+    sleep_interval: float = 10
+    """The longest sleep; the scheduler wakes by itself when something is committed or due."""
+
+    task_max_tries: int = 5
+    """How often a run is tried before it has failed; a task's class may say otherwise."""
+
+    awol_tasks_check_probability: float = 0.3
+    """How likely an idle tick looks for what vanished processes have left behind."""
+
+    shutdown_timeout: float = 30
+    """How long a shutdown waits for running tasks; what runs longer is run again later."""
+
+    dask_scheduler: str | None = None
+    """The address of the Dask scheduler to use in mode `dask`; None for a local cluster."""
+
+    @classmethod
+    def of(cls, config: dict[str, Any]) -> Settings:
+        """Return the settings that *config* asks for.
+
+        Raises SchedulerConfigurationException naming the culprit and what is known.
+        """
+        known = [field.name for field in fields(cls)]
+        for name in config:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                raise SchedulerConfigurationException(
+                    f"unknown option {name!r}{hint} Known are: database, {', '.join(known)}"
+                )
+        settings = cls(**config)
+        settings._check()
+        return settings
+
+    def _check(self) -> None:
+        if self.multitask_mode not in MODES:
+            raise SchedulerConfigurationException(
+                f"multitask_mode is {self.multitask_mode!r}; it must be one of {', '.join(MODES)}"
+            )
+        for name, least in (("workers", 1), ("task_max_tries", 1)):
+            if type(getattr(self, name)) is not int or getattr(self, name) < least:
+                raise SchedulerConfigurationException(
+                    f"{name} is {getattr(self, name)!r}; it must be a whole number from {least}"
+                )
+        for name in ("sleep_interval", "shutdown_timeout"):
+            if not _is_number(getattr(self, name)) or getattr(self, name) < 0:
+                raise SchedulerConfigurationException(
+                    f"{name} is {getattr(self, name)!r}; it must be a number of seconds from 0"
+                )
+        probability = self.awol_tasks_check_probability
+        if not _is_number(probability) or not 0 <= probability <= 1:
+            raise SchedulerConfigurationException(
+                f"awol_tasks_check_probability is {probability!r}; it must be between 0 and 1"
+            )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value

@@ -1,0 +1,210 @@
+"""The scheduler's moves: what an instruction, an outcome or a due date does to the shelves."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from transaction.interfaces import TransientError
+
+from scheduler import spool
+from scheduler.clock import nowutc
+from scheduler.execution import Outcome, fail, outcome_of
+from scheduler.module import SchedulerModule
+from scheduler.running import Claim
+from scheduler.spool import Instruction
+from scheduler.states import (
+    TASK_STATUS_NONE,
+    TASK_STATUS_QUEUED,
+    TASK_STATUS_RUNNING,
+    TASK_STATUS_SPOOLED,
+    TASK_STATUS_TERMINATED,
+)
+from scheduler.tasks.base import Attempt, BaseTask
+from scheduler.tasks.periodic import PeriodicTask, PeriodicUniqueTask
+
+log = logging.getLogger(__name__)
+
+
+class Shelving:
+    """Moves tasks between the shelves of a module, in the transaction of the present tick.
+
+    Nothing bad stops the rest: what cannot be carried out is logged, what cannot be loaded is
+    set aside. Only conflicts get out.
+    """
+
+    def __init__(self, module: SchedulerModule) -> None:
+        self._module = module
+        self._running = module.running
+
+    def perform(self, instruction: Instruction) -> None:
+        """Carry out one instruction of the spool."""
+        act: dict[str, Callable[[Any], None]] = {
+            spool.ADD: self._add,
+            spool.DELETE: self._delete,
+            spool.CHANGE: self._change,
+        }
+        try:
+            act[instruction.op](instruction.obj)
+        except TransientError:
+            raise
+        except Exception as error:
+            log.exception("the instruction %r could not be carried out", instruction.op)
+            self._set_aside(instruction.obj, error)
+
+    def claim(self, now: float, room: int) -> list[Claim]:
+        """Give out the tasks that are due at *now* (since 1970), at most *room*."""
+        if room <= 0:
+            return []
+        return [
+            self._running.add(task, now)
+            for task in self._module.getWaitingQueue().pop_due(now, room)
+        ]
+
+    def settle(self, outcome: Outcome) -> None:
+        """Put a task that comes back from a worker on its next shelf.
+
+        An outcome whose claim is no longer in force is that of a worker given up for lost.
+        """
+        tid = outcome.claim.tid
+        if self._running.claim(tid) != outcome.claim:
+            log.warning("an outcome of task %d came too late", tid)
+            return
+        try:
+            element = self._ended(outcome)
+        except TransientError:
+            raise
+        except Exception as error:
+            log.exception("task %d cannot be shelved", tid)
+            outcome = Outcome(outcome.claim, unloadable=f"{type(error).__name__}: {error}")
+        task = self._running.remove(tid)
+        is_leaving = self._module.stop_leaving(tid)
+        if outcome.unloadable:
+            log.error("task %d is set aside: %s", tid, outcome.unloadable)
+            self._module.set_aside(task, outcome.unloadable)
+            return
+        if outcome.shelf is not None and outcome.shelf != TASK_STATUS_NONE:
+            self._module.shelve(element, outcome.ended or nowutc(), outcome.shelf)
+        if outcome.due is None:
+            return
+        if is_leaving:
+            task._status = TASK_STATUS_NONE
+        else:
+            self._module.wait(task, outcome.due.timestamp())
+
+    def rescue(self, claim: Claim, is_blamed: bool, max_tries: int, why: str) -> None:
+        """Take back a task from a worker that is gone, and see what became of it.
+
+        A run that was committed counts. One that was not is fenced off, and done again: as
+        another try if the task *is_blamed* for what happened to the worker.
+        """
+        if self._running.claim(claim.tid) != claim:
+            return
+        try:
+            task = self._module.getTaskById(claim.tid)
+            if task._settled < claim.number:
+                self._fence(task, claim, is_blamed, max_tries, why)
+            outcome = outcome_of(task, claim)
+        except TransientError:
+            raise
+        except Exception as error:
+            log.exception("what became of task %d cannot be told", claim.tid)
+            outcome = Outcome(claim, unloadable=f"{type(error).__name__}: {error}")
+        self.settle(outcome)
+
+    def put_back(self, claim: Claim) -> None:
+        """Put a task that no worker had begun back into the waiting queue."""
+        if self._running.claim(claim.tid) == claim:
+            self._module.wait(self._running.remove(claim.tid), claim.since)
+
+    def reclaim(self) -> None:
+        """Queue what was set aside and can be loaded now."""
+        for obj, _ in self._module.aside():
+            if isinstance(obj, BaseTask) and _is_sound(obj):
+                log.warning("%r was set aside and can be loaded again", obj)
+                self._module.take_back(obj)
+                self._module.queue(obj)
+
+    def _fence(
+        self, task: BaseTask, claim: Claim, is_blamed: bool, max_tries: int, why: str
+    ) -> None:
+        now = nowutc()
+        task._settled = claim.number  # whoever still runs it conflicts with this
+        if is_blamed:
+            started = datetime.fromtimestamp(claim.since, now.tzinfo)
+            fail(task, Attempt(task._tries + 1, started, now, why, "", ""), max_tries)
+        else:
+            log.warning("%r is run again: %s", task, why)
+            task._delay(now, now)
+
+    def _add(self, task: Any) -> None:
+        if not isinstance(task, BaseTask):
+            raise TypeError(f"the class of {task!r} cannot be imported, or is no task")
+        self._catch_up(task)
+        status = task.getStatus()
+        if status in (TASK_STATUS_QUEUED, TASK_STATUS_RUNNING):
+            log.info("%r is at work already", task)
+            return
+        if isinstance(task, PeriodicUniqueTask) and not self._module.admit(task.uniqueKey(), task):
+            log.warning("%r is turned away: there is one of its kind", task)
+            task._status = TASK_STATUS_NONE
+            return
+        if status == TASK_STATUS_SPOOLED:
+            self._module.queue(task)
+        else:
+            self._module.start_again(task, status)
+
+    def _delete(self, task: BaseTask) -> None:
+        self._catch_up(task)
+        status = task.getStatus()
+        if status == TASK_STATUS_RUNNING:
+            self._module.leaving.insert(task.getId() or 0)
+            return
+        self._module.moveTask(task, status, TASK_STATUS_NONE)
+
+    def _change(self, change: tuple[datetime, BaseTask]) -> None:
+        date, task = change
+        self._catch_up(task)
+        status = task.getStatus()
+        if status != TASK_STATUS_QUEUED:
+            log.warning("%r is not moved to %s: it does not wait", task, date)
+            return
+        task.setStartOn(date)
+        task._retry_on = None
+        self._module.getWaitingQueue().dequeue(task._queued_for, task)
+        self._module.wait(task, date.timestamp())
+
+    def _ended(self, outcome: Outcome) -> Any:
+        if outcome.shelf is None or outcome.unloadable:
+            return None
+        task = self._running.task(outcome.claim.tid)
+        is_occurrence = isinstance(task, PeriodicTask) and outcome.shelf != TASK_STATUS_TERMINATED
+        return task._ended_element() if is_occurrence else task
+
+    def _catch_up(self, task: BaseTask) -> None:
+        # Its run may be committed while the worker's report is still on the way.
+        claim = self._running.claim(task.getId() or 0)
+        if claim is not None and task._settled >= claim.number:
+            self.settle(outcome_of(task, claim))
+
+    def _set_aside(self, obj: Any, error: Exception) -> None:
+        thing = obj[1] if isinstance(obj, tuple) else obj
+        if getattr(thing, "_p_oid", None) is not None and not _stands_somewhere(thing):
+            self._module.set_aside(thing, f"{type(error).__name__}: {error}")
+
+
+def _stands_somewhere(thing: Any) -> bool:
+    return isinstance(thing, BaseTask) and thing._status != TASK_STATUS_SPOOLED
+
+
+def _is_sound(task: BaseTask) -> bool:
+    try:
+        task.getDueOn()
+    except TransientError:
+        raise
+    except Exception as error:  # noqa: BLE001 (whatever its state raises when it is loaded)
+        log.info("what was set aside still cannot be loaded: %s", error)
+        return False
+    return True

@@ -1,0 +1,65 @@
+"""The spool: the conflict-safe FIFO of instructions from clients to the scheduler."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from persistent import Persistent
+
+from scheduler.errors import SchedulerUnknownOperationException
+from scheduler.lanes import Lanes
+
+ADD = "add"
+DELETE = "del"
+CHANGE = "change"
+SHUTDOWN = "shutdown"
+OPERATIONS = frozenset({ADD, DELETE, CHANGE, SHUTDOWN})
+
+
+class Instruction(NamedTuple):
+    """One instruction: the operation, its object, and when a shutdown was given (since 1970)."""
+
+    op: str
+    obj: Any
+    given: float = 0
+
+
+class Spool(Persistent):
+    """A FIFO of `(op, obj)` pairs; any number of writers, one reader, no conflicts."""
+
+    def __init__(self) -> None:
+        self._lanes = Lanes()
+
+    def put(self, op: str, obj: Any) -> None:
+        """Add an instruction in the caller's transaction.
+
+        Raises SchedulerUnknownOperationException here, to whoever asks for it, rather than
+        in the scheduler that would meet it.
+        """
+        if op not in OPERATIONS:
+            known = ", ".join(sorted(OPERATIONS))
+            raise SchedulerUnknownOperationException(f"{op!r} is no operation; known are {known}")
+        self._lanes.append((op, obj, time.time()) if op == SHUTDOWN else (op, obj))
+
+    def take(self, limit: int) -> list[Instruction]:
+        """Remove and return the oldest instructions, at most *limit*."""
+        return [Instruction(*entry) for entry in self._lanes.drain(limit)]
+
+    def clear(self) -> int:
+        """Remove all instructions, return how many there were."""
+        return self._lanes.clear()
+
+    def tend(self) -> None:
+        """Remove what processes that are gone have left behind."""
+        self._lanes.tend()
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        return ((entry[0], entry[1]) for entry in self._lanes.pending())
+
+    def __len__(self) -> int:
+        return len(self._lanes)
+
+    def __bool__(self) -> bool:
+        return bool(self._lanes)

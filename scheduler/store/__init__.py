@@ -1,0 +1,18 @@
+"""The shared database: opening it, the current connection, units of work, versioned branches."""
+
+from scheduler.store.branch import Branch
+from scheduler.store.current import connection_of, current, using
+from scheduler.store.database import Database, connect, default_uri, open_database
+from scheduler.store.unit import transact
+
+__all__ = [
+    "Branch",
+    "Database",
+    "connect",
+    "connection_of",
+    "current",
+    "default_uri",
+    "open_database",
+    "transact",
+    "using",
+]

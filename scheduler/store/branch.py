@@ -1,0 +1,88 @@
+"""The root of everything this software stores: one key, with a versioned branch for each part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from persistent import Persistent
+from persistent.mapping import PersistentMapping
+from ZODB.Connection import Connection
+
+from scheduler.errors import SchemaTooNew
+from scheduler.store.unit import transact
+
+ROOT_KEY = "relay"
+
+Trunk = TypeVar("Trunk", bound=Persistent)
+Upgrade = Callable[[Any], None]
+
+
+@dataclass(frozen=True)
+class Branch(Generic[Trunk]):
+    """One part's place under the root, with the version of its layout.
+
+    `plant` makes the fresh object; `upgrades[n]` changes an object of version n, in place,
+    into one of version n + 1.
+    """
+
+    name: str
+    version: int
+    plant: Callable[[], Trunk]
+    upgrades: Mapping[int, Upgrade] = field(default_factory=dict)
+
+    def get(self, connection: Connection) -> Trunk:
+        """Return the branch's object, made or upgraded when that is due.
+
+        Making it is a transaction of its own, like creating a table, so that first users
+        do not conflict; where *connection* has changes already, it belongs to those.
+        Raises SchemaTooNew for a layout of a later version.
+        """
+        if not self._is_ready(connection):
+            self._make_ready(connection)
+        trunk: Trunk = connection.root()[ROOT_KEY][self.name][1]
+        return trunk
+
+    def replace(self, connection: Connection, trunk: Trunk) -> None:
+        """Put *trunk* in the place of the branch's object."""
+        connection.root()[ROOT_KEY][self.name] = (self.version, trunk)
+
+    def _is_ready(self, connection: Connection) -> bool:
+        version = self._stored_version(connection)
+        if version is not None and version > self.version:
+            raise SchemaTooNew(
+                f"the branch {self.name!r} of this database has layout version {version}, this "
+                f"software knows versions up to {self.version}: install the release that wrote "
+                "it, or a later one"
+            )
+        return version == self.version
+
+    def _stored_version(self, connection: Connection) -> int | None:
+        branches = connection.root().get(ROOT_KEY, {})
+        version: int | None = branches[self.name][0] if self.name in branches else None
+        return version
+
+    def _make_ready(self, connection: Connection) -> None:
+        if _has_changes(connection) or connection.isReadOnly():
+            self._grow(connection)
+            return
+        transact(connection.db(), self._grow, note=f"prepare {self.name}")
+        # Nothing was changed here yet, so the snapshot may move on to where the branch exists.
+        connection.newTransaction(None)
+
+    def _grow(self, connection: Connection) -> None:
+        if self._is_ready(connection):
+            return
+        branches = connection.root().setdefault(ROOT_KEY, PersistentMapping())
+        if self.name not in branches:
+            branches[self.name] = (self.version, self.plant())
+            return
+        version, trunk = branches[self.name]
+        for step in range(version, self.version):
+            self.upgrades[step](trunk)
+        branches[self.name] = (self.version, trunk)
+
+
+def _has_changes(connection: Connection) -> bool:
+    return not connection._needs_to_join

@@ -1,0 +1,44 @@
+"""The current connection: what a call uses that was handed none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from persistent import Persistent
+from ZODB.Connection import Connection
+
+from scheduler.errors import NoConnectionError
+
+_current: ContextVar[Connection | None] = ContextVar("zodb_connection", default=None)
+
+
+@contextmanager
+def using(connection: Connection | Persistent) -> Iterator[Connection]:
+    """Make *connection* the current one inside the block, in this thread or task only."""
+    token = _current.set(connection_of(connection))
+    try:
+        yield connection_of(connection)
+    finally:
+        _current.reset(token)
+
+
+def current() -> Connection:
+    """Return the current connection; raises NoConnectionError where there is none."""
+    connection = _current.get()
+    if connection is None:
+        raise NoConnectionError
+    return connection
+
+
+def connection_of(source: Connection | Persistent | None) -> Connection:
+    """Return the connection that *source* is or is stored in; the current one for None.
+
+    Raises NoConnectionError for an object that is not stored, when nothing is current either.
+    """
+    if source is None:
+        return current()
+    if isinstance(source, Connection):
+        return source
+    return source._p_jar if source._p_jar is not None else current()

@@ -1,0 +1,197 @@
+"""The hub: a database opened directly here, and served to the other processes of this machine.
+
+The process that has the storage pays a direct commit (five times cheaper than one through a
+server); everybody else joins over a Unix socket that only its owner may use. Invalidations
+flow both ways: a tap among the database's own readers hears every commit and tells the
+server's clients, and the port that the server writes through tells the database's readers.
+
+Nothing slow may happen between `tpc_begin` and `tpc_finish` in the serving process: it would
+stall every client that votes meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from typing import Any
+
+from ZEO.asyncio.server import Result
+from ZEO.StorageServer import StorageServer, ZEOStorage
+from ZODB import DB
+from zope.interface import directlyProvides, providedBy
+
+log = logging.getLogger(__name__)
+
+STORAGE_NAME = "1"
+TRANSACTION_TIMEOUT = 30
+SWITCH_INTERVAL = 0.0005
+INVALIDATIONS_KEPT = 1000
+
+
+class Hub:
+    """Serves the storage of an open database on a Unix socket until it is closed.
+
+    Whoever opened *database* must hold its storage's lock: an existing file at *path* is
+    taken for the leftover of a process that is gone, and replaced.
+    """
+
+    def __init__(self, database: DB, path: str) -> None:
+        self.path = path
+        self._port = _Port(database)
+        # Made with the umask, not afterwards with chmod: nobody else may connect in between.
+        umask = os.umask(0o177)
+        try:
+            self._server = _Server(
+                path,
+                {STORAGE_NAME: self._port},
+                invalidation_queue_size=INVALIDATIONS_KEPT,
+                transaction_timeout=TRANSACTION_TIMEOUT,
+                client_conflict_resolution=True,
+            )
+        finally:
+            os.umask(umask)
+        self._tap = _ServerTap(self._server, self._port)
+        self._readers = database._mvcc_storage
+        with self._readers._lock:
+            self._readers._instances.add(self._tap)
+        self._thread = threading.Thread(target=self._server.loop, name="hub", daemon=True)
+        self._thread.start()
+        # Threads that compute must hand over to the server's soon: at the usual 5 ms each of
+        # the several hand-overs of a client's commit would cost that much.
+        sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_INTERVAL))
+
+    def close(self) -> None:
+        """Send the clients away and stop serving; the database itself stays open."""
+        self._readers._release(self._tap)
+        self._server.close()
+        self._thread.join(5)
+        if os.path.exists(self.path):
+            os.unlink(self.path)
+
+
+class _Port:
+    """The storage as the server sees it; what is committed here, the database is told."""
+
+    def __init__(self, database: DB) -> None:
+        self._storage = database.storage
+        self._readers = database._mvcc_storage
+        self._oids: set[bytes] = set()
+        self.is_finishing = False
+        directlyProvides(self, providedBy(database.storage))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+    def __len__(self) -> int:
+        return len(self._storage)
+
+    def registerDB(self, database: Any) -> None:  # noqa: N802 (the storage API's name)
+        """Do not register the server with the storage: the tap tells it all there is."""
+
+    def close(self) -> None:
+        """Leave the storage open: it belongs to the database."""
+
+    def tpc_begin(self, *args: Any, **kwargs: Any) -> None:
+        self._storage.tpc_begin(*args, **kwargs)
+        self._oids = set()
+
+    def store(self, oid: bytes, *args: Any, **kwargs: Any) -> Any:
+        self._oids.add(oid)
+        return self._storage.store(oid, *args, **kwargs)
+
+    def storeBlob(self, oid: bytes, *args: Any, **kwargs: Any) -> Any:  # noqa: N802 (storage API)
+        self._oids.add(oid)
+        return self._storage.storeBlob(oid, *args, **kwargs)
+
+    def deleteObject(self, oid: bytes, *args: Any, **kwargs: Any) -> Any:  # noqa: N802 (storage API)
+        self._oids.add(oid)
+        return self._storage.deleteObject(oid, *args, **kwargs)
+
+    def restore(self, oid: bytes, *args: Any, **kwargs: Any) -> Any:
+        self._oids.add(oid)
+        return self._storage.restore(oid, *args, **kwargs)
+
+    def undo(self, *args: Any, **kwargs: Any) -> Any:
+        tid, oids = self._storage.undo(*args, **kwargs)
+        self._oids.update(oids)
+        return tid, oids
+
+    def tpc_finish(self, transaction: Any, tell_server: Any = None) -> bytes:
+        oids = list(self._oids)
+
+        def tell(tid: bytes) -> None:
+            if tell_server is not None:
+                tell_server(tid)
+            # Under the storage's lock, so that nobody else's finish meets this mark.
+            self.is_finishing = True
+            try:
+                self._readers.invalidate(tid, oids)
+            finally:
+                self.is_finishing = False
+
+        tid: bytes = self._storage.tpc_finish(transaction, tell)
+        return tid
+
+
+class _ServerTap:
+    """Stands among the database's readers and passes what they are told on to the server."""
+
+    def __init__(self, server: _Server, port: _Port) -> None:
+        self._server = server
+        self._port = port
+
+    def _invalidate(self, tid: bytes, oids: Any) -> None:
+        if not self._port.is_finishing:
+            # A list: the wire's decoder refuses sets, and leaves the client connected and stale.
+            self._server.invalidate(None, STORAGE_NAME, tid, list(oids))
+
+    def _invalidateCache(self) -> None:  # noqa: N802 (the reader's interface)
+        self._server._invalidateCache(STORAGE_NAME)
+
+
+class _Server(StorageServer):
+    """ZEO's server, made right for commits from other threads and for clients that hang."""
+
+    def invalidate(self, origin: Any, storage_id: str, tid: bytes, oids: Any) -> None:
+        # Called by committing threads as well as by the loop, which adds and removes clients:
+        # walk a copy. A client that registers later waits for the storage lock held here.
+        recent = self.invq[storage_id]
+        if len(recent) >= self.invq_bound:
+            recent.pop()
+        recent.insert(0, (tid, oids))
+        for client in list(self.zeo_storages_by_storage_id[storage_id]):
+            if client is not origin:
+                client.async_threadsafe("invalidateTransaction", tid, oids)
+
+    def create_client_handler(self) -> ZEOStorage:
+        return _Handler(self, self.read_only)
+
+
+class _Handler(ZEOStorage):
+    """The server's end of one client's connection."""
+
+    def notify_connected(self, connection: Any) -> None:
+        # Closing a connection marks it closed before its loss is handled, so that a client cut
+        # off for its transaction's time limit would keep the commit lock for ever: release it.
+        super().notify_connected(connection)
+        close = connection.close
+
+        def close_and_release() -> None:
+            was_open = not connection.closed
+            close()
+            if was_open:
+                self.notify_disconnected()
+
+        connection.close = close_and_release
+
+    def tpc_finish(self, id: bytes) -> Result | None:
+        # The storage's last transaction may be another's by now, committed directly: a client
+        # told of that one would take its own objects for newer than they are.
+        if not self._check_tid(id):
+            return None
+        self.stats.commits += 1
+        tid = self.storage.tpc_finish(self.transaction, self._invalidate)
+        self.async_("info", self.get_size_info())
+        return Result(tid, self._clear_transaction)

@@ -1,0 +1,26 @@
+"""Tasks that are run once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from scheduler.tasks.base import BaseTask, aware
+
+
+class OneShotTask(BaseTask):
+    """A task that is run once, at *startDateTime* or as soon after it as may be.
+
+    Both dates are aware datetimes; *expiryDate* is the last moment at which it may start.
+    """
+
+    def __init__(self, startDateTime: datetime, expiryDate: datetime | None = None) -> None:
+        super().__init__(expiryDate)
+        self._start_on = aware(startDateTime, "startDateTime").astimezone(UTC)
+
+    def getStartOn(self) -> datetime:
+        """Return when the task is to be run, in UTC."""
+        return self._start_on
+
+    def setStartOn(self, dt: datetime) -> None:
+        """Set when the task is to be run; for one in the queue use `Client.moveTask`."""
+        self._start_on = aware(dt, "the start date").astimezone(UTC)

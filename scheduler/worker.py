@@ -1,0 +1,107 @@
+"""The worker process: started by the executor with the descriptor of a pipe.
+
+It is told what to do through the pipe, and ends when the pipe does.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from importlib.metadata import entry_points
+from multiprocessing.connection import Connection
+from typing import NamedTuple
+
+from ZEO.ClientStorage import ClientStorage
+
+from scheduler.execution import Runner
+from scheduler.line import Line
+from scheduler.store import open_database
+
+log = logging.getLogger(__name__)
+
+ENTRY_POINTS = "zodb_relay.workers"
+ORPHANED = 3
+CATCH_UP_SECONDS = 5.0
+
+
+class Start(NamedTuple):
+    """What a worker process is told first."""
+
+    uri: str
+    max_tries: int
+    name: str
+    path: list[str]
+
+
+class Worker:
+    """Runs the claims that come through the pipe, and reports through it."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._sending = threading.Lock()
+        self._line = Line()
+
+    def main(self) -> None:
+        """Run what is given until told to stop."""
+        start: Start = self._pipe.recv()
+        sys.path[:] = start.path
+        for prepare in entry_points(group=ENTRY_POINTS):
+            prepare.load()()  # as the application needs it: its listeners, for one
+        self._database = database = open_database(start.uri)
+        threading.Thread(target=self._listen, name="ear", daemon=True).start()
+        try:
+            runner = Runner(database, start.max_tries, f"{start.name}/{os.getpid()}")
+            try:
+                self._work(runner)
+            finally:
+                runner.close()
+        finally:
+            database.close()
+
+    def _work(self, runner: Runner) -> None:
+        while (claim := self._line.wait()) is not None:
+            started = time.monotonic()
+            outcomes = runner.run(claim, self._line)
+            self._send(("done", outcomes, [], time.monotonic() - started))
+
+    def _listen(self) -> None:
+        try:
+            while (message := self._pipe.recv()) is not None:
+                if message == "return":
+                    self._send(("returned", [], self._line.take_all(), 0))
+                else:
+                    seen_from, claims = message
+                    self._catch_up(seen_from)
+                    self._line.extend(claims)
+        except (EOFError, OSError):
+            # The scheduler is gone, and nobody would hear of the task that runs.
+            os._exit(ORPHANED)
+        self._send(("returned", [], self._line.take_all(), 0))
+        self._line.close()
+
+    def _catch_up(self, tid: bytes) -> None:
+        # The pipe is faster than the database's server: without this, a task would be loaded
+        # as it was before it was queued, and its run would end in a conflict.
+        deadline = time.monotonic() + CATCH_UP_SECONDS
+        while isinstance(self._database.storage, ClientStorage):
+            if self._database.lastTransaction() >= tid or time.monotonic() > deadline:
+                return
+            time.sleep(0.0003)
+
+    def _send(self, message: object) -> None:
+        with self._sending:
+            self._pipe.send(message)
+
+
+def main() -> None:
+    """Be a worker process."""
+    # Ctrl-C reaches the whole group of processes; the scheduler decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(process)d %(name)s %(message)s"
+    )
+    Worker(Connection(int(sys.argv[1]))).main()

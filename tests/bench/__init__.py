@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m tests.bench [name ...]`; each figure next to the raw commit rate."""

@@ -1,0 +1,18 @@
+"""Run the benchmarks that are named, or all; sizes come from the environment."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from tests.bench import export_bench, livesync_bench, scheduler_bench
+
+BENCHMARKS = {**scheduler_bench.BENCHMARKS, **livesync_bench.BENCHMARKS, **export_bench.BENCHMARKS}
+
+if __name__ == "__main__":
+    unknown = set(sys.argv[1:]) - BENCHMARKS.keys()
+    if unknown:
+        sys.exit(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    logging.disable(logging.ERROR)
+    for name in sys.argv[1:] or BENCHMARKS:
+        BENCHMARKS[name]()

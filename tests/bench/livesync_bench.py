@@ -1,0 +1,115 @@
+"""Benchmarks of livesync: recording a change, sequencing, reading the track."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from BTrees.LOBTree import LOBTree
+from ZODB.POSException import ConflictError
+
+from livesync import ActionWrapper, SyncManager
+from scheduler.store import transact
+from tests.bench.ground import Row, clients, fresh, say, timed
+
+COMMITS = int(os.environ.get("BENCH_COMMITS", "2000"))
+CHANGES = int(os.environ.get("BENCH_CHANGES", "50000"))
+BATCH = 1000
+
+
+def change(connection, count, is_recorded):
+    """Change an object *count* times, each in its own commit; return the number of conflicts."""
+    manager = connection.transaction_manager
+    row = Row(0)
+    connection.add(row)
+    manager.commit()
+    conflicts = 0
+    for number in range(count):
+        while True:
+            row.number = number
+            if is_recorded:
+                record(connection, row, number)
+            try:
+                manager.commit()
+                break
+            except ConflictError:
+                conflicts += 1
+                manager.abort()
+    return conflicts
+
+
+def change_only(connection, count):
+    """Change an object *count* times."""
+    return change(connection, count, is_recorded=False)
+
+
+def change_and_record(connection, count):
+    """Change an object *count* times and record each change."""
+    return change(connection, count, is_recorded=True)
+
+
+def record(connection, row, number):
+    second = int(time.time())
+    action = ActionWrapper(second, row, {"data_changed"}, f"row-{number}")
+    SyncManager.getDBInstance(connection).add(second, action)
+
+
+def bench_record():
+    """Change an object with and without recording it, alone and from 8 processes."""
+    with fresh() as view:
+        SyncManager.getDBInstance(view.connection)
+        change(view.connection, 50, is_recorded=True)
+        seconds, _ = timed(change, view.connection, COMMITS, False)
+        raw = COMMITS / seconds
+        seconds, conflicts = timed(change, view.connection, COMMITS, True)
+        say("record a change, 1 writer", COMMITS / seconds, "/s", raw)
+        say("  conflicts", conflicts, "")
+    with fresh() as view:
+        SyncManager.getDBInstance(view.connection)
+        raw, _ = clients(view.database.uri, "change_only", 8, COMMITS // 8)
+        rate, conflicts = clients(view.database.uri, "change_and_record", 8, COMMITS // 8)
+        say("record a change, 8 writer processes", rate, "/s", raw)
+        say("  conflicts", conflicts, "")
+
+
+def bench_track():
+    """Sequence recorded changes into the track, and read them by a pointer in batches."""
+    with fresh() as view:
+        fill_track(view)
+        seconds, _ = timed(sequence, view)
+        say("sequence into the track", CHANGES / seconds, "changes/s")
+        raw = CHANGES / timed(scan_tree, view)[0]
+        say("read the track by a pointer", CHANGES / timed(read_track, view)[0], "changes/s", raw)
+
+
+def fill_track(view):
+    manager = SyncManager.getDBInstance(view.connection)
+    tree = view.root["tree"] = LOBTree()
+    for number in range(CHANGES):
+        action = ActionWrapper(number // 10, None, {"data_changed"}, f"row-{number}")
+        manager.add(number // 10, action)
+        tree[number] = (number // 10, action)
+        if number % BATCH == 0:
+            view.commit()
+    view.commit()
+
+
+def sequence(view):
+    while transact(view.database, lambda own: SyncManager.getDBInstance(own).sequence()):
+        pass
+
+
+def scan_tree(view):
+    view.connection.cacheMinimize()
+    view.refresh()
+    assert sum(1 for _ in view.root["tree"].values()) == CHANGES
+
+
+def read_track(view):
+    view.connection.cacheMinimize()
+    view.refresh()
+    track = SyncManager.getDBInstance(view.connection).getTrack()
+    assert sum(1 for _ in track.iterate()) == CHANGES
+
+
+BENCHMARKS = {"record": bench_record, "track": bench_track}

@@ -1,0 +1,111 @@
+"""What the documents show, run as a reader would."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from scheduler import Scheduler
+from scheduler.store import connect
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+
+def blocks(document, language):
+    text = (DOCS / document).read_text()
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+class Reader:
+    """Somebody who does in a folder what a document says."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if name != "SCHEDULER_DATABASE"},
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(folder),
+        }
+
+    def save(self, document):
+        """Save the code that begins with the name of its file."""
+        for code in blocks(document, "python"):
+            name = re.match(r"# (\w+\.py)\n", code)
+            (self.folder / name.group(1)).write_text(code)
+
+    def run(self, commands):
+        return subprocess.run(
+            ["bash", "-e", "-c", commands],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+
+
+@pytest.fixture
+def reader(tmp_path):
+    yield Reader(tmp_path)
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and Path(process.cwd()) == tmp_path:
+                process.send_signal(signal.SIGKILL)
+        except (psutil.Error, OSError):
+            continue
+
+
+def test_the_tutorial_works_as_written(reader):
+    reader.save("tutorial.md")
+    done = reader.run("\n".join(blocks("tutorial.md", "sh")))
+    assert done.returncode == 0, done.stderr
+    for shown in blocks("tutorial.md", "text"):
+        assert shown in done.stdout
+    assert done.stdout.endswith("DONE!\n")
+
+
+def test_the_tasks_of_the_document_can_be_enqueued_and_run(reader, monkeypatch):
+    reader.save("tasks.md")
+    done = reader.run("python enqueue.py && python trial.py")
+    assert done.returncode == 0, done.stderr
+    monkeypatch.syspath_prepend(str(reader.folder))
+    uri = f"file://{reader.folder}/var/relay.fs"
+    stopper = (
+        "import time, transaction\n"
+        "from scheduler import Client\n"
+        "from scheduler.store import connect\n"
+        "with connect() as connection:\n"
+        "    client = Client(connection)\n"
+        "    while client.getStatus()['finished'] < 1:\n"
+        "        time.sleep(0.05)\n"
+        "        connection.sync()\n"
+        "    client.shutdown()\n"
+        "    transaction.commit()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", stopper], cwd=reader.folder, env=reader.environment
+    ) as watching:
+        assert Scheduler(database=uri).run() == 0
+        assert watching.wait(20) == 0
+    with connect(uri) as connection:
+        assert connection.root()["count"] == 1
+
+
+@pytest.mark.parametrize("document", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
+def test_links_between_documents_lead_somewhere(document):
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", document.read_text()):
+        assert (document.parent / target).exists(), target
+
+
+def test_files_that_operations_speaks_of_are_there():
+    for name in re.findall(r"`(etc/[\w.]+)`", (DOCS / "operations.md").read_text()):
+        assert (ROOT / name).exists(), name

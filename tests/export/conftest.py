@@ -1,0 +1,45 @@
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+import ZODB
+from werkzeug.test import Client
+
+from export.app import make_app
+from scheduler.clock import TimeSource
+from scheduler.store import transact
+from tests.export.planting import plant
+
+NOW = datetime(2014, 3, 24, 22, 30, tzinfo=UTC)
+
+
+class StoppedClock(TimeSource):
+    def getCurrentTime(self) -> datetime:
+        return NOW
+
+
+@pytest.fixture
+def stopped_clock() -> Iterator[datetime]:
+    before = TimeSource.get()
+    TimeSource.set(StoppedClock())
+    yield NOW
+    TimeSource.set(before)
+
+
+@pytest.fixture
+def database() -> Iterator[ZODB.DB]:
+    database = ZODB.DB(None)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def client(database: ZODB.DB) -> Client:
+    return Client(make_app(database, {"base_url": "https://indico.server"}))
+
+
+@pytest.fixture
+def planted(database: ZODB.DB, client: Client) -> Client:
+    """A client of the event of reference 5.3.2."""
+    transact(database, plant)
+    return client

@@ -1,0 +1,99 @@
+"""What docs/export.md shows, done as its reader would."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from export.settings import ApiMode, Settings
+
+DOCUMENT = (Path(__file__).parents[2] / "docs/export.md").read_text()
+SMALL = Path(__file__).with_name("small_event.json")
+SCRIPTS = Path(sys.executable).parent
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", DOCUMENT, re.DOTALL)
+
+
+@pytest.fixture
+def do(tmp_path):
+    """Run a command in a folder with the document's files; return what it prints."""
+    shutil.copy(SMALL, tmp_path / "event.json")
+    for code in blocks("python"):
+        name = re.match(r"# (\w+\.py)\n", code).group(1)
+        (tmp_path / name).write_text(code)
+    environment = {
+        **os.environ,
+        "PATH": f"{SCRIPTS}:{os.environ['PATH']}",
+        "SCHEDULER_DATABASE": f"file://{tmp_path}/data.fs",
+    }
+
+    def do(command):
+        done = subprocess.run(
+            ["bash", "-e", "-c", command],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return do
+
+
+@pytest.fixture
+def server(do, tmp_path):
+    """Serve as the document shows, on a free port; give the address."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = [sys.executable, "serve.py", f"file://{tmp_path}/data.fs", str(port)]
+    with subprocess.Popen(command, cwd=tmp_path) as process:
+        try:
+            wait_for(port, process)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+def wait_for(port, process):
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        time.sleep(0.05)
+    raise AssertionError("the server of the document does not answer")
+
+
+def test_the_document_can_be_followed_from_import_to_signed_request(do, server):
+    load, make_key = blocks("sh")
+    imported, asked = blocks("text")
+
+    assert do(load) == imported
+    key, secret = re.findall(r"\w+ (\S+)", do(make_key))
+    assert do(f"python ask.py {server} {key} {secret}") == asked
+
+
+def test_the_document_names_every_setting_with_its_default_and_every_mode():
+    rows = dict(re.findall(r"^\| `(\w+)` \| `(.+?)` \|", DOCUMENT, re.MULTILINE))
+    for field in fields(Settings):
+        shown = field.default.name if isinstance(field.default, ApiMode) else field.default
+        assert rows[field.name].replace('"', "'") == repr(shown)
+    modes = re.findall(r"^\| (\d) \| `(\w+)` \|", DOCUMENT, re.MULTILINE)
+    assert [(int(number), name) for number, name in modes] == [
+        (mode.value, mode.name) for mode in ApiMode
+    ]

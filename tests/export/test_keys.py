@@ -1,0 +1,146 @@
+"""Keys, signatures, and whom a request acts as (reference 5.1)."""
+
+from __future__ import annotations
+
+import pytest
+from werkzeug.test import Client
+
+from export.app import make_app
+from export.auth import key_ring
+from export.cli import main
+from export.model.access import Protection
+from export.signature import build_indico_request, canonical, sign
+from scheduler.store import open_database, transact
+from tests.export.planting import change, error, get, key_of_ann, plant
+
+Z = "00000000-0000-0000-0000-000000000000"
+PATH = "/export/event/137346.json"
+
+
+@pytest.mark.parametrize(
+    ("mode", "without", "with_key"),
+    [(0, 200, "ann"), (1, 403, "ann"), (2, 200, None), (3, 403, None), (4, 403, 403)],
+)
+def test_each_mode_asks_for_its_credentials(database, mode, without, with_key):
+    transact(database, plant)
+    change(database, lambda event: event.setProtection(Protection.RESTRICTED))
+    change(database, lambda event: event.grant_access("ann"))
+    key, secret = transact(database, key_of_ann)
+    client = Client(make_app(database, {"api_mode": mode}))
+    path = "/export/event/137346.json"
+    assert client.get(path).status_code == without
+    answer = client.get(path, query_string={"ak": key})
+    if with_key == 403:
+        assert answer.json["message"] == "Signature missing"
+    else:
+        assert len(answer.json["results"]) == (with_key == "ann")
+    signed = build_indico_request(path, {"limit": 12, "detail": "events"}, key, secret)
+    assert len(get(client, signed)) == 1
+    assert error(client, signed[:-4] + "zzzz") == (403, "Signature invalid")
+    forever = build_indico_request(path, {}, key, secret, persistent=True)
+    assert error(client, forever) == (403, "Signature invalid (no timestamp)")
+    old = build_indico_request(path, {"timestamp": 1400000000}, key, secret, persistent=True)
+    assert error(client, old) == (403, "Signature invalid (bad timestamp)")
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "expected"),
+    [
+        (
+            "/export/categ/1337.json",
+            f"limit=123&apikey={Z}&timestamp=1400000000",
+            "a6879113cc493f4d1474b036e0b4b1a0e076cecc",
+        ),
+        (
+            "/export/categ/1337.json",
+            f"T=meeting&O=10&ak={Z}&timestamp=1400000000&empty=&a=2&a=1&room=Big%20Hall",
+            "eef8d063dbc50a5720c7a4f54a2bab13ce5d8285",
+        ),
+        (
+            "/export/event/search/ic hep.json",
+            f"ak={Z}",
+            "d081e08cfabfd438f8b39ede05174c443923488a",
+        ),
+    ],
+)
+def test_signatures_are_those_of_the_vectors(path, query, expected):
+    assert sign(Z, canonical(path, query)) == expected
+
+
+@pytest.fixture
+def closed(database):
+    """The planted event, open to ann alone."""
+    transact(database, plant)
+    change(database, lambda event: event.setProtection(Protection.RESTRICTED))
+    change(database, lambda event: event.grant_access("ann"))
+    return database
+
+
+def test_who_acts_as_a_user_needs_a_secure_connection_where_that_is_required(closed):
+    client = Client(make_app(closed, {"https_required": True}))
+    key, _ = transact(closed, key_of_ann)
+
+    assert error(client, f"{PATH}?ak={key}") == (403, "HTTPS is required")
+    assert client.get(PATH).json["results"] == []
+    secure = client.get(PATH, query_string={"ak": key}, base_url="https://localhost")
+    assert len(secure.json["results"]) == 1
+
+
+def test_a_persistent_signature_is_good_where_key_and_installation_allow_it(closed):
+    def make(connection):
+        made = key_ring(connection).create("ann", persistent_allowed=True)
+        return made.key, made.secret
+
+    key, secret = transact(closed, make)
+    address = build_indico_request(PATH, {}, key, secret, persistent=True)
+    assert "timestamp" not in address
+
+    allowing = Client(make_app(closed, {"api_mode": "ALL_SIGNED", "persistent_signatures": True}))
+    assert len(get(allowing, address)) == 1
+    assert error(Client(make_app(closed)), address) == (403, "Signature invalid (no timestamp)")
+
+
+def test_a_blocked_key_and_the_key_before_are_refused(closed):
+    def block(connection):
+        first = key_ring(connection).create("ann").key
+        second = key_ring(connection).create("ann")
+        second.blocked = True
+        return first, second.key
+
+    old, blocked = transact(closed, block)
+    client = Client(make_app(closed))
+    assert error(client, f"{PATH}?ak={old}") == (403, "Invalid API key")
+    assert error(client, f"{PATH}?ak={blocked}") == (403, "API key is blocked")
+
+
+def test_a_key_made_by_the_command_opens_what_its_user_may_see(tmp_path, capsys):
+    uri = f"file://{tmp_path}/data.fs"
+    assert main(["key", "create", "--user", "ann", "--database", uri]) == 0
+    made = dict(line.split() for line in capsys.readouterr().out.splitlines())
+    database = open_database(uri)
+    try:
+        transact(database, plant)
+        change(database, lambda event: event.setProtection(Protection.RESTRICTED))
+        change(database, lambda event: event.grant_access("ann"))
+        client = Client(make_app(database, {"api_mode": "ALL_SIGNED"}))
+        assert len(get(client, build_indico_request(PATH, {}, made["key"], made["secret"]))) == 1
+    finally:
+        database.close()
+
+
+@pytest.mark.parametrize("token", ["Bearer abc", "bearer ", "Bearer"])
+def test_a_token_is_refused_and_not_taken_for_nobody(closed, token):
+    answer = Client(make_app(closed)).get(PATH, headers={"Authorization": token})
+
+    assert answer.status_code == 401
+    assert answer.json["message"] == "Bearer tokens are not accepted here; use an API key"
+    assert answer.headers["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize("parameter", ["ca", "cookieauth"])
+def test_a_session_is_refused_and_not_taken_for_nobody(closed, parameter):
+    client = Client(make_app(closed))
+    key, _ = transact(closed, key_of_ann)
+
+    assert error(client, f"{PATH}?{parameter}=yes")[0] == 401
+    assert len(get(client, f"{PATH}?{parameter}=yes&ak={key}")) == 1

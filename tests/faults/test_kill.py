@@ -1,0 +1,139 @@
+"""SIGKILL in the middle of work: each task's effect is there exactly once."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+
+import psutil
+import pytest
+import transaction
+
+from scheduler import nowutc
+from scheduler.store import open_database
+from tests.scheduler.harness import View, python, running
+from tests.scheduler.sample_tasks import Count
+
+TASKS = 500
+# All tasks change one object, so the longer each takes, the more of them are run again.
+KILLS, PAUSE, DEADLINE = (25, 0.04, 300) if os.environ.get("SOAK") else (4, 0.005, 60)
+
+SCHEDULER = """
+import sys
+from scheduler import Scheduler
+Scheduler(
+    database=sys.argv[1], multitask_mode=sys.argv[2], sleep_interval=0.2, task_max_tries=50
+).run()
+"""
+
+
+@pytest.fixture
+def uri(tmp_path):
+    return f"file://{tmp_path}/data.fs"
+
+
+def look(uri, work):
+    """Open the database for *work(view)* alone."""
+    database = open_database(uri)
+    view = View(database, transaction.TransactionManager())
+    try:
+        return work(view)
+    finally:
+        view.close()
+        database.close()
+
+
+def enqueue(view):
+    view.enqueue(*(PausedCount(nowutc(), PAUSE) for _ in range(TASKS)))
+
+
+class PausedCount(Count):
+    """Takes a moment, so that a kill hits it."""
+
+    def __init__(self, start, pause):
+        super().__init__(start)
+        self.pause = pause
+
+    def run(self):
+        super().run()
+        time.sleep(self.pause)
+
+
+def workers_of(pid):
+    # Only they: Python's own helpers, like its resource tracker, are children of a test too.
+    children = psutil.Process(pid).children()
+    return [
+        child for child in children if any("scheduler.worker" in word for word in cmdline(child))
+    ]
+
+
+def cmdline(process):
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def test_killed_workers_cost_no_task_and_repeat_none(uri):
+    database = open_database(uri)
+    view = View(database, transaction.TransactionManager())
+    try:
+        enqueue(view)
+        options = {"multitask_mode": "processes", "task_max_tries": 50}
+        with running(database, **options):
+            for _ in range(KILLS):
+                time.sleep(random.uniform(0.2, 0.8))
+                workers = workers_of(os.getpid())
+                for worker in random.sample(workers, min(1, len(workers))):
+                    worker.kill()
+            view.until_counts(seconds=DEADLINE, finished=TASKS)
+        assert view.root["count"] == TASKS
+    finally:
+        view.close()
+        database.close()
+
+
+@pytest.mark.parametrize("mode", ["threads", "processes"])
+def test_a_killed_scheduler_costs_no_task_and_repeats_none(uri, mode):
+    look(uri, enqueue)
+    for _ in range(KILLS):
+        with python(SCHEDULER, uri, mode, stderr=subprocess.DEVNULL) as process:
+            time.sleep(random.uniform(0.6, 1.2))
+            process.send_signal(signal.SIGKILL)
+
+    database = open_database(uri)
+    view = View(database, transaction.TransactionManager())
+    try:
+        with running(database, task_max_tries=50):
+            view.until_counts(seconds=DEADLINE, finished=TASKS)
+        assert view.root["count"] == TASKS
+    finally:
+        view.close()
+        database.close()
+
+
+def test_an_enqueuing_killed_in_the_middle_is_whole_or_not_there(uri):
+    code = """
+import sys, transaction
+from scheduler import Client, nowutc
+from scheduler.store import connect
+from tests.scheduler.sample_tasks import Count
+with connect(sys.argv[1]) as connection:
+    root, client = connection.root(), Client()
+    while True:
+        client.enqueue(Count(nowutc()))
+        client.enqueue(Count(nowutc()))
+        root["said"] = root.get("said", 0) + 2
+        transaction.commit()
+        print("x", flush=True)
+"""
+    with python(code, uri, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        time.sleep(random.uniform(0.05, 0.3))
+        process.send_signal(signal.SIGKILL)
+
+    said, spooled = look(uri, lambda view: (view.root["said"], view.counts()["spooled"]))
+    assert said == spooled

@@ -1,0 +1,102 @@
+"""A ZEO server of its own: schedulers and clients join it from their processes."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import pytest
+import transaction
+
+from scheduler import nowutc
+from scheduler.store import open_database
+from tests.scheduler.harness import Running, View, output_of, running, wait_for
+from tests.scheduler.sample_tasks import Count
+
+
+@contextmanager
+def serving(file, port):
+    command = [sys.executable, "-m", "ZEO.runzeo", "-f", str(file), "-a", f"127.0.0.1:{port}"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+@pytest.fixture
+def port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@pytest.fixture
+def uri(port):
+    return f"zeo://127.0.0.1:{port}?wait_timeout=10"
+
+
+@pytest.fixture
+def server(tmp_path, port):
+    with serving(tmp_path / "zeo.fs", port) as process:
+        yield process
+
+
+@pytest.fixture
+def view(server, uri):
+    database = open_database(uri)
+    view = View(database, transaction.TransactionManager())
+    yield view
+    view.close()
+    database.close()
+
+
+ENQUEUE = """
+import sys, transaction
+from scheduler import Client, nowutc
+from scheduler.store import connect
+from tests.scheduler.sample_tasks import Count
+with connect(sys.argv[1]):
+    for _ in range(20):
+        Client().enqueue(Count(nowutc()))
+    transaction.commit()
+"""
+
+
+@pytest.mark.parametrize("mode", ["threads", "processes"])
+def test_tasks_of_another_process_are_run_over_zeo(view, uri, mode):
+    with running(view.database, multitask_mode=mode):
+        output_of(ENQUEUE, uri)
+        view.until_counts(finished=20)
+    assert view.root["count"] == 20
+
+
+def test_a_scheduler_over_zeo_is_woken_by_a_commit(view, uri):
+    with running(view.database, sleep_interval=30):
+        view.until(lambda: view.client.getStatus()["state"])
+        time.sleep(0.3)
+        output_of(ENQUEUE, uri)
+        view.until(lambda: view.client.getStatus()["finished"] == 20, seconds=5)
+
+
+def test_a_server_that_goes_away_for_a_moment_costs_nothing(tmp_path, port, uri):
+    with serving(tmp_path / "zeo.fs", port):
+        database = open_database(uri)
+        view = View(database, transaction.TransactionManager())
+        view.enqueue(*(Count(nowutc()) for _ in range(20)))
+        run = Running(database, sleep_interval=0.1)
+        view.until_counts(finished=20)
+    time.sleep(0.5)
+    with serving(tmp_path / "zeo.fs", port):
+        output_of(ENQUEUE, uri)
+        wait_for(view.database.storage.is_connected)
+        view.until(lambda: run.error or view.counts() == {"finished": 40})
+        run.scheduler.shutdown()
+        assert (run.join(), run.error) == (0, None)
+        assert view.root["count"] == 40
+        view.close()
+        database.close()

@@ -1,0 +1,325 @@
+"""PushSyncAgent, RecordUploader and the task that runs the agents (reference 4.3, 4.5, 4.6)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from dateutil.rrule import MINUTELY
+
+from livesync import ActionWrapper, RecordUploader
+from livesync.agent import AgentExecutionException
+from livesync.reduction import STATUS_CREATED, STATUS_DELETED
+from livesync.tasks import LiveSyncUpdateTask
+from scheduler.clock import TimeSource
+from tests.livesync.agents_for_tests import (
+    FailingAgent,
+    ListAgent,
+    ReducingAgent,
+    SilentlyFailingAgent,
+    Uploader,
+)
+from tests.livesync.stand_ins import Conference
+
+NOW = 100_000
+
+
+@pytest.fixture(autouse=True)
+def clock():
+    class Standing(TimeSource):
+        def getCurrentTime(self):
+            return datetime.fromtimestamp(NOW, UTC)
+
+    before = TimeSource.get()
+    TimeSource.set(Standing())
+    yield
+    TimeSource.set(before)
+
+
+@pytest.fixture
+def register(manager, commit):
+    def register(agent_class, aid):
+        agent = agent_class(aid, aid.title(), "", 60)
+        agent.setActive(True)
+        manager.registerNewAgent(agent)
+        commit()
+        return agent
+
+    return register
+
+
+def sent(deliveries, aid="list"):
+    return [record for batch in deliveries.get(aid, []) for record in batch]
+
+
+def test_a_run_sends_the_complete_bins_newest_first(manager, register, commit, deliveries):
+    agent = register(ListAgent, "list")
+    for second in (100, 200, 350, 399, 400):
+        manager.add(second, second)
+    commit()
+
+    assert agent.run(450) is True
+    assert sent(deliveries) == [350, 399, 200, 100]
+
+
+def test_a_run_for_no_time_sends_everything(manager, register, commit, deliveries):
+    agent = register(ListAgent, "list")
+    manager.add(100, 1)
+    manager.add(10**9, 2)
+    commit()
+    agent.run(None)
+    agent.acknowledge()
+
+    assert sent(deliveries) == [2, 1]
+    assert agent.getLastTS() == 10**7
+
+
+def test_before_the_first_bin_is_complete_nothing_is_sent(manager, register, commit, deliveries):
+    agent = register(ListAgent, "list")
+    manager.add(10, 1)
+    manager.add(250, 2)
+    commit()
+
+    assert agent.run(99) is True
+    assert deliveries == {}
+    agent.run(100)
+    agent.acknowledge()
+    assert sent(deliveries) == [1]
+    assert agent.getLastTS() == 0
+
+
+def test_records_are_sent_again_until_they_are_acknowledged(manager, register, commit, deliveries):
+    agent = register(ListAgent, "list")
+    manager.add(100, 1)
+    commit()
+    agent.run(NOW)
+    agent.run(NOW)
+    agent.acknowledge()
+    commit()
+    agent.run(NOW)
+
+    assert sent(deliveries) == [1, 1]
+    assert agent.getLastTS() == NOW // 100 - 1
+
+
+def test_an_acknowledgement_covers_what_its_run_delivered_and_no_more(
+    manager, register, commit, deliveries
+):
+    agent = register(ListAgent, "list")
+    manager.add(100, "first")
+    commit()
+    agent.run(None)
+    manager.add(100, "second")
+    agent.acknowledge()
+    commit()
+    agent.run(None)
+
+    assert sent(deliveries) == ["first", "second"]
+
+
+def test_what_was_stamped_first_and_committed_last_is_delivered(
+    manager, register, commit, deliveries, open_connection
+):
+    agent = register(ListAgent, "list")
+    slow = open_connection()
+    slow.get(manager._p_oid).add(1000, "stamped first")
+    manager.add(1001, "stamped second")
+    commit()
+    agent.run(1200)
+    agent.acknowledge()
+    commit()
+    slow.transaction_manager.commit()
+    manager._p_jar.transaction_manager.begin()
+    agent.run(1400)
+    agent.acknowledge()
+    commit()
+
+    assert sent(deliveries) == ["stamped second", "stamped first"]
+
+
+def test_an_agent_that_runs_late_gets_what_the_others_have_had(
+    manager, register, commit, deliveries
+):
+    one, other = register(ListAgent, "one"), register(ListAgent, "other")
+    for second in (100, 300):
+        manager.add(second, second)
+        commit()
+        one.run(second + 100)
+        one.acknowledge()
+        commit()
+    other.run(500)
+
+    assert sent(deliveries, "one") == [100, 300]
+    assert sent(deliveries, "other") == [300, 100]
+
+
+def test_records_are_reduced_unless_the_agent_says_otherwise(
+    manager, register, commit, connection, deliveries
+):
+    agent = register(ReducingAgent, "list")
+    connection.root()["event"] = event = Conference("7")
+    manager.add(100, ActionWrapper(100, event, ["created"], "7"))
+    manager.add(200, ActionWrapper(200, event, ["deleted"], "7"))
+    commit()
+    agent.run(NOW)
+
+    assert sent(deliveries) == [(event, "7", STATUS_CREATED | STATUS_DELETED)]
+
+
+@pytest.mark.parametrize("error", [OSError, ValueError, SystemExit])
+def test_a_failed_run_returns_none_and_keeps_the_reason(
+    manager, register, commit, error, monkeypatch
+):
+    monkeypatch.setattr(FailingAgent, "error", error)
+    agent = register(FailingAgent, "failing")
+    manager.add(100, 1)
+    commit()
+
+    assert agent.run(NOW) is None
+    agent.acknowledge()
+    assert agent.getLastTS() is None
+    when, reason = agent.last_failure
+    assert when == datetime.fromtimestamp(NOW, UTC)
+    assert reason == f"{error.__name__}: the target is down"
+
+
+def test_a_run_that_returns_nothing_has_failed(manager, register, commit):
+    agent = register(SilentlyFailingAgent, "silent")
+    manager.add(100, 1)
+    commit()
+
+    assert agent.run(NOW) is None
+    agent.acknowledge()
+    assert agent.getLastTS() is None
+
+
+def test_a_run_on_an_empty_track_succeeds_and_moves_nothing(register):
+    agent = register(ListAgent, "list")
+
+    assert agent.run(NOW) is True
+    agent.acknowledge()
+    assert agent.getLastTS() is None
+
+
+def test_an_acknowledgement_never_moves_back(manager, register, commit):
+    agent = register(ListAgent, "list")
+    manager.add(100, 1)
+    commit()
+    agent.run(NOW)
+    manager.advance("list", NOW)
+    agent.acknowledge()
+
+    assert agent.getLastTS() == NOW
+
+
+def test_an_agent_without_manager_says_how_to_get_one():
+    with pytest.raises(AgentExecutionException, match="registerNewAgent"):
+        ListAgent("list", "", "", 60).run(NOW)
+
+
+def test_a_preview_moves_nothing(manager, register, commit, deliveries):
+    agent = register(ListAgent, "list")
+    manager.add(100, 1)
+    manager.add(300, 3)
+    commit()
+
+    assert list(agent.preview(2)) == [1]
+    assert list(agent.preview()) == [3, 1]
+    assert deliveries == {}
+    assert agent.getLastTS() is None
+
+
+def test_an_uploader_sends_batches_and_the_rest(register, deliveries):
+    agent = register(ListAgent, "list")
+
+    assert Uploader(None, agent, 2).iterateOver(iter(range(5)), agent._p_jar) is True
+    assert deliveries["list"] == [[0, 1], [2, 3], [4]]
+
+
+def test_an_uploader_without_records_sends_nothing(register, deliveries):
+    assert Uploader(None, register(ListAgent, "list"), 2).iterateOver([]) is True
+    assert deliveries == {}
+
+
+def test_an_uploader_takes_1000_records_at_once_by_default(register, deliveries):
+    Uploader(None, register(ListAgent, "list")).iterateOver(range(1001))
+
+    assert [len(batch) for batch in deliveries["list"]] == [1000, 1]
+
+
+def test_the_base_uploader_does_not_know_how(register):
+    with pytest.raises(NotImplementedError):
+        RecordUploader(None, register(ListAgent, "list")).iterateOver([1])
+
+
+def test_the_task_runs_active_agents_and_acknowledges(
+    manager, register, commit, deliveries, connection
+):
+    agent, idle = register(ListAgent, "list"), register(ListAgent, "idle")
+    idle.setActive(False)
+    manager.add(100, 1)
+    commit()
+    LiveSyncUpdateTask(MINUTELY).run()
+    connection.transaction_manager.begin()
+
+    assert deliveries == {"list": [[1]]}
+    assert agent.getLastTS() == NOW // 100 - 1
+    assert idle.getLastTS() is None
+
+
+def test_a_failing_agent_stops_no_other(manager, register, commit, deliveries, connection):
+    failing, agent = register(FailingAgent, "a failing one"), register(ListAgent, "list")
+    manager.add(100, 1)
+    commit()
+    LiveSyncUpdateTask(MINUTELY).run()
+    connection.transaction_manager.begin()
+
+    assert deliveries == {"list": [[1]]}
+    assert agent.getLastTS() == NOW // 100 - 1
+    assert failing.getLastTS() is None
+    assert failing.last_failure[1] == "OSError: the target is down"
+
+
+def test_the_task_delivers_to_an_agent_once_it_works_again(
+    manager, register, commit, deliveries, connection
+):
+    agent = register(FailingAgent, "list")
+    manager.add(100, 1)
+    commit()
+    LiveSyncUpdateTask(MINUTELY).run()
+    connection.transaction_manager.begin()
+    manager.removeAgent(agent)
+    register(ListAgent, "list")
+    LiveSyncUpdateTask(MINUTELY).run()
+    LiveSyncUpdateTask(MINUTELY).run()
+
+    assert deliveries == {"list": [[1]]}
+
+
+def test_a_reader_who_goes_to_the_newest_holds_up_no_other_agent(
+    manager, register, commit, deliveries
+):
+    register(ListAgent, "eager")
+    register(ListAgent, "patient")
+    for second in range(20):
+        manager.add(second, second)
+        commit()
+        list(manager.query("eager"))
+        commit()
+    manager.getAgent("patient").run(500)
+
+    assert sorted(sent(deliveries, "patient")) == list(range(20))
+
+
+def test_after_a_reset_nothing_is_left_to_acknowledge(manager, register, commit, deliveries):
+    agent = register(ListAgent, "list")
+    manager.add(100, "before")
+    commit()
+    agent.run(1000)
+    manager.reset(trackOnly=True)
+    manager.add(100, "after")
+    commit()
+    agent.acknowledge()
+    agent.run(1000)
+
+    assert sent(deliveries)[-1] == "after"

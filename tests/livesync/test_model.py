@@ -1,0 +1,211 @@
+"""The feed on the catalogue's own objects."""
+
+from __future__ import annotations
+
+import io
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pymarc
+import pytest
+from lxml import etree
+
+from export.imports.indico import import_event, read_file
+from export.model import listeners
+from export.model.access import Protection
+from export.model.catalogue import catalogue
+from export.model.category import Category
+from export.model.conference import Conference
+from export.model.contribution import Contribution, SubContribution
+from export.model.person import ContributionParticipation
+from export.model.session import Session, SessionSlot
+from livesync.agent import SyncAgent
+from livesync.components import ObjectChangeListener
+from livesync.marcxml import collection
+from livesync.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED, reduce
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = Path(os.environ.get("MARC_SCHEMA", ROOT.parent / "shared/data/MARC21slim.xsd"))
+SMALL = ROOT / "tests/export/small_event.json"
+START = datetime(2026, 3, 1, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+def recorded(manager, connection, commit):
+    """Return a function that commits and gives {id: status} of what was recorded since."""
+    manager.registerNewAgent(SyncAgent("a", "A", "", 60))
+    commit()
+    listener = ObjectChangeListener()
+    listeners.subscribe(listener)
+
+    def recorded():
+        commit()
+        data = list(manager.getTrack().pointerIterItems("a"))
+        if data:
+            manager.advance("a", manager.getTrack().mostRecentTS())
+            commit()
+        return {obj_id: status for _, obj_id, status in reduce(data)}
+
+    yield recorded
+    listeners.unsubscribe(listener)
+
+
+@pytest.fixture
+def event(recorded, connection):
+    found = catalogue(connection)
+    category = Category("c", "Talks")
+    found.add_category(category)
+    event = Conference("1", "Spring <School>", "Many\x0btalks")
+    event.setDates(START, START + timedelta(days=2))
+    event.update(location="Old School", room="Aula", keywords=("spring",))
+    found.add_event(event, category)
+    talk = Contribution("2", "A talk")
+    talk.speakers = (ContributionParticipation("1", "Ada", "Byron", "London", "ada@example.org"),)
+    talk.primary_authors = talk.speakers
+    talk.track = "Theory"
+    talk.duration = timedelta(minutes=90)
+    event.addContribution(talk)
+    talk.addSubContribution(SubContribution("3", "A part"))
+    session = Session("0", "Plenary")
+    event.addSession(session)
+    session.addSlot(SessionSlot("0"))
+    session.slots[0].schedule(talk)
+    recorded()
+    return event
+
+
+def marc(*records):
+    text = collection(records)
+    tree = etree.fromstring(text.encode())
+    if SCHEMA.exists():
+        etree.XMLSchema(etree.parse(SCHEMA)).assertValid(tree)
+    return pymarc.parse_xml_to_array(io.BytesIO(text.encode()))
+
+
+def test_every_kind_of_record_is_valid_and_read_by_library_software(event):
+    talk = event.getContributionById("2")
+    (sub,) = talk.getSubContributionList()
+    head, second, third, gone = marc(
+        (event, "1", STATUS_CREATED),
+        (talk, "1.2", STATUS_CHANGED),
+        (sub, "1.2.3", STATUS_CHANGED),
+        (None, "9", STATUS_DELETED),
+    )
+
+    assert head["245"]["a"] == "Spring <School>"
+    assert head["111"]["c"] == "Old School, Aula"
+    assert head["111"]["9"] == "2026-03-01T09:00:00Z"
+    assert head["520"]["a"] == "Many talks"
+    assert head["650"]["a"] == "0:c"
+    assert head["653"]["a"] == "spring"
+    assert second["970"]["a"] == "INDICO.1.2"
+    assert second["300"]["a"] == "1:30:00"
+    assert second["100"].get_subfields("a", "e", "u") == [
+        *("Byron Ada", "Primary Author", "Speaker", "London")
+    ]
+    assert [field.get_subfields("a") for field in second.get_fields("650")] == [["0:c"], ["Theory"]]
+    assert second["961"]["c"].endswith("T")
+    assert third["245"]["a"] == "A part"
+    assert third["962"]["b"] == "INDICO.1"
+    assert gone["980"]["c"] == "DELETED"
+
+
+def test_all_of_an_imported_event_is_valid(recorded, connection):
+    import_event(catalogue(connection), read_file(SMALL))
+
+    assert recorded() == dict.fromkeys(("77.1.0", "77.2"), STATUS_CREATED) | dict.fromkeys(
+        ("77", "77.1"), STATUS_CREATED | STATUS_CHANGED
+    )
+    event = catalogue(connection).event("77")
+    objects = [event, *event.getContributionList()]
+    assert len(marc(*((one, one.getUniqueId(), STATUS_CREATED) for one in objects))) == 3
+
+
+def test_the_accounts_that_may_see_a_protected_event_are_told(event):
+    event.setProtection(Protection.RESTRICTED)
+    event.grant_access("ann")
+    event.getOwner().grant_modification("zoe")
+    event.getOwner().grant_access("not me")
+    (talk,) = event.getContributionList()
+
+    for record in marc((event, "1", STATUS_CHANGED), (talk, "1.2", STATUS_CHANGED)):
+        assert record["980"]["a"] == "INDICOSEARCH.PRIVATE"
+        assert record["506"].get_subfields("d", "f") == ["ann", "zoe", "username"]
+
+
+def test_a_new_title_is_a_change_of_event_and_talk(event, recorded):
+    event.setTitle("Summer School")
+    event.getContributionById("2").setTitle("Another talk")
+
+    assert recorded() == {"1": STATUS_CHANGED, "1.2": STATUS_CHANGED}
+
+
+def test_a_session_that_is_added_renamed_or_removed_is_a_change_of_its_event(event, recorded):
+    session = Session("1", "Posters")
+    event.addSession(session)
+    assert recorded() == {"1": STATUS_CHANGED}
+    session.setTitle("More posters")
+    assert recorded() == {"1": STATUS_CHANGED}
+    event.removeSession(session)
+    assert recorded() == {"1": STATUS_CHANGED}
+
+
+def test_who_may_see_a_session_concerns_its_contributions(event, recorded):
+    event.sessions["0"].setProtection(Protection.RESTRICTED)
+
+    assert recorded() == dict.fromkeys(("1", "1.2", "1.2.3"), STATUS_CHANGED)
+
+
+def test_a_contribution_that_leaves_its_rule_to_a_protected_session_becomes_private(
+    event, recorded
+):
+    event.sessions["0"].setProtection(Protection.RESTRICTED)
+    talk = event.getContributionById("2")
+    talk.setProtection(Protection.RESTRICTED)
+    recorded()
+    talk.setProtection(Protection.INHERITING)
+    assert recorded() == {}
+    talk.setProtection(Protection.PUBLIC)
+    assert recorded() == dict.fromkeys(("1.2", "1.2.3"), STATUS_CHANGED)
+
+
+def test_with_an_event_everything_in_it_is_deleted(event, recorded, connection):
+    catalogue(connection).remove_event(event)
+
+    assert recorded() == dict.fromkeys(("1", "1.2", "1.2.3"), STATUS_DELETED)
+
+
+def test_an_event_that_replaces_another_of_its_id_is_not_deleted(recorded, connection):
+    import_event(catalogue(connection), read_file(SMALL))
+    recorded()
+    node = read_file(SMALL)
+    node.data["contributions"].pop()
+    import_event(catalogue(connection), node, replace=True)
+    statuses = recorded()
+
+    assert statuses["77"] & STATUS_CREATED
+    assert not statuses["77"] & STATUS_DELETED
+    assert not statuses["77.1"] & STATUS_DELETED
+    assert statuses["77.2"] == STATUS_DELETED
+
+
+def test_what_is_in_no_catalogue_yet_is_recorded_when_it_is_added(event, recorded):
+    talk = Contribution("7")
+    talk.setTitle("Late")
+    assert recorded() == {}
+    event.addContribution(talk)
+    assert recorded() == {"1": STATUS_CHANGED, "1.7": STATUS_CREATED}
+
+
+def test_an_event_built_before_it_is_put_in_the_catalogue_is_recorded_with_all_parts(
+    recorded, connection
+):
+    event = Conference("77", "Built first")
+    contribution = Contribution("1", "Inside")
+    contribution.addSubContribution(SubContribution("0", "Further inside"))
+    event.addContribution(contribution)
+    contribution.setTitle("Inside, renamed")
+    catalogue(connection).add_event(event)
+
+    assert recorded().keys() >= {"77", "77.1", "77.1.0"}

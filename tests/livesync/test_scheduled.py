@@ -1,0 +1,40 @@
+"""The update task inside a running scheduler."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from dateutil.rrule import SECONDLY
+
+from livesync import SyncManager
+from livesync.tasks import LiveSyncUpdateTask
+from scheduler import Client, Scheduler
+from scheduler.store import transact
+from tests.livesync.agents_for_tests import FailingAgent, ListAgent, received
+
+
+def test_a_scheduler_keeps_the_agents_up_to_date(database):
+    def install(connection):
+        manager = SyncManager.getDBInstance(connection)
+        for agent in (ListAgent("list", "List", "", 60), FailingAgent("failing", "", "", 60)):
+            agent.setActive(True)
+            manager.registerNewAgent(agent)
+        Client(connection).enqueue(LiveSyncUpdateTask(SECONDLY))
+
+    def record(connection):
+        SyncManager.getDBInstance(connection).add(time.time() - 200, "a change")
+
+    transact(database, install)
+    scheduler = Scheduler(database=database, multitask_mode="threads", sleep_interval=0.1)
+    thread = threading.Thread(target=scheduler.run)
+    thread.start()
+    transact(database, record)
+    deadline = time.monotonic() + 30
+    while not received and time.monotonic() < deadline:
+        time.sleep(0.02)
+    transact(database, lambda connection: Client(connection).shutdown())
+    thread.join(30)
+
+    assert not thread.is_alive()
+    assert received == {"list": [["a change"]]}

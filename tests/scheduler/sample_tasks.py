@@ -1,0 +1,230 @@
+"""Tasks for the tests: at module level, so that worker processes can import them."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import transaction
+
+from scheduler import Client, TaskDelayed
+from scheduler.store import current, transact
+from scheduler.tasks import OneShotTask, PeriodicTask, PeriodicUniqueTask
+
+
+def count(key: str) -> None:
+    root = current().root()
+    root[key] = root.get(key, 0) + 1
+
+
+class Noop(OneShotTask):
+    def run(self):
+        pass
+
+
+class Count(OneShotTask):
+    """Adds one to the root's `count`."""
+
+    def run(self):
+        count("count")
+
+
+class Tick(PeriodicTask):
+    """Adds one to the root's `count`, at each date."""
+
+    def run(self):
+        count("count")
+
+
+class UniqueTick(PeriodicUniqueTask):
+    def run(self):
+        count("count")
+
+
+class EverySecondFails(PeriodicTask):
+    runs = 0
+
+    def prepare(self):
+        super().prepare()
+        self.runs += 1
+
+    def run(self):
+        if self.runs % 2 == 0:
+            raise ValueError("an even run")
+
+
+class Raise(OneShotTask):
+    """Changes something, then raises *error*."""
+
+    def __init__(self, start, error):
+        super().__init__(start)
+        self.error = error
+
+    def run(self):
+        count("count")
+        self.changed = True
+        raise self.error
+
+
+class FailTimes(OneShotTask):
+    """Fails as often as it is told, then counts."""
+
+    def __init__(self, start, times):
+        super().__init__(start)
+        self.times = times
+
+    def run(self):
+        count("count")
+        if len(self.getAttempts()) < self.times:
+            raise ValueError("not yet")
+
+
+class DelayOnce(OneShotTask):
+    """Asks to be run a little later, the first time."""
+
+    asked = False
+
+    def prepare(self):
+        super().prepare()
+        self.is_first = not self.asked
+        self.asked = True
+
+    def run(self):
+        count("count")
+        if self.is_first:
+            raise TaskDelayed(0.2)
+
+
+class Commit(OneShotTask):
+    """Commits by itself, which a task must not."""
+
+    def run(self):
+        count("count")
+        transaction.commit()
+
+
+class Abort(OneShotTask):
+    """Aborts its run's transaction, which a task must not."""
+
+    def run(self):
+        transaction.abort()
+        count("count")
+
+
+class CommitElsewhere(OneShotTask):
+    """Commits in a transaction of its own, then fails."""
+
+    def run(self):
+        transact(current().db(), lambda connection: count("count"))
+        raise ValueError("what was committed elsewhere stays")
+
+
+class MeetConflict(OneShotTask):
+    """Has somebody else change what it changes, in its first run only."""
+
+    def run(self):
+        root = current().root()
+        seen = root.get("count", 0)
+        if seen == 0:
+            transact(current().db(), lambda connection: count("count"))
+        root["count"] = seen + 1
+
+
+class TearDown(OneShotTask):
+    """Counts how often it is torn down; fails if told so."""
+
+    def __init__(self, start, is_failing=False):
+        super().__init__(start)
+        self.is_failing = is_failing
+
+    def run(self):
+        if self.is_failing:
+            raise ValueError("as told")
+
+    def tearDown(self):
+        count("torn down")
+
+
+class Sleep(OneShotTask):
+    """Sleeps for *seconds*, then counts; writes its process's id to *file* first, if given."""
+
+    def __init__(self, start, seconds, file=None):
+        super().__init__(start)
+        self.seconds = seconds
+        self.file = file
+
+    def run(self):
+        if self.file is not None:
+            with open(self.file, "a") as file:
+                file.write(f"{os.getpid()}\n")
+        time.sleep(self.seconds)
+        count("count")
+
+
+class Die(OneShotTask):
+    """Takes its worker process down with it."""
+
+    def run(self):
+        os._exit(7)
+
+
+class DieOnce(OneShotTask):
+    """Takes its worker process down with it, if *file* does not exist yet."""
+
+    def __init__(self, start, file):
+        super().__init__(start)
+        self.file = file
+
+    def run(self):
+        count("count")
+        if not os.path.exists(self.file):
+            with open(self.file, "w"):
+                os._exit(7)
+
+
+class Parent(OneShotTask):
+    """Enqueues a task of its own."""
+
+    def run(self):
+        Client().enqueue(Count(self.getStartOn()))
+
+
+class Prepare(OneShotTask):
+    """Its preparation, or its tearing down, asks the process to exit."""
+
+    def __init__(self, start, where):
+        super().__init__(start)
+        self.where = where
+
+    def prepare(self):
+        super().prepare()
+        if self.where == "prepare":
+            raise SystemExit(2)
+
+    def run(self):
+        count("count")
+
+    def tearDown(self):
+        if self.where == "tearDown":
+            raise SystemExit(2)
+
+
+class NamedLikeMarks(OneShotTask):
+    """Has attributes of its own that are called as ordinary words are."""
+
+    def __init__(self, start):
+        super().__init__(start)
+        self.fail = self.retry = self.delay = self.finish = self.expire = True
+
+    def run(self):
+        raise ValueError("to be recorded")
+
+
+class Undecided(PeriodicTask):
+    """Cannot say whether it comes back."""
+
+    def run(self):
+        count("count")
+
+    def shouldComeBack(self):
+        raise RuntimeError("undecided")

@@ -1,0 +1,75 @@
+"""The scheduler on a real PostgreSQL server, and with a Dask cluster."""
+
+import threading
+
+import pgserver
+import pytest
+import transaction
+
+from scheduler import Client, nowutc
+from scheduler.store import open_database
+from tests.scheduler.harness import View, running
+from tests.scheduler.sample_tasks import Count, DieOnce, Noop
+
+
+@pytest.fixture(scope="module")
+def postgres_uri(tmp_path_factory):
+    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"))
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture
+def on_postgres(postgres_uri):
+    database = open_database(postgres_uri)
+    view = View(database, transaction.TransactionManager())
+    yield view
+    view.close()
+    database.close()
+
+
+@pytest.mark.parametrize("mode", ["threads", "processes"])
+def test_on_postgres_each_task_has_its_effect_once(on_postgres, mode):
+    before = on_postgres.root.get("count", 0)
+    tasks = [Count(nowutc()) for _ in range(30)]
+    on_postgres.enqueue(*tasks)
+    with running(on_postgres.database, multitask_mode=mode):
+        on_postgres.until(lambda: on_postgres.root.get("count", 0) == before + 30)
+        on_postgres.until(lambda: on_postgres.counts().get("running", 0) == 0)
+    assert on_postgres.root["count"] == before + 30
+
+
+def test_on_postgres_writers_on_one_spool_never_conflict(on_postgres):
+    failed = []
+    before = on_postgres.counts().get("spooled", 0)
+
+    def enqueue_some():
+        manager = transaction.TransactionManager()
+        connection = on_postgres.database.open(manager)
+        try:
+            for _ in range(10):
+                Client(connection).enqueue(Noop(nowutc()))
+                manager.commit()
+        except Exception as error:  # noqa: BLE001 (any of them is a failure)
+            manager.abort()
+            failed.append(error)
+        finally:
+            connection.close()
+
+    writers = [threading.Thread(target=enqueue_some) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+
+    assert failed == []
+    assert on_postgres.counts()["spooled"] == before + 40
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_in_a_dask_cluster_each_task_has_its_effect_once(view, database, tmp_path):
+    view.enqueue(*(Count(nowutc()) for _ in range(30)), DieOnce(nowutc(), str(tmp_path / "died")))
+    with running(database, multitask_mode="dask", task_max_tries=3):
+        view.until(lambda: view.counts().get("finished") == 31, 60)
+    assert view.root["count"] == 31

@@ -55,6 +55,7 @@ class Worker:
         threading.Thread(target=self._listen, name="ear", daemon=True).start()
         try:
             runner = Runner(database, start.max_tries, f"{start.name}/{os.getpid()}")
+            self._send(("ready", [], [], 0))
             try:
                 self._work(runner)
             finally:

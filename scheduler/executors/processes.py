@@ -21,7 +21,8 @@ from scheduler.worker import Start
 
 log = logging.getLogger(__name__)
 
-# What it is, how tasks ended, claims that were not run, and how many seconds it took.
+# What it is (ready, done, returned, gone), how tasks ended, claims that were not run, and how
+# many seconds it took.
 Message: TypeAlias = tuple[str, list[Outcome], list[Claim], float]
 
 STUCK_SECONDS = 0.1
@@ -103,6 +104,7 @@ class ProcessExecutor:
         kind, outcomes, claims, seconds = message
         with self._lock:
             worker.forget([outcome.claim for outcome in outcomes] + claims)
+            worker.is_stuck = worker.is_stuck and kind == "returned" and bool(worker.held)
             if kind == "returned":
                 self._line.extendleft(reversed(claims))
             elif kind == "gone":
@@ -153,7 +155,7 @@ class _Worker:
     ) -> None:
         self.name = start.name
         self.held: dict[int, Claim] = {}
-        self.is_stuck = False
+        self.is_stuck = True  # until it has said that it is ready
         self._heard = heard
         self._born = self._last_word = time.monotonic()
         self._pipe, theirs = Pipe()
@@ -221,7 +223,6 @@ class _Worker:
             while True:
                 message = self._pipe.recv()
                 self._last_word = time.monotonic()
-                self.is_stuck = self.is_stuck and message[0] != "done"
                 self._heard(self, message)
         except (EOFError, OSError):
             self._process.wait()

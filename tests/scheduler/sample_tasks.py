@@ -145,6 +145,19 @@ class TearDown(OneShotTask):
         count("torn down")
 
 
+class Wait(OneShotTask):
+    """Ends once there is a file *go*, then counts."""
+
+    def __init__(self, start, go):
+        super().__init__(start)
+        self.go = go
+
+    def run(self):
+        while not os.path.exists(self.go):
+            time.sleep(0.01)
+        count("count")
+
+
 class Sleep(OneShotTask):
     """Sleeps for *seconds*, then counts; writes its process's id to *file* first, if given."""
 

@@ -19,6 +19,7 @@ from tests.scheduler.sample_tasks import (
     Sleep,
     Tick,
     Undecided,
+    Wait,
 )
 
 
@@ -56,12 +57,13 @@ def test_a_task_that_cannot_be_shelved_is_set_aside_and_the_scheduler_goes_on(vi
         view.until(lambda: view.counts().get("finished") == 2)
 
 
-def test_a_short_task_is_committed_before_a_long_one_begins(view, database):
+def test_a_short_task_is_committed_before_a_long_one_begins(view, database, tmp_path):
     view.enqueue(Noop(nowutc()))
     with running(database, workers=1):
         view.until_counts(finished=1)
-        view.enqueue(Count(nowutc()), Sleep(nowutc(), 3))
-        view.until(lambda: view.root.get("count") == 1, seconds=2)
+        view.enqueue(Count(nowutc()), Wait(nowutc(), str(tmp_path / "go")))
+        view.until(lambda: view.root.get("count") == 1)
+        (tmp_path / "go").touch()
 
 
 def test_a_waiting_periodic_task_can_be_moved(view, database):

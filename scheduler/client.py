@@ -9,15 +9,11 @@ from persistent import Persistent
 from ZODB.Connection import Connection
 
 from scheduler import spool
-from scheduler.errors import TaskInconsistentStatusException, TaskStillRunningException
+from scheduler.errors import TaskInconsistentStatusException
 from scheduler.module import SchedulerModule
 from scheduler.spool import Spool
 from scheduler.states import (
     TASK_STATUS_FAILED,
-    TASK_STATUS_NONE,
-    TASK_STATUS_QUEUED,
-    TASK_STATUS_RUNNING,
-    TASK_STATUS_SPOOLED,
     TASK_STATUS_TERMINATED,
 )
 from scheduler.store import connection_of
@@ -45,16 +41,8 @@ class Client:
         """
         if not isinstance(task, BaseTask):
             raise TypeError(f"only a task can be enqueued, not {task!r}")
-        status = task.getStatus()
-        if status == TASK_STATUS_RUNNING:
-            raise TaskStillRunningException(f"{task!r} is running: enqueue it when it has ended")
-        if status == TASK_STATUS_QUEUED:
-            return True
-        if task._p_oid is None:
-            self._connection.add(task)
-        if status == TASK_STATUS_NONE:
-            task._status = TASK_STATUS_SPOOLED
-        return self._module.spool(spool.ADD, task)
+        task._enter(self._connection)
+        return True
 
     def dequeue(self, task: BaseTask) -> bool:
         """Schedule *task* for deletion; always True. One that is running is let end."""

@@ -21,7 +21,7 @@ from scheduler.index import TaskIndex
 from scheduler.office import office_of
 from scheduler.queue import PersistentWaitingQueue
 from scheduler.running import RunningList, running_list
-from scheduler.spool import Spool
+from scheduler.spool import Spool, spool_of
 from scheduler.states import (
     TASK_STATUS_ABORTED,
     TASK_STATUS_FAILED,
@@ -47,7 +47,6 @@ class SchedulerModule(Persistent):
     """
 
     def __init__(self) -> None:
-        self._spool = Spool()
         self._waiting = PersistentWaitingQueue()
         self._failed = TaskIndex()
         self._finished = TaskIndex()
@@ -62,7 +61,9 @@ class SchedulerModule(Persistent):
         *connection* is a connection or an object stored in one; None stands for the current
         connection. Raises NoConnectionError.
         """
-        return BRANCH.get(connection_of(connection))
+        connection = connection_of(connection)
+        spool_of(connection)  # planted now, while there may be nothing that it would join
+        return BRANCH.get(connection)
 
     def getStatus(self) -> dict[str, Any]:
         """Return what there is: state, hostname, pid, and how many tasks stand on each shelf."""
@@ -73,7 +74,7 @@ class SchedulerModule(Persistent):
             "pid": office.pid,
             "waiting": len(self._waiting),
             "running": len(self.running),
-            "spooled": len(self._spool),
+            "spooled": len(self.getSpool()),
             "failed": len(self._failed) + len(self._aside),
             "finished": len(self._finished),
         }
@@ -112,16 +113,16 @@ class SchedulerModule(Persistent):
 
         Raises SchedulerUnknownOperationException for an operation there is not.
         """
-        self._spool.put(op, obj)
+        self.getSpool().put(op, obj)
         return True
 
     def getSpool(self) -> Spool:
         """Return the spool; iterating it gives `(op, obj)`."""
-        return self._spool
+        return spool_of(connection_of(self))
 
     def clearSpool(self) -> int:
         """Drop all instructions that the scheduler has not taken up; return how many."""
-        return self._spool.clear()
+        return self.getSpool().clear()
 
     def getTaskById(self, tid: int) -> BaseTask:
         """Return the task with number *tid*; KeyError when there is none."""
@@ -267,7 +268,7 @@ class SchedulerModule(Persistent):
         return TASK_STATUS_QUEUED if status == TASK_STATUS_RUNNING else status
 
     def _tasks(self) -> Iterator[BaseTask]:
-        yield from (obj for op, obj in self._spool if op == "add")
+        yield from (obj for op, obj in self.getSpool() if op == "add")
         yield from (task for _, task in self._waiting)
         yield from self.running
         for index in (self._failed, self._finished):

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from persistent import Persistent
+from ZODB.Connection import Connection
 
 from scheduler.errors import SchedulerUnknownOperationException
 from scheduler.lanes import Lanes
+from scheduler.store import Branch
 
 ADD = "add"
 DELETE = "del"
@@ -63,3 +65,11 @@ class Spool(Persistent):
 
     def __bool__(self) -> bool:
         return bool(self._lanes)
+
+
+BRANCH = Branch("spool", 1, Spool)
+
+
+def spool_of(connection: Connection) -> Spool:
+    """Return the spool of the database that *connection* is to."""
+    return BRANCH.get(connection)

@@ -8,12 +8,14 @@ from functools import total_ordering
 from typing import Any, ClassVar, NamedTuple
 
 from persistent import Persistent
+from ZODB.Connection import Connection
 from ZODB.utils import u64
 
 from scheduler import states
 from scheduler.clock import nowutc
-from scheduler.errors import TaskInconsistentStatusException
+from scheduler.errors import TaskInconsistentStatusException, TaskStillRunningException
 from scheduler.running import is_running
+from scheduler.spool import ADD, spool_of
 from scheduler.states import TASK_STATUS_NONE
 
 ATTEMPTS_KEPT = 20
@@ -155,6 +157,19 @@ class BaseTask(Persistent):
     # Identity: a connection has one object for a stored task. (total_ordering needs it said.)
     __eq__ = object.__eq__
     __hash__ = Persistent.__hash__
+
+    def _enter(self, connection: Connection) -> None:
+        """Give the task to the scheduler, in the current transaction of *connection*."""
+        status = self.getStatus()
+        if status == states.TASK_STATUS_RUNNING:
+            raise TaskStillRunningException(f"{self!r} is running: enqueue it when it has ended")
+        if status == states.TASK_STATUS_QUEUED:
+            return
+        if self._p_oid is None:
+            connection.add(self)
+        if status == TASK_STATUS_NONE:
+            self._status = states.TASK_STATUS_SPOOLED
+        spool_of(connection).put(ADD, self)
 
     # What follows is for the worker that runs the task.
 

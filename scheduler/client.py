@@ -13,6 +13,7 @@ from scheduler.errors import TaskInconsistentStatusException
 from scheduler.module import SchedulerModule
 from scheduler.spool import Spool
 from scheduler.states import (
+    TASK_STATUS_ABORTED,
     TASK_STATUS_FAILED,
     TASK_STATUS_TERMINATED,
 )
@@ -48,6 +49,14 @@ class Client:
         """Schedule *task* for deletion; always True. One that is running is let end."""
         return self._module.spool(spool.DELETE, task)
 
+    def cancelTask(self, task: BaseTask) -> bool:
+        """Cancel *task*, which waits or is running: it ends ABORTED; always True.
+
+        A worker process that runs it is killed, a thread is asked (`BaseTask.checkCancelled`);
+        what the run has done is undone. `startFailedTask` starts it again.
+        """
+        return self._module.spool(spool.CANCEL, task)
+
     def moveTask(self, task: BaseTask, newDate: datetime) -> bool:
         """Give *task*, which was not started yet, the aware start date *newDate*; always True."""
         date = aware(newDate, "newDate").astimezone(UTC)
@@ -74,14 +83,17 @@ class Client:
         return self._module.getTaskById(tid)
 
     def startFailedTask(self, task: BaseTask) -> None:
-        """Start a failed or terminated task again, at once.
+        """Start a failed, terminated or cancelled task again, at once.
 
         Raises TaskInconsistentStatusException for a task in another state.
         """
-        if task.getStatus() not in (TASK_STATUS_FAILED, TASK_STATUS_TERMINATED):
+        if task.getStatus() not in _STARTED_AGAIN:
             raise TaskInconsistentStatusException(f"{task!r} has not failed")
         self._module.spool(spool.ADD, task)
 
     @property
     def _module(self) -> SchedulerModule:
         return SchedulerModule.getDBInstance(self._connection)
+
+
+_STARTED_AGAIN = (TASK_STATUS_FAILED, TASK_STATUS_TERMINATED, TASK_STATUS_ABORTED)

@@ -31,6 +31,22 @@ class SchedulerConfigurationException(SchedulerException):
     """A setting is unknown or has a value that cannot be used."""
 
 
+class TaskInterrupted(SchedulerException):
+    """The root of what `checkCancelled` raises in a run that is to end."""
+
+
+class TaskCancelled(TaskInterrupted):
+    """The run is no longer wanted; whatever it did is undone."""
+
+
+class TaskTimedOut(TaskInterrupted):
+    """The run is over its soft limit."""
+
+
+class WorkerLost(SchedulerException):
+    """The worker died while it ran the task; it stands for that in a table of retries."""
+
+
 class StoreException(SchedulerException):
     """The root of all errors about the database itself."""
 

@@ -11,7 +11,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import transaction
@@ -20,16 +20,22 @@ from ZODB import DB
 from ZODB.POSException import POSKeyError
 from ZODB.utils import p64
 
-from scheduler import states
 from scheduler.clock import nowutc
 from scheduler.errors import SchedulerException
 from scheduler.line import Line
-from scheduler.retry import TaskDelayed, back_off
+from scheduler.retry import TaskDelayed, retry_for
+from scheduler.run import Begun, News, Run, keep_log_lines, set_current_run
 from scheduler.running import Claim
+from scheduler.states import (
+    TASK_STATUS_FAILED,
+    TASK_STATUS_FINISHED,
+    TASK_STATUS_QUEUED,
+)
 from scheduler.store import using
 from scheduler.store.unit import backoff
-from scheduler.tasks.base import TRACEBACK_KEPT, Attempt, BaseTask
-from scheduler.tasks.periodic import PeriodicTask
+from scheduler.tasks.attempt import MESSAGE_KEPT, TRACEBACK_KEPT, Attempt, moment
+from scheduler.tasks.base import BaseTask
+from scheduler.version import code_version
 
 log = logging.getLogger(__name__)
 
@@ -68,16 +74,23 @@ class Runner:
     """Runs claimed tasks, in the thread that made it, on a connection of its own.
 
     The connection belongs to the thread's transaction manager, so that whatever else joins
-    `transaction.get()` in a task is committed and undone with it.
+    `transaction.get()` in a task is committed and undone with it. *tell* is called with what
+    is to be known of a run before it has ended.
     """
 
-    def __init__(self, database: DB, max_tries: int, name: str) -> None:
+    def __init__(
+        self, database: DB, max_tries: int, name: str, tell: Callable[[News], None]
+    ) -> None:
+        keep_log_lines()
         self._max_tries = max_tries
         self._name = name
+        self._tell = tell
         self._connection = database.open()
         self._in_task = False
         self._seconds: dict[type, float] = {}
         self.held: list[Claim] = []
+        self.now: Run | None = None
+        """The run that is going on."""
 
     def close(self) -> None:
         """Give the connection back."""
@@ -104,7 +117,7 @@ class Runner:
         while claim is not None:
             # Held here, so that the connection does not have to read it again.
             task = self._find(claim)
-            if trials and not self._is_short(task):
+            if trials and (_is_alone(task) or not self._is_short(task)):
                 # What is done must not wait for it to be committed.
                 line.put_back(claim)
                 break
@@ -113,7 +126,7 @@ class Runner:
             if transaction.get() is not unit:
                 raise SchedulerException(f"task {claim.tid} aborted the transaction of its run")
             has_room = len(trials) < GROUP_LIMIT and time.monotonic() < deadline
-            claim = line.take() if has_room and not _is_alone(trials[-1]) else None
+            claim = line.take() if has_room and not _is_alone(task) else None
         return self._commit(trials)
 
     def _run_alone(self, claim: Claim) -> Outcome:
@@ -139,7 +152,7 @@ class Runner:
                 task = self._load(claim)
                 if task._settled < claim.number:
                     task._settled = claim.number
-                    self._fail(task, self._attempt(task, started, problem))
+                    self._fail(task, self._failure(task, started, problem), type(problem))
                 transaction.commit()
                 return outcome_of(task, claim)
             except TransientError:
@@ -180,6 +193,7 @@ class Runner:
         ]
 
     def _try(self, claim: Claim) -> _Trial:
+        self.now = None
         try:
             task = self._load(claim)
         except _UnloadableError as error:
@@ -190,8 +204,8 @@ class Runner:
         now = nowutc()
         if task._is_expired(now):
             log.warning("%r is not run: it expired on %s", task, task.expiryDate)
-            return _Trial(claim, task, lambda: task._expire(now))
-        return _Trial(claim, task, self._run_task(task, now))
+            return _Trial(claim, task, lambda: task._expire(now, "its time had passed"))
+        return _Trial(claim, task, self._run_task(claim, task, now))
 
     def _load(self, claim: Claim) -> BaseTask:
         try:
@@ -205,14 +219,19 @@ class Runner:
             raise _UnloadableError(f"the class of {task!r} cannot be imported, or is no task")
         return task
 
-    def _run_task(self, task: BaseTask, started: datetime) -> Callable[[], None]:
+    def _run_task(self, claim: Claim, task: BaseTask, started: datetime) -> Callable[[], None]:
         self._in_task = True
         began = time.monotonic()
+        self.now = Run(claim, task.softLimit, self._tell)
+        set_current_run(self.now)
+        if task.hardLimit is not None:
+            self._tell(Begun(claim, task.hardLimit))
         try:
             mark = self._call(task, started)
             self._tear_down(task)
         finally:
             self._in_task = False
+            set_current_run(None)
             self._seconds[type(task)] = time.monotonic() - began
         return mark
 
@@ -232,20 +251,22 @@ class Runner:
             if type(task).prepare is not BaseTask.prepare:
                 task.prepare()
                 savepoint = transaction.savepoint(optimistic=True)
-            task.run()
+            result = task.run()
         except TransientError:
             raise
         except TaskDelayed as delay:
             _undo(savepoint)
-            until = datetime.fromtimestamp(nowutc().timestamp() + delay.delaySeconds, UTC)
-            return lambda: task._delay(started, until)
+            now = nowutc()
+            attempt = self._attempt(task, started, now, TASK_STATUS_QUEUED, message=str(delay))
+            until = now.timestamp() + delay.delaySeconds
+            return lambda: task._delay(attempt, until)
         except BaseException as error:  # noqa: BLE001 (even SystemExit ends the run only)
-            attempt = self._attempt(task, started, error)
+            attempt, kind = self._failure(task, started, error), type(error)
             _undo(savepoint)
-            return lambda: self._fail(task, attempt)
+            return lambda: self._fail(task, attempt, kind)
         else:
-            ended = nowutc()
-            return lambda: task._finish(started, ended)
+            attempt = self._attempt(task, started, nowutc(), TASK_STATUS_FINISHED)
+            return lambda: task._finish(attempt, result)
 
     def _tear_down(self, task: BaseTask) -> None:
         if type(task).tearDown is BaseTask.tearDown:
@@ -259,41 +280,59 @@ class Runner:
             log.exception("tearDown of %r failed", task)
             _undo(savepoint)
 
-    def _attempt(self, task: BaseTask, started: datetime, error: BaseException) -> Attempt:
+    def _failure(self, task: BaseTask, started: datetime, error: BaseException) -> Attempt:
         text = "".join(traceback.format_exception(error))[-TRACEBACK_KEPT:]
-        message = f"{type(error).__name__}: {error}"[:500]
-        return Attempt(task._tries + 1, started, nowutc(), message, text, self._name)
+        message = f"{type(error).__name__}: {error}"[:MESSAGE_KEPT]
+        return self._attempt(task, started, nowutc(), TASK_STATUS_FAILED, message, text)
 
-    def _fail(self, task: BaseTask, attempt: Attempt) -> None:
-        fail(task, attempt, self._max_tries)
+    def _attempt(
+        self,
+        task: BaseTask,
+        started: datetime,
+        ended: datetime,
+        state: int,
+        message: str = "",
+        text: str = "",
+    ) -> Attempt:
+        version = code_version(type(task))
+        lines = self.now.lines() if self.now is not None else ()
+        number = task._tries + 1
+        return Attempt(number, started, ended, state, message, text, self._name, version, lines)
+
+    def _fail(self, task: BaseTask, attempt: Attempt, kind: type[BaseException]) -> None:
+        fail(task, attempt, kind, self._max_tries)
 
 
-def fail(task: BaseTask, attempt: Attempt, max_tries: int) -> None:
-    """Record a failed try: the task is tried again, or has failed when *max_tries* are used up."""
-    tries = task.max_tries or max_tries
+def fail(task: BaseTask, attempt: Attempt, kind: type[BaseException], max_tries: int) -> None:
+    """Record a try that failed with an exception of this *kind*.
+
+    The task is tried again, or has failed when its tries are used up, *max_tries* where nothing
+    else is said.
+    """
+    retry = retry_for(kind, task.retries)
+    tries = retry.tries or task.maxTries or max_tries
     if attempt.number < tries:
-        wait = back_off(attempt.number)
         log.warning("%r failed (try %d of %d): %s", task, attempt.number, tries, attempt.message)
-        task._retry(attempt, wait)
+        task._retry(attempt, attempt.ended.timestamp() + retry.wait(attempt.number))
     else:
         log.error("%r failed for good: %s", task, attempt.message)
-        task._fail(attempt)
+        task._end(attempt)
 
 
 def outcome_of(task: BaseTask, claim: Claim) -> Outcome:
     """Return the outcome that a settled task bears itself."""
     if task._retry_on is not None:
-        return Outcome(claim, due=task._retry_on)
-    if isinstance(task, PeriodicTask) and task._status != states.TASK_STATUS_TERMINATED:
-        failed = bool(task._ended_element().message)
-        shelf = states.TASK_STATUS_FAILED if failed else states.TASK_STATUS_FINISHED
-        comes_back = task._status == states.TASK_STATUS_QUEUED
-        return Outcome(claim, shelf, task.getEndedOn(), task.getStartOn() if comes_back else None)
-    return Outcome(claim, task._status, task.getEndedOn())
+        return Outcome(claim, due=moment(task._retry_on))
+    element = task._ended_element()
+    comes_back = element is not task and task._status == TASK_STATUS_QUEUED
+    due = task.getStartOn() if comes_back else None
+    return Outcome(claim, element.getStatus(), task.getEndedOn(), due)
 
 
-def _is_alone(trial: _Trial) -> bool:
-    return trial.task is not None and trial.task.alone
+def _is_alone(task: Any) -> bool:
+    # Asked of the class: the task itself is loaded where a failure of that is dealt with.
+    kind = type(task)
+    return issubclass(kind, BaseTask) and (kind.alone or kind.hardLimit is not None)
 
 
 def _undo(savepoint: Any) -> None:

@@ -30,6 +30,11 @@ class TaskIndex(Persistent):
         self._elements.remove((microseconds(ended.timestamp()), element))
         self._length.change(-1)
 
+    def discard(self, ended: datetime, element: Any) -> None:
+        """Remove *element*, if it is there."""
+        if (microseconds(ended.timestamp()), element) in self._elements:
+            self.remove(ended, element)
+
     def values(self, since: datetime | None = None, until: datetime | None = None) -> Iterator[Any]:
         """Yield the elements that ended from *since* to *until*, both included, oldest first."""
         low = since and (microseconds(since.timestamp()),)

@@ -12,7 +12,7 @@ import random
 import secrets
 import time
 from contextlib import ExitStack
-from typing import Any, NamedTuple
+from typing import Any
 
 import transaction
 from transaction.interfaces import TransientError
@@ -27,14 +27,14 @@ from scheduler.errors import (
     SchedulerConfigurationException,
     SchedulerQuitException,
 )
-from scheduler.execution import Outcome
-from scheduler.executors import Executor, Lost, start_executor
+from scheduler.executors import Executor, Lost, Report, start_executor
 from scheduler.module import SchedulerModule
 from scheduler.office import leave_office, take_office
 from scheduler.running import Claim
 from scheduler.settings import Settings
 from scheduler.shelving import Shelving
 from scheduler.spool import Instruction
+from scheduler.states import TASK_STATUS_FAILED, TASK_STATUS_QUEUED
 from scheduler.stop import Stop
 from scheduler.store import current, open_database, transact, using
 from scheduler.store.unit import backoff
@@ -49,6 +49,8 @@ BUSY_SLEEP = 0.1
 LONGEST_SLEEP = 3600.0
 # While tasks queue up at the workers, so long is waited for more reports in one commit.
 GATHER_SECONDS = 0.01
+
+ENDED_MEANWHILE = "the scheduler ended while this task was running"
 
 
 class Scheduler:
@@ -101,13 +103,6 @@ class Scheduler:
         return database
 
 
-class _Gathered(NamedTuple):
-    """What workers have reported and one tick writes down."""
-
-    outcomes: list[Outcome]
-    lost: list[Lost]
-
-
 class _Loop:
     """One run of the scheduler: its connection, its workers, and what it does in each tick."""
 
@@ -146,7 +141,7 @@ class _Loop:
     def close(self) -> None:
         """Let the workers end what they run, write it down, and put back what was not begun."""
         rest = self._executor.shutdown(self._settings.shutdown_timeout)
-        gathered = _Gathered(*self._executor.collect())
+        gathered = self._executor.collect()
         self._manager.abort()
         self._connection.close()
 
@@ -160,7 +155,7 @@ class _Loop:
 
     def _tick(self) -> bool:
         """Do what is to be done now; say whether there may be more at once."""
-        gathered = _Gathered(*self._executor.collect())
+        gathered = self._executor.collect()
         attempt = 0
         while True:
             attempt += 1
@@ -181,7 +176,7 @@ class _Loop:
                     raise
                 time.sleep(backoff(attempt))
 
-    def _work(self, gathered: _Gathered) -> bool:
+    def _work(self, gathered: Report) -> bool:
         self._manager.begin().note("scheduler: tick")
         with using(self._connection):
             module = SchedulerModule.getDBInstance(self._connection)
@@ -196,17 +191,20 @@ class _Loop:
             self._next_due = module.getWaitingQueue().next_due()
             self._manager.commit()
         self._is_unsure = False
+        for claim in shelving.stopped:
+            self._executor.stop(claim)
         self._hand_out(claims, gathered)
         if quit_ is not None:
             raise quit_
         return len(instructions) == DRAIN_LIMIT or (bool(claims) and self._executor.room() > 0)
 
-    def _write_down(self, shelving: Shelving, gathered: _Gathered) -> None:
+    def _write_down(self, shelving: Shelving, gathered: Report) -> None:
         for outcome in gathered.outcomes:
             shelving.settle(outcome)
-        for claim, is_blamed in gathered.lost:
-            tries = self._settings.task_max_tries
-            shelving.rescue(claim, is_blamed, tries, "the worker died while it ran this task")
+        for lost in gathered.lost:
+            shelving.rescue(lost, self._settings.task_max_tries)
+        for progress in gathered.progress:
+            shelving.note_progress(progress)
 
     def _perform(
         self, shelving: Shelving, instructions: list[Instruction]
@@ -221,11 +219,11 @@ class _Loop:
                 quit_ = SchedulerQuitException(instruction.obj)
         return quit_
 
-    def _not_given(self, module: SchedulerModule, gathered: _Gathered) -> list[Claim]:
+    def _not_given(self, module: SchedulerModule, gathered: Report) -> list[Claim]:
         known = self._given.keys() - {outcome.claim.number for outcome in gathered.outcomes}
         return [claim for claim in module.running.claims() if claim.number not in known]
 
-    def _hand_out(self, claims: list[Claim], gathered: _Gathered) -> None:
+    def _hand_out(self, claims: list[Claim], gathered: Report) -> None:
         for outcome in gathered.outcomes:
             self._given.pop(outcome.claim.number, None)
         for lost in gathered.lost:
@@ -253,9 +251,9 @@ class _Loop:
         module = SchedulerModule.getDBInstance(connection)
         shelving = Shelving(module)
         claims = module.running.claims()
-        for lost in Lost.all_of(claims):
-            tries = self._settings.task_max_tries
-            shelving.rescue(*lost, tries, "the scheduler ended while this task was running")
+        state = TASK_STATUS_FAILED if len(claims) == 1 else TASK_STATUS_QUEUED
+        for claim in claims:
+            shelving.rescue(Lost(claim, state, ENDED_MEANWHILE), self._settings.task_max_tries)
         shelving.reclaim()
 
 

@@ -171,7 +171,7 @@ class SchedulerModule(Persistent):
             self.wait(task, due.timestamp())
         else:
             now = nowutc()
-            task._expire(now)
+            task._expire(now, "no date is left at which it might run")
             self.shelve(task, now, TASK_STATUS_TERMINATED)
 
     def wait(self, task: BaseTask, due: float) -> None:
@@ -236,6 +236,7 @@ class SchedulerModule(Persistent):
             TASK_STATUS_RUNNING: lambda: self._take_from_worker(task),
             TASK_STATUS_FAILED: lambda: self._failed.remove(task.getEndedOn() or _never, task),
             TASK_STATUS_TERMINATED: lambda: self._failed.remove(task.getEndedOn() or _never, task),
+            TASK_STATUS_ABORTED: lambda: self._failed.discard(task.getEndedOn() or _never, task),
             TASK_STATUS_FINISHED: lambda: self._finished.remove(task.getEndedOn() or _never, task),
         }
         try:
@@ -260,7 +261,8 @@ class SchedulerModule(Persistent):
         elif status in states.ENDED:
             ended = element.getEndedOn()
             if ended is None:
-                ended = element._ended = nowutc()
+                ended = nowutc()
+                element._ended = ended.timestamp()
             self.shelve(element, ended, status)
 
     def _stored(self, status: int) -> int:

@@ -1,12 +1,10 @@
-"""How long a task waits before it is tried again."""
+"""When a task is tried again."""
 
 from __future__ import annotations
 
 import random
-from datetime import timedelta
-
-FIRST = timedelta(seconds=2)
-LONGEST = timedelta(hours=1)
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 
 class TaskDelayed(Exception):  # noqa: N818 (documented name)
@@ -20,7 +18,36 @@ class TaskDelayed(Exception):  # noqa: N818 (documented name)
         self.delaySeconds = seconds
 
 
-def back_off(tries: int) -> timedelta:
-    """Return the wait after the given number of failed *tries*: doubling, with jitter."""
-    longest: timedelta = min(LONGEST, FIRST * 2 ** min(tries - 1, 20))
-    return longest * random.uniform(0.5, 1)  # noqa: S311 (jitter is no secret)
+@dataclass(frozen=True)
+class Retry:
+    """How a task is tried again after a failure; times are seconds.
+
+    The waits are first, first * factor, first * factor ** 2... up to *longest*; the part
+    *jitter* of each is left to chance, so that what failed together is not tried together.
+    """
+
+    tries: int | None = None
+    """How many tries there are; None for what the task or the scheduler says."""
+
+    first: float = 2
+    factor: float = 2
+    longest: float = 3600
+    jitter: float = 0.5
+
+    def wait(self, tries: int) -> float:
+        """Return the seconds to wait after the given number of failed *tries*."""
+        # The exponent is bounded where a float is: a task may be tried for years.
+        longest = min(self.longest, self.first * self.factor ** min(tries - 1, 50))
+        return longest * random.uniform(1 - self.jitter, 1)  # noqa: S311 (jitter is no secret)
+
+
+NEVER = Retry(tries=1)
+"""No second try."""
+
+
+def retry_for(kind: type[BaseException], table: Mapping[type[BaseException], Retry]) -> Retry:
+    """Return the entry of *table* for the nearest base of the exception *kind*."""
+    return next((table[base] for base in kind.__mro__ if base in table), _DEFAULT)
+
+
+_DEFAULT = Retry()

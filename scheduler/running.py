@@ -33,6 +33,7 @@ class RunningList(Persistent):
         self._claims = LOBTree()  # task's number -> (task, claim's number, since)
         self._length = Length()
         self._last = 0
+        self._progress = LOBTree()  # task's number -> (part from 0 to 1, text)
 
     def add(self, task: Any, since: float) -> Claim:
         """Give *task* out: put it on the list and return the claim."""
@@ -46,6 +47,8 @@ class RunningList(Persistent):
         """Take the task with number *tid* off the list and return it; KeyError if unknown."""
         task, _, _ = self._claims.pop(tid)
         self._length.change(-1)
+        if tid in self._progress:
+            del self._progress[tid]
         return task
 
     def claim(self, tid: int) -> Claim | None:
@@ -56,6 +59,16 @@ class RunningList(Persistent):
     def task(self, tid: int) -> Any:
         """Return the task with number *tid*; KeyError when it is not on the list."""
         return self._claims[tid][0]
+
+    def note_progress(self, claim: Claim, fraction: float, message: str) -> None:
+        """Note how far the run on *claim* has come; nothing for one that is no longer in force."""
+        if self.claim(claim.tid) == claim:
+            self._progress[claim.tid] = (fraction, message)
+
+    def progress(self, tid: int) -> tuple[float, str] | None:
+        """Return how far the run of task *tid* has come; None for no word."""
+        noted: tuple[float, str] | None = self._progress.get(tid)
+        return noted
 
     def claims(self) -> list[Claim]:
         """Return all claims, by task."""

@@ -11,19 +11,25 @@ from transaction.interfaces import TransientError
 
 from scheduler import spool
 from scheduler.clock import nowutc
+from scheduler.errors import WorkerLost
 from scheduler.execution import Outcome, fail, outcome_of
+from scheduler.executors import Lost
 from scheduler.module import SchedulerModule
+from scheduler.run import Progress
 from scheduler.running import Claim
 from scheduler.spool import Instruction
 from scheduler.states import (
+    TASK_STATUS_ABORTED,
+    TASK_STATUS_FAILED,
     TASK_STATUS_NONE,
     TASK_STATUS_QUEUED,
     TASK_STATUS_RUNNING,
     TASK_STATUS_SPOOLED,
     TASK_STATUS_TERMINATED,
 )
-from scheduler.tasks.base import Attempt, BaseTask
-from scheduler.tasks.periodic import PeriodicTask, PeriodicUniqueTask
+from scheduler.tasks.attempt import Attempt, moment
+from scheduler.tasks.base import BaseTask
+from scheduler.tasks.periodic import PeriodicUniqueTask
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +44,8 @@ class Shelving:
     def __init__(self, module: SchedulerModule) -> None:
         self._module = module
         self._running = module.running
+        self.stopped: list[Claim] = []
+        """The claims taken from workers that may still be at work on them."""
 
     def perform(self, instruction: Instruction) -> None:
         """Carry out one instruction of the spool."""
@@ -45,6 +53,7 @@ class Shelving:
             spool.ADD: self._add,
             spool.DELETE: self._delete,
             spool.CHANGE: self._change,
+            spool.CANCEL: self._cancel,
         }
         try:
             act[instruction.op](instruction.obj)
@@ -94,18 +103,19 @@ class Shelving:
         else:
             self._module.wait(task, outcome.due.timestamp())
 
-    def rescue(self, claim: Claim, is_blamed: bool, max_tries: int, why: str) -> None:
+    def rescue(self, lost: Lost, max_tries: int) -> None:
         """Take back a task from a worker that is gone, and see what became of it.
 
-        A run that was committed counts. One that was not is fenced off, and done again: as
-        another try if the task *is_blamed* for what happened to the worker.
+        A run that was committed counts. One that was not is fenced off, and ends as the loss
+        says.
         """
+        claim = lost.claim
         if self._running.claim(claim.tid) != claim:
             return
         try:
             task = self._module.getTaskById(claim.tid)
             if task._settled < claim.number:
-                self._fence(task, claim, is_blamed, max_tries, why)
+                self._fence(task, lost, max_tries)
             outcome = outcome_of(task, claim)
         except TransientError:
             raise
@@ -113,6 +123,10 @@ class Shelving:
             log.exception("what became of task %d cannot be told", claim.tid)
             outcome = Outcome(claim, unloadable=f"{type(error).__name__}: {error}")
         self.settle(outcome)
+
+    def note_progress(self, progress: Progress) -> None:
+        """Let clients see how far a run has come."""
+        self._running.note_progress(*progress)
 
     def put_back(self, claim: Claim) -> None:
         """Put a task that no worker had begun back into the waiting queue."""
@@ -127,17 +141,19 @@ class Shelving:
                 self._module.take_back(obj)
                 self._module.queue(obj)
 
-    def _fence(
-        self, task: BaseTask, claim: Claim, is_blamed: bool, max_tries: int, why: str
-    ) -> None:
+    def _fence(self, task: BaseTask, lost: Lost, max_tries: int) -> None:
         now = nowutc()
-        task._settled = claim.number  # whoever still runs it conflicts with this
-        if is_blamed:
-            started = datetime.fromtimestamp(claim.since, now.tzinfo)
-            fail(task, Attempt(task._tries + 1, started, now, why, "", ""), max_tries)
+        started = min(now, moment(lost.claim.since))
+        task._settled = lost.claim.number  # whoever still runs it conflicts with this
+        attempt = Attempt(task._tries + 1, started, now, lost.state, lost.why)
+        if lost.state == TASK_STATUS_FAILED:
+            fail(task, attempt, WorkerLost, max_tries)
+        elif lost.state == TASK_STATUS_TERMINATED:
+            log.error("%r is terminated: %s", task, lost.why)
+            task._end(attempt)
         else:
-            log.warning("%r is run again: %s", task, why)
-            task._delay(now, now)
+            log.warning("%r is run again: %s", task, lost.why)
+            task._delay(attempt, now.timestamp())
 
     def _add(self, task: Any) -> None:
         if not isinstance(task, BaseTask):
@@ -176,12 +192,25 @@ class Shelving:
         self._module.getWaitingQueue().dequeue(task._queued_for, task)
         self._module.wait(task, date.timestamp())
 
+    def _cancel(self, task: BaseTask) -> None:
+        self._catch_up(task)
+        status = task.getStatus()
+        if status not in (TASK_STATUS_SPOOLED, TASK_STATUS_QUEUED, TASK_STATUS_RUNNING):
+            log.info("%r is not cancelled: it is not at work", task)
+            return
+        claim = self._running.claim(task.getId() or 0)
+        self._module.moveTask(task, status, TASK_STATUS_NONE, nocheck=True)
+        if claim is not None:
+            self.stopped.append(claim)
+        now = nowutc()
+        started = now if claim is None else min(now, moment(claim.since))
+        task._abort(Attempt(task._tries + 1, started, now, TASK_STATUS_ABORTED, "cancelled"))
+        self._module.shelve(task, now, TASK_STATUS_ABORTED)
+
     def _ended(self, outcome: Outcome) -> Any:
         if outcome.shelf is None or outcome.unloadable:
             return None
-        task = self._running.task(outcome.claim.tid)
-        is_occurrence = isinstance(task, PeriodicTask) and outcome.shelf != TASK_STATUS_TERMINATED
-        return task._ended_element() if is_occurrence else task
+        return self._running.task(outcome.claim.tid)._ended_element()
 
     def _catch_up(self, task: BaseTask) -> None:
         # Its run may be committed while the worker's report is still on the way.

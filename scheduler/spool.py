@@ -16,8 +16,9 @@ from scheduler.store import Branch
 ADD = "add"
 DELETE = "del"
 CHANGE = "change"
+CANCEL = "cancel"
 SHUTDOWN = "shutdown"
-OPERATIONS = frozenset({ADD, DELETE, CHANGE, SHUTDOWN})
+OPERATIONS = frozenset({ADD, DELETE, CHANGE, CANCEL, SHUTDOWN})
 
 
 class Instruction(NamedTuple):

@@ -54,7 +54,8 @@ class Worker:
         self._database = database = open_database(start.uri)
         threading.Thread(target=self._listen, name="ear", daemon=True).start()
         try:
-            runner = Runner(database, start.max_tries, f"{start.name}/{os.getpid()}")
+            name = f"{start.name}/{os.getpid()}"
+            runner = Runner(database, start.max_tries, name, self._send)
             self._send(("ready", [], [], 0))
             try:
                 self._work(runner)

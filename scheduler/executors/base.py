@@ -3,32 +3,62 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from scheduler.execution import GROUP_LIMIT, Outcome
+from scheduler.run import Begun, Progress
 from scheduler.running import Claim
+from scheduler.states import TASK_STATUS_FAILED, TASK_STATUS_QUEUED, TASK_STATUS_TERMINATED
 
 AHEAD_SECONDS = 0.1
 
+WORKER_DIED = "the worker died while it ran this task"
+WITH_ANOTHER = "the worker was ended because of another task"
+
 
 class Lost(NamedTuple):
-    """A claim whose worker is gone, and whether its task is to blame for that."""
+    """A claim whose worker is gone: with what state the run ends, and why.
+
+    FAILED where the task is to blame, TERMINATED where it took too long, QUEUED where it just
+    has to be run again.
+    """
 
     claim: Claim
-    is_blamed: bool
+    state: int
+    why: str
 
     @classmethod
-    def all_of(cls, claims: Sequence[Claim], was_killed: bool = False) -> list[Lost]:
+    def all_of(cls, claims: Sequence[Claim], verdict: Lost | None = None) -> list[Lost]:
         """Return the losses of a worker that held *claims*.
 
-        The task is to blame where the worker held no other, unless it *was_killed* by us.
+        Where there is a *verdict* on one of them, the others are blameless; else the task is
+        to blame where the worker held no other.
         """
-        return [cls(claim, len(claims) == 1 and not was_killed) for claim in claims]
+        if verdict is not None:
+            rest = [claim for claim in claims if claim != verdict.claim]
+            return [cls(claim, TASK_STATUS_QUEUED, WITH_ANOTHER) for claim in rest] + [verdict]
+        state = TASK_STATUS_FAILED if len(claims) == 1 else TASK_STATUS_QUEUED
+        return [cls(claim, state, WORKER_DIED) for claim in claims]
+
+    @classmethod
+    def overdue(cls, begun: Begun) -> Lost:
+        """Return the loss of a run that was over its limit."""
+        why = f"the run took longer than its hard limit of {begun.limit:g} s"
+        return cls(begun.claim, TASK_STATUS_TERMINATED, why)
+
+
+class Report(NamedTuple):
+    """What workers have said since they were asked last."""
+
+    outcomes: list[Outcome]
+    lost: list[Lost]
+    progress: list[Progress]
 
 
 class Executor(Protocol):
-    """Runs the tasks that it is given claims on; outcomes are collected from it."""
+    """Runs the tasks that it is given claims on; what it has to say is collected from it."""
 
     def room(self) -> int:
         """Return how many more claims it would take now."""
@@ -36,14 +66,37 @@ class Executor(Protocol):
     def submit(self, claims: Sequence[Claim]) -> None:
         """Take *claims* and run their tasks."""
 
-    def collect(self) -> tuple[list[Outcome], list[Lost]]:
-        """Return the outcomes since the last call, and what was lost with a worker."""
+    def collect(self) -> Report:
+        """Return the outcomes since the last call, what was lost, and the progress made."""
+
+    def stop(self, claim: Claim) -> None:
+        """End the run on *claim*, which is no longer in force, if it goes on."""
 
     def is_busy(self) -> bool:
         """Say whether claims are with it whose outcomes were not collected."""
 
     def shutdown(self, seconds: float) -> list[Claim]:
         """Stop after at most *seconds* for what is running; return what was not started."""
+
+
+class Watch:
+    """The time that a run with a limit has; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Begun, float] | None = None
+
+    def begin(self, begun: Begun) -> None:
+        """Note a run that begins now."""
+        self._last = (begun, time.monotonic() + begun.limit)
+
+    def end(self) -> None:
+        """Note that no such run goes on."""
+        self._last = None
+
+    def overdue(self) -> Begun | None:
+        """Return the run that is over its limit, if it is."""
+        last = self._last
+        return last[0] if last is not None and time.monotonic() > last[1] else None
 
 
 class Flow:
@@ -83,18 +136,25 @@ class Results:
         self._lock = threading.Lock()
         self._outcomes: list[Outcome] = []
         self._lost: list[Lost] = []
+        self._progress: dict[int, Progress] = {}  # by claim: only the last one counts
         self._on_report = on_report
 
     def report(self, outcomes: Sequence[Outcome], lost: Sequence[Lost] = ()) -> None:
-        """Add what a worker has to say."""
+        """Add what a worker has to say of runs that have ended."""
         with self._lock:
             self._outcomes.extend(outcomes)
             self._lost.extend(lost)
         self._on_report()
 
-    def collect(self) -> tuple[list[Outcome], list[Lost]]:
+    def report_progress(self, progress: Progress) -> None:
+        """Add how far a run has come."""
+        with self._lock:
+            self._progress[progress.claim.number] = progress
+        self._on_report()
+
+    def collect(self) -> Report:
         """Return and forget what was reported."""
         with self._lock:
-            collected = self._outcomes, self._lost
-            self._outcomes, self._lost = [], []
+            collected = Report(self._outcomes, self._lost, list(self._progress.values()))
+            self._outcomes, self._lost, self._progress = [], [], {}
         return collected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -11,10 +12,12 @@ from typing import Any
 import distributed
 
 from scheduler.execution import Outcome, Runner
-from scheduler.executors.base import Flow, Lost, Results
+from scheduler.executors.base import Flow, Lost, Report, Results, Watch
 from scheduler.line import Line
+from scheduler.run import Begun, News, Progress
 from scheduler.running import Claim
 from scheduler.settings import Settings
+from scheduler.states import TASK_STATUS_ABORTED
 from scheduler.store import Database, open_database
 
 log = logging.getLogger(__name__)
@@ -43,6 +46,10 @@ class DaskExecutor:
             )
         self._client: Any = distributed.Client(settings.dask_scheduler or self._cluster)
         self._futures: dict[Any, list[Claim]] = {}
+        self._verdicts: dict[Any, Lost] = {}
+        self._watches: dict[int, Watch] = {}
+        self._topic = f"runs-{secrets.token_hex(8)}"
+        self._client.subscribe_topic(self._topic, self._hear)
 
     def room(self) -> int:
         """Return how many more claims the cluster should have now."""
@@ -54,19 +61,32 @@ class DaskExecutor:
         for start in range(0, len(claims), share):
             part = list(claims[start : start + share])
             future = self._client.submit(
-                run_claims, self._uri, self._settings.task_max_tries, part, pure=False
+                run_claims,
+                self._uri,
+                self._settings.task_max_tries,
+                part,
+                self._topic,
+                pure=False,
             )
             with self._lock:
                 self._outstanding += len(part)
                 self._futures[future] = part
             future.add_done_callback(self._done)
 
-    def collect(self) -> tuple[list[Outcome], list[Lost]]:
+    def collect(self) -> Report:
         """Return the outcomes since the last call, and the claims of workers that died."""
-        outcomes, lost = self._results.collect()
+        for watch in list(self._watches.values()):
+            begun = watch.overdue()
+            if begun is not None:
+                self._end(Lost.overdue(begun))
+        report = self._results.collect()
         with self._lock:
-            self._outstanding -= len(outcomes) + len(lost)
-        return outcomes, lost
+            self._outstanding -= len(report.outcomes) + len(report.lost)
+        return report
+
+    def stop(self, claim: Claim) -> None:
+        """Restart the cluster's worker that works on *claim*; what else it held is run again."""
+        self._end(Lost(claim, TASK_STATUS_ABORTED, "cancelled"))
 
     def is_busy(self) -> bool:
         """Say whether claims are out whose outcomes were not collected."""
@@ -84,25 +104,63 @@ class DaskExecutor:
             self._cluster.close()
         return rest
 
+    def _end(self, verdict: Lost) -> None:
+        future = next(
+            (each for each, claims in list(self._futures.items()) if verdict.claim in claims), None
+        )
+        if future is None:
+            return
+        running = self._client.processing().items()
+        workers = [address for address, keys in running if future.key in keys]
+        self._verdicts[future] = verdict
+        future.cancel()  # else the cluster would run it again itself
+        threading.Thread(
+            target=self._client.restart_workers,
+            args=(workers,),
+            kwargs={"raise_for_error": False},
+            daemon=True,
+        ).start()
+
+    def _hear(self, event: tuple[float, list[Any]]) -> None:
+        _, (kind, claim, *told) = event
+        if kind == Progress.__name__:
+            self._results.report_progress(Progress(Claim(*claim), *told))
+        else:
+            begun = Begun(Claim(*claim), *told)
+            self._watches.setdefault(begun.claim.number, Watch()).begin(begun)
+
     def _done(self, future: Any) -> None:
         with self._lock:
             claims = self._futures.pop(future)
+        for claim in claims:
+            self._watches.pop(claim.number, None)
         if future.status != "finished":
             log.warning("a worker of the cluster was lost: %s", future.status)
             self._flow.slow_down()
-            self._results.report([], Lost.all_of(claims))
+            self._results.report([], Lost.all_of(claims, self._verdicts.pop(future, None)))
             return
         outcomes, seconds = future.result()
         self._flow.observe(seconds, len(outcomes))
         self._results.report(outcomes)
 
 
-def run_claims(uri: str, max_tries: int, claims: list[Claim]) -> tuple[list[Outcome], float]:
-    """Run the tasks of *claims* in this worker; return the outcomes and the seconds it took."""
+def run_claims(
+    uri: str, max_tries: int, claims: list[Claim], topic: str
+) -> tuple[list[Outcome], float]:
+    """Run the tasks of *claims* in this worker; return the outcomes and the seconds it took.
+
+    What the runs tell meanwhile goes out under *topic*.
+    """
     started = time.monotonic()
     line = Line()
     line.extend(claims)
-    runner = Runner(_database(uri), max_tries, distributed.get_worker().address)
+    worker = distributed.get_worker()
+
+    def tell(news: News) -> None:
+        claim, *told = news
+        worker.log_event(topic, [type(news).__name__, list(claim), *told])
+
+    runner = Runner(_database(uri), max_tries, worker.address, tell)
     try:
         outcomes = []
         while (claim := line.take()) is not None:

@@ -14,9 +14,11 @@ from multiprocessing.connection import Connection, Pipe
 from typing import TypeAlias
 
 from scheduler.execution import Outcome
-from scheduler.executors.base import Flow, Lost, Results
+from scheduler.executors.base import Flow, Lost, Report, Results, Watch
+from scheduler.run import Begun, News, Progress
 from scheduler.running import Claim
 from scheduler.settings import Settings
+from scheduler.states import TASK_STATUS_ABORTED, TASK_STATUS_QUEUED
 from scheduler.worker import Start
 
 log = logging.getLogger(__name__)
@@ -66,14 +68,25 @@ class ProcessExecutor:
             self._line.extend(claims)
             self._feed()
 
-    def collect(self) -> tuple[list[Outcome], list[Lost]]:
+    def collect(self) -> Report:
         """Return the outcomes since the last call, and the claims of workers that died."""
-        outcomes, lost = self._results.collect()
+        report = self._results.collect()
         with self._lock:
-            self._outstanding -= len(outcomes) + len(lost)
+            self._outstanding -= len(report.outcomes) + len(report.lost)
+            for worker in self._workers:
+                begun = worker.watch.overdue()
+                if begun is not None:
+                    worker.kill(Lost.overdue(begun))
             self._level()
             self._feed()
-        return outcomes, lost
+        return report
+
+    def stop(self, claim: Claim) -> None:
+        """Kill the worker that holds *claim*; what else it held is run again."""
+        with self._lock:
+            for worker in self._workers:
+                if claim.number in worker.held:
+                    worker.kill(Lost(claim, TASK_STATUS_ABORTED, "cancelled"))
 
     def is_busy(self) -> bool:
         """Say whether claims are out whose outcomes were not collected."""
@@ -100,8 +113,18 @@ class ProcessExecutor:
         start = Start(self._uri, self._settings.task_max_tries, f"process-{number}", sys.path)
         return _Worker(start, self._heard)
 
-    def _heard(self, worker: _Worker, message: Message) -> None:
+    def _heard(self, worker: _Worker, message: Message | News) -> None:
+        if isinstance(message, Begun):
+            worker.watch.begin(message)
+        elif isinstance(message, Progress):
+            self._results.report_progress(message)
+        else:
+            self._heard_result(worker, message)
+
+    def _heard_result(self, worker: _Worker, message: Message) -> None:
         kind, outcomes, claims, seconds = message
+        if kind == "done":
+            worker.watch.end()
         with self._lock:
             worker.forget([outcome.claim for outcome in outcomes] + claims)
             worker.is_stuck = worker.is_stuck and kind == "returned" and bool(worker.held)
@@ -113,8 +136,13 @@ class ProcessExecutor:
             elif outcomes:
                 self._flow.observe(seconds, len(outcomes))
             self._feed()
-        lost = Lost.all_of(claims, was_killed=self._is_closing) if kind == "gone" else ()
+            lost = self._losses(worker, claims) if kind == "gone" else []
         self._results.report(outcomes, lost)
+
+    def _losses(self, worker: _Worker, claims: list[Claim]) -> list[Lost]:
+        if self._is_closing:
+            return [Lost(claim, TASK_STATUS_QUEUED, "the scheduler ended") for claim in claims]
+        return Lost.all_of(claims, worker.verdict)
 
     def _replace(self, worker: _Worker) -> None:
         if self._is_closing:
@@ -151,11 +179,14 @@ class _Worker:
     def __init__(
         self,
         start: Start,
-        heard: Callable[[_Worker, Message], None],
+        heard: Callable[[_Worker, Message | News], None],
     ) -> None:
         self.name = start.name
         self.held: dict[int, Claim] = {}
         self.is_stuck = True  # until it has said that it is ready
+        self.watch = Watch()
+        self.verdict: Lost | None = None
+        """Why it was killed, if it was."""
         self._heard = heard
         self._born = self._last_word = time.monotonic()
         self._pipe, theirs = Pipe()
@@ -179,6 +210,12 @@ class _Worker:
         self._last_word = time.monotonic()
         self.is_stuck = True
         self.send("return")
+
+    def kill(self, verdict: Lost) -> None:
+        """Kill the process at once, for the reason that *verdict* gives."""
+        self.verdict = verdict
+        self.watch.end()
+        self._process.kill()
 
     def send(self, message: object) -> None:
         """Send *message*; a process that is gone is noticed by the ear."""

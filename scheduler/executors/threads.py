@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -10,10 +11,12 @@ from collections.abc import Callable, Sequence
 from ZODB import DB
 
 from scheduler.execution import Outcome, Runner
-from scheduler.executors.base import Flow, Lost, Results
+from scheduler.executors.base import Flow, Lost, Report, Results, Watch
 from scheduler.line import Line
+from scheduler.run import Begun, News, Run
 from scheduler.running import Claim
 from scheduler.settings import Settings
+from scheduler.states import TASK_STATUS_ABORTED
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +24,9 @@ log = logging.getLogger(__name__)
 class ThreadExecutor:
     """A number of threads that take claims from one line.
 
-    A thread cannot be killed: a shutdown that runs out of time leaves it to its task, whose
-    commit then fails, since the claim is given out again.
+    A thread cannot be killed: one whose task is to end is left to it and replaced, and its
+    commit fails, since the claim is no longer in force. The same goes for a shutdown that runs
+    out of time.
     """
 
     def __init__(self, database: DB, settings: Settings, on_report: Callable[[], None]) -> None:
@@ -33,12 +37,7 @@ class ThreadExecutor:
         self._line = Line()
         self._lock = threading.Lock()
         self._outstanding = 0
-        self._threads = [
-            threading.Thread(target=self._work, args=(f"thread-{number}",), daemon=True)
-            for number in range(settings.workers)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._seats = [self._seat(number) for number in range(settings.workers)]
 
     def room(self) -> int:
         """Return how many more claims the threads would take now."""
@@ -50,12 +49,23 @@ class ThreadExecutor:
             self._outstanding += len(claims)
         self._line.extend(claims)
 
-    def collect(self) -> tuple[list[Outcome], list[Lost]]:
+    def collect(self) -> Report:
         """Return the outcomes since the last call, and the claims that a thread failed on."""
-        outcomes, lost = self._results.collect()
+        for seat in self._seats:
+            begun = seat.watch.overdue()
+            if begun is not None:
+                self._abandon(seat, Lost.overdue(begun))
+        report = self._results.collect()
         with self._lock:
-            self._outstanding -= len(outcomes) + len(lost)
-        return outcomes, lost
+            self._outstanding -= len(report.outcomes) + len(report.lost)
+        return report
+
+    def stop(self, claim: Claim) -> None:
+        """Ask the thread that works on *claim* to end that, and put another in its place."""
+        for seat in self._seats:
+            run = seat.run
+            if run is not None and run.claim == claim:
+                self._abandon(seat, Lost(claim, TASK_STATUS_ABORTED, "cancelled"))
 
     def is_busy(self) -> bool:
         """Say whether claims are out whose outcomes were not collected."""
@@ -66,16 +76,38 @@ class ThreadExecutor:
         rest = self._line.take_all()
         self._line.close()
         deadline = time.monotonic() + seconds
-        for thread in self._threads:
-            thread.join(max(0, deadline - time.monotonic()))
+        for seat in self._seats:
+            seat.thread.join(max(0, deadline - time.monotonic()))
         return rest
 
-    def _work(self, name: str) -> None:
-        runner = Runner(self._database, self._settings.task_max_tries, name)
+    def _seat(self, number: int) -> _Seat:
+        seat = _Seat(number, self._results)
+        seat.thread = threading.Thread(target=self._work, args=(seat,), daemon=True)
+        seat.thread.start()
+        return seat
+
+    def _abandon(self, seat: _Seat, verdict: Lost) -> None:
+        with self._lock:
+            run, held = seat.run, seat.held()
+            if run is None or run.claim != verdict.claim:
+                return  # it has ended meanwhile
+            seat.abandoned.set()
+            run.is_cancelled = True
+            self._seats[self._seats.index(seat)] = self._seat(seat.number)
+        self._results.report([], Lost.all_of(held, verdict))
+
+    def _work(self, seat: _Seat) -> None:
+        name = f"thread-{seat.number}/{os.getpid()}"
+        runner = Runner(self._database, self._settings.task_max_tries, name, seat.hear)
+        seat.runner = runner
         try:
-            while (claim := self._line.wait()) is not None:
+            while not seat.abandoned.is_set() and (claim := self._line.wait()) is not None:
                 started = time.monotonic()
                 outcomes, lost = self._run(runner, claim)
+                with self._lock:
+                    seat.watch.end()
+                    if seat.abandoned.is_set():
+                        return  # all that it held was given up for lost
                 self._flow.observe(time.monotonic() - started, len(outcomes) + len(lost))
                 self._results.report(outcomes, lost)
         finally:
@@ -88,3 +120,32 @@ class ThreadExecutor:
             log.exception("a worker thread could not record what became of its tasks")
             self._flow.slow_down()
             return [], Lost.all_of(runner.held)
+
+
+class _Seat:
+    """One thread's place: what it works on, for others to see."""
+
+    thread: threading.Thread
+    runner: Runner | None = None
+
+    def __init__(self, number: int, results: Results) -> None:
+        self.number = number
+        self._results = results
+        self.watch = Watch()
+        self.abandoned = threading.Event()
+
+    @property
+    def run(self) -> Run | None:
+        """The run that goes on."""
+        return None if self.runner is None else self.runner.now
+
+    def held(self) -> list[Claim]:
+        """Return the claims that its present group is made of."""
+        return [] if self.runner is None else list(self.runner.held)
+
+    def hear(self, news: News) -> None:
+        """Take up what a run has to tell."""
+        if isinstance(news, Begun):
+            self.watch.begin(news)
+        else:
+            self._results.report_progress(news)

@@ -1,6 +1,8 @@
 """The tasks: what is run once, what is run by a rule, and samples of both."""
 
-from scheduler.tasks.base import Attempt, BaseTask, TaskOccurrence
+from scheduler.tasks.attempt import Attempt
+from scheduler.tasks.base import BaseTask
+from scheduler.tasks.occurrence import TaskOccurrence
 from scheduler.tasks.oneshot import OneShotTask
 from scheduler.tasks.periodic import PeriodicTask, PeriodicUniqueTask
 from scheduler.tasks.samples import SampleOneShotTask, SamplePeriodicTask

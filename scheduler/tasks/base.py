@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime
 from functools import total_ordering
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from persistent import Persistent
 from ZODB.Connection import Connection
@@ -14,27 +15,34 @@ from ZODB.utils import u64
 from scheduler import states
 from scheduler.clock import nowutc
 from scheduler.errors import TaskInconsistentStatusException, TaskStillRunningException
-from scheduler.running import is_running
+from scheduler.retry import Retry
+from scheduler.run import current_run
+from scheduler.running import is_running, running_list
 from scheduler.spool import ADD, spool_of
 from scheduler.states import TASK_STATUS_NONE
-
-ATTEMPTS_KEPT = 20
-TRACEBACK_KEPT = 8000
-
-
-class Attempt(NamedTuple):
-    """The record of one run that did not succeed."""
-
-    number: int
-    started: datetime
-    ended: datetime
-    message: str
-    traceback: str
-    worker: str
+from scheduler.tasks.attempt import ATTEMPTS_KEPT, MESSAGE_KEPT, Attempt, moment
 
 
 @total_ordering
-class BaseTask(Persistent):
+class Ordered:
+    """What tasks and occurrences have in common: their order.
+
+    A task stands before its occurrences, and these before the next task; None stands first.
+    """
+
+    def __lt__(self, other: object) -> bool:
+        if other is None:
+            return False
+        if not isinstance(other, Ordered):
+            return NotImplemented
+        return _place(self) < _place(other)
+
+    # Identity: a connection has one object for a stored task. (total_ordering needs it said.)
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+
+class BaseTask(Ordered, Persistent):
     """A base class for tasks; a subclass overrides `run` (reference 3.4).
 
     *expiryDate* (aware datetime) is the last moment at which the task may start; later it
@@ -46,29 +54,41 @@ class BaseTask(Persistent):
     lost conflicts when it commits after all, and its effects with it.
     """
 
-    max_tries: ClassVar[int | None] = None
+    maxTries: ClassVar[int | None] = None
     """How often a run is tried; None for what the scheduler is set to."""
+
+    retries: ClassVar[Mapping[type[BaseException], Retry]] = {}
+    """How a run is tried again, by what it failed with; else with doubling waits from 2 s."""
+
+    softLimit: ClassVar[float | None] = None
+    """After so many seconds `checkCancelled` raises TaskTimedOut, which fails the try."""
+
+    hardLimit: ClassVar[float | None] = None
+    """After so many seconds the run is taken from its worker, and ends TERMINATED."""
 
     alone: ClassVar[bool] = False
     """Whether each run has a transaction of its own, where short ones would share one."""
 
     expiryDate: datetime | None = None
     _status: int = TASK_STATUS_NONE
-    _started: datetime | None = None
-    _ended: datetime | None = None
+    # Moments are seconds since 1970: a number is stored and loaded far faster than a datetime.
+    _created: float
+    _started: float | None = None
+    _ended: float | None = None
     _settled: int = 0  # the number of the last claim on this task that came to an end
     _tries: int = 0  # failed tries of the present run
-    _retry_on: datetime | None = None
+    _retry_on: float | None = None
     _queued_for: float = -1  # the moment under which it stands in the waiting queue
-    _attempts: tuple[Attempt, ...] = ()
+    _attempts: tuple[tuple[Any, ...], ...] = ()
+    _result: Any = None
 
     def __init__(self, expiryDate: datetime | None = None) -> None:
-        self.createdOn = nowutc()
+        self._created = nowutc().timestamp()
         if expiryDate is not None:
             self.expiryDate = aware(expiryDate, "expiryDate")
 
     def run(self) -> Any:
-        """Do the work; overridden by each task.
+        """Do the work; overridden by each task. What it returns is kept as its result.
 
         The current connection (`scheduler.store.current()`) is the run's. What it changes is
         committed together with the finished mark, or not at all. It may be called again after
@@ -78,7 +98,7 @@ class BaseTask(Persistent):
 
     def prepare(self) -> None:
         """Note that a run begins; what an override changes is kept even if the run fails."""
-        self._started = nowutc()
+        self._started = nowutc().timestamp()
 
     def start(self, delay: float = 0) -> None:
         """Prepare and run the task here and now, *delay* seconds late, as a worker would."""
@@ -87,15 +107,46 @@ class BaseTask(Persistent):
         try:
             self.run()
         finally:
-            self._ended = nowutc()
+            self._ended = nowutc().timestamp()
 
     def tearDown(self) -> None:
         """Clean up; called once after every ended run, failed ones included."""
 
     def reset(self) -> None:
-        """Forget the runs there were: the task is as it was before the first one."""
-        self._started = self._ended = self._retry_on = None
+        """Forget the runs there were: the task is as it was before the first one.
+
+        The records of its attempts stay.
+        """
+        self._started = self._ended = self._retry_on = self._result = None
         self._tries = 0
+
+    def checkCancelled(self) -> None:
+        """Raise TaskCancelled or TaskTimedOut where this run is to end; called by long tasks.
+
+        A run in a worker process is ended by killing that; a thread can only be asked.
+        """
+        run = current_run()
+        if run is not None:
+            run.check()
+
+    def setProgress(self, fraction: float, message: str = "") -> None:
+        """Let clients see at once how far the run has come: a part from 0 to 1, and a text.
+
+        Ten reports a second get through. Outside of a worker it does nothing.
+        """
+        run = current_run()
+        if run is not None:
+            run.report(min(1.0, max(0.0, float(fraction))), str(message)[:MESSAGE_KEPT])
+
+    def getProgress(self) -> tuple[float, str] | None:
+        """Return how far the present run has come, as it was last told; None for no word."""
+        if self._p_jar is None or self._p_oid is None:
+            return None
+        return running_list(self._p_jar).progress(u64(self._p_oid))
+
+    def getResult(self) -> Any:
+        """Return what the last run that succeeded returned; None before it has."""
+        return self._result
 
     def getId(self) -> int | None:
         """Return the task's number; None for one that is not in the database yet."""
@@ -124,39 +175,37 @@ class BaseTask(Persistent):
         """Set when the task is to be run; for one in the queue use `Client.moveTask`."""
         raise TaskInconsistentStatusException(f"{self!r} has no start date that can be set")
 
+    @property
+    def createdOn(self) -> datetime:
+        """When the task was made, in UTC."""
+        return moment(self._created)
+
     def getCreatedOn(self) -> datetime:
         """Return when the task was made, in UTC."""
         return self.createdOn
 
     def getStartedOn(self) -> datetime | None:
         """Return when the last run began, in UTC."""
-        return self._started
+        return None if self._started is None else moment(self._started)
 
     def getEndedOn(self) -> datetime | None:
         """Return when the last run ended, in UTC; None before the first one has."""
-        return self._ended
+        return None if self._ended is None else moment(self._ended)
+
+    def getDueOn(self) -> datetime | None:
+        """Return when the task is to be taken up next: a retry's date, or its own."""
+        return self.getStartOn() if self._retry_on is None else moment(self._retry_on)
 
     def getAttempts(self) -> tuple[Attempt, ...]:
-        """Return the records of the failed tries, oldest first, the last 20 at most."""
-        return self._attempts
+        """Return the records of the runs, oldest first, the last 20 at most."""
+        return tuple(Attempt.unpacked(stored) for stored in self._attempts)
 
     def getLogger(self) -> logging.Logger:
-        """Return the logger `task.<class>`."""
+        """Return the logger `task.<class>`; what a run writes there is kept with its record."""
         return logging.getLogger(f"task.{type(self).__name__}")
 
     def __repr__(self) -> str:
         return f"[{type(self).__name__}:{self.getId()}|{states.status(self.getStatus())}]"
-
-    def __lt__(self, other: object) -> bool:
-        if other is None:
-            return False
-        if not isinstance(other, BaseTask | TaskOccurrence):
-            return NotImplemented
-        return _order(self) < _order(other)
-
-    # Identity: a connection has one object for a stored task. (total_ordering needs it said.)
-    __eq__ = object.__eq__
-    __hash__ = Persistent.__hash__
 
     def _enter(self, connection: Connection) -> None:
         """Give the task to the scheduler, in the current transaction of *connection*."""
@@ -177,94 +226,49 @@ class BaseTask(Persistent):
         """Say whether *now* is past the last moment at which the task may start."""
         return self.expiryDate is not None and now > self.expiryDate
 
-    def _finish(self, started: datetime, ended: datetime) -> None:
-        """Record a run that succeeded."""
-        self._started, self._ended = started, ended
-        self._tries, self._retry_on = 0, None
+    def _finish(self, attempt: Attempt, result: Any = None) -> None:
+        """Record a run that succeeded, with its *result*."""
+        self._record(attempt)
+        self._tries, self._retry_on, self._result = 0, None, result
         self._status = states.TASK_STATUS_FINISHED
 
-    def _fail(self, attempt: Attempt) -> None:
-        """Record a run that failed for good."""
+    def _end(self, attempt: Attempt) -> None:
+        """Record a run after which there is none: it failed for good, or was ended."""
         self._record(attempt)
         self._retry_on = None
-        self._status = states.TASK_STATUS_FAILED
+        self._status = attempt.state
 
-    def _retry(self, attempt: Attempt, wait: timedelta) -> None:
-        """Record a try that failed; the next one is due after *wait*."""
+    def _abort(self, attempt: Attempt) -> None:
+        """Record that the task was cancelled as a whole, whatever it was at."""
+        self._record(attempt)
+        self._retry_on = None
+        self._status = states.TASK_STATUS_ABORTED
+
+    def _retry(self, attempt: Attempt, until: float) -> None:
+        """Record a try that failed; the next one is due at *until* (since 1970)."""
         self._record(attempt)
         self._tries = attempt.number
-        self._retry_on = attempt.ended + wait
+        self._retry_on = until
 
-    def _delay(self, started: datetime, until: datetime) -> None:
-        """Record that the task asked to be run at *until* instead."""
-        self._started, self._retry_on = started, until
+    def _delay(self, attempt: Attempt, until: float) -> None:
+        """Record a run that did not count as a try; the next one is due at *until*."""
+        self._record(attempt)
+        self._ended, self._retry_on = None, until
 
-    def _expire(self, now: datetime) -> None:
-        """Record that it was too late to run."""
-        self._ended, self._retry_on = now, None
+    def _expire(self, now: datetime, why: str) -> None:
+        """Record that there is no time left at which the task might run."""
+        self._record(Attempt(self._tries + 1, now, now, states.TASK_STATUS_TERMINATED, why))
+        self._started = self._retry_on = None
         self._status = states.TASK_STATUS_TERMINATED
-
-    def getDueOn(self) -> datetime | None:
-        """Return when the task is to be taken up next: a retry's date, or its own."""
-        return self._retry_on or self.getStartOn()
 
     def _ended_element(self) -> Any:
         """Return what goes into the index of ended runs: the task, or its last occurrence."""
         return self
 
     def _record(self, attempt: Attempt) -> None:
-        self._started, self._ended = attempt.started, attempt.ended
-        self._attempts = (*self._attempts, attempt)[-ATTEMPTS_KEPT:]
-
-
-@total_ordering
-class TaskOccurrence(Persistent):
-    """One ended run of a periodic task: when it began and ended, and what failed, if it did."""
-
-    message: str = ""
-
-    def __init__(self, task: BaseTask) -> None:
-        self._task = task
-        self._number: int | None = None
-        self._started = task.getStartedOn()
-        self._ended = task.getEndedOn()
-
-    def getId(self) -> int | None:
-        """Return the occurrence's number among those of its task, from 0."""
-        return self._number
-
-    def setId(self, number: int) -> None:
-        """Set the occurrence's number."""
-        self._number = number
-
-    def getUniqueId(self) -> str:
-        """Return `task<id>:<number>`."""
-        return f"task{self._task.getId()}:{self._number}"
-
-    def getTask(self) -> BaseTask:
-        """Return the task that this was a run of."""
-        return self._task
-
-    def getStartedOn(self) -> datetime | None:
-        """Return when the run began, in UTC."""
-        return self._started
-
-    def getEndedOn(self) -> datetime | None:
-        """Return when the run ended, in UTC."""
-        return self._ended
-
-    def __repr__(self) -> str:
-        return f"[{type(self).__name__}:{self.getUniqueId()}]"
-
-    def __lt__(self, other: object) -> bool:
-        if other is None:
-            return False
-        if not isinstance(other, BaseTask | TaskOccurrence):
-            return NotImplemented
-        return _order(self) < _order(other)
-
-    __eq__ = object.__eq__
-    __hash__ = Persistent.__hash__
+        stored = attempt.packed()
+        self._started, self._ended = stored[1], stored[2]
+        self._attempts = (*self._attempts, stored)[-ATTEMPTS_KEPT:]
 
 
 def aware(dt: datetime, name: str) -> datetime:
@@ -278,10 +282,10 @@ def aware(dt: datetime, name: str) -> datetime:
     return dt
 
 
-def _order(element: BaseTask | TaskOccurrence) -> tuple[bytes, int, int]:
+def _place(element: Any) -> tuple[bytes, int, int]:
     # A stored task is compared by its object id alone, which does not load it.
-    if isinstance(element, TaskOccurrence):
-        oid, unstored, _ = _order(element.getTask())
-        number = element.getId()
-        return oid, unstored, 1 if number is None else number + 1
-    return element._p_oid or b"", 0 if element._p_oid else id(element), 0
+    if isinstance(element, BaseTask):
+        return element._p_oid or b"", 0 if element._p_oid else id(element), 0
+    oid, unstored, _ = _place(element.getTask())
+    number = element.getId()
+    return oid, unstored, 1 if number is None else number + 1

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
+from scheduler.tasks.attempt import moment
 from scheduler.tasks.base import BaseTask, aware
 
 
@@ -15,12 +16,12 @@ class OneShotTask(BaseTask):
 
     def __init__(self, startDateTime: datetime, expiryDate: datetime | None = None) -> None:
         super().__init__(expiryDate)
-        self._start_on = aware(startDateTime, "startDateTime").astimezone(UTC)
+        self._start_on = aware(startDateTime, "startDateTime").timestamp()
 
     def getStartOn(self) -> datetime:
         """Return when the task is to be run, in UTC."""
-        return self._start_on
+        return moment(self._start_on)
 
     def setStartOn(self, dt: datetime) -> None:
         """Set when the task is to be run; for one in the queue use `Client.moveTask`."""
-        self._start_on = aware(dt, "the start date").astimezone(UTC)
+        self._start_on = aware(dt, "the start date").timestamp()

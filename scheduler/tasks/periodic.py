@@ -9,7 +9,9 @@ from BTrees.IOBTree import IOBTree
 
 from scheduler import states
 from scheduler.clock import nowutc
-from scheduler.tasks.base import Attempt, BaseTask, TaskOccurrence, aware
+from scheduler.tasks.attempt import Attempt
+from scheduler.tasks.base import BaseTask, aware
+from scheduler.tasks.occurrence import TaskOccurrence
 from scheduler.tasks.rule import Rule
 
 
@@ -64,26 +66,26 @@ class PeriodicTask(BaseTask):
         """Make this time the last one."""
         self._comes_back = False
 
-    def _finish(self, started: datetime, ended: datetime) -> None:
+    def _finish(self, attempt: Attempt, result: Any = None) -> None:
         """Record a run that succeeded as an occurrence, and turn to the next date."""
-        super()._finish(started, ended)
-        self._turn("")
+        super()._finish(attempt, result)
+        self._turn()
 
-    def _fail(self, attempt: Attempt) -> None:
-        """Record a run that failed for good as an occurrence, and turn to the next date."""
-        super()._fail(attempt)
-        self._turn(attempt.message)
+    def _end(self, attempt: Attempt) -> None:
+        """Record a run after which there is none as an occurrence, and turn to the next date."""
+        super()._end(attempt)
+        self._turn()
 
-    def _ended_element(self) -> TaskOccurrence:
-        """Return the last occurrence."""
+    def _ended_element(self) -> BaseTask | TaskOccurrence:
+        """Return the last occurrence; the task where that has been ended as a whole."""
+        if self._status in (states.TASK_STATUS_TERMINATED, states.TASK_STATUS_ABORTED):
+            return self
         last: TaskOccurrence = self._occurrences[self._occurrences.maxKey()]
         return last
 
-    def _turn(self, message: str) -> None:
-        occurrence = TaskOccurrence(self)
-        if message:
-            occurrence.message = message
-        self.addOccurrence(occurrence)
+    def _turn(self) -> None:
+        self.addOccurrence(TaskOccurrence(self))
+        self._attempts = ()  # they stand with the occurrence now
         self._tries = 0
         if self.shouldComeBack() and self.setNextOccurrence() is not None:
             self._status = states.TASK_STATUS_QUEUED

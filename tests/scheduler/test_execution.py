@@ -11,7 +11,14 @@ import pytest
 import transaction
 from dateutil import rrule
 
-from scheduler import SchedulerModule, nowutc
+from scheduler import (
+    TASK_STATUS_FAILED,
+    TASK_STATUS_FINISHED,
+    TASK_STATUS_QUEUED,
+    SchedulerModule,
+    nowutc,
+)
+from scheduler.retry import Retry
 from scheduler.store import open_database
 from tests.scheduler.harness import View, output_of, running
 from tests.scheduler.sample_tasks import (
@@ -78,11 +85,14 @@ def test_a_failed_task_is_tried_again_within_ten_seconds_by_default(view, databa
         assert timedelta() < task.getDueOn() - task.getAttempts()[0].ended <= timedelta(seconds=10)
         view.until_counts(finished=1)
     assert view.root["count"] == 1
-    assert len(task.getAttempts()) == 1
+    assert [attempt.state for attempt in task.getAttempts()] == [
+        TASK_STATUS_FAILED,
+        TASK_STATUS_FINISHED,
+    ]
 
 
 def test_a_task_has_failed_when_its_tries_are_used_up(view, database, monkeypatch):
-    monkeypatch.setattr("scheduler.retry.FIRST", timedelta(milliseconds=10))
+    monkeypatch.setattr(FailTimes, "retries", {ValueError: Retry(first=0.01)})
     task = view.enqueue(FailTimes(nowutc(), 9))
     with running(database, task_max_tries=3):
         view.until_counts(failed=1)
@@ -90,8 +100,8 @@ def test_a_task_has_failed_when_its_tries_are_used_up(view, database, monkeypatc
 
 
 def test_a_class_may_say_itself_how_often_it_is_tried(view, database, monkeypatch):
-    monkeypatch.setattr("scheduler.retry.FIRST", timedelta(milliseconds=10))
-    monkeypatch.setattr(FailTimes, "max_tries", 2)
+    monkeypatch.setattr(FailTimes, "retries", {ValueError: Retry(first=0.01)})
+    monkeypatch.setattr(FailTimes, "maxTries", 2)
     task = view.enqueue(FailTimes(nowutc(), 9))
     with running(database, task_max_tries=5):
         view.until_counts(failed=1)
@@ -103,7 +113,9 @@ def test_a_delay_is_no_failed_try_and_leaves_nothing(view, database):
     with running(database):
         view.until_counts(finished=1)
     assert view.root["count"] == 1
-    assert task.getAttempts() == ()
+    delayed, finished = task.getAttempts()
+    assert (delayed.state, delayed.number) == (TASK_STATUS_QUEUED, 1)
+    assert (finished.state, finished.number) == (TASK_STATUS_FINISHED, 1)
     assert task.getStartedOn() >= task.getStartOn() + timedelta(seconds=0.2)
 
 
@@ -138,7 +150,7 @@ def test_a_run_that_meets_a_conflict_is_done_again(view, database):
     with running(database):
         view.until_counts(finished=1)
     assert view.root["count"] == 2
-    assert task.getAttempts() == ()
+    assert [attempt.state for attempt in task.getAttempts()] == [TASK_STATUS_FINISHED]
 
 
 @pytest.mark.parametrize("is_failing", [True, False])

@@ -289,7 +289,8 @@ def test_a_task_whose_worker_was_killed_is_tried_again(view, database, tmp_path)
 
     assert view.root["count"] == 1
     assert [attempt.message for attempt in task.getAttempts()] == [
-        "the worker died while it ran this task"
+        "the worker died while it ran this task",
+        "",
     ]
 
 

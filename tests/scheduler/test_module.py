@@ -76,7 +76,7 @@ def test_moving_to_none_takes_a_task_off_all_shelves(module, task):
 
 def test_with_an_occurrence_that_is_what_arrives(module, task):
     module.moveTask(task, TASK_STATUS_QUEUED, TASK_STATUS_RUNNING)
-    task._ended = nowutc()
+    task._ended = nowutc().timestamp()
     occurrence = TaskOccurrence(task)
     module.moveTask(task, TASK_STATUS_RUNNING, TASK_STATUS_FINISHED, occurrence=occurrence)
     assert list(module.getFinishedIndex()) == [occurrence]

@@ -1,0 +1,69 @@
+"""Occurrences: the ended runs of a periodic task."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from persistent import Persistent
+
+from scheduler.states import TASK_STATUS_FINISHED
+from scheduler.tasks.attempt import Attempt, moment
+from scheduler.tasks.base import BaseTask, Ordered
+
+
+class TaskOccurrence(Ordered, Persistent):
+    """One ended run of a periodic task: when it began and ended, and its attempts.
+
+    Written once, by the worker that ran it; then never changed.
+    """
+
+    _attempts: tuple[tuple[Any, ...], ...] = ()
+
+    def __init__(self, task: BaseTask) -> None:
+        self._task = task
+        self._number: int | None = None
+        self._started, self._ended = task._started, task._ended
+        if task._attempts:
+            self._attempts = task._attempts
+
+    def getId(self) -> int | None:
+        """Return the occurrence's number among those of its task, from 0."""
+        return self._number
+
+    def setId(self, number: int) -> None:
+        """Set the occurrence's number."""
+        self._number = number
+
+    def getUniqueId(self) -> str:
+        """Return `task<id>:<number>`."""
+        return f"task{self._task.getId()}:{self._number}"
+
+    def getTask(self) -> BaseTask:
+        """Return the task that this was a run of."""
+        return self._task
+
+    @property
+    def message(self) -> str:
+        """Why the run did not succeed; empty for one that did."""
+        attempts = self.getAttempts()
+        return attempts[-1].message if attempts else ""
+
+    def getStartedOn(self) -> datetime | None:
+        """Return when the run began, in UTC."""
+        return None if self._started is None else moment(self._started)
+
+    def getEndedOn(self) -> datetime | None:
+        """Return when the run ended, in UTC."""
+        return None if self._ended is None else moment(self._ended)
+
+    def getStatus(self) -> int:
+        """Return how the run ended: the state of its last try."""
+        return int(self._attempts[-1][3]) if self._attempts else TASK_STATUS_FINISHED
+
+    def getAttempts(self) -> tuple[Attempt, ...]:
+        """Return the records of the tries, oldest first."""
+        return tuple(Attempt.unpacked(stored) for stored in self._attempts)
+
+    def __repr__(self) -> str:
+        return f"[{type(self).__name__}:{self.getUniqueId()}]"

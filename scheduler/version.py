@@ -1,0 +1,31 @@
+"""The version of the code that a task runs."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+
+
+def code_version(cls: type) -> str:
+    """Return the version of the package that *cls* comes from; empty where it has none.
+
+    That is the package's `__version__`, else what its distribution says.
+    """
+    return _version_of(cls.__module__.partition(".")[0])
+
+
+@cache
+def _version_of(package: str) -> str:
+    own = getattr(sys.modules.get(package), "__version__", None)
+    if own is not None:
+        return str(own)
+    try:
+        return version(_distributions().get(package, [package])[0])
+    except PackageNotFoundError:
+        return ""
+
+
+@cache
+def _distributions() -> dict[str, list[str]]:
+    return dict(packages_distributions())

@@ -242,10 +242,7 @@ class _Loop:
 
     def _tend(self) -> None:
         if random.random() < self._settings.awol_tasks_check_probability:  # noqa: S311
-            transact(
-                self._database,
-                lambda connection: SchedulerModule.getDBInstance(connection).getSpool().tend(),
-            )
+            transact(self._database, _tend_shelves, note="scheduler: tend")
 
     def _recover(self, connection: Connection) -> None:
         module = SchedulerModule.getDBInstance(connection)
@@ -255,6 +252,12 @@ class _Loop:
         for claim in claims:
             shelving.rescue(Lost(claim, state, ENDED_MEANWHILE), self._settings.task_max_tries)
         shelving.reclaim()
+
+
+def _tend_shelves(connection: Connection) -> None:
+    module = SchedulerModule.getDBInstance(connection)
+    module.getSpool().tend()
+    module.unique.tend(nowutc().timestamp())
 
 
 def _chosen(database: DB | str | None) -> DB | str | None:

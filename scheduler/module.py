@@ -34,6 +34,7 @@ from scheduler.states import (
 from scheduler.store import Branch, connection_of
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.periodic import PeriodicTask
+from scheduler.unique import UniqueKeys
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ class SchedulerModule(Persistent):
         self._failed = TaskIndex()
         self._finished = TaskIndex()
         self._aside = OOBTree()  # object id -> (object that could not be loaded, reason)
-        self._unique = OOBTree()  # key -> the one task that has it
+        self.unique = UniqueKeys()
         self.leaving = LLTreeSet()  # numbers of running tasks that are not to come back
 
     @classmethod
@@ -205,13 +206,9 @@ class SchedulerModule(Persistent):
         """Remove *obj* from what was set aside."""
         del self._aside[obj._p_oid]
 
-    def admit(self, key: str, task: BaseTask) -> bool:
-        """Make *task* the holder of the unique *key*, unless another one is at work."""
-        holder = self._unique.get(key)
-        if holder is not None and holder is not task and holder.getStatus() in _AT_WORK:
-            return False
-        self._unique[key] = task
-        return True
+    def admit(self, task: BaseTask) -> bool:
+        """Say whether *task* may go on to the queue: nobody else has its unique key."""
+        return self.unique.admit(task, nowutc().timestamp(), self._withdraw)
 
     def stop_leaving(self, tid: int) -> bool:
         """Forget that task *tid* is not to come back; say whether it was not."""
@@ -219,6 +216,9 @@ class SchedulerModule(Persistent):
             return False
         self.leaving.remove(tid)
         return True
+
+    def _withdraw(self, task: BaseTask) -> None:
+        self.moveTask(task, TASK_STATUS_QUEUED, TASK_STATUS_NONE)
 
     def _check(self, task: BaseTask, before: int, after: int) -> None:
         if task.getStatus() != before:
@@ -280,5 +280,4 @@ class SchedulerModule(Persistent):
 
 BRANCH = Branch("scheduler", 1, SchedulerModule)
 
-_AT_WORK = frozenset({states.TASK_STATUS_SPOOLED, TASK_STATUS_QUEUED, TASK_STATUS_RUNNING})
 _never = datetime.min.replace(tzinfo=nowutc().tzinfo)

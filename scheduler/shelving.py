@@ -29,7 +29,6 @@ from scheduler.states import (
 )
 from scheduler.tasks.attempt import Attempt, moment
 from scheduler.tasks.base import BaseTask
-from scheduler.tasks.periodic import PeriodicUniqueTask
 
 log = logging.getLogger(__name__)
 
@@ -96,12 +95,12 @@ class Shelving:
             return
         if outcome.shelf is not None and outcome.shelf != TASK_STATUS_NONE:
             self._module.shelve(element, outcome.ended or nowutc(), outcome.shelf)
-        if outcome.due is None:
-            return
-        if is_leaving:
-            task._status = TASK_STATUS_NONE
-        else:
+        if outcome.due is not None and not is_leaving:
             self._module.wait(task, outcome.due.timestamp())
+            return
+        if outcome.due is not None:
+            task._status = TASK_STATUS_NONE
+        self._module.unique.release(task)
 
     def rescue(self, lost: Lost, max_tries: int) -> None:
         """Take back a task from a worker that is gone, and see what became of it.
@@ -163,7 +162,7 @@ class Shelving:
         if status in (TASK_STATUS_QUEUED, TASK_STATUS_RUNNING):
             log.info("%r is at work already", task)
             return
-        if isinstance(task, PeriodicUniqueTask) and not self._module.admit(task.uniqueKey(), task):
+        if not self._module.admit(task):
             log.warning("%r is turned away: there is one of its kind", task)
             task._status = TASK_STATUS_NONE
             return
@@ -179,6 +178,7 @@ class Shelving:
             self._module.leaving.insert(task.getId() or 0)
             return
         self._module.moveTask(task, status, TASK_STATUS_NONE)
+        self._module.unique.release(task)
 
     def _change(self, change: tuple[datetime, BaseTask]) -> None:
         date, task = change
@@ -206,11 +206,15 @@ class Shelving:
         started = now if claim is None else min(now, moment(claim.since))
         task._abort(Attempt(task._tries + 1, started, now, TASK_STATUS_ABORTED, "cancelled"))
         self._module.shelve(task, now, TASK_STATUS_ABORTED)
+        self._module.unique.release(task)
 
     def _ended(self, outcome: Outcome) -> Any:
         if outcome.shelf is None or outcome.unloadable:
             return None
-        return self._running.task(outcome.claim.tid)._ended_element()
+        task = self._running.task(outcome.claim.tid)
+        # Asked of the class: a task that ends itself need not be loaded for that.
+        is_itself = type(task)._ended_element is BaseTask._ended_element
+        return task if is_itself else task._ended_element()
 
     def _catch_up(self, task: BaseTask) -> None:
         # Its run may be committed while the worker's report is still on the way.

@@ -17,6 +17,8 @@ ENDED = frozenset(
     {TASK_STATUS_FAILED, TASK_STATUS_ABORTED, TASK_STATUS_FINISHED, TASK_STATUS_TERMINATED}
 )
 
+AT_WORK = frozenset({TASK_STATUS_SPOOLED, TASK_STATUS_QUEUED, TASK_STATUS_RUNNING})
+
 # From each state, the states that a task may move to.
 MOVES: dict[int, frozenset[int]] = {
     TASK_STATUS_NONE: frozenset({TASK_STATUS_SPOOLED}),

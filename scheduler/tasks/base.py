@@ -66,6 +66,12 @@ class BaseTask(Ordered, Persistent):
     hardLimit: ClassVar[float | None] = None
     """After so many seconds the run is taken from its worker, and ends TERMINATED."""
 
+    uniqueFor: ClassVar[float] = 0
+    """For so many seconds from when it was made a task keeps its key, even if it has ended."""
+
+    uniqueReplaces: ClassVar[bool] = False
+    """Whether a task takes the place of the waiting one with its key, else is turned away."""
+
     alone: ClassVar[bool] = False
     """Whether each run has a transaction of its own, where short ones would share one."""
 
@@ -119,6 +125,13 @@ class BaseTask(Ordered, Persistent):
         """
         self._started = self._ended = self._retry_on = self._result = None
         self._tries = 0
+
+    def uniqueKey(self) -> str | None:
+        """Return what there may be one of at work at a time; None for a task like any other.
+
+        The second one is turned away when the scheduler takes it up: its state is NONE then.
+        """
+        return None
 
     def checkCancelled(self) -> None:
         """Raise TaskCancelled or TaskTimedOut where this run is to end; called by long tasks.

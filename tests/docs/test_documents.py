@@ -73,6 +73,13 @@ def test_the_tutorial_works_as_written(reader):
     assert done.stdout.endswith("DONE!\n")
 
 
+def test_runs_are_kept_as_the_document_shows(reader):
+    reader.save("runs.md")
+    done = reader.run("python look.py && python -c 'import refresh'")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == blocks("runs.md", "text")[0]
+
+
 def test_the_tasks_of_the_document_can_be_enqueued_and_run(reader, monkeypatch):
     reader.save("tasks.md")
     done = reader.run("python enqueue.py && python trial.py")

@@ -29,6 +29,8 @@ Entry: TypeAlias = tuple[Any, ...]
 TRIM_EVERY = 64
 # The smallest key of the register: never removed, so that inserting and removing others merge.
 FRONT = ""
+# The last entry of a lane that was taken out of the register.
+CLOSED: Entry = ()
 
 _own_lanes: WeakKeyDictionary[Connection, dict[bytes, str]] = WeakKeyDictionary()
 os.register_at_fork(after_in_child=_own_lanes.clear)
@@ -79,8 +81,9 @@ class Lanes(Persistent):
             if lane.owner.is_gone() and lane.last <= self._read.get(name, 0)
         ]
         for name in abandoned:
-            # The lane is changed too: an owner that writes to it after all conflicts.
-            self._register[name].is_closed = True
+            # An owner that is alive after all would write an entry of the same number: it
+            # conflicts with this one, whichever of them is committed first.
+            self._register[name].append(CLOSED, 0)
             del self._register[name]
             self._read.pop(name, None)
         return len(abandoned)
@@ -111,9 +114,6 @@ class Lanes(Persistent):
         if lane is None:
             name, lane = self._open_lane()
             own[self._p_oid] = name
-        elif lane._p_jar is not None:
-            lane._p_activate()  # of a ghost, nothing would be checked
-            connection.readCurrent(lane)
         return name, lane
 
     def _open_lane(self) -> tuple[str, Lane]:
@@ -134,8 +134,6 @@ class Lane(Persistent):
 
     Written by its owner alone. The last entry always stays, so that numbers go on from it.
     """
-
-    is_closed = False
 
     def __init__(self, owner: Owner) -> None:
         self.owner = owner

@@ -15,6 +15,8 @@ from scheduler.store.unit import transact
 
 ROOT_KEY = "relay"
 
+_NOTHING: tuple[None, Any] = (None, None)
+
 Trunk = TypeVar("Trunk", bound=Persistent)
 Upgrade = Callable[[Any], None]
 
@@ -39,29 +41,29 @@ class Branch(Generic[Trunk]):
         do not conflict; where *connection* has changes already, it belongs to those.
         Raises SchemaTooNew for a layout of a later version.
         """
-        if not self._is_ready(connection):
-            self._make_ready(connection)
-        trunk: Trunk = connection.root()[ROOT_KEY][self.name][1]
-        return trunk
+        version, trunk = self._stored(connection)
+        if version == self.version:
+            return trunk
+        self._refuse_newer(version)
+        self._make_ready(connection)
+        return self._stored(connection)[1]
 
     def replace(self, connection: Connection, trunk: Trunk) -> None:
         """Put *trunk* in the place of the branch's object."""
         connection.root()[ROOT_KEY][self.name] = (self.version, trunk)
 
-    def _is_ready(self, connection: Connection) -> bool:
-        version = self._stored_version(connection)
+    def _stored(self, connection: Connection) -> tuple[int | None, Trunk]:
+        branches = connection.root().get(ROOT_KEY)
+        entry = branches and branches.get(self.name)
+        return entry or _NOTHING
+
+    def _refuse_newer(self, version: int | None) -> None:
         if version is not None and version > self.version:
             raise SchemaTooNew(
                 f"the branch {self.name!r} of this database has layout version {version}, this "
                 f"software knows versions up to {self.version}: install the release that wrote "
                 "it, or a later one"
             )
-        return version == self.version
-
-    def _stored_version(self, connection: Connection) -> int | None:
-        branches = connection.root().get(ROOT_KEY, {})
-        version: int | None = branches[self.name][0] if self.name in branches else None
-        return version
 
     def _make_ready(self, connection: Connection) -> None:
         if _has_changes(connection) or connection.isReadOnly():
@@ -72,7 +74,7 @@ class Branch(Generic[Trunk]):
         connection.newTransaction(None)
 
     def _grow(self, connection: Connection) -> None:
-        if self._is_ready(connection):
+        if self._stored(connection)[0] == self.version:
             return
         branches = connection.root().setdefault(ROOT_KEY, PersistentMapping())
         if self.name not in branches:

@@ -43,6 +43,8 @@ class Shelving:
     def __init__(self, module: SchedulerModule) -> None:
         self._module = module
         self._running = module.running
+        self._now = nowutc()
+        self._fresh: dict[bytes, tuple[float, BaseTask]] = {}  # by object id: due at once
         self.stopped: list[Claim] = []
         """The claims taken from workers that may still be at work on them."""
 
@@ -63,13 +65,19 @@ class Shelving:
             self._set_aside(instruction.obj, error)
 
     def claim(self, now: float, room: int) -> list[Claim]:
-        """Give out the tasks that are due at *now* (since 1970), at most *room*."""
-        if room <= 0:
-            return []
-        return [
-            self._running.add(task, now)
-            for task in self._module.getWaitingQueue().pop_due(now, room)
-        ]
+        """Give out the tasks that are due at *now* (since 1970), at most *room*.
+
+        Those that have only just come out of the spool go straight to a worker if they can: that
+        they were queued for no time at all need not be written into them.
+        """
+        tasks = self._module.getWaitingQueue().pop_due(now, room) if room > 0 else []
+        fresh = sorted(self._fresh.values())
+        self._fresh.clear()
+        straight = max(0, room - len(tasks))
+        for due, task in fresh[straight:]:
+            self._module.wait(task, due)
+        tasks.extend(task for _, task in fresh[:straight])
+        return [self._running.add(task, now) for task in tasks]
 
     def settle(self, outcome: Outcome) -> None:
         """Put a task that comes back from a worker on its next shelf.
@@ -166,10 +174,13 @@ class Shelving:
             log.warning("%r is turned away: there is one of its kind", task)
             task._status = TASK_STATUS_NONE
             return
-        if status == TASK_STATUS_SPOOLED:
-            self._module.queue(task)
-        else:
+        due = task.getDueOn()
+        if status != TASK_STATUS_SPOOLED:
             self._module.start_again(task, status)
+        elif due is not None and due <= self._now:
+            self._fresh[task._p_oid] = (due.timestamp(), task)
+        else:
+            self._module.queue(task)
 
     def _delete(self, task: BaseTask) -> None:
         self._catch_up(task)
@@ -217,6 +228,9 @@ class Shelving:
         return task if is_itself else task._ended_element()
 
     def _catch_up(self, task: BaseTask) -> None:
+        due, _ = self._fresh.pop(task._p_oid, (None, None))
+        if due is not None:
+            self._module.wait(task, due)
         # Its run may be committed while the worker's report is still on the way.
         claim = self._running.claim(task.getId() or 0)
         if claim is not None and task._settled >= claim.number:

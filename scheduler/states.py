@@ -17,6 +17,9 @@ ENDED = frozenset(
     {TASK_STATUS_FAILED, TASK_STATUS_ABORTED, TASK_STATUS_FINISHED, TASK_STATUS_TERMINATED}
 )
 
+# What is stored in a running task: that it runs is told by the running list alone.
+BEFORE_RUN = frozenset({TASK_STATUS_SPOOLED, TASK_STATUS_QUEUED})
+
 AT_WORK = frozenset({TASK_STATUS_SPOOLED, TASK_STATUS_QUEUED, TASK_STATUS_RUNNING})
 
 # From each state, the states that a task may move to.

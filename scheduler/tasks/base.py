@@ -170,7 +170,7 @@ class BaseTask(Ordered, Persistent):
 
     def getStatus(self) -> int:
         """Return the state as one of `scheduler.states.TASK_STATUS_*`."""
-        if self._status == states.TASK_STATUS_QUEUED and is_running(self):
+        if self._status in states.BEFORE_RUN and is_running(self):
             return states.TASK_STATUS_RUNNING
         return self._status
 

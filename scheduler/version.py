@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from functools import cache
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.metadata import PackageNotFoundError, version
 
 
 def code_version(cls: type) -> str:
     """Return the version of the package that *cls* comes from; empty where it has none.
 
-    That is the package's `__version__`, else what its distribution says.
+    That is the package's `__version__`, else that of the distribution of the same name.
     """
     return _version_of(cls.__module__.partition(".")[0])
 
@@ -21,11 +21,6 @@ def _version_of(package: str) -> str:
     if own is not None:
         return str(own)
     try:
-        return version(_distributions().get(package, [package])[0])
+        return version(package)
     except PackageNotFoundError:
         return ""
-
-
-@cache
-def _distributions() -> dict[str, list[str]]:
-    return dict(packages_distributions())

@@ -202,9 +202,10 @@ class Runner:
             # Committed before, though nobody heard of it; or taken from this worker meanwhile.
             return _Trial(claim, task, _nothing)
         now = nowutc()
-        if task._is_expired(now):
-            log.warning("%r is not run: it expired on %s", task, task.expiryDate)
-            return _Trial(claim, task, lambda: task._expire(now, "its time had passed"))
+        instead = task._instead_of_run(now)
+        if instead is not None:
+            log.info("%r is not run at this date", task)
+            return _Trial(claim, task, instead)
         return _Trial(claim, task, self._run_task(claim, task, now))
 
     def _load(self, claim: Claim) -> BaseTask:
@@ -325,7 +326,9 @@ def outcome_of(task: BaseTask, claim: Claim) -> Outcome:
         return Outcome(claim, due=moment(task._retry_on))
     element = task._ended_element()
     comes_back = element is not task and task._status == TASK_STATUS_QUEUED
-    due = task.getStartOn() if comes_back else None
+    due = task.getDueOn() if comes_back else None
+    if element is None:
+        return Outcome(claim, due=due)
     return Outcome(claim, element.getStatus(), task.getEndedOn(), due)
 
 

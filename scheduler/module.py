@@ -33,7 +33,6 @@ from scheduler.states import (
 )
 from scheduler.store import Branch, connection_of
 from scheduler.tasks.base import BaseTask
-from scheduler.tasks.periodic import PeriodicTask
 from scheduler.unique import UniqueKeys
 
 log = logging.getLogger(__name__)
@@ -183,7 +182,7 @@ class SchedulerModule(Persistent):
 
     def start_again(self, task: BaseTask, status: int) -> None:
         """Queue *task*, which has ended in state *status*, as if it had never been run."""
-        if task.getEndedOn() is not None and not isinstance(task, PeriodicTask):
+        if task.getEndedOn() is not None and task._ended_element() is task:
             self._leave(task, status)
         task.reset()
         due = task.getDueOn() or nowutc()

@@ -1,19 +1,31 @@
-"""The tasks: what is run once, what is run by a rule, and samples of both."""
+"""The tasks: what is run once, what is run by a schedule, and samples of both."""
 
 from scheduler.tasks.attempt import Attempt
 from scheduler.tasks.base import BaseTask
+from scheduler.tasks.cron import Cron
+from scheduler.tasks.interval import Interval
 from scheduler.tasks.occurrence import TaskOccurrence
 from scheduler.tasks.oneshot import OneShotTask
-from scheduler.tasks.periodic import PeriodicTask, PeriodicUniqueTask
+from scheduler.tasks.periodic import CronTask, IntervalTask, PeriodicTask, PeriodicUniqueTask
+from scheduler.tasks.recurring import RecurringTask
+from scheduler.tasks.rule import Rule
 from scheduler.tasks.samples import SampleOneShotTask, SamplePeriodicTask
+from scheduler.tasks.schedule import Schedule
 
 __all__ = [
     "Attempt",
     "BaseTask",
+    "Cron",
+    "CronTask",
+    "Interval",
+    "IntervalTask",
     "OneShotTask",
     "PeriodicTask",
     "PeriodicUniqueTask",
+    "RecurringTask",
+    "Rule",
     "SampleOneShotTask",
     "SamplePeriodicTask",
+    "Schedule",
     "TaskOccurrence",
 ]

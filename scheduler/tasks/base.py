@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import total_ordering
 from typing import Any, ClassVar
@@ -235,9 +235,11 @@ class BaseTask(Ordered, Persistent):
 
     # What follows is for the worker that runs the task.
 
-    def _is_expired(self, now: datetime) -> bool:
-        """Say whether *now* is past the last moment at which the task may start."""
-        return self.expiryDate is not None and now > self.expiryDate
+    def _instead_of_run(self, now: datetime) -> Callable[[], None] | None:
+        """Return what is to be done instead of a run at *now*; None for a run."""
+        if self.expiryDate is None or now <= self.expiryDate:
+            return None
+        return lambda: self._expire(now, f"its time had passed: it expired on {self.expiryDate}")
 
     def _finish(self, attempt: Attempt, result: Any = None) -> None:
         """Record a run that succeeded, with its *result*."""
@@ -275,7 +277,7 @@ class BaseTask(Ordered, Persistent):
         self._status = states.TASK_STATUS_TERMINATED
 
     def _ended_element(self) -> Any:
-        """Return what goes into the index of ended runs: the task, or its last occurrence."""
+        """Return what goes into the index of ended runs: the task or an occurrence, or None."""
         return self
 
     def _record(self, attempt: Attempt) -> None:

@@ -1,20 +1,20 @@
-"""Recurrence rules as data: the arguments of dateutil's rrule and the name of a time zone."""
+"""Recurrence rules: those of RFC 5545, as dateutil computes them, in a zone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta, tzinfo
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
 
-from dateutil import rrule
-from dateutil.tz import resolve_imaginary
+from dateutil import rrule, tz
 
 from scheduler.clock import nowutc
+from scheduler.tasks.attempt import moment
+from scheduler.tasks.schedule import LocalSchedule, zone_named
 
-# Rules of these frequencies can be started near any date; the others have few dates to walk.
 FREQUENCIES = range(rrule.YEARLY, rrule.SECONDLY + 1)
-_STEPS = {
+# Rules of these frequencies can be started near any date; the others have few dates to walk.
+STEPS = {
     rrule.WEEKLY: timedelta(weeks=1),
     rrule.DAILY: timedelta(days=1),
     rrule.HOURLY: timedelta(hours=1),
@@ -23,102 +23,145 @@ _STEPS = {
 }
 
 
-class Rule:
+class Rule(LocalSchedule):
     """A recurrence rule: `dateutil.rrule.rrule(frequency, **arguments)`, in its start's zone.
 
-    Without a `dtstart` it starts now, in UTC. Dates are computed in local time; one that a
-    change of clocks skips is moved behind the gap, one that exists twice is taken once, the
-    first time. Raises TypeError or ValueError for arguments that make no rule.
+    Without a `dtstart` it starts now, in UTC; a start whose zone has no name, only an offset,
+    is taken in UTC. An `until` without zone is local time. Raises TypeError or ValueError for
+    arguments that make no rule.
     """
 
-    def __init__(self, frequency: int, arguments: Mapping[str, Any]) -> None:
-        data = dict(arguments)
+    kind = "rule"
+
+    def __init__(self, frequency: int, **arguments: Any) -> None:
         if frequency not in FREQUENCIES:
             raise ValueError(
                 f"{frequency!r} is no frequency: use dateutil.rrule.DAILY and the like"
             )
-        if data.get("interval", 1) < 1:
-            raise ValueError(f"interval is {data['interval']!r}; it must be at least 1")
-        start = _in_named_zone(data.pop("dtstart", None) or nowutc())
-        self.zone = _zone_name(start.tzinfo) or "UTC"
+        interval = arguments.get("interval", 1)
+        if not isinstance(interval, int) or interval < 1:
+            raise ValueError(f"interval is {interval!r}; it must be a whole number from 1 on")
         self.frequency = frequency
-        self.start = start.replace(tzinfo=None, microsecond=0)
-        until = data.pop("until", None)
-        if until is not None:
-            data["until"] = self._local(until)
-        if data.get("byweekday") is not None:
-            data["byweekday"] = _plain_weekdays(data["byweekday"])
-        self.arguments = data
-        self._rrule(self.start)
-
-    def after(self, moment: datetime, inclusive: bool = False) -> datetime | None:
-        """Return the first date behind *moment* (or at it), in UTC; None when there is none."""
-        local = self._local(moment)
-        local -= self._change_of_clocks(local)
-        for date in self._rrule(self._near(local)).xafter(local, inc=True):
-            found = self._utc(date)
-            if found > moment or (inclusive and found == moment):
-                return found
-        return None
+        begin = _date(arguments.pop("dtstart", None) or nowutc(), "dtstart")
+        self.zone, begin = _zone_and_local(begin)
+        self.begin = begin.replace(microsecond=0)
+        until = arguments.pop("until", None)
+        self.until = until and self._moment(_date(until, "until"))
+        self.arguments = {
+            name: _plain(name, value) for name, value in arguments.items() if value is not None
+        }
+        self._started_at(self.begin)  # which checks the arguments
+        self._end_by_date()
 
     def first(self) -> datetime | None:
         """Return the rule's first date, in UTC; None for a rule without dates."""
-        start = self._utc(self.start)
-        return self.after(start - timedelta(seconds=1))
+        return self.after(self.utc(self.begin), inclusive=True)
+
+    def after(self, moment: datetime, inclusive: bool = False) -> datetime | None:
+        """Return the first date behind *moment* (or at it), in UTC; None when there is none."""
+        found = super().after(moment, inclusive)
+        return None if found is None or (self.until and found > self.until) else found
+
+    def labels(self, start: datetime) -> Iterator[datetime]:
+        """Yield the local dates from *start* on, in order, without a zone."""
+        return iter(self._started_at(self._near(start)).xafter(start, inc=True))
+
+    def spacing(self) -> timedelta | None:
+        """Return how far apart the dates are, for a rule with dates all day long."""
+        if self.frequency < rrule.HOURLY or "byhour" in self.arguments:
+            return None
+        return self._step()
+
+    def packed(self) -> tuple[Any, ...]:
+        """Return the rule as a tuple of plain values, as it is stored."""
+        begin = int(self.begin.replace(tzinfo=UTC).timestamp())
+        until = self.until and self.until.timestamp()
+        return self.frequency, begin, self.zone, until, self.arguments
+
+    @classmethod
+    def unpacked(cls, stored: tuple[Any, ...]) -> Rule:
+        """Return the rule that was stored as *stored*."""
+        rule = cls.__new__(cls)
+        rule.frequency, begin, rule.zone, until, rule.arguments = stored
+        rule.begin = moment(begin).replace(tzinfo=None)
+        rule.until = until and moment(until)
+        return rule
+
+    def __repr__(self) -> str:
+        name = rrule.FREQNAMES[self.frequency]
+        arguments = "".join(f" {key}={value}" for key, value in sorted(self.arguments.items()))
+        until = f" until {self.until}" if self.until else ""
+        return f"{name}{arguments} from {self.begin} {self.zone}{until}"
+
+    def _moment(self, date: datetime) -> datetime:
+        return date.astimezone(UTC) if date.tzinfo else self.utc(date)
+
+    def _step(self) -> timedelta | None:
+        step = STEPS.get(self.frequency)
+        return step and step * int(self.arguments.get("interval", 1))
 
     def _near(self, local: datetime) -> datetime:
-        step = _STEPS.get(self.frequency)
+        step = self._step()
         if step is None or "count" in self.arguments:
-            return self.start
-        step = step * int(self.arguments.get("interval", 1))
-        periods = (local - self.start) // step - 1
-        return self.start + max(0, periods) * step
+            return self.begin
+        periods = (local - self.begin) // step - 1
+        return self.begin + max(0, periods) * step
 
-    def _change_of_clocks(self, local: datetime) -> timedelta:
-        """Return by how much clocks change within a day of *local*."""
-        zone, day = ZoneInfo(self.zone), timedelta(days=1)
-        offsets = [
-            moment.replace(tzinfo=zone).utcoffset() or timedelta()
-            for moment in (local - day, local, local + day)
-        ]
-        return max(offsets) - min(offsets)
+    def _end_by_date(self) -> None:
+        # The dates of such a rule need not be counted, which is to walk through them all.
+        step = self._step()
+        if step is None or not self.arguments.keys() <= {"count", "interval", "wkst", "cache"}:
+            return
+        count = self.arguments.pop("count", None)
+        if count is not None:
+            last = self.utc(self.begin + (count - 1) * step) if count > 0 else _NEVER
+            self.until = min(last, self.until or last)
 
-    def _rrule(self, start: datetime) -> rrule.rrule:
+    def _started_at(self, start: datetime) -> rrule.rrule:
         arguments = dict(self.arguments)
-        if arguments.get("byweekday") is not None:
+        if "byweekday" in arguments:
             arguments["byweekday"] = [
                 rrule.weekday(day, n) if n else day for day, n in arguments["byweekday"]
             ]
         return rrule.rrule(self.frequency, dtstart=start, **arguments)  # type: ignore[arg-type]
 
-    def _local(self, moment: datetime) -> datetime:
-        if moment.tzinfo is None:
-            return moment
-        return moment.astimezone(ZoneInfo(self.zone)).replace(tzinfo=None)
 
-    def _utc(self, local: datetime) -> datetime:
-        real: datetime = resolve_imaginary(local.replace(tzinfo=ZoneInfo(self.zone)))
-        return real.astimezone(UTC)
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-def _in_named_zone(start: datetime) -> datetime:
-    # A fixed offset is no zone with rules of its own: what is meant is the moment.
-    is_fixed = start.tzinfo is not None and _zone_name(start.tzinfo) is None
-    return start.astimezone(UTC) if is_fixed else start
+def _date(value: Any, name: str) -> datetime:
+    if not isinstance(value, datetime):
+        raise TypeError(f"{name} must be a datetime, not {value!r}")
+    return value
 
 
-def _zone_name(zone: tzinfo | None) -> str | None:
-    """Return the name of *zone*; None for one that has none."""
-    if zone is None or zone is UTC:
-        return "UTC"
-    file = getattr(zone, "_filename", None)
-    names = (getattr(zone, "key", None), getattr(zone, "zone", None), file)
-    return next((name for name in names if name in available_timezones()), None)
+def _zone_and_local(begin: datetime) -> tuple[str, datetime]:
+    """Return the name of the zone of *begin*, and the local time there."""
+    zone = begin.tzinfo
+    if zone is None:
+        return "UTC", begin
+    if isinstance(zone, timezone | tz.tzutc | tz.tzoffset):
+        # A fixed offset is no zone with rules of its own: what is meant is the moment.
+        return "UTC", begin.astimezone(UTC).replace(tzinfo=None)
+    return _zone_name(zone), begin.replace(tzinfo=None)
 
 
-def _plain_weekdays(days: Any) -> list[tuple[int, int | None]]:
-    several = days if isinstance(days, Iterable) else (days,)
-    return [
-        (day.weekday, day.n) if isinstance(day, rrule.weekday) else (int(day), None)
-        for day in several
-    ]
+def _zone_name(zone: tzinfo) -> str:
+    file = str(getattr(zone, "_filename", "")).rpartition("zoneinfo/")[2]
+    name = getattr(zone, "key", None) or getattr(zone, "zone", None) or file
+    if not name:
+        raise ValueError(f"the zone {zone!r} has no name: use zoneinfo.ZoneInfo")
+    return zone_named(name).key
+
+
+def _plain(name: str, value: Any) -> Any:
+    """Return what is given for the argument *name* as plain values, to be stored."""
+    if name == "byweekday":
+        several = value if isinstance(value, Iterable) else (value,)
+        return tuple(
+            (day.weekday, day.n) if isinstance(day, rrule.weekday) else (int(day), None)
+            for day in several
+        )
+    if isinstance(value, rrule.weekday):
+        return value.weekday
+    return tuple(value) if isinstance(value, Iterable) else value

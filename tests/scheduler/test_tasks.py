@@ -219,7 +219,7 @@ def test_a_local_time_that_exists_twice_is_taken_once_the_first_time(clock):
 )
 def test_dates_go_forward_and_are_the_same_from_wherever_one_looks(start, zone, frequency, days):
     task = PeriodicTask(frequency, dtstart=start.replace(tzinfo=ZoneInfo(zone)))
-    rule = task._rule
+    rule = task.getSchedule()
     moment = task.getStartOn() + timedelta(days=days)
     date = rule.after(moment)
     assert date > moment

@@ -1,0 +1,73 @@
+"""Cron expressions, as schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from cronsim import CronSim, CronSimError
+
+from scheduler.clock import nowutc
+from scheduler.tasks.schedule import LocalSchedule, zone_named
+
+SECOND = timedelta(seconds=1)
+HOURS_OF_A_DAY = 24
+_ANY = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
+
+
+class Cron(LocalSchedule):
+    """The dates of a cron *expression*, in local time of the *zone* with that name.
+
+    Five fields as in Debian's crontab, with `L` for the last day or weekday of a month and
+    `#` for its n-th weekday; six when seconds come first. ValueError for one that is none.
+    """
+
+    kind = "cron"
+
+    def __init__(self, expression: str, zone: str = "UTC") -> None:
+        self.expression = " ".join(str(expression).split())
+        self.zone = zone_named(zone).key
+        self._started_at(_ANY)  # which checks the expression
+
+    def first(self) -> datetime | None:
+        """Return the expression's first date from now on, in UTC; None when there is none."""
+        return self.after(nowutc(), inclusive=True)
+
+    def labels(self, start: datetime) -> Iterator[datetime]:
+        """Yield the local dates from *start* on, in order, without a zone."""
+        return self._started_at(start - SECOND)
+
+    def spacing(self) -> timedelta | None:
+        """Return how far apart the dates are at most, for one with dates in every hour."""
+        fields = self._started_at(_ANY)
+        if len(fields.hours) < HOURS_OF_A_DAY:
+            return None
+        minutes = sorted(fields.minutes)
+        steps = [later - earlier for earlier, later in pairwise([*minutes, minutes[0] + 60])]
+        return timedelta(minutes=max(steps))
+
+    def packed(self) -> tuple[Any, ...]:
+        """Return expression and zone, as they are stored."""
+        return self.expression, self.zone
+
+    @classmethod
+    def unpacked(cls, stored: tuple[Any, ...]) -> Cron:
+        """Return the one that was stored as *stored*."""
+        cron = cls.__new__(cls)
+        cron.expression, cron.zone = stored
+        return cron
+
+    def __repr__(self) -> str:
+        return f"cron {self.expression} {self.zone}"
+
+    def _started_at(self, start: datetime) -> CronSim:
+        try:
+            return CronSim(self.expression, start)
+        # Its parser also lets out what Python says about an odd field.
+        except (CronSimError, ValueError, AssertionError, TypeError) as error:
+            raise ValueError(
+                f"{self.expression!r} is no cron expression ({error}): give minute, hour, day, "
+                "month and weekday, as in '30 3 * * mon'"
+            ) from None

@@ -1,0 +1,80 @@
+"""Firings: the runs of a recurring task that may go on at the same time."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from scheduler.tasks.attempt import Attempt
+from scheduler.tasks.occurrence import TaskOccurrence
+from scheduler.tasks.oneshot import OneShotTask
+
+if TYPE_CHECKING:
+    from scheduler.tasks.recurring import RecurringTask
+
+
+class _OfTheTask:
+    """What a firing has from the task that it is a run of."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, firing: Firing | None, owner: type) -> Any:
+        return self if firing is None else getattr(firing.task, self._name)
+
+
+class Firing(OneShotTask):
+    """One run of a recurring task, as a task of its own.
+
+    Conflict behaviour: it is written by its worker alone, as is its occurrence; the task
+    it is a run of is only read.
+    """
+
+    alone = True
+    maxTries = _OfTheTask()
+    retries = _OfTheTask()
+    softLimit = _OfTheTask()
+    hardLimit = _OfTheTask()
+
+    _occurrence: TaskOccurrence | None = None
+
+    def __init__(self, task: RecurringTask, number: int, date: datetime) -> None:
+        super().__init__(date)
+        self.task = task
+        self.number = number
+
+    def run(self) -> Any:
+        """Run the task that this is a run of."""
+        return self.task.run()
+
+    def tearDown(self) -> None:
+        """Clean up as the task does."""
+        self.task.tearDown()
+
+    def getLogger(self) -> logging.Logger:
+        """Return the logger of the task."""
+        return self.task.getLogger()
+
+    def getOccurrence(self) -> TaskOccurrence | None:
+        """Return the record of this run; None before it has ended."""
+        return self._occurrence
+
+    def _finish(self, attempt: Attempt, result: Any = None) -> None:
+        """Record that the run succeeded."""
+        super()._finish(attempt, result)
+        self._note()
+
+    def _end(self, attempt: Attempt) -> None:
+        """Record that the run failed for good, or was ended."""
+        super()._end(attempt)
+        self._note()
+
+    def _ended_element(self) -> Any:
+        """Return the occurrence; the firing itself where it was cancelled."""
+        return self._occurrence or self
+
+    def _note(self) -> None:
+        self._occurrence = TaskOccurrence(self)
+        self._occurrence._task = self.task
+        self._occurrence.setId(self.number)

@@ -1,0 +1,58 @@
+"""Fixed intervals, as schedules."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from scheduler.clock import nowutc
+from scheduler.tasks.attempt import moment
+from scheduler.tasks.base import aware
+from scheduler.tasks.schedule import Schedule
+
+MICROSECOND = timedelta(microseconds=1)
+
+
+class Interval(Schedule):
+    """A date every so many *seconds*, from *start* (an aware datetime; now) on.
+
+    The dates are exact to the microsecond, whenever the one before was taken up. ValueError
+    for less than a microsecond.
+    """
+
+    kind = "interval"
+
+    def __init__(self, seconds: float, start: datetime | None = None) -> None:
+        if not (math.isfinite(seconds) and seconds * 1_000_000 >= 1):
+            raise ValueError(f"seconds is {seconds!r}; it must be a number greater than 0")
+        self.seconds = seconds
+        self.start = aware(start or nowutc(), "start").astimezone(UTC)
+
+    def first(self) -> datetime | None:
+        """Return the start."""
+        return self.start
+
+    def after(self, moment: datetime, inclusive: bool = False) -> datetime | None:
+        """Return the first date behind *moment* (or at it), in UTC; None when there is none."""
+        step = timedelta(seconds=self.seconds)
+        since = moment - self.start - (MICROSECOND if inclusive else timedelta())
+        periods = max(0, since // step + 1)
+        try:
+            return self.start + periods * step
+        except OverflowError:
+            return None
+
+    def packed(self) -> tuple[Any, ...]:
+        """Return seconds and start, as they are stored."""
+        return self.seconds, self.start.timestamp()
+
+    @classmethod
+    def unpacked(cls, stored: tuple[Any, ...]) -> Interval:
+        """Return the one that was stored as *stored*."""
+        interval = cls.__new__(cls)
+        interval.seconds, interval.start = stored[0], moment(stored[1])
+        return interval
+
+    def __repr__(self) -> str:
+        return f"every {self.seconds:g} s from {self.start:%Y-%m-%d %H:%M:%S}"

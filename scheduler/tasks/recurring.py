@@ -1,0 +1,277 @@
+"""Tasks that are run again and again: what is done at the dates of a schedule, and between them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from BTrees.IOBTree import IOBTree
+
+from scheduler import states
+from scheduler.clock import nowutc
+from scheduler.tasks.attempt import Attempt, moment
+from scheduler.tasks.base import BaseTask, aware
+from scheduler.tasks.cron import Cron
+from scheduler.tasks.firing import Firing
+from scheduler.tasks.interval import Interval
+from scheduler.tasks.occurrence import TaskOccurrence
+from scheduler.tasks.rule import Rule
+from scheduler.tasks.schedule import Schedule
+
+# What is a little late is not missed yet, for a task that does without what it missed.
+MISSED_SECONDS = 60.0
+
+
+class Occurrences(IOBTree):
+    """The ended runs of a task, by number; small buckets, as each run writes the last one."""
+
+    max_leaf_size = 8
+
+
+class RecurringTask(BaseTask):
+    """A task that is run at each date of a *schedule*; subclasses take what makes one up.
+
+    What becomes of dates at which it cannot be run is a matter of the policies below, each an
+    attribute of the class and an argument of the constructor. A run that fails for good
+    is recorded as an occurrence, and the schedule goes on. ValueError for a policy there is not.
+    """
+
+    catchUp: Literal["all", "latest", "none"] = "latest"
+    """What becomes of dates that were missed: "all" are run, one after the other; "latest": they
+    are made up for by one late run; "none": nothing is run that is a minute late, or more late
+    than *misfireGrace*."""
+
+    misfireGrace: float | None = None
+    """How many seconds late a run may start; one that cannot is recorded as missed, TERMINATED,
+    and the schedule goes on. None for any number."""
+
+    overlap: Literal["skip", "queue", "allow"] = "skip"
+    """What becomes of dates that fall into a run: "skip": nothing; "queue": they are run
+    afterwards, one by one; "allow": each date starts a run of its own, even beside an earlier
+    one. Such a run must not change the task itself, but objects of its own."""
+
+    jitter: float = 0
+    """By up to so many seconds each date is delayed at random; the schedule itself stays. It
+    should be less than there is between two dates."""
+
+    keepOccurrences: int = 100
+    """How many ended runs are kept with the task, at most; one at least."""
+
+    keepOccurrencesFor: float | None = None
+    """For how many seconds ended runs are kept with the task; None for ever."""
+
+    _comes_back = True
+    _schedule: tuple[Any, ...]  # its kind and what it is made of
+    _next: float | None = None
+    _count = 0  # how many occurrences there were so far
+
+    def __init__(
+        self, schedule: Schedule, expiryDate: datetime | None = None, **policies: Any
+    ) -> None:
+        super().__init__(expiryDate)
+        for name, value in policies.items():
+            if name not in POLICIES:
+                raise TypeError(f"{name!r} is no policy; there are {', '.join(POLICIES)}")
+            setattr(self, name, value)
+        for name, (is_sound, remedy) in POLICIES.items():
+            value = getattr(self, name)
+            if not is_sound(value):
+                raise ValueError(f"{name} is {value!r}; it must be {remedy}")
+        self._keep_schedule(schedule)
+        self._go_to(schedule.first())
+        self._occurrences = Occurrences()
+
+    def getStartOn(self) -> datetime | None:
+        """Return the date of the next occurrence, in UTC; None when there is none."""
+        return None if self._next is None else moment(self._next)
+
+    def setStartOn(self, dt: datetime) -> None:
+        """Set the date of the next occurrence; the schedule goes on behind it."""
+        self._next = aware(dt, "the start date").timestamp()
+
+    def getDueOn(self) -> datetime | None:
+        """Return when the task is to be taken up next: its date with the jitter, or a retry's."""
+        due = super().getDueOn()
+        if due is None or not self.jitter or self._retry_on is not None:
+            return due
+        chance = random.Random(f"{self.getId()} {self._next}").random()  # noqa: S311 (no secret)
+        return due + timedelta(seconds=chance * self.jitter)
+
+    def getSchedule(self) -> Schedule:
+        """Return the schedule by which the task is run."""
+        schedule: Schedule | None = getattr(self, "_v_schedule", None)
+        if schedule is None:
+            kind, *stored = self._schedule
+            schedule = self._v_schedule = KINDS[kind].unpacked(tuple(stored))
+        return schedule
+
+    def setSchedule(self, schedule: Schedule) -> None:
+        """Go on by another schedule, from now; in the queue use `Client.changeSchedule`."""
+        self._keep_schedule(schedule)
+        self._go_to(schedule.after(nowutc()))
+
+    def setNextOccurrence(self, dateAfter: datetime | None = None) -> datetime | None:
+        """Move on to the schedule's first date behind *dateAfter* (now), and return it.
+
+        It is later than the present one too. None when the schedule is exhausted.
+        """
+        date = self.getStartOn()
+        if date is None:
+            return None
+        after = nowutc() if dateAfter is None else aware(dateAfter, "dateAfter")
+        return self._go_to(self.getSchedule().after(max(date, after)))
+
+    def addOccurrence(self, o: TaskOccurrence) -> None:
+        """Keep *o* with the task, under the next number; the oldest ones may have to go."""
+        o.setId(self._count)
+        self._keep(o)
+
+    def getOccurrences(self) -> list[TaskOccurrence]:
+        """Return the ended runs that are kept, oldest first."""
+        kept = (
+            entry.getOccurrence() if isinstance(entry, Firing) else entry
+            for entry in self._occurrences.values()
+        )
+        return [occurrence for occurrence in kept if occurrence is not None]
+
+    def shouldComeBack(self) -> bool:
+        """Say whether the task is to be run again after this time."""
+        return self._comes_back
+
+    def dontComeBack(self) -> None:
+        """Make this time the last one."""
+        self._comes_back = False
+
+    def _instead_of_run(self, now: datetime) -> Callable[[], None] | None:
+        """Return what is done at a date that is missed, or whose run is a task of its own."""
+        instead = super()._instead_of_run(now)
+        if instead is not None or self._retry_on is not None:
+            return instead
+        if self._is_missed(now):
+            return lambda: self._miss(now)
+        return self._fire if self.overlap == "allow" else None
+
+    def _finish(self, attempt: Attempt, result: Any = None) -> None:
+        """Record a run that succeeded as an occurrence, and turn to the next date."""
+        super()._finish(attempt, result)
+        self._turn(self._last_dropped())
+
+    def _end(self, attempt: Attempt) -> None:
+        """Record a run after which there is none as an occurrence, and turn to the next date."""
+        super()._end(attempt)
+        self._turn(self._last_dropped())
+
+    def _miss(self, now: datetime) -> None:
+        """Record that there was no run at a date, and turn to the first that is still to be had."""
+        message = f"missed: it was due at {self.getDueOn():%Y-%m-%d %H:%M:%S} UTC"
+        super()._end(Attempt(1, now, now, states.TASK_STATUS_TERMINATED, message))
+        grace = timedelta(seconds=self._grace() or 0)
+        self._turn(None if self.catchUp == "all" else now - grace)
+
+    def _fire(self) -> None:
+        """Enqueue a task of its own for the run at this date, and turn to the next one."""
+        date = self.getStartOn() or nowutc()
+        firing = Firing(self, self._count, date)
+        firing._enter(self._p_jar)
+        self._keep(firing)
+        self._status = states.TASK_STATUS_FINISHED
+        self._turn_to(date if self.catchUp == "all" else nowutc())
+
+    def _ended_element(self) -> Any:
+        """Return the last occurrence; None for a firing, the task if it has ended as a whole."""
+        if self._status in (states.TASK_STATUS_TERMINATED, states.TASK_STATUS_ABORTED):
+            return self
+        last = self._occurrences[self._count - 1]
+        return None if isinstance(last, Firing) else last
+
+    def _is_missed(self, now: datetime) -> bool:
+        grace, due = self._grace(), self.getDueOn()
+        return grace is not None and due is not None and (now - due).total_seconds() > grace
+
+    def _grace(self) -> float | None:
+        if self.misfireGrace is None and self.catchUp == "none":
+            return MISSED_SECONDS
+        return self.misfireGrace
+
+    def _last_dropped(self) -> datetime | None:
+        """Return up to when the dates after the present one are dropped; None for not at all."""
+        date = self.getStartOn()
+        upcoming = date and self.getSchedule().after(date)
+        if upcoming is None:
+            return None
+        started, ended = moment(self._attempts[0][1]), moment(self._attempts[-1][2])
+        is_missed = upcoming <= started and upcoming > self._last_ended()
+        if is_missed and self.catchUp == "all":
+            return None
+        if self.overlap == "queue":
+            return started if is_missed else None
+        return ended
+
+    def _last_ended(self) -> datetime:
+        # What fell into the run before, and is queued, was not missed.
+        if self.overlap != "queue" or not self._count:
+            return _never
+        last = self._occurrences[self._count - 1]
+        return (isinstance(last, TaskOccurrence) and last.getEndedOn()) or _never
+
+    def _turn(self, dropped: datetime | None) -> None:
+        self.addOccurrence(TaskOccurrence(self))
+        self._attempts = ()  # they stand with the occurrence now
+        self._tries = 0
+        self._turn_to(dropped)
+
+    def _turn_to(self, dropped: datetime | None) -> None:
+        after = dropped or self.getStartOn()
+        if self.shouldComeBack() and self.setNextOccurrence(after) is not None:
+            self._status = states.TASK_STATUS_QUEUED
+
+    def _keep(self, entry: TaskOccurrence | Firing) -> None:
+        self._occurrences[self._count] = entry
+        self._count += 1
+        for number in list(self._occurrences.keys(max=self._count - self.keepOccurrences - 1)):
+            del self._occurrences[number]
+        if self.keepOccurrencesFor is not None:
+            self._forget_before(nowutc() - timedelta(seconds=self.keepOccurrencesFor))
+
+    def _forget_before(self, limit: datetime) -> None:
+        for number, entry in list(self._occurrences.items(max=self._count - 2)):
+            if (entry.getEndedOn() or limit) >= limit:
+                return
+            del self._occurrences[number]
+
+    def _keep_schedule(self, schedule: Schedule) -> None:
+        if not isinstance(schedule, Schedule):
+            raise TypeError(f"{schedule!r} is no schedule: give a Rule, a Cron or an Interval")
+        self._schedule = (schedule.kind, *schedule.packed())
+        self._v_schedule = schedule
+
+    def _go_to(self, date: datetime | None) -> datetime | None:
+        self._next = None if date is None else date.timestamp()
+        return date
+
+
+def _is_seconds(value: Any) -> bool:
+    return isinstance(value, int | float) and value >= 0
+
+
+# By name: whether a value will do, and what it must be.
+POLICIES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "catchUp": (("all", "latest", "none").__contains__, "'all', 'latest' or 'none'"),
+    "misfireGrace": (
+        lambda value: value is None or _is_seconds(value),
+        "a number of seconds, or None",
+    ),
+    "overlap": (("skip", "queue", "allow").__contains__, "'skip', 'queue' or 'allow'"),
+    "jitter": (_is_seconds, "a number of seconds"),
+    "keepOccurrences": (lambda value: isinstance(value, int) and value > 0, "at least 1"),
+    "keepOccurrencesFor": (
+        lambda value: value is None or _is_seconds(value),
+        "a number of seconds, or None",
+    ),
+}
+
+KINDS: dict[str, type[Schedule]] = {kind.kind: kind for kind in (Rule, Cron, Interval)}
+
+_never = datetime.min.replace(tzinfo=nowutc().tzinfo)

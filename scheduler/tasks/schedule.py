@@ -1,0 +1,131 @@
+"""Schedules: the dates at which something is to happen, as plain data."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import takewhile
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+NO_TIME = timedelta(0)
+DAY = timedelta(days=1)
+
+
+class Schedule(ABC):
+    """Dates, in order; computed from near where one looks, not walked from the beginning."""
+
+    kind: ClassVar[str]
+    """How this kind of schedule is called in what is stored."""
+
+    @abstractmethod
+    def after(self, moment: datetime, inclusive: bool = False) -> datetime | None:
+        """Return the first date behind *moment* (or at it), in UTC; None when there is none."""
+
+    @abstractmethod
+    def first(self) -> datetime | None:
+        """Return the date to begin with, in UTC; None for a schedule without dates."""
+
+    @abstractmethod
+    def packed(self) -> tuple[Any, ...]:
+        """Return the schedule as a tuple of plain values, as it is stored."""
+
+    @classmethod
+    @abstractmethod
+    def unpacked(cls, stored: tuple[Any, ...]) -> Schedule:
+        """Return the schedule that was stored as *stored*."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Schedule) and self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(repr(self._identity()))
+
+    def _identity(self) -> tuple[Any, ...]:
+        return (self.kind, *self.packed())
+
+
+class LocalSchedule(Schedule):
+    """Dates of a calendar that hangs in some place: what it says is the local time of a zone.
+
+    Where clocks are changed, a local time may not exist, or exist twice. A schedule that has a
+    date for each day, week or other long time has it then, too, and once: a time that does
+    not exist is as much behind the gap as it would be in it (RFC 5545, 3.3.5), one that exists
+    twice is taken the first time. A dense schedule, whose dates are closer together than
+    clocks are changed, goes on evenly: it has each local time as often as that exists.
+    """
+
+    zone: str
+
+    @abstractmethod
+    def labels(self, start: datetime) -> Iterator[datetime]:
+        """Yield the local dates from *start* on, in order, without a zone."""
+
+    @abstractmethod
+    def spacing(self) -> timedelta | None:
+        """Return how far apart the dates are, for a schedule with dates all day long."""
+
+    def after(self, moment: datetime, inclusive: bool = False) -> datetime | None:
+        """Return the first date behind *moment* (or at it), in UTC; None when there is none."""
+        local = moment.astimezone(self._place).replace(tzinfo=None)
+        labels = self.labels(local - self._shift(moment))
+
+        def behind(label: datetime) -> list[datetime]:
+            found = self._moments(label)
+            return [at for at in found if at > moment or (inclusive and at == moment)]
+
+        for label in labels:
+            found = behind(label)
+            if found:
+                # Where clocks are changed, a later label may stand for an earlier moment.
+                reach = self._shift(found[0])
+                rivals = _until(label + reach, labels) if reach else ()
+                return min(found + [at for rival in rivals for at in behind(rival)])
+        return None
+
+    def utc(self, local: datetime) -> datetime:
+        """Return when it is *local* in the schedule's zone, in UTC."""
+        return local.replace(tzinfo=self._place).astimezone(UTC)
+
+    @property
+    def _place(self) -> ZoneInfo:
+        return ZoneInfo(self.zone)
+
+    def _moments(self, label: datetime) -> tuple[datetime, ...]:
+        first = label.replace(tzinfo=self._place)
+        second = first.replace(fold=1)
+        # Before and after a change of clocks; the same for all local times but those it touches.
+        before, after = first.utcoffset() or NO_TIME, second.utcoffset() or NO_TIME
+        if before == after:
+            return (first.astimezone(UTC),)
+        spacing = self.spacing()
+        if spacing is None or spacing > abs(after - before):
+            return (first.astimezone(UTC),)
+        return () if before < after else (first.astimezone(UTC), second.astimezone(UTC))
+
+    def _shift(self, moment: datetime) -> timedelta:
+        """Return by how much clocks are changed, if *moment* is within reach of that."""
+        shift = self._change_within(moment, DAY)
+        return shift and self._change_within(moment, shift)
+
+    def _change_within(self, moment: datetime, reach: timedelta) -> timedelta:
+        moments = (moment - reach, moment, moment + reach)
+        offsets = [at.astimezone(self._place).utcoffset() or NO_TIME for at in moments]
+        return max(offsets) - min(offsets)
+
+
+def _until(last: datetime, labels: Iterator[datetime]) -> Iterator[datetime]:
+    return takewhile(lambda label: label <= last, labels)
+
+
+@lru_cache
+def zone_named(name: str) -> ZoneInfo:
+    """Return the zone with that *name*; ValueError where there is none."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, TypeError, OSError):
+        raise ValueError(
+            f"{name!r} is no time zone: use a name such as 'Europe/Zurich' or 'UTC'"
+        ) from None

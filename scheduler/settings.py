@@ -33,6 +33,9 @@ class Settings:
     shutdown_timeout: float = 30
     """How long a shutdown waits for running tasks; what runs longer is run again later."""
 
+    worker_memory: float = 0
+    """The MB that a worker process may use; over them it is replaced. 0 for no limit."""
+
     dask_scheduler: str | None = None
     """The address of the Dask scheduler to use in mode `dask`; None for a local cluster."""
 
@@ -64,10 +67,11 @@ class Settings:
                 raise SchedulerConfigurationException(
                     f"{name} is {getattr(self, name)!r}; it must be a whole number from {least}"
                 )
-        for name in ("sleep_interval", "shutdown_timeout"):
+        units = {"sleep_interval": "seconds", "shutdown_timeout": "seconds", "worker_memory": "MB"}
+        for name, unit in units.items():
             if not _is_number(getattr(self, name)) or getattr(self, name) < 0:
                 raise SchedulerConfigurationException(
-                    f"{name} is {getattr(self, name)!r}; it must be a number of seconds from 0"
+                    f"{name} is {getattr(self, name)!r}; it must be a number of {unit} from 0"
                 )
         probability = self.awol_tasks_check_probability
         if not _is_number(probability) or not 0 <= probability <= 1:

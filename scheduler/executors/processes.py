@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, Pipe
 from typing import TypeAlias
 
+import psutil
+
 from scheduler.execution import Outcome
 from scheduler.executors.base import Flow, Lost, Report, Results, Watch
 from scheduler.run import Begun, News, Progress
@@ -30,6 +32,9 @@ Message: TypeAlias = tuple[str, list[Outcome], list[Claim], float]
 STUCK_SECONDS = 0.1
 KILL_SECONDS = 2.0
 SECOND_LIFE = 0.5
+MEMORY_SECONDS = 1.0
+# Over the limit a worker may end its task in peace; over so many times the limit it may not.
+KILLED_OVER = 2
 
 
 class ProcessExecutor:
@@ -55,6 +60,7 @@ class ProcessExecutor:
         self._line: deque[Claim] = deque()
         self._outstanding = 0
         self._is_closing = False
+        self._look_again = 0.0
         self._workers = [self._start(number) for number in range(settings.workers)]
 
     def room(self) -> int:
@@ -77,6 +83,7 @@ class ProcessExecutor:
                 begun = worker.watch.overdue()
                 if begun is not None:
                     worker.kill(Lost.overdue(begun))
+            self._watch_memory()
             self._level()
             self._feed()
         return report
@@ -153,11 +160,25 @@ class ProcessExecutor:
         position = self._workers.index(worker)
         self._workers[position] = self._start(position)
 
+    def _watch_memory(self) -> None:
+        limit = self._settings.worker_memory * 2**20
+        if not limit or time.monotonic() < self._look_again:
+            return
+        self._look_again = time.monotonic() + MEMORY_SECONDS
+        for worker in self._workers:
+            used = worker.memory()
+            if used > KILLED_OVER * limit:
+                log.error("worker %s is killed: it uses %d MB", worker, used // 2**20)
+                worker.kill(None)
+            elif used > limit and not worker.is_retired:
+                log.warning("worker %s is to end: it uses %d MB", worker, used // 2**20)
+                worker.retire()
+
     def _feed(self) -> None:
         if self._is_closing:
             return
         for worker in self._workers:
-            if worker.is_stuck:
+            if worker.is_stuck or worker.is_retired:
                 continue
             share = self._flow.share - len(worker.held)
             if share > 0 and self._line:
@@ -184,6 +205,7 @@ class _Worker:
         self.name = start.name
         self.held: dict[int, Claim] = {}
         self.is_stuck = True  # until it has said that it is ready
+        self.is_retired = False
         self.watch = Watch()
         self.verdict: Lost | None = None
         """Why it was killed, if it was."""
@@ -211,7 +233,19 @@ class _Worker:
         self.is_stuck = True
         self.send("return")
 
-    def kill(self, verdict: Lost) -> None:
+    def memory(self) -> int:
+        """Return the bytes of memory that the process has in use; 0 for one that is gone."""
+        try:
+            return int(psutil.Process(self._process.pid).memory_info().rss)
+        except psutil.Error:
+            return 0
+
+    def retire(self) -> None:
+        """Let the process end what it is at, and give the rest back; it is given no more."""
+        self.is_retired = True
+        self.send(None)
+
+    def kill(self, verdict: Lost | None) -> None:
         """Kill the process at once, for the reason that *verdict* gives."""
         self.verdict = verdict
         self.watch.end()

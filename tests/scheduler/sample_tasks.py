@@ -145,6 +145,25 @@ class TearDown(OneShotTask):
         count("torn down")
 
 
+leaked = []
+
+
+class Leak(OneShotTask):
+    """Counts, and keeps *megabytes* of memory for ever; writes its process's id to *file*."""
+
+    def __init__(self, start, megabytes, file):
+        super().__init__(start)
+        self.megabytes = megabytes
+        self.file = file
+
+    def run(self):
+        with open(self.file, "a") as file:
+            file.write(f"{os.getpid()}\n")
+        leaked.append(b"x" * (self.megabytes * 2**20))
+        time.sleep(1.5)
+        count("count")
+
+
 class Keyed(OneShotTask):
     """Counts; there is one of a key at work at a time."""
 

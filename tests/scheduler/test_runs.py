@@ -19,6 +19,7 @@ from tests.scheduler.harness import running
 from tests.scheduler.sample_tasks import (
     Count,
     Endless,
+    Leak,
     Limited,
     LimitedTick,
     Noop,
@@ -191,3 +192,20 @@ def test_outside_of_a_run_there_is_nothing_to_check_or_report(view):
     task.checkCancelled()
     task.setProgress(0.5)
     assert task.getProgress() is None
+
+
+def test_a_worker_that_has_grown_too_big_is_replaced(view, database, tmp_path):
+    pids = tmp_path / "pids"
+    view.enqueue(*(Leak(nowutc(), 200, str(pids)) for _ in range(3)))
+    with running(database, multitask_mode="processes", workers=1, worker_memory=200):
+        view.until_counts(finished=3)
+    assert view.root["count"] == 3
+    assert len(set(pids.read_text().split())) > 1
+
+
+def test_a_task_that_takes_far_too_much_memory_is_ended(view, database, tmp_path):
+    task = view.enqueue(Leak(nowutc(), 600, str(tmp_path / "pids")), Noop(nowutc()))
+    with running(database, multitask_mode="processes", workers=1, worker_memory=200):
+        view.until_counts(finished=1, failed=1)
+    assert task.getStatus() == TASK_STATUS_FAILED
+    assert view.root.get("count") is None

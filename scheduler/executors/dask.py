@@ -114,12 +114,13 @@ class DaskExecutor:
         workers = [address for address, keys in running if future.key in keys]
         self._verdicts[future] = verdict
         future.cancel()  # else the cluster would run it again itself
-        threading.Thread(
-            target=self._client.restart_workers,
-            args=(workers,),
-            kwargs={"raise_for_error": False},
-            daemon=True,
-        ).start()
+        threading.Thread(target=self._restart, args=(workers,), daemon=True).start()
+
+    def _restart(self, workers: list[str]) -> None:
+        try:
+            self._client.restart_workers(workers, raise_for_error=False)
+        except Exception as error:  # noqa: BLE001 (the cluster may end meanwhile)
+            log.warning("workers %s of the cluster could not be restarted: %r", workers, error)
 
     def _hear(self, event: tuple[float, list[Any]]) -> None:
         _, (kind, claim, *told) = event

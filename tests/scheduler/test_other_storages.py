@@ -6,10 +6,10 @@ import pgserver
 import pytest
 import transaction
 
-from scheduler import Client, nowutc
+from scheduler import TASK_STATUS_ABORTED, TASK_STATUS_TERMINATED, Client, nowutc
 from scheduler.store import open_database
 from tests.scheduler.harness import View, running
-from tests.scheduler.sample_tasks import Count, DieOnce, Noop
+from tests.scheduler.sample_tasks import Count, DieOnce, Endless, Limited, Noop, Report
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +73,25 @@ def test_in_a_dask_cluster_each_task_has_its_effect_once(view, database, tmp_pat
     with running(database, multitask_mode="dask", task_max_tries=3):
         view.until(lambda: view.counts().get("finished") == 31, 60)
     assert view.root["count"] == 31
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_in_a_dask_cluster_runs_are_watched_limited_and_cancelled(view, database, tmp_path):
+    file = tmp_path / "said"
+    told = Report(nowutc(), str(tmp_path / "go"))
+    endless, limited = Endless(nowutc(), str(file)), Limited(nowutc(), str(tmp_path / "other"))
+    with running(database, multitask_mode="dask"):
+        view.enqueue(told)
+        view.until(lambda: told.getProgress() == (0.5, "half"), 60)
+        (tmp_path / "go").touch()
+        view.until_counts(60, finished=1)
+
+        view.enqueue(endless)
+        view.until(file.exists, 60)
+        view.client.cancelTask(endless)
+        view.enqueue(limited)
+        view.until_counts(60, finished=1, failed=2)
+    assert endless.getStatus() == TASK_STATUS_ABORTED
+    assert limited.getStatus() == TASK_STATUS_TERMINATED
+    assert view.root.get("count") is None

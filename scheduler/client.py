@@ -19,6 +19,8 @@ from scheduler.states import (
 )
 from scheduler.store import connection_of
 from scheduler.tasks.base import BaseTask, aware
+from scheduler.tasks.recurring import RecurringTask, packed
+from scheduler.tasks.schedule import Schedule
 
 
 class Client:
@@ -61,6 +63,26 @@ class Client:
         """Give *task*, which was not started yet, the aware start date *newDate*; always True."""
         date = aware(newDate, "newDate").astimezone(UTC)
         return self._module.spool(spool.CHANGE, (date, task))
+
+    def pauseTask(self, task: BaseTask) -> bool:
+        """Let *task* wait until it is resumed; always True. One that is running is let end."""
+        return self._module.spool(spool.PAUSE, task)
+
+    def resumeTask(self, task: BaseTask) -> bool:
+        """Let *task*, which was paused, go on; always True.
+
+        The dates there were meanwhile are missed ones, and treated so (`catchUp`).
+        """
+        return self._module.spool(spool.RESUME, task)
+
+    def changeSchedule(self, task: RecurringTask, schedule: Schedule) -> bool:
+        """Run *task* by another *schedule* from now on; always True.
+
+        For a task that is running, it is changed once it has ended.
+        """
+        if not isinstance(task, RecurringTask):
+            raise TypeError(f"{task!r} has no schedule: it is run once")
+        return self._module.spool(spool.RESCHEDULE, (packed(schedule), task))
 
     def shutdown(self, msg: str = "") -> bool:
         """Shut the scheduler down; *msg* is written to its log. Always True."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from BTrees.LLBTree import LLTreeSet
+from BTrees.LOBTree import LOBTree
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 from ZODB.Connection import Connection
@@ -53,6 +54,7 @@ class SchedulerModule(Persistent):
         self._aside = OOBTree()  # object id -> (object that could not be loaded, reason)
         self.unique = UniqueKeys()
         self.leaving = LLTreeSet()  # numbers of running tasks that are not to come back
+        self._postponed = LOBTree()  # number of a running task -> instructions for afterwards
 
     @classmethod
     def getDBInstance(cls, connection: Connection | Persistent | None = None) -> SchedulerModule:
@@ -209,6 +211,15 @@ class SchedulerModule(Persistent):
         """Say whether *task* may go on to the queue: nobody else has its unique key."""
         return self.unique.admit(task, nowutc().timestamp(), self._withdraw)
 
+    def postpone(self, tid: int, op: str, obj: Any) -> None:
+        """Keep an instruction about the running task *tid* until it is back in the queue."""
+        self._postponed[tid] = (*self._postponed.get(tid, ()), (op, obj))
+
+    def take_postponed(self, tid: int) -> tuple[tuple[str, Any], ...]:
+        """Remove and return the instructions about task *tid* that were kept, oldest first."""
+        kept: tuple[tuple[str, Any], ...] = self._postponed.pop(tid, ())
+        return kept
+
     def stop_leaving(self, tid: int) -> bool:
         """Forget that task *tid* is not to come back; say whether it was not."""
         if tid not in self.leaving:
@@ -250,6 +261,7 @@ class SchedulerModule(Persistent):
         if claim is None:
             raise KeyError(task)
         self.running.remove(claim.tid)
+        self.take_postponed(claim.tid)
         task._settled = claim.number  # whoever still runs it conflicts with this
 
     def _arrive(self, element: Any, status: int) -> None:

@@ -15,6 +15,7 @@ from scheduler.errors import WorkerLost
 from scheduler.execution import Outcome, fail, outcome_of
 from scheduler.executors import Lost
 from scheduler.module import SchedulerModule
+from scheduler.queue import NEVER_DUE
 from scheduler.run import Progress
 from scheduler.running import Claim
 from scheduler.spool import Instruction
@@ -29,6 +30,7 @@ from scheduler.states import (
 )
 from scheduler.tasks.attempt import Attempt, moment
 from scheduler.tasks.base import BaseTask
+from scheduler.tasks.recurring import RecurringTask, unpacked
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +57,9 @@ class Shelving:
             spool.DELETE: self._delete,
             spool.CHANGE: self._change,
             spool.CANCEL: self._cancel,
+            spool.PAUSE: self._pause,
+            spool.RESUME: self._resume,
+            spool.RESCHEDULE: self._reschedule,
         }
         try:
             act[instruction.op](instruction.obj)
@@ -104,8 +109,9 @@ class Shelving:
         if outcome.shelf is not None and outcome.shelf != TASK_STATUS_NONE:
             self._module.shelve(element, outcome.ended or nowutc(), outcome.shelf)
         if outcome.due is not None and not is_leaving:
-            self._module.wait(task, outcome.due.timestamp())
+            self._wait_again(task, outcome.due.timestamp())
             return
+        self._module.take_postponed(tid)
         if outcome.due is not None:
             task._status = TASK_STATUS_NONE
         self._module.unique.release(task)
@@ -138,7 +144,7 @@ class Shelving:
     def put_back(self, claim: Claim) -> None:
         """Put a task that no worker had begun back into the waiting queue."""
         if self._running.claim(claim.tid) == claim:
-            self._module.wait(self._running.remove(claim.tid), claim.since)
+            self._wait_again(self._running.remove(claim.tid), claim.since)
 
     def reclaim(self) -> None:
         """Queue what was set aside and can be loaded now."""
@@ -200,8 +206,48 @@ class Shelving:
             return
         task.setStartOn(date)
         task._retry_on = None
+        if not task.isPaused():
+            self._move_to(task, date.timestamp())
+
+    def _pause(self, task: BaseTask) -> None:
+        if self._waits(task, spool.PAUSE, task):
+            self._move_to(task, NEVER_DUE)
+
+    def _resume(self, task: BaseTask) -> None:
+        if self._waits(task, spool.RESUME, task) and task.isPaused():
+            self._module.getWaitingQueue().dequeue(task._queued_for, task)
+            self._module.queue(task)
+
+    def _reschedule(self, change: tuple[tuple[Any, ...], RecurringTask]) -> None:
+        stored, task = change
+        if not self._waits(task, spool.RESCHEDULE, change):
+            return
+        is_paused = task.isPaused()
         self._module.getWaitingQueue().dequeue(task._queued_for, task)
-        self._module.wait(task, date.timestamp())
+        task.setSchedule(unpacked(stored))
+        task._retry_on = None
+        self._module.queue(task)
+        if is_paused and task.getStatus() == TASK_STATUS_QUEUED:
+            self._move_to(task, NEVER_DUE)
+
+    def _waits(self, task: BaseTask, op: str, obj: Any) -> bool:
+        """Say whether *task* stands in the queue; for a running one, keep the instruction."""
+        self._catch_up(task)
+        status = task.getStatus()
+        if status == TASK_STATUS_RUNNING:
+            self._module.postpone(task.getId() or 0, op, obj)
+        elif status != TASK_STATUS_QUEUED:
+            log.warning("%r does not wait: %r is passed over", task, op)
+        return status == TASK_STATUS_QUEUED
+
+    def _move_to(self, task: BaseTask, due: float) -> None:
+        self._module.getWaitingQueue().dequeue(task._queued_for, task)
+        self._module.wait(task, due)
+
+    def _wait_again(self, task: BaseTask, due: float) -> None:
+        self._module.wait(task, due)
+        for op, obj in self._module.take_postponed(task.getId() or 0):
+            self.perform(Instruction(op, obj))
 
     def _cancel(self, task: BaseTask) -> None:
         self._catch_up(task)

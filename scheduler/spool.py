@@ -17,8 +17,11 @@ ADD = "add"
 DELETE = "del"
 CHANGE = "change"
 CANCEL = "cancel"
+PAUSE = "pause"
+RESUME = "resume"
+RESCHEDULE = "reschedule"
 SHUTDOWN = "shutdown"
-OPERATIONS = frozenset({ADD, DELETE, CHANGE, CANCEL, SHUTDOWN})
+OPERATIONS = frozenset({ADD, DELETE, CHANGE, CANCEL, PAUSE, RESUME, RESCHEDULE, SHUTDOWN})
 
 
 class Instruction(NamedTuple):

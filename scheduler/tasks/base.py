@@ -15,6 +15,7 @@ from ZODB.utils import u64
 from scheduler import states
 from scheduler.clock import nowutc
 from scheduler.errors import TaskInconsistentStatusException, TaskStillRunningException
+from scheduler.queue import NEVER_DUE
 from scheduler.retry import Retry
 from scheduler.run import current_run
 from scheduler.running import is_running, running_list
@@ -173,6 +174,10 @@ class BaseTask(Ordered, Persistent):
         if self._status in states.BEFORE_RUN and is_running(self):
             return states.TASK_STATUS_RUNNING
         return self._status
+
+    def isPaused(self) -> bool:
+        """Say whether the task waits to be resumed, rather than for a date."""
+        return self._status == states.TASK_STATUS_QUEUED and self._queued_for == NEVER_DUE
 
     def setStatus(self, status: int) -> None:
         """Move to state *status*; TaskInconsistentStatusException where that is no legal move."""

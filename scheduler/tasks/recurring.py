@@ -103,8 +103,7 @@ class RecurringTask(BaseTask):
         """Return the schedule by which the task is run."""
         schedule: Schedule | None = getattr(self, "_v_schedule", None)
         if schedule is None:
-            kind, *stored = self._schedule
-            schedule = self._v_schedule = KINDS[kind].unpacked(tuple(stored))
+            schedule = self._v_schedule = unpacked(self._schedule)
         return schedule
 
     def setSchedule(self, schedule: Schedule) -> None:
@@ -244,7 +243,7 @@ class RecurringTask(BaseTask):
     def _keep_schedule(self, schedule: Schedule) -> None:
         if not isinstance(schedule, Schedule):
             raise TypeError(f"{schedule!r} is no schedule: give a Rule, a Cron or an Interval")
-        self._schedule = (schedule.kind, *schedule.packed())
+        self._schedule = packed(schedule)
         self._v_schedule = schedule
 
     def _go_to(self, date: datetime | None) -> datetime | None:
@@ -271,6 +270,17 @@ POLICIES: dict[str, tuple[Callable[[Any], bool], str]] = {
         "a number of seconds, or None",
     ),
 }
+
+
+def packed(schedule: Schedule) -> tuple[Any, ...]:
+    """Return *schedule* as a tuple of its kind and plain values, as it is stored."""
+    return schedule.kind, *schedule.packed()
+
+
+def unpacked(stored: tuple[Any, ...]) -> Schedule:
+    """Return the schedule that was stored as *stored*."""
+    return KINDS[stored[0]].unpacked(stored[1:])
+
 
 KINDS: dict[str, type[Schedule]] = {kind.kind: kind for kind in (Rule, Cron, Interval)}
 

@@ -44,7 +44,7 @@ class Schedule(ABC):
         return hash(repr(self._identity()))
 
     def _identity(self) -> tuple[Any, ...]:
-        return (self.kind, *self.packed())
+        return self.kind, *self.packed()
 
 
 class LocalSchedule(Schedule):

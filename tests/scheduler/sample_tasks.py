@@ -9,7 +9,7 @@ import transaction
 
 from scheduler import Client, TaskDelayed
 from scheduler.store import current, transact
-from scheduler.tasks import OneShotTask, PeriodicTask, PeriodicUniqueTask
+from scheduler.tasks import IntervalTask, OneShotTask, PeriodicTask, PeriodicUniqueTask
 
 
 def count(key: str) -> None:
@@ -34,6 +34,28 @@ class Tick(PeriodicTask):
 
     def run(self):
         count("count")
+
+
+class EverySecond(IntervalTask):
+    """Adds one to the root's `count`, every second."""
+
+    def __init__(self, start=None, **policies):
+        super().__init__(1, start, **policies)
+
+    def run(self):
+        count("count")
+
+
+class WaitEverySecond(IntervalTask):
+    """Ends once there is a file *go*."""
+
+    def __init__(self, go, **policies):
+        super().__init__(1, **policies)
+        self.go = go
+
+    def run(self):
+        while not os.path.exists(self.go):
+            time.sleep(0.01)
 
 
 class UniqueTick(PeriodicUniqueTask):

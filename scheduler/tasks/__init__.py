@@ -1,7 +1,7 @@
 """The tasks: what is run once, what is run by a schedule, and samples of both."""
 
 from scheduler.tasks.attempt import Attempt
-from scheduler.tasks.base import BaseTask
+from scheduler.tasks.base import BaseTask, TimedEvent
 from scheduler.tasks.cron import Cron
 from scheduler.tasks.interval import Interval
 from scheduler.tasks.occurrence import TaskOccurrence
@@ -28,4 +28,5 @@ __all__ = [
     "SamplePeriodicTask",
     "Schedule",
     "TaskOccurrence",
+    "TimedEvent",
 ]

@@ -25,25 +25,37 @@ from scheduler.tasks.attempt import ATTEMPTS_KEPT, MESSAGE_KEPT, Attempt, moment
 
 
 @total_ordering
-class Ordered:
-    """What tasks and occurrences have in common: their order.
+class TimedEvent(Persistent):
+    """What tasks and occurrences have in common: when they ran, and their order.
 
     A task stands before its occurrences, and these before the next task; None stands first.
     """
 
+    # Moments are seconds since 1970: a number is stored and loaded far faster than a datetime.
+    _started: float | None = None
+    _ended: float | None = None
+
+    def getStartedOn(self) -> datetime | None:
+        """Return when the last run began, in UTC."""
+        return None if self._started is None else moment(self._started)
+
+    def getEndedOn(self) -> datetime | None:
+        """Return when the last run ended, in UTC; None before the first one has."""
+        return None if self._ended is None else moment(self._ended)
+
     def __lt__(self, other: object) -> bool:
         if other is None:
             return False
-        if not isinstance(other, Ordered):
+        if not isinstance(other, TimedEvent):
             return NotImplemented
         return _place(self) < _place(other)
 
     # Identity: a connection has one object for a stored task. (total_ordering needs it said.)
     __eq__ = object.__eq__
-    __hash__ = object.__hash__
+    __hash__ = Persistent.__hash__
 
 
-class BaseTask(Ordered, Persistent):
+class BaseTask(TimedEvent):
     """A base class for tasks; a subclass overrides `run` (reference 3.4).
 
     *expiryDate* (aware datetime) is the last moment at which the task may start; later it
@@ -78,10 +90,7 @@ class BaseTask(Ordered, Persistent):
 
     expiryDate: datetime | None = None
     _status: int = TASK_STATUS_NONE
-    # Moments are seconds since 1970: a number is stored and loaded far faster than a datetime.
     _created: float
-    _started: float | None = None
-    _ended: float | None = None
     _settled: int = 0  # the number of the last claim on this task that came to an end
     _tries: int = 0  # failed tries of the present run
     _retry_on: float | None = None
@@ -201,14 +210,6 @@ class BaseTask(Ordered, Persistent):
     def getCreatedOn(self) -> datetime:
         """Return when the task was made, in UTC."""
         return self.createdOn
-
-    def getStartedOn(self) -> datetime | None:
-        """Return when the last run began, in UTC."""
-        return None if self._started is None else moment(self._started)
-
-    def getEndedOn(self) -> datetime | None:
-        """Return when the last run ended, in UTC; None before the first one has."""
-        return None if self._ended is None else moment(self._ended)
 
     def getDueOn(self) -> datetime | None:
         """Return when the task is to be taken up next: a retry's date, or its own."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
-from persistent import Persistent
-
 from scheduler.states import TASK_STATUS_FINISHED
-from scheduler.tasks.attempt import Attempt, moment
-from scheduler.tasks.base import BaseTask, Ordered
+from scheduler.tasks.attempt import Attempt
+from scheduler.tasks.base import BaseTask, TimedEvent
 
 
-class TaskOccurrence(Ordered, Persistent):
+class TaskOccurrence(TimedEvent):
     """One ended run of a periodic task: when it began and ended, and its attempts.
 
     Written once, by the worker that ran it; then never changed.
@@ -48,14 +45,6 @@ class TaskOccurrence(Ordered, Persistent):
         """Why the run did not succeed; empty for one that did."""
         attempts = self.getAttempts()
         return attempts[-1].message if attempts else ""
-
-    def getStartedOn(self) -> datetime | None:
-        """Return when the run began, in UTC."""
-        return None if self._started is None else moment(self._started)
-
-    def getEndedOn(self) -> datetime | None:
-        """Return when the run ended, in UTC."""
-        return None if self._ended is None else moment(self._ended)
 
     def getStatus(self) -> int:
         """Return how the run ended: the state of its last try."""

@@ -329,6 +329,13 @@ class Parent(OneShotTask):
         Client().enqueue(Count(self.getStartOn()))
 
 
+class SelfEnqueuing(OneShotTask):
+    """Enqueues another of its kind, for at once."""
+
+    def run(self):
+        Client().enqueue(SelfEnqueuing(self.getStartOn()))
+
+
 class Prepare(OneShotTask):
     """Its preparation, or its tearing down, asks the process to exit."""
 

@@ -214,10 +214,11 @@ def test_what_is_spooled_behind_a_shutdown_is_there_for_the_next_scheduler(view,
         view.until_counts(finished=1)
 
 
-def test_a_shutdown_waits_for_what_is_running(view, database):
-    view.enqueue(Sleep(soon(), 0.5))
+def test_a_shutdown_waits_for_what_is_running(view, database, tmp_path):
+    begun = tmp_path / "begun"
+    view.enqueue(Sleep(soon(), 0.5, str(begun)))
     with running(database):
-        view.until_counts(running=1)
+        view.until(begun.exists)
 
     assert view.counts() == {"finished": 1}
 

@@ -7,17 +7,16 @@ from datetime import datetime
 from typing import Any
 
 from BTrees.Length import Length
-from BTrees.OOBTree import OOTreeSet
 from persistent import Persistent
 
-from scheduler.queue import MICROSECONDS, microseconds
+from scheduler.queue import MICROSECONDS, TimeOrder, microseconds
 
 
 class TaskIndex(Persistent):
     """Tasks and occurrences, in the order in which they ended; written by the scheduler alone."""
 
     def __init__(self) -> None:
-        self._elements = OOTreeSet()  # of (microseconds, element)
+        self._elements = TimeOrder()
         self._length = Length()
 
     def add(self, ended: datetime, element: Any) -> None:

@@ -25,6 +25,13 @@ class DuplicateElementException(SchedulerException):
     """The element stands in the queue at that very time already."""
 
 
+class TimeOrder(OOTreeSet):
+    """A set of (microseconds, element), in nodes that are small enough to be written anew often."""
+
+    max_leaf_size = 40
+    max_internal_size = 40
+
+
 class PersistentWaitingQueue(Persistent):
     """Elements that wait for their time (reference 3.2).
 
@@ -42,7 +49,7 @@ class PersistentWaitingQueue(Persistent):
         due = microseconds(t)
         elements = self._bins.get(due // BIN)
         if elements is None:
-            elements = self._bins[due // BIN] = OOTreeSet()
+            elements = self._bins[due // BIN] = TimeOrder()
         if not elements.insert((due, obj)):
             raise DuplicateElementException(f"{obj!r} is queued for second {due // MICROSECONDS}")
         self._length.change(1)

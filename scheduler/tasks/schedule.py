@@ -80,7 +80,7 @@ class LocalSchedule(Schedule):
             found = behind(label)
             if found:
                 # Where clocks are changed, a later label may stand for an earlier moment.
-                reach = self._shift(found[0])
+                reach = abs(self._change_at(label))
                 rivals = _until(label + reach, labels) if reach else ()
                 return min(found + [at for rival in rivals for at in behind(rival)])
         return None
@@ -94,16 +94,20 @@ class LocalSchedule(Schedule):
         return ZoneInfo(self.zone)
 
     def _moments(self, label: datetime) -> tuple[datetime, ...]:
-        first = label.replace(tzinfo=self._place)
-        second = first.replace(fold=1)
-        # Before and after a change of clocks; the same for all local times but those it touches.
-        before, after = first.utcoffset() or NO_TIME, second.utcoffset() or NO_TIME
-        if before == after:
-            return (first.astimezone(UTC),)
-        spacing = self.spacing()
-        if spacing is None or spacing > abs(after - before):
-            return (first.astimezone(UTC),)
-        return () if before < after else (first.astimezone(UTC), second.astimezone(UTC))
+        change = self._change_at(label)
+        spacing = self.spacing() if change else None
+        if spacing is None or spacing > abs(change):
+            return (self.utc(label),)
+        return () if change > NO_TIME else (self.utc(label), self.utc(label) - change)
+
+    def _change_at(self, label: datetime) -> timedelta:
+        """Return by how much clocks are put forward where *label* does not exist, or exists twice.
+
+        It is nothing for all other local times.
+        """
+        before = label.replace(tzinfo=self._place)
+        after = before.replace(fold=1)
+        return (after.utcoffset() or NO_TIME) - (before.utcoffset() or NO_TIME)
 
     def _shift(self, moment: datetime) -> timedelta:
         """Return by how much clocks are changed, if *moment* is within reach of that."""

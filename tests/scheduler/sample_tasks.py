@@ -7,7 +7,8 @@ import time
 
 import transaction
 
-from scheduler import Client, TaskDelayed
+from scheduler import Client, TaskDelayed, nowutc
+from scheduler.clock import TimeSource
 from scheduler.store import current, transact
 from scheduler.tasks import IntervalTask, OneShotTask, PeriodicTask, PeriodicUniqueTask
 
@@ -56,6 +57,30 @@ class WaitEverySecond(IntervalTask):
     def run(self):
         while not os.path.exists(self.go):
             time.sleep(0.01)
+
+
+class Noted(IntervalTask):
+    """Notes in the root's `runs` when it is run; the first run takes some seconds."""
+
+    fails = False
+
+    def __init__(self, seconds, takes=0, **policies):
+        super().__init__(seconds, **policies)
+        self.takes = takes
+
+    def run(self):
+        root = current().root()
+        if "runs" not in root:
+            TimeSource.get().sleep(self.takes)
+        root["runs"] = [*root.get("runs", ()), nowutc()]
+        if self.fails:
+            raise ValueError("as told")
+
+
+class NotedForgetful(Noted):
+    """Goes on after what it missed."""
+
+    catchUp = "none"
 
 
 class UniqueTick(PeriodicUniqueTask):

@@ -1,0 +1,273 @@
+"""Schedules by themselves: rules, cron expressions, fixed intervals."""
+
+from __future__ import annotations
+
+import pickle
+import time
+from datetime import UTC, date, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+import pytest
+from dateutil import rrule, tz
+from hypothesis import given
+from hypothesis import strategies as st
+from ZODB.serialize import ObjectWriter
+
+from scheduler.tasks import Cron, CronTask, Interval, IntervalTask, PeriodicTask, Rule
+from scheduler.tasks.recurring import packed, unpacked
+
+ZURICH = ZoneInfo("Europe/Zurich")
+START = datetime(2031, 5, 5, 12, tzinfo=UTC)
+
+SCHEDULES = [
+    Rule(rrule.DAILY, dtstart=datetime(2031, 1, 1, 3, tzinfo=ZURICH)),
+    Rule(rrule.YEARLY, dtstart=START, byeaster=0, until=START + timedelta(days=9000)),
+    Rule(rrule.MONTHLY, dtstart=START, byweekday=(rrule.MO(2), rrule.FR(-1)), wkst=rrule.SU),
+    Rule(rrule.WEEKLY, dtstart=START, interval=2, wkst=rrule.SU, byweekday=rrule.SU, count=7),
+    Rule(rrule.HOURLY, dtstart=START, count=30),
+    Cron("*/20 8-18 * * mon-fri", "Europe/Zurich"),
+    Interval(0.25, START),
+]
+
+
+def dates(schedule, count, moment=START):
+    found = []
+    for _ in range(count):
+        moment = schedule.after(moment)
+        found.append(moment)
+    return found
+
+
+# Rules
+
+
+@pytest.mark.parametrize(
+    ("frequency", "arguments"),
+    [
+        (rrule.YEARLY, {"byeaster": -2}),
+        (rrule.YEARLY, {"byweekno": (1, 20, 53), "byweekday": (rrule.MO,)}),
+        (rrule.YEARLY, {"byyearday": (-1, 100)}),
+        (rrule.MONTHLY, {"byweekday": range(5), "bysetpos": -1}),
+        (rrule.MONTHLY, {"byweekday": rrule.TU(2), "interval": 3}),
+        (rrule.WEEKLY, {"interval": 2, "wkst": rrule.SU, "byweekday": (rrule.SU, rrule.WE)}),
+        (rrule.WEEKLY, {"interval": 2, "wkst": rrule.MO, "byweekday": (rrule.SU, rrule.WE)}),
+        (rrule.DAILY, {"byhour": (6, 18), "bymonth": (2, 5)}),
+        (rrule.HOURLY, {"interval": 5, "byweekday": (0, 6)}),
+        (rrule.MINUTELY, {"interval": 7, "byhour": (0, 13)}),
+        (rrule.SECONDLY, {"interval": 90, "byminute": (0, 30)}),
+    ],
+)
+def test_a_rule_has_the_dates_that_dateutil_gives_it(frequency, arguments):
+    local = START.replace(tzinfo=None)
+    expected = rrule.rrule(frequency, dtstart=local, **arguments)
+    rule = Rule(frequency, dtstart=START, **arguments)
+    assert [found.replace(tzinfo=None) for found in dates(rule, 60)] == [
+        found for found, _ in zip(expected.xafter(local), range(60), strict=False)
+    ]
+
+
+@pytest.mark.parametrize("arguments", [{}, {"byminute": 0}])
+@pytest.mark.parametrize("count", [0, 1, 25])
+def test_a_rule_with_a_count_has_so_many_dates(arguments, count):
+    rule = Rule(rrule.HOURLY, dtstart=START, count=count, **arguments)
+    found, moment = [], rule.first()
+    while moment is not None:
+        found.append(moment)
+        moment = rule.after(moment)
+    assert found == [START + timedelta(hours=hour) for hour in range(count)]
+
+
+def test_until_is_a_moment_whatever_its_zone():
+    until = datetime(2031, 5, 8, 14, tzinfo=ZURICH)
+    rule = Rule(rrule.DAILY, dtstart=START, until=until)
+    assert dates(rule, 4)[-2:] == [until, None]
+
+
+def test_until_without_zone_is_local_time():
+    rule = Rule(
+        rrule.DAILY,
+        dtstart=datetime(2031, 5, 5, 12, tzinfo=ZURICH),
+        until=datetime(2031, 5, 7, 12),  # noqa: DTZ001
+    )
+    assert dates(rule, 3) == [START + timedelta(hours=22), START + timedelta(hours=46), None]
+
+
+@pytest.mark.parametrize("zone", [ZURICH, tz.gettz("Europe/Zurich")], ids=["zoneinfo", "dateutil"])
+def test_a_rule_keeps_the_zone_of_its_start(zone):
+    rule = Rule(rrule.DAILY, dtstart=datetime(2031, 3, 1, 8, tzinfo=zone))
+    summer = rule.after(datetime(2031, 7, 1, tzinfo=UTC))
+    assert rule.zone == "Europe/Zurich"
+    assert summer == datetime(2031, 7, 1, 6, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("zone", [timezone(timedelta(hours=2)), tz.tzoffset(None, 7200), tz.UTC])
+def test_a_start_at_a_fixed_offset_is_taken_in_utc(zone):
+    rule = Rule(rrule.DAILY, dtstart=datetime(2031, 3, 1, 8, tzinfo=zone))
+    assert rule.zone == "UTC"
+    assert rule.first() == datetime(2031, 3, 1, 8, tzinfo=zone)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"frequency": 9}, ValueError),
+        ({"interval": 0}, ValueError),
+        ({"interval": 0.5}, ValueError),
+        ({"dtstart": "now"}, TypeError),
+        ({"dtstart": datetime(2031, 1, 1, tzinfo=tz.tzlocal())}, ValueError),
+        ({"until": date(2031, 1, 1)}, TypeError),
+        ({"bysetpos": 999, "byhour": 1}, ValueError),
+        ({"by_moonlight": 1}, TypeError),
+    ],
+    ids=repr,
+)
+def test_arguments_that_make_no_rule_are_refused_at_construction(arguments, error):
+    with pytest.raises(error):
+        PeriodicTask(**{"frequency": rrule.DAILY, **arguments})
+
+
+# Cron expressions
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("30 3 * * *", ["2031-05-06 03:30", "2031-05-07 03:30"]),
+        ("0 0 1 jan,jul *", ["2031-07-01 00:00", "2032-01-01 00:00"]),
+        ("0 9 * * mon#2", ["2031-05-12 09:00", "2031-06-09 09:00"]),
+        ("0 9 L * *", ["2031-05-31 09:00", "2031-06-30 09:00"]),
+        ("0 0 13 * fri", ["2031-05-09 00:00", "2031-05-13 00:00"]),
+        ("30 0 12 * * *", ["2031-05-05 12:00", "2031-05-06 12:00"]),
+    ],
+)
+def test_a_cron_expression_says_what_it_says_in_a_crontab(expression, expected):
+    found = dates(Cron(expression), 2)
+    assert [f"{moment:%Y-%m-%d %H:%M}" for moment in found] == expected
+
+
+def test_a_cron_expression_is_local_time_of_its_zone():
+    winter = Cron("0 8 * * *", zone="Europe/Zurich").after(datetime(2031, 1, 1, tzinfo=UTC))
+    assert winter == datetime(2031, 1, 1, 7, tzinfo=UTC)
+
+
+def test_a_cron_task_starts_at_the_first_date_to_come(clock):
+    clock.now = START
+    assert CronTask("*/5 * * * *").getStartOn() == START
+    assert CronTask("1 * * * *").getStartOn() == START + timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "",
+        "* * * *",
+        "* * * * * * *",
+        "61 * * * *",
+        "* * 30 2 *",
+        "a b c d e",
+        "@daily",
+        "*/0 * * * *",
+    ],
+)
+def test_what_is_no_cron_expression_is_refused_by_name(expression):
+    with pytest.raises(ValueError, match="is no cron expression") as raised:
+        CronTask(expression)
+    assert repr(expression) in str(raised.value)
+
+
+@given(st.text(st.sampled_from("0123456789*/-,#LW monfri?²"), max_size=30) | st.text(max_size=20))
+def test_whatever_is_no_cron_expression_raises_a_value_error(expression):
+    try:
+        schedule = Cron(expression)
+    except ValueError:
+        return
+    found = schedule.after(START)
+    assert found is None or found > START
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "", "../etc/passwd", None, 7])
+def test_what_is_no_zone_is_refused_by_name(zone):
+    with pytest.raises(ValueError, match="is no time zone") as raised:
+        CronTask("* * * * *", zone=zone)
+    assert repr(zone) in str(raised.value)
+
+
+# Intervals
+
+
+@given(
+    seconds=st.floats(1e-6, 1e8) | st.integers(1, 10**8),
+    periods=st.integers(0, 10**6),
+)
+def test_the_dates_of_an_interval_are_exact_whenever_one_looks(seconds, periods):
+    step = timedelta(seconds=seconds)
+    if step * periods > timedelta(days=10**6):
+        return
+    interval = unpacked(packed(Interval(seconds, START)))
+    moment = START + periods * step
+    assert interval.after(moment) == moment + step
+    assert interval.after(moment, inclusive=True) == moment
+    assert interval.after(moment - timedelta(microseconds=1)) == moment
+
+
+def test_an_interval_begins_with_its_start():
+    assert IntervalTask(60, START).getStartOn() == START
+    assert Interval(60, START).after(START - timedelta(days=1)) == START
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 1e-9, float("nan"), float("inf")])
+def test_an_interval_is_a_number_of_seconds_greater_than_0(seconds):
+    with pytest.raises(ValueError, match="must be a number greater than 0"):
+        IntervalTask(seconds)
+
+
+def test_the_start_of_an_interval_needs_a_zone():
+    with pytest.raises(ValueError, match="start must have a time zone"):
+        IntervalTask(1, datetime(2031, 1, 1))  # noqa: DTZ001
+
+
+# What is stored
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
+def test_a_schedule_is_stored_as_plain_values(schedule):
+    state = pickle.dumps(packed(schedule))
+    for module in (b"scheduler", b"dateutil", b"zoneinfo", b"datetime", b"cronsim"):
+        assert module not in state
+    again = unpacked(pickle.loads(state))  # noqa: S301 (written above)
+    assert again == schedule
+    assert repr(again) == repr(schedule)
+    assert dates(again, 5) == dates(schedule, 5)
+
+
+def test_the_state_of_a_periodic_task_is_small(connection):
+    task = PeriodicTask(rrule.MINUTELY, dtstart=START, byhour=(8, 9))
+    connection.add(task)
+    assert len(ObjectWriter(task).serialize(task)) < 450
+
+
+# Whatever the host's zone, and however old
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
+def test_the_zone_of_the_host_does_not_matter(schedule, monkeypatch):
+    here = dates(schedule, 5)
+    monkeypatch.setenv("TZ", "Asia/Kathmandu")
+    time.tzset()
+    try:
+        assert dates(unpacked(packed(schedule)), 5) == here
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{}, {"count": 10**7}, {"byhour": tuple(range(24))}, {"until": START + timedelta(days=9999)}],
+    ids=repr,
+)
+def test_an_old_rule_is_not_walked_from_its_beginning(arguments):
+    rule = Rule(rrule.MINUTELY, dtstart=START - timedelta(days=1500), **arguments)
+    local = START.replace(tzinfo=None)
+    assert local - rule._near(local) <= timedelta(minutes=1)
+    assert rule.after(START) == START + timedelta(minutes=1)

@@ -10,6 +10,7 @@ from typing import Any
 
 import transaction
 from werkzeug.wrappers import Request, Response
+from werkzeug.wsgi import wrap_file
 from ZODB import DB
 from ZODB.POSException import StorageError
 
@@ -22,16 +23,19 @@ from export.errors import (
     UnknownResource,
     WrongMethod,
 )
-from export.formats import FORMATS, json
+from export.formats import FORMATS, PLAIN, json
 from export.model import catalogue
 from export.model.listeners import subscribe_installed
 from export.request import LONGEST, ExportRequest
 from export.resources import RESOURCES
-from export.result import envelope, error_body
+from export.result import Answer, Bare, File, envelope, error_body
 from export.settings import Settings
 from scheduler.store import open_database, transact, using
 
 log = logging.getLogger(__name__)
+
+SHOWN = {"application/pdf", "image/gif", "image/jpeg", "image/png", "text/plain"}
+"""Files that a browser may show itself: nothing in them acts in this server's name."""
 
 
 class ExportApp:
@@ -59,12 +63,18 @@ class ExportApp:
         writer: Any = json
         try:
             resource, match = _find(request)
-            writer = FORMATS[match["format"]]
+            if match["format"] in PLAIN:
+                writer = FORMATS[match["format"]]
             if request.method not in ("GET", "HEAD"):
                 raise WrongMethod("This action requires GET", {"Allow": "GET, HEAD"})
-            body = self._body(request, resource, match)
-            content = writer.write(body, request, pretty=request.take_flag("p", "pretty"))
-            return Response(content, 200, content_type=writer.CONTENT_TYPE)
+            answer = self._answer(request, resource, match)
+            if isinstance(answer, File):
+                return _file(answer, http)
+            writes = FORMATS[match["format"]]
+            content = writes.write(
+                self._body(answer, request), request, pretty=request.take_flag("p", "pretty")
+            )
+            return Response(content, 200, content_type=writes.CONTENT_TYPE)
         except RequestException as error:
             return _refuse(error, request, writer)
         except StorageError:
@@ -74,12 +84,17 @@ class ExportApp:
             log.exception("%s failed", request.path)
             return _refuse(InternalFailure("Internal error; the log tells more"), request, writer)
 
-    def _body(self, request: ExportRequest, resource: Any, match: re.Match[str]) -> dict[str, Any]:
+    def _answer(self, request: ExportRequest, resource: Any, match: re.Match[str]) -> Answer:
         with self._snapshot():
             user = auth.authenticate(request, self.settings)
-            answer = resource.answer(request, match, user, self.settings)
-            query = f"?{request.shown_query}" if request.shown_query else ""
-            return envelope(answer, f"{self.settings.base_url}{request.path}{query}")
+            answer: Answer = resource.answer(request, match, user, self.settings)
+            return answer
+
+    def _body(self, answer: Any, request: ExportRequest) -> Any:
+        if isinstance(answer, Bare):
+            return answer.data
+        query = f"?{request.shown_query}" if request.shown_query else ""
+        return envelope(answer, f"{self.settings.base_url}{request.path}{query}")
 
     @contextmanager
     def _snapshot(self) -> Iterator[None]:
@@ -112,13 +127,29 @@ def _find(request: ExportRequest) -> tuple[Any, re.Match[str]]:
         raise AddressTooLong(f"Path and query may have {LONGEST} characters together")
     for resource in RESOURCES:
         match = resource.PATTERN.fullmatch(request.decoded_path)
-        if match and match["format"] in FORMATS:
+        if match and match["format"] in resource.FORMATS:
             return resource, match
         if match:
             raise UnknownResource(
-                f"Unknown format '{match['format']}'; known are {', '.join(FORMATS)}"
+                f"Unknown format '{match['format']}'; known are {', '.join(resource.FORMATS)}"
             )
     raise UnknownResource(f"Nothing is exported at '{request.path}'")
+
+
+def _file(answer: File, http: Request) -> Response:
+    response = Response(
+        wrap_file(http.environ, answer.content),
+        content_type=answer.content_type,
+        direct_passthrough=True,
+    )
+    response.content_length = answer.size
+    response.last_modified = answer.modified
+    response.cache_control.private = True
+    response.cache_control.no_cache = True
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    shown = "inline" if answer.content_type in SHOWN else "attachment"
+    response.headers.set("Content-Disposition", shown, filename=answer.name)
+    return response
 
 
 def _refuse(error: RequestException, request: ExportRequest, writer: Any) -> Response:

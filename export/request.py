@@ -18,6 +18,9 @@ from scheduler.clock import nowutc
 LONGEST = 64 * 1024
 """How many characters path and query may have together."""
 
+MAXIMUM = 1000
+"""How many objects an answer has at most, of a detail without a limit of its own."""
+
 INTEGER = re.compile(r"[+-]?\d{1,15}", re.ASCII)
 
 
@@ -85,20 +88,24 @@ class Selection:
 
 
 def select(
-    request: ExportRequest, maxima: Mapping[str, int], default: str, zone: tzinfo
+    request: ExportRequest, maxima: Mapping[str, int], default: str | None, zone: tzinfo
 ) -> Selection:
-    """Return the common parameters, for details with these *maxima*. Raises MalformedRequest."""
+    """Return the common parameters, for details with these *maxima*.
+
+    Without any, the resource has no details, and takes any word for one. Raises MalformedRequest.
+    """
     offset = request.take_integer("O", "offset")
     if offset < 0:
         raise MalformedRequest("Offset must be a positive number")
-    detail = request.take("d", "detail") or default
+    detail = request.take("d", "detail") or str(default)
     tz = _zone(request.take("tz"), zone)
-    if detail not in maxima:
+    if maxima and detail not in maxima:
         raise MalformedRequest(f"Invalid detail level: {detail}")
     limit = request.take_integer("n", "limit")
-    if limit > maxima[detail]:
+    maximum = maxima.get(detail, MAXIMUM)
+    if limit > maximum:
         raise MalformedRequest(
-            f"You can only request up to {maxima[detail]} records per request "
+            f"You can only request up to {maximum} records per request "
             f"with the detail level '{detail}'"
         )
     start, end = request.take("f", "from"), request.take("t", "to")
@@ -110,7 +117,7 @@ def select(
         detail=detail,
         tz=tz,
         offset=offset,
-        limit=limit if limit > 0 else maxima[detail],
+        limit=limit if limit > 0 else maximum,
         limit_is_given=limit > 0,
         order=request.take("o", "order"),
         descending=request.take_flag("c", "descending"),

@@ -1,20 +1,42 @@
-"""The envelope of every answer (reference 5.3)."""
+"""What resources answer, and the envelope around it (reference 5.3)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import IO, Any
 
 from scheduler.clock import nowutc
 
 
 @dataclass(frozen=True)
 class Results:
-    """What a resource answers; `complete` is false when the server's limit cut something off."""
+    """A list, or a dictionary; `complete` is false when the server's limit cut something off."""
 
-    results: list[Any]
+    results: list[Any] | dict[str, Any]
     complete: bool = True
     additional_info: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class File:
+    """A file as it is; nothing is put around it."""
+
+    content: IO[bytes]
+    size: int
+    name: str
+    content_type: str
+    modified: datetime
+
+
+@dataclass(frozen=True)
+class Bare:
+    """An answer without an envelope."""
+
+    data: Any
+
+
+Answer = Results | File | Bare
 
 
 def envelope(answer: Results, url: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from zope.interface import taggedValue
@@ -16,15 +17,16 @@ from export.fossils.session import ISessionSlotFossil
 # ruff: noqa: D102
 
 
-def visibility(event: Any) -> dict[str, str]:
-    """Return how far up the categories the event is listed."""
+def visibility(event: Any, filters: Mapping[str, Callable[[Any], bool]]) -> dict[str, str | None]:
+    """Return how far up the categories the event is listed; who may not see one gets no name."""
     path = event.getOwner().getCategoryPath() if event.getOwner() is not None else []
     if event.visibility == 0:
         return {"id": "", "name": "Nowhere"}
     if event.visibility > len(path):
         return {"id": "", "name": "Everywhere"}
     category = path[event.visibility - 1]
-    return {"id": category.getId(), "name": category.getTitle()}
+    name = category.getTitle() if filters["access"](category) else None
+    return {"id": category.getId(), "name": name}
 
 
 class IConferenceFossil(IPlacedFossil):
@@ -59,7 +61,8 @@ class IConferenceFossil(IPlacedFossil):
     def getModificationDate(): ...
     def getVisibility(): ...
 
-    getVisibility.produce = visibility
+    getVisibility.produce = lambda event: event
+    getVisibility.convert = visibility
 
     def hasAnyProtection(): ...
     def getKeywords(): ...

@@ -9,6 +9,7 @@ from ZODB.Connection import Connection
 from export.errors import CatalogueException
 from export.model.category import Category
 from export.model.conference import Conference
+from export.model.index import EventIndex
 from export.model.listeners import announce
 from scheduler.store import Branch, connection_of
 
@@ -16,13 +17,16 @@ ROOT = "0"
 
 
 class Catalogue(Persistent):
-    """The categories, with the root "0" that all are in, and the events.
+    """The categories, with the root "0" that all are in, the events, and their index.
 
-    Adding different events merges; it conflicts only when a tree's bucket splits.
+    Adding different events merges; it conflicts only when a tree's bucket splits, or when
+    both titles bring the same new word. The later transaction is then done again.
     """
 
     def __init__(self) -> None:
+        self.index = EventIndex()
         self.categories = OOBTree({ROOT: Category(ROOT, "Home")})
+        self.root.index = self.index
         self.events = OOBTree()
 
     @property
@@ -49,6 +53,7 @@ class Catalogue(Persistent):
         self.categories[category.getId()] = category
         parent.subcategories[category.getId()] = category
         category.setOwner(parent)
+        category.index = self.index
         category.announce_arrival()
 
     def remove_category(self, category: Category) -> None:
@@ -69,6 +74,7 @@ class Catalogue(Persistent):
         self.events[event.getId()] = event
         category.conferences[event.getId()] = event
         event.setOwner(category)
+        self.index.refresh(event)
         event.announce_arrival()
 
     def move_event(self, event: Conference, category: Category) -> None:
@@ -78,11 +84,13 @@ class Catalogue(Persistent):
             del before.conferences[event.getId()]
             category.conferences[event.getId()] = event
             event.setOwner(category)
+            self.index.refresh(event)
             announce("moved", event, before, category)
 
     def remove_event(self, event: Conference) -> None:
         """Take *event* out, with all that is in it."""
         event.announce_removal()
+        self.index.forget(event)
         owner = event.getOwner()
         del owner.conferences[event.getId()]
         del self.events[event.getId()]

@@ -7,6 +7,7 @@ from typing import Any
 from BTrees.OOBTree import OOBTree
 
 from export.model.entry import Entry
+from export.model.index import EventIndex
 
 
 class Category(Entry):
@@ -14,6 +15,8 @@ class Category(Entry):
 
     STANDS_ALONE = True
     TITLE_CHANGED = "categoryTitleChanged"
+    index: EventIndex
+    """What finds the events of the whole catalogue."""
 
     def __init__(self, id: str, title: str = "", description: str = "") -> None:
         super().__init__(id, title, description)
@@ -23,6 +26,10 @@ class Category(Entry):
     def getName(self) -> str:
         """Return the title."""
         return self._title
+
+    def getURL(self) -> str:
+        """Return the path of its page on this installation."""
+        return f"/category/{self._id}/"
 
     def getSubCategoryList(self) -> list[Category]:
         """Return the categories directly in this one."""

@@ -57,6 +57,12 @@ class Conference(Placed):
         """Return the id."""
         return self._id
 
+    def changed(self) -> None:
+        """Announce that something is different now, after the index knows it."""
+        if self.is_listed():
+            self._owner.index.refresh(self)
+        super().changed()
+
     def parts(self) -> list[Entry]:
         """Return the contributions; sessions are no records of their own to anybody."""
         return list(self.getContributionList())

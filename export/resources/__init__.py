@@ -1,5 +1,5 @@
 """What can be asked for: one module for each WHAT, with its PATTERN and its answer."""
 
-from export.resources import event
+from export.resources import categ, event, search
 
-RESOURCES = (event,)
+RESOURCES = (search, event, categ)

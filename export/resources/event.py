@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from typing import Any
 
 from export.fossilize import fossilize
@@ -17,13 +16,14 @@ from export.fossils.conference import (
 from export.fossils.placed import IPeriodFossil
 from export.model.catalogue import catalogue
 from export.model.conference import Conference
-from export.model.contribution import Contribution
-from export.model.entry import natural
-from export.request import ExportRequest, Selection, select
+from export.page import cut
+from export.request import ExportRequest, select
 from export.result import Results
 from export.settings import Settings
+from export.view import View
 
 PATTERN = re.compile(r"/export/event/(?P<idlist>\w+(?:[-,]\w+)*)\.(?P<format>\w+)", re.ASCII)
+FORMATS = ("json", "jsonp", "xml", "html", "ics", "atom")
 MAXIMA = {"events": 1000, "contributions": 500, "subcontributions": 500, "sessions": 100}
 FOSSILS = {
     "events": IConferenceFossil,
@@ -31,74 +31,36 @@ FOSSILS = {
     "subcontributions": IConferenceWithSubContribsFossil,
     "sessions": IConferenceWithSessionsFossil,
 }
-SHOWN_CLASSES = {"Folder": "folder", "Attachment": "attachment"}
-NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def answer(
     request: ExportRequest, match: re.Match[str], user: str | None, settings: Settings
 ) -> Results:
     """Return the events that *match* names and *user* may see. Raises RequestException."""
-    selection = select(request, MAXIMA, "events", settings.zone)
+    view = View(user, select(request, MAXIMA, "events", settings.zone), settings)
+    page = cut(_events(match["idlist"], view), view.selection)
+    return Results(show_events(page.members, request, view), page.complete)
+
+
+def show_events(
+    events: list[Conference], request: ExportRequest, view: View
+) -> list[dict[str, Any]]:
+    """Return *events* in the detail that is asked for, with their occurrences if they are."""
     occurrences = request.take_flag("occ", "occurrences")
-    events = _sorted(list(_events(match["idlist"], user)), selection)
-    last = selection.offset + selection.limit
-    return Results(
-        [
-            _show(event, selection, occurrences, user, settings)
-            for event in events[selection.offset : last]
-        ],
-        complete=selection.limit_is_given or len(events) <= last,
-    )
+    return [_show(event, view, occurrences) for event in events]
 
 
-def _events(idlist: str, user: str | None) -> Iterator[Conference]:
+def _events(idlist: str, view: View) -> Iterator[Conference]:
     found = catalogue()
     for event_id in dict.fromkeys(re.split("[-,]", idlist)):
         event = found.event(event_id)
-        if event is not None and event.canAccess(user):
+        if event is not None and view.shows(event):
             yield event
 
 
-def _sorted(events: list[Conference], selection: Selection) -> list[Conference]:
-    if selection.order is None and not selection.descending:
-        return events
-    keys = {
-        "start": lambda event: event.getStartDate() or NEVER,
-        "end": lambda event: event.getEndDate() or NEVER,
-        "title": lambda event: event.getTitle(),
-    }
-    key = keys.get(selection.order or "id", lambda event: natural(event.getId()))
-    return sorted(events, key=key, reverse=selection.descending)
-
-
-def _filters(user: str | None) -> dict[str, Callable[[Any], bool]]:
-    def access(obj: Any) -> bool:
-        return bool(obj.canAccess(user))
-
-    def outside_sessions(contribution: Contribution) -> bool:
-        session = contribution.session
-        return access(contribution) and (session is None or not access(session))
-
-    return {"access": access, "outside_sessions": outside_sessions}
-
-
-def _show(
-    event: Conference,
-    selection: Selection,
-    occurrences: bool,
-    user: str | None,
-    settings: Settings,
-) -> dict[str, Any]:
-    shown: dict[str, Any] = fossilize(
-        event,
-        FOSSILS[selection.detail],
-        mapClassType=SHOWN_CLASSES,
-        tz=selection.tz,
-        base_url=settings.base_url,
-        canModify=event.canModify(user),
-        filters=_filters(user),
-    )
+def _show(event: Conference, view: View, occurrences: bool) -> dict[str, Any]:
+    selection = view.selection
+    shown: dict[str, Any] = view.show(event, FOSSILS[selection.detail])
     if occurrences:
         periods = event.getOccurrences(selection.start, selection.end)
         shown["occurrences"] = fossilize(periods, IPeriodFossil, tz=selection.tz)

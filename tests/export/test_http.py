@@ -68,7 +68,12 @@ def test_a_restricted_contribution_is_left_out_of_an_open_event(planted, databas
         ("137346.json?to=-1d", 400, "End date cannot be a negative offset"),
         ("137346.json?ak=x", 403, "Invalid API key"),
         ("137346.json?oa=yes", 403, "Not authenticated"),
-        ("137346.xyz", 404, "Unknown format 'xyz'; known are json, jsonp"),
+        (
+            "137346.xyz",
+            404,
+            "Unknown format 'xyz'; known are json, jsonp, xml, html, ics, atom",
+        ),
+        ("search/x.ics", 404, "Unknown format 'ics'; known are json, jsonp, xml"),
     ],
 )
 def test_a_bad_request_is_answered_with_its_error(planted, address, status, message):

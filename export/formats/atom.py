@@ -1,0 +1,46 @@
+"""Atom: a feed of everything that has a title, an address and a start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from lxml.builder import ElementMaker
+from lxml.etree import tostring
+
+from export.request import ExportRequest
+from scheduler.clock import nowutc
+
+CONTENT_TYPE = "application/atom+xml; charset=utf-8"
+NAMESPACE = "http://www.w3.org/2005/Atom"
+E = ElementMaker(namespace=NAMESPACE, nsmap={None: NAMESPACE})
+
+
+def write(body: Mapping[str, Any], request: ExportRequest, *, pretty: bool) -> bytes:
+    """Return *body* as a feed; what has not started counts as updated when it starts."""
+    starts = [item["startDate"] for item in body["results"] if item["startDate"] is not None]
+    feed = E.feed(
+        E.title("Indico Feed"),
+        E.id(body["url"]),
+        E.link(href=body["url"], rel="self"),
+        E.updated(_utc(max(starts, default=nowutc()))),
+        E.author(E.name("Unknown author")),
+        *(_entry(item) for item in body["results"]),
+    )
+    text: bytes = tostring(feed, xml_declaration=True, encoding="utf-8", pretty_print=pretty)
+    return text
+
+
+def _entry(item: Mapping[str, Any]) -> Any:
+    return E.entry(
+        E.title(item["title"]),
+        E.id(item["url"]),
+        E.link(href=item["url"]),
+        E.updated(_utc(item["startDate"] or nowutc())),
+        E.summary(item["description"], type="html"),
+    )
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

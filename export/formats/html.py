@@ -1,0 +1,66 @@
+"""HTML: a list of events by day, to be put into a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from itertools import groupby
+from typing import Any
+
+from lxml.builder import E
+from lxml.html import tostring
+
+from export.request import ExportRequest
+
+CONTENT_TYPE = "text/html; charset=utf-8"
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June", "July", "August"),
+    *("September", "October", "November", "December"),
+)
+
+
+def write(body: Mapping[str, Any], request: ExportRequest, *, pretty: bool) -> bytes:
+    """Return the events of *body* as a fragment of HTML, those without a date last."""
+    dated = [event for event in body["results"] if event["startDate"] is not None]
+    undated = [event for event in body["results"] if event["startDate"] is None]
+    days = [_day(_in_words(day), events) for day, events in _by_day(dated)]
+    if undated:
+        days.append(_day("", undated))
+    fragment = E.ul({"class": "indico_event_list", "data-ts": str(body["ts"])}, *days)
+    text: bytes = tostring(fragment, encoding="utf-8", pretty_print=pretty)
+    return text
+
+
+def _by_day(events: list[Mapping[str, Any]]) -> Iterator[tuple[date, list[Mapping[str, Any]]]]:
+    in_order = sorted(events, key=_start)
+    for day, members in groupby(in_order, key=lambda event: _start(event).date()):
+        yield day, list(members)
+
+
+def _start(event: Mapping[str, Any]) -> datetime:
+    start: datetime = event["startDate"]
+    return start
+
+
+def _day(title: str, events: list[Mapping[str, Any]]) -> Any:
+    return E.li(
+        E.span(title, {"class": "indico_event_list_day"}),
+        E.ul({"class": "indico_day_content"}, *(_entry(event) for event in events)),
+    )
+
+
+def _entry(event: Mapping[str, Any]) -> Any:
+    time = f"{event['startDate']:%H:%M}" if event["startDate"] is not None else ""
+    title = E.span(event["title"], {"class": "indico_event_tile indico_event_title"})
+    return E.li(
+        {"class": "indico_event_entry", "data-id": event["id"]},
+        E.span(time, {"class": "indico_event_time"}),
+        E.span(event["category"], {"class": "indico_event_category"}),
+        E.a(title, href=event["url"], title=event["title"]),
+        E.span(event["room"] or "", {"class": "indico_event_room"}),
+    )
+
+
+def _in_words(day: date) -> str:
+    return f"{WEEKDAYS[day.weekday()]} {MONTHS[day.month - 1]} {day:%d}, {day.year}"

@@ -1,0 +1,181 @@
+"""iCalendar: what has a start and an end, for calendars to show and to follow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from typing import Any
+from urllib.parse import urlsplit
+
+from icalendar import Alarm, Calendar, Event
+from icalendar.prop import vRecur
+
+from export.request import ExportRequest
+from scheduler.clock import nowutc
+
+Shown = Mapping[str, Any]
+
+CONTENT_TYPE = "text/calendar; charset=utf-8"
+DOMAIN = "cern.ch"
+"""What ids end with where the installation has no address."""
+
+TAG = re.compile(r"<[^>]*>")
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+WEEKS = {"weekly": 1, "everyTwoWeeks": 2, "everyThreeWeeks": 3}
+PREFIXES = {"CERNMCU": "MCU", "WebcastRequest": "W", "RecordingRequest": "R"}
+
+
+def write(body: Shown, request: ExportRequest, *, pretty: bool) -> bytes:
+    """Return the results of *body* as a calendar; what has no dates is left out."""
+    domain = urlsplit(body["url"]).hostname or DOMAIN
+    calendar = Calendar()
+    calendar.add("prodid", "-//CERN//INDICO//EN")
+    calendar.add("version", "2.0")
+    now = nowutc()
+    for result in body["results"]:
+        for uid, event in EVENTS[result["_fossil"]](result):
+            event.add("uid", f"{uid}@{domain}")
+            event.add("dtstamp", now)
+            calendar.add_component(event)
+    text: bytes = calendar.to_ical()
+    return text
+
+
+Entries = Iterator[tuple[str, Event]]
+
+
+def _event(shown: Shown) -> Entries:
+    if shown["startDate"] is not None:
+        yield f"indico-event-{shown['id']}", _entry(shown)
+
+
+def _event_by_contributions(shown: Shown) -> Entries:
+    if not shown["contributions"]:
+        yield from _event(shown)
+    for talk in _dated(shown["contributions"]):
+        yield f"indico-contribution-{shown['id']}-{talk['id']}", _entry(talk)
+
+
+def _event_by_slots(shown: Shown) -> Entries:
+    if not shown["sessions"]:
+        yield from _event(shown)
+    for slot in _dated(shown["sessions"]):
+        yield f"indico-session-{shown['id']}-{slot['id']}", _entry(slot)
+
+
+def _slot_by_contributions(shown: Shown) -> Entries:
+    talks = shown.get("contributions", shown.get("subcontributions"))
+    prefix = f"{shown['conference']['id']}-{shown['id']}"
+    if not talks and shown["startDate"] is not None:
+        yield f"indico-session-{prefix}", _entry(shown)
+    for talk in _dated(talks):
+        yield f"indico-contribution-{prefix}-{talk['id']}", _entry(talk)
+
+
+def _contribution(shown: Shown) -> Entries:
+    if shown["startDate"] is not None:
+        yield f"indico-contribution-{shown['conferenceId']}-{shown['id']}", _entry(shown)
+
+
+def _dated(members: Any) -> list[Any]:
+    return [member for member in members if member["startDate"] is not None]
+
+
+def _entry(shown: Shown) -> Event:
+    room = f" {shown['room']}" if shown["room"] else ""
+    return _made(
+        shown["startDate"],
+        shown["endDate"],
+        url=shown["url"],
+        summary=shown["title"],
+        location=f"{shown['location'] or ''}{room}",
+        description=_description(shown),
+    )
+
+
+def _description(shown: Shown) -> str:
+    speakers = ", ".join(
+        f"{who['fullName']} ({who['affiliation']})" for who in shown.get("speakers", ())
+    )
+    text = unescape(TAG.sub("", shown["description"]))
+    about = f"{text}\n\n{shown['url']}" if text else shown["url"]
+    return f"Speakers: {speakers}\n{about}" if speakers else about
+
+
+def _reservation(shown: Shown) -> Entries:
+    start, end = shown["startDT"], shown["endDT"]
+    place = f"{shown['location']}: {shown['room']['fullName']}"
+    event = _made(
+        start,
+        datetime.combine(start.date(), end.time(), start.tzinfo),
+        url=shown["bookingUrl"],
+        summary=shown["reason"],
+        location=place,
+        description=f"{shown['reason']}\n\n{shown['bookingUrl']}",
+    )
+    if shown["repeatability"] is not None:
+        event.add("rrule", vRecur(_rule(shown["repeatability"], start, end)))
+    for day in shown["excludedDays"]:
+        event.add("exdate", datetime.combine(day, start.time(), start.tzinfo).astimezone(UTC))
+    yield f"indico-resv-{shown['id']}", event
+
+
+def _rule(repeatability: str, start: datetime, end: datetime) -> dict[str, Any]:
+    until = end.astimezone(UTC)
+    if repeatability == "daily":
+        return {"freq": "DAILY", "until": until}
+    if repeatability == "monthly":
+        ordinal = (start.day - 1) // 7 + 1
+        return {"freq": "MONTHLY", "until": until, "byday": f"{ordinal}{WEEKDAYS[start.weekday()]}"}
+    return {"freq": "WEEKLY", "until": until, "interval": WEEKS[repeatability]}
+
+
+def _video(shown: Shown) -> Entries:
+    kind, status = shown["type"], f"-{shown['status']}" if shown["status"] else ""
+    audience = f"Audience: {shown['audience']}\n" if shown["audience"] else ""
+    room = f": {shown['room']}" if shown["room"] else ""
+    summary = f"{PREFIXES.get(kind, kind)}{status}: {shown['title']}"
+    event = _made(
+        shown["startDate"],
+        shown["endDate"],
+        url=shown["url"],
+        summary=summary,
+        location=f"{shown['location']}{room}",
+        description=f"{audience}Event URL: {shown['url']}",
+    )
+    event.add("categories", [f"VideoService - {kind}"])
+    if "alarm" in shown:
+        alarm = Alarm()
+        alarm.add("action", "DISPLAY")
+        alarm.add("trigger", -timedelta(minutes=shown["alarm"]))
+        alarm.add("summary", summary)
+        alarm.add("description", shown["url"])
+        event.add_component(alarm)
+    yield f"indico-collaboration-{shown['uniqueId']}", event
+
+
+def _made(start: datetime, end: datetime | None, **texts: str) -> Event:
+    event = Event()
+    event.add("dtstart", start.astimezone(UTC))
+    if end is not None:
+        event.add("dtend", end.astimezone(UTC))
+    for name, text in texts.items():
+        event.add(name, UNPRINTABLE.sub("", text))
+    return event
+
+
+EVENTS: dict[str, Callable[[Shown], Entries]] = {
+    "conferenceMetadata": _event,
+    "conferenceMetadataWithContribs": _event_by_contributions,
+    "conferenceMetadataWithSubContribs": _event_by_contributions,
+    "conferenceMetadataWithSessions": _event_by_slots,
+    "sessionMetadataWithContributions": _slot_by_contributions,
+    "sessionMetadataWithSubContribs": _slot_by_contributions,
+    "contributionMetadata": _contribution,
+    "contributionMetadataWithSubContribs": _contribution,
+    "reservationMetadata": _reservation,
+    "collaborationMetadata": _video,
+}

@@ -1,0 +1,81 @@
+"""XML: an element for each object, named by its `_type` (reference 5.1.1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from lxml import etree
+
+from export.request import ExportRequest
+
+CONTENT_TYPE = "text/xml; charset=utf-8"
+SHOWN_TYPES = {"RoomCERN": "Room", "ReservationCERN": "Reservation"}
+OUTSIDE = ("_type", "_fossil", "id")
+"""What is said by an element's name and attributes."""
+
+DATE_KEYS = {"date", "time", "tz"}
+NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
+FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def write(body: Mapping[str, Any], request: ExportRequest, *, pretty: bool) -> bytes:
+    """Return *body* as an XML document; *pretty* indents it."""
+    document: bytes = etree.tostring(
+        _object(body), xml_declaration=True, encoding="utf-8", pretty_print=pretty
+    )
+    return document
+
+
+def _object(data: Mapping[str, Any]) -> Any:
+    kind = data.get("_type", "collection")
+    element = etree.Element(SHOWN_TYPES.get(kind, kind).lower())
+    if "_fossil" in data:
+        element.set("fossil", data["_fossil"])
+    if "id" in data:
+        element.set("id", _text(data["id"]))
+    for key, value in data.items():
+        if key not in OUTSIDE:
+            _fill(_child(element, str(key)), value)
+    return element
+
+
+def _child(parent: Any, name: str) -> Any:
+    """Return a new child; a name that XML does not allow is its key."""
+    if NAME.fullmatch(name):
+        return etree.SubElement(parent, name)
+    return etree.SubElement(parent, "entry", key=_text(name))
+
+
+def _fill(element: Any, value: Any) -> None:
+    if _is_object(value):
+        element.append(_object(value))
+    elif isinstance(value, list | tuple):
+        for member in value:
+            _add_member(element, member)
+    elif value is not None:
+        element.text = _text(value)
+
+
+def _add_member(element: Any, member: Any) -> None:
+    if _is_object(member):
+        element.append(_object(member))
+    else:
+        _fill(etree.SubElement(element, "item"), member)
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, Mapping) and value.keys() != DATE_KEYS
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        value = datetime.fromisoformat(f"{value['date']}T{value['time']}").replace(
+            tzinfo=ZoneInfo(value["tz"])
+        )
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return FORBIDDEN.sub("", str(value))

@@ -1,0 +1,65 @@
+"""What answers show of categories, and of events where only the most important is told."""
+
+from __future__ import annotations
+
+from zope.interface import taggedValue
+
+from export.fossilize import IFossil
+from export.fossils.placed import absolute, in_zone
+
+# Fossils declare fields, not code: their methods have no self, and their tags are attributes.
+# mypy: disable-error-code="misc, no-untyped-def, no-untyped-call, attr-defined, override"
+# ruff: noqa: D102
+
+
+class ICategoryFossil(IFossil):
+    """A category on the way to an event."""
+
+    taggedValue("fossil", "categoryMetadata")
+
+    def getId(): ...
+    def getName(): ...
+    def getURL(): ...
+
+    getURL.name = "url"
+    getURL.convert = absolute
+
+
+class ICategoryProtectedFossil(ICategoryFossil):
+    """A category that the caller may not see."""
+
+    taggedValue("fossil", "categoryProtectedMetadata")
+
+    def getName(): ...
+
+    getName.produce = lambda _category: None
+
+
+class IBasicConferenceFossil(IFossil):
+    """An event in a user's list."""
+
+    taggedValue("fossil", "basicConferenceMetadata")
+
+    def getId(): ...
+    def getTitle(): ...
+    def type(): ...
+    def getStartDate(): ...
+
+    getStartDate.convert = in_zone
+
+    def getEndDate(): ...
+
+    getEndDate.convert = in_zone
+
+    def getCategory(): ...
+
+    getCategory.produce = lambda event: event.getOwner().getTitle()
+
+    def getCategoryId(): ...
+
+    getCategoryId.produce = lambda event: event.getOwner().getId()
+
+    def getURL(): ...
+
+    getURL.name = "url"
+    getURL.convert = absolute

@@ -1,0 +1,84 @@
+"""Users, as API keys and access lists name them by their id."""
+
+from __future__ import annotations
+
+from BTrees.OOBTree import OOBTree
+from persistent import Persistent
+from ZODB.Connection import Connection
+
+from export.errors import CatalogueException
+from export.fossilize import Fossilizable
+from scheduler.store import Branch, connection_of
+
+
+class Avatar(Persistent, Fossilizable):
+    """A user; `login` is how other systems name them.
+
+    Two transactions that change the same user conflict; the later one is done again.
+    """
+
+    title: str = ""
+    affiliation: str = ""
+    phone: str = ""
+    fax: str = ""
+    address: str = ""
+    favorites: tuple[str, ...] = ()
+    """The ids of categories that the user wants to find quickly."""
+
+    def __init__(
+        self, id: str, first_name: str = "", family_name: str = "", email: str = "", login: str = ""
+    ) -> None:
+        self.id = str(id)
+        self.first_name = first_name
+        self.family_name = family_name
+        self.email = email
+        self.login = login or self.id
+
+    def getId(self) -> str:
+        """Return the id."""
+        return self.id
+
+    def getName(self) -> str:
+        """Return the name as it is spoken, the family name in capitals."""
+        return f"{self.first_name} {self.family_name.upper()}".strip()
+
+    def getFullName(self) -> str:
+        """Return the name as lists show it: the family name in capitals, the first name."""
+        return ", ".join(part for part in (self.family_name.upper(), self.first_name) if part)
+
+
+class Users(Persistent):
+    """All users, by id and by login. Adding different users merges."""
+
+    def __init__(self) -> None:
+        self._by_id = OOBTree()
+        self._by_login = OOBTree()
+
+    def add(self, user: Avatar) -> None:
+        """Take *user* in. Raises CatalogueException where the id or the login is taken."""
+        if user.id in self._by_id or user.login in self._by_login:
+            raise CatalogueException(f"there is a user {user.id} or a login {user.login} already")
+        self._by_id[user.id] = self._by_login[user.login] = user
+
+    def remove(self, user: Avatar) -> None:
+        """Forget *user*; access lists still name the id."""
+        del self._by_id[user.id]
+        del self._by_login[user.login]
+
+    def find(self, user_id: str) -> Avatar | None:
+        """Return the user of that id, or None."""
+        found: Avatar | None = self._by_id.get(user_id)
+        return found
+
+    def find_by_login(self, login: str) -> Avatar | None:
+        """Return the user of that login, or None."""
+        found: Avatar | None = self._by_login.get(login)
+        return found
+
+
+BRANCH = Branch("users", 1, Users)
+
+
+def users(connection: Connection | Persistent | None = None) -> Users:
+    """Return the users of *connection*'s database; of the current one's for None."""
+    return BRANCH.get(connection_of(connection))

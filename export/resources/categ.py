@@ -1,0 +1,133 @@
+"""Events of categories: `/export/categ/ID[-ID...]` (reference 5.3.1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from fnmatch import fnmatchcase
+from typing import Any
+
+from export.fossils.category import ICategoryFossil, ICategoryProtectedFossil
+from export.fossils.conference import visibility
+from export.model.catalogue import Catalogue, catalogue
+from export.model.category import Category
+from export.model.conference import Conference
+from export.model.user import users
+from export.page import cut
+from export.request import ExportRequest, select
+from export.resources.event import FORMATS, MAXIMA, show_events
+from export.result import Results
+from export.settings import Settings
+from export.view import View
+
+__all__ = ["FORMATS", "PATTERN", "answer"]
+
+PATTERN = re.compile(r"/export/categ/(?P<idlist>\w+(?:[-,]\w+)*)\.(?P<format>\w+)", re.ASCII)
+FAVORITES = "favorites"
+ALIASES = {"lecture": "simple_event"}
+
+
+def answer(
+    request: ExportRequest, match: re.Match[str], user: str | None, settings: Settings
+) -> Results:
+    """Return the events in and below the categories that *match* names.
+
+    Raises RequestException.
+    """
+    view = View(user, select(request, MAXIMA, "events", settings.zone), settings)
+    found = catalogue()
+    named = list(dict.fromkeys(re.split("[-,]", match["idlist"])))
+    wanted = dict.fromkeys(one for name in named for one in _resolved(name, user))
+    events = _events(found, wanted, view, _filters(request))
+    page = cut(events, view.selection)
+    info = {
+        "eventCategories": _paths(page.members, view),
+        "moreFutureEvents": _has_later(found, named, view),
+    }
+    return Results(show_events(page.members, request, view), page.complete, info)
+
+
+def matches(value: str | None, wildcards: str) -> bool:
+    """Say whether the whole of *value* matches the shell pattern, whatever the case."""
+    return value is not None and fnmatchcase(value.casefold(), wildcards.casefold())
+
+
+def _resolved(name: str, user: str | None) -> tuple[str, ...]:
+    if name != FAVORITES:
+        return (name,)
+    known = users().find(user) if user is not None else None
+    return known.favorites if known is not None else ()
+
+
+def _filters(request: ExportRequest) -> list[Callable[[Conference], bool]]:
+    location, room = request.take("l", "location"), request.take("r", "room")
+    kind = request.take("T", "type")
+    filters: list[Callable[[Conference], bool]] = []
+    if location:
+        filters.append(lambda event: matches(event.getLocation(), location))
+    if room:
+        filters.append(lambda event: matches(event.getRoom(), room))
+    if kind:
+        filters.append(lambda event: event.getType() == ALIASES.get(kind, kind))
+    return filters
+
+
+def _events(
+    found: Catalogue,
+    categories: Iterable[str],
+    view: View,
+    filters: list[Callable[[Conference], bool]],
+) -> Iterator[Conference]:
+    seen = set()
+    for category_id in categories:
+        for event_id in found.index.between(category_id, view.selection.start, view.selection.end):
+            event = found.event(event_id)
+            if event is None or event_id in seen or not all(accepts(event) for accepts in filters):
+                continue
+            seen.add(event_id)
+            if view.shows(event):
+                yield event
+
+
+def _has_later(found: Catalogue, categories: list[str], view: View) -> bool:
+    """Say whether the caller would see events that begin on a day after the last one asked for."""
+    end, zone = view.selection.end, view.selection.tz
+    if end is None:
+        return False
+    last = end.astimezone(zone).date()
+    return any(
+        event.getStartDate() is not None and event.getStartDate().astimezone(zone).date() > last
+        for category_id in categories
+        for event in _visible(found, category_id, view)
+    )
+
+
+def _visible(found: Catalogue, category_id: str, view: View) -> Iterator[Any]:
+    for event_id in found.index.between(category_id, view.selection.end, None):
+        event = found.event(event_id)
+        if event is not None and view.shows(event):
+            yield event
+
+
+def _paths(events: list[Conference], view: View) -> list[dict[str, Any]]:
+    by_category = {event.getOwner().getId(): event for event in events}
+    return [
+        {
+            "_type": "CategoryPath",
+            "categoryId": category_id,
+            "path": [
+                *_shown_path(event.getOwner(), view),
+                {"visibility": {"name": visibility(event, view.filters)["name"]}},
+            ],
+        }
+        for category_id, event in by_category.items()
+    ]
+
+
+def _shown_path(category: Category, view: View) -> list[dict[str, Any]]:
+    own, *above = category.getCategoryPath()
+    shown = [view.show(own, ICategoryFossil)]
+    for ancestor in above:
+        fossil = ICategoryFossil if view.shows(ancestor) else ICategoryProtectedFossil
+        shown.insert(0, view.show(ancestor, fossil))
+    return shown

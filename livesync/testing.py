@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
+import transaction
 from ZODB import DB
 from ZODB.Connection import Connection
 
@@ -50,7 +51,7 @@ class RecordedAgent:
     def __init__(self, database: DB) -> None:
         self._database = database
         _sent.clear()
-        transact(database, _register)
+        self._transact(_register)
 
     @property
     def sent(self) -> list[tuple[Any, str]]:
@@ -58,8 +59,14 @@ class RecordedAgent:
         return list(_sent)
 
     def push(self) -> None:
-        """Send everything that is committed and was not sent yet, and acknowledge it."""
-        transact(self._database, _push)
+        """Commit, send everything that was not sent yet, and acknowledge it."""
+        self._transact(_push)
+
+    def _transact(self, work: Callable[[Connection], None]) -> None:
+        # What the test has changed stays, and what is done here it sees.
+        transaction.commit()
+        transact(self._database, work)
+        transaction.begin()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from zope.interface import taggedValue
 
 from export.fossilize import IFossil
-from export.fossils.contribution import IContributionWithSubContribsFossil
+from export.fossils.contribution import IContributionFossil, IContributionWithSubContribsFossil
 from export.fossils.material import IMaterialFossil
 from export.fossils.person import ISlotChairFossil
 from export.fossils.placed import IPlacedFossil, absolute, in_zone
@@ -136,10 +136,8 @@ class ISessionFossil(IPlaceInWords):
     getURL.convert = absolute
 
 
-class ISessionSlotFossil(IPlaceInWords, IPlacedFossil):
+class ISlotFields(IPlaceInWords, IPlacedFossil):
     """A slot of a session, with the session's documented fields."""
-
-    taggedValue("fossil", "sessionMetadata")
 
     def getId(): ...
 
@@ -215,7 +213,36 @@ class ISessionSlotFossil(IPlaceInWords, IPlacedFossil):
     getMaterialList.result = IMaterialFossil
     getMaterialList.filterBy = "access"
 
+
+class ISessionSlotFossil(ISlotFields):
+    """A slot inside an event."""
+
+    taggedValue("fossil", "sessionMetadata")
+
     def contributions(): ...
 
+    contributions.result = IContributionWithSubContribsFossil
+    contributions.filterBy = "access"
+
+
+class ISlotWithContributionsFossil(ISlotFields):
+    """A slot by itself; detail `contributions`."""
+
+    taggedValue("fossil", "sessionMetadataWithContributions")
+
+    def contributions(): ...
+
+    contributions.result = IContributionFossil
+    contributions.filterBy = "access"
+
+
+class ISlotWithSubContribsFossil(ISlotFields):
+    """A slot by itself; detail `subcontributions`, which is what its field is called, too."""
+
+    taggedValue("fossil", "sessionMetadataWithSubContribs")
+
+    def contributions(): ...
+
+    contributions.name = "subcontributions"
     contributions.result = IContributionWithSubContribsFossil
     contributions.filterBy = "access"

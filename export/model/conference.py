@@ -13,6 +13,7 @@ from export.fossilize import Fossilizable
 from export.model.contribution import Contribution
 from export.model.entry import Entry, Persons, Placed, natural
 from export.model.person import Person
+from export.model.schedule import Break
 from export.model.session import Session
 
 EVERYWHERE = 999
@@ -46,6 +47,7 @@ class Conference(Placed):
     language: Any = None
     label: Any = None
     note: Any = None
+    breaks: tuple[Break, ...] = ()
 
     def __init__(self, id: str, title: str = "", description: str = "") -> None:
         super().__init__(id, title, description)
@@ -148,6 +150,21 @@ class Conference(Placed):
                 contribution.update(session=None)
         session.setOwner(None)
 
+    def add_break(self, pause: Break, slot: Any = None) -> None:
+        """Put *pause* into the timetable, inside *slot* if one is given.
+
+        Raises CatalogueException where its id is taken.
+        """
+        if any(other.getId() == pause.getId() for other in self.breaks):
+            raise CatalogueException(f"the event {self._id} has a break {pause.getId()} already")
+        pause.setOwner(self if slot is None else slot)
+        self.update(breaks=(*self.breaks, pause))
+
+    def remove_break(self, pause: Break) -> None:
+        """Take *pause* out of the timetable."""
+        self.update(breaks=tuple(other for other in self.breaks if other is not pause))
+        pause.setOwner(None)
+
     def getOccurrences(
         self, start: datetime | None = None, end: datetime | None = None
     ) -> list[Period]:
@@ -157,7 +174,7 @@ class Conference(Placed):
         """
         zone = ZoneInfo(self.timezone)
         days: dict[Any, list[tuple[datetime, datetime]]] = {}
-        for entry in (*self.contributions.values(), *self.getSessionSlotList()):
+        for entry in (*self.contributions.values(), *self.getSessionSlotList(), *self.breaks):
             begins, ends = entry.getStartDate(), entry.getEndDate()
             if begins is not None and ends is not None:
                 days.setdefault(begins.astimezone(zone).date(), []).append((begins, ends))

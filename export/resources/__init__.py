@@ -1,5 +1,5 @@
-"""What can be asked for: one module for each WHAT, with its PATTERN and its answer."""
+"""What can be asked for: one module for each WHAT, with its PATTERN, FORMATS and answer."""
 
-from export.resources import categ, event, search
+from export.resources import categ, contribution, event, search, session, timetable
 
-RESOURCES = (search, event, categ)
+RESOURCES = (timetable, search, event, categ, session, contribution)

@@ -1,0 +1,43 @@
+"""The timetables of events: `/export/timetable/ID[-ID...]` (reference 5.3.3)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from export.errors import UnknownResource
+from export.fossils.timetable import ENTRY_FOSSILS, by_key
+from export.model.catalogue import catalogue
+from export.model.schedule import timetable
+from export.request import ExportRequest, select
+from export.result import Results
+from export.settings import Settings
+from export.view import View
+
+PATTERN = re.compile(r"/export/timetable/(?P<idlist>\w+(?:[-,]\w+)*)\.(?P<format>\w+)", re.ASCII)
+FORMATS = ("json", "jsonp", "xml")
+
+
+def answer(
+    request: ExportRequest, match: re.Match[str], user: str | None, settings: Settings
+) -> Results:
+    """Return for each event its days, and for each day its entries by their keys.
+
+    Events that *user* may not see are left out. Raises RequestException, and for a single id
+    that nobody has UnknownResource.
+    """
+    view = View(user, select(request, {}, None, settings.zone), settings)
+    ids = list(dict.fromkeys(re.split("[-,]", match["idlist"])))
+    events = [catalogue().event(event_id) for event_id in ids]
+    shown = [event for event in events if event is not None and view.shows(event)]
+    if not shown and len(ids) == 1:
+        raise UnknownResource(f"There is no event {ids[0]}")
+    return Results({event.getId(): _days(event, view) for event in shown})
+
+
+def _days(event: Any, view: View) -> dict[str, Any]:
+    days = timetable(event, view.shows, view.selection.tz)
+    return {
+        f"{day:%Y%m%d}": by_key(view.show(entries, ENTRY_FOSSILS, event))
+        for day, entries in days.items()
+    }

@@ -83,7 +83,7 @@ class Relay:
         transaction.commit()
 
     def run_due(self) -> list[BaseTask]:
-        """Commit, run all tasks that are due and those that they enqueue; return them in order.
+        """Commit, take up all tasks that are due, and those that they enqueue; return them.
 
         They go the way they go with a daemon: out of the spool into the queue, claimed, run
         in a transaction, put on a shelf. Nothing waits: a task that is to be tried again is

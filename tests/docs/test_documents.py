@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -14,6 +15,7 @@ import pytest
 
 from scheduler import Scheduler
 from scheduler.store import connect
+from scheduler.testing import Relay
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -105,6 +107,28 @@ def test_the_tasks_of_the_document_can_be_enqueued_and_run(reader, monkeypatch):
         assert watching.wait(20) == 0
     with connect(uri) as connection:
         assert connection.root()["count"] == 1
+
+
+def test_the_schedules_of_the_document_are_followed(reader, monkeypatch, relay_clock):
+    reader.save("schedules.md")
+    done = reader.run("python change.py")
+    assert done.returncode == 0, done.stderr
+    monkeypatch.syspath_prepend(str(reader.folder))
+    relay_clock.now = datetime.now(UTC)
+    with connect(f"file://{reader.folder}/var/relay.fs") as connection:
+        relay = Relay(connection.db(), connection, relay_clock)
+        assert relay.run_due() == []
+        relay_clock.advance(62)  # the jitter included
+        (heartbeat,) = relay.run_due()
+        assert heartbeat.getSchedule().seconds == 60
+        assert connection.root()["heartbeat"] == 1
+
+
+def test_the_tests_of_the_document_pass(reader):
+    reader.save("testing.md")
+    done = reader.run("python -m pytest -q -p no:cacheprovider .")
+    assert done.returncode == 0, done.stdout
+    assert "6 passed" in done.stdout
 
 
 @pytest.mark.parametrize("document", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)

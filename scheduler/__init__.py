@@ -15,6 +15,7 @@ from scheduler.states import (
     TASK_STATUS_SPOOLED,
     TASK_STATUS_TERMINATED,
 )
+from scheduler.tasks.call import task
 
 __all__ = [
     "TASK_STATUS_ABORTED",
@@ -30,4 +31,5 @@ __all__ = [
     "SchedulerModule",
     "TaskDelayed",
     "nowutc",
+    "task",
 ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ParamSpec, TypeVar, overload
 
 from persistent import Persistent
 from ZODB.Connection import Connection
 
 from scheduler import spool
+from scheduler.clock import nowutc
 from scheduler.errors import TaskInconsistentStatusException
 from scheduler.module import SchedulerModule
 from scheduler.spool import Spool
@@ -19,8 +21,12 @@ from scheduler.states import (
 )
 from scheduler.store import connection_of
 from scheduler.tasks.base import BaseTask, aware
+from scheduler.tasks.call import CallTask, call_of
 from scheduler.tasks.recurring import RecurringTask, packed
 from scheduler.tasks.schedule import Schedule
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Client:
@@ -46,6 +52,30 @@ class Client:
             raise TypeError(f"only a task can be enqueued, not {task!r}")
         task._enter(self._connection)
         return True
+
+    def enqueueAll(self, tasks: Iterable[BaseTask]) -> bool:
+        """Enqueue all of *tasks*, in the caller's transaction; always True."""
+        for task in tasks:
+            self.enqueue(task)
+        return True
+
+    @overload
+    def call(
+        self, function: Callable[P, Coroutine[Any, Any, R]], *args: P.args, **kwargs: P.kwargs
+    ) -> CallTask[R]: ...
+
+    @overload
+    def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> CallTask[R]: ...
+
+    def call(self, function: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> CallTask[Any]:
+        """Enqueue a call of *function*, plain or async, with these arguments; return its task.
+
+        Raises TypeError for a function that cannot be found again by its name, and for arguments
+        that it does not take or that cannot be stored.
+        """
+        task = call_of(nowutc(), function, args, kwargs)
+        self.enqueue(task)
+        return task
 
     def dequeue(self, task: BaseTask) -> bool:
         """Schedule *task* for deletion; always True. One that is running is let end."""
@@ -83,6 +113,28 @@ class Client:
         if not isinstance(task, RecurringTask):
             raise TypeError(f"{task!r} has no schedule: it is run once")
         return self._module.spool(spool.RESCHEDULE, (packed(schedule), task))
+
+    def pause(self) -> bool:
+        """Let the scheduler start nothing until it is resumed, over restarts too; always True.
+
+        What is running goes on to its end.
+        """
+        return self._module.spool(spool.PAUSE, None)
+
+    def resume(self) -> bool:
+        """Let the scheduler, which was paused, start tasks again; always True."""
+        return self._module.spool(spool.RESUME, None)
+
+    def isPaused(self) -> bool:
+        """Say whether the scheduler is paused."""
+        return self._module.is_paused
+
+    def reclaim(self, tid: int | None = None) -> bool:
+        """Queue what could not be loaded, if it can be now; always True.
+
+        *tid* is the number of one such task; None stands for all of them.
+        """
+        return self._module.spool(spool.RECLAIM, tid)
 
     def shutdown(self, msg: str = "") -> bool:
         """Shut the scheduler down; *msg* is written to its log. Always True."""

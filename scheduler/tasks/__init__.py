@@ -2,6 +2,7 @@
 
 from scheduler.tasks.attempt import Attempt
 from scheduler.tasks.base import BaseTask, TimedEvent
+from scheduler.tasks.call import CallTask
 from scheduler.tasks.cron import Cron
 from scheduler.tasks.interval import Interval
 from scheduler.tasks.occurrence import TaskOccurrence
@@ -15,6 +16,7 @@ from scheduler.tasks.schedule import Schedule
 __all__ = [
     "Attempt",
     "BaseTask",
+    "CallTask",
     "Cron",
     "CronTask",
     "Interval",

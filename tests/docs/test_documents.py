@@ -82,6 +82,13 @@ def test_runs_are_kept_as_the_document_shows(reader):
     assert done.stdout == blocks("runs.md", "text")[0]
 
 
+def test_functions_are_called_as_the_document_shows(reader):
+    reader.save("functions.md")
+    done = reader.run("python sell.py")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == blocks("functions.md", "text")[0]
+
+
 def test_the_tasks_of_the_document_can_be_enqueued_and_run(reader, monkeypatch):
     reader.save("tasks.md")
     done = reader.run("python enqueue.py && python trial.py")

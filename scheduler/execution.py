@@ -32,6 +32,7 @@ from scheduler.states import (
     TASK_STATUS_QUEUED,
 )
 from scheduler.store import using
+from scheduler.store.broken import forget_broken
 from scheduler.store.unit import backoff
 from scheduler.tasks.attempt import MESSAGE_KEPT, TRACEBACK_KEPT, Attempt, moment
 from scheduler.tasks.base import BaseTask
@@ -55,6 +56,8 @@ class Outcome(NamedTuple):
     """When the task is to be taken up again; None for never."""
     unloadable: str = ""
     """Why the task could not be loaded, if it could not."""
+    element: bytes | None = None
+    """The object id of what has ended, the task or an occurrence; None for one not stored yet."""
 
 
 class _Trial(NamedTuple):
@@ -217,6 +220,7 @@ class Runner:
         except Exception as error:
             raise _UnloadableError(f"{type(error).__name__}: {error}") from error
         if not isinstance(task, BaseTask):
+            forget_broken(task)
             raise _UnloadableError(f"the class of {task!r} cannot be imported, or is no task")
         return task
 
@@ -329,7 +333,8 @@ def outcome_of(task: BaseTask, claim: Claim) -> Outcome:
     due = task.getDueOn() if comes_back else None
     if element is None:
         return Outcome(claim, due=due)
-    return Outcome(claim, element.getStatus(), task.getEndedOn(), due)
+    ended = task.getEndedOn()
+    return Outcome(claim, element.getStatus(), ended, due, element=element._p_oid)
 
 
 def _is_alone(task: Any) -> bool:

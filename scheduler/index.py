@@ -44,9 +44,27 @@ class TaskIndex(Persistent):
         """Yield (second, element), oldest first."""
         return ((ended / MICROSECONDS, element) for ended, element in self._elements)
 
+    def newest(self, before: float | None = None) -> Iterator[tuple[float, Any]]:
+        """Yield (second, element), newest first, of what ended *before* that moment.
+
+        What was yielded may be removed meanwhile.
+        """
+        bound = None if before is None else (microseconds(before),)
+        while (latest := self._latest(bound)) is not None:
+            bound = (latest,)
+            for ended, element in reversed(list(self._elements.keys(bound, (latest + 1,)))):
+                yield ended / MICROSECONDS, element
+
     def __iter__(self) -> Iterator[Any]:
         return self.values()
 
     def __len__(self) -> int:
         count: int = self._length()
         return count
+
+    def _latest(self, bound: tuple[int] | None) -> int | None:
+        try:
+            ended: int = self._elements.maxKey(*(() if bound is None else (bound,)))[0]
+        except ValueError:  # there is none
+            return None
+        return ended

@@ -30,10 +30,12 @@ from scheduler.errors import (
 from scheduler.executors import Executor, Lost, Report, start_executor
 from scheduler.module import SchedulerModule
 from scheduler.office import leave_office, take_office
+from scheduler.retention import Retention
 from scheduler.running import Claim
 from scheduler.settings import Settings
 from scheduler.shelving import Shelving
 from scheduler.spool import Instruction
+from scheduler.staff import Staff
 from scheduler.states import TASK_STATUS_FAILED, TASK_STATUS_QUEUED
 from scheduler.stop import Stop
 from scheduler.store import current, open_database, transact, using
@@ -123,6 +125,8 @@ class _Loop:
         self._made = made
         self._manager = transaction.TransactionManager()
         self._connection: Connection = database.open(self._manager)
+        self._staff = Staff(database, executor)
+        self._retention = Retention(database, settings)
         self._given: dict[int, Claim] = {}
         self._is_unsure = False
         self._next_due: float | None = None
@@ -131,7 +135,9 @@ class _Loop:
         """Tick for ever; SchedulerQuitException ends it."""
         transact(self._database, self._recover, note="scheduler: recover")
         while True:
-            if self._tick():
+            is_busy = self._tick()
+            self._look_around()
+            if is_busy:
                 continue
             if not self._wake.wait(self._sleep()):
                 self._tend()
@@ -184,11 +190,12 @@ class _Loop:
             self._write_down(shelving, gathered)
             instructions = module.getSpool().take(DRAIN_LIMIT)
             quit_ = self._perform(shelving, instructions)
-            room = self._executor.room() if quit_ is None else 0
+            is_open = quit_ is None and not module.is_paused
+            room = self._executor.room() if is_open else 0
             claims = shelving.claim(nowutc().timestamp(), room)
             if self._is_unsure:
                 claims = self._not_given(module, gathered)
-            self._next_due = module.getWaitingQueue().next_due()
+            self._next_due = module.getWaitingQueue().next_due() if is_open else None
             self._manager.commit()
         self._is_unsure = False
         for claim in shelving.stopped:
@@ -233,12 +240,19 @@ class _Loop:
             self._executor.submit(claims)
 
     def _sleep(self) -> float:
-        longest = min(self._settings.sleep_interval, LONGEST_SLEEP)
+        longest = min(self._settings.sleep_interval, LONGEST_SLEEP, self._retention.rest())
         if self._executor.is_busy():
             longest = min(longest, BUSY_SLEEP)
         if self._next_due is not None and self._executor.room() > 0:
             longest = min(longest, self._next_due - nowutc().timestamp())
         return max(0, longest)
+
+    def _look_around(self) -> None:
+        try:
+            self._staff.note()
+            self._retention.step()
+        except (TransientError, ClientDisconnected) as error:
+            log.info("what is not urgent is done later: %s", error)
 
     def _tend(self) -> None:
         if random.random() < self._settings.awol_tasks_check_probability:  # noqa: S311

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from BTrees.LLBTree import LLTreeSet
 from BTrees.LOBTree import LOBTree
@@ -13,7 +13,7 @@ from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 from ZODB.Connection import Connection
 from ZODB.POSException import POSKeyError
-from ZODB.utils import p64
+from ZODB.utils import p64, u64
 
 from scheduler import states
 from scheduler.clock import nowutc
@@ -33,10 +33,24 @@ from scheduler.states import (
     TASK_STATUS_TERMINATED,
 )
 from scheduler.store import Branch, connection_of
+from scheduler.tasks.attempt import moment
 from scheduler.tasks.base import BaseTask
 from scheduler.unique import UniqueKeys
 
 log = logging.getLogger(__name__)
+
+
+class Aside(NamedTuple):
+    """What could not be loaded: the object, as far as there is one, the reason, and since when."""
+
+    obj: Any
+    reason: str
+    since: datetime
+
+    @property
+    def number(self) -> int:
+        """The task's number."""
+        return int(u64(self.obj._p_oid))
 
 
 class SchedulerModule(Persistent):
@@ -47,11 +61,14 @@ class SchedulerModule(Persistent):
     object of its own, so that working on one does not conflict with reading another.
     """
 
+    is_paused = False
+    """Whether no task is given to a worker until the scheduler is resumed."""
+
     def __init__(self) -> None:
         self._waiting = PersistentWaitingQueue()
         self._failed = TaskIndex()
         self._finished = TaskIndex()
-        self._aside = OOBTree()  # object id -> (object that could not be loaded, reason)
+        self._aside = OOBTree()  # object id -> (object that could not be loaded, reason, since)
         self.unique = UniqueKeys()
         self.leaving = LLTreeSet()  # numbers of running tasks that are not to come back
         self._postponed = LOBTree()  # number of a running task -> instructions for afterwards
@@ -197,11 +214,11 @@ class SchedulerModule(Persistent):
 
     def set_aside(self, obj: Any, reason: str) -> None:
         """Keep what cannot be loaded, with the reason, until its code is back."""
-        self._aside[obj._p_oid] = (obj, reason)
+        self._aside[obj._p_oid] = (obj, reason, nowutc().timestamp())
 
-    def aside(self) -> list[tuple[Any, str]]:
-        """Return what was set aside, with the reasons."""
-        return list(self._aside.values())
+    def aside(self) -> list[Aside]:
+        """Return what was set aside, by number."""
+        return [Aside(obj, why, moment(since)) for obj, why, since in self._aside.values()]
 
     def take_back(self, obj: Any) -> None:
         """Remove *obj* from what was set aside."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from typing import NamedTuple
 
 from persistent import Persistent
 from ZODB import DB
@@ -16,15 +17,25 @@ from scheduler.store import Branch, transact
 _running_here: set[str] = set()
 
 
-class Office(Persistent):
-    """Who runs the scheduler of this database: host, process, and the run's own token.
+class Post(NamedTuple):
+    """One worker: its name with its process id, and the claim it is at, or was last, if any."""
 
-    Conflict behaviour: two that enter at once conflict, and the second finds it taken.
+    worker: str
+    tid: int = 0
+    number: int = 0
+
+
+class Office(Persistent):
+    """Who runs the scheduler of this database: host, process, the run's own token, its workers.
+
+    Conflict behaviour: two that enter at once conflict, and the second finds it taken; after
+    that, the one that is in writes it alone.
     """
 
     hostname: str | None = None
     pid: int | None = None
     token: str | None = None
+    workers: tuple[Post, ...] = ()
     _process: Owner | None = None
 
     def is_taken(self) -> bool:
@@ -47,6 +58,7 @@ class Office(Persistent):
         """Enter that the scheduler with *token* has ended."""
         if self.token == token:
             self._process = self.hostname = self.pid = self.token = None
+            self.workers = ()
 
     def _is_left(self) -> bool:
         # This process is entered, but by a scheduler that is no longer running in it.

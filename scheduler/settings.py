@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import math
 from dataclasses import dataclass, fields
 from typing import Any
 
 from scheduler.errors import SchedulerConfigurationException
+from scheduler.period import period
 
+DAY = 86400
 MODES = ("threads", "processes", "dask")
 
 
@@ -33,6 +36,18 @@ class Settings:
     shutdown_timeout: float = 30
     """How long a shutdown waits for running tasks; what runs longer is run again later."""
 
+    keep_finished: float = 30 * DAY
+    """How long finished tasks and occurrences are kept; also as "30d", "12h", "forever"."""
+
+    keep_finished_count: float = 100_000
+    """How many of them are kept, the newest ones; a class may say otherwise for itself."""
+
+    keep_failed: float = 365 * DAY
+    """How long failed, terminated and cancelled tasks and occurrences are kept."""
+
+    keep_failed_count: float = 100_000
+    """How many of them are kept, the newest ones."""
+
     worker_memory: float = 0
     """The MB that a worker process may use; over them it is replaced. 0 for no limit."""
 
@@ -53,7 +68,7 @@ class Settings:
                 raise SchedulerConfigurationException(
                     f"unknown option {name!r}{hint} Known are: database, {', '.join(known)}"
                 )
-        settings = cls(**config)
+        settings = cls(**{**config, **_periods(config)})
         settings._check()
         return settings
 
@@ -67,6 +82,12 @@ class Settings:
                 raise SchedulerConfigurationException(
                     f"{name} is {getattr(self, name)!r}; it must be a whole number from {least}"
                 )
+        for name in ("keep_finished_count", "keep_failed_count"):
+            value = getattr(self, name)
+            if value != math.inf and (type(value) is not int or value < 0):
+                raise SchedulerConfigurationException(
+                    f"{name} is {value!r}; it must be a whole number from 0, or inf"
+                )
         units = {"sleep_interval": "seconds", "shutdown_timeout": "seconds", "worker_memory": "MB"}
         for name, unit in units.items():
             if not _is_number(getattr(self, name)) or getattr(self, name) < 0:
@@ -78,6 +99,17 @@ class Settings:
             raise SchedulerConfigurationException(
                 f"awol_tasks_check_probability is {probability!r}; it must be between 0 and 1"
             )
+
+
+def _periods(config: dict[str, Any]) -> dict[str, float]:
+    """Return the settings that may be written as periods, as seconds."""
+    periods = {}
+    for name in config.keys() & {"keep_finished", "keep_failed"}:
+        try:
+            periods[name] = period(config[name])
+        except ValueError as error:
+            raise SchedulerConfigurationException(f"{name} must be a period: {error}") from None
+    return periods
 
 
 def _is_number(value: Any) -> bool:

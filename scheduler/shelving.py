@@ -28,6 +28,7 @@ from scheduler.states import (
     TASK_STATUS_SPOOLED,
     TASK_STATUS_TERMINATED,
 )
+from scheduler.store.broken import forget_broken
 from scheduler.tasks.attempt import Attempt, moment
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.recurring import RecurringTask, unpacked
@@ -60,6 +61,7 @@ class Shelving:
             spool.PAUSE: self._pause,
             spool.RESUME: self._resume,
             spool.RESCHEDULE: self._reschedule,
+            spool.RECLAIM: self.reclaim,
         }
         try:
             act[instruction.op](instruction.obj)
@@ -109,7 +111,9 @@ class Shelving:
         if outcome.shelf is not None and outcome.shelf != TASK_STATUS_NONE:
             self._module.shelve(element, outcome.ended or nowutc(), outcome.shelf)
         if outcome.due is not None and not is_leaving:
-            self._wait_again(task, outcome.due.timestamp())
+            # The task bears the date already: it is not loaded here, nor written again.
+            self._module.getWaitingQueue().enqueue(outcome.due.timestamp(), task)
+            self._perform_postponed(tid)
             return
         self._module.take_postponed(tid)
         if outcome.due is not None:
@@ -144,15 +148,20 @@ class Shelving:
     def put_back(self, claim: Claim) -> None:
         """Put a task that no worker had begun back into the waiting queue."""
         if self._running.claim(claim.tid) == claim:
-            self._wait_again(self._running.remove(claim.tid), claim.since)
+            self._module.wait(self._running.remove(claim.tid), claim.since)
+            self._perform_postponed(claim.tid)
 
-    def reclaim(self) -> None:
-        """Queue what was set aside and can be loaded now."""
-        for obj, _ in self._module.aside():
-            if isinstance(obj, BaseTask) and _is_sound(obj):
-                log.warning("%r was set aside and can be loaded again", obj)
-                self._module.take_back(obj)
-                self._module.queue(obj)
+    def reclaim(self, number: int | None = None) -> None:
+        """Queue what was set aside and can be loaded now; only task *number*, if given."""
+        for aside in self._module.aside():
+            forget_broken(aside.obj)
+        self._module._p_jar.cacheMinimize()  # and with it, who refers to what is forgotten
+        for aside in self._module.aside():
+            task = aside.obj
+            if number in (None, aside.number) and isinstance(task, BaseTask) and _is_sound(task):
+                log.warning("%r was set aside and can be loaded again", task)
+                self._module.take_back(task)
+                self._module.queue(task)
 
     def _fence(self, task: BaseTask, lost: Lost, max_tries: int) -> None:
         now = nowutc()
@@ -209,12 +218,16 @@ class Shelving:
         if not task.isPaused():
             self._move_to(task, date.timestamp())
 
-    def _pause(self, task: BaseTask) -> None:
-        if self._waits(task, spool.PAUSE, task):
+    def _pause(self, task: BaseTask | None) -> None:
+        if task is None:
+            self._module.is_paused = True
+        elif self._waits(task, spool.PAUSE, task):
             self._move_to(task, NEVER_DUE)
 
-    def _resume(self, task: BaseTask) -> None:
-        if self._waits(task, spool.RESUME, task) and task.isPaused():
+    def _resume(self, task: BaseTask | None) -> None:
+        if task is None:
+            self._module.is_paused = False
+        elif self._waits(task, spool.RESUME, task) and task.isPaused():
             self._module.getWaitingQueue().dequeue(task._queued_for, task)
             self._module.queue(task)
 
@@ -244,9 +257,8 @@ class Shelving:
         self._module.getWaitingQueue().dequeue(task._queued_for, task)
         self._module.wait(task, due)
 
-    def _wait_again(self, task: BaseTask, due: float) -> None:
-        self._module.wait(task, due)
-        for op, obj in self._module.take_postponed(task.getId() or 0):
+    def _perform_postponed(self, tid: int) -> None:
+        for op, obj in self._module.take_postponed(tid):
             self.perform(Instruction(op, obj))
 
     def _cancel(self, task: BaseTask) -> None:
@@ -269,9 +281,9 @@ class Shelving:
         if outcome.shelf is None or outcome.unloadable:
             return None
         task = self._running.task(outcome.claim.tid)
-        # Asked of the class: a task that ends itself need not be loaded for that.
-        is_itself = type(task)._ended_element is BaseTask._ended_element
-        return task if is_itself else task._ended_element()
+        if outcome.element is None:
+            return task._ended_element()
+        return task if outcome.element == task._p_oid else self._module._p_jar.get(outcome.element)
 
     def _catch_up(self, task: BaseTask) -> None:
         due, _ = self._fresh.pop(task._p_oid, (None, None))

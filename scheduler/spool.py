@@ -20,8 +20,9 @@ CANCEL = "cancel"
 PAUSE = "pause"
 RESUME = "resume"
 RESCHEDULE = "reschedule"
+RECLAIM = "reclaim"
 SHUTDOWN = "shutdown"
-OPERATIONS = frozenset({ADD, DELETE, CHANGE, CANCEL, PAUSE, RESUME, RESCHEDULE, SHUTDOWN})
+OPERATIONS = frozenset({ADD, DELETE, CHANGE, CANCEL, PAUSE, RESUME, RESCHEDULE, RECLAIM, SHUTDOWN})
 
 
 class Instruction(NamedTuple):

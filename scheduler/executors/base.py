@@ -72,6 +72,9 @@ class Executor(Protocol):
     def stop(self, claim: Claim) -> None:
         """End the run on *claim*, which is no longer in force, if it goes on."""
 
+    def workers(self) -> list[tuple[str, Claim | None]]:
+        """Return the workers by name, each with the claim it is at, or was last."""
+
     def is_busy(self) -> bool:
         """Say whether claims are with it whose outcomes were not collected."""
 

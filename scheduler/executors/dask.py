@@ -88,6 +88,17 @@ class DaskExecutor:
         """Restart the cluster's worker that works on *claim*; what else it held is run again."""
         self._end(Lost(claim, TASK_STATUS_ABORTED, "cancelled"))
 
+    def workers(self) -> list[tuple[str, Claim | None]]:
+        """Return the cluster's workers by address, each with the first claim it is to run."""
+        with self._lock:
+            claims = {future.key: part[0] for future, part in self._futures.items()}
+        try:
+            work = self._client.processing().items()
+        except Exception as error:  # noqa: BLE001 (the cluster may be away)
+            log.info("the cluster does not say what it is at: %r", error)
+            return []
+        return [(address, claims.get(keys[0]) if keys else None) for address, keys in work]
+
     def is_busy(self) -> bool:
         """Say whether claims are out whose outcomes were not collected."""
         return self._outstanding > 0

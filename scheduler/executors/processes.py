@@ -95,6 +95,13 @@ class ProcessExecutor:
                 if claim.number in worker.held:
                     worker.kill(Lost(claim, TASK_STATUS_ABORTED, "cancelled"))
 
+    def workers(self) -> list[tuple[str, Claim | None]]:
+        """Return the workers by name and process id, each with the first claim it holds."""
+        with self._lock:
+            return [
+                (each.signature, next(iter(each.held.values()), None)) for each in self._workers
+            ]
+
     def is_busy(self) -> bool:
         """Say whether claims are out whose outcomes were not collected."""
         return self._outstanding > 0
@@ -262,6 +269,11 @@ class _Worker:
         """Note that the process is done with *claims*."""
         for claim in claims:
             self.held.pop(claim.number, None)
+
+    @property
+    def signature(self) -> str:
+        """The name under which it signs its attempts."""
+        return f"{self.name}/{self._process.pid}"
 
     def silence(self) -> float:
         """Return the seconds since it was last heard of."""

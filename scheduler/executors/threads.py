@@ -67,6 +67,10 @@ class ThreadExecutor:
             if run is not None and run.claim == claim:
                 self._abandon(seat, Lost(claim, TASK_STATUS_ABORTED, "cancelled"))
 
+    def workers(self) -> list[tuple[str, Claim | None]]:
+        """Return the threads by name, each with the claim that it works on, or did last."""
+        return [(seat.name, seat.claim) for seat in self._seats]
+
     def is_busy(self) -> bool:
         """Say whether claims are out whose outcomes were not collected."""
         return self._outstanding > 0
@@ -97,8 +101,7 @@ class ThreadExecutor:
         self._results.report([], Lost.all_of(held, verdict))
 
     def _work(self, seat: _Seat) -> None:
-        name = f"thread-{seat.number}/{os.getpid()}"
-        runner = Runner(self._database, self._settings.task_max_tries, name, seat.hear)
+        runner = Runner(self._database, self._settings.task_max_tries, seat.name, seat.hear)
         seat.runner = runner
         try:
             while not seat.abandoned.is_set() and (claim := self._line.wait()) is not None:
@@ -130,6 +133,7 @@ class _Seat:
 
     def __init__(self, number: int, results: Results) -> None:
         self.number = number
+        self.name = f"thread-{number}/{os.getpid()}"
         self._results = results
         self.watch = Watch()
         self.abandoned = threading.Event()
@@ -138,6 +142,11 @@ class _Seat:
     def run(self) -> Run | None:
         """The run that goes on."""
         return None if self.runner is None else self.runner.now
+
+    @property
+    def claim(self) -> Claim | None:
+        """The claim of the run that goes on, or went on last."""
+        return None if self.run is None else self.run.claim
 
     def held(self) -> list[Claim]:
         """Return the claims that its present group is made of."""

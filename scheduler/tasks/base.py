@@ -15,6 +15,7 @@ from ZODB.utils import u64
 from scheduler import states
 from scheduler.clock import nowutc
 from scheduler.errors import TaskInconsistentStatusException, TaskStillRunningException
+from scheduler.keep import Keep
 from scheduler.queue import NEVER_DUE
 from scheduler.retry import Retry
 from scheduler.run import current_run
@@ -84,6 +85,12 @@ class BaseTask(TimedEvent):
 
     uniqueReplaces: ClassVar[bool] = False
     """Whether a task takes the place of the waiting one with its key, else is turned away."""
+
+    keepFinished: ClassVar[Keep | None] = None
+    """How long and how many finished ones of this class are kept; None for the settings' limit."""
+
+    keepFailed: ClassVar[Keep | None] = None
+    """The same for those that failed, were terminated or cancelled."""
 
     alone: ClassVar[bool] = False
     """Whether each run has a transaction of its own, where short ones would share one."""
@@ -269,12 +276,13 @@ class BaseTask(TimedEvent):
         """Record a try that failed; the next one is due at *until* (since 1970)."""
         self._record(attempt)
         self._tries = attempt.number
-        self._retry_on = until
+        self._retry_on = self._queued_for = until
 
     def _delay(self, attempt: Attempt, until: float) -> None:
         """Record a run that did not count as a try; the next one is due at *until*."""
         self._record(attempt)
-        self._ended, self._retry_on = None, until
+        self._ended = None
+        self._retry_on = self._queued_for = until
 
     def _expire(self, now: datetime, why: str) -> None:
         """Record that there is no time left at which the task might run."""

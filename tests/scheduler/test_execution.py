@@ -245,8 +245,8 @@ def test_a_task_without_class_is_set_aside_and_taken_back_with_its_class(tmp_pat
     with running(database, multitask_mode=mode):
         view.enqueue(Count(nowutc()))
         view.until_counts(finished=1, failed=1)
-    ((_, reason),) = SchedulerModule.getDBInstance(view.connection).aside()
-    assert "Passing" in reason
+    (aside,) = SchedulerModule.getDBInstance(view.connection).aside()
+    assert "Passing" in aside.reason
     view.close()
     database.close()
 
@@ -260,6 +260,35 @@ def test_a_task_without_class_is_set_aside_and_taken_back_with_its_class(tmp_pat
         assert view.root["count"] == 2
     finally:
         sys.path.remove(str(tmp_path))
+        sys.modules.pop("passing_tasks", None)
+        view.close()
+        database.close()
+
+
+@pytest.mark.parametrize("mode", ["threads", "processes"])
+def test_a_task_without_class_is_taken_back_when_asked_once_its_class_is_there(
+    tmp_path, mode, monkeypatch
+):
+    uri = f"file://{tmp_path}/data.fs"
+    (tmp_path / "passing_tasks.py").write_text(PASSING)
+    output_of(ENQUEUE, uri, tmp_path)
+    take_away(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    database = open_database(uri)
+    view = View(database, transaction.TransactionManager())
+    try:
+        with running(database, multitask_mode=mode):
+            view.until_counts(failed=1)
+            view.client.reclaim()
+            view.commit()
+            view.until(lambda: not view.client.getSpool())
+            assert view.counts() == {"failed": 1}
+
+            give_back(tmp_path)
+            view.client.reclaim()
+            view.commit()
+            view.until_counts(finished=1)
+    finally:
         sys.modules.pop("passing_tasks", None)
         view.close()
         database.close()

@@ -1,0 +1,49 @@
+"""The staff: which workers there are, and what each is at, noted for everybody to see."""
+
+from __future__ import annotations
+
+import time
+
+from ZODB import DB
+from ZODB.Connection import Connection
+
+from scheduler.clock import nowutc
+from scheduler.executors import Executor
+from scheduler.office import Post, office_of
+from scheduler.running import Claim
+from scheduler.store import transact
+
+NOTE_SECONDS = 1.0
+# What a worker is done with sooner is not worth a note.
+LONG_SECONDS = 1.0
+
+
+class Staff:
+    """Notes in the office who is at work; at most once a second, and only what has changed."""
+
+    def __init__(self, database: DB, executor: Executor) -> None:
+        self._database = database
+        self._executor = executor
+        self._posts: tuple[Post, ...] = ()
+        self._next = 0.0
+
+    def note(self) -> None:
+        """Note who is at work, if it is time for that."""
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + NOTE_SECONDS
+        before = nowutc().timestamp() - LONG_SECONDS
+        posts = tuple(_post(*pair, before) for pair in self._executor.workers())
+        if posts != self._posts:
+            transact(self._database, lambda own: _enter(own, posts), note="scheduler: staff")
+            self._posts = posts
+
+
+def _post(worker: str, claim: Claim | None, before: float) -> Post:
+    if claim is None or claim.since > before:
+        return Post(worker)
+    return Post(worker, claim.tid, claim.number)
+
+
+def _enter(connection: Connection, posts: tuple[Post, ...]) -> None:
+    office_of(connection).workers = posts

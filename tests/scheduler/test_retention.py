@@ -1,0 +1,263 @@
+"""What has ended is kept for a time, by age and number, and then forgotten."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+
+import pytest
+import transaction
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scheduler import (
+    TASK_STATUS_FAILED,
+    TASK_STATUS_FINISHED,
+    TASK_STATUS_NONE,
+    Client,
+    SchedulerModule,
+    nowutc,
+)
+from scheduler.errors import SchedulerConfigurationException
+from scheduler.keep import Keep
+from scheduler.period import UNITS, period
+from scheduler.retention import STEP, Retention
+from scheduler.settings import Settings
+from scheduler.tasks import IntervalTask, OneShotTask
+from scheduler.tasks.attempt import Attempt
+from tests.scheduler.harness import running
+from tests.scheduler.sample_tasks import Noop
+
+DAY = 86400
+
+
+class Kept(OneShotTask):
+    keepFinished = Keep(count=2)
+    keepFailed = Keep(seconds=DAY)
+
+    def run(self):
+        pass
+
+
+class Once(IntervalTask):
+    keepFinished = Keep(count=0)
+
+    def run(self):
+        self.dontComeBack()
+
+
+class Often(IntervalTask):
+    keepFinished = Keep(count=3)
+
+    def run(self):
+        pass
+
+
+@pytest.fixture
+def module(view):
+    return SchedulerModule.getDBInstance(view.connection)
+
+
+@pytest.fixture
+def end(view, module):
+    """Put tasks on the shelf of *state* as if they had ended so many days ago."""
+
+    def ended(*ages, kind=Noop, state=TASK_STATUS_FINISHED):
+        tasks = []
+        for days in ages:
+            task = kind(nowutc())
+            view.connection.add(task)
+            moment = nowutc() - timedelta(days=days)
+            task._abort(Attempt(1, moment, moment, state))
+            task._status = state
+            module.shelve(task, moment, state)
+            tasks.append(task)
+        view.commit()
+        return tasks
+
+    return ended
+
+
+@pytest.fixture
+def sweep(view, database):
+    """Sweep through both indexes, with these settings; return in how many steps it was done."""
+
+    def swept(**config):
+        retention = Retention(database, Settings.of(config))
+        retention.step()
+        number = 1
+        while retention.rest() < 1:
+            retention._next = 0
+            retention.step()
+            number += 1
+        view.refresh()
+        return number
+
+    return swept
+
+
+def ids(index):
+    return [element.getId() for element in index]
+
+
+def test_what_is_too_old_goes_and_what_is_not_stays(module, end, sweep):
+    old, young = end(31, 29)
+    sweep(keep_finished="30d")
+    assert ids(module.getFinishedIndex()) == [young.getId()]
+    assert len(module.getFinishedIndex()) == 1
+    assert young.getStatus() == TASK_STATUS_FINISHED
+    assert old.getStatus() == TASK_STATUS_NONE
+
+
+def test_of_too_many_the_oldest_go(module, end, sweep):
+    tasks = end(5, 4, 3, 2, 1)
+    sweep(keep_finished_count=2)
+    assert ids(module.getFinishedIndex()) == [task.getId() for task in tasks[-2:]]
+
+
+def test_failed_tasks_have_limits_of_their_own(module, end, sweep):
+    old, young = end(31, 29, state=TASK_STATUS_FAILED)
+    end(31)
+    sweep(keep_finished="1d", keep_failed="30d")
+    assert ids(module.getFailedIndex()) == [young.getId()]
+    assert not list(module.getFinishedIndex())
+    assert old.getStatus() == TASK_STATUS_NONE
+
+
+def test_a_class_may_say_for_itself_how_much_is_kept(module, end, sweep):
+    others = end(6, 5)
+    tasks = end(40, 3, 2, kind=Kept)
+    failed = end(1.5, 0.5, kind=Kept, state=TASK_STATUS_FAILED)
+    sweep(keep_finished_count=2)
+    kept = [task.getId() for task in (*others, *tasks[1:])]
+    assert ids(module.getFinishedIndex()) == kept
+    assert ids(module.getFailedIndex()) == [failed[1].getId()]
+
+
+def test_a_task_that_went_is_known_only_to_those_who_refer_to_it(view, end, sweep):
+    (task,) = end(40)
+    view.root["mine"] = task
+    view.commit()
+    sweep()
+    with pytest.raises(KeyError):
+        view.client.getTask(task.getId())
+    assert view.root["mine"].getStatus() == TASK_STATUS_NONE
+    assert len(view.root["mine"].getAttempts()) == 1
+    view.enqueue(view.root["mine"])
+
+
+def test_many_go_in_small_steps(database, module, end, sweep):
+    end(*(100 + number / 1000 for number in range(2 * STEP + 10)))
+    assert sweep() == 4
+    assert len(module.getFinishedIndex()) == 0
+    sizes = [len(list(one)) for one in database.storage.iterator()][-3:]
+    assert max(sizes) <= STEP + 100
+
+
+def test_those_that_ended_at_the_same_moment_are_counted_each(view, module, database, sweep):
+    moment = nowutc() - timedelta(days=1)
+    for _ in range(STEP + 5):
+        task = Noop(moment)
+        view.connection.add(task)
+        task._abort(Attempt(1, moment, moment, TASK_STATUS_FINISHED))
+        module.shelve(task, moment, TASK_STATUS_FINISHED)
+    view.commit()
+    sweep(keep_finished_count=3)
+    assert len(module.getFinishedIndex()) == len(list(module.getFinishedIndex())) == 3
+
+
+def test_occurrences_go_and_their_task_goes_on(view, database, module, sweep):
+    task = Often(0.05)
+    view.enqueue(task)
+    with running(database):
+        view.until(lambda: view.counts().get("finished", 0) >= 6)
+    sweep()
+    assert len(list(module.getFinishedIndex())) == 3
+    assert len(task.getOccurrences()) >= 6
+    assert view.client.getTask(task.getId()) is task
+
+
+def test_a_task_that_does_not_come_back_goes_with_its_last_occurrence(view, database, module):
+    task = Once(1)
+    view.enqueue(task)
+    with running(database):
+        view.until(lambda: task.getEndedOn() is not None and not view.counts().get("running"))
+    with running(database):
+        view.until(lambda: task.getStatus() == TASK_STATUS_NONE)
+    with pytest.raises(KeyError):
+        view.client.getTask(task.getId())
+
+
+def test_the_scheduler_sweeps_by_itself(view, database, module, end):
+    end(40, 39, 1)
+    with running(database):
+        view.until_counts(finished=1)
+
+
+def test_a_task_whose_state_cannot_be_loaded_goes_all_the_same(
+    view, database, module, end, sweep, monkeypatch
+):
+    end(40, 39)
+
+    def refuse(self, state):
+        raise ValueError("no such state")
+
+    monkeypatch.setattr(Noop, "__setstate__", refuse)
+    view.connection.cacheMinimize()
+    view.refresh()
+    sweep()
+    assert len(module.getFinishedIndex()) == 0
+
+
+def test_a_task_is_started_again_that_goes_meanwhile(view, database, end, sweep):
+    (task,) = end(40, state=TASK_STATUS_FAILED)
+    view.client.startFailedTask(task)
+    view.commit()
+    sweep(keep_failed="1d")
+    with running(database):
+        view.until_counts(finished=1)
+
+
+@given(st.floats(0, 1e6), st.sampled_from(sorted(UNITS)))
+def test_a_period_is_read_in_each_unit(number, unit):
+    text = f"{number:.3f}{unit}"
+    assert period(text) == float(f"{number:.3f}") * UNITS[unit]
+
+
+def test_a_period_may_be_a_number_or_have_no_end():
+    assert period(90) == 90
+    assert period("forever") == math.inf
+
+
+@pytest.mark.parametrize("value", ["", "d", "30", "-1d", "1 d", "1y", -1, True, None, math.nan])
+def test_what_is_no_period_is_refused(value):
+    with pytest.raises(ValueError, match="is no period"):
+        period(value)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("keep_finished", "a while"),
+        ("keep_failed", -1),
+        ("keep_finished_count", 1.5),
+        ("keep_failed_count", "many"),
+    ],
+)
+def test_a_limit_of_no_use_is_named(option, value):
+    with pytest.raises(SchedulerConfigurationException, match=rf"{option} .*must be"):
+        Settings.of({option: value})
+
+
+def test_clients_of_other_transactions_do_not_stop_a_sweep(view, database, open_view, end):
+    (task,) = end(40)
+    other = open_view()
+    mine = other.connection.get(task._p_oid)
+    mine.note = "touched"
+    Retention(database, Settings()).step()
+    with pytest.raises(transaction.interfaces.TransientError):
+        other.commit()
+    other.manager.abort()
+    view.refresh()
+    with pytest.raises(KeyError):
+        Client(view.connection).getTask(task.getId())

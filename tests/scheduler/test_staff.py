@@ -1,0 +1,46 @@
+"""Who is at work is noted in the office; a paused scheduler starts nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from scheduler import nowutc
+from scheduler.office import office_of
+from tests.scheduler.harness import running
+from tests.scheduler.sample_tasks import Count, Wait
+
+
+@pytest.mark.parametrize("mode", ["threads", "processes"])
+def test_it_is_seen_which_worker_runs_a_long_task(view, database, tmp_path, mode):
+    go = tmp_path / "go"
+    with running(database, multitask_mode=mode, workers=2):
+        view.until(lambda: len(office_of(view.connection).workers) == 2)
+        task = view.enqueue(Wait(nowutc(), str(go)))
+
+        def posts():
+            return [post for post in office_of(view.connection).workers if post.tid]
+
+        (post,) = view.until(posts)
+        assert post.tid == task.getId()
+        go.touch()
+        view.until_counts(finished=1)
+    assert task.getAttempts()[0].worker == post.worker
+    view.refresh()
+    assert office_of(view.connection).workers == ()
+
+
+def test_a_paused_scheduler_starts_nothing_and_goes_on_when_resumed(view, database):
+    with running(database):
+        view.client.pause()
+        view.commit()
+        view.until(view.client.isPaused)
+        view.enqueue(Count(nowutc()))
+        view.until_counts(waiting=1)
+    with running(database):
+        view.enqueue(Count(nowutc()))
+        view.until_counts(waiting=2)  # over the restart, too
+        assert "count" not in view.root
+        view.client.resume()
+        view.commit()
+        view.until_counts(finished=2)
+    assert view.root["count"] == 2

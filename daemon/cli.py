@@ -1,4 +1,4 @@
-"""`indico_scheduler`: start and stop the daemon, and look at what it does (reference 3.7)."""
+"""`indico_scheduler`: runs the daemon, shows what it does, and directs it (reference 3.7)."""
 
 from __future__ import annotations
 
@@ -7,218 +7,60 @@ import dataclasses
 import logging
 import os
 import sys
-import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
 
-import transaction
 from ZEO.Exceptions import ClientDisconnected
-from ZODB.Connection import Connection
 
-from daemon import background, demo
-from daemon.config import LEVELS, Config, Log, level_number
+from daemon import background, control, orders, show
+from daemon.config import LEVELS, Config, Log
 from daemon.errors import DaemonException, Refusal
-from daemon.process import log_to, stop_on_signals, wait_for
-from daemon.service import Service
+from daemon.listing import STATES
 from export.errors import ExportException
 from livesync.errors import LiveSyncException
-from scheduler import TASK_STATUS_RUNNING, Client, SchedulerModule
+from scheduler import nowutc
 from scheduler.errors import SchedulerException
-from scheduler.office import office_of
-from scheduler.states import status as letters
-from scheduler.store import connect, default_uri
+from scheduler.period import period
+from scheduler.store import default_uri
 
-DEATH_SECONDS = 60.0
-POLL_SECONDS = 0.1
-ALIVE, NOT_RUNNING, ELSEWHERE, REFUSED = 0, 1, 2, 255
+FAILED, UNKNOWN, REFUSED = 1, 4, 255
+ROWS = 50
+
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 SOLVED = (DaemonException, ExportException, LiveSyncException, SchedulerException)
+
+Command = Callable[[argparse.Namespace, Config], int]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that *arguments* (those of the process for None) say; return the exit status.
 
-    1 for a failure, told in one line on stderr; 255 for a refusal; argparse ends with 2 on
-    wrong usage.
+    1 for a failure, told in one line on stderr, 4 for a `check` that cannot tell; 255 for a
+    refusal; argparse ends with 2 on wrong usage.
     """
     options = _parser().parse_args(arguments)
-    report = background.Report(getattr(options, "report", None))
+    options.report = background.Report(options.report)
+    logging.basicConfig(level=logging.ERROR)  # a command says itself what there is to say
+    failed = UNKNOWN if options.command is control.check else FAILED
     try:
-        command: Callable[[argparse.Namespace, Config, background.Report], int] = options.command
-        return command(options, _config(options), report)
+        command: Command = options.command
+        return command(options, _config(options))
     except Refusal as refusal:
         print(refusal)
         return REFUSED
     except SOLVED as error:
-        report.failed(str(error))
+        options.report.failed(str(error))
         print(f"indico_scheduler: {error}", file=sys.stderr)
-        return 1
+        return failed
     except ClientDisconnected:
         print("indico_scheduler: the database went away: try again when it is up", file=sys.stderr)
-        return 1
+        return failed
     except BrokenPipeError:
         # Whoever read this has had enough: what is still buffered goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-
-
-def start(options: argparse.Namespace, config: Config, report: background.Report) -> int:
-    """Run the daemon: here, or in the background, and then return when it is up."""
-    if not options.standalone:
-        _refuse_second(options, config)
-        pid, url = background.start(_repeated(options))
-        print(f"{pid}\n{url}")
-        return 0
-    log_to(config.log.file if report.is_wanted() else None, level_number(config.log.level))
-    with stop_on_signals() as stop, Service(config, stop) as service:
-        report.up(service.web.url)
-        wait_for(stop)
-    return 1 if service.failure is not None else 0
-
-
-def stop(options: argparse.Namespace, config: Config, report: background.Report) -> int:
-    """Tell the scheduler to shut down, and wait until it has."""
-    print("Waiting for death confirmation... ", end="", flush=True)
-    with connect(config.database or None) as connection:
-        if not _status(connection)["state"] and not options.force:
-            print()
-            raise Refusal("The daemon doesn't seem to be running (consider -f?)")
-        hostname, pid = office_of(connection).hostname, office_of(connection).pid
-        Client(connection).shutdown("Daemon script")
-        transaction.commit()
-        deadline = time.monotonic() + DEATH_SECONDS
-        while time.monotonic() < deadline:
-            if _is_over(connection) or background.is_gone(hostname, pid):
-                print("DONE!")
-                return 0
-            time.sleep(POLL_SECONDS)
-    print("FAILED!")
-    return 1
-
-
-def check(options: argparse.Namespace, config: Config, report: background.Report) -> int:
-    """Say whether the daemon lives: 0 if it does, 1 if not, 2 if that is seen elsewhere only."""
-    say: Callable[[str], None] = _say_nothing if options.quiet else _say
-    with connect(config.database or None) as connection:
-        office = office_of(connection)
-        entered, alive = office.pid is not None, office.is_taken()
-        say(f"Database status: running={entered}, host={office.hostname}, pid={office.pid}")
-        if entered and not background.is_here(office.hostname):
-            say("The daemon is entered as running on another machine")
-            return ELSEWHERE
-        say(f"Process status:  running={alive}")
-        if alive:
-            print(office.pid)
-            return ALIVE
-        if entered and office.token is not None:
-            say("Marking dead scheduler as not running")
-            office.leave(office.token)
-            transaction.commit()
-        return NOT_RUNNING
-
-
-def show(options: argparse.Namespace, config: Config, report: background.Report) -> int:
-    """Print the status, the spool, or the tasks."""
-    views = {"status": _show_status, "spool": _show_spool, "tasks": _show_tasks}
-    with connect(config.database or None) as connection:
-        views[options.what](connection)
-    return 0
-
-
-def clear_spool(options: argparse.Namespace, config: Config, report: background.Report) -> int:
-    """Drop the instructions that were not taken up yet."""
-    with connect(config.database or None) as connection:
-        number = Client(connection).clearSpool()
-        transaction.commit()
-    print(f"{number} operations removed")
-    return 0
-
-
-def run(options: argparse.Namespace, config: Config, report: background.Report) -> int:
-    """Run a task's work here and commit; its state stays as it is."""
-    log_to(None, level_number(config.log.level))
-    with connect(config.database or None) as connection:
-        try:
-            task = Client(connection).getTask(options.task_id)
-        except KeyError:
-            raise DaemonException(
-                f"there is no task {options.task_id}: see 'indico_scheduler show tasks'"
-            ) from None
-        if task.getStatus() == TASK_STATUS_RUNNING and not options.force:
-            raise Refusal(f"{task!r} is being run by the daemon (consider -f?)")
-        try:
-            task.run()
-            transaction.commit()
-        except (Exception, SystemExit) as error:
-            logging.getLogger(__name__).exception("%r failed", task)
-            raise DaemonException(
-                f"{task!r} failed, nothing is changed: {type(error).__name__}: {error}"
-            ) from error
-    return 0
-
-
-def run_demo(options: argparse.Namespace, config: Config, report: background.Report) -> int:
-    """Show everything at work on sample data."""
-    return demo.run(config)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)
-
-
-def _say_nothing(line: str) -> None:
-    pass
-
-
-def _status(connection: Connection) -> dict[str, object]:
-    return SchedulerModule.getDBInstance(connection).getStatus()
-
-
-def _show_status(connection: Connection) -> None:
-    status = _status(connection)
-    if status["state"]:
-        where = f"on {status['hostname']} with pid {status['pid']}"
-        print(f"Scheduler is currently running {where}")
-    else:
-        print("Scheduler is currently NOT running")
-    print(f"\nSpooled commands: {status['spooled']}\n\nTasks:")
-    for name in ("waiting", "running", "failed", "finished"):
-        print(f"  - {name.capitalize() + ':':<9} {status[name]}")
-
-
-def _show_spool(connection: Connection) -> None:
-    for operation, obj in Client(connection).getSpool():
-        print(f"{operation} {obj}" if operation in {"add", "del"} else operation)
-
-
-def _show_tasks(connection: Connection) -> None:
-    index = SchedulerModule.getDBInstance(connection).getTaskIndex()
-    for number, task in sorted(index.items()):
-        due = task.getDueOn()
-        date = "-" if due is None else f"{due:%Y-%m-%d %H:%M:%S}"
-        print(f"{number} {letters(task.getStatus())} {date} {type(task).__name__}")
-
-
-def _is_over(connection: Connection) -> bool:
-    try:
-        connection.sync()
-        return not _status(connection)["state"]
-    except ClientDisconnected:
-        return False  # the database may have gone with the process: that tells
-
-
-def _refuse_second(options: argparse.Namespace, config: Config) -> None:
-    with connect(config.database or None) as connection:
-        if _status(connection)["state"] and not options.force:
-            raise Refusal("The daemon seems to be already running (consider -f?)")
-
-
-def _repeated(options: argparse.Namespace) -> list[str]:
-    """Return the arguments that give the daemon in the background the same options."""
-    arguments = ["start", "--standalone"]
-    for name in ("config", "database", "log"):
-        if getattr(options, name, None) is not None:
-            arguments += [f"--{name}", getattr(options, name)]
-    return arguments + (["-p"] if getattr(options, "fork_processes", False) else [])
 
 
 def _config(options: argparse.Namespace) -> Config:
@@ -240,6 +82,35 @@ def _config(options: argparse.Namespace) -> Config:
 
 
 def _parser() -> argparse.ArgumentParser:
+    common = _common()
+    parser = argparse.ArgumentParser(
+        prog="indico_scheduler",
+        description="Start and stop the daemon, look at what it does, and direct it.",
+        parents=[common],
+    )
+    parser.set_defaults(force=False, report=None)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    sub = _add(commands, common, "start", control.start, "start the daemon; print pid and address")
+    sub.add_argument("-s", "--standalone", action="store_true", help="stay in the foreground")
+    sub.add_argument("--log", choices=LEVELS, metavar="LEVEL", help=", ".join(LEVELS))
+    sub.add_argument("--report", type=int, help=argparse.SUPPRESS)
+    _add(commands, common, "stop", control.stop, "stop the daemon, and wait until it has ended")
+    sub = _add(commands, common, "restart", control.restart, "stop it, if it runs, and start it")
+    sub.add_argument("--log", choices=LEVELS, metavar="LEVEL", help=", ".join(LEVELS))
+    sub = _add(commands, common, "check", control.check, "say by the exit status whether it lives")
+    sub.add_argument("-q", "--quiet", action="store_true", help="print nothing but the pid")
+    _add_json(sub)
+    _add_show(commands, common)
+    _add_cmd(commands, common)
+    sub = _add(commands, common, "run", control.run, "run a task here; its state stays as it is")
+    sub.add_argument("task_id", type=int, metavar="ID")
+    sub = _add(commands, common, "demo", control.run_demo, "show everything at work on sample data")
+    sub.add_argument("--port", type=int, help="the port of the front end")
+    return parser
+
+
+def _common() -> argparse.ArgumentParser:
     # These may be said before a command or behind it.
     common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     common.add_argument("--config", metavar="FILE", help="a TOML file with the settings")
@@ -250,40 +121,106 @@ def _parser() -> argparse.ArgumentParser:
         "-p", "--fork-processes", action="store_true", help="run tasks in worker processes"
     )
     common.add_argument(
-        "-f", "--force", action="store_true", help="do it even if the daemon's state speaks against"
+        "-f", "--force", action="store_true", help="do it even if the state speaks against it"
     )
-    parser = argparse.ArgumentParser(
-        prog="indico_scheduler",
-        description="Start and stop the daemon, and look at what it does.",
-        parents=[common],
-    )
-    parser.set_defaults(force=False)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    return common
 
-    def add(name: str, command: Callable[..., int], help: str) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, parents=[common], help=help)
-        sub.set_defaults(command=command)
-        return sub
 
-    sub = add("start", start, "start the daemon; print its pid and address when it is up")
-    sub.add_argument("-s", "--standalone", action="store_true", help="stay in the foreground")
-    sub.add_argument("--log", choices=LEVELS, metavar="LEVEL", help=", ".join(LEVELS))
-    sub.add_argument("--report", type=int, help=argparse.SUPPRESS)
-    add("stop", stop, "stop the daemon, and wait until it has ended")
-    sub = add("check", check, "say whether the daemon lives, by the exit status too")
-    sub.add_argument("-q", "--quiet", action="store_true", help="print nothing but the pid")
-    sub = add("show", show, "print the status, the spool, or the tasks")
-    sub.add_argument("what", choices=("status", "spool", "tasks"))
-    sub = commands.add_parser("cmd", help="do something to the queues")
-    sub = sub.add_subparsers(required=True, metavar="COMMAND").add_parser(
-        "clear_spool", parents=[common], help="drop the instructions not taken up yet"
+def _add_show(commands: Subparsers, common: argparse.ArgumentParser) -> None:
+    views = commands.add_parser("show", help="print what there is").add_subparsers(
+        required=True, metavar="WHAT"
     )
-    sub.set_defaults(command=clear_spool)
-    sub = add("run", run, "run a task here and now; its state stays as it is")
-    sub.add_argument("task_id", type=int, metavar="ID")
-    sub = add("demo", run_demo, "show everything at work on sample data")
-    sub.add_argument("--port", type=int, help="the port of the front end")
-    return parser
+    texts: dict[str, tuple[Command, str]] = {
+        "status": (show.status, "whether it runs, and how many tasks stand where"),
+        "spool": (show.spool, "the instructions not taken up yet"),
+        "tasks": (show.tasks, "the tasks, shelf by shelf"),
+        "task": (show.task, "everything that is known of a task"),
+        "failed": (show.failed, "what failed or cannot be loaded, newest first"),
+        "workers": (show.workers, "the workers, and what each is at"),
+    }
+    subs = {name: _add(views, common, name, *text) for name, text in texts.items()}
+    for sub in subs.values():
+        _add_json(sub)
+    subs["task"].add_argument("task_id", type=int, metavar="ID")
+    subs["tasks"].add_argument("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
+    subs["failed"].set_defaults(state=None)
+    for name in ("tasks", "failed"):
+        _add_class(subs[name])
+        subs[name].add_argument(
+            "--limit", type=_count, default=ROWS, metavar="N", help=f"default: {ROWS}"
+        )
+        subs[name].add_argument(
+            "--offset", type=_count, default=0, metavar="N", help="pass over so many"
+        )
+
+
+def _add_cmd(commands: Subparsers, common: argparse.ArgumentParser) -> None:
+    verbs = commands.add_parser("cmd", help="direct the scheduler").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    texts: dict[str, tuple[Command, str]] = {
+        "clear_spool": (orders.clear_spool, "drop the instructions not taken up yet"),
+        "retry": (orders.retry, "start failed tasks again, and load quarantined ones"),
+        "cancel": (orders.cancel, "cancel waiting and running tasks"),
+        "pause": (orders.pause, "let tasks wait until they are resumed; without ID, all"),
+        "resume": (orders.resume, "let paused tasks go on; without ID, the scheduler"),
+    }
+    subs = {name: _add(verbs, common, name, *text) for name, text in texts.items()}
+    for sub in subs.values():
+        _add_json(sub)
+    subs["cancel"].add_argument("task_ids", type=int, nargs="+", metavar="ID")
+    for name in ("pause", "resume"):
+        subs[name].add_argument("task_ids", type=int, nargs="*", metavar="ID")
+    which = subs["retry"].add_mutually_exclusive_group(required=True)
+    which.add_argument("task_ids", type=int, nargs="*", default=[], metavar="ID")
+    which.add_argument("--all", action="store_true", help="all but the cancelled ones")
+    _add_class(subs["retry"])
+    subs["retry"].add_argument(
+        "--since",
+        type=_moment,
+        metavar="WHEN",
+        help="only what ended since then: an ISO date (UTC) or a period, such as 2d",
+    )
+
+
+def _add(
+    commands: Subparsers,
+    common: argparse.ArgumentParser,
+    name: str,
+    command: Command,
+    text: str,
+) -> argparse.ArgumentParser:
+    sub = commands.add_parser(name, parents=[common], help=text)
+    sub.set_defaults(command=command)
+    return sub
+
+
+def _add_json(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def _add_class(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--class", dest="kind", metavar="NAME", help="only tasks of this class")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0")
+    return int(text)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return nowutc() - timedelta(seconds=period(text))
+    except (ValueError, OverflowError):
+        pass
+    try:
+        date = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a date such as 2026-11-20 nor a period such as 2d"
+        ) from None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ def test_the_spool_is_shown_and_cleared(command, stored):
     number = stored(SampleOneShotTask(nowutc()))
     shown = command("show", "spool")
     assert shown.stdout == f"add [SampleOneShotTask:{number}|SP]\n"
-    assert f"{number} SP" in command("show", "tasks").stdout
+    assert f"{number}    spooled" in command("show", "tasks").stdout
     assert command("cmd", "clear_spool").stdout == "1 operations removed\n"
     assert command("show", "spool").stdout == ""
 

@@ -1,0 +1,168 @@
+"""`indico_scheduler start`, `stop`, `restart`, `check`, `run`, `demo`: the process itself."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Callable
+
+import transaction
+from ZEO.Exceptions import ClientDisconnected
+from ZODB.Connection import Connection
+
+from daemon import background, demo
+from daemon.card import find_task
+from daemon.config import Config, level_number
+from daemon.errors import DaemonException, Refusal
+from daemon.output import as_json
+from daemon.process import log_to, stop_on_signals, wait_for
+from daemon.service import Service
+from scheduler import TASK_STATUS_RUNNING, Client
+from scheduler.office import office_of
+from scheduler.store import connect
+
+DEATH_SECONDS = 30.0
+POLL_SECONDS = 0.1
+# What `check` ends with; where it cannot tell, since the database does not answer, it is 4.
+ALIVE, NOT_RUNNING, ELSEWHERE = 0, 1, 2
+
+
+def start(options: argparse.Namespace, config: Config) -> int:
+    """Run the daemon: here, or in the background, and then return when it is up."""
+    if not options.standalone:
+        _refuse_second(options, config)
+        return _start_in_background(options)
+    report: background.Report = options.report
+    log_to(config.log.file if report.is_wanted() else None, level_number(config.log.level))
+    with stop_on_signals() as stop, Service(config, stop) as service:
+        report.up(service.web.url)
+        wait_for(stop)
+    return 1 if service.failure is not None else 0
+
+
+def stop(options: argparse.Namespace, config: Config) -> int:
+    """Tell the scheduler to shut down, and wait until its process has ended."""
+    with connect(config.database) as connection:
+        if not office_of(connection).is_taken() and not options.force:
+            raise Refusal("The daemon doesn't seem to be running (consider -f?)")
+    return _stop(config)
+
+
+def restart(options: argparse.Namespace, config: Config) -> int:
+    """Stop the daemon if it runs, then start it in the background."""
+    with connect(config.database) as connection:
+        office = office_of(connection)
+        is_taken, hostname, pid = office.is_taken(), office.hostname, office.pid
+    if is_taken and not background.is_here(hostname) and not options.force:
+        raise Refusal(f"The daemon is running on another machine ({hostname}) (consider -f?)")
+    if is_taken and _stop(config) != 0:
+        return 1
+    # It has left its office; what it serves to others may still be closing.
+    _wait_until(lambda: background.is_gone(hostname, pid), DEATH_SECONDS)
+    return _start_in_background(options)
+
+
+def check(options: argparse.Namespace, config: Config) -> int:
+    """Say whether the daemon lives: 0 if it does, 1 if not, 2 if that is seen elsewhere only."""
+    with connect(config.database) as connection:
+        office = office_of(connection)
+        hostname, pid = office.hostname, office.pid
+        entered, alive = pid is not None, office.is_taken()
+        is_here = not entered or background.is_here(hostname)
+        if entered and not alive and is_here and office.token is not None:
+            office.leave(office.token)
+            transaction.commit()
+    lines = [
+        f"Database status: running={entered}, host={hostname}, pid={pid}",
+        f"Process status:  running={alive}"
+        if is_here
+        else "The daemon is entered as running on another machine",
+    ]
+    if entered and not alive and is_here:
+        lines.append("Marking dead scheduler as not running")
+    if not options.quiet:
+        print("\n".join(lines), file=sys.stderr)
+    if options.json:
+        print(as_json({"running": alive, "here": is_here, "hostname": hostname, "pid": pid}))
+    elif alive and is_here:
+        print(pid)
+    if not is_here:
+        return ELSEWHERE
+    return ALIVE if alive else NOT_RUNNING
+
+
+def run(options: argparse.Namespace, config: Config) -> int:
+    """Run a task's work here and commit; its state stays as it is."""
+    log_to(None, level_number(config.log.level))
+    with connect(config.database) as connection:
+        task = find_task(connection, options.task_id)
+        if task.getStatus() == TASK_STATUS_RUNNING and not options.force:
+            raise Refusal(f"{task!r} is being run by the daemon (consider -f?)")
+        try:
+            task.run()
+            transaction.commit()
+        except (Exception, SystemExit) as error:
+            logging.getLogger(__name__).exception("%r failed", task)
+            raise DaemonException(
+                f"{task!r} failed, nothing is changed: {type(error).__name__}: {error}"
+            ) from error
+    return 0
+
+
+def run_demo(options: argparse.Namespace, config: Config) -> int:
+    """Show everything at work on sample data."""
+    return demo.run(config)
+
+
+def _stop(config: Config) -> int:
+    print("Waiting for death confirmation... ", end="", flush=True)
+    with connect(config.database) as connection:
+        hostname, pid = office_of(connection).hostname, office_of(connection).pid
+        Client(connection).shutdown("Daemon script")
+        transaction.commit()
+        has_ended = _wait_until(
+            lambda: _is_over(connection) or background.is_gone(hostname, pid),
+            config.scheduler.shutdown_timeout + DEATH_SECONDS,
+        )
+    print("DONE!" if has_ended else "FAILED!")
+    return 0 if has_ended else 1
+
+
+def _wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+def _is_over(connection: Connection) -> bool:
+    try:
+        connection.sync()
+        return not office_of(connection).is_taken()
+    except ClientDisconnected:
+        return False  # the database may have gone with the process: that tells
+
+
+def _refuse_second(options: argparse.Namespace, config: Config) -> None:
+    with connect(config.database) as connection:
+        if office_of(connection).is_taken() and not options.force:
+            raise Refusal("The daemon seems to be already running (consider -f?)")
+
+
+def _start_in_background(options: argparse.Namespace) -> int:
+    pid, url = background.start(_repeated(options))
+    print(f"{pid}\n{url}")
+    return 0
+
+
+def _repeated(options: argparse.Namespace) -> list[str]:
+    """Return the arguments that give the daemon in the background the same options."""
+    arguments = ["start", "--standalone"]
+    for name in ("config", "database", "log"):
+        if getattr(options, name, None) is not None:
+            arguments += [f"--{name}", getattr(options, name)]
+    return arguments + (["-p"] if getattr(options, "fork_processes", False) else [])

@@ -1,0 +1,162 @@
+"""Listings: tasks as rows for people and programs, wherever they stand; read as they are shown."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from transaction.interfaces import TransientError
+from ZODB.utils import u64
+
+from scheduler import (
+    TASK_STATUS_ABORTED,
+    TASK_STATUS_FAILED,
+    TASK_STATUS_FINISHED,
+    TASK_STATUS_QUEUED,
+    TASK_STATUS_RUNNING,
+    TASK_STATUS_SPOOLED,
+    TASK_STATUS_TERMINATED,
+    SchedulerModule,
+)
+from scheduler.index import TaskIndex
+from scheduler.queue import NEVER_DUE
+from scheduler.tasks import BaseTask, TaskOccurrence
+
+QUARANTINED = "quarantined"
+WORDS = {
+    TASK_STATUS_RUNNING: "running",
+    TASK_STATUS_SPOOLED: "spooled",
+    TASK_STATUS_QUEUED: "waiting",
+    TASK_STATUS_FAILED: "failed",
+    TASK_STATUS_TERMINATED: "terminated",
+    TASK_STATUS_ABORTED: "aborted",
+    TASK_STATUS_FINISHED: "finished",
+}
+STATES = (*WORDS.values(), "paused", QUARANTINED)
+
+
+class Row(NamedTuple):
+    """One task or occurrence: where it stands, since or until when, and why."""
+
+    id: int
+    occurrence: int | None
+    """The number of the run, for a run of a task that goes on."""
+
+    state: str
+    """One of STATES."""
+
+    date: datetime | None
+    """When it is due, was given to a worker, or ended; None for what has no date."""
+
+    kind: str
+    """The full name of its class."""
+
+    tries: int = 0
+    reason: str = ""
+    """Why it has not finished."""
+
+    @property
+    def name(self) -> str:
+        """The number of the task, and behind a colon that of its run, if it is one."""
+        return str(self.id) if self.occurrence is None else f"{self.id}:{self.occurrence}"
+
+    def is_of(self, kind: str) -> bool:
+        """Say whether *kind* is the name of its class, with or without the module."""
+        return kind in (self.kind, self.kind.rpartition(".")[2])
+
+
+def rows(module: SchedulerModule, state: str | None = None) -> Iterator[Row]:
+    """Yield a row for all that there is; where only *state* is wanted, from its shelf alone."""
+    shelves = (
+        (("running",), _running),
+        (("spooled",), _spooled),
+        (("waiting", "paused"), _waiting),
+        (("failed", "terminated", "aborted"), _failed),
+        ((QUARANTINED,), quarantined),
+        (("finished",), _finished),
+    )
+    for states, read in shelves:
+        if state is None or state in states:
+            yield from (row for row in read(module) if state in (None, row.state))
+
+
+def dead_letters(module: SchedulerModule) -> Iterator[Row]:
+    """Return what has not finished and does not go on by itself, newest first."""
+    aside = sorted(quarantined(module), key=_date, reverse=True)
+    return heapq.merge(_failed(module), aside, key=_date, reverse=True)
+
+
+def quarantined(module: SchedulerModule) -> Iterator[Row]:
+    """Yield what could not be loaded."""
+    for aside in module.aside():
+        yield Row(
+            aside.number, None, QUARANTINED, aside.since, full_name(aside.obj), 0, aside.reason
+        )
+
+
+def word(task: BaseTask) -> str:
+    """Return the state of *task* as one of STATES."""
+    return "paused" if task.isPaused() else WORDS.get(task.getStatus(), "gone")
+
+
+def full_name(obj: Any) -> str:
+    """Return the full name of the class of *obj*, which need not be there."""
+    return f"{type(obj).__module__}.{type(obj).__qualname__}"
+
+
+def _running(module: SchedulerModule) -> Iterator[Row]:
+    for claim in module.running.claims():
+        since = datetime.fromtimestamp(claim.since, UTC)
+        yield Row(claim.tid, None, "running", since, full_name(module.running.task(claim.tid)))
+
+
+def _spooled(module: SchedulerModule) -> Iterator[Row]:
+    for op, obj in module.getSpool():
+        if op == "add":
+            yield Row(u64(obj._p_oid), None, "spooled", None, full_name(obj))
+
+
+def _waiting(module: SchedulerModule) -> Iterator[Row]:
+    for due, task in module.getWaitingQueue():
+        number, kind = u64(task._p_oid), full_name(task)
+        if due >= NEVER_DUE:
+            yield Row(number, None, "paused", None, kind)
+        else:
+            yield Row(number, None, "waiting", datetime.fromtimestamp(due, UTC), kind)
+
+
+def _failed(module: SchedulerModule) -> Iterator[Row]:
+    return _ended(module.getFailedIndex(), "failed")
+
+
+def _finished(module: SchedulerModule) -> Iterator[Row]:
+    return _ended(module.getFinishedIndex(), "finished")
+
+
+def _ended(index: TaskIndex, state: str) -> Iterator[Row]:
+    for second, element in index.newest():
+        date = datetime.fromtimestamp(second, UTC)
+        try:
+            yield _ended_row(element, date)
+        except TransientError:
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever its state raises when it is loaded)
+            why = f"cannot be loaded: {type(error).__name__}: {error}"
+            yield Row(u64(element._p_oid), None, state, date, full_name(element), 0, why)
+
+
+def _ended_row(element: BaseTask | TaskOccurrence, date: datetime) -> Row:
+    attempts = element.getAttempts()
+    tries, reason = (attempts[-1].number, attempts[-1].message) if attempts else (0, "")
+    state = WORDS[element.getStatus()]
+    if isinstance(element, BaseTask):
+        number = u64(element._p_oid)
+        return Row(number, None, state, date, full_name(element), tries, reason)
+    task = element.getTask()
+    return Row(u64(task._p_oid), element.getId(), state, date, full_name(task), tries, reason)
+
+
+def _date(row: Row) -> datetime:
+    return row.date or datetime.min.replace(tzinfo=UTC)

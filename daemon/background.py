@@ -74,4 +74,11 @@ def is_gone(hostname: str | None, pid: int | None) -> bool:
     """Say whether the process is known to have ended."""
     if pid is None:
         return True
-    return is_here(hostname) and not psutil.pid_exists(pid)
+    return is_here(hostname) and _has_ended(pid)
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True

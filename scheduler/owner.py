@@ -23,6 +23,9 @@ class Owner(tuple[str, int, float]):
         if host != os.uname().nodename:
             return False
         try:
-            return bool(abs(psutil.Process(pid).create_time() - started) > 1)
+            process = psutil.Process(pid)
+            # Where nobody reaps what has ended, it stays in the table of processes.
+            is_dead = process.status() == psutil.STATUS_ZOMBIE
+            return is_dead or bool(abs(process.create_time() - started) > 1)
         except psutil.NoSuchProcess:
             return True

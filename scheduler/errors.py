@@ -47,6 +47,14 @@ class WorkerLost(SchedulerException):
     """The worker died while it ran the task; it stands for that in a table of retries."""
 
 
+class MailNotSent(SchedulerException):
+    """Mail could not be sent now; it may be tried again."""
+
+
+class MailRefused(SchedulerException):
+    """Mail was refused for good; the text says by whom, and why."""
+
+
 class StoreException(SchedulerException):
     """The root of all errors about the database itself."""
 

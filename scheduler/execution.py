@@ -102,13 +102,13 @@ class Runner:
 
     def run(self, first: Claim, line: Line) -> list[Outcome]:
         """Run the task claimed by *first*, and those next in *line* while they are short."""
-        self.held = []
+        self.held = [first]
         with using(self._connection):
             try:
                 return self._run_group(first, line)
             except Exception as error:  # noqa: BLE001 (each one is told apart in a run of its own)
                 transaction.abort()
-                log.debug("%d tasks are run again one by one: %r", len(self.held), error)
+                log.info("%d tasks are run again one by one: %r", len(self.held), error)
                 return [self._run_alone(claim) for claim in self.held]
 
     def _run_group(self, first: Claim, line: Line) -> list[Outcome]:
@@ -122,14 +122,15 @@ class Runner:
             task = self._find(claim)
             if trials and (_is_alone(task) or not self._is_short(task)):
                 # What is done must not wait for it to be committed.
-                line.put_back(claim)
+                line.put_back(self.held.pop())
                 break
-            self.held.append(claim)
             trials.append(self._try(claim))
             if transaction.get() is not unit:
                 raise SchedulerException(f"task {claim.tid} aborted the transaction of its run")
             has_room = len(trials) < GROUP_LIMIT and time.monotonic() < deadline
             claim = line.take() if has_room and not _is_alone(task) else None
+            if claim is not None:
+                self.held.append(claim)
         return self._commit(trials)
 
     def _run_alone(self, claim: Claim) -> Outcome:

@@ -1,10 +1,12 @@
 """The tasks: what is run once, what is run by a schedule, and samples of both."""
 
+from scheduler.tasks.alarm import AlarmTask
 from scheduler.tasks.attempt import Attempt
 from scheduler.tasks.base import BaseTask, TimedEvent
 from scheduler.tasks.call import CallTask
 from scheduler.tasks.cron import Cron
 from scheduler.tasks.interval import Interval
+from scheduler.tasks.mail import SendMailTask
 from scheduler.tasks.occurrence import TaskOccurrence
 from scheduler.tasks.oneshot import OneShotTask
 from scheduler.tasks.periodic import CronTask, IntervalTask, PeriodicTask, PeriodicUniqueTask
@@ -14,6 +16,7 @@ from scheduler.tasks.samples import SampleOneShotTask, SamplePeriodicTask
 from scheduler.tasks.schedule import Schedule
 
 __all__ = [
+    "AlarmTask",
     "Attempt",
     "BaseTask",
     "CallTask",
@@ -29,6 +32,7 @@ __all__ = [
     "SampleOneShotTask",
     "SamplePeriodicTask",
     "Schedule",
+    "SendMailTask",
     "TaskOccurrence",
     "TimedEvent",
 ]

@@ -89,6 +89,13 @@ def test_functions_are_called_as_the_document_shows(reader):
     assert done.stdout == blocks("functions.md", "text")[0]
 
 
+def test_reminders_are_made_as_the_document_shows(reader):
+    reader.save("mail.md")
+    done = reader.run("python remind.py")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == blocks("mail.md", "text")[0]
+
+
 def test_the_tasks_of_the_document_can_be_enqueued_and_run(reader, monkeypatch):
     reader.save("tasks.md")
     done = reader.run("python enqueue.py && python trial.py")

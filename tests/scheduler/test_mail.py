@@ -1,0 +1,400 @@
+"""Mail, sent to a real server in this process."""
+
+from __future__ import annotations
+
+import socket
+import time
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+
+import pytest
+import transaction
+from aiosmtpd.controller import Controller
+from persistent import Persistent
+
+from scheduler import nowutc
+from scheduler.errors import SchedulerConfigurationException
+from scheduler.mail import MailServer
+from scheduler.retry import Retry
+from scheduler.tasks import AlarmTask, SendMailTask
+from scheduler.tasks.mail import Delivery
+from tests.scheduler.harness import running
+
+both_modes = pytest.mark.parametrize("mode", ["threads", "processes"])
+
+
+class Inbox:
+    """What a mail server has taken; *answers* are given to recipients, one after the other."""
+
+    def __init__(self):
+        self.envelopes = []
+        self.answers = {}
+        self.data_answers = []
+
+    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
+        answers = self.answers.get(address)
+        if answers:
+            return answers.pop(0)
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802
+        if self.data_answers:
+            return self.data_answers.pop(0)
+        self.envelopes.append(envelope)
+        return "250 OK"
+
+    @property
+    def messages(self):
+        return [message_from_bytes(each.content, policy=policy.default) for each in self.envelopes]
+
+
+@pytest.fixture
+def server(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    controller = Controller(Inbox(), hostname="127.0.0.1", port=port, enable_SMTPUTF8=True)
+    controller.start()
+    monkeypatch.setenv("SCHEDULER_MAIL", f"smtp://127.0.0.1:{port}?from=events@example.org")
+    monkeypatch.setattr(Delivery, "retries", {**Delivery.retries, **QUICK})
+    monkeypatch.setattr("scheduler.tasks.mail.AGAIN_SECONDS", 0.05)
+    yield controller
+    if controller.server is not None:
+        controller.stop()
+
+
+QUICK = {key: Retry(first=0.05) for key in Delivery.retries if key.__name__ == "MailNotSent"}
+
+
+@pytest.fixture
+def inbox(server):
+    return server.handler
+
+
+def mail(*to, start=None):
+    task = SendMailTask(start or nowutc())
+    task.setToAddrList(to or ("ada@example.org",))
+    task.setSubject("News")
+    task.setText("There is news.")
+    return task
+
+
+@both_modes
+def test_a_mail_is_sent_once(view, database, inbox, mode):
+    task = mail("Ada <ada@example.org>", "bob@example.org")
+    task.addCcAddr("cy@example.org")
+    view.enqueue(task)
+    with running(database, multitask_mode=mode):
+        view.until_counts(finished=2)
+
+    (envelope,), (message,) = inbox.envelopes, inbox.messages
+    assert envelope.rcpt_tos == ["ada@example.org", "bob@example.org", "cy@example.org"]
+    assert message["From"] == "events@example.org"
+    assert message["To"] == "Ada <ada@example.org>, bob@example.org"
+    assert message["Cc"] == "cy@example.org"
+    assert message["Subject"] == "News"
+    assert message.get_content().strip() == "There is news."
+
+
+def test_names_subject_and_text_may_be_in_any_script(view, database, inbox):
+    task = mail("Jürgen Zoë <j@example.org>")
+    task.setSubject("Übung für Zoë 漢字")
+    task.setText("Grüße, 漢字")
+    view.enqueue(task)
+    with running(database):
+        view.until_counts(finished=2)
+    (message,) = inbox.messages
+    assert message["Subject"] == "Übung für Zoë 漢字"
+    assert message["To"].addresses[0].display_name == "Jürgen Zoë"
+    assert message.get_content().strip() == "Grüße, 漢字"
+
+
+class FailAfterwards(SendMailTask):
+    """Fails once behind the sending."""
+
+    maxTries = 2
+    retries = {ValueError: Retry(first=0.01)}  # noqa: RUF012 (as a user writes it)
+
+    def run(self, check=True):
+        super().run(check)
+        if not self.getAttempts():
+            raise ValueError("after it was sent")
+
+
+def test_a_run_that_is_rolled_back_sends_nothing(view, database, inbox):
+    task = FailAfterwards(nowutc())
+    task.addToAddr("ada@example.org")
+    view.enqueue(task)
+    with running(database):
+        view.until_counts(finished=2)
+    assert len(task.getAttempts()) == 2
+    assert len(inbox.envelopes) == 1
+
+
+def test_each_try_to_send_has_the_same_message_id(view, database, inbox):
+    tries = []
+    inbox.data_answers = ["451 try later"]
+    original = inbox.handle_DATA
+
+    async def watch(server, session, envelope):
+        tries.append(message_from_bytes(envelope.content, policy=policy.default)["Message-ID"])
+        return await original(server, session, envelope)
+
+    inbox.handle_DATA = watch
+    view.enqueue(mail())
+    with running(database):
+        view.until_counts(finished=2)
+    assert len(tries) == 2
+    assert len(set(tries)) == 1
+
+
+def test_two_mails_have_two_message_ids(view, database, inbox):
+    view.enqueue(mail(), mail())
+    with running(database):
+        view.until_counts(finished=4)
+    assert len({message["Message-ID"] for message in inbox.messages}) == 2
+
+
+def test_what_is_refused_for_now_is_sent_to_those_alone_again(view, database, inbox):
+    inbox.answers["bob@example.org"] = ["450 mailbox busy"]
+    view.enqueue(mail("ada@example.org", "bob@example.org"))
+    with running(database):
+        view.until_counts(finished=3)
+    assert [each.rcpt_tos for each in inbox.envelopes] == [["ada@example.org"], ["bob@example.org"]]
+
+
+def test_an_address_refused_for_good_is_told_by_the_result(view, database, inbox):
+    inbox.answers["nobody@example.org"] = ["550 no such user"]
+    view.enqueue(mail("ada@example.org", "nobody@example.org"))
+    with running(database):
+        view.until_counts(finished=2)
+    (delivery,) = deliveries(view)
+    assert delivery.getResult() == ["nobody@example.org: 550 no such user"]
+
+
+def test_a_mail_that_everybody_refuses_fails_at_once(view, database, inbox):
+    inbox.answers["nobody@example.org"] = ["550 no such user"]
+    view.enqueue(mail("nobody@example.org"))
+    with running(database, task_max_tries=5):
+        view.until_counts(finished=1, failed=1)
+    (delivery,) = deliveries(view)
+    assert [attempt.message for attempt in delivery.getAttempts()] == [
+        "MailRefused: nobody@example.org: 550 no such user"
+    ]
+
+
+def test_while_the_server_is_down_the_mail_waits(view, database, server):
+    server.stop()  # nobody listens there now
+    view.enqueue(mail())
+    with running(database):
+        view.until(lambda: [d for d in deliveries(view) if d.getAttempts()])
+        assert "MailNotSent" in deliveries(view)[0].getAttempts()[0].message
+        assert view.counts() in ({"finished": 1, "waiting": 1}, {"finished": 1, "running": 1})
+
+
+def test_without_a_mail_server_the_delivery_says_what_to_set(view, database, monkeypatch):
+    monkeypatch.delenv("SCHEDULER_MAIL", raising=False)
+    task = mail()
+    task.setFromAddr("me@example.org")
+    monkeypatch.setattr(Delivery, "maxTries", 1)
+    view.enqueue(task)
+    with running(database):
+        view.until_counts(finished=1, failed=1)
+    assert "set $SCHEDULER_MAIL" in deliveries(view)[0].getAttempts()[0].message
+
+
+def test_a_mail_to_nobody_ends_without_one(view, database, inbox):
+    view.enqueue(SendMailTask(nowutc()))
+    with running(database):
+        view.until_counts(finished=1)
+    assert inbox.envelopes == []
+
+
+def deliveries(view):
+    view.refresh()
+    return [task for task in all_tasks(view) if isinstance(task, Delivery)]
+
+
+def all_tasks(view):
+    return view.client._module.getTaskIndex().values()
+
+
+@pytest.mark.parametrize("subject", ["News\nBcc: all@example.org", "News\r\n"])
+def test_a_subject_with_a_line_break_is_refused(subject):
+    with pytest.raises(ValueError, match="line break"):
+        mail().setSubject(subject)
+
+
+@pytest.mark.parametrize("address", ["nobody", "a@b\nBcc: c@d", "Name <>", "a@b\0"])
+def test_what_is_no_address_is_refused(address):
+    with pytest.raises(ValueError, match="is no mail address"):
+        mail().addToAddr(address)
+
+
+def test_an_empty_address_is_passed_over_and_one_twice_kept_once():
+    task = mail("ada@example.org", "", "ada@example.org", " ")
+    assert task.getToAddrList() == ["ada@example.org"]
+    task.removeToAddr("ada@example.org")
+    assert task.getToAddrList() == []
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("mail.example.org", "must begin with smtp://"),
+        ("smtp://", "names no host"),
+        ("smtp://host:port", "cannot be read"),
+        ("smtp://host?colour=red", "unknown option colour"),
+        ("smtp://host?password_file=/no/such/file", "password_file cannot be read"),
+    ],
+)
+def test_a_url_of_no_use_is_refused_without_being_shown(url, message):
+    with pytest.raises(SchedulerConfigurationException, match=message):
+        MailServer.of(url)
+
+
+def test_a_password_is_read_from_its_file_and_not_shown(tmp_path):
+    (tmp_path / "secret").write_text("hush\n")
+    server = MailServer.of(f"smtps://me@host?password_file={tmp_path}/secret")
+    assert (server.user, server.password, server.port) == ("me", "hush", 465)
+    assert "hush" not in repr(server) + str(server)
+
+
+class User(Persistent):
+    def __init__(self, email):
+        self.email = email
+
+    def getEmail(self):
+        return self.email
+
+
+class Meeting(Persistent):
+    """An event as an application may have it."""
+
+    timezone = "Europe/Zurich"
+    is_there = True
+
+    def __init__(self, start, title="A workshop\non reminders"):
+        self.start = start
+        self.title = title
+        self.talks = ()
+
+    def getId(self):
+        return "42"
+
+    def getTitle(self):
+        return self.title
+
+    def getStartDate(self):
+        return self.start
+
+    def getRoom(self):
+        return "Room 7"
+
+    def is_listed(self):
+        return self.is_there
+
+    def getParticipants(self):
+        return [User("eve@example.org")]
+
+    def getContributionList(self):
+        return self.talks
+
+
+@pytest.fixture
+def meeting(view):
+    meeting = view.root["meeting"] = Meeting(nowutc() + timedelta(hours=1))
+    view.commit()
+    return meeting
+
+
+def alarm_of(meeting, **options):
+    alarm = AlarmTask(meeting, 1, **options)
+    alarm.addToUser(User("ada@example.org"))
+    alarm.setNote("Bring a pen.")
+    return alarm
+
+
+def test_an_alarm_reminds_of_its_event(view, database, inbox, meeting):
+    meeting.talks = (Meeting(datetime(2030, 7, 1, 8, 0, tzinfo=UTC), "A talk"),)
+    alarm = alarm_of(meeting, relative=timedelta(hours=1))
+    alarm.setToAllParticipants()
+    alarm.setConfSummary()
+    view.enqueue(alarm)
+    with running(database):
+        view.until_counts(finished=2)
+    (envelope,), (message,) = inbox.envelopes, inbox.messages
+    assert envelope.rcpt_tos == ["ada@example.org", "eve@example.org"]
+    assert message["Subject"].strip().startswith("Reminder: A workshop on reminders (")
+    text = message.get_content()
+    assert "Place: Room 7" in text
+    assert "Bring a pen." in text
+    assert "01 July 10:00  A talk" in text
+
+
+@pytest.mark.parametrize("change", [{"is_there": False}, {"start": nowutc() - timedelta(hours=1)}])
+def test_of_an_event_that_is_gone_or_has_begun_nobody_is_reminded(
+    view, database, inbox, meeting, change
+):
+    view.enqueue(alarm_of(meeting, startDateTime=nowutc()))
+    for name, value in change.items():
+        setattr(meeting, name, value)
+    view.commit()
+    with running(database):
+        view.until_counts(finished=1)
+    assert inbox.envelopes == []
+
+
+def test_an_alarm_waits_for_an_event_that_was_moved_to_later(view, database, inbox, meeting):
+    alarm = view.enqueue(alarm_of(meeting, relative=timedelta(hours=1)))
+    meeting.start += timedelta(hours=5)
+    view.commit()
+    with running(database):
+        view.until_counts(waiting=1)
+    assert alarm.getDueOn() > nowutc() + timedelta(hours=4)
+    assert inbox.envelopes == []
+
+
+def test_an_alarm_is_moved_with_its_event_to_an_earlier_date(view, database, inbox, meeting):
+    alarm = view.enqueue(alarm_of(meeting, relative=timedelta(minutes=1)))
+    with running(database):
+        view.until_counts(waiting=1)
+        meeting.start = nowutc() + timedelta(seconds=30)
+        view.client.moveTask(alarm, alarm.getStartOn())
+        view.commit()
+        view.until_counts(finished=2)
+    assert len(inbox.envelopes) == 1
+
+
+def test_a_deleted_alarm_reminds_nobody(view, database, inbox, meeting):
+    alarm = view.enqueue(alarm_of(meeting, relative=timedelta(minutes=1)))
+    alarm.delete()
+    view.commit()
+    with running(database):
+        view.until(lambda: view.counts() == {})
+    assert inbox.envelopes == []
+
+
+def test_a_clone_reminds_of_another_event_in_the_same_way(meeting):
+    alarm = alarm_of(meeting, relative=timedelta(hours=2))
+    other = Meeting(nowutc() + timedelta(days=2))
+    clone = alarm.clone(other)
+    assert clone.getConference() is other
+    assert clone.getTimeBefore() == timedelta(hours=2)
+    assert clone.getStartOn() == other.start - timedelta(hours=2)
+    assert clone.getNote() == "Bring a pen."
+    assert clone.getToUserList() == alarm.getToUserList()
+
+
+def test_an_alarm_without_a_time_is_refused(meeting):
+    with pytest.raises(ValueError, match="needs startDateTime, or relative"):
+        AlarmTask(meeting, 1)
+
+
+def test_an_alarm_in_the_callers_aborted_transaction_never_was(view, database, inbox, meeting):
+    view.client.enqueue(alarm_of(meeting, startDateTime=nowutc()))
+    view.manager.abort()
+    transaction.abort()
+    with running(database):
+        time.sleep(0.2)
+    assert view.counts() == {}

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import pytest
 import transaction
+from hypothesis import HealthCheck, settings
 
 from scheduler.store import open_database, using
+
+# A machine that has much else to do is slow, not wrong.
+settings.register_profile(
+    "any_machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any_machine")
 
 
 @pytest.fixture

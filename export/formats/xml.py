@@ -31,10 +31,11 @@ def write(body: Mapping[str, Any], request: ExportRequest, *, pretty: bool) -> b
 
 
 def _object(data: Mapping[str, Any]) -> Any:
-    kind = data.get("_type", "collection")
-    element = etree.Element(SHOWN_TYPES.get(kind, kind).lower())
+    kind = _text(data.get("_type", ""))
+    name = SHOWN_TYPES.get(kind, kind).lower()
+    element = etree.Element(name if NAME.fullmatch(name) else "collection")
     if "_fossil" in data:
-        element.set("fossil", data["_fossil"])
+        element.set("fossil", _text(data["_fossil"]))
     if "id" in data:
         element.set("id", _text(data["id"]))
     for key, value in data.items():
@@ -72,7 +73,7 @@ def _is_object(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and not _is_object(value):
         value = datetime.fromisoformat(f"{value['date']}T{value['time']}").replace(
             tzinfo=ZoneInfo(value["tz"])
         )

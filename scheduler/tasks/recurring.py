@@ -223,8 +223,12 @@ class RecurringTask(BaseTask):
 
     def _turn_to(self, dropped: datetime | None) -> None:
         after = dropped or self.getStartOn()
-        if self.shouldComeBack() and self.setNextOccurrence(after) is not None:
+        if not self.shouldComeBack() or self.setNextOccurrence(after) is None:
+            return
+        due = self.getDueOn()
+        if due is not None:
             self._status = states.TASK_STATUS_QUEUED
+            self._queued_for = due.timestamp()
 
     def _keep(self, entry: TaskOccurrence | Firing) -> None:
         self._occurrences[self._count] = entry

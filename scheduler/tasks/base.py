@@ -277,12 +277,14 @@ class BaseTask(TimedEvent):
         self._record(attempt)
         self._tries = attempt.number
         self._retry_on = self._queued_for = until
+        self._status = states.TASK_STATUS_QUEUED
 
     def _delay(self, attempt: Attempt, until: float) -> None:
         """Record a run that did not count as a try; the next one is due at *until*."""
         self._record(attempt)
         self._ended = None
         self._retry_on = self._queued_for = until
+        self._status = states.TASK_STATUS_QUEUED
 
     def _expire(self, now: datetime, why: str) -> None:
         """Record that there is no time left at which the task might run."""

@@ -14,8 +14,10 @@ from daemon.errors import ConfigurationException
 from export.errors import ExportConfigurationException
 from export.settings import Settings as ExportSettings
 from scheduler.errors import SchedulerConfigurationException
+from scheduler.period import period
 from scheduler.settings import Settings as SchedulerSettings
 
+DAY = 86400
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -37,6 +39,17 @@ class Web:
 
 
 @dataclass(frozen=True)
+class Pack:
+    """How the database is kept from growing by its history; seconds, or texts such as "7d"."""
+
+    every: float = 7 * DAY
+    """How often it is packed; "forever" for never."""
+
+    keep_history: float = 7 * DAY
+    """How much of the history is kept."""
+
+
+@dataclass(frozen=True)
 class Log:
     """Where the daemon writes what it does."""
 
@@ -45,6 +58,9 @@ class Log:
 
     file: str = "var/relay.log"
     """The file of a daemon in the background; in the foreground it writes to stderr."""
+
+
+SECTIONS = ("scheduler", "export", "web", "pack", "log")
 
 
 @dataclass(frozen=True)
@@ -59,6 +75,7 @@ class Config:
     )
     export: ExportSettings = field(default_factory=ExportSettings)
     web: Web = field(default_factory=Web)
+    pack: Pack = field(default_factory=Pack)
     log: Log = field(default_factory=Log)
 
     @classmethod
@@ -80,7 +97,7 @@ class Config:
         Raises ConfigurationException naming the culprit and what is known.
         """
         _check_names(values, cls, "")
-        sections = {name: values.get(name, {}) for name in ("scheduler", "export", "web", "log")}
+        sections = {name: values.get(name, {}) for name in SECTIONS}
         for name, section in sections.items():
             if not isinstance(section, Mapping):
                 raise ConfigurationException(f"{name} is {section!r}; it must be a [{name}] table")
@@ -89,6 +106,7 @@ class Config:
             scheduler=_scheduler(sections["scheduler"]),
             export=_export(sections["export"]),
             web=_web(sections["web"]),
+            pack=_pack(sections["pack"]),
             log=_log(sections["log"]),
         )
 
@@ -119,6 +137,19 @@ def _web(values: Mapping[str, Any]) -> Web:
                 f"[web] {name} is {value!r}; it must be a whole number from {least} to {most}"
             )
     return web
+
+
+def _pack(values: Mapping[str, Any]) -> Pack:
+    _check_names(values, Pack, "[pack] ")
+    periods = {}
+    for name, value in values.items():
+        try:
+            periods[name] = period(value)
+        except ValueError as error:
+            raise ConfigurationException(f"[pack] {name}: {error}") from error
+    if periods.get("every") == 0:
+        raise ConfigurationException("[pack] every is 0; it must be longer, or 'forever' for never")
+    return Pack(**periods)
 
 
 def _log(values: Mapping[str, Any]) -> Log:

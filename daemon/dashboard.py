@@ -12,6 +12,8 @@ import transaction
 from ZODB import DB
 from ZODB.Connection import Connection
 
+from daemon import listing
+from daemon.output import as_text
 from daemon.shipped import shipped
 from livesync import PushSyncAgent, SyncManager
 from scheduler import SchedulerModule, nowutc
@@ -68,19 +70,26 @@ def _tables(connection: Connection) -> list[str]:
     module = SchedulerModule.getDBInstance(connection)
     status = module.getStatus()
     running = f"running on {status['hostname']}, pid {status['pid']}"
+    paused = ", paused" if module.is_paused else ""
     counts = ("spooled", "waiting", "running", "failed", "finished")
     return [
         _table(
             "Daemon",
             ("Scheduler", "Time (UTC)"),
-            [(running if status["state"] else "not running", f"{nowutc():%Y-%m-%d %H:%M:%S}")],
+            [(f"{running if status['state'] else 'not running'}{paused}", as_text(nowutc()))],
         ),
         _table(
             "Queues",
             [name.capitalize() for name in counts],
             [[status[name] for name in counts]],
         ),
-        _table("Next tasks", ("Due (UTC)", "Task"), _next_tasks(module)),
+        _table("Running", ("Since (UTC)", "Task", "Class", "Progress"), _running(module)),
+        _table("Next tasks", ("Due (UTC)", "Task", "Class"), _next_tasks(module)),
+        _table(
+            "Failed",
+            ("Ended (UTC)", "Task", "Class", "State", "Tries", "Reason"),
+            _failed(module),
+        ),
         _table(
             "Agents",
             ("Agent", "Name", "State", "Delivered up to", "Time (UTC)", "Last failure"),
@@ -89,9 +98,25 @@ def _tables(connection: Connection) -> list[str]:
     ]
 
 
+def _running(module: SchedulerModule) -> Rows:
+    return [
+        (as_text(row.date), row.name, row.kind, as_text(module.running.progress(row.id) or ""))
+        for row in islice(listing.rows(module, "running"), ROWS)
+    ]
+
+
 def _next_tasks(module: SchedulerModule) -> Rows:
-    waiting = islice(module.getWaitingQueue(), ROWS)
-    return [(f"{task.getDueOn():%Y-%m-%d %H:%M:%S}", task) for _, task in waiting]
+    return [
+        (as_text(row.date), row.name, row.kind)
+        for row in islice(listing.rows(module, "waiting"), ROWS)
+    ]
+
+
+def _failed(module: SchedulerModule) -> Rows:
+    return [
+        (as_text(row.date), row.name, row.kind, row.state, row.tries or "", row.reason)
+        for row in islice(listing.dead_letters(module), ROWS)
+    ]
 
 
 def _agents(manager: SyncManager) -> Rows:

@@ -16,6 +16,7 @@ from ZODB.Connection import Connection
 
 from daemon.config import Config
 from daemon.dashboard import Dashboard, Panel
+from daemon.packing import Packing
 from daemon.web import WebServer, front
 from export.app import make_app
 from export.model import listeners
@@ -56,6 +57,7 @@ class Service:
             for listener in listeners.subscribe_installed():
                 stack.callback(listeners.unsubscribe, listener)
             self._start_scheduler(stack)
+            self._start_packing(stack)
             self._start_web(stack)
             self._closing = stack.pop_all()
         return self
@@ -119,6 +121,11 @@ class Service:
     def _end_scheduler(self) -> None:
         self._scheduler.shutdown("the daemon ends")
         self._thread.join()
+
+    def _start_packing(self, stack: ExitStack) -> None:
+        packing = Packing(self.database, self._config.pack)
+        packing.start()
+        stack.callback(packing.close)
 
     def _start_web(self, stack: ExitStack) -> None:
         export = make_app(self.database, self._config.export)

@@ -13,7 +13,7 @@ from daemon.config import Config
 from daemon.errors import ConfigurationException
 
 SAMPLE = Path(__file__).parents[2] / "etc" / "relay.toml"
-SECTIONS = ("scheduler", "export", "web", "log")
+SECTIONS = ("scheduler", "export", "web", "pack", "log")
 
 
 def uncommented():
@@ -45,6 +45,9 @@ def test_the_sample_file_holds_every_setting_with_its_default(tmp_path):
         ({"web": {"threads": True}}, r"\[web\] threads is True"),
         ({"web": {"host": 1}}, r"\[web\] host is 1"),
         ({"web": 8080}, r"web is 8080; it must be a \[web\] table"),
+        ({"pack": {"every": "weekly"}}, r"\[pack\] every: 'weekly' is no period"),
+        ({"pack": {"every": 0}}, r"\[pack\] every is 0"),
+        ({"pack": {"often": 1}}, r"\[pack\] unknown option 'often'"),
         ({"log": {"level": "LOUD"}}, "level is 'LOUD'"),
         ({"log": {"level": 20}}, "level is 20"),
         ({"database": 1}, "database is 1"),

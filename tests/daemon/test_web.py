@@ -15,8 +15,10 @@ from daemon.errors import DaemonException
 from daemon.service import Service, plant
 from daemon.web import WebServer, front
 from livesync import PushSyncAgent, SyncManager
-from scheduler import Client
+from scheduler import TASK_STATUS_FAILED, Client, SchedulerModule, nowutc
 from scheduler.store import transact
+from scheduler.tasks import SampleOneShotTask
+from scheduler.tasks.attempt import Attempt
 
 
 def export(environ, start):
@@ -91,6 +93,32 @@ def test_nothing_that_people_wrote_is_markup_on_the_page(database):
     for raw in ("<b>", "<script>", "<img", "<i>", "<u>", "<s>"):
         assert raw not in page
     assert "&lt;script&gt;name&lt;/script&gt;" in page
+
+
+def test_what_failed_is_on_the_page_with_its_reason(database):
+    def fail(connection):
+        task = SampleOneShotTask(nowutc())
+        connection.add(task)
+        task._abort(Attempt(1, nowutc(), nowutc(), TASK_STATUS_FAILED, "<b>no</b> luck"))
+        task._status = TASK_STATUS_FAILED
+        module = SchedulerModule.getDBInstance(connection)
+        module.shelve(task, task.getEndedOn(), TASK_STATUS_FAILED)
+        return task.getId()
+
+    transact(database, plant)
+    number = transact(database, fail)
+    page = Dashboard(database).page()
+    assert f"<td>{number}</td><td>scheduler.tasks.samples.SampleOneShotTask</td>" in page
+    assert "&lt;b&gt;no&lt;/b&gt; luck" in page
+
+
+def test_the_page_says_that_the_scheduler_is_paused(database):
+    def pause(connection):
+        SchedulerModule.getDBInstance(connection).is_paused = True
+
+    transact(database, plant)
+    transact(database, pause)
+    assert "not running, paused" in Dashboard(database).page()
 
 
 def test_the_page_changes_nothing_in_the_database(database):

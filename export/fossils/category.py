@@ -5,7 +5,8 @@ from __future__ import annotations
 from zope.interface import taggedValue
 
 from export.fossilize import IFossil
-from export.fossils.placed import absolute, in_zone
+from export.fossils.address import absolute
+from export.fossils.placed import in_zone
 
 # Fossils declare fields, not code: their methods have no self, and their tags are attributes.
 # mypy: disable-error-code="misc, no-untyped-def, no-untyped-call, attr-defined, override"

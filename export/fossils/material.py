@@ -5,6 +5,7 @@ from __future__ import annotations
 from zope.interface import taggedValue
 
 from export.fossilize import IFossil
+from export.fossils.address import absolute
 
 # Fossils declare fields, not code: their methods have no self, and their tags are attributes.
 # mypy: disable-error-code="misc, no-untyped-def, no-untyped-call, attr-defined, override"
@@ -26,6 +27,10 @@ class ILocalFileFossil(ILinkFossil):
     taggedValue("fossil", "localFileMetadata")
 
     def id(): ...
+    def url(): ...
+
+    url.convert = absolute
+
     def file_name(): ...
 
     file_name.name = "fileName"
@@ -40,6 +45,8 @@ class IMaterialFossil(IFossil):
     def getTitle(): ...
     def resources(): ...
 
+    resources.produce = lambda material: material.getResourceList()
+    resources.name = "resources"
     resources.result = {"LocalFile": ILocalFileFossil, "Link": ILinkFossil}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from zope.interface import taggedValue
 
 from export.fossilize import IFossil
+from export.fossils.address import absolute
 from export.fossils.material import IFolderFossil, IMaterialFossil
 
 # Fossils declare fields, not code: their methods have no self, and their tags are attributes.
@@ -23,11 +24,6 @@ def in_zone(moment: datetime | None, tz: tzinfo | None = None) -> datetime | Non
 def minutes(duration: timedelta) -> int | None:
     """Return whole minutes; None for no time at all."""
     return int(duration.total_seconds() // 60) if duration else None
-
-
-def absolute(url: str, base_url: str = "") -> str:
-    """Return the address of what *url* names, a path of this installation or an address."""
-    return url if "://" in url else base_url + url
 
 
 def allowed(obj: Any) -> dict[str, list[str]]:

@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 from zope.interface import taggedValue
 
 from export.fossilize import IFossil
+from export.fossils.address import absolute
 from export.fossils.contribution import IContributionFossil, IContributionWithSubContribsFossil
 from export.fossils.material import IMaterialFossil
 from export.fossils.person import ISlotChairFossil
-from export.fossils.placed import IPlacedFossil, absolute, in_zone
+from export.fossils.placed import IPlacedFossil, in_zone
 
 # Fossils declare fields, not code: their methods have no self, and their tags are attributes.
 # mypy: disable-error-code="misc, no-untyped-def, no-untyped-call, attr-defined, override"

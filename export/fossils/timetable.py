@@ -8,9 +8,9 @@ from typing import Any
 from zope.interface import taggedValue
 
 from export.fossilize import IFossil
+from export.fossils.address import absolute
 from export.fossils.material import IMaterialFossil
 from export.fossils.person import IPersonFossil, first_name_first
-from export.fossils.placed import absolute
 
 # Fossils declare fields, not code: their methods have no self, and their tags are attributes.
 # mypy: disable-error-code="misc, no-untyped-def, no-untyped-call, attr-defined, override"

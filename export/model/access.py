@@ -74,6 +74,10 @@ class Protected(Persistent, Fossilizable):
         """Return the users that may see this object while it is restricted."""
         return sorted(self._allowed)
 
+    def getManagerList(self) -> list[str]:
+        """Return the users that may change this object by its own rule."""
+        return sorted(self._managers)
+
     def getRecursiveAllowedToAccessList(self) -> list[str]:
         """Return all who may see this object, by its rule or one above; nobody if it is open."""
         return sorted(self.admitted()) if self.isProtected() else []

@@ -13,6 +13,7 @@ from export.fossilize import Fossilizable
 from export.model.contribution import Contribution
 from export.model.entry import Entry, Persons, Placed, natural
 from export.model.person import Person
+from export.model.registration import RegistrationForm
 from export.model.schedule import Break
 from export.model.session import Session
 
@@ -48,6 +49,8 @@ class Conference(Placed):
     label: Any = None
     note: Any = None
     breaks: tuple[Break, ...] = ()
+    registration: RegistrationForm | None = None
+    """The form to register with; None where nobody can register."""
 
     def __init__(self, id: str, title: str = "", description: str = "") -> None:
         super().__init__(id, title, description)
@@ -88,6 +91,10 @@ class Conference(Placed):
     def getURL(self) -> str:
         """Return the address of its page, or the path of one on this installation."""
         return self.url or f"/event/{self._id}/"
+
+    def file_path(self) -> str:
+        """Return where the addresses of its files begin."""
+        return f"/export/event/{self._id}"
 
     def getChairList(self) -> list[Person]:
         """Return the chairs."""
@@ -164,6 +171,11 @@ class Conference(Placed):
         """Take *pause* out of the timetable."""
         self.update(breaks=tuple(other for other in self.breaks if other is not pause))
         pause.setOwner(None)
+
+    def can_register_others(self, user: str | None) -> bool:
+        """Return whether *user* may see and change who registered."""
+        registrars = self.registration.registrars if self.registration is not None else ()
+        return self.canModify(user) or (user is not None and user in registrars)
 
     def getOccurrences(
         self, start: datetime | None = None, end: datetime | None = None

@@ -58,6 +58,10 @@ class Contribution(Placed):
         session = f"session/{self.session.getId()}/" if self.session is not None else ""
         return self.url or f"/event/{self._owner.getId()}/{session}contribution/{self._id}"
 
+    def file_path(self) -> str:
+        """Return where the addresses of its files begin."""
+        return f"{self._owner.file_path()}/contrib/{self._id}"
+
     def getDuration(self) -> timedelta:
         """Return how long it takes."""
         return self.duration
@@ -110,6 +114,10 @@ class SubContribution(Entry):
         """Return the address of the page that shows it: its contribution's."""
         url: str = self._owner.getURL()
         return url
+
+    def file_path(self) -> str:
+        """Return where the addresses of its files begin."""
+        return f"{self._owner.file_path()}/subcontrib/{self._id}"
 
     def getUniqueId(self) -> str:
         """Return the ids of event, contribution and its own, as `12.3.1`."""

@@ -5,16 +5,21 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar
 
+from export.errors import CatalogueException
 from export.model.access import Protected
 from export.model.listeners import announce
 from export.model.person import Person
 from scheduler.clock import nowutc
+
+BUILT_IN = {"paper", "slides", "video", "poster", "minutes"}
+"""Ids of materials that are known whatever their case."""
 
 
 class Entry(Protected):
     """An object with an id, a title and a description."""
 
     TITLE_CHANGED: ClassVar[str | None] = None
+    materials: tuple[Any, ...] = ()
 
     def __init__(self, id: str, title: str = "", description: str = "") -> None:
         self._id = str(id)
@@ -55,6 +60,29 @@ class Entry(Protected):
             setattr(self, name, value)
         if changed:
             self.changed()
+
+    def getMaterialList(self) -> list[Any]:
+        """Return the materials, by title."""
+        return sorted(self.materials, key=lambda material: str(material.getTitle()))
+
+    def add_material(self, material: Any) -> None:
+        """Take *material* in. Raises CatalogueException where its id is taken."""
+        if self.find_material(material.getId()) is not None:
+            raise CatalogueException(f"{self!r} has a material {material.getId()} already")
+        self.update(materials=(*self.materials, *own_all(self, (material,))))
+
+    def remove_material(self, material: Any) -> None:
+        """Take *material* out."""
+        self.update(materials=tuple(other for other in self.materials if other is not material))
+        material.setOwner(None)
+
+    def find_material(self, material_id: str) -> Any:
+        """Return the material of that id, or None; built-in ones whatever the case."""
+        for material in self.materials:
+            own = str(material.getId())
+            if material_id == own or material_id.lower() == own.lower() in BUILT_IN:
+                return material
+        return None
 
     def parts(self) -> list[Entry]:
         """Return what is directly in this one, and comes and goes with it."""
@@ -101,7 +129,6 @@ class Placed(Entry):
     """The page, where it is not this installation's."""
     _start: datetime | None = None
     _end: datetime | None = None
-    materials: tuple[Any, ...] = ()
     folders: tuple[Any, ...] = ()
 
     def getStartDate(self) -> datetime | None:
@@ -133,10 +160,6 @@ class Placed(Entry):
     def getAddress(self) -> str | None:
         """Return the postal address of the place."""
         return self._inherited("address", "getAddress")
-
-    def getMaterialList(self) -> list[Any]:
-        """Return the materials, by title."""
-        return sorted(self.materials, key=lambda material: str(material.getTitle()))
 
     def _inherited(self, attribute: str, getter: str) -> str | None:
         own: str | None = getattr(self, attribute)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import quote
+
+from ZODB.blob import Blob
 
 from export.fossilize import Fossilizable
 from export.model.access import Protected
@@ -20,12 +23,18 @@ class Link(Fossilizable):
 
 @dataclass(frozen=True)
 class LocalFile(Fossilizable):
-    """A resource that is a file."""
+    """A resource that is a file: its content is in `blob`, or (None) elsewhere."""
 
     id: str
     name: str
     file_name: str
-    url: str
+    url: str = ""
+    blob: Any = None
+
+    @classmethod
+    def store(cls, id: str, file_name: str, content: bytes) -> LocalFile:
+        """Return a file with *content*, kept in the database."""
+        return cls(id, file_name, file_name, blob=Blob(content))
 
 
 class Material(Protected):
@@ -43,6 +52,43 @@ class Material(Protected):
     def getTitle(self) -> str:
         """Return the title."""
         return self.title
+
+    def getResourceList(self) -> list[Any]:
+        """Return the resources; files that are kept here have the address they are read at."""
+        return [self._addressed(resource) for resource in self.resources]
+
+    def _addressed(self, resource: Any) -> Any:
+        if getattr(resource, "blob", None) is None:
+            return resource
+        path = f"{self._owner.file_path()}/material/{quote(self.id)}/{resource.id}.bin"
+        return replace(resource, url=path)
+
+    def find(self, resource_id: str) -> Any:
+        """Return the resource of that id, or None; a link has its place in the list for one."""
+        for number, resource in enumerate(self.resources):
+            if getattr(resource, "id", str(number)) == resource_id:
+                return resource
+        return None
+
+
+class Paper(Material):
+    """The material that every entry may have once: its paper."""
+
+
+class Slides(Material):
+    """Its slides."""
+
+
+class Video(Material):
+    """Its video."""
+
+
+class Poster(Material):
+    """Its poster."""
+
+
+class Minutes(Material):
+    """Its minutes."""
 
 
 class Attachment(Protected):

@@ -21,6 +21,10 @@ class Session(Placed):
         """Return the address of its page, or the path of one on this installation."""
         return self.url or f"/event/{self._owner.getId()}/session/{self._id}/"
 
+    def file_path(self) -> str:
+        """Return where the addresses of its files begin."""
+        return f"{self._owner.file_path()}/session/{self._id}"
+
     def getConference(self) -> Any:
         """Return the event."""
         return self._owner

@@ -1,0 +1,183 @@
+"""Registration for an event: the form's settings, and who registered with which answers."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from BTrees.OOBTree import OOBTree
+from persistent import Persistent
+
+from export.errors import CatalogueException
+from export.fossilize import Fossilizable
+from scheduler.clock import nowutc
+
+PERSONAL_FIELDS = (
+    *("title", "firstName", "surname", "position", "institution", "address", "city"),
+    *("country", "phone", "fax", "email", "personalHomepage"),
+)
+
+
+@dataclass(frozen=True)
+class SocialEvent(Fossilizable):
+    """A social event that a registrant takes part in, with how many."""
+
+    id: str
+    caption: str
+    places: int = 1
+    price: Any = 0
+    currency: str = ""
+
+    @property
+    def total(self) -> Decimal:
+        """What it costs for all places."""
+        return Decimal(str(self.price)) * self.places
+
+
+@dataclass(frozen=True)
+class RegistrantSession(Fossilizable):
+    """A session that a registrant wants to attend."""
+
+    id: str
+
+
+@dataclass(frozen=True)
+class AccommodationType(Fossilizable):
+    """A kind of accommodation that the form offers."""
+
+    id: str
+    caption: str
+    places_limit: int = 0
+    places_left: int = 0
+    price: Any = 0
+    currency: str = ""
+    billable: bool = False
+    cancelled: bool = False
+
+
+@dataclass(frozen=True)
+class Accommodation(Fossilizable):
+    """Where a registrant stays, and when."""
+
+    arrival: date | None = None
+    departure: date | None = None
+    type: AccommodationType | None = None
+    price: Any = 0
+    billable: bool = False
+
+    @property
+    def total(self) -> Decimal:
+        """What it costs; nothing where it is not billed."""
+        return Decimal(str(self.price)) if self.billable else Decimal()
+
+
+@dataclass(frozen=True)
+class MiscellaneousInfoSimpleItem(Fossilizable):
+    """The answer to one question of the form; `price` is for one."""
+
+    id: str
+    caption: str
+    value: Any = None
+    price: Any = 0
+    quantity: int = 0
+    currency: str = ""
+    is_date: bool = False
+    section: str = "0"
+
+    @property
+    def total(self) -> Decimal:
+        """What it costs for the quantity."""
+        return Decimal(str(self.price or 0)) * self.quantity
+
+
+@dataclass(frozen=True)
+class MiscellaneousInfoGroup(Fossilizable):
+    """A section of the form with its answers."""
+
+    id: str
+    title: str
+    items: tuple[MiscellaneousInfoSimpleItem, ...] = ()
+
+
+class Registrant(Persistent, Fossilizable):
+    """Somebody who registered; the id is unique in the event.
+
+    Two transactions that change the same registrant conflict; the later one is done again.
+    """
+
+    checked_in_at: datetime | None = None
+    paid: bool = False
+    reason: str = ""
+    social_events: tuple[SocialEvent, ...] = ()
+    sessions: tuple[RegistrantSession, ...] = ()
+    accommodation: Accommodation = Accommodation()
+    groups: tuple[MiscellaneousInfoGroup, ...] = ()
+
+    def __init__(self, id: str, personal_data: Mapping[str, str], form: RegistrationForm) -> None:
+        self.id = id
+        self.form = form
+        self.personal_data = {name: str(personal_data.get(name, "")) for name in PERSONAL_FIELDS}
+        self.registered_at = nowutc()
+        self.checkin_secret = str(uuid.uuid4())
+
+    def getFullName(self) -> str:
+        """Return the name as it is spoken: title, first name, family name."""
+        names = (self.personal_data[key] for key in ("title", "firstName", "surname"))
+        return " ".join(name for name in names if name)
+
+    def getPersonalData(self) -> dict[str, str]:
+        """Return the answers to the fields that the form asks for."""
+        hidden = self.form.hidden_fields
+        return {name: text for name, text in self.personal_data.items() if name not in hidden}
+
+    def getTotal(self) -> int | float:
+        """Return what there is to pay, paid or not."""
+        total = self.accommodation.total
+        total += sum(one.total for one in self.social_events)
+        total += sum(item.total for group in self.groups for item in group.items)
+        return int(total) if total == int(total) else float(total)
+
+    def set_checked_in(self, checked_in: bool) -> None:
+        """Check in now, again if that was done before; or take it back."""
+        self.checked_in_at = nowutc() if checked_in else None
+
+
+class RegistrationForm(Persistent):
+    """What an event's form asks for, and everybody who answered. Registrations may conflict."""
+
+    def __init__(
+        self, *, payment: bool = False, currency: str = "", hidden_fields: Iterable[str] = ()
+    ) -> None:
+        self.payment = payment
+        self.currency = currency
+        self.hidden_fields = frozenset(hidden_fields)
+        self.registrars: frozenset[str] = frozenset()
+        self._registrants = OOBTree()
+        self._next = 0
+
+    def register(self, personal_data: Mapping[str, str]) -> Registrant:
+        """Take somebody in. Raises CatalogueException for a field that no form has."""
+        unknown = set(personal_data) - set(PERSONAL_FIELDS)
+        if unknown:
+            raise CatalogueException(f"no form asks for {', '.join(sorted(unknown))}")
+        registrant = Registrant(str(self._next), personal_data, self)
+        self._registrants[registrant.id] = registrant
+        self._next += 1
+        return registrant
+
+    def remove(self, registrant: Registrant) -> None:
+        """Forget *registrant*; the id is not given again."""
+        del self._registrants[registrant.id]
+
+    def find(self, registrant_id: str) -> Registrant | None:
+        """Return the registrant of that id, or None."""
+        found: Registrant | None = self._registrants.get(registrant_id)
+        return found
+
+    def getRegistrantList(self) -> list[Registrant]:
+        """Return all registrants in the order of their registration."""
+        return sorted(self._registrants.values(), key=lambda one: int(one.id))

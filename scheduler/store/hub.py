@@ -28,6 +28,7 @@ STORAGE_NAME = "1"
 TRANSACTION_TIMEOUT = 30
 SWITCH_INTERVAL = 0.0005
 INVALIDATIONS_KEPT = 1000
+CLOSE_SECONDS = 5.0
 
 
 class Hub:
@@ -65,10 +66,26 @@ class Hub:
     def close(self) -> None:
         """Send the clients away and stop serving; the database itself stays open."""
         self._readers._release(self._tap)
+        self._send_away()
         self._server.close()
-        self._thread.join(5)
+        self._thread.join(CLOSE_SECONDS)
         if os.path.exists(self.path):
             os.unlink(self.path)
+
+    def _send_away(self) -> None:
+        # The server by itself may stop its loop before it has closed the connections; a client
+        # in the middle of a commit would wait for its answer for ever.
+        loop, sent_away = self._server.acceptor.event_loop, threading.Event()
+
+        def send_away() -> None:
+            self._server.acceptor.server.close()
+            for handlers in self._server.zeo_storages_by_storage_id.values():
+                for handler in list(handlers):
+                    handler.connection.close()
+            loop.call_soon(loop.call_soon, sent_away.set)
+
+        loop.call_soon_threadsafe(send_away)
+        sent_away.wait(CLOSE_SECONDS)
 
 
 class _Port:

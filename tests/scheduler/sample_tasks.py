@@ -48,13 +48,15 @@ class EverySecond(IntervalTask):
 
 
 class WaitEverySecond(IntervalTask):
-    """Ends once there is a file *go*."""
+    """Adds a line to the file *go*.begun, and ends once there is a file *go*."""
 
     def __init__(self, go, **policies):
         super().__init__(1, **policies)
         self.go = go
 
     def run(self):
+        with open(f"{self.go}.begun", "a") as file:
+            file.write("begun\n")
         while not os.path.exists(self.go):
             time.sleep(0.01)
 

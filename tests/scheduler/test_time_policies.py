@@ -134,9 +134,10 @@ def test_what_is_queued_is_told_from_what_was_missed(relay, start):
 
 
 def test_runs_that_may_overlap_go_on_at_the_same_time(view, database, tmp_path):
+    begun = tmp_path / "go.begun"
     task = view.enqueue(WaitEverySecond(str(tmp_path / "go"), overlap="allow"))
     with running(database, workers=2):
-        view.until(lambda: view.counts().get("running", 0) >= 2)
+        view.until(lambda: begun.exists() and len(begun.read_text().splitlines()) == 2)
         view.client.pauseTask(task)
         view.commit()
         (tmp_path / "go").touch()

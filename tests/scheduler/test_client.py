@@ -22,7 +22,8 @@ from scheduler.errors import (
 )
 from scheduler.store import using
 from tests.scheduler.harness import output_of, running
-from tests.scheduler.sample_tasks import Count, FailTimes, Noop, Sleep
+from tests.scheduler.sample_long import Sleep
+from tests.scheduler.sample_tasks import Count, FailTimes, Noop
 
 
 @pytest.fixture

@@ -21,19 +21,9 @@ from scheduler import (
 from scheduler.retry import Retry
 from scheduler.store import open_database
 from tests.scheduler.harness import View, output_of, running
-from tests.scheduler.sample_tasks import (
-    Abort,
-    Commit,
-    CommitElsewhere,
-    Count,
-    DelayOnce,
-    FailTimes,
-    MeetConflict,
-    Parent,
-    Raise,
-    TearDown,
-    Tick,
-)
+from tests.scheduler.sample_misbehaving import Abort, Commit, CommitElsewhere, MeetConflict
+from tests.scheduler.sample_recurring import Tick
+from tests.scheduler.sample_tasks import Count, DelayOnce, FailTimes, Parent, Raise, TearDown
 
 
 def test_effects_and_finished_mark_are_one_commit(view, database):

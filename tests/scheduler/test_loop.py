@@ -16,18 +16,10 @@ from scheduler.office import leave_office, take_office
 from scheduler.store import connect
 from scheduler.store.database import socket_path
 from tests.scheduler.harness import Running, python, running, wait_for
-from tests.scheduler.sample_tasks import (
-    Count,
-    Die,
-    DieOnce,
-    EverySecondFails,
-    Noop,
-    Raise,
-    Sleep,
-    Tick,
-    UniqueTick,
-    Wait,
-)
+from tests.scheduler.sample_long import Sleep, Wait
+from tests.scheduler.sample_misbehaving import Die, DieOnce
+from tests.scheduler.sample_recurring import EverySecondFails, Tick, UniqueTick
+from tests.scheduler.sample_tasks import Count, Noop, Raise
 
 both_modes = pytest.mark.parametrize("mode", ["threads", "processes"])
 

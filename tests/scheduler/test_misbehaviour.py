@@ -11,16 +11,10 @@ from dateutil import rrule
 from scheduler import TASK_STATUS_RUNNING, TASK_STATUS_TERMINATED, Client, SchedulerModule, nowutc
 from scheduler.store import open_database, transact, using
 from tests.scheduler.harness import Running, running
-from tests.scheduler.sample_tasks import (
-    Count,
-    NamedLikeMarks,
-    Noop,
-    Prepare,
-    Sleep,
-    Tick,
-    Undecided,
-    Wait,
-)
+from tests.scheduler.sample_long import Sleep, Wait
+from tests.scheduler.sample_misbehaving import NamedLikeMarks, Prepare
+from tests.scheduler.sample_recurring import Tick, Undecided
+from tests.scheduler.sample_tasks import Count, Noop
 
 
 @pytest.mark.parametrize("mode", ["threads", "processes"])

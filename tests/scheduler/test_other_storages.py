@@ -9,7 +9,9 @@ import transaction
 from scheduler import TASK_STATUS_ABORTED, TASK_STATUS_TERMINATED, Client, nowutc
 from scheduler.store import open_database
 from tests.scheduler.harness import View, running
-from tests.scheduler.sample_tasks import Count, DieOnce, Endless, Limited, Noop, Report
+from tests.scheduler.sample_long import Endless, Limited, Report
+from tests.scheduler.sample_misbehaving import DieOnce
+from tests.scheduler.sample_tasks import Count, Noop
 
 
 @pytest.fixture(scope="module")

@@ -16,16 +16,10 @@ from scheduler import (
     nowutc,
 )
 from tests.scheduler.harness import running
-from tests.scheduler.sample_tasks import (
-    Count,
-    Endless,
-    Leak,
-    Limited,
-    LimitedTick,
-    Noop,
-    Report,
-    SoftlyLimited,
-)
+from tests.scheduler.sample_long import Endless, Limited, Report, SoftlyLimited
+from tests.scheduler.sample_misbehaving import Leak
+from tests.scheduler.sample_recurring import LimitedTick
+from tests.scheduler.sample_tasks import Count, Noop
 
 both_modes = pytest.mark.parametrize("mode", ["threads", "processes"])
 

@@ -7,7 +7,8 @@ import pytest
 from scheduler import nowutc
 from scheduler.office import office_of
 from tests.scheduler.harness import running
-from tests.scheduler.sample_tasks import Count, Wait
+from tests.scheduler.sample_long import Wait
+from tests.scheduler.sample_tasks import Count
 
 
 @pytest.mark.parametrize("mode", ["threads", "processes"])

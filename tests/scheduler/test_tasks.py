@@ -19,7 +19,8 @@ from scheduler.tasks import (
     SamplePeriodicTask,
     TaskOccurrence,
 )
-from tests.scheduler.sample_tasks import Noop, Tick
+from tests.scheduler.sample_recurring import Tick
+from tests.scheduler.sample_tasks import Noop
 
 LOCAL = ZoneInfo("Europe/Zurich")
 

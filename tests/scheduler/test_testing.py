@@ -16,15 +16,8 @@ from scheduler import (
 )
 from scheduler.clock import TimeSource
 from scheduler.tasks import BaseTask
-from tests.scheduler.sample_tasks import (
-    Count,
-    DelayOnce,
-    FailTimes,
-    Noop,
-    Parent,
-    Raise,
-    SelfEnqueuing,
-)
+from tests.scheduler.sample_misbehaving import SelfEnqueuing
+from tests.scheduler.sample_tasks import Count, DelayOnce, FailTimes, Noop, Parent, Raise
 
 pytest_plugins = ["pytester"]
 

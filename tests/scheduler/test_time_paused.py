@@ -9,7 +9,8 @@ import pytest
 from scheduler import Client, nowutc
 from scheduler.tasks import Cron, Interval
 from tests.scheduler.harness import running
-from tests.scheduler.sample_tasks import Count, EverySecond, WaitEverySecond
+from tests.scheduler.sample_recurring import EverySecond, WaitEverySecond
+from tests.scheduler.sample_tasks import Count
 
 HOUR = timedelta(hours=1)
 

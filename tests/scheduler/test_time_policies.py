@@ -16,7 +16,7 @@ from scheduler import (
 from scheduler.tasks import IntervalTask, PeriodicTask, PeriodicUniqueTask
 from scheduler.tasks.firing import Firing
 from tests.scheduler.harness import running
-from tests.scheduler.sample_tasks import Noted, NotedForgetful, WaitEverySecond
+from tests.scheduler.sample_recurring import Noted, NotedForgetful, WaitEverySecond
 
 MINUTE = 60
 

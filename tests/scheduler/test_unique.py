@@ -11,7 +11,7 @@ from scheduler import (
     nowutc,
 )
 from tests.scheduler.harness import running
-from tests.scheduler.sample_tasks import Debounced, HourlyKeyed, Keyed
+from tests.scheduler.sample_unique import Debounced, HourlyKeyed, Keyed
 
 HOUR = timedelta(hours=1)
 

@@ -1,0 +1,126 @@
+"""Tasks for the tests that do what a task must not, or what kills their worker."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import transaction
+
+from scheduler import Client
+from scheduler.store import current, transact
+from scheduler.tasks import OneShotTask
+from tests.scheduler.sample_tasks import count
+
+
+class Commit(OneShotTask):
+    """Commits by itself, which a task must not."""
+
+    def run(self):
+        count("count")
+        transaction.commit()
+
+
+class Abort(OneShotTask):
+    """Aborts its run's transaction, which a task must not."""
+
+    def run(self):
+        transaction.abort()
+        count("count")
+
+
+class CommitElsewhere(OneShotTask):
+    """Commits in a transaction of its own, then fails."""
+
+    def run(self):
+        transact(current().db(), lambda connection: count("count"))
+        raise ValueError("what was committed elsewhere stays")
+
+
+class MeetConflict(OneShotTask):
+    """Has somebody else change what it changes, in its first run only."""
+
+    def run(self):
+        root = current().root()
+        seen = root.get("count", 0)
+        if seen == 0:
+            transact(current().db(), lambda connection: count("count"))
+        root["count"] = seen + 1
+
+
+leaked = []
+
+
+class Leak(OneShotTask):
+    """Counts, and keeps *megabytes* of memory for ever; writes its process's id to *file*."""
+
+    def __init__(self, start, megabytes, file):
+        super().__init__(start)
+        self.megabytes = megabytes
+        self.file = file
+
+    def run(self):
+        with open(self.file, "a") as file:
+            file.write(f"{os.getpid()}\n")
+        leaked.append(b"x" * (self.megabytes * 2**20))
+        time.sleep(1.5)
+        count("count")
+
+
+class Die(OneShotTask):
+    """Takes its worker process down with it."""
+
+    def run(self):
+        os._exit(7)
+
+
+class DieOnce(OneShotTask):
+    """Takes its worker process down with it, if *file* does not exist yet."""
+
+    def __init__(self, start, file):
+        super().__init__(start)
+        self.file = file
+
+    def run(self):
+        count("count")
+        if not os.path.exists(self.file):
+            with open(self.file, "w"):
+                os._exit(7)
+
+
+class SelfEnqueuing(OneShotTask):
+    """Enqueues another of its kind, for at once."""
+
+    def run(self):
+        Client().enqueue(SelfEnqueuing(self.getStartOn()))
+
+
+class Prepare(OneShotTask):
+    """Its preparation, or its tearing down, asks the process to exit."""
+
+    def __init__(self, start, where):
+        super().__init__(start)
+        self.where = where
+
+    def prepare(self):
+        super().prepare()
+        if self.where == "prepare":
+            raise SystemExit(2)
+
+    def run(self):
+        count("count")
+
+    def tearDown(self):
+        if self.where == "tearDown":
+            raise SystemExit(2)
+
+
+class NamedLikeMarks(OneShotTask):
+    """Has attributes of its own that are called as ordinary words are."""
+
+    def __init__(self, start):
+        super().__init__(start)
+        self.fail = self.retry = self.delay = self.finish = self.expire = True
+
+    def run(self):
+        raise ValueError("to be recorded")

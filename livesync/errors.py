@@ -19,6 +19,25 @@ class AgentExecutionException(LiveSyncException):
     """An agent cannot be run, or its target did not take what it was sent."""
 
 
+class PartialFailure(AgentExecutionException):  # noqa: N818 (one family)
+    """The target took a batch but for some records, and will never take those as they are.
+
+    `refused` says why, by the index of each such record in its batch.
+    """
+
+    def __init__(self, message: str, refused: dict[int, str]) -> None:
+        super().__init__(message)
+        self.refused = refused
+
+
+class Overloaded(AgentExecutionException):  # noqa: N818 (one family)
+    """The target wants the whole batch again later: after *retry_after* seconds, if it said so."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class DuplicateAgentException(LiveSyncException):
     """An agent with this id is registered already."""
 

@@ -16,11 +16,11 @@ from daemon import background, demo
 from daemon.card import find_task
 from daemon.config import Config, level_number
 from daemon.errors import DaemonException, Refusal
-from daemon.output import as_json
 from daemon.process import log_to, stop_on_signals, wait_for
 from daemon.service import Service
 from scheduler import TASK_STATUS_RUNNING, Client
 from scheduler.office import office_of
+from scheduler.output import as_json
 from scheduler.store import connect
 
 DEATH_SECONDS = 30.0

@@ -13,10 +13,10 @@ from ZODB import DB
 from ZODB.Connection import Connection
 
 from daemon import listing
-from daemon.output import as_text
 from daemon.shipped import shipped
 from livesync import PushSyncAgent, SyncManager
 from scheduler import SchedulerModule, nowutc
+from scheduler.output import as_text
 from scheduler.store import using
 
 ROWS = 10

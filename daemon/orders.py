@@ -13,7 +13,6 @@ from daemon.card import find_task
 from daemon.config import Config
 from daemon.errors import DaemonException, Refusal
 from daemon.listing import dead_letters, quarantined, word
-from daemon.output import as_json
 from scheduler import (
     TASK_STATUS_ABORTED,
     TASK_STATUS_FAILED,
@@ -21,6 +20,7 @@ from scheduler import (
     Client,
     SchedulerModule,
 )
+from scheduler.output import as_json
 from scheduler.states import AT_WORK
 from scheduler.store import connect
 from scheduler.tasks import BaseTask

@@ -13,9 +13,9 @@ from ZODB.Connection import Connection
 from daemon.card import card
 from daemon.config import Config
 from daemon.listing import Row, dead_letters, full_name, rows
-from daemon.output import as_json, as_lines, as_table
 from scheduler import Client, SchedulerModule
 from scheduler.office import office_of
+from scheduler.output import as_json, as_lines, as_table
 from scheduler.store import connect
 from scheduler.tasks.attempt import moment
 

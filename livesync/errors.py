@@ -19,7 +19,7 @@ class AgentExecutionException(LiveSyncException):
     """An agent cannot be run, or its target did not take what it was sent."""
 
 
-class PartialFailure(AgentExecutionException):  # noqa: N818 (one family)
+class PartialFailure(AgentExecutionException):
     """The target took a batch but for some records, and will never take those as they are.
 
     `refused` says why, by the index of each such record in its batch.
@@ -30,7 +30,7 @@ class PartialFailure(AgentExecutionException):  # noqa: N818 (one family)
         self.refused = refused
 
 
-class Overloaded(AgentExecutionException):  # noqa: N818 (one family)
+class Overloaded(AgentExecutionException):
     """The target wants the whole batch again later: after *retry_after* seconds, if it said so."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 DECLARED = "__fossils__"
 FOSSIL_NAME = re.compile(r"^I(\w+)Fossil$", re.ASCII)
 ATOMS = (
-    type(None), bool, int, float, complex, str, bytes, decimal.Decimal,
+    type(None), bool, int, float, str, bytes, decimal.Decimal,
     datetime.date, datetime.time, datetime.timedelta,
 )  # fmt: skip
 RESERVED = ("_type", "_fossil")
@@ -47,13 +47,42 @@ InterfaceArg: TypeAlias = Any
 
 Class = TypeVar("Class", bound=type)
 
+_plans: dict[Fossil, _Plan] = {}
+"""What is known of each fossil, until a tag of any is changed."""
 
-class IFossil(Interface):
+
+class _FossilMethod(Method):
+    """A method of a fossil; a tag that is set at run time takes effect at the next call."""
+
+    def setTaggedValue(self, tag: str, value: Any) -> None:
+        super().setTaggedValue(tag, value)
+        _plans.clear()
+
+
+class _FossilClass(InterfaceClass):
+    """The class of fossils."""
+
+    def __init__(self, name: str, bases: Any = (), attrs: Any = None, *rest: Any) -> None:
+        super().__init__(name, bases, attrs, *rest)
+        for _, member in self.namesAndDescriptions():
+            if type(member) is Method:
+                member.__class__ = _FossilMethod
+
+    def setTaggedValue(self, tag: str, value: Any) -> None:
+        super().setTaggedValue(tag, value)
+        _plans.clear()
+
+    def changed(self, originally_changed: Any) -> None:
+        super().changed(originally_changed)
+        _plans.clear()
+
+
+class IFossil(Interface, metaclass=_FossilClass):
     """The root of all fossils."""
 
 
 class InvalidFossilException(Exception):  # noqa: N818 (documented name)
-    """A fossil's name is not `I...Fossil`, or a method has no name that makes a field."""
+    """An interface is no fossil by its name or its base, or a method's name makes no field."""
 
 
 class NonFossilizableException(Exception):  # noqa: N818 (documented name)
@@ -124,14 +153,16 @@ class Fossilizable:
         Raises NonFossilizableException, InvalidFossilException, and whatever a getter raises.
         """
         fossil = _fossil_for(obj, interfaceArg)
+        plan = _plans.get(fossil) or _planned(fossil)
         class_name = type(obj).__name__
         result = {
             "_type": mapClassType.get(class_name, class_name),
-            "_fossil": _exported_name(fossil),
+            "_fossil": plan.exported_name,
         }
         try:
-            for method in _methods(fossil):
-                _add_field(result, obj, method, useAttrCache, mapClassType, kwargs)
+            for field in plan.fields:
+                if field.only_if is None or kwargs.get(field.only_if):
+                    field.add(result, obj, useAttrCache, mapClassType, kwargs)
         except (InvalidFossilException, NonFossilizableException):
             raise
         except Exception:
@@ -184,11 +215,11 @@ def fossilizes(*classList: Fossil) -> Callable[[Class], Class]:
     return decorate
 
 
-def addFossil(klass: type, fossils: Fossil | Iterable[Fossil]) -> None:
+def addFossil(klazz: type, fossils: Fossil | Iterable[Fossil]) -> None:
     """Declare one fossil or several for an existing class, after those it has declared."""
     added = (fossils,) if isinstance(fossils, InterfaceClass) else tuple(fossils)
-    setattr(klass, DECLARED, (*klass.__dict__.get(DECLARED, ()), *added))
-    classImplements(klass, *added)
+    setattr(klazz, DECLARED, (*klazz.__dict__.get(DECLARED, ()), *added))
+    classImplements(klazz, *added)
 
 
 def _fossil_for(obj: Any, argument: InterfaceArg) -> Fossil:
@@ -228,55 +259,85 @@ def _class_keys(klass: type) -> Iterator[Any]:
         yield base.__name__
 
 
+class _Plan:
+    """What a fossil makes of an object: the name that it is shown by, and the fields."""
+
+    def __init__(self, fossil: Fossil) -> None:
+        self.exported_name = _exported_name(fossil)
+        self.fields = [_Field(fossil[name]) for name in fossil.names(all=True)]
+
+
+class _Field:
+    """One field of a fossil, read from a method and its tags."""
+
+    def __init__(self, method: Method) -> None:
+        tags = {tag: method.getTaggedValue(tag) for tag in method.getTaggedValueTags()}
+        self.member = method.__name__
+        self.name: str | None = tags.get("name")
+        self.only_if: str | None = tags.get("onlyIf")
+        self.produce: Callable[[Any], Any] | None = tags.get("produce")
+        self.has_result = "result" in tags
+        self.result: InterfaceArg = tags.get("result")
+        self.filter_by: str | None = tags.get("filterBy")
+        self.convert: Callable[..., Any] | None = tags.get("convert")
+        self.convert_takes = _keywords_of(self.convert) if self.convert is not None else ()
+
+    def add(
+        self,
+        shown: dict[str, Any],
+        obj: Any,
+        use_cache: bool,
+        class_names: Mapping[str, str],
+        keywords: Mapping[str, Any],
+    ) -> None:
+        """Add to *shown* what this field is of *obj*."""
+        value, is_attribute = self._read_cached(obj) if use_cache else self._read(obj)
+        accepts = _filter(self.filter_by, keywords) if self.filter_by is not None else None
+        if self.has_result and value is not None:
+            value = Fossilizable.fossilizeIterable(
+                value, self.result, filterBy=accepts, mapClassType=class_names, **keywords
+            )
+        if self.convert is not None:
+            given = {name: keywords[name] for name in self.convert_takes if name in keywords}
+            value = self.convert(value, **given)
+        name = self.name or _field_name(self.member, is_attribute)
+        if "." in name or name in RESERVED:
+            _nest(shown, name, value)
+        else:
+            shown[name] = value
+
+    def _read(self, obj: Any) -> tuple[Any, bool]:
+        """Return the value, and whether it is an attribute rather than a method's answer."""
+        if self.produce is not None:
+            return self.produce(obj), False
+        member = getattr(obj, self.member)
+        return (member(), False) if callable(member) else (member, True)
+
+    def _read_cached(self, obj: Any) -> tuple[Any, bool]:
+        oid = getattr(obj, "_p_oid", None)
+        if oid is None or self.produce is not None:
+            return self._read(obj)
+        key = oid, self.member
+        if key not in _cache.values:
+            _cache.values[key] = self._read(obj)
+        return _cache.values[key]
+
+
+def _planned(fossil: Fossil) -> _Plan:
+    plan = _plans[fossil] = _Plan(fossil)
+    return plan
+
+
 def _exported_name(fossil: Fossil) -> str:
     if not FOSSIL_NAME.match(fossil.__name__):
         raise InvalidFossilException(
             f"Invalid fossil name: {fossil.__name__}. "
             r"A fossil name should follow the pattern: I(\w+)Fossil."
         )
+    if not fossil.isOrExtends(IFossil):
+        raise InvalidFossilException(f"{fossil.__name__} is not derived from IFossil")
     own: str | None = fossil.queryDirectTaggedValue("fossil")
     return own or fossil.__name__[1].lower() + fossil.__name__[2:]
-
-
-def _methods(fossil: Fossil) -> Iterator[Any]:
-    return (fossil[name] for name in fossil.names(all=True))
-
-
-def _add_field(
-    result: dict[str, Any],
-    obj: Any,
-    method: Method,
-    use_cache: bool,
-    class_names: Mapping[str, str],
-    keywords: Mapping[str, Any],
-) -> None:
-    tags = {tag: method.getTaggedValue(tag) for tag in method.getTaggedValueTags()}
-    if "onlyIf" in tags and not keywords.get(tags["onlyIf"]):
-        return
-    value, is_attribute = _value(obj, method.__name__, tags, use_cache)
-    accepts = _filter(tags["filterBy"], keywords) if "filterBy" in tags else None
-    if "result" in tags:
-        value = Fossilizable.fossilizeIterable(
-            value, tags["result"], filterBy=accepts, mapClassType=class_names, **keywords
-        )
-    if "convert" in tags:
-        convert = tags["convert"]
-        accepted = {name: keywords[name] for name in _keywords_of(convert) if name in keywords}
-        value = convert(value, **accepted)
-    _store(result, tags.get("name") or _field_name(method.__name__, is_attribute), value)
-
-
-def _value(obj: Any, name: str, tags: Mapping[str, Any], use_cache: bool) -> tuple[Any, bool]:
-    if "produce" in tags:
-        return tags["produce"](obj), False
-    oid = getattr(obj, "_p_oid", None) if use_cache else None
-    if oid is not None and (oid, name) in _cache.values:
-        return _cache.values[oid, name]
-    member = getattr(obj, name)
-    read = (member(), False) if callable(member) else (member, True)
-    if oid is not None:
-        _cache.values[oid, name] = read
-    return read
 
 
 def _filter(name: str, keywords: Mapping[str, Any]) -> Callable[[Any], bool]:
@@ -288,6 +349,7 @@ def _filter(name: str, keywords: Mapping[str, Any]) -> Callable[[Any], bool]:
     return filters[name]
 
 
+@functools.lru_cache(maxsize=1024)
 def _field_name(method: str, is_attribute: bool) -> str:
     if is_attribute:
         return method
@@ -300,16 +362,15 @@ def _field_name(method: str, is_attribute: bool) -> str:
     )
 
 
-def _store(result: dict[str, Any], name: str, value: Any) -> None:
-    if name in RESERVED:
-        raise InvalidFossilException('"_type" or "_fossil" cannot be a fossil attribute  name')
+def _nest(shown: dict[str, Any], name: str, value: Any) -> None:
     *outer, last = name.split(".")
+    if name in RESERVED or (outer and outer[0] in RESERVED):
+        raise InvalidFossilException('"_type" or "_fossil" cannot be a fossil attribute  name')
     for part in outer:
-        result = result.setdefault(part, {})
-    result[last] = value
+        shown = shown.setdefault(part, {})
+    shown[last] = value
 
 
-@functools.lru_cache(maxsize=1024)
 def _keywords_of(convert: Callable[..., Any]) -> tuple[str, ...]:
     try:
         parameters = list(inspect.signature(convert).parameters.values())

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 import transaction
 from werkzeug.wrappers import Request, Response
-from werkzeug.wsgi import wrap_file
 from ZODB import DB
-from ZODB.POSException import StorageError
+from ZODB.Connection import Connection
+from ZODB.POSException import ConflictError, StorageError
 
-from export import auth
+from export import keys, sessions, tokens
+from export.auth import Caller
 from export.errors import (
     AddressTooLong,
     InternalFailure,
@@ -23,29 +23,37 @@ from export.errors import (
     UnknownResource,
     WrongMethod,
 )
-from export.formats import FORMATS, PLAIN, json
-from export.model import catalogue
+from export.model import catalogue, user
 from export.model.listeners import subscribe_installed
+from export.reply import Reply, file_response
 from export.request import LONGEST, ExportRequest
-from export.resources import RESOURCES
-from export.result import Answer, Bare, File, envelope, error_body
+from export.resources import ROUTES
+from export.result import Answer, File
+from export.route import Route
 from export.settings import Settings
+from export.usage import UsageLog, Uses
+from scheduler.clock import nowutc
 from scheduler.store import open_database, transact, using
 
 log = logging.getLogger(__name__)
 
-SHOWN = {"application/pdf", "image/gif", "image/jpeg", "image/png", "text/plain"}
-"""Files that a browser may show itself: nothing in them acts in this server's name."""
+BRANCHES = (catalogue.BRANCH, keys.BRANCH, sessions.BRANCH, tokens.BRANCH, user.BRANCH)
+
+Result = TypeVar("Result")
 
 
 class ExportApp:
-    """Answers `/export/...`; every request reads one snapshot and commits nothing."""
+    """Answers `/export/...` and `/api/...`, each request from one snapshot.
+
+    What only reads commits nothing; what writes is one transaction.
+    """
 
     def __init__(self, database: DB, settings: Settings, owned: bool) -> None:
         self.database = database
         self.settings = settings
+        self.usage = UsageLog(database)
         self._owned = owned
-        for branch in (catalogue.BRANCH, auth.BRANCH):
+        for branch in BRANCHES:
             transact(database, branch.get, note="prepare the export")
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -53,57 +61,59 @@ class ExportApp:
         return self.respond(Request(environ))(environ, start_response)
 
     def close(self) -> None:
-        """Close the database, if it was opened here."""
+        """Write how keys and tokens were used; close the database, if it was opened here."""
+        self.usage.close()
         if self._owned:
             self.database.close()
 
     def respond(self, http: Request) -> Response:
         """Return the answer to *http*; errors are answers too."""
         request = ExportRequest(http)
-        writer: Any = json
+        reply = Reply(request)
         try:
-            resource, match = _find(request)
-            if match["format"] in PLAIN:
-                writer = FORMATS[match["format"]]
-            if request.method not in ("GET", "HEAD"):
-                raise WrongMethod("This action requires GET", {"Allow": "GET, HEAD"})
-            answer = self._answer(request, resource, match)
+            route, match = _find(request)
+            reply = Reply(request, route, match.groupdict().get("format", "json"))
+            if request.method == "OPTIONS":
+                return reply.options()
+            if not route.takes(request.method):
+                wanted = f"This action requires {route.method}"
+                raise WrongMethod(wanted, {"Allow": route.allowed})
+            answer = self._answer(request, route, match)
             if isinstance(answer, File):
-                return _file(answer, http)
-            writes = FORMATS[match["format"]]
-            content = writes.write(
-                self._body(answer, request), request, pretty=request.take_flag("p", "pretty")
-            )
-            return Response(content, 200, content_type=writes.CONTENT_TYPE)
+                return file_response(answer, http)
+            return reply.content(answer, self.settings.base_url)
         except RequestException as error:
-            return _refuse(error, request, writer)
+            return reply.refuse(error)
+        except ConflictError:
+            log.exception("%s meets conflicts", request.path)
+            return reply.refuse(InternalFailure("An unresolvable database conflict has occured"))
         except StorageError:
             log.exception("the database does not answer")
-            return _refuse(ServiceUnavailable("The database does not answer"), request, writer)
+            return reply.refuse(ServiceUnavailable("The database does not answer"))
         except Exception:
             log.exception("%s failed", request.path)
-            return _refuse(InternalFailure("Internal error; the log tells more"), request, writer)
+            return reply.refuse(InternalFailure("Internal error; the log tells more"))
 
-    def _answer(self, request: ExportRequest, resource: Any, match: re.Match[str]) -> Answer:
-        with self._snapshot():
-            user = auth.authenticate(request, self.settings)
-            answer: Answer = resource.answer(request, match, user, self.settings)
-            return answer
+    def _answer(self, request: ExportRequest, route: Route, match: re.Match[str]) -> Answer:
+        def work(connection: Connection) -> tuple[Answer, Caller]:
+            caller = route.door(request, self.settings, route.scopes)
+            return route.answer(request, match, caller.user, self.settings), caller
 
-    def _body(self, answer: Any, request: ExportRequest) -> Any:
-        if isinstance(answer, Bare):
-            return answer.data
-        query = f"?{request.shown_query}" if request.shown_query else ""
-        return envelope(answer, f"{self.settings.base_url}{request.path}{query}")
+        if route.method == "GET":
+            answer, caller = self._read(work)
+        else:
+            answer, caller = transact(self.database, work, note=f"{route.method} {request.path}")
+        if caller.credential is not None:
+            self.usage.note(caller.credential, _use(request, caller))
+        return answer
 
-    @contextmanager
-    def _snapshot(self) -> Iterator[None]:
+    def _read(self, work: Callable[[Connection], Result]) -> Result:
         manager = transaction.TransactionManager(explicit=True)
         connection = self.database.open(transaction_manager=manager)
         try:
             manager.begin()
             with using(connection):
-                yield
+                return work(connection)
         finally:
             manager.abort()
             connection.close()
@@ -122,41 +132,20 @@ def make_app(database: DB | str, config: Mapping[str, Any] | Settings | None = N
     return ExportApp(database, settings, owned=False)
 
 
-def _find(request: ExportRequest) -> tuple[Any, re.Match[str]]:
+def _find(request: ExportRequest) -> tuple[Route, re.Match[str]]:
     if request.is_too_long:
         raise AddressTooLong(f"Path and query may have {LONGEST} characters together")
-    for resource in RESOURCES:
-        match = resource.PATTERN.fullmatch(request.decoded_path)
-        if match and match["format"] in resource.FORMATS:
-            return resource, match
-        if match:
-            raise UnknownResource(
-                f"Unknown format '{match['format']}'; known are {', '.join(resource.FORMATS)}"
-            )
+    for route in ROUTES:
+        match = route.pattern.fullmatch(request.decoded_path)
+        if match is None:
+            continue
+        wanted = match.groupdict().get("format", "json")
+        if wanted not in route.formats:
+            known = ", ".join(route.formats)
+            raise UnknownResource(f"Unknown format '{wanted}'; known are {known}")
+        return route, match
     raise UnknownResource(f"Nothing is exported at '{request.path}'")
 
 
-def _file(answer: File, http: Request) -> Response:
-    response = Response(
-        wrap_file(http.environ, answer.content),
-        content_type=answer.content_type,
-        direct_passthrough=True,
-    )
-    response.content_length = answer.size
-    response.last_modified = answer.modified
-    response.cache_control.private = True
-    response.cache_control.no_cache = True
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    shown = "inline" if answer.content_type in SHOWN else "attachment"
-    response.headers.set("Content-Disposition", shown, filename=answer.name)
-    return response
-
-
-def _refuse(error: RequestException, request: ExportRequest, writer: Any) -> Response:
-    body = error_body(error.message)
-    try:
-        content = writer.write(body, request, pretty=False)
-    except RequestException:  # the callback's name is what is wrong
-        writer = json
-        content = json.write(body, request, pretty=False)
-    return Response(content, error.status, error.headers, content_type=writer.CONTENT_TYPE)
+def _use(request: ExportRequest, caller: Caller) -> Uses:
+    return Uses(1, nowutc(), request.remote_address, request.recorded, caller.user is not None)

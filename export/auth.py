@@ -1,109 +1,147 @@
-"""API keys, and whom a request acts as (reference 5.1.2)."""
+"""Whom a request acts as: by a token, a key with or without a signature, or a session."""
 
 from __future__ import annotations
 
-import uuid
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
-from BTrees.OOBTree import OOBTree
-from persistent import Persistent
-from ZODB.Connection import Connection
-
-from export.errors import RefusedRequest, UnknownCredentials
+from export.errors import (
+    InsufficientScope,
+    InvalidToken,
+    RefusedRequest,
+    TokenNeeded,
+)
+from export.keys import ApiKey, key_ring
+from export.model.user import users
 from export.request import ExportRequest
+from export.secret import is_same
+from export.sessions import COOKIE, Session, sessions
 from export.settings import ApiMode, Settings
 from export.signature import is_signed
+from export.tokens import tokens
+from export.usage import Owner
 from scheduler.clock import nowutc
-from scheduler.store import Branch, connection_of
 
 KEY_NEEDED = {ApiMode.ONLYKEY, ApiMode.ONLYKEY_SIGNED, ApiMode.ALL_SIGNED}
-CHALLENGE = {"WWW-Authenticate": 'ApiKey realm="export"'}
 KEY_ENOUGH = {ApiMode.KEY, ApiMode.ONLYKEY}
 
 
-class ApiKey(Persistent):
-    """A user's key with its secret; both are random UUIDs."""
+@dataclass(frozen=True)
+class Caller:
+    """Whom a request acts as, None for what is public only; and the key or token it showed."""
 
-    def __init__(self, user: str, persistent_allowed: bool = False) -> None:
-        self.user = user
-        self.key = str(uuid.uuid4())
-        self.secret = str(uuid.uuid4())
-        self.persistent_allowed = persistent_allowed
-        self.blocked = False
+    user: str | None
+    credential: Owner | None = None
 
 
-class KeyRing(Persistent):
-    """All keys; a user has one. Creating keys of different users merges."""
+def classic(request: ExportRequest, settings: Settings, scopes: AbstractSet[str]) -> Caller:
+    """Return who calls the classic API: by a token, a key, or a session (reference 5.1.2).
 
-    def __init__(self) -> None:
-        self.by_key = OOBTree()
-        self.by_user = OOBTree()
-
-    def create(self, user: str, persistent_allowed: bool = False) -> ApiKey:
-        """Make a key for *user*; the one they had is valid no more."""
-        old = self.by_user.get(user)
-        if old is not None:
-            del self.by_key[old.key]
-        key = ApiKey(user, persistent_allowed)
-        self.by_key[key.key] = self.by_user[user] = key
-        return key
-
-    def find(self, key: str) -> ApiKey | None:
-        """Return the key of that text, or None."""
-        found: ApiKey | None = self.by_key.get(key)
-        return found
-
-
-BRANCH = Branch("apikeys", 1, KeyRing)
-
-
-def key_ring(connection: Connection | Persistent | None = None) -> KeyRing:
-    """Return the keys of *connection*'s database; of the current one's for None."""
-    return BRANCH.get(connection_of(connection))
-
-
-def authenticate(request: ExportRequest, settings: Settings) -> str | None:
-    """Return whom *request* acts as; None for what is public only.
-
-    Raises RefusedRequest, and UnknownCredentials for a kind that is not offered.
+    What is shown first in this order counts, and nothing is fallen back to where it is wrong.
+    Raises RefusedRequest, InvalidToken, InsufficientScope.
     """
-    _refuse_what_is_not_offered(request)
+    only_public = request.take_flag("op", "onlypublic")
+    only_authed = request.take_flag("oa", "onlyauthed")
+    caller = _by_token(request, request.bearer_token, scopes)
+    if caller is None:
+        caller = _by_session(request) or _by_key(request, settings)
+    if only_public:
+        caller = Caller(None, caller.credential)
+    _check_connection(request, settings, caller)
+    if only_authed and caller.user is None:
+        raise RefusedRequest("Not authenticated")
+    return caller
+
+
+def modern(request: ExportRequest, settings: Settings, scopes: AbstractSet[str]) -> Caller:
+    """Return who calls something newer: by a token, or by a session; or somebody unknown.
+
+    Raises InvalidToken, InsufficientScope, RefusedRequest.
+    """
+    caller = _by_token(request, request.bearer_token, scopes)
+    if caller is None:
+        session = open_session(request)
+        caller = Caller(session.user if session is not None else None)
+    _check_connection(request, settings, caller)
+    return caller
+
+
+def token_only(request: ExportRequest, settings: Settings, scopes: AbstractSet[str]) -> Caller:
+    """Return who calls with a token, in the header or as `access_token` of the address.
+
+    Raises TokenNeeded without one, InvalidToken, InsufficientScope, RefusedRequest.
+    """
+    text = request.bearer_token
+    caller = _by_token(request, request.access_token if text is None else text, scopes)
+    if caller is None:
+        raise TokenNeeded
+    _check_connection(request, settings, caller)
+    return caller
+
+
+def anybody(request: ExportRequest, settings: Settings, scopes: AbstractSet[str]) -> Caller:
+    """Return somebody unknown; what is asked for looks at the request itself."""
+    return Caller(None)
+
+
+def open_session(request: ExportRequest) -> Session | None:
+    """Return the session that the request's cookie opens, or None."""
+    cookie = request.cookies.get(COOKIE)
+    session = sessions().find(cookie) if cookie else None
+    return session if session is not None and not _is_blocked(session.user) else None
+
+
+def check_csrf_token(request: ExportRequest, session: Session) -> None:
+    """See that a page of this site asks. Raises RefusedRequest."""
+    if not is_same(request.csrf_token, session.csrf_token):
+        raise RefusedRequest("Invalid CSRF token")
+
+
+def _by_token(request: ExportRequest, text: str | None, scopes: AbstractSet[str]) -> Caller | None:
+    if text is None:
+        return None
+    token = tokens().find(text)
+    if token is None or not token.is_valid or _is_blocked(token.user):
+        raise InvalidToken
+    if not scopes & token.scopes:
+        raise InsufficientScope(scopes)
+    return Caller(token.user, (tokens, token.digest))
+
+
+def _by_session(request: ExportRequest) -> Caller | None:
+    if request.take("ak", "apikey") or not request.take_flag("ca", "cookieauth"):
+        return None
+    if request.method not in ("GET", "HEAD"):
+        raise RefusedRequest("cookieauth is for GET only")
+    session = open_session(request)
+    if session is None:
+        return None
+    check_csrf_token(request, session)
+    return Caller(session.user)
+
+
+def _by_key(request: ExportRequest, settings: Settings) -> Caller:
     text = request.take("ak", "apikey")
     signature = request.take("signature")
     timestamp = request.take_integer("timestamp")
-    only_public = request.take_flag("op", "onlypublic")
-    only_authed = request.take_flag("oa", "onlyauthed")
-    user = None
-    if text:
-        key = _valid_key(text)
-        if signature:
-            _check_signature(request, settings, key, signature, timestamp)
-        elif settings.api_mode is ApiMode.ALL_SIGNED:
-            raise RefusedRequest("Signature missing")
-        if not only_public and (signature or settings.api_mode in KEY_ENOUGH):
-            user = key.user
-    elif settings.api_mode in KEY_NEEDED:
-        raise RefusedRequest("API key is missing")
-    if user is not None and settings.https_required and not request.is_secure:
-        raise RefusedRequest("HTTPS is required")
-    if only_authed and user is None:
-        raise RefusedRequest("Not authenticated")
-    return user
-
-
-def _refuse_what_is_not_offered(request: ExportRequest) -> None:
-    """Nobody who shows who they are is taken for somebody unknown. Raises UnknownCredentials."""
-    has_token = request.authorization.lower().startswith("bearer")
-    has_session = request.take_flag("ca", "cookieauth") and not request.take("ak", "apikey")
-    if has_token or has_session:
-        what = "Bearer tokens" if has_token else "Sessions"
-        raise UnknownCredentials(f"{what} are not accepted here; use an API key", CHALLENGE)
+    if not text:
+        if settings.api_mode in KEY_NEEDED:
+            raise RefusedRequest("API key is missing")
+        return Caller(None)
+    key = _valid_key(text)
+    if signature:
+        _check_signature(request, settings, key, signature, timestamp)
+    elif settings.api_mode is ApiMode.ALL_SIGNED:
+        raise RefusedRequest("Signature missing")
+    is_enough = bool(signature) or settings.api_mode in KEY_ENOUGH
+    return Caller(key.user if is_enough else None, (key_ring, key.digest))
 
 
 def _valid_key(text: str) -> ApiKey:
     key = key_ring().find(text)
     if key is None:
         raise RefusedRequest("Invalid API key")
-    if key.blocked:
+    if key.blocked or _is_blocked(key.user):
         raise RefusedRequest("API key is blocked")
     return key
 
@@ -118,3 +156,13 @@ def _check_signature(
         raise RefusedRequest("Signature invalid (no timestamp)")
     if not is_signed(request.path, request.query, key.secret, signature):
         raise RefusedRequest("Signature invalid")
+
+
+def _check_connection(request: ExportRequest, settings: Settings, caller: Caller) -> None:
+    if caller.user is not None and settings.https_required and not request.is_secure:
+        raise RefusedRequest("HTTPS is required")
+
+
+def _is_blocked(user_id: str) -> bool:
+    user = users().find(user_id)
+    return user is not None and user.blocked

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from ZODB import DB
 from ZODB.Connection import Connection
 
-from export.auth import key_ring
 from export.errors import ExportException
 from export.imports.indico import import_event, read_file
+from export.keys import key_ring
 from export.model.catalogue import catalogue
 from export.model.listeners import subscribe_installed
 from scheduler.errors import SchedulerException

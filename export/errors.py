@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
+
 
 class ExportException(Exception):  # noqa: N818 (the root, named like the scheduler's)
     """The root of all errors of the export."""
@@ -19,6 +21,10 @@ class ImportRefused(ExportException):
     """An import file cannot be taken over; the text says where and why."""
 
 
+class CredentialException(ExportException):
+    """A user, key or token cannot be made or changed like that; the text says why."""
+
+
 class RequestException(ExportException):
     """A request is refused; the text is the message of the answer (reference 5.1)."""
 
@@ -28,16 +34,16 @@ class RequestException(ExportException):
         super().__init__(message)
         self.message = message
         self.headers = headers or {}
+        self.details: dict[str, str] = {}
+        """What the answer says besides the message."""
 
 
 class MalformedRequest(RequestException):
     """A parameter cannot be read (400)."""
 
 
-class UnknownCredentials(RequestException):
-    """The caller shows credentials of a kind that is not taken here (401)."""
-
-    status = 401
+class MalformedBody(MalformedRequest):
+    """The body is not what its content type says (400)."""
 
 
 class RefusedRequest(RequestException):
@@ -64,6 +70,18 @@ class AddressTooLong(RequestException):
     status = 414
 
 
+class BodyTooLarge(RequestException):
+    """The body is longer than anybody needs (413)."""
+
+    status = 413
+
+
+class UnknownBody(RequestException):
+    """The body is of a kind that is not understood here (415)."""
+
+    status = 415
+
+
 class ServiceUnavailable(RequestException):
     """The database does not answer (503)."""
 
@@ -74,3 +92,55 @@ class InternalFailure(RequestException):
     """The fault is on this side (500); the log tells more."""
 
     status = 500
+
+
+class TokenNeeded(RequestException):
+    """The caller shows no token where one is needed (401, RFC 6750 section 3.1)."""
+
+    status = 401
+
+    def __init__(self) -> None:
+        super().__init__("A token is needed", {"WWW-Authenticate": "Bearer"})
+
+
+class TokenRefused(RequestException):
+    """The caller's token does not open this (RFC 6750 section 3.1)."""
+
+    def __init__(self, code: str, description: str, **more: str) -> None:
+        details = {"error": code, "error_description": description}
+        told = ", ".join(f'{name}="{value}"' for name, value in {**details, **more}.items())
+        super().__init__(
+            description,
+            {
+                "WWW-Authenticate": f"Bearer {told}",
+                "Cache-Control": "no-store",
+                "Pragma": "no-cache",
+            },
+        )
+        self.details = details
+
+
+class InvalidToken(TokenRefused):
+    """The token is unknown, blocked or revoked, or whose it is may not enter (401)."""
+
+    status = 401
+
+    def __init__(self) -> None:
+        super().__init__(
+            "invalid_token",
+            "The access token provided is expired, revoked, malformed, or invalid for other "
+            "reasons.",
+        )
+
+
+class InsufficientScope(TokenRefused):
+    """The token is for something else (403)."""
+
+    status = 403
+
+    def __init__(self, scopes: AbstractSet[str]) -> None:
+        super().__init__(
+            "insufficient_scope",
+            "The request requires higher privileges than provided by the access token.",
+            scope=" ".join(sorted(scopes)),
+        )

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from urllib.parse import parse_qsl, unquote, unquote_plus
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qsl, unquote, unquote_plus, urlencode
 from zoneinfo import ZoneInfo
 
+from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Request
 
 from export.dates import parse_from, parse_to
-from export.errors import MalformedRequest
+from export.errors import BodyTooLarge, MalformedBody, MalformedRequest, UnknownBody
 from scheduler.clock import nowutc
 
 LONGEST = 64 * 1024
 """How many characters path and query may have together."""
+
+LARGEST = 1024 * 1024
+"""How many bytes a body may have."""
+
+FORMS = {"application/x-www-form-urlencoded", "multipart/form-data"}
+
+SECRETS = {"signature", "csrftoken", "access_token"}
+"""Parameters that are not repeated to anybody."""
 
 MAXIMUM = 1000
 """How many objects an answer has at most, of a detail without a limit of its own."""
@@ -25,19 +38,24 @@ INTEGER = re.compile(r"[+-]?\d{1,15}", re.ASCII)
 
 
 class ExportRequest:
-    """One request; parameters are taken one by one, of a repeated one the first."""
+    """One request; parameters are taken one by one, of a repeated one the first.
+
+    They are those of the address, or, where something is posted, of the body: a form, or an
+    object in JSON.
+    """
 
     def __init__(self, request: Request) -> None:
+        request.max_content_length = LARGEST
+        request.max_form_memory_size = LARGEST
+        self._request = request
         self.method = request.method
         self.is_secure = request.is_secure
-        self.authorization = request.headers.get("Authorization", "")
         self.path = request.path
+        self.remote_address = request.remote_addr or ""
+        self.cookies = request.cookies
         self.is_too_long = len(request.path) + len(request.query_string) > LONGEST
         query = b"" if self.is_too_long else request.query_string
-        self.query = query.decode("utf-8", "replace")
-        self._params: dict[str, str] = {}
-        for name, value in parse_qsl(self.query, keep_blank_values=True):
-            self._params.setdefault(name, value)
+        self.address_query = query.decode("utf-8", "replace")
 
     @property
     def decoded_path(self) -> str:
@@ -46,12 +64,55 @@ class ExportRequest:
 
     @property
     def shown_query(self) -> str:
-        """The query as answers repeat it, without the signature."""
+        """The query as answers repeat it, without secrets; nothing of what was posted."""
+        if self.method == "POST":
+            return ""
         parts = self.query.split("&") if self.query else []
-        return "&".join(part for part in parts if _name(part) != "signature")
+        return "&".join(part for part in parts if _name(part) not in SECRETS)
+
+    @property
+    def recorded(self) -> str:
+        """Path and parameters as the record of a key's use has them, in order."""
+        if self.method == "POST":
+            return self.path
+        pairs = sorted((name.lower(), value) for name, value in parse_qsl(self.query))
+        kept = [pair for pair in pairs if pair[0] not in (*SECRETS, "timestamp")]
+        return f"{self.path}?{urlencode(kept)}" if kept else self.path
+
+    @cached_property
+    def query(self) -> str:
+        """The parameters as one text: the query of the address, or the body as a form."""
+        return self.address_query if self._posted is None else urlencode(self._posted)
+
+    @cached_property
+    def json(self) -> Any:
+        """The body, read as JSON. Raises MalformedBody, BodyTooLarge."""
+        try:
+            return json.loads(self._body.decode())
+        except (ValueError, RecursionError) as error:
+            raise MalformedBody(f"The body is not JSON: {error}") from None
+
+    @property
+    def bearer_token(self) -> str | None:
+        """The token that the header `Authorization` shows; None for no such header."""
+        scheme, _, text = self._request.headers.get("Authorization", "").strip().partition(" ")
+        return text.strip() if scheme.lower() == "bearer" else None
+
+    @property
+    def access_token(self) -> str | None:
+        """The token that the address shows, where that is allowed; None for none."""
+        return self._request.args.get("access_token")
+
+    @property
+    def csrf_token(self) -> str:
+        """What the request shows as the token of its session."""
+        return self._request.headers.get("X-CSRF-Token") or self.take("csrftoken") or ""
 
     def take(self, *names: str) -> str | None:
-        """Return the first parameter of *names* that was sent; None without one."""
+        """Return the first parameter of *names* that was sent; None without one.
+
+        Raises MalformedBody, BodyTooLarge, UnknownBody.
+        """
         return next((self._params[name] for name in names if name in self._params), None)
 
     def take_flag(self, *names: str) -> bool:
@@ -66,6 +127,52 @@ class ExportRequest:
         if not INTEGER.fullmatch(text):
             raise MalformedRequest(f"Expected an integer for {names[-1]}")
         return int(text)
+
+    @cached_property
+    def _params(self) -> dict[str, str]:
+        pairs = self._posted
+        if pairs is None:
+            pairs = parse_qsl(self.address_query, keep_blank_values=True)
+        params: dict[str, str] = {}
+        for name, value in pairs:
+            params.setdefault(name, value)
+        return params
+
+    @cached_property
+    def _posted(self) -> list[tuple[str, str]] | None:
+        """The parameters in the body; None where there is none, so that the address counts."""
+        if self.method != "POST":
+            return None
+        kind = self._request.mimetype
+        if kind in FORMS:
+            return list(self._form.items(multi=True)) or None
+        if not self._body:
+            return None
+        if kind != "application/json":
+            raise UnknownBody(f"Send a form or JSON, not {kind or 'something unnamed'}")
+        if not isinstance(self.json, dict):
+            raise MalformedBody("The body must be an object")
+        return [(name, _flat(value)) for name, value in self.json.items()]
+
+    @property
+    def _form(self) -> MultiDict[str, str]:
+        try:
+            return self._request.form
+        except RequestEntityTooLarge:
+            raise BodyTooLarge(f"A body may have {LARGEST} bytes") from None
+
+    @cached_property
+    def _body(self) -> bytes:
+        try:
+            return self._request.get_data()
+        except RequestEntityTooLarge:
+            raise BodyTooLarge(f"A body may have {LARGEST} bytes") from None
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
 
 
 def _name(part: str) -> str:

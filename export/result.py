@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import IO, Any
 
+from export.errors import RequestException
 from scheduler.clock import nowutc
 
 
@@ -34,6 +36,7 @@ class Bare:
     """An answer without an envelope."""
 
     data: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 Answer = Results | File | Bare
@@ -52,6 +55,11 @@ def envelope(answer: Results, url: str) -> dict[str, Any]:
     }
 
 
-def error_body(message: str) -> dict[str, Any]:
-    """Return the `HTTPAPIError` that says *message*."""
-    return {"message": message, "_type": "HTTPAPIError", "_fossil": "hTTPAPIError"}
+def error_body(error: RequestException) -> dict[str, Any]:
+    """Return the `HTTPAPIError` that tells *error*."""
+    return {
+        "message": error.message,
+        **error.details,
+        "_type": "HTTPAPIError",
+        "_fossil": "hTTPAPIError",
+    }

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from secrets import token_hex
+
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
+from werkzeug.security import check_password_hash, generate_password_hash
 from ZODB.Connection import Connection
 
 from export.errors import CatalogueException
 from export.fossilize import Fossilizable
 from scheduler.store import Branch, connection_of
+
+NOBODYS = generate_password_hash(token_hex())
+"""The hash of a password that nobody has."""
 
 
 class Avatar(Persistent, Fossilizable):
@@ -22,6 +29,11 @@ class Avatar(Persistent, Fossilizable):
     phone: str = ""
     fax: str = ""
     address: str = ""
+    blocked: bool = False
+    """Whether keys, tokens and passwords of the user open nothing."""
+
+    _password: str = ""
+
     favorites: tuple[str, ...] = ()
     """The ids of categories that the user wants to find quickly."""
 
@@ -33,6 +45,10 @@ class Avatar(Persistent, Fossilizable):
         self.family_name = family_name
         self.email = email
         self.login = login or self.id
+
+    def set_password(self, password: str) -> None:
+        """Let the user log in with *password*; what is kept of it is a salted hash."""
+        self._password = generate_password_hash(password)
 
     def getId(self) -> str:
         """Return the id."""
@@ -69,6 +85,16 @@ class Users(Persistent):
         """Return the user of that id, or None."""
         found: Avatar | None = self._by_id.get(user_id)
         return found
+
+    def __iter__(self) -> Iterator[Avatar]:
+        return iter(self._by_id.values())
+
+    def authenticate(self, login: str, password: str) -> Avatar | None:
+        """Return the user of *login* if that is their password; it takes the same time if not."""
+        user = self.find_by_login(login)
+        kept = user._password if user is not None else ""
+        is_right = check_password_hash(kept or NOBODYS, password)
+        return user if user is not None and kept and is_right and not user.blocked else None
 
     def find_by_login(self, login: str) -> Avatar | None:
         """Return the user of that login, or None."""

@@ -1,10 +1,15 @@
 """What can be asked for: one module for each WHAT, with its PATTERN, FORMATS and answer."""
 
+from functools import partial
+
+from export import auth
 from export.resources import (
     categ,
     contribution,
     event,
     files,
+    login,
+    me,
     registrants,
     search,
     session,
@@ -12,8 +17,26 @@ from export.resources import (
     user,
     userevents,
 )
+from export.route import Route, modern_refusal
+
+_newer = partial(Route, door=auth.modern, refusal=modern_refusal)
 
 RESOURCES = (
     *(timetable, search, event, categ, session, contribution, files, registrants),
     *(user, userevents),
 )
+"""Those of the classic API that only read."""
+
+READ = frozenset({"read:legacy_api"})
+WRITE = frozenset({"write:legacy_api"})
+ANYTHING = frozenset({"full:everything"})
+"""The scopes that open the classic API, and whatever else there is."""
+
+ROUTES = (
+    *(Route(each.PATTERN, each.answer, READ, each.FORMATS) for each in RESOURCES),
+    _newer(me.PATTERN, me.answer, ANYTHING | {"read:user", "read:everything"}),
+    _newer(login.SESSION, login.tell, door=auth.anybody),
+    _newer(login.LOGIN, login.log_in, method="POST", door=auth.anybody),
+    _newer(login.LOGOUT, login.log_out, method="POST", door=auth.anybody),
+)
+"""Everything that is answered; the first route whose pattern fits is taken."""

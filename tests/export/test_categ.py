@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from export.auth import key_ring
+from export.keys import key_ring
 from export.model.access import Protection
 from export.model.catalogue import catalogue
 from export.model.category import Category

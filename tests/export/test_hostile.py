@@ -97,11 +97,16 @@ def test_very_many_ids_are_answered(planted):
     assert status(planted, f"/export/event/{'9' * 5000}.json") == 200
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "BREW"])
 def test_methods_that_write_are_refused(planted, method):
     answer = planted.open(PATH, method=method, data=b"\xff" * 1000)
     assert answer.status_code == 405
     assert answer.json["_type"] == "HTTPAPIError"
+
+
+def test_the_methods_of_an_address_can_be_asked_for(planted):
+    answer = planted.options(PATH)
+    assert (answer.status_code, answer.headers["Allow"]) == (204, "GET, HEAD, OPTIONS")
 
 
 def test_head_has_no_body(planted):

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from export.app import make_app
-from export.auth import key_ring
 from export.dates import parse_from, parse_to
 from export.errors import ExportConfigurationException, MalformedRequest
+from export.keys import key_ring
 from export.model.access import Protection
 from scheduler.store import transact
 from tests.export.planting import ZURICH, change, error, get
@@ -83,7 +83,7 @@ def test_a_bad_request_is_answered_with_its_error(planted, address, status, mess
 def test_an_unknown_address_is_not_found_and_post_is_not_allowed(planted):
     assert error(planted, "/export/nothing/1.json")[0] == 404
     answer = planted.post("/export/event/137346.json")
-    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD, OPTIONS")
 
 
 def test_jsonp_calls_the_named_function(planted):

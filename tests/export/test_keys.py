@@ -6,8 +6,8 @@ import pytest
 from werkzeug.test import Client
 
 from export.app import make_app
-from export.auth import key_ring
 from export.cli import main
+from export.keys import key_ring
 from export.model.access import Protection
 from export.signature import build_indico_request, canonical, sign
 from scheduler.store import open_database, transact
@@ -126,21 +126,3 @@ def test_a_key_made_by_the_command_opens_what_its_user_may_see(tmp_path, capsys)
         assert len(get(client, build_indico_request(PATH, {}, made["key"], made["secret"]))) == 1
     finally:
         database.close()
-
-
-@pytest.mark.parametrize("token", ["Bearer abc", "bearer ", "Bearer"])
-def test_a_token_is_refused_and_not_taken_for_nobody(closed, token):
-    answer = Client(make_app(closed)).get(PATH, headers={"Authorization": token})
-
-    assert answer.status_code == 401
-    assert answer.json["message"] == "Bearer tokens are not accepted here; use an API key"
-    assert answer.headers["WWW-Authenticate"]
-
-
-@pytest.mark.parametrize("parameter", ["ca", "cookieauth"])
-def test_a_session_is_refused_and_not_taken_for_nobody(closed, parameter):
-    client = Client(make_app(closed))
-    key, _ = transact(closed, key_of_ann)
-
-    assert error(client, f"{PATH}?{parameter}=yes")[0] == 401
-    assert len(get(client, f"{PATH}?{parameter}=yes&ak={key}")) == 1

@@ -6,7 +6,7 @@ import icalendar
 import pytest
 from lxml import etree
 
-from export.auth import key_ring
+from export.keys import key_ring
 from export.model.access import Protection
 from export.model.person import ContributionParticipation
 from export.model.schedule import Break

@@ -1,0 +1,84 @@
+"""From an answer or an error to the response, in the format and the way of its route."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from werkzeug.wrappers import Request, Response
+from werkzeug.wsgi import wrap_file
+
+from export.errors import RequestException
+from export.formats import FORMATS, PLAIN, json
+from export.request import ExportRequest
+from export.result import Bare, File, Results, envelope
+from export.route import Route, classic_refusal
+
+SHOWN = {"application/pdf", "image/gif", "image/jpeg", "image/png", "text/plain"}
+"""Files that a browser may show itself: nothing in them acts in this server's name."""
+
+SAFE = {"X-Content-Type-Options": "nosniff"}
+SEALED = {**SAFE, "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"}
+"""What is text here stays text: nothing that somebody wrote into a title is run."""
+
+
+class Reply:
+    """The response to one request; errors are told in its format where that can hold them."""
+
+    def __init__(
+        self, request: ExportRequest, route: Route | None = None, kind: str = "json"
+    ) -> None:
+        self._request = request
+        self._route = route
+        self._kind = kind
+
+    def options(self) -> Response:
+        """Return which methods the address takes."""
+        allowed = self._route.allowed if self._route is not None else ""
+        return Response(status=204, headers={"Allow": allowed})
+
+    def content(self, answer: Results | Bare, base_url: str) -> Response:
+        """Return *answer*, in its envelope if it has one. Raises RequestException."""
+        headers = dict(answer.headers) if isinstance(answer, Bare) else {}
+        writer = FORMATS[self._kind]
+        text = writer.write(
+            self._body(answer, base_url),
+            self._request,
+            pretty=self._request.take_flag("p", "pretty"),
+        )
+        return Response(text, 200, headers={**SEALED, **headers}, content_type=writer.CONTENT_TYPE)
+
+    def refuse(self, error: RequestException) -> Response:
+        """Return what tells *error*."""
+        refusal = self._route.refusal if self._route is not None else classic_refusal
+        status, body = refusal(error)
+        writer: Any = FORMATS[self._kind] if self._kind in PLAIN else json
+        try:
+            content = writer.write(body, self._request, pretty=False)
+        except RequestException:  # the callback's name, or the body, is what is wrong
+            writer = json
+            content = json.write(body, self._request, pretty=False)
+        headers = {**SEALED, **error.headers}
+        return Response(content, status, headers, content_type=writer.CONTENT_TYPE)
+
+    def _body(self, answer: Results | Bare, base_url: str) -> Any:
+        if isinstance(answer, Bare):
+            return answer.data
+        query = f"?{self._request.shown_query}" if self._request.shown_query else ""
+        return envelope(answer, f"{base_url}{self._request.path}{query}")
+
+
+def file_response(answer: File, http: Request) -> Response:
+    """Return the file as it is."""
+    response = Response(
+        wrap_file(http.environ, answer.content),
+        content_type=answer.content_type,
+        direct_passthrough=True,
+        headers=SAFE,
+    )
+    response.content_length = answer.size
+    response.last_modified = answer.modified
+    response.cache_control.private = True
+    response.cache_control.no_cache = True
+    shown = "inline" if answer.content_type in SHOWN else "attachment"
+    response.headers.set("Content-Disposition", shown, filename=answer.name)
+    return response

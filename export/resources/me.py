@@ -1,0 +1,31 @@
+"""Who the caller is: `GET /api/user/` (reference, "Scopes")."""
+
+from __future__ import annotations
+
+import re
+
+from export.model.user import users
+from export.request import ExportRequest
+from export.resources.user import is_admin
+from export.result import Bare
+from export.settings import Settings
+
+PATTERN = re.compile(r"/api/user/?")
+
+
+def answer(
+    request: ExportRequest, match: re.Match[str], user: str | None, settings: Settings
+) -> Bare:
+    """Return what is known of *user*; null for somebody unknown."""
+    if user is None:
+        return Bare(None)
+    known = users().find(user)
+    return Bare(
+        {
+            "id": int(user) if user.isdecimal() else user,
+            "email": known.email if known is not None else "",
+            "first_name": known.first_name if known is not None else "",
+            "last_name": known.family_name if known is not None else "",
+            "admin": is_admin(user),
+        }
+    )

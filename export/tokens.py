@@ -83,6 +83,14 @@ class Tokens(Persistent):
         self._by_digest[token.digest] = token
         return token, text
 
+    def reset(self, token: Token) -> str:
+        """Give *token* another text and return it; the old one opens nothing any more."""
+        text = PREFIX + random_text(LENGTH)
+        del self._by_digest[token.digest]
+        token.digest = digest(text)
+        self._by_digest[token.digest] = token
+        return text
+
     def revoke(self, token: Token) -> None:
         """End *token* for ever; it is kept to tell by whom and when it was used."""
         token.revoked = token.revoked or nowutc()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from secrets import token_hex
 
 from BTrees.OOBTree import OOBTree
@@ -13,9 +14,6 @@ from ZODB.Connection import Connection
 from export.errors import CatalogueException
 from export.fossilize import Fossilizable
 from scheduler.store import Branch, connection_of
-
-NOBODYS = generate_password_hash(token_hex())
-"""The hash of a password that nobody has."""
 
 
 class Avatar(Persistent, Fossilizable):
@@ -93,13 +91,19 @@ class Users(Persistent):
         """Return the user of *login* if that is their password; it takes the same time if not."""
         user = self.find_by_login(login)
         kept = user._password if user is not None else ""
-        is_right = check_password_hash(kept or NOBODYS, password)
+        is_right = check_password_hash(kept or _nobodys(), password)
         return user if user is not None and kept and is_right and not user.blocked else None
 
     def find_by_login(self, login: str) -> Avatar | None:
         """Return the user of that login, or None."""
         found: Avatar | None = self._by_login.get(login)
         return found
+
+
+@cache
+def _nobodys() -> str:
+    """Return the hash of a password that nobody has."""
+    return generate_password_hash(token_hex())
 
 
 BRANCH = Branch("users", 1, Users)

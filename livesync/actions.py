@@ -33,7 +33,7 @@ class ActionWrapper:
         self._kind = kind_of(obj)
         self._actions = tuple(sorted(set(actions)))
         self._id = objId
-        self._mark = _identity(obj) if objId is None else str(objId)
+        self._mark = identity(obj) if objId is None else str(objId)
 
     def getObject(self) -> Any:
         """Return the object; None when it is gone from the database."""
@@ -57,6 +57,16 @@ class ActionWrapper:
         """What the object is, see `livesync.subjects.kind_of`; known when it is gone, too."""
         return self._kind
 
+    @property
+    def mark(self) -> str:
+        """What tells the object apart from others of its kind: its id, as text, if it has one."""
+        return self._mark
+
+    @property
+    def reference(self) -> Any:
+        """The object, or where it is in a database a weak reference, which loads nothing."""
+        return self._object
+
     def _key(self) -> Key:
         return (-self._timestamp, self._mark, self._kind, self._actions)
 
@@ -76,6 +86,7 @@ class ActionWrapper:
         return f"<ActionWrapper@{id(self):#x} ({shown} {self._id}) [{names}] {self._timestamp}>"
 
 
-def _identity(obj: Any) -> str:
+def identity(obj: Any) -> str:
+    """Return what tells *obj* apart from others, where it has no id."""
     oid = getattr(obj, "_p_oid", None)
     return oid.hex() if oid else f"{id(obj):x}"

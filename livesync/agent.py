@@ -6,6 +6,7 @@ Reference 4.3. `SyncManager` and `RecordUploader` are found here, too.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -77,7 +78,12 @@ class SyncAgent(Fossilizable, Persistent):
         return self._active
 
     def setActive(self, active: bool) -> None:
-        """Let the update task run this agent, or not."""
+        """Let the update task run this agent, or not.
+
+        Once it is active, the target may know everything that was there before.
+        """
+        if active and self._manager is not None:
+            self._manager.claim()
         self._active = active
 
     def isRecording(self) -> bool:
@@ -128,6 +134,7 @@ class PushSyncAgent(SyncAgent):
     the reduced changes.
     """
 
+    _v_told_up_to: float | None = None
     _last_try: int | None = None
     _last_failure: tuple[datetime, str] | None = None
 
@@ -149,7 +156,10 @@ class PushSyncAgent(SyncAgent):
         dbi: Connection | None = None,
     ) -> Iterable[Any]:
         """Turn the (position, action) pairs up to *lastTS* into records."""
-        return reduce(data)
+        told, self._v_told_up_to = self._v_told_up_to, None
+        if told is None:
+            told = math.inf if self._manager is None else self._manager.told_up_to()
+        return reduce(data, told, dbi)
 
     def run(
         self,
@@ -167,6 +177,8 @@ class PushSyncAgent(SyncAgent):
         """
         manager = self._attached()
         try:
+            # Whatever an agent reads it claims before: nobody has heard of what lies beyond.
+            self._v_told_up_to = manager.told_up_to()
             covered = self._claim(manager, currentTS)
             records = self._generateRecords(self._news(covered), covered, dbi=dbi)
             result = self._run(records, logger=logger, monitor=monitor, dbi=dbi, task=task)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -130,6 +131,16 @@ class SyncManager(Persistent):
         if frontier is None or position > frontier:
             self._in_a_unit(lambda manager: manager._track.reach(position))
         return position
+
+    def told_up_to(self) -> float:
+        """Return the position up to which agents may have read; minus infinity for nowhere yet.
+
+        Infinity where the caller has changed something already: who knows what becomes of it.
+        """
+        if self._p_jar is not None and not self._p_jar._needs_to_join:
+            return math.inf
+        frontier = self._track.frontier
+        return -math.inf if frontier is None else frontier
 
     def sequence(self) -> int:
         """Move what is pending now into the track; return how many changes that were."""

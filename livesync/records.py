@@ -29,11 +29,22 @@ def present(records: Iterable[Record]) -> Iterator[Record]:
 
     What was deleted after it changed has a deletion of its own on the way.
     """
-    for obj, obj_id, status in records:
+    for record in records:
+        obj, obj_id, status = record
         if status & STATUS_DELETED or not is_detached(obj):
-            yield obj, obj_id, status
+            yield record
         else:
             log.warning("object %s is gone: the change before is not sent", obj_id)
+
+
+def key_of(record: Record, position: int | None = None) -> str:
+    """Return the idempotency key of *record*: the same whenever it is sent again.
+
+    It is made of the object's id and of where the newest change stands that the record is
+    about; *position* counts where the record does not know that.
+    """
+    known = getattr(record, "position", None)
+    return f"{record[1]}@{known if known is not None else position}"
 
 
 def status_name(status: int) -> str:

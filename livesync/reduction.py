@@ -5,10 +5,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import Any
 
-from livesync.actions import ActionWrapper
+from ZODB.Connection import Connection
+
+from livesync.actions import ActionWrapper, identity
+from livesync.findings import Finding, Findings
 from livesync.subjects import CATEGORY, KINDS, is_detached, kind_of, parts, unique_id
 
 STATUS_DELETED = 1
@@ -22,46 +27,109 @@ OWN_STATUS = {
 }
 # Who may see an object concerns everything below it as well.
 CASCADING = {"set_private", "set_public", "acl_changed", "moved"}
+OBJECTS_BETWEEN_SWEEPS = 100
 
-Record = tuple[Any, str | int | None, int]
+ObjectId = str | int | None
 
 
-def reduce(data: Iterable[tuple[int, ActionWrapper]]) -> Iterator[Record]:
-    """Yield (object, id, status bits) once for each object in *data*, whatever their order.
+class Record(tuple[Any, ObjectId, int]):
+    """What a target has to know of one object: a tuple of the object, its id and status bits.
 
-    Categories have no records: of them only what concerns the events below counts. Where the
-    deleted bit is set it wins over the others; the object may be None.
+    `position` is where on the track the newest change stands that the record is about; None
+    where that is not known.
     """
-    found: dict[tuple[str, str], Record] = {}
-    deleted: dict[tuple[str, str], list[Any]] = {}
-    created: dict[tuple[str, str], Any] = {}
-    for _, action in data:
-        for kind, (obj, obj_id, status) in _effects(action):
-            key = kind, str(obj_id)
-            known, _, bits = found.get(key, (None, None, 0))
-            found[key] = (obj if known is None else known, obj_id, bits | status)
-            if status & STATUS_DELETED:
-                deleted.setdefault(key, []).append(obj)
-            if status & STATUS_CREATED and not is_detached(obj):
-                created[key] = obj
-    for key, (obj, obj_id, status) in found.items():
-        successor = created.get(key)
-        if any(successor is gone for gone in (*deleted.get(key, ()), None)):
-            yield obj, obj_id, status
-        else:
-            # Another object has taken the place, and the id, of one that was deleted.
-            yield successor, obj_id, status & ~STATUS_DELETED
+
+    position: int | None
+
+    def __new__(
+        cls, obj: Any, obj_id: ObjectId, status: int, position: int | None = None
+    ) -> Record:
+        """Return the record of *obj*."""
+        record = super().__new__(cls, (obj, obj_id, status))
+        record.position = position
+        return record
 
 
-def _effects(action: ActionWrapper) -> Iterator[tuple[str, Record]]:
-    obj, names = action.getObject(), action.getActions()
+def reduce(
+    data: Iterable[tuple[int, ActionWrapper]],
+    told_up_to: float = math.inf,
+    dbi: Connection | None = None,
+) -> Iterator[Record]:
+    """Yield a record once for each object in *data*, whatever the order of its actions.
+
+    Owners come before what they own. Categories have no records: of them only what concerns
+    the events below counts. Where the deleted bit is set it wins over the others; the object
+    may be None. What was created beyond position *told_up_to*, up to which the target may
+    have heard of things, and is deleted again, is left out. Takes little memory however much
+    lies below what changed: the cache of *dbi* is trimmed meanwhile.
+    """
+    with Findings() as findings:
+        for position, action in data:
+            _find(findings, position, action, dbi)
+        for _, about_one in groupby(findings, lambda finding: (finding.mark, finding.kind)):
+            record = _conclude(list(about_one), told_up_to)
+            if record is not None:
+                yield record
+
+
+def _find(findings: Findings, position: int, action: ActionWrapper, dbi: Connection | None) -> None:
+    names = action.getActions()
     is_seen_by_others = bool(names & CASCADING) and action.kind in KINDS
-    if is_seen_by_others and obj is not None:
-        for part in parts(obj):
-            if kind_of(part) != CATEGORY:
-                yield kind_of(part), (part, unique_id(part), STATUS_CHANGED)
     status = STATUS_CHANGED if is_seen_by_others else 0
     for name in names:
         status |= OWN_STATUS.get(name, 0)
     if status and action.kind != CATEGORY:
-        yield action.kind, (obj, action.getObjectId(), status)
+        is_born, is_dead = bool(status & STATUS_CREATED), bool(status & STATUS_DELETED)
+        findings.add(
+            Finding(
+                action.mark,
+                action.kind,
+                action.reference,
+                action.getObjectId(),
+                status,
+                position,
+                made=position if is_born else None,
+                born=action.timestamp if is_born else None,
+                died=action.timestamp if is_dead else None,
+            )
+        )
+    if is_seen_by_others:
+        _find_below(findings, position, action.getObject(), dbi)
+
+
+def _find_below(findings: Findings, position: int, obj: Any, dbi: Connection | None) -> None:
+    for number, part in enumerate(parts(obj)):
+        if dbi is not None and number % OBJECTS_BETWEEN_SWEEPS == 0:
+            dbi.cacheGC()
+        kind = kind_of(part)
+        if kind != CATEGORY:
+            obj_id = unique_id(part)
+            mark = identity(part) if obj_id is None else obj_id
+            findings.add(Finding(mark, kind, part, obj_id, STATUS_CHANGED, position))
+
+
+def _conclude(about_one: list[Finding], told_up_to: float) -> Record | None:
+    """Return what comes of all *about_one* id, under which several objects may have been."""
+    status = 0
+    for finding in about_one:
+        status |= finding.status
+    newest = max(about_one, key=lambda finding: finding.position)
+    obj_id = newest.obj_id
+    if not status & STATUS_DELETED:
+        return Record(newest.resolve(), obj_id, status, newest.position)
+    for finding in about_one:
+        successor = finding.resolve() if _is_alive(finding) else None
+        if not is_detached(successor):
+            # It is back, or another object has taken the place, and the id, of one now gone.
+            return Record(successor, obj_id, status & ~STATUS_DELETED, newest.position)
+    if all(_was_made_beyond(told_up_to, finding) for finding in about_one):
+        return None
+    return Record(newest.resolve(), obj_id, status, newest.position)
+
+
+def _is_alive(finding: Finding) -> bool:
+    return finding.born is not None and (finding.died is None or finding.born > finding.died)
+
+
+def _was_made_beyond(position: float, finding: Finding) -> bool:
+    return finding.made is not None and finding.made > position

@@ -53,6 +53,12 @@ def lineage(obj: Any) -> Iterator[Any]:
 
 def parts(obj: Any) -> Iterator[Any]:
     """Yield everything below *obj*, owners before what they own."""
+    if has_method(obj, "below"):
+        # One by one: a list of all events of a category may be too long.
+        for part in obj.below():
+            yield part
+            yield from parts(part)
+        return
     for method in LISTS_OF_PARTS:
         if has_method(obj, method):
             for part in getattr(obj, method)():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from BTrees.OOBTree import OOBTree
@@ -38,6 +39,11 @@ class Category(Entry):
     def getConferenceList(self) -> list[Any]:
         """Return the events directly in this category."""
         return list(self.conferences.values())
+
+    def below(self) -> Iterator[Any]:
+        """Yield the categories and the events directly in this one, however many, one by one."""
+        yield from self.subcategories.values()
+        yield from self.conferences.values()
 
     def getCategoryPath(self) -> list[Category]:
         """Return the categories from this one up to the root."""

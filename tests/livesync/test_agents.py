@@ -9,7 +9,8 @@ from dateutil.rrule import MINUTELY
 
 from livesync import ActionWrapper, RecordUploader
 from livesync.agent import AgentExecutionException
-from livesync.reduction import STATUS_CREATED, STATUS_DELETED
+from livesync.records import key_of
+from livesync.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED
 from livesync.tasks import LiveSyncUpdateTask
 from scheduler.clock import TimeSource
 from tests.livesync.agents_for_tests import (
@@ -158,12 +159,77 @@ def test_records_are_reduced_unless_the_agent_says_otherwise(
 ):
     agent = register(ReducingAgent, "list")
     connection.root()["event"] = event = Conference("7")
-    manager.add(100, ActionWrapper(100, event, ["created"], "7"))
+    manager.add(100, ActionWrapper(100, event, ["data_changed"], "7"))
     manager.add(200, ActionWrapper(200, event, ["deleted"], "7"))
     commit()
     agent.run(NOW)
 
-    assert sent(deliveries) == [(event, "7", STATUS_CREATED | STATUS_DELETED)]
+    assert sent(deliveries) == [(event, "7", STATUS_CHANGED | STATUS_DELETED)]
+
+
+@pytest.fixture
+def short_lived(manager, connection, commit):
+    """An event that was made in bin 1 and deleted in bin 3."""
+    connection.root()["event"] = event = Conference("7")
+    manager.add(100, ActionWrapper(100, event, ["created"], "7"))
+    commit()
+    return event
+
+
+def delete(event, manager, commit):
+    manager.add(300, ActionWrapper(300, event, ["deleted"], "7"))
+    commit()
+
+
+def test_what_the_target_never_heard_of_is_not_deleted_there(
+    manager, register, commit, deliveries, short_lived
+):
+    agent = register(ReducingAgent, "list")
+    delete(short_lived, manager, commit)
+    assert list(agent.preview()) == []
+    agent.run(NOW)
+
+    assert sent(deliveries) == []
+
+
+def test_what_a_failed_run_may_have_sent_is_deleted(
+    manager, register, commit, deliveries, short_lived
+):
+    agent = register(ReducingAgent, "list")
+    agent.run(NOW)  # and nobody acknowledges it
+    delete(short_lived, manager, commit)
+    deliveries.clear()
+    agent.run(None)
+
+    assert sent(deliveries) == [(short_lived, "7", STATUS_CREATED | STATUS_DELETED)]
+
+
+def test_what_was_exported_by_hand_before_the_agent_was_activated_is_deleted(
+    manager, register, commit, deliveries, short_lived
+):
+    agent = register(ReducingAgent, "list")
+    agent.preActivate(0)
+    agent.setActive(True)
+    commit()
+    delete(short_lived, manager, commit)
+    agent.run(None)
+
+    assert sent(deliveries) == [(short_lived, "7", STATUS_CREATED | STATUS_DELETED)]
+
+
+def test_a_record_that_is_sent_again_has_the_same_key_and_a_newer_one_another(
+    manager, register, commit, deliveries, short_lived
+):
+    agent = register(ReducingAgent, "list")
+    agent.run(NOW)
+    agent.run(NOW)
+    first, again = sent(deliveries)
+    assert key_of(first) == key_of(again) == "7@1"
+
+    manager.add(300, ActionWrapper(300, short_lived, ["data_changed"], "7"))
+    commit()
+    agent.run(None)
+    assert key_of(sent(deliveries)[-1]) not in {key_of(first), "7@None"}
 
 
 @pytest.mark.parametrize("error", [OSError, ValueError, SystemExit])

@@ -20,6 +20,7 @@ from export.model.conference import Conference
 from export.model.contribution import Contribution, SubContribution
 from export.model.person import ContributionParticipation
 from export.model.session import Session, SessionSlot
+from livesync import ActionWrapper
 from livesync.agent import SyncAgent
 from livesync.components import ObjectChangeListener
 from livesync.marcxml import collection
@@ -209,3 +210,26 @@ def test_an_event_built_before_it_is_put_in_the_catalogue_is_recorded_with_all_p
     catalogue(connection).add_event(event)
 
     assert recorded().keys() >= {"77", "77.1", "77.1.0"}
+
+
+def test_however_much_lies_below_a_category_it_does_not_fill_the_memory(
+    database, connection, commit
+):
+    database.setCacheSize(400)
+    found = catalogue(connection)
+    for number in range(3000):
+        found.add_event(Conference(str(number), f"Event {number}"))
+        if number % 500 == 0:
+            commit()
+            connection.cacheGC()
+    commit()
+    connection.cacheMinimize()
+    most = 0
+    records = reduce([(1, ActionWrapper(1, found.root, ["acl_changed"], "0"))], dbi=connection)
+    for number, _ in enumerate(records):
+        if number % 100 == 0:
+            connection.cacheGC()  # as those who send the records do
+        most = max(most, len(connection._cache))
+
+    assert number == 2999
+    assert most < 2000

@@ -77,6 +77,48 @@ def test_an_object_reached_twice_is_one_record(tree):
     )
 
 
+def test_what_is_deleted_and_put_back_later_is_there(tree):
+    event = tree[1]
+    data = [
+        (2, ActionWrapper(200, event, ["created"], "1")),
+        (1, ActionWrapper(100, event, ["deleted"], "1")),
+    ]
+    assert list(reduce(data)) == [(event, "1", STATUS_CREATED)]
+
+
+def test_objects_without_an_id_are_told_apart():
+    notes = Note("a"), Note("b")
+    data = [(1, ActionWrapper(1, note, ["created"], None)) for note in notes]
+
+    assert {record[0] for record in reduce(data)} == set(notes)
+
+
+def test_owners_come_before_what_they_own(tree):
+    assert [
+        obj_id for _, obj_id, _ in reduce([(1, ActionWrapper(1, tree[0], ["moved"], "0"))])
+    ] == [*("1", "1.2", "1.2.3")]
+
+
+@pytest.mark.parametrize("obj_id", ["\ud800", "\x00", "ä", 7, ""])
+def test_any_id_comes_out_as_it_went_in(tree, obj_id):
+    ((_, found, _),) = reduce([(1, ActionWrapper(1, tree[1], ["deleted"], obj_id))])
+    assert found == obj_id
+
+
+def test_a_record_knows_where_its_newest_change_stands(tree):
+    _, event, contribution, _ = tree
+    data = [
+        (5, ActionWrapper(500, event, ["moved"], "1")),
+        (3, ActionWrapper(300, contribution, ["created"], "1.2")),
+        (7, ActionWrapper(700, contribution, ["data_changed"], "1.2")),
+    ]
+    assert {record[1]: record.position for record in reduce(data)} == {
+        "1": 5,
+        "1.2": 7,
+        "1.2.3": 5,
+    }
+
+
 def test_a_record_is_shown_as_a_line():
     agent = SyncAgent("a", "A", "", 60)
 

@@ -33,6 +33,7 @@ from scheduler.states import (
 )
 from scheduler.store import using
 from scheduler.store.broken import forget_broken
+from scheduler.store.trouble import is_trouble, pause, told
 from scheduler.store.unit import backoff
 from scheduler.tasks.attempt import MESSAGE_KEPT, TRACEBACK_KEPT, Attempt, moment
 from scheduler.tasks.base import BaseTask
@@ -108,6 +109,8 @@ class Runner:
                 return self._run_group(first, line)
             except Exception as error:  # noqa: BLE001 (each one is told apart in a run of its own)
                 transaction.abort()
+                if is_trouble(error):
+                    return [self._record_problem(claim, error) for claim in self.held]
                 log.info("%d tasks are run again one by one: %r", len(self.held), error)
                 return [self._run_alone(claim) for claim in self.held]
 
@@ -138,35 +141,51 @@ class Runner:
             try:
                 self._begin()
                 return self._commit([self._try(claim)])[0]
-            except TransientError as error:
-                transaction.abort()
-                problem: Exception = error
-                time.sleep(backoff(attempt))
             except Exception as error:  # noqa: BLE001 (what cannot be committed is a failed try)
                 transaction.abort()
-                problem = error
-                break
-        return self._record_failure(claim, problem)
+                problem: Exception = error
+                if is_trouble(error) or not isinstance(error, TransientError):
+                    break
+                time.sleep(backoff(attempt))
+        return self._record_problem(claim, problem)
 
-    def _record_failure(self, claim: Claim, problem: Exception) -> Outcome:
+    def _record_problem(self, claim: Claim, problem: Exception) -> Outcome:
+        """Record why a run could not be committed, as soon as something can be.
+
+        It is run again where the database was in trouble, and where not, has failed this try.
+        """
         started = nowutc()
-        for attempt in range(1, CONFLICT_TRIES + 1):
-            self._begin()
+        attempt = 0
+        while True:
+            attempt += 1
             try:
+                self._begin()
                 task = self._load(claim)
                 if task._settled < claim.number:
                     task._settled = claim.number
-                    self._fail(task, self._failure(task, started, problem), type(problem))
+                    self._put_down(task, started, problem)
                 transaction.commit()
                 return outcome_of(task, claim)
-            except TransientError:
-                transaction.abort()
-                time.sleep(backoff(attempt))
             except Exception as error:
-                log.exception("the failure of task %d could not be recorded", claim.tid)
                 transaction.abort()
-                return Outcome(claim, unloadable=f"{type(error).__name__}: {error}")
-        return Outcome(claim, unloadable=f"{type(problem).__name__}: {problem}")
+                if is_trouble(error):
+                    log.warning("%s; trying again in %g s", told(error), pause(attempt))
+                    time.sleep(pause(attempt))
+                elif isinstance(error, TransientError) and attempt < CONFLICT_TRIES:
+                    time.sleep(backoff(attempt))
+                else:
+                    log.exception("the failure of task %d could not be recorded", claim.tid)
+                    return Outcome(claim, unloadable=f"{type(error).__name__}: {error}")
+
+    def _put_down(self, task: BaseTask, started: datetime, problem: Exception) -> None:
+        if is_trouble(problem):
+            now = nowutc()
+            task._delay(
+                self._attempt(task, started, now, TASK_STATUS_QUEUED, told(problem)),
+                now.timestamp(),
+            )
+        else:
+            self._fail(task, self._failure(task, started, problem), type(problem))
 
     def _begin(self) -> Any:
         unit = transaction.begin()
@@ -219,6 +238,8 @@ class Runner:
         except (TransientError, POSKeyError):
             raise
         except Exception as error:
+            if is_trouble(error):
+                raise
             raise _UnloadableError(f"{type(error).__name__}: {error}") from error
         if not isinstance(task, BaseTask):
             forget_broken(task)

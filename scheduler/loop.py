@@ -11,12 +11,12 @@ import logging
 import random
 import secrets
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
 import transaction
 from transaction.interfaces import TransientError
-from ZEO.Exceptions import ClientDisconnected
 from ZODB import DB
 from ZODB.Connection import Connection
 
@@ -39,6 +39,7 @@ from scheduler.staff import Staff
 from scheduler.states import TASK_STATUS_FAILED, TASK_STATUS_QUEUED
 from scheduler.stop import Stop
 from scheduler.store import current, open_database, transact, using
+from scheduler.store.trouble import is_trouble, pause, told
 from scheduler.store.unit import backoff
 from scheduler.store.wake import Wake
 
@@ -46,7 +47,6 @@ log = logging.getLogger(__name__)
 
 DRAIN_LIMIT = 200
 CONFLICT_TRIES = 20
-RECONNECT_SECONDS = 1.0
 BUSY_SLEEP = 0.1
 LONGEST_SLEEP = 3600.0
 # While tasks queue up at the workers, so long is waited for more reports in one commit.
@@ -80,7 +80,7 @@ class Scheduler:
             stack.enter_context(self._stop.on_signals())
             database = self._open(stack)
             take_office(database, self._token)
-            stack.callback(leave_office, database, self._token)
+            stack.callback(self._leave, database)
             wake = Wake(database)
             stack.callback(wake.close)
             self._stop.wake = wake
@@ -96,6 +96,14 @@ class Scheduler:
     def shutdown(self, msg: str = "") -> None:
         """Make `run` return, from another thread; as `Client.shutdown`, without the database."""
         self._stop.ask(msg)
+
+    def _leave(self, database: DB) -> None:
+        try:
+            leave_office(database, self._token)
+        except Exception as error:
+            if not is_trouble(error):
+                raise
+            log.warning("%s; that this scheduler has ended will be seen", told(error))
 
     def _open(self, stack: ExitStack) -> DB:
         if isinstance(self._database, DB):
@@ -136,11 +144,12 @@ class _Loop:
         transact(self._database, self._recover, note="scheduler: recover")
         while True:
             is_busy = self._tick()
-            self._look_around()
+            self._seldom(self._staff.note)
+            self._seldom(self._retention.step)
             if is_busy:
                 continue
             if not self._wake.wait(self._sleep()):
-                self._tend()
+                self._seldom(self._tend)
             elif len(self._given) > self._settings.workers:
                 time.sleep(GATHER_SECONDS)
 
@@ -157,7 +166,12 @@ class _Loop:
             for claim in rest:
                 shelving.put_back(claim)
 
-        transact(self._database, put_away, note="scheduler: stop")
+        try:
+            transact(self._database, put_away, note="scheduler: stop")
+        except Exception as error:
+            if not is_trouble(error):
+                raise
+            log.warning("%s; the next start looks after what was running", told(error))
 
     def _tick(self) -> bool:
         """Do what is to be done now; say whether there may be more at once."""
@@ -167,20 +181,23 @@ class _Loop:
             attempt += 1
             try:
                 return self._work(gathered)
-            except ClientDisconnected:
-                # Whether it was committed is unknown; all of it can be written down twice.
+            except Exception as error:
                 self._manager.abort()
-                self._is_unsure = True
-                if self._stop.asked is not None:
-                    raise self._stop.asked from None
-                log.warning("the database is away; trying again in %s s", RECONNECT_SECONDS)
-                time.sleep(RECONNECT_SECONDS)
-            except TransientError as error:
-                self._manager.abort()
-                log.info("the tick met a conflict: %s", error)
-                if attempt == CONFLICT_TRIES:
+                if is_trouble(error):
+                    # Whether it was committed is unknown; all of it can be written down twice.
+                    self._is_unsure = True
+                    self._wait_out(error, attempt)
+                    continue
+                if not isinstance(error, TransientError) or attempt == CONFLICT_TRIES:
                     raise
+                log.info("the tick met a conflict: %s", error)
                 time.sleep(backoff(attempt))
+
+    def _wait_out(self, trouble: Exception, attempt: int) -> None:
+        if self._stop.asked is not None:
+            raise self._stop.asked from trouble
+        log.warning("%s; trying again in %g s", told(trouble), pause(attempt))
+        self._wake.wait(pause(attempt))
 
     def _work(self, gathered: Report) -> bool:
         self._manager.begin().note("scheduler: tick")
@@ -247,11 +264,12 @@ class _Loop:
             longest = min(longest, self._next_due - nowutc().timestamp())
         return max(0, longest)
 
-    def _look_around(self) -> None:
+    def _seldom(self, step: Callable[[], None]) -> None:
         try:
-            self._staff.note()
-            self._retention.step()
-        except (TransientError, ClientDisconnected) as error:
+            step()
+        except Exception as error:
+            if not (isinstance(error, TransientError) or is_trouble(error)):
+                raise
             log.info("what is not urgent is done later: %s", error)
 
     def _tend(self) -> None:

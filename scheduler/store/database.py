@@ -22,12 +22,13 @@ from ZEO.ClientStorage import ClientStorage
 from ZEO.Exceptions import ClientDisconnected
 from ZODB import DB
 from ZODB.Connection import Connection
-from ZODB.FileStorage.FileStorage import FileStorage, packed_version
+from ZODB.FileStorage.FileStorage import packed_version
 from ZODB.POSException import POSError
 from zodburi.resolvers import FileStorageURIResolver
 
 from scheduler.errors import DatabaseUnavailable
 from scheduler.store.current import using
+from scheduler.store.file import EmbeddedStorage
 from scheduler.store.heir import Heir
 from scheduler.store.hub import STORAGE_NAME, Hub
 
@@ -179,13 +180,13 @@ def _own(file: Path, uri: str, query: str, options: dict[str, Any]) -> Database:
     return database
 
 
-def _make_file_storage(file: Path, query: str) -> FileStorage:
+def _make_file_storage(file: Path, query: str) -> EmbeddedStorage:
     file.parent.mkdir(parents=True, exist_ok=True)
     options, _ = FileStorageURIResolver().interpret_kwargs(dict(parse_qsl(query)))
     options.pop("blobstorage_layout", None)
     blobs = options.pop("blobstorage_dir", None) or f"{file}.blobs"
     _check_magic(file)
-    return FileStorage(str(file), blob_dir=blobs, **options)
+    return EmbeddedStorage(str(file), blob_dir=blobs, **options)
 
 
 def _check_magic(file: Path) -> None:

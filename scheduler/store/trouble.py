@@ -1,0 +1,37 @@
+"""Trouble with the database itself, which is over some time and nobody's fault who uses it."""
+
+from __future__ import annotations
+
+import errno
+
+from ZEO.Exceptions import ClientDisconnected, ServerException
+
+_OF_THE_DISK = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS})
+
+LONGEST_PAUSE = 5.0
+
+
+def is_trouble(error: BaseException) -> bool:
+    """Say whether *error* means that the database cannot be read or written just now.
+
+    So it is where its server is away, and where its disk is full or broken, here or there.
+    """
+    if isinstance(error, ServerException):
+        name, arguments = (*error.args, (), ())[:2]  # of an error that the server had
+        return name == "builtins.OSError" and bool(_OF_THE_DISK.intersection(arguments[:1]))
+    return isinstance(error, ClientDisconnected) or (
+        isinstance(error, OSError) and error.errno in _OF_THE_DISK
+    )
+
+
+def told(error: BaseException) -> str:
+    """Return in a few words what the trouble *error* is."""
+    if isinstance(error, ClientDisconnected):
+        return "the database is away"
+    arguments = error.args[1] if isinstance(error, ServerException) else error.args
+    return f"the database cannot write: {arguments[1]}"
+
+
+def pause(attempt: int) -> float:
+    """Return the seconds to wait before the database is tried again after *attempt* failures."""
+    return float(min(LONGEST_PAUSE, 0.5 * 2 ** min(attempt, 10)))

@@ -1,0 +1,77 @@
+"""The daemon as a process of its own, to be killed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import psutil
+
+from tests.scheduler.harness import wait_for
+
+DEADLINE = 60.0
+
+
+class Daemon:
+    """`indico_scheduler start --standalone` in *folder*, with these settings of the scheduler."""
+
+    def __init__(self, folder, uri, preexec=None, **settings):
+        self.log = folder / "daemon.log"
+        config = folder / "relay.toml"
+        lines = [f"{name} = {value!r}" for name, value in settings.items()]
+        config.write_text("\n".join(["[web]", "port = 0", "[scheduler]", *lines, ""]))
+        self._command = [sys.executable, "-m", "daemon.cli", "start", "--standalone"]
+        self._command += ["--database", uri, "--config", str(config)]
+        self._preexec = preexec
+        self.process = None
+        self.start()
+
+    def start(self):
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                self._command, stdout=log, stderr=log, preexec_fn=self._preexec
+            )
+
+    def kill(self):
+        """Kill the daemon's process alone, and return when it is gone."""
+        self.process.kill()
+        self.process.wait()
+
+    def terminate(self):
+        """Ask the daemon to end; return its exit status."""
+        self.process.terminate()
+        return self.process.wait(DEADLINE)
+
+    def workers(self):
+        """Return the worker processes that live."""
+        try:
+            children = psutil.Process(self.process.pid).children()
+        except psutil.Error:
+            return []
+        return [child for child in children if _is_worker(child)]
+
+    def text(self):
+        """Return what it has logged."""
+        return self.log.read_text()
+
+    def is_up(self):
+        return "the front end is at" in self.text()
+
+    def wait_until_up(self):
+        wait_for(self.is_up, DEADLINE)
+
+    def close(self):
+        """Leave no process behind."""
+        workers = self.workers()
+        self.kill()
+        psutil.wait_procs(workers, timeout=10)
+        for worker in workers:
+            if worker.is_running():
+                worker.kill()
+
+
+def _is_worker(process):
+    try:
+        return any("scheduler.worker" in word for word in process.cmdline())
+    except psutil.Error:
+        return False

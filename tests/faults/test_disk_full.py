@@ -1,0 +1,78 @@
+"""A disk that is full: nothing is lost, and the daemon goes on when there is room again."""
+
+from __future__ import annotations
+
+import os
+import resource
+from contextlib import closing
+
+import pytest
+import transaction
+
+from scheduler import Client, SchedulerModule, nowutc
+from scheduler.store import connect
+from scheduler.store.trouble import is_trouble
+from tests.faults.processes import Daemon
+from tests.scheduler.harness import wait_for
+from tests.scheduler.sample_tasks import Count
+
+ROOM = 60_000  # bytes
+TASKS = 100
+EVER = resource.RLIM_INFINITY
+
+
+def give_room(daemon, file, bytes_more):
+    """Let the daemon's process write only so many bytes more to the database's file."""
+    limit = EVER if bytes_more is None else file.stat().st_size + bytes_more
+    resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (limit, EVER))
+
+
+class Write(Count):
+    """Writes more than there is room for before long, so that mostly a worker's commit fails."""
+
+    def run(self):
+        super().run()
+        self.written = b"x" * 10_000
+
+
+def enqueue(uri):
+    """Enqueue a task; say whether there was room for it."""
+    try:
+        with connect(uri) as connection:
+            Client(connection).enqueue(Write(nowutc()))
+            transaction.commit()
+            return True
+    except Exception as error:
+        if not is_trouble(error):
+            raise
+        return False
+
+
+@pytest.mark.parametrize("mode", ["threads", "processes"])
+def test_a_full_disk_costs_no_task_and_the_daemon_goes_on(tmp_path, mode):
+    file, uri = tmp_path / "data.fs", f"file://{tmp_path}/data.fs"
+    with connect(uri) as connection:
+        connection.root()["count"] = 0
+        transaction.commit()
+
+    with closing(Daemon(tmp_path, uri, multitask_mode=mode, sleep_interval=1)) as daemon:
+        daemon.wait_until_up()
+        give_room(daemon, file, ROOM)
+        enqueued = 0
+        while enqueued < TASKS and enqueue(uri):
+            enqueued += 1
+        assert enqueued < TASKS
+        wait_for(lambda: "cannot write" in daemon.text())
+        give_room(daemon, file, None)
+        assert enqueue(uri)
+        wait_for(lambda: finished(uri) == enqueued + 1)
+        assert daemon.terminate() == 0
+
+    os.unlink(f"{file}.index")  # so that all of the file is read
+    with connect(uri) as connection:
+        assert connection.root()["count"] == enqueued + 1
+
+
+def finished(uri):
+    with connect(uri) as connection:
+        return SchedulerModule.getDBInstance(connection).getStatus()["finished"]

@@ -23,7 +23,7 @@ from export.errors import (
     UnknownResource,
     WrongMethod,
 )
-from export.model import catalogue, user
+from export.model import catalogue, rooms, user
 from export.model.listeners import subscribe_installed
 from export.reply import Reply, file_response
 from export.request import LONGEST, ExportRequest
@@ -37,7 +37,10 @@ from scheduler.store import open_database, transact, using
 
 log = logging.getLogger(__name__)
 
-BRANCHES = (catalogue.BRANCH, keys.BRANCH, sessions.BRANCH, tokens.BRANCH, user.BRANCH)
+BRANCHES = (
+    *(catalogue.BRANCH, rooms.BRANCH, user.BRANCH),
+    *(keys.BRANCH, sessions.BRANCH, tokens.BRANCH),
+)
 
 Result = TypeVar("Result")
 

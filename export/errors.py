@@ -17,6 +17,10 @@ class CatalogueException(ExportException):
     """A change would break the catalogue: an id is taken, an owner is missing."""
 
 
+class RoomNotFree(CatalogueException):
+    """A room cannot be booked at the time; the text says what is in the way."""
+
+
 class ImportRefused(ExportException):
     """An import file cannot be taken over; the text says where and why."""
 

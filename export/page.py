@@ -14,8 +14,8 @@ from export.request import Selection
 NEVER = datetime.max.replace(tzinfo=UTC)
 ORDERS: dict[str, Callable[[Any], Any]] = {
     "id": lambda obj: natural(str(obj.getId())),
-    "start": lambda obj: obj.getStartDate() or NEVER,
-    "end": lambda obj: obj.getEndDate() or NEVER,
+    "start": lambda obj: _date(obj, "getStartDate"),
+    "end": lambda obj: _date(obj, "getEndDate"),
     "title": lambda obj: obj.getTitle(),
 }
 
@@ -39,3 +39,9 @@ def cut(objects: Iterable[Any], selection: Selection) -> Page:
         found[: selection.limit],
         complete=selection.limit_is_given or len(found) <= selection.limit,
     )
+
+
+def _date(obj: Any, getter: str) -> datetime:
+    """Return a date of *obj*; what has none, or none of its kind, is last."""
+    date: datetime | None = getattr(obj, getter)() if hasattr(obj, getter) else None
+    return date or NEVER

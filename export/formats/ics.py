@@ -40,6 +40,7 @@ def write(body: Shown, request: ExportRequest, *, pretty: bool) -> bytes:
             event.add("uid", f"{uid}@{domain}")
             event.add("dtstamp", now)
             calendar.add_component(event)
+    calendar.add_missing_timezones()
     text: bytes = calendar.to_ical()
     return text
 
@@ -110,17 +111,34 @@ def _reservation(shown: Shown) -> Entries:
     place = f"{shown['location']}: {shown['room']['fullName']}"
     event = _made(
         start,
-        datetime.combine(start.date(), end.time(), start.tzinfo),
+        end if shown["repeatability"] is None else _first_end(start, end),
         url=shown["bookingUrl"],
         summary=shown["reason"],
         location=place,
         description=f"{shown['reason']}\n\n{shown['bookingUrl']}",
     )
     if shown["repeatability"] is not None:
-        event.add("rrule", vRecur(_rule(shown["repeatability"], start, end)))
-    for day in shown["excludedDays"]:
-        event.add("exdate", datetime.combine(day, start.time(), start.tzinfo).astimezone(UTC))
+        _repeat(event, shown, start, end)
     yield f"indico-resv-{shown['id']}", event
+
+
+def _first_end(start: datetime, end: datetime) -> datetime:
+    first = datetime.combine(start.date(), end.time(), start.tzinfo)
+    return first if first > start else first + timedelta(days=1)
+
+
+def _repeat(event: Event, shown: Shown, start: datetime, end: datetime) -> None:
+    """Let *event* come back; by local time, where it would not be the same in UTC."""
+    is_same = start.utcoffset() == end.utcoffset()
+    if not is_same or start.astimezone(UTC).date() != start.date():
+        for name in ("dtstart", "dtend"):
+            local = event.decoded(name).astimezone(start.tzinfo)
+            del event[name]
+            event.add(name, local)
+    event.add("rrule", vRecur(_rule(shown["repeatability"], start, end)))
+    for day in shown["excludedDays"]:
+        date = datetime.combine(datetime.fromisoformat(day), start.time(), start.tzinfo)
+        event.add("exdate", date.astimezone(UTC))
 
 
 def _rule(repeatability: str, start: datetime, end: datetime) -> dict[str, Any]:

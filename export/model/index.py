@@ -136,9 +136,13 @@ def words(text: str) -> set[str]:
     return set(WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
 
 
+def key_of(start: datetime | None, end: datetime | None, id: str) -> Key:
+    """Return the key of what takes place from *start* to *end*."""
+    return _micros(start or end, UNDATED), _micros(end or start, UNDATED), id
+
+
 def _record(event: Any) -> tuple[Key, str, tuple[str, ...]]:
-    start, end = event.getStartDate(), event.getEndDate()
-    key = (_micros(start or end, UNDATED), _micros(end or start, UNDATED), event.getId())
+    key = key_of(event.getStartDate(), event.getEndDate(), event.getId())
     path = tuple(category.getId() for category in event.getOwner().getCategoryPath())
     return key, event.getTitle(), path
 

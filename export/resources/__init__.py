@@ -11,6 +11,9 @@ from export.resources import (
     login,
     me,
     registrants,
+    reservation,
+    room,
+    roomname,
     search,
     session,
     timetable,
@@ -23,7 +26,7 @@ _newer = partial(Route, door=auth.modern, refusal=modern_refusal)
 
 RESOURCES = (
     *(timetable, search, event, categ, session, contribution, files, registrants),
-    *(user, userevents),
+    *(user, userevents, room, roomname, reservation),
 )
 """Those of the classic API that only read."""
 

@@ -1,0 +1,162 @@
+"""What answers show of rooms and their reservations (reference 5.3.8)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zope.interface import taggedValue
+
+from export.fossilize import IFossil
+from export.fossils.address import absolute
+from export.fossils.placed import in_zone
+
+# Fossils declare fields, not code: their methods have no self, and their tags are attributes.
+# mypy: disable-error-code="misc, no-untyped-def, no-untyped-call, attr-defined, override"
+# ruff: noqa: D102
+
+
+def _location(room: Any) -> str:
+    return str(room.location.name)
+
+
+class INaivePeriodFossil(IFossil):
+    """A slot of a reservation."""
+
+    taggedValue("fossil", "naivePeriod")
+
+    def startDT(): ...  # noqa: N802
+
+    startDT.convert = in_zone
+
+    def endDT(): ...  # noqa: N802
+
+    endDT.convert = in_zone
+
+
+class IMinimalRoomFossil(IFossil):
+    """A room, inside its reservation."""
+
+    taggedValue("fossil", "minimalRoomMetadata")
+
+    def getId(): ...
+    def getFullName(): ...
+
+
+class IRoomFossil(IMinimalRoomFossil):
+    """A room; detail `rooms`."""
+
+    taggedValue("fossil", "roomMetadata")
+
+    def getName(): ...
+    def getLocation(): ...
+
+    getLocation.produce = _location
+
+    def building(): ...
+    def floor(): ...
+    def number(): ...
+
+    number.name = "roomNr"
+
+    def latitude(): ...
+    def longitude(): ...
+    def has_video_equipment(): ...
+
+    has_video_equipment.name = "avc"
+
+    def equipment(): ...
+
+    equipment.convert = list
+
+    def video_systems(): ...
+
+    video_systems.name = "vcList"
+    video_systems.convert = list
+
+    def getURL(): ...
+
+    getURL.name = "bookingUrl"
+    getURL.convert = absolute
+
+
+class IRoomWithReservationsFossil(IRoomFossil):
+    """A room; detail `reservations`, which are put beside what is shown here."""
+
+    taggedValue("fossil", "roomMetadataWithReservations")
+
+
+class IReservationFields(IFossil):
+    """What is shown of a reservation wherever it is."""
+
+    def getId(): ...
+    def getStartDate(): ...
+
+    getStartDate.name = "startDT"
+    getStartDate.convert = in_zone
+
+    def getEndDate(): ...
+
+    getEndDate.name = "endDT"
+    getEndDate.convert = in_zone
+
+    def getRepeatability(): ...
+
+    getRepeatability.produce = lambda reservation: reservation.slots.repeatability
+
+    def booked_for(): ...
+
+    booked_for.name = "bookedForName"
+
+    def reason(): ...
+    def getURL(): ...
+
+    getURL.name = "bookingUrl"
+    getURL.convert = absolute
+
+    def excludedDays(): ...  # noqa: N802
+
+    excludedDays.produce = lambda reservation: [
+        day.isoformat() for day in sorted(reservation.slots.excluded)
+    ]
+    excludedDays.name = "excludedDays"
+
+    def is_confirmed(): ...
+
+    is_confirmed.name = "isConfirmed"
+
+    def takes_room(): ...
+
+    takes_room.name = "isValid"
+
+    def uses_avc(): ...
+
+    uses_avc.name = "usesAVC"
+
+    def needs_avc_support(): ...
+
+    needs_avc_support.name = "needsAVCSupport"
+
+    def video_systems(): ...
+
+    video_systems.name = "vcList"
+    video_systems.convert = list
+
+
+class IRoomReservationFossil(IReservationFields):
+    """A reservation inside its room."""
+
+    taggedValue("fossil", "roomReservationMetadata")
+
+
+class IReservationFossil(IReservationFields):
+    """A reservation by itself; detail `reservations`."""
+
+    taggedValue("fossil", "reservationMetadata")
+
+    def getLocation(): ...
+
+    getLocation.produce = lambda reservation: _location(reservation.room)
+
+    def room(): ...
+
+    room.result = IMinimalRoomFossil

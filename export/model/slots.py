@@ -1,0 +1,141 @@
+"""Slots: the days of a booking, and the time on each of them, by the clocks of one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from typing import Self
+
+DAILY, WEEKLY, MONTHLY = "daily", "weekly", "monthly"
+STEPS: dict[str | None, int] = {
+    None: 1,
+    DAILY: 1,
+    WEEKLY: 7,
+    "everyTwoWeeks": 14,
+    "everyThreeWeeks": 21,
+    MONTHLY: 7,
+}
+"""Repeatabilities, and at least how many days are between two of their days."""
+
+CYCLE = timedelta(days=42)
+"""After so many days all repeatabilities but `monthly` are together as they were before."""
+
+DAY = timedelta(days=1)
+TICK = timedelta(microseconds=1)
+FIRST, LAST = datetime(1970, 1, 1), datetime(2099, 12, 31, 23, 59, 59)  # noqa: DTZ001 (local)
+"""Nothing is booked before or after."""
+
+
+@dataclass(frozen=True)
+class Slots:
+    """A time that comes back: `length` from `begin` on, and again up to the day `last`.
+
+    `monthly` is the same weekday of the month (the second Tuesday); months that lack it are
+    skipped. Without a repeatability it is every day, as of a booking of several days.
+    Raises ValueError for slots without a day or a length, and outside of FIRST to LAST.
+    """
+
+    begin: datetime
+    """The first slot's beginning, in local time without a zone."""
+
+    length: timedelta
+    last: date
+    repeatability: str | None = None
+    excluded: frozenset[date] = frozenset()
+
+    def __post_init__(self) -> None:
+        if self.repeatability not in STEPS:
+            known = ", ".join(name for name in STEPS if name)
+            raise ValueError(f"{self.repeatability!r} is no repeatability; there are {known}")
+        if self.length <= timedelta() or self.last < self.begin.date():
+            raise ValueError("a booking must end after it starts")
+        if self.begin < FIRST or self.last > LAST.date():
+            raise ValueError(f"a booking must be between {FIRST.year} and {LAST.year}")
+
+    @classmethod
+    def spanning(cls, start: datetime, end: datetime) -> Self:
+        """Return what a booking from *start* to *end* takes: its time of day, on each day.
+
+        One that ends at an earlier time of day than it starts takes all the time between.
+        Raises ValueError where *end* is not after *start*.
+        """
+        if end.time() > start.time():
+            length = datetime.combine(start.date(), end.time()) - start
+            return cls(start, length, end.date())
+        return cls(start, end - start, start.date())
+
+    def without(self, day: date) -> Self:
+        """Return the same slots, but none on *day*."""
+        return replace(self, excluded=self.excluded | {day})
+
+    @property
+    def end(self) -> datetime:
+        """The end on the last day, in local time."""
+        return datetime.combine(self.last, self.begin.time()) + self.length
+
+    def occurs_on(self, day: date) -> bool:
+        """Say whether there is a slot that begins on *day*."""
+        first = self.begin.date()
+        if not first <= day <= self.last or day in self.excluded:
+            return False
+        if self.repeatability == MONTHLY:
+            return day.weekday() == first.weekday() and _ordinal(day) == _ordinal(first)
+        return (day - first).days % STEPS[self.repeatability] == 0
+
+    def days(self, start: date, end: date) -> Iterator[date]:
+        """Yield the days from *start* to *end* on which a slot begins."""
+        first, step = self.begin.date(), STEPS[self.repeatability]
+        skipped = max(0, -(-(start - first).days // step))
+        number = (min(end, self.last) - first).days
+        for days in range(skipped * step, number + 1, step):
+            day = first + timedelta(days=days)
+            if self.occurs_on(day):
+                yield day
+
+    def times(self) -> Iterator[tuple[datetime, datetime]]:
+        """Yield beginning and end of each slot; a booking of several days counts as one."""
+        if self.repeatability is None:
+            yield self.begin, self.end
+            return
+        for day in self.days(self.begin.date(), self.last):
+            start = self._on(day)
+            yield start, start + self.length
+
+    def overlaps(self, other: Slots) -> bool:
+        """Say whether there is a moment that both take; touching is none."""
+        few, many = sorted((self, other), key=Slots._at_most)
+        start = many.begin.date() - few._reach
+        end = min(many.last + many._reach, few._decided_by(many))
+        return any(few._meets(many, day) for day in few.days(start, end))
+
+    def _meets(self, other: Slots, day: date) -> bool:
+        start = self._on(day)
+        end = start + self.length
+        return any(
+            other._on(rival) < end and start < other._on(rival) + other.length
+            for rival in other.days(day - other._reach, end.date())
+        )
+
+    @property
+    def _reach(self) -> timedelta:
+        """How many midnights a slot goes over, in days."""
+        begins = datetime.combine(self.begin.date(), time())
+        return DAY * ((self.begin - begins + self.length - TICK) // DAY)
+
+    def _on(self, day: date) -> datetime:
+        return datetime.combine(day, self.begin.time())
+
+    def _at_most(self) -> float:
+        return (self.last - self.begin.date()).days / STEPS[self.repeatability]
+
+    def _decided_by(self, other: Slots) -> date:
+        """Return the day after which whether they overlap does not change any more."""
+        if MONTHLY in (self.repeatability, other.repeatability):
+            return date.max
+        known = (self.begin.date(), other.begin.date(), *self.excluded, *other.excluded)
+        return max(known) + CYCLE + self._reach + other._reach
+
+
+def _ordinal(day: date) -> int:
+    return (day.day - 1) // 7

@@ -1,0 +1,63 @@
+"""Rooms by id: `/export/room/LOCATION/ID[-ID...]` (reference 5.3.8)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from export.errors import MalformedRequest
+from export.fossils.room import (
+    IRoomFossil,
+    IRoomReservationFossil,
+    IRoomWithReservationsFossil,
+)
+from export.model.room import Room
+from export.model.rooms import Registry
+from export.page import cut
+from export.request import ExportRequest, select
+from export.resources.reservation import admitted, filters, in_range, shows
+from export.result import Results
+from export.settings import Settings
+from export.view import View
+
+PATTERN = re.compile(
+    r"/export/room/(?P<location>[\w\s]+)/(?P<idlist>\w+(?:[-,][\w\s]+)*)\.(?P<format>\w+)"
+)
+FORMATS = ("json", "jsonp", "xml")
+MAXIMA = {"rooms": 500, "reservations": 10}
+NUMBER = re.compile(r"\s*[0-9]{1,18}\s*")
+
+
+def answer(
+    request: ExportRequest, match: re.Match[str], user: str | None, settings: Settings
+) -> Results:
+    """Return the rooms that *match* names, by their ids; those that do not exist are left out.
+
+    Raises RequestException; RefusedRequest for who may not use the rooms.
+    """
+    registry = admitted(user)
+    view = View(user, select(request, MAXIMA, "rooms", settings.zone), settings)
+    page = cut(_rooms(registry, match["location"], match["idlist"]), view.selection)
+    if view.selection.detail == "rooms":
+        shown = [view.show(room, IRoomFossil, False) for room in page.members]
+    else:
+        shown = [_with_reservations(room, request, view) for room in page.members]
+    return Results(shown, page.complete)
+
+
+def _rooms(registry: Registry, location: str, idlist: str) -> list[Room]:
+    names = re.split("[-,]", idlist)
+    if not all(map(NUMBER.fullmatch, names)):
+        raise MalformedRequest("Room IDs must be numeric")
+    place = registry.locations.get(location)
+    found = place.rooms if place is not None else {}
+    return [found[number] for number in sorted(set(map(int, names))) if number in found]
+
+
+def _with_reservations(room: Room, request: ExportRequest, view: View) -> Any:
+    wanted, show = filters(request), shows(request, view, IRoomReservationFossil)
+    found = in_range(room, room.location.zone, view.selection)
+    return {
+        **view.show(room, IRoomWithReservationsFossil, False),
+        "reservations": [show(one) for one in found if wanted(one)],
+    }

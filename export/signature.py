@@ -44,16 +44,25 @@ def sign(secret: str, text: str) -> str:
 
 def canonical(path: str, query: str) -> str:
     """Return the text that is signed: names in lower case, in order, without the signature."""
-    pairs = sorted((name.lower(), value) for name, value in _signed(query))
-    return f"{path}?{urlencode(pairs)}" if pairs else path
+    return _text(path, sorted((name.lower(), value) for name, value in _signed(query)))
 
 
 def is_signed(path: str, query: str, secret: str, signature: str) -> bool:
-    """Return whether *signature* is right for the request, names in lower case or as sent."""
+    """Return whether *signature* is right for the request.
+
+    Names may be signed in lower case or as sent, and `~` as it is or, as PHP has it, escaped.
+    """
     as_sent = sorted(_signed(query), key=lambda pair: pair[0].lower())
-    texts = {canonical(path, query), f"{path}?{urlencode(as_sent)}"}
+    plain = [canonical(path, query), _text(path, as_sent)]
+    escaped = [path + text.removeprefix(path).replace("~", "%7E") for text in plain]
     given = signature.encode()
-    return any(hmac.compare_digest(sign(secret, text).encode(), given) for text in texts)
+    return any(
+        hmac.compare_digest(sign(secret, text).encode(), given) for text in (*plain, *escaped)
+    )
+
+
+def _text(path: str, pairs: list[tuple[str, str]]) -> str:
+    return f"{path}?{urlencode(pairs)}" if pairs else path
 
 
 def _signed(query: str) -> Iterator[tuple[str, str]]:

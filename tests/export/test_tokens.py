@@ -1,0 +1,161 @@
+"""Bearer tokens and their scopes (reference, API Token Authentication; RFC 6750)."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from werkzeug.test import Client
+
+from export.app import make_app
+from export.keys import key_ring
+from export.model.access import Protection
+from export.model.catalogue import catalogue
+from export.model.user import Avatar, users
+from export.tokens import SCOPES, tokens
+from scheduler.store import transact
+from tests.export.planting import change, plant
+
+PATH = "/export/event/137346.json"
+ME = "/api/user/"
+
+
+@pytest.fixture
+def closed(database):
+    """The planted event, open to Ann alone, who is 7."""
+    transact(database, plant)
+    change(database, lambda event: event.setProtection(Protection.RESTRICTED))
+    change(database, lambda event: event.grant_access("7"))
+    transact(
+        database,
+        lambda connection: users(connection).add(Avatar("7", "Ann", "Bell", "ann@example.org")),
+    )
+    return database
+
+
+@pytest.fixture
+def make(closed):
+    def create(*scopes, name="app"):
+        return transact(closed, lambda connection: tokens(connection).create("7", name, scopes)[1])
+
+    return create
+
+
+@pytest.fixture
+def client(closed):
+    return Client(make_app(closed, {"api_mode": "ALL_SIGNED"}))
+
+
+def ask(client, token, address=PATH, scheme="Bearer", **more):
+    return client.get(address, headers={"Authorization": f"{scheme} {token}"}, **more)
+
+
+def test_a_token_has_the_documented_form_and_only_its_digest_is_kept(make, closed):
+    text = make("read:user")
+    assert re.fullmatch(r"indp_[A-Za-z0-9]{42}", text)
+    assert text not in repr(dump(closed))
+    assert text.removeprefix("indp_") not in repr(dump(closed))
+
+
+def dump(database):
+    return [record.data for each in database.storage.iterator() for record in each]
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_a_token_acts_as_its_user_whatever_the_mode_of_keys(client, make, scheme):
+    answer = ask(client, make("read:legacy_api"), scheme=scheme)
+    assert len(answer.json["results"]) == 1
+
+
+@pytest.mark.parametrize("scope", sorted(set(SCOPES) - {"read:legacy_api"}))
+def test_no_other_scope_opens_the_export(client, make, scope):
+    answer = ask(client, make(scope))
+    assert answer.status_code == 403
+    assert answer.json["error"] == "insufficient_scope"
+    assert answer.json["_type"] == "HTTPAPIError"
+    assert answer.headers["WWW-Authenticate"] == (
+        'Bearer error="insufficient_scope", error_description="The request requires higher '
+        'privileges than provided by the access token.", scope="read:legacy_api"'
+    )
+
+
+@pytest.mark.parametrize("token", ["indp_" + "x" * 42, "x", "", "a b", "\xff", "x" * 10_000])
+@pytest.mark.parametrize("address", [PATH, ME, PATH.replace(".json", ".xml")])
+def test_an_unknown_token_is_refused_and_not_taken_for_nobody(client, token, address):
+    answer = ask(client, token, address)
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"].startswith('Bearer error="invalid_token"')
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "invalid_token" in answer.text
+
+
+def test_a_blocked_and_a_revoked_token_and_one_that_was_reset_open_nothing(client, make, closed):
+    texts = [make("read:legacy_api", name=name) for name in ("a", "b", "c")]
+
+    def spoil(connection):
+        found = tokens(connection)
+        found.find(texts[0]).blocked = True
+        found.revoke(found.find(texts[1]))
+        return found.reset(found.find(texts[2]))
+
+    renewed = transact(closed, spoil)
+    assert [ask(client, text).status_code for text in texts] == [401, 401, 401]
+    assert ask(client, renewed).status_code == 200
+
+
+def test_the_token_of_a_blocked_user_opens_nothing(client, make, closed):
+    token = make("read:legacy_api")
+    transact(closed, lambda connection: setattr(users(connection).find("7"), "blocked", True))
+    assert ask(client, token).status_code == 401
+
+
+def test_a_token_counts_before_a_key_and_a_wrong_one_is_not_replaced_by_a_key(client, make, closed):
+    key = transact(closed, lambda connection: key_ring(connection).create("7").key)
+    right = make("read:legacy_api")
+    assert ask(client, right, f"{PATH}?ak=nobodys&signature=bad").status_code == 200
+    assert ask(Client(make_app(closed)), "wrong", f"{PATH}?ak={key}").status_code == 401
+    assert ask(client, right, f"{PATH}?onlypublic=yes").json["results"] == []
+    assert ask(client, right, f"{PATH}?op=yes&oa=yes").status_code == 403
+
+
+def test_another_scheme_is_left_to_the_rules_of_keys(client):
+    answer = ask(client, "YW5uOmFubg==", scheme="Basic")
+    assert (answer.status_code, answer.json["message"]) == (403, "API key is missing")
+
+
+def test_a_token_needs_a_secure_connection_where_that_is_required(closed, make):
+    client, token = Client(make_app(closed, {"https_required": True})), make("read:legacy_api")
+    assert ask(client, token).json["message"] == "HTTPS is required"
+    assert ask(client, token, base_url="https://localhost").status_code == 200
+
+
+@pytest.mark.parametrize("scope", ["read:user", "read:everything", "full:everything"])
+@pytest.mark.parametrize("address", [ME, ME.rstrip("/")])
+def test_who_the_caller_is_is_told_to_them(client, make, scope, address):
+    assert ask(client, make(scope), address).json == {
+        "id": 7,
+        "email": "ann@example.org",
+        "first_name": "Ann",
+        "last_name": "Bell",
+        "admin": False,
+    }
+
+
+def test_who_may_change_everything_is_an_administrator(client, make, closed):
+    transact(closed, lambda connection: catalogue(connection).root.grant_modification("7"))
+    assert ask(client, make("read:user"), ME).json["admin"] is True
+
+
+def test_nobody_is_told_to_be_nobody(client):
+    assert client.get(ME).json is None
+
+
+@pytest.mark.parametrize("scope", ["read:legacy_api", "write:legacy_api", "registrants"])
+def test_other_scopes_do_not_tell_who_the_caller_is(client, make, scope):
+    answer = ask(client, make(scope), ME)
+    assert answer.status_code == 403
+    assert answer.json == {
+        "error": "insufficient_scope",
+        "error_description": "The request requires higher privileges than provided by the "
+        "access token.",
+    }

@@ -129,6 +129,7 @@ class Service:
 
     def _start_web(self, stack: ExitStack) -> None:
         export = make_app(self.database, self._config.export)
+        stack.callback(export.close)
         page = Dashboard(self.database, self._panels).page
         self.web = WebServer(front(export, page, self.health), self._config.web)
         stack.callback(self.web.close)

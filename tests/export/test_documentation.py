@@ -1,4 +1,4 @@
-"""What docs/export.md shows, done as its reader would."""
+"""What docs/export.md and docs/authentication.md show, done as their reader would."""
 
 from __future__ import annotations
 
@@ -13,24 +13,28 @@ import time
 from dataclasses import fields
 from pathlib import Path
 
+import httpx
 import pytest
 
 from export.settings import ApiMode, Settings
+from export.tokens import SCOPES
 
-DOCUMENT = (Path(__file__).parents[2] / "docs/export.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+EXPORT = (DOCS / "export.md").read_text()
+AUTHENTICATION = (DOCS / "authentication.md").read_text()
 SMALL = Path(__file__).with_name("small_event.json")
 SCRIPTS = Path(sys.executable).parent
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", DOCUMENT, re.DOTALL)
+def blocks(language, document):
+    return re.findall(rf"```{language}\n(.*?)```", document, re.DOTALL)
 
 
 @pytest.fixture
 def do(tmp_path):
     """Run a command in a folder with the document's files; return what it prints."""
     shutil.copy(SMALL, tmp_path / "event.json")
-    for code in blocks("python"):
+    for code in blocks("python", EXPORT + AUTHENTICATION):
         name = re.match(r"# (\w+\.py)\n", code).group(1)
         (tmp_path / name).write_text(code)
     environment = {
@@ -79,21 +83,34 @@ def wait_for(port, process):
     raise AssertionError("the server of the document does not answer")
 
 
-def test_the_document_can_be_followed_from_import_to_signed_request(do, server):
-    load, make_key = blocks("sh")
-    imported, asked = blocks("text")
+def test_the_documents_can_be_followed_from_import_to_signed_request(do, server):
+    (load,), (imported,) = blocks("sh", EXPORT), blocks("text", EXPORT)
+    rights, make_token, make_key = blocks("sh", AUTHENTICATION)
+    granted, by_token, by_key, by_session = blocks("text", AUTHENTICATION)
 
     assert do(load) == imported
+    assert do(rights) == granted
+    token, _ = re.findall(r"\w+ (\S+)", do(make_token))
+    assert do(f"python script.py {server} {token}") == by_token
     key, secret = re.findall(r"\w+ (\S+)", do(make_key))
-    assert do(f"python ask.py {server} {key} {secret}") == asked
+    assert do(f"python ask.py {server} {key} {secret}") == by_key
+    do("echo 'open sesame' | indico_export user password ann")
+    assert do(f"python browse.py {server}") == by_session
+    feed = httpx.get(do(f"python feed.py {server} {key} {secret}").strip())
+    assert feed.json()["message"] == "Signature invalid (no timestamp)"  # it is not switched on
 
 
 def test_the_document_names_every_setting_with_its_default_and_every_mode():
-    rows = dict(re.findall(r"^\| `(\w+)` \| `(.+?)` \|", DOCUMENT, re.MULTILINE))
+    rows = dict(re.findall(r"^\| `(\w+)` \| `(.+?)` \|", EXPORT, re.MULTILINE))
     for field in fields(Settings):
         shown = field.default.name if isinstance(field.default, ApiMode) else field.default
         assert rows[field.name].replace('"', "'") == repr(shown)
-    modes = re.findall(r"^\| (\d) \| `(\w+)` \|", DOCUMENT, re.MULTILINE)
+    modes = re.findall(r"^\| (\d) \| `(\w+)` \|", AUTHENTICATION, re.MULTILINE)
     assert [(int(number), name) for number, name in modes] == [
         (mode.value, mode.name) for mode in ApiMode
     ]
+
+
+def test_the_document_names_every_scope():
+    scopes = re.findall(r"^\| `([\w:]+)` \| \S", AUTHENTICATION, re.MULTILINE)
+    assert sorted(scopes) == sorted(SCOPES)

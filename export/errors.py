@@ -62,6 +62,12 @@ class UnknownResource(RequestException):
     status = 404
 
 
+class NotFree(RequestException):
+    """Somebody else has what is asked for (409)."""
+
+    status = 409
+
+
 class WrongMethod(RequestException):
     """The address does not take this method (405)."""
 

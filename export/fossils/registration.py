@@ -60,7 +60,7 @@ class IRegistrantFields(IFossil):
 
     def paid(): ...
 
-    paid.produce = lambda registrant: registrant.paid if registrant.form.payment else None
+    paid.produce = lambda one: one.payment is not None if one.form.payment else None
     paid.name = "paid"
 
     def getTotal(): ...

@@ -103,6 +103,15 @@ class MiscellaneousInfoGroup(Fossilizable):
     items: tuple[MiscellaneousInfoSimpleItem, ...] = ()
 
 
+@dataclass(frozen=True)
+class Payment:
+    """What a registrant has paid, and when that was noted."""
+
+    amount: int | float
+    currency: str
+    noted_at: datetime
+
+
 class Registrant(Persistent, Fossilizable):
     """Somebody who registered; the id is unique in the event.
 
@@ -110,7 +119,8 @@ class Registrant(Persistent, Fossilizable):
     """
 
     checked_in_at: datetime | None = None
-    paid: bool = False
+    payment: Payment | None = None
+    """None while it has not been paid."""
     reason: str = ""
     social_events: tuple[SocialEvent, ...] = ()
     sessions: tuple[RegistrantSession, ...] = ()
@@ -140,6 +150,10 @@ class Registrant(Persistent, Fossilizable):
         total += sum(one.total for one in self.social_events)
         total += sum(item.total for group in self.groups for item in group.items)
         return int(total) if total == int(total) else float(total)
+
+    def set_paid(self, paid: bool) -> None:
+        """Note now that all there is to pay has been paid; or take it back."""
+        self.payment = Payment(self.getTotal(), self.form.currency, nowutc()) if paid else None
 
     def set_checked_in(self, checked_in: bool) -> None:
         """Check in now, again if that was done before; or take it back."""

@@ -4,12 +4,14 @@ from functools import partial
 
 from export import auth
 from export.resources import (
+    booking,
     categ,
     contribution,
     event,
     files,
     login,
     me,
+    registrant,
     registrants,
     reservation,
     room,
@@ -30,6 +32,9 @@ RESOURCES = (
 )
 """Those of the classic API that only read."""
 
+WRITING = (booking, registrant)
+"""Those that write."""
+
 READ = frozenset({"read:legacy_api"})
 WRITE = frozenset({"write:legacy_api"})
 ANYTHING = frozenset({"full:everything"})
@@ -37,6 +42,7 @@ ANYTHING = frozenset({"full:everything"})
 
 ROUTES = (
     *(Route(each.PATTERN, each.answer, READ, each.FORMATS) for each in RESOURCES),
+    *(Route(each.PATTERN, each.answer, WRITE, each.FORMATS, "POST") for each in WRITING),
     _newer(me.PATTERN, me.answer, ANYTHING | {"read:user", "read:everything"}),
     _newer(login.SESSION, login.tell, door=auth.anybody),
     _newer(login.LOGIN, login.log_in, method="POST", door=auth.anybody),

@@ -37,24 +37,34 @@ def answer(
     wants_one = match["registrant"] is not None
     maxima, default = (MAXIMA, "basic") if wants_one else ({}, None)
     selection = select(request, maxima, default, settings.zone)
-    event = _event(match["event"], user)
+    event = managed_event(match, user)
     if not wants_one:
         registrants = event.registration.getRegistrantList() if event.registration else []
         return Results({"registrants": [_listed(one) for one in registrants]})
-    registrant = event.registration.find(match["registrant"]) if event.registration else None
-    if registrant is None:
-        raise UnknownResource(f"There is no registrant {match['registrant']}")
+    registrant = registrant_of(match, event)
     fossil = FOSSILS[selection.detail]
     return Results(fossilize(registrant, fossil, event_zone=event.timezone))
 
 
-def _event(event_id: str, user: str | None) -> Conference:
-    event = catalogue().event(event_id)
+def managed_event(match: re.Match[str], user: str | None) -> Conference:
+    """Return the event that *match* names, whose registrars *user* belongs to.
+
+    Raises UnknownResource, RefusedRequest.
+    """
+    event = catalogue().event(match["event"])
     if event is not None and event.can_register_others(user):
         return event
     if event is None or not event.canAccess(user):
-        raise UnknownResource(f"There is no event {event_id}")
+        raise UnknownResource(f"There is no event {match['event']}")
     raise RefusedRequest("Access to this resource is restricted.")
+
+
+def registrant_of(match: re.Match[str], event: Conference) -> Registrant:
+    """Return the registrant of *event* that *match* names. Raises UnknownResource."""
+    found = event.registration.find(match["registrant"]) if event.registration else None
+    if found is None:
+        raise UnknownResource(f"There is no registrant {match['registrant']}")
+    return found
 
 
 def _listed(registrant: Registrant) -> dict[str, Any]:

@@ -45,4 +45,10 @@ def change_reservation(database, work, number=SAMPLE_ID):
 
 
 def key_of(database, user):
-    return transact(database, lambda connection: key_ring(connection).create(user).key)
+    """Return the key of *user*, made if there is none."""
+
+    def work(connection):
+        ring = key_ring(connection)
+        return (ring.of(user) or ring.create(user)).key
+
+    return transact(database, work)

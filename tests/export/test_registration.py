@@ -109,7 +109,7 @@ def item(number, caption, value, **more):
 
 def test_the_full_registrant_has_the_documented_fields(planted, database, ann):
     def answer_questions(one):
-        one.paid = True
+        one.set_paid(True)
         one.accommodation = Accommodation(date(2014, 4, 2), date(2014, 4, 2))
         one.groups = (
             MiscellaneousInfoGroup(

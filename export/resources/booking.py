@@ -1,0 +1,102 @@
+"""Booking a room: `POST /api/roomBooking/bookRoom` (reference 5.3.8)."""
+
+from __future__ import annotations
+
+import re
+
+from export.errors import (
+    MalformedRequest,
+    NotFree,
+    RefusedRequest,
+    RoomNotFree,
+    UnknownResource,
+)
+from export.model.room import Room
+from export.model.rooms import Registry
+from export.model.slots import Slots
+from export.model.user import Avatar, users
+from export.request import ExportRequest, Selection, select
+from export.resources.reservation import admitted
+from export.result import Results
+from export.settings import Settings
+
+PATTERN = re.compile(r"/api/roomBooking/bookRoom\.(?P<format>\w+)", re.ASCII)
+FORMATS = ("json", "xml")
+NEEDED = ("location", "roomid", "reason", "username")
+
+
+def answer(
+    request: ExportRequest, match: re.Match[str], user: str | None, settings: Settings
+) -> Results:
+    """Book a room for somebody; return the number of the reservation.
+
+    Raises RequestException: NotFree where the room is taken, blocked or unavailable,
+    RefusedRequest where *user* may not book it.
+    """
+    registry = admitted(user)
+    selection = select(request, {}, None, settings.zone)
+    missing = [name for name in NEEDED if not request.take(name)]
+    missing += [name for name in ("from", "to") if getattr(selection, EDGES[name]) is None]
+    if missing:
+        raise MalformedRequest(f"Argument(s) missing: {', '.join(missing)}")
+    room = _room(request, registry)
+    booked_for = users().find_by_login(request.take("username") or "")
+    if booked_for is None:
+        raise UnknownResource("Username does not exist.")
+    slots = _slots(selection, room)
+    _check_rights(registry, room, str(user))
+    return Results({"reservationID": _book(request, room, slots, str(user), booked_for)})
+
+
+EDGES = {"from": "start", "to": "end"}
+
+
+def _room(request: ExportRequest, registry: Registry) -> Room:
+    location = registry.locations.get(request.take("location"))
+    room: Room | None = location and location.rooms.get(request.take_integer("roomid"))
+    if room is None:
+        raise UnknownResource("A room with this ID does not exist")
+    return room
+
+
+def _slots(selection: Selection, room: Room) -> Slots:
+    zone = room.location.zone
+    try:
+        start, end = (
+            moment.astimezone(zone).replace(tzinfo=None)
+            for moment in (selection.start, selection.end)
+            if moment is not None
+        )
+    except OverflowError:
+        raise MalformedRequest("from and to are too far away") from None
+    if end <= start or end.time() <= start.time():
+        raise MalformedRequest("to must be after from, on the last day as on the first")
+    try:
+        return Slots.spanning(start, end)
+    except ValueError as error:
+        raise MalformedRequest(str(error)) from None
+
+
+def _check_rights(registry: Registry, room: Room, user: str) -> None:
+    if room.needs_confirmation and not registry.is_admin(user):
+        raise RefusedRequest(
+            "This room does not accept direct bookings "
+            "and it is not possible to pre-book rooms through the API."
+        )
+    if not room.may_be_booked_by(user):
+        raise RefusedRequest("Access to this resource is restricted.")
+
+
+def _book(request: ExportRequest, room: Room, slots: Slots, user: str, booked_for: Avatar) -> int:
+    try:
+        made = room.book(
+            slots,
+            user,
+            request.take("reason") or "",
+            booked_for.getFullName(),
+            contact_email=booked_for.email,
+            contact_phone=booked_for.phone,
+        )
+    except RoomNotFree as error:
+        raise NotFree(str(error)) from None
+    return made.id

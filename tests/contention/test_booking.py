@@ -1,0 +1,110 @@
+"""Eight clients book the same room at the same time, over HTTP, on every kind of database."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import httpx
+import pgserver
+import pytest
+import waitress.server
+from waitress import wasyncore
+
+from export.app import make_app
+from scheduler.store import open_database, transact
+from tests.export.planting_rooms import key_of, plant_rooms
+from tests.export.test_booking import ADDRESS, DOCUMENTED, plant_john
+
+CLIENTS = 8
+
+
+@contextmanager
+def embedded(folder):
+    yield f"file://{folder}/data.fs"
+
+
+@contextmanager
+def zeo(folder):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "ZEO.runzeo", "-f", f"{folder}/zeo.fs"]
+    with subprocess.Popen([*command, "-a", f"127.0.0.1:{port}"], stderr=subprocess.DEVNULL) as one:
+        yield f"zeo://127.0.0.1:{port}?wait_timeout=20"
+        one.terminate()
+
+
+@contextmanager
+def postgres(folder):
+    server = pgserver.get_server(folder / "postgres")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(params=[embedded, zeo, postgres], ids=lambda storage: storage.__name__)
+def database(request, tmp_path):
+    with request.param(tmp_path) as uri:
+        database = open_database(uri)
+        yield database
+        database.close()
+
+
+@pytest.fixture
+def server(database):
+    """The address of a server with a thread for each client."""
+    sockets = {}
+    app = make_app(database)
+    serving = waitress.server.create_server(
+        app, map=sockets, host="127.0.0.1", port=0, threads=CLIENTS
+    )
+    thread = threading.Thread(target=serving.run)
+    thread.start()
+    yield f"http://127.0.0.1:{serving.effective_port}"
+    wasyncore.close_all(sockets, ignore_all=True)
+    thread.join()
+    serving.task_dispatcher.shutdown()
+    app.close()
+
+
+def together(work):
+    """Do *work* with the numbers of all clients, at the same moment; return the results."""
+    barrier = threading.Barrier(CLIENTS)
+
+    def at_once(number):
+        barrier.wait(30)
+        return work(number)
+
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        return list(clients.map(at_once, range(CLIENTS)))
+
+
+def test_of_eight_clients_that_book_the_same_slot_exactly_one_gets_it(database, server):
+    transact(database, plant_rooms)
+    transact(database, plant_john)
+    key = key_of(database, "ann")
+
+    for day in ("2013-01-01", "2013-01-02", "2013-01-03"):
+        times = {"from": f"{day}T10:00", "to": f"{day}T10:45"}
+        form = {"ak": key, **DOCUMENTED, **times}
+        codes = together(
+            lambda _, form=form: httpx.post(server + ADDRESS, data=form, timeout=60).status_code
+        )
+        assert sorted(codes) == [200] + [409] * (CLIENTS - 1)
+
+
+def test_eight_clients_that_book_different_slots_all_get_them(database, server):
+    transact(database, plant_rooms)
+    transact(database, plant_john)
+    key = key_of(database, "ann")
+
+    def book(number):
+        times = {"from": f"2013-01-01T1{number}:00", "to": f"2013-01-01T1{number}:45"}
+        answer = httpx.post(server + ADDRESS, data={"ak": key, **DOCUMENTED, **times}, timeout=60)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["results"]["reservationID"]
+
+    assert len(set(together(book))) == CLIENTS

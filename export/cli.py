@@ -1,6 +1,6 @@
 """The command `indico_export`: imports, users and their rights, keys and tokens.
 
-Exit status: 0 done, 1 bad input or database (one line on stderr says what), 2 bad usage.
+Exit status: 0 done, 1 bad input or database (lines on stderr say what), 2 bad usage.
 """
 
 from __future__ import annotations
@@ -8,13 +8,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from functools import partial
 
 from export.commands import imports, keys, rights, tokens, users
 from export.errors import ExportException
 from export.model.listeners import subscribe_installed
 from scheduler.errors import SchedulerException
-from scheduler.store import open_database, transact
+from scheduler.store import open_database
 
 NOUNS = (imports, users, rights, keys, tokens)
 
@@ -26,14 +25,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         subscribe_installed()
         database = open_database(options.database)
         try:
-            note = options.note.format(**vars(options))
-            print(transact(database, partial(options.work, options), note=note))
+            return int(options.run(options, database))
         finally:
             database.close()
     except (ExportException, SchedulerException) as error:
         print(f"indico_export: {error}", file=sys.stderr)
         return 1
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:

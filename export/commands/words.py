@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
+from ZODB import DB
 from ZODB.Connection import Connection
 
 from scheduler.output import as_json, as_table
+from scheduler.store import transact
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 Work: TypeAlias = Callable[[argparse.Namespace, Connection], str]
+Run: TypeAlias = Callable[[argparse.Namespace, DB], int]
 
 
 def add_noun(commands: Commands, noun: str, about: str) -> Commands:
     """Add the commands of *noun*, none so far; return them."""
     return commands.add_parser(noun, help=about).add_subparsers(required=True, metavar="COMMAND")
+
+
+def add_command(commands: Commands, verb: str, about: str, run: Run) -> argparse.ArgumentParser:
+    """Add a command that is *run* with the database, and returns the exit status."""
+    parser = commands.add_parser(verb, help=about)
+    parser.add_argument("--database", metavar="URI", help="default: $SCHEDULER_DATABASE")
+    parser.set_defaults(run=run)
+    return parser
 
 
 def add_verb(
@@ -26,12 +38,17 @@ def add_verb(
 
     *names* are its positional arguments.
     """
-    parser = commands.add_parser(verb, help=about)
-    parser.add_argument("--database", metavar="URI", help="default: $SCHEDULER_DATABASE")
+    parser = add_command(commands, verb, about, partial(_in_one_transaction, work))
     for name in names:
         parser.add_argument(name, metavar=name.upper())
-    parser.set_defaults(work=work, note=parser.prog.partition(" ")[2])
+    parser.set_defaults(note=parser.prog.partition(" ")[2])
     return parser
+
+
+def _in_one_transaction(work: Work, options: argparse.Namespace, database: DB) -> int:
+    note = options.note.format(**vars(options))
+    print(transact(database, partial(work, options), note=note))
+    return 0
 
 
 def add_list(commands: Commands, about: str, work: Work, *names: str) -> argparse.ArgumentParser:

@@ -11,7 +11,7 @@ import pymarc
 import pytest
 from lxml import etree
 
-from export.imports.indico import import_event, read_file
+from export.imports.source import items_of
 from export.model import listeners
 from export.model.access import Protection
 from export.model.catalogue import catalogue
@@ -30,6 +30,13 @@ ROOT = Path(__file__).parents[2]
 SCHEMA = Path(os.environ.get("MARC_SCHEMA", ROOT.parent / "shared/data/MARC21slim.xsd"))
 SMALL = ROOT / "tests/export/small_event.json"
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
+
+
+def bring_in(connection, without=0, **how):
+    (item,) = items_of(SMALL)
+    draft = item.make()
+    del draft.contributions[len(draft.contributions) - without :]
+    return draft.enter(catalogue(connection), **how)
 
 
 @pytest.fixture
@@ -113,7 +120,7 @@ def test_every_kind_of_record_is_valid_and_read_by_library_software(event):
 
 
 def test_all_of_an_imported_event_is_valid(recorded, connection):
-    import_event(catalogue(connection), read_file(SMALL))
+    bring_in(connection)
 
     assert recorded() == dict.fromkeys(("77.1.0", "77.2"), STATUS_CREATED) | dict.fromkeys(
         ("77", "77.1"), STATUS_CREATED | STATUS_CHANGED
@@ -178,11 +185,9 @@ def test_with_an_event_everything_in_it_is_deleted(event, recorded, connection):
 
 
 def test_an_event_that_replaces_another_of_its_id_is_not_deleted(recorded, connection):
-    import_event(catalogue(connection), read_file(SMALL))
+    bring_in(connection)
     recorded()
-    node = read_file(SMALL)
-    node.data["contributions"].pop()
-    import_event(catalogue(connection), node, replace=True)
+    bring_in(connection, without=1, replace=True)
     statuses = recorded()
 
     assert statuses["77"] & STATUS_CREATED

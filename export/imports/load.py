@@ -1,0 +1,91 @@
+"""Loading: items go into the catalogue, some to a transaction; what is bad is told and left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+
+from ZODB import DB
+from ZODB.Connection import Connection
+
+from export.errors import ImportRefused
+from export.imports.draft import Item
+from export.model.catalogue import ROOT, catalogue
+from scheduler.store import transact
+
+BATCH = 20
+
+
+@dataclass
+class Loaded:
+    """What became of some items."""
+
+    events: list[str] = field(default_factory=list)
+    """A line for each event that went in."""
+    problems: list[str] = field(default_factory=list)
+    """Where and why something was left out."""
+    items: int = 0
+
+
+class NothingLoaded(ImportRefused):
+    """Something is bad, and so nothing went in; `problems` are the reasons."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__(f"nothing was imported because of {len(problems)} problems")
+        self.problems = problems
+
+
+def load(
+    database: DB,
+    items: Iterable[Item],
+    *,
+    category: str = ROOT,
+    replace: bool = False,
+    strict: bool = False,
+    note: str = "import",
+) -> Iterator[Loaded]:
+    """Put *items* into the catalogue of *database*; yield what became of each batch.
+
+    Each batch is a transaction. What is bad is left out; with *strict* everything is one
+    transaction, and NothingLoaded is raised for anything bad. *category* is for events that
+    name none; with *replace* an event of the same id makes room.
+    """
+    rest = iter(items)
+    while batch := list(rest if strict else islice(rest, BATCH)):
+        work = partial(_enter, batch, category, replace, strict)
+        yield transact(database, work, note=note)
+
+
+def _enter(
+    batch: list[Item], category: str, replace: bool, strict: bool, connection: Connection
+) -> Loaded:
+    done = Loaded(items=len(batch))
+    for item in batch:
+        _enter_one(item, category, replace, connection, done)
+    if strict and done.problems:
+        raise NothingLoaded(done.problems)
+    return done
+
+
+def _enter_one(
+    item: Item, category: str, replace: bool, connection: Connection, done: Loaded
+) -> None:
+    def tell(problem: object) -> None:
+        done.problems.append(f"{item.source}: {problem}")
+
+    try:
+        draft = item.make()
+    except ImportRefused as problem:
+        return tell(problem)
+    for part in draft.problems:
+        tell(part)
+    draft.categories = draft.categories or [(category, category)]
+    try:
+        event = draft.enter(catalogue(connection), replace=replace)
+    except ImportRefused as problem:
+        return tell(f"{item.where}: {problem}")
+    count = len(event.contributions)
+    done.events.append(f"event {event.getId()}: {event.getTitle()}, {count} contributions")
+    return None

@@ -1,0 +1,59 @@
+"""A source: a file, or a live Indico's address, and the items that are in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from export.errors import ImportRefused
+from export.imports import frab, ics, indico, pentabarf
+from export.imports.draft import Draft, Item
+from export.imports.node import Node
+
+KNOWN = "an Indico's JSON, iCalendar, or a schedule as JSON or XML"
+
+
+def items_of(source: str | Path) -> Iterator[Item]:
+    """Return everything that is in *source*; which kind of file it is, its content says.
+
+    Where it cannot be read, there is one item that says so when it is made.
+    """
+    try:
+        for item in _items(Path(source).read_bytes()):
+            yield replace(item, source=str(source))
+    except OSError as error:
+        yield _unreadable(f"it cannot be read: {error.strerror}", str(source))
+    except ImportRefused as problem:
+        yield _unreadable(str(problem), str(source))
+
+
+def _items(content: bytes) -> Iterator[Item]:
+    beginning = content.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if beginning[:15].upper() == b"BEGIN:VCALENDAR":
+        return ics.items(content)
+    if beginning.startswith(b"<"):
+        return pentabarf.items(content)
+    if not beginning.startswith((b"{", b"[")):
+        raise ImportRefused(f"it is none of the kinds that are known: {KNOWN}")
+    return of_answer(_json(content))
+
+
+def of_answer(answer: Node) -> Iterator[Item]:
+    """Return what is in the JSON object *answer*. Raises ImportRefused."""
+    return frab.items(answer) if "schedule" in answer.data else indico.items(answer)
+
+
+def _json(content: bytes) -> Node:
+    try:
+        return Node.of(json.loads(content), "file")
+    except (ValueError, RecursionError) as error:
+        raise ImportRefused(f"it is not JSON: {error}") from None
+
+
+def _unreadable(reason: str, source: str) -> Item:
+    def make() -> Draft:
+        raise ImportRefused(reason)
+
+    return Item("file", make, source)

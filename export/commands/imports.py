@@ -52,8 +52,9 @@ def _import(options: Namespace, database: DB) -> int:
     for problem in problems:
         print(f"indico_export: {problem}", file=sys.stderr)
     if problems:
-        rest = "nothing was imported" if options.strict else "the rest was imported"
-        print(f"indico_export: {len(problems)} problems; {rest}", file=sys.stderr)
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        rest = "nothing was imported" if options.strict else "everything else was imported"
+        print(f"indico_export: {count}; {rest}", file=sys.stderr)
     return 1 if problems else 0
 
 

@@ -57,10 +57,15 @@ def _talks(conference: Node) -> Talks:
         rooms = day.node("rooms") or Node({}, day.where)
         for room in rooms.data:
             try:
-                for where, member in rooms.members(room):
-                    yield Talk(Node.of(member, where), day.text("date", ""), room)
+                members = list(rooms.members(room))
             except ImportRefused as problem:
                 yield problem
+                continue
+            for where, member in members:
+                if isinstance(member, dict):
+                    yield Talk(Node(member, where), day.text("date", ""), room)
+                else:
+                    yield ImportRefused(f"{where} is {member!r:.40}; it must be an object")
 
 
 def _draft(node: Node, talks: Callable[[], Talks], base_url: str) -> Draft:

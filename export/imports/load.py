@@ -87,5 +87,6 @@ def _enter_one(
     except ImportRefused as problem:
         return tell(f"{item.where}: {problem}")
     count = len(event.contributions)
-    done.events.append(f"event {event.getId()}: {event.getTitle()}, {count} contributions")
+    talks = "1 contribution" if count == 1 else f"{count} contributions"
+    done.events.append(f"event {event.getId()}: {event.getTitle()}, {talks}")
     return None

@@ -16,7 +16,10 @@ NONE = type(None)
 
 @dataclass(frozen=True)
 class Node:
-    """A JSON object; whatever is asked of it and is not there raises ImportRefused."""
+    """A JSON object; whatever is asked of it and is not there raises ImportRefused.
+
+    The outermost one stands nowhere, "".
+    """
 
     data: dict[str, Any]
     where: str
@@ -25,19 +28,23 @@ class Node:
     def of(cls, value: Any, where: str) -> Node:
         """Return *value*, which must be an object. Raises ImportRefused."""
         if not isinstance(value, dict):
-            raise ImportRefused(f"{where} is {_short(value)}; it must be an object")
+            raise ImportRefused(f"{where or 'the file'} is {_short(value)}; it must be an object")
         return cls(value, where)
+
+    def at(self, key: str) -> str:
+        """Return where the value of *key* stands."""
+        return f"{self.where}.{key}" if self.where else key
 
     def get(self, key: str, *types: type, default: Any = MISSING) -> Any:
         """Return the value of *key*, of one of *types*."""
         value = self.data.get(key, default)
         if value is MISSING:
-            raise ImportRefused(f"{self.where}.{key} is missing")
+            raise ImportRefused(f"{self.at(key)} is missing")
         if key in self.data and (
             not isinstance(value, types) or (isinstance(value, bool) and bool not in types)
         ):
             wanted = " or ".join("null" if kind is NONE else kind.__name__ for kind in types)
-            raise ImportRefused(f"{self.where}.{key} is {_short(value)}; it must be {wanted}")
+            raise ImportRefused(f"{self.at(key)} is {_short(value)}; it must be {wanted}")
         return value
 
     def text(self, key: str, default: Any = MISSING) -> str:
@@ -48,13 +55,13 @@ class Node:
         """Return an id, which is a text or a number."""
         value = str(self.get(key, str, int))
         if not value:
-            raise ImportRefused(f"{self.where}.{key} is empty")
+            raise ImportRefused(f"{self.at(key)} is empty")
         return value
 
     def node(self, key: str) -> Node | None:
         """Return the object *key*; None for null, and where there is none."""
         value = self.get(key, dict, NONE, default=None)
-        return None if value is None else Node(value, f"{self.where}.{key}")
+        return None if value is None else Node(value, self.at(key))
 
     def nodes(self, key: str, optional: bool = True) -> Iterator[Node]:
         """Return the objects of the list *key*."""
@@ -65,14 +72,14 @@ class Node:
         """Return what is in the list *key*, each with where it stands."""
         members = self.get(key, list, default=[] if optional else MISSING)
         for number, member in enumerate(members):
-            yield f"{self.where}.{key}[{number}]", member
+            yield f"{self.at(key)}[{number}]", member
 
     def date(self, key: str, default: Any = MISSING) -> datetime | None:
         """Return a `{date, time, tz}` as UTC; None for null."""
         value = self.get(key, dict, NONE, default=default)
         if value is None:
             return None
-        node = Node(value, f"{self.where}.{key}")
+        node = Node(value, self.at(key))
         parts = [node.get(name, str) for name in ("date", "time", "tz")]
         try:
             moment = datetime.fromisoformat(f"{parts[0]}T{parts[1]}")
@@ -86,7 +93,7 @@ class Node:
         try:
             return timedelta(minutes=minutes)
         except (OverflowError, ValueError):
-            raise ImportRefused(f"{self.where}.{key} is out of range") from None
+            raise ImportRefused(f"{self.at(key)} is out of range") from None
 
 
 def _short(value: Any) -> str:

@@ -47,7 +47,7 @@ def of_answer(answer: Node) -> Iterator[Item]:
 
 def _json(content: bytes) -> Node:
     try:
-        return Node.of(json.loads(content), "file")
+        return Node.of(json.loads(content), "")
     except (ValueError, RecursionError) as error:
         raise ImportRefused(f"it is not JSON: {error}") from None
 

@@ -221,7 +221,7 @@ def test_an_answer_with_anything_anywhere_is_read_or_refused(data):
     holder, key = data.draw(st.sampled_from(list(places(answer))))
     holder[key] = data.draw(json_values)
     with contextlib.suppress(ImportRefused):
-        for item in of_answer(Node.of(answer, "file")):
+        for item in of_answer(Node.of(answer, "")):
             item.make()
 
 

@@ -236,10 +236,11 @@ def test_an_import_that_is_refused_records_nothing(tmp_path):
     answer = json.loads(FILES[0].read_bytes())
     del answer["results"][0]["contributions"][1]["title"]
     bad.write_text(json.dumps(answer))
-    command = [Path(sys.executable).with_name("indico_export"), "import", bad, "--database", uri]
+    command = [Path(sys.executable).with_name("indico_export"), "import", bad, "--strict"]
+    command += ["--database", uri]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
     assert ended.returncode == 1
     assert "contributions[1].title is missing" in ended.stderr
-    assert ended.stderr.count("\n") == 1
+    assert ended.stderr.count("\n") == 2
     assert at_work(uri, lambda c: SyncManager.getDBInstance(c).pending()) == 0

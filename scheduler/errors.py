@@ -75,3 +75,7 @@ class DatabaseUnavailable(StoreException):
 
 class SchemaTooNew(StoreException):
     """The database was written by a newer version of this software."""
+
+
+class NoHistory(StoreException):
+    """The past was asked for, and the storage does not keep it, or not so far back."""

@@ -8,6 +8,7 @@ they are run again, each in a transaction of its own.
 from __future__ import annotations
 
 import logging
+import random
 import time
 import traceback
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from ZODB import DB
 from ZODB.POSException import POSKeyError
 from ZODB.utils import p64
 
+from scheduler.blame import Signature, Watch, sign
 from scheduler.clock import nowutc
 from scheduler.errors import SchedulerException
 from scheduler.line import Line
@@ -33,6 +35,7 @@ from scheduler.states import (
 )
 from scheduler.store import using
 from scheduler.store.broken import forget_broken
+from scheduler.store.overlay import snapshot_of
 from scheduler.store.trouble import is_trouble, pause, told
 from scheduler.store.unit import backoff
 from scheduler.tasks.attempt import MESSAGE_KEPT, TRACEBACK_KEPT, Attempt, moment
@@ -67,6 +70,7 @@ class _Trial(NamedTuple):
     claim: Claim
     task: BaseTask | None
     mark: Callable[[], None]
+    signature: Signature
     unloadable: str = ""
 
 
@@ -91,6 +95,8 @@ class Runner:
         self._tell = tell
         self._connection = database.open()
         self._in_task = False
+        self._snapshot = 0
+        self._watch = Watch(self._connection)
         self._seconds: dict[type, float] = {}
         self.held: list[Claim] = []
         self.now: Run | None = None
@@ -163,6 +169,7 @@ class Runner:
                 task = self._load(claim)
                 if task._settled < claim.number:
                     task._settled = claim.number
+                    sign(transaction.get(), [_signature(claim, task)])
                     self._put_down(task, started, problem)
                 transaction.commit()
                 return outcome_of(task, claim)
@@ -190,6 +197,7 @@ class Runner:
     def _begin(self) -> Any:
         unit = transaction.begin()
         unit.addBeforeCommitHook(self._refuse_commit)
+        self._snapshot = snapshot_of(self._connection)
         return unit
 
     def _refuse_commit(self) -> None:
@@ -206,7 +214,7 @@ class Runner:
                 trial.task._settled = trial.claim.number
         unit = transaction.get()
         unit.note(", ".join(repr(trial.task) for trial in trials[:3]))
-        unit.setExtendedInfo("tasks", [[trial.claim.tid, trial.claim.number] for trial in trials])
+        sign(unit, [trial.signature for trial in trials])
         transaction.commit()
         return [
             Outcome(trial.claim, unloadable=trial.unloadable)
@@ -220,16 +228,17 @@ class Runner:
         try:
             task = self._load(claim)
         except _UnloadableError as error:
-            return _Trial(claim, None, _nothing, str(error))
+            return _Trial(claim, None, _nothing, _signature(claim, None), str(error))
         if task._settled >= claim.number:
             # Committed before, though nobody heard of it; or taken from this worker meanwhile.
-            return _Trial(claim, task, _nothing)
+            return _Trial(claim, task, _nothing, _signature(claim, task))
         now = nowutc()
         instead = task._instead_of_run(now)
         if instead is not None:
             log.info("%r is not run at this date", task)
-            return _Trial(claim, task, instead)
-        return _Trial(claim, task, self._run_task(claim, task, now))
+            return _Trial(claim, task, instead, _signature(claim, task))
+        mark = self._run_task(claim, task, now)
+        return _Trial(claim, task, mark, _signature(claim, task, self._watch.changed()))
 
     def _load(self, claim: Claim) -> BaseTask:
         try:
@@ -254,7 +263,7 @@ class Runner:
         if task.hardLimit is not None:
             self._tell(Begun(claim, task.hardLimit))
         try:
-            mark = self._call(task, started)
+            mark = self._call(claim, task, started)
             self._tear_down(task)
         finally:
             self._in_task = False
@@ -272,8 +281,10 @@ class Runner:
         """Say whether the last task of this one's class was short; a new class may be long."""
         return self._seconds.get(type(task), GROUP_SECONDS) < GROUP_SECONDS
 
-    def _call(self, task: BaseTask, started: datetime) -> Callable[[], None]:
+    def _call(self, claim: Claim, task: BaseTask, started: datetime) -> Callable[[], None]:
         savepoint = transaction.savepoint(optimistic=True)
+        self._watch = Watch(self._connection)
+        random.seed(seed_of(claim.tid, self._snapshot))
         try:
             if type(task).prepare is not BaseTask.prepare:
                 task.prepare()
@@ -324,7 +335,18 @@ class Runner:
         version = code_version(type(task))
         lines = self.now.lines() if self.now is not None else ()
         number = task._tries + 1
-        return Attempt(number, started, ended, state, message, text, self._name, version, lines)
+        return Attempt(
+            number,
+            started,
+            ended,
+            state,
+            message,
+            text,
+            self._name,
+            version,
+            lines,
+            self._snapshot,
+        )
 
     def _fail(self, task: BaseTask, attempt: Attempt, kind: type[BaseException]) -> None:
         fail(task, attempt, kind, self._max_tries)
@@ -357,6 +379,18 @@ def outcome_of(task: BaseTask, claim: Claim) -> Outcome:
         return Outcome(claim, due=due)
     ended = task.getEndedOn()
     return Outcome(claim, element.getStatus(), ended, due, element=element._p_oid)
+
+
+def seed_of(number: int, snapshot: int) -> int:
+    """Return what Python's random numbers begin with in a run of task *number* on *snapshot*."""
+    return number ^ snapshot
+
+
+def _signature(claim: Claim, task: BaseTask | None, changed: tuple[int, ...] = ()) -> Signature:
+    if task is None:
+        return Signature(claim.tid, claim.number, 0, "", changed)
+    version = code_version(type(task))
+    return Signature(claim.tid, claim.number, task._tries + 1, version, changed)
 
 
 def _is_alone(task: Any) -> bool:

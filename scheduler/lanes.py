@@ -17,7 +17,7 @@ from itertools import islice
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
-from BTrees.LOBTree import LOBTree
+from BTrees.LOBTree import LOBTree, LOBucket
 from BTrees.OOBTree import OOBTree, OOBucket
 from persistent import Persistent
 from ZODB.Connection import Connection
@@ -122,9 +122,14 @@ class Lanes(Persistent):
         return name, lane
 
 
+class LaneLeaf(LOBucket):
+    """A leaf of a lane's tree: by its class it is told from the application's own data."""
+
+
 class LaneTree(LOBTree):
     """A tree of small leaves: each append writes its leaf anew, whole."""
 
+    _bucket_type = LaneLeaf
     max_leaf_size = 12
     max_internal_size = 64
 

@@ -37,6 +37,9 @@ class Attempt(NamedTuple):
     log: tuple[str, ...] = ()
     """What the task wrote to `getLogger()`, the last 100 lines."""
 
+    snapshot: int = 0
+    """The number of the last transaction that the run saw; 0 where that is not known."""
+
     @property
     def duration(self) -> float:
         """How many seconds the run took."""

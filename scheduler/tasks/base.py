@@ -104,6 +104,7 @@ class BaseTask(TimedEvent):
     _queued_for: float = -1  # the moment under which it stands in the waiting queue
     _attempts: tuple[tuple[Any, ...], ...] = ()
     _result: Any = None
+    _undone: float | None = None
 
     def __init__(self, expiryDate: datetime | None = None) -> None:
         self._created = nowutc().timestamp()
@@ -226,6 +227,14 @@ class BaseTask(TimedEvent):
         """Return the records of the runs, oldest first, the last 20 at most."""
         return tuple(Attempt.unpacked(stored) for stored in self._attempts)
 
+    def isUndone(self) -> bool:
+        """Say whether what the last run changed was taken back, see `scheduler.undo`."""
+        return self._undone is not None
+
+    def getUndoneOn(self) -> datetime | None:
+        """Return when what the last run changed was taken back, in UTC; None if it was not."""
+        return None if self._undone is None else moment(self._undone)
+
     def getLogger(self) -> logging.Logger:
         """Return the logger `task.<class>`; what a run writes there is kept with its record."""
         return logging.getLogger(f"task.{type(self).__name__}")
@@ -292,12 +301,19 @@ class BaseTask(TimedEvent):
         self._started = self._retry_on = None
         self._status = states.TASK_STATUS_TERMINATED
 
+    def _undo(self) -> None:
+        """Record that what the last run changed was taken back; it stays on its shelf."""
+        self._undone = nowutc().timestamp()
+        self._result = None
+
     def _ended_element(self) -> Any:
         """Return what goes into the index of ended runs: the task or an occurrence, or None."""
         return self
 
     def _record(self, attempt: Attempt) -> None:
         stored = attempt.packed()
+        if self._undone is not None:
+            self._undone = None
         self._started, self._ended = stored[1], stored[2]
         self._attempts = (*self._attempts, stored)[-ATTEMPTS_KEPT:]
 

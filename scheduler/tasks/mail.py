@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from scheduler.clock import nowutc
 from scheduler.errors import MailNotSent, MailRefused
 from scheduler.mail import MailServer, address_of, bare, compose
+from scheduler.outside import is_held
 from scheduler.retry import NEVER, Retry
 from scheduler.store import current
 from scheduler.tasks.oneshot import OneShotTask
@@ -42,6 +43,8 @@ class Delivery(OneShotTask):
     def run(self) -> list[str]:
         """Send the message; return what was said of the addresses refused for good."""
         message: Any = message_from_bytes(self.message, policy=policy.SMTP)
+        if is_held("mail", f"{message['Subject']!r} to {', '.join(self.recipients)}"):
+            return []
         refused = MailServer.configured().send(message, self.sender, list(self.recipients))
         for each in refused:
             self.getLogger().warning("refused %s", each)

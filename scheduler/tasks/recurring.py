@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from BTrees.IOBTree import IOBTree
+from BTrees.IOBTree import IOBTree, IOBucket
 
 from scheduler import states
 from scheduler.clock import nowutc
@@ -24,9 +24,14 @@ from scheduler.tasks.schedule import Schedule
 MISSED_SECONDS = 60.0
 
 
+class OccurrenceLeaf(IOBucket):
+    """A leaf of the ended runs: by its class it is told from the application's own data."""
+
+
 class Occurrences(IOBTree):
     """The ended runs of a task, by number; small buckets, as each run writes the last one."""
 
+    _bucket_type = OccurrenceLeaf
     max_leaf_size = 8
 
 

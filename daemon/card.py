@@ -70,6 +70,7 @@ def _card(task: BaseTask) -> Card:
         "key": task.uniqueKey(),
         "progress": task.getProgress(),
         "result": _result(task),
+        "undone": task.getUndoneOn(),
         "attempts": [_attempt(attempt) for attempt in task.getAttempts()],
     }
     if isinstance(task, RecurringTask):

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from ZEO.Exceptions import ClientDisconnected
 
-from daemon import background, control, orders, show
+from daemon import background, control, history, orders, show
 from daemon.config import LEVELS, Config, Log
 from daemon.errors import DaemonException, Refusal
 from daemon.listing import STATES
@@ -105,6 +105,18 @@ def _parser() -> argparse.ArgumentParser:
     _add_cmd(commands, common)
     sub = _add(commands, common, "run", control.run, "run a task here; its state stays as it is")
     sub.add_argument("task_id", type=int, metavar="ID")
+    sub.add_argument("--dry-run", action="store_true", help="only tell what it would do")
+    sub.add_argument(
+        "--as-of-attempt", type=int, metavar="N", help="try it on what attempt N saw, and compare"
+    )
+    sub.add_argument("--debug", action="store_true", help="try it under Python's debugger")
+    _add_json(sub)
+    sub = _add(commands, common, "blame", history.blame, "tell which task changed what, last")
+    sub.add_argument("number", type=int, metavar="OID|TASK", help="an object's number, or a task's")
+    _add_json(sub)
+    sub = _add(commands, common, "undo", history.undo, "take back what a task's last run changed")
+    sub.add_argument("task_id", type=int, metavar="TASK")
+    _add_json(sub)
     sub = _add(commands, common, "demo", control.run_demo, "show everything at work on sample data")
     sub.add_argument("--port", type=int, help="the port of the front end")
     return parser

@@ -17,8 +17,11 @@ from daemon.card import find_task
 from daemon.config import Config, level_number
 from daemon.errors import DaemonException, Refusal
 from daemon.process import log_to, stop_on_signals, wait_for
+from daemon.rehearsal import rehearse
 from daemon.service import Service
 from scheduler import TASK_STATUS_RUNNING, Client
+from scheduler.blame import sign
+from scheduler.execution import signature_of
 from scheduler.office import office_of
 from scheduler.output import as_json
 from scheduler.store import connect
@@ -94,7 +97,9 @@ def check(options: argparse.Namespace, config: Config) -> int:
 
 
 def run(options: argparse.Namespace, config: Config) -> int:
-    """Run a task's work here and commit; its state stays as it is."""
+    """Run a task's work here and commit, its state stays as it is; or only try it out."""
+    if options.dry_run or options.debug or options.as_of_attempt is not None:
+        return rehearse(options, config)
     log_to(None, level_number(config.log.level))
     with connect(config.database) as connection:
         task = find_task(connection, options.task_id)
@@ -102,6 +107,7 @@ def run(options: argparse.Namespace, config: Config) -> int:
             raise Refusal(f"{task!r} is being run by the daemon (consider -f?)")
         try:
             task.run()
+            sign(transaction.get(), [signature_of(options.task_id, task)])
             transaction.commit()
         except (Exception, SystemExit) as error:
             logging.getLogger(__name__).exception("%r failed", task)

@@ -38,7 +38,6 @@ class Signature(NamedTuple):
     """
 
     task: int
-    claim: int
     attempt: int
     version: str
     changed: tuple[int, ...] | None
@@ -200,8 +199,8 @@ def references(state: bytes) -> Iterable[int]:
 
 
 def _signature(stored: list[Any]) -> Signature:
-    task, claim, attempt, version, changed = stored
-    return Signature(task, claim, attempt, version, None if changed is None else tuple(changed))
+    task, attempt, version, changed = stored
+    return Signature(task, attempt, version, None if changed is None else tuple(changed))
 
 
 def _text(value: bytes | str) -> str:

@@ -85,16 +85,19 @@ def _facts(kind: type, state: Any) -> Iterable[tuple[str, Any]]:
         return ((str(name), value) for name, value in state.items())
     is_of_btrees = any(base.__module__.startswith("BTrees.") for base in kind.__mro__)
     if is_of_btrees and isinstance(state, tuple):
-        return _entries(kind, state)
+        return ((repr(key), value) for key, value in entries(kind, state))
     return [("state", state)]
 
 
-def _entries(kind: type, state: tuple[Any, ...]) -> Iterable[tuple[str, Any]]:
-    """Return what a tree or bucket holds itself; a larger tree has it in buckets of their own."""
+def entries(kind: type, state: tuple[Any, ...] | None) -> Iterable[tuple[Any, Any]]:
+    """Return what a tree or bucket of class *kind* holds itself, by its *state*.
+
+    A larger tree has it in buckets of their own. The members of a set come with True.
+    """
     is_tree = hasattr(kind, "_bucket_type")
-    if is_tree and len(state) > 1:
+    if state is None or (is_tree and len(state) > 1):
         return ()
     items = state[0][0][0] if is_tree else state[0]
     if hasattr(kind, "values"):
-        return ((repr(key), value) for key, value in zip(items[::2], items[1::2], strict=True))
-    return ((repr(key), True) for key in items)
+        return zip(items[::2], items[1::2], strict=True)
+    return ((key, True) for key in items)

@@ -77,5 +77,9 @@ class SchemaTooNew(StoreException):
     """The database was written by a newer version of this software."""
 
 
+class InTheWay(SchedulerException):
+    """What is to be undone was changed again since; the text names the transactions."""
+
+
 class NoHistory(StoreException):
     """The past was asked for, and the storage does not keep it, or not so far back."""

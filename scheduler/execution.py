@@ -169,7 +169,7 @@ class Runner:
                 task = self._load(claim)
                 if task._settled < claim.number:
                     task._settled = claim.number
-                    sign(transaction.get(), [_signature(claim, task)])
+                    sign(transaction.get(), [signature_of(claim.tid, task)])
                     self._put_down(task, started, problem)
                 transaction.commit()
                 return outcome_of(task, claim)
@@ -228,17 +228,17 @@ class Runner:
         try:
             task = self._load(claim)
         except _UnloadableError as error:
-            return _Trial(claim, None, _nothing, _signature(claim, None), str(error))
+            return _Trial(claim, None, _nothing, signature_of(claim.tid, None), str(error))
         if task._settled >= claim.number:
             # Committed before, though nobody heard of it; or taken from this worker meanwhile.
-            return _Trial(claim, task, _nothing, _signature(claim, task))
+            return _Trial(claim, task, _nothing, signature_of(claim.tid, task))
         now = nowutc()
         instead = task._instead_of_run(now)
         if instead is not None:
             log.info("%r is not run at this date", task)
-            return _Trial(claim, task, instead, _signature(claim, task))
+            return _Trial(claim, task, instead, signature_of(claim.tid, task))
         mark = self._run_task(claim, task, now)
-        return _Trial(claim, task, mark, _signature(claim, task, self._watch.changed()))
+        return _Trial(claim, task, mark, signature_of(claim.tid, task, self._watch.changed()))
 
     def _load(self, claim: Claim) -> BaseTask:
         try:
@@ -386,11 +386,11 @@ def seed_of(number: int, snapshot: int) -> int:
     return number ^ snapshot
 
 
-def _signature(claim: Claim, task: BaseTask | None, changed: tuple[int, ...] = ()) -> Signature:
+def signature_of(number: int, task: BaseTask | None, changed: tuple[int, ...] = ()) -> Signature:
+    """Return what a commit says of the present try of *task*, None for one that is not loaded."""
     if task is None:
-        return Signature(claim.tid, claim.number, 0, "", changed)
-    version = code_version(type(task))
-    return Signature(claim.tid, claim.number, task._tries + 1, version, changed)
+        return Signature(number, 0, "", changed)
+    return Signature(number, task._tries + 1, code_version(type(task)), changed)
 
 
 def _is_alone(task: Any) -> bool:

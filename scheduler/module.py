@@ -81,7 +81,9 @@ class SchedulerModule(Persistent):
         connection. Raises NoConnectionError.
         """
         connection = connection_of(connection)
-        spool_of(connection)  # planted now, while there may be nothing that it would join
+        # Planted now, while there may be nothing that it would join.
+        spool_of(connection)
+        running_list(connection)
         return BRANCH.get(connection)
 
     def getStatus(self) -> dict[str, Any]:

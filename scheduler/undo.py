@@ -8,16 +8,14 @@ from persistent import Persistent
 from ZODB.Connection import Connection
 from ZODB.utils import p64, u64
 
-from scheduler.blame import Commit, commits_of, deeds_of
+from scheduler.blame import Commit, class_of, commits_of, deeds_of
 from scheduler.client import Client
 from scheduler.clock import nowutc
-from scheduler.errors import NoHistory, SchedulerException, TaskInconsistentStatusException
+from scheduler.differences import entries
+from scheduler.errors import InTheWay, NoHistory, TaskInconsistentStatusException
+from scheduler.lanes import Entry, LaneLeaf, LaneTree
 from scheduler.states import BEFORE_RUN
 from scheduler.tasks.base import BaseTask
-
-
-class InTheWay(SchedulerException):
-    """What is to be undone was changed again later; the text names the transactions."""
 
 
 class Undone(NamedTuple):
@@ -29,6 +27,8 @@ class Undone(NamedTuple):
     """Objects that the run had made; what referred to them does not any more."""
     withdrawn: list[BaseTask]
     """Tasks that the run had enqueued, and that are taken out of the queue."""
+    entries: list[Entry]
+    """What its commit had put into logs (see `scheduler.lanes`): instructions, recorded changes."""
 
 
 def undo(connection: Connection, task: BaseTask) -> Undone:
@@ -56,7 +56,7 @@ def undo(connection: Connection, task: BaseTask) -> Undone:
         client.dequeue(each)
     task._undo()
     others = [objects[key] for key in sorted(made) if objects[key] not in tasks]
-    return Undone(restored, others, tasks)
+    return Undone(restored, others, tasks, _entries(connection, commit))
 
 
 def _last_deed(connection: Connection, number: int) -> tuple[Commit, set[int]]:
@@ -111,3 +111,24 @@ def _restore(connection: Connection, commit: Commit, obj: Any) -> None:
         raise NoHistory(f"what {type(obj).__name__} {u64(obj._p_oid)} was before is packed away")
     obj.__setstate__(connection.oldstate(obj, before[1]))
     obj._p_changed = True
+
+
+def _entries(connection: Connection, commit: Commit) -> list[Entry]:
+    leaves = [number for number, state in commit.states.items() if _is_leaf(state)]
+    before = [commit.before(number) or (b"",) for number in leaves]
+    known = {entry[:2] for state, *_ in before for entry in _numbered(connection, state)}
+    now = [each for number in leaves for each in _numbered(connection, commit.states[number])]
+    return [tuple(entry) for number, recorded, *entry in now if (number, recorded) not in known]
+
+
+def _is_leaf(state: bytes) -> bool:
+    leaves = {(each.__module__, each.__name__) for each in (LaneTree, LaneLeaf)}
+    return class_of(state) in leaves
+
+
+def _numbered(connection: Connection, state: bytes) -> list[tuple[Any, ...]]:
+    if not state:
+        return []
+    kind = connection._reader.getGhost(state).__class__
+    held = entries(kind, connection._reader.getState(state))
+    return [(number, *entry) for number, entry in held]

@@ -42,7 +42,7 @@ class _Snapshot:
 
     def __init__(self, connection: Connection) -> None:
         self._view = connection._storage
-        self._last = p64(snapshot_of(connection))
+        self._last: bytes = p64(snapshot_of(connection))
         if IBlobStorage.providedBy(self._view):
             alsoProvides(self, IBlobStorage)
 

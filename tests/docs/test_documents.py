@@ -138,6 +138,13 @@ def test_the_schedules_of_the_document_are_followed(reader, monkeypatch, relay_c
         assert connection.root()["heartbeat"] == 1
 
 
+def test_tasks_can_be_looked_into_as_the_document_shows(reader):
+    reader.save("insight.md")
+    done = reader.run("\n".join(blocks("insight.md", "sh")))
+    assert done.returncode == 0, done.stderr
+    assert blocks("insight.md", "text")[0] in done.stdout
+
+
 def test_the_tests_of_the_document_pass(reader):
     reader.save("testing.md")
     done = reader.run("python -m pytest -q -p no:cacheprovider .")

@@ -5,9 +5,21 @@ import threading
 import pgserver
 import pytest
 import transaction
+from ZODB.utils import u64
 
-from scheduler import TASK_STATUS_ABORTED, TASK_STATUS_TERMINATED, Client, nowutc
+from scheduler import (
+    TASK_STATUS_ABORTED,
+    TASK_STATUS_FINISHED,
+    TASK_STATUS_TERMINATED,
+    Client,
+    nowutc,
+)
+from scheduler.blame import deeds_of
+from scheduler.replay import replay
 from scheduler.store import open_database
+from scheduler.undo import undo
+from scheduler.whatif import try_out
+from tests.scheduler.bank import Account, Deposit
 from tests.scheduler.harness import View, running
 from tests.scheduler.sample_long import Endless, Limited, Report
 from tests.scheduler.sample_misbehaving import DieOnce
@@ -66,6 +78,24 @@ def test_on_postgres_writers_on_one_spool_never_conflict(on_postgres):
 
     assert failed == []
     assert on_postgres.counts()["spooled"] == before + 40
+
+
+def test_on_postgres_the_past_can_be_looked_into(on_postgres):
+    account = on_postgres.root["account"] = Account()
+    on_postgres.commit()
+    task = on_postgres.enqueue(Deposit(account, 5))
+    with running(on_postgres.database):
+        on_postgres.until(lambda: task.getStatus() == TASK_STATUS_FINISHED)
+    assert account.balance == 105
+
+    commit, signature = next(deeds_of(on_postgres.connection, task.getId()))
+    assert commit.changed_by(signature) == {u64(account._p_oid)}
+    assert replay(on_postgres.database, task.getId(), task.getAttempts()[0]).is_alike
+    (change,) = try_out(on_postgres.database, task.getId()).changes
+    assert change.differences == [("balance", "105", "110")]
+    undo(on_postgres.connection, task)
+    on_postgres.commit()
+    assert account.balance == 100
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -7,8 +7,8 @@ import transaction
 from dateutil import rrule
 
 from scheduler import TASK_STATUS_FINISHED
-from scheduler.errors import TaskInconsistentStatusException
-from scheduler.undo import InTheWay, undo
+from scheduler.errors import InTheWay, TaskInconsistentStatusException
+from scheduler.undo import undo
 from tests.scheduler.bank import Bank, Chain, Deposit, Interest, Opening, later
 
 

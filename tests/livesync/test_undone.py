@@ -1,0 +1,90 @@
+"""What a task changed and was taken back appears in the feed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import transaction
+
+from export.model import listeners
+from export.model.catalogue import catalogue
+from export.model.category import Category
+from export.model.conference import Conference
+from livesync import SyncManager
+from livesync.agent import SyncAgent
+from livesync.components import ObjectChangeListener
+from livesync.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED, reduce
+from livesync.undone import record_undone
+from scheduler.undo import undo
+
+START = datetime(2026, 3, 1, 9, tzinfo=UTC)
+
+
+def rename(event):
+    event.setTitle("Another")
+
+
+def remove(event):
+    catalogue(event._p_jar).remove_event(event)
+
+
+def add(category):
+    event = Conference("2", "New")
+    event.setDates(START, START + timedelta(days=1))
+    catalogue(category._p_jar).add_event(event, category)
+
+
+@pytest.fixture
+def catalogue_of(relay):
+    """A category and an event in it; what happens from then on is recorded for an agent."""
+    found = catalogue(relay.connection)
+    category = Category("c", "Talks")
+    found.add_category(category)
+    event = Conference("1", "Old")
+    event.setDates(START, START + timedelta(days=1))
+    found.add_event(event, category)
+    manager = SyncManager.getDBInstance()
+    manager.registerNewAgent(SyncAgent("a", "A", "", 60))
+    transaction.commit()
+    listener = ObjectChangeListener()
+    listeners.subscribe(listener)
+    yield category, event
+    listeners.unsubscribe(listener)
+
+
+def recorded(relay):
+    """Return what was recorded since the last time, {id: status}."""
+    manager = SyncManager.getDBInstance()
+    data = list(manager.getTrack().pointerIterItems("a"))
+    manager.advance("a", manager.getTrack().mostRecentTS())
+    transaction.commit()
+    return {record[1]: record[2] for record in reduce(data)}
+
+
+def ran_and_undone(relay, function, obj):
+    task = relay.client.call(function, obj)
+    relay.run_due()
+    recorded(relay)
+    relay.clock.advance(1000)
+    done = undo(relay.connection, task)
+    record_undone(done.entries, done.made)
+    transaction.commit()
+    return recorded(relay)
+
+
+def test_an_undone_change_is_a_change(relay, catalogue_of):
+    _, event = catalogue_of
+    assert ran_and_undone(relay, rename, event)["1"] == STATUS_CHANGED
+    assert event.getTitle() == "Old"
+
+
+def test_an_undone_deletion_is_a_creation(relay, catalogue_of):
+    _, event = catalogue_of
+    assert ran_and_undone(relay, remove, event)["1"] & STATUS_CREATED
+    assert catalogue(relay.connection).event("1") is event
+
+
+def test_an_undone_creation_is_a_deletion(relay, catalogue_of):
+    category, _ = catalogue_of
+    assert ran_and_undone(relay, add, category)["2"] & STATUS_DELETED

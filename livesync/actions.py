@@ -47,6 +47,12 @@ class ActionWrapper:
         """Return the names of the actions."""
         return set(self._actions)
 
+    def copy(self) -> ActionWrapper:
+        """Return an equal one that may be stored through another connection."""
+        twin = ActionWrapper(self._timestamp, self.getObject(), self._actions, self._id)
+        twin._kind, twin._mark = self._kind, self._mark
+        return twin
+
     @property
     def timestamp(self) -> int:
         """When it happened, in Unix seconds."""
@@ -67,17 +73,18 @@ class ActionWrapper:
         """The object, or where it is in a database a weak reference, which loads nothing."""
         return self._object
 
-    def _key(self) -> Key:
+    def key(self) -> Key:
+        """Return what it is ordered and compared by."""
         return (-self._timestamp, self._mark, self._kind, self._actions)
 
     def __eq__(self, other: object) -> bool:
-        return self._key() == other._key() if isinstance(other, ActionWrapper) else NotImplemented
+        return self.key() == other.key() if isinstance(other, ActionWrapper) else NotImplemented
 
     def __lt__(self, other: object) -> bool:
-        return self._key() < other._key() if isinstance(other, ActionWrapper) else NotImplemented
+        return self.key() < other.key() if isinstance(other, ActionWrapper) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self._key())
+        return hash(self.key())
 
     def __repr__(self) -> str:
         obj = self.getObject()

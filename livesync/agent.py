@@ -9,6 +9,7 @@ import logging
 import math
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from persistent import Persistent
@@ -16,7 +17,15 @@ from ZODB.Connection import Connection
 
 from export.fossilize import Fossilizable
 from livesync.actions import ActionWrapper
+from livesync.delivery import (
+    Delivery,
+    RecordsNotMade,
+    current_delivery,
+    reason_of,
+    set_current_delivery,
+)
 from livesync.errors import AgentExecutionException, EmptyTrackException, QueryException
+from livesync.ledger import Ledger
 from livesync.manager import SyncManager
 from livesync.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED, Record, reduce
 from livesync.uploader import RecordUploader
@@ -136,7 +145,17 @@ class PushSyncAgent(SyncAgent):
 
     _v_told_up_to: float | None = None
     _last_try: int | None = None
-    _last_failure: tuple[datetime, str] | None = None
+
+    def __init__(
+        self, aid: str, name: str, description: str, updateTime: int, access: Any = None
+    ) -> None:
+        super().__init__(aid, name, description, updateTime, access)
+        self._ledger = Ledger()
+
+    @property
+    def ledger(self) -> Ledger:
+        """How the delivery stands: failures, letters, terms."""
+        return self._ledger
 
     def _run(
         self,
@@ -172,29 +191,48 @@ class PushSyncAgent(SyncAgent):
         """Send what is new up to the last bin that is complete at *currentTS* (Unix seconds).
 
         With None, send everything. Returns what `_run` returned; None for any failure, which
-        is logged and kept. The pointer stays where it is until `acknowledge`. Raises
-        AgentExecutionException only for an agent that is not registered.
+        is logged and kept. What single records are refused for becomes letters of the ledger.
+        The pointer stays where it is until `acknowledge`. Raises AgentExecutionException only
+        for an agent that is not registered.
         """
         manager = self._attached()
+        delivery = current_delivery()
+        is_single = delivery is None
+        if delivery is None:
+            failures = self._ledger.failures
+            delivery = Delivery(
+                self._ledger.letters,
+                nowutc().timestamp(),
+                failures=failures,
+                is_last_try=failures + 1 >= self._ledger.terms.tries,
+            )
+            set_current_delivery(delivery)
         try:
             # Whatever an agent reads it claims before: nobody has heard of what lies beyond.
-            self._v_told_up_to = manager.told_up_to()
-            covered = self._claim(manager, currentTS)
-            records = self._generateRecords(self._news(covered), covered, dbi=dbi)
-            result = self._run(records, logger=logger, monitor=monitor, dbi=dbi, task=task)
+            self._v_told_up_to = manager.told_up_to() if is_single else delivery.told_up_to
+            covered = self.claim(currentTS) if is_single else delivery.end
+            result = self._send(delivery, covered, logger, monitor, dbi, task)
         except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever the agent's code does)
             (logger or log).exception("agent %s failed", self._id)
-            return self._fail(f"{type(error).__name__}: {error}")
-        if result is None:
-            return self._fail("the run reported a failure, without saying which")
+            delivery.error = error
+            self._last_try = None
+            if is_single:
+                self._ledger.fail(reason_of(error), nowutc().timestamp())
+            return None
+        finally:
+            if is_single:
+                set_current_delivery(None)
+        if is_single:
+            self._ledger.enter(delivery.collect(), nowutc().timestamp())
+            self._ledger.close()
         self._last_try = covered
-        self._last_failure = None
         return result
 
     def setManager(self, manager: SyncManager | None) -> None:
         """Attach the agent to *manager*, or to its new track: no run is left to acknowledge."""
         super().setManager(manager)
         self._last_try = None
+        self._ledger.void()
 
     def acknowledge(self) -> None:
         """Move the pointer over what the last run delivered, never back; nothing if it failed."""
@@ -208,10 +246,6 @@ class PushSyncAgent(SyncAgent):
         """Note that the last run delivered everything up to *position*."""
         self._last_try = position
 
-    def note_failure(self, reason: str) -> None:
-        """Remember, for those who look after the agent, that it failed now, and why."""
-        self._last_failure = (nowutc(), reason)
-
     @property
     def last_try(self) -> int | None:
         """Up to which position the last run delivered; None if it failed or sent nothing."""
@@ -220,14 +254,14 @@ class PushSyncAgent(SyncAgent):
     @property
     def last_failure(self) -> tuple[datetime, str] | None:
         """When and why the agent failed; None once it has succeeded again."""
-        return self._last_failure
+        return self._ledger.last_failure()
 
-    def preview(self, till: int | None = None) -> Iterable[Any]:
-        """Return the records that a run up to position *till* would send; changes nothing."""
-        data = self._attached().getTrack().pointerIterItems(self._id, till)
-        return self._generateRecords(data, till)
+    def claim(self, currentTS: int | None) -> int | None:
+        """Return up to where a run at *currentTS* goes; nothing is added there any more.
 
-    def _claim(self, manager: SyncManager, currentTS: int | None) -> int | None:
+        None stands for all that there is. Returns None where there is nothing to go to.
+        """
+        manager = self._attached()
         if currentTS is None:
             return manager.claim()
         current = int(currentTS) // manager.getGranularity()
@@ -237,9 +271,52 @@ class PushSyncAgent(SyncAgent):
             return manager.claim(frontier)
         return manager.claim(current - 1) if current > 0 else None
 
-    def _fail(self, reason: str) -> None:
-        self._last_try = None
-        self.note_failure(reason)
+    def reach(self, till: int, count: int) -> int:
+        """Return up to where the next *count* changes lie, in whole bins; *till* at the most."""
+        return self._attached()._track.reach_of(self.getLastTS(), till, count)
+
+    def lingers(self, now: float) -> bool:
+        """Say whether what is new waits for more to go with it at *now* (Unix seconds)."""
+        terms, manager = self._ledger.terms, self._attached()
+        if terms.linger == 0 or self._ledger.letters.due(now):
+            return False
+        track, behind = manager.getTrack(), self.getLastTS()
+        oldest = track.next_after(behind)
+        if oldest is None or now - oldest * manager.getGranularity() >= terms.linger:
+            return False
+        return sum(1 for _ in islice(track.iterate(behind), terms.enough)) < terms.enough
+
+    def preview(self, till: int | None = None) -> Iterable[Any]:
+        """Return the records that a run up to position *till* would send; changes nothing."""
+        data = self._attached().getTrack().pointerIterItems(self._id, till)
+        return self._generateRecords(data, till)
+
+    def _send(
+        self,
+        delivery: Delivery,
+        covered: int | None,
+        logger: logging.Logger | None,
+        monitor: Any,
+        dbi: Connection | None,
+        task: Any,
+    ) -> Any:
+        def make(news: Iterable[tuple[int, ActionWrapper]]) -> Iterable[Any]:
+            return self._generateRecords(news, covered, dbi=dbi)
+
+        def send() -> Any:
+            records = delivery.records(lambda: make(delivery.changes(self._news(covered))))
+            return self._run(records, logger=logger, monitor=monitor, dbi=dbi, task=task)
+
+        try:
+            result = send()
+        except RecordsNotMade:
+            if not delivery.sieve(self._news(covered), make):
+                raise  # no single change is at fault
+            result = send()
+        if result is None:
+            raise AgentExecutionException("the run reported a failure, without saying which")
+        delivery.end_well()
+        return result
 
     def _news(self, covered: int | None) -> Iterator[tuple[int, ActionWrapper]]:
         if covered is None:

@@ -38,6 +38,10 @@ class Overloaded(AgentExecutionException):
         self.retry_after = retry_after
 
 
+class AgentBusyException(AgentExecutionException):
+    """Somebody else is delivering to this agent."""
+
+
 class DuplicateAgentException(LiveSyncException):
     """An agent with this id is registered already."""
 
@@ -55,6 +59,13 @@ class UnknownAgentException(LiveSyncException, KeyError):  # noqa: N818 (one fam
 
 class UnknownPointerException(LiveSyncException, KeyError):  # noqa: N818 (one family)
     """No pointer with this id stands on the track."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class UnknownLetterException(LiveSyncException, KeyError):  # noqa: N818 (one family)
+    """The agent has no letter of this name."""
 
     def __str__(self) -> str:
         return str(self.args[0])

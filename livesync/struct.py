@@ -156,6 +156,23 @@ class MultiPointerTrack(Persistent):
             return next(newest_first, None)
         return newest if till is None or newest is None else till
 
+    def next_after(self, position: int | None) -> int | None:
+        """Return the oldest position, of those newer than *position*; None if there is none."""
+        try:
+            return -int(self._bins.maxKey(*([] if position is None else [-position - 1])))
+        except ValueError:
+            return None
+
+    def reach_of(self, behind: int | None, till: int, count: int) -> int:
+        """Return up to where *count* elements lie behind *behind*: whole bins, *till* at most."""
+        position = self.next_after(behind)
+        while position is not None and position < till:
+            count -= len(self[position])
+            if count <= 0:
+                return position
+            position = self.next_after(position)
+        return till
+
     def prepareEntry(self, ts: int) -> None:
         """Make the bin at *ts*, empty; one that is there stays as it is."""
         if ts not in self:
@@ -276,6 +293,14 @@ class SetMultiPointerTrack(MultiPointerTrack):
         """Return the oldest position; raises EmptyTrackException."""
         self._refuse_if_empty()
         return -int(self._bins.maxKey()[0])
+
+    def next_after(self, position: int | None) -> int | None:
+        """Return the oldest position, of those newer than *position*; None if there is none."""
+        try:
+            # No key has a fraction: so no element is ever compared with anything.
+            return -int(self._bins.maxKey(*([] if position is None else [(-position - 0.5,)]))[0])
+        except ValueError:
+            return None
 
     def __delitem__(self, ts: int) -> None:
         """Drop the bin at *ts*; raises KeyError."""

@@ -1,86 +1,107 @@
-"""LiveSyncUpdateTask: it runs the active agents, one after the other."""
+"""LiveSyncUpdateTask: it brings the active agents up to date, all at the same time."""
 
 from __future__ import annotations
 
 import logging
+import threading
+import time
+from contextvars import copy_context
 
-import transaction
-from transaction.interfaces import TransientError
 from ZODB import DB
 from ZODB.Connection import Connection
 
 from livesync.agent import PushSyncAgent
+from livesync.courier import Courier, push_agent
+from livesync.errors import AgentBusyException
 from livesync.manager import SyncManager
 from scheduler.clock import nowutc
-from scheduler.store import current, transact, using
+from scheduler.store import current, transact
 from scheduler.tasks import PeriodicTask
 
 log = logging.getLogger(__name__)
+
+POLL_SECONDS = 1.0
 
 
 class LiveSyncUpdateTask(PeriodicTask):
     """Pushes what changed to the targets of all active agents (reference 4.6).
 
-    *frequency* and the further arguments are those of a periodic task. Each agent has a
-    transaction of its own, committed when its target has accepted everything: a failure of
-    one leaves its pointer where it is, and the others alone.
+    *frequency* and the further arguments are those of a periodic task. Agents stop each other
+    neither by a failure nor by hanging: each has a thread, and a transaction of its own. The
+    result is a line for each agent.
     """
 
-    def run(self) -> None:
-        """Run every active agent once."""
+    def run(self) -> dict[str, str]:
+        """Deliver to every active agent that is due; return how it went, by agent id."""
         database = current().db()
         now = int(nowutc().timestamp())
-        for agent_id in transact(database, _push_agents):
-            try:
-                self._update(database, agent_id, now)
-            except Exception:
-                log.exception("agent %s could not be brought up to date", agent_id)
+        runs = [_Run(database, agent_id, now, self) for agent_id in transact(database, _due)]
+        for run in runs:
+            run.start()
+        outcomes = {run.agent_id: run.wait() for run in runs}
         transact(database, lambda own: SyncManager.getDBInstance(own).tend())
+        return outcomes
 
-    def _update(self, database: DB, agent_id: str, now: int) -> None:
-        manager = transaction.TransactionManager()
-        connection = database.open(transaction_manager=manager)
+
+class _Run:
+    """The delivery to one agent, in a thread that is left alone when it hangs."""
+
+    def __init__(self, database: DB, agent_id: str, now: int, task: PeriodicTask) -> None:
+        self.agent_id = agent_id
+        self._database = database
+        self._now = now
+        self._limit = transact(database, lambda own: push_agent(own, agent_id).ledger.terms.limit)
+        self._courier = Courier(database, agent_id, logger=log, task=task)
+        self._outcome = ""
+        self._thread = threading.Thread(
+            target=copy_context().run, args=(self._deliver,), name=f"to {agent_id}", daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def wait(self) -> str:
+        """Return how it went, when it has ended or has given no sign of life for too long."""
+        while self._thread.is_alive():
+            self._thread.join(min(POLL_SECONDS, self._limit))
+            if self._thread.is_alive() and time.monotonic() - self._courier.sign > self._limit:
+                return self._give_up()
+        return self._outcome
+
+    def _deliver(self) -> None:
         try:
-            with using(connection):
-                self._push(connection, agent_id, now)
-        finally:
-            manager.abort()
-            connection.close()
+            self._outcome = str(self._courier.deliver(self._now))
+        except AgentBusyException as error:
+            self._outcome = str(error)
+            log.info("agent %s: %s", self.agent_id, error)
+        except Exception as error:
+            self._outcome = f"failed: {type(error).__name__}: {error}"
+            log.exception("agent %s could not be brought up to date", self.agent_id)
 
-    def _push(self, connection: Connection, agent_id: str, now: int) -> None:
-        agent = _agent(connection, agent_id)
-        if not agent.isActive():
-            log.warning("agent %s is not active: it is not run", agent_id)
-            return
-        database = connection.db()
-        if agent.run(now, logger=log, dbi=connection, task=self) is None:
-            _, reason = agent.last_failure or (None, "")
-            connection.transaction_manager.abort()
-            transact(database, lambda own: _agent(own, agent_id).note_failure(reason))
-            return
-        position = agent.last_try
-        agent.acknowledge()
-        try:
-            connection.transaction_manager.commit()
-        except TransientError:
-            # Everything is sent: only what says so is to be done again.
-            connection.transaction_manager.abort()
-            transact(database, lambda own: _acknowledge(own, agent_id, position))
+    def _give_up(self) -> str:
+        reason = f"it gave no sign of life for {self._limit:g} s"
+        log.error("agent %s is left alone: %s", self.agent_id, reason)
+
+        def fail(connection: Connection) -> None:
+            push_agent(connection, self.agent_id).ledger.fail(reason, nowutc().timestamp())
+
+        transact(self._database, fail)
+        return f"failed: {reason}"
 
 
-def _push_agents(connection: Connection) -> list[str]:
+def _due(connection: Connection) -> list[str]:
+    now = nowutc().timestamp()
     agents = SyncManager.getDBInstance(connection).getAllAgents().items()
-    return sorted(agent_id for agent_id, agent in agents if isinstance(agent, PushSyncAgent))
+    return sorted(
+        agent_id
+        for agent_id, agent in agents
+        if isinstance(agent, PushSyncAgent) and _is_due(agent, now)
+    )
 
 
-def _agent(connection: Connection, agent_id: str) -> PushSyncAgent:
-    agent = SyncManager.getDBInstance(connection).getAgent(agent_id)
-    if not isinstance(agent, PushSyncAgent):
-        raise TypeError(f"agent {agent_id!r} does not push: it cannot be run")
-    return agent
-
-
-def _acknowledge(connection: Connection, agent_id: str, position: int | None) -> None:
-    agent = _agent(connection, agent_id)
-    agent.delivered(position)
-    agent.acknowledge()
+def _is_due(agent: PushSyncAgent, now: float) -> bool:
+    if not agent.isActive():
+        log.warning("agent %s is not active: it is not run", agent.getId())
+        return False
+    return not agent.ledger.rests(now) and not agent.lingers(now)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ZODB.Connection import Connection
 
+from livesync.delivery import current_delivery
+
 if TYPE_CHECKING:
     from livesync.agent import SyncAgent
 
@@ -18,8 +20,9 @@ log = logging.getLogger(__name__)
 class RecordUploader:
     """Uploads records in batches of *batchSize* (reference 4.5); subclasses say how.
 
-    *logger* may be None. A batch that fails ends the upload with the exception that
-    `_uploadBatch` raised; the batches before it have been delivered by then.
+    *logger* may be None. In a run of its agent, what single records make `_uploadBatch` raise
+    keeps only those back, see `livesync.delivery`. A batch that fails otherwise ends the upload
+    with the exception; the batches before it have been delivered by then.
     """
 
     def __init__(
@@ -32,7 +35,11 @@ class RecordUploader:
         self._batch_size = batchSize
 
     def _uploadBatch(self, batch: list[Any]) -> None:
-        """Upload the records of *batch*; raise if the target did not take them all."""
+        """Upload the records of *batch*; raise if the target did not take them all.
+
+        PartialFailure says which it will never take, Overloaded that it wants all of them
+        later. After any other exception the batch may be sent again in parts.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not say how a batch is uploaded")
 
     def iterateOver(self, iterator: Iterable[Any], dbi: Connection | None = None) -> bool:
@@ -41,8 +48,12 @@ class RecordUploader:
         With *dbi* its cache is trimmed after every batch. Changed objects stay in it.
         """
         records = iter(iterator)
+        delivery = current_delivery()
         while batch := list(islice(records, self._batch_size)):
-            self._uploadBatch(batch)
+            if delivery is None:
+                self._uploadBatch(batch)
+            else:
+                delivery.send(batch, self._uploadBatch)
             self._logger.info("agent %s: %d records sent", self._agent.getId(), len(batch))
             if dbi is not None:
                 dbi.cacheGC()

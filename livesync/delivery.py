@@ -1,0 +1,355 @@
+"""Delivery: what becomes of the records of one run, batch by batch and one by one."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextvars import ContextVar
+from typing import Any, NamedTuple
+from zlib import crc32
+
+import httpx
+
+from livesync.actions import ActionWrapper
+from livesync.errors import Overloaded, PartialFailure
+from livesync.letters import Change, Letter, is_record, name_of
+from livesync.reduction import STATUS_DELETED, Record
+
+Upload = Callable[[list[Any]], None]
+
+# So many records that fail on end, with none that is taken, are no fault of theirs.
+SUSPECTS = 3
+LONGEST_REASON = 500
+# What says at once that it is about a record; anything else, if it comes a second time.
+FAULTS_OF_RECORDS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
+FAULTS_OF_TARGET = (Overloaded, ConnectionError, TimeoutError, httpx.TransportError)
+
+
+class RecordsNotMade(Exception):  # noqa: N818 (no part of the interface)
+    """The agent's own code failed over a change, before there was a record to send."""
+
+
+class Stopped(BaseException):
+    """The run is no more the one that delivers, or its agent was paused."""
+
+
+class Refused(NamedTuple):
+    """A record that was not taken."""
+
+    mark: str
+    name: str
+    """The name of the letter that it becomes."""
+
+    record: Any
+    reason: str
+    tries: int
+    """How often it had been sent before."""
+
+    is_final: bool
+
+
+class Results(NamedTuple):
+    """What a delivery came to since the last look."""
+
+    accepted: list[str]
+    settled: list[str]
+    """The letters that are done with."""
+
+    refused: list[Refused]
+    seconds: float
+
+
+class Delivery:
+    """The records of one run on their way: each is accepted, or refused and kept as a letter.
+
+    *letters* are those of the agent; the due ones are sent first. It goes up to position *end*;
+    the target may have heard of what was made up to *told_up_to*. *accepted* are the marks of
+    what the target has taken in an earlier run of the same window. Of *share* (number, total)
+    it delivers the objects that fall to this number. *failures* is how many runs failed
+    before, one after the other. *report* is called before each batch, to write down what the
+    ones before came to.
+    """
+
+    def __init__(
+        self,
+        letters: Iterable[Letter] = (),
+        now: float = 0,
+        *,
+        end: int | None = None,
+        told_up_to: float = math.inf,
+        accepted: Collection[str] = (),
+        share: tuple[int, int] = (0, 1),
+        failures: int = 0,
+        is_last_try: bool = False,
+        report: Callable[[Delivery], None] | None = None,
+    ) -> None:
+        self.end = end
+        self.told_up_to = told_up_to
+        self.error: BaseException | None = None
+        self._letters = {letter.name: letter for letter in letters}
+        self._due = [letter for letter in self._letters.values() if _is_due(letter, now, share)]
+        self._earlier = accepted
+        self._share = share
+        self._is_retry = failures > 0
+        self._is_last_try = is_last_try
+        self._report = report
+        self._underway: dict[Any, deque[tuple[str, Any]]] = {}
+        self._done: set[str] = set()
+        self._suspects: list[tuple[Any, Exception]] = []
+        self._has_success = False
+        self._failures = 0  # of single records, one after the other
+        self._clear()
+
+    def changes(self, news: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
+        """Yield those *news* that fall to this delivery, and before them those of letters."""
+        for letter in self._due:
+            if isinstance(letter.record, Change):
+                yield tuple(letter.record)
+        for position, action in news:
+            mark = _change_mark(position, action)
+            if mark not in self._done and mark not in self._earlier:
+                yield position, action
+
+    def records(self, make: Callable[[], Iterable[Any]]) -> Iterator[Any]:
+        """Yield what is to be sent: letters that are due, then the records that *make* makes."""
+        for letter in self._due:
+            if letter.name not in self._done and not isinstance(letter.record, Change):
+                self._expect(letter.name, letter.record)
+                yield letter.record
+        for mark, made in _marked(_made(make)):
+            if mark in self._done or mark in self._earlier or not _falls_to(mark, self._share):
+                continue
+            record = self._with_letter(made)
+            self._expect(mark, record)
+            yield record
+
+    def send(self, batch: list[Any], upload: Upload) -> None:
+        """Upload *batch*; what is refused is kept. Raises where that is the target's fault."""
+        if self._report is not None:
+            self._report(self)
+        began = time.monotonic()
+        self._try(batch, upload)
+        self._seconds = time.monotonic() - began
+
+    def sieve(self, news: Iterable[tuple[int, Any]], make: Callable[[Any], Iterable[Any]]) -> bool:
+        """Refuse those of *news* of which *make* makes no record; say whether that helped.
+
+        Where it makes records of nothing at all, the fault is with *make*.
+        """
+        failed, count = [], 0
+        for count, item in enumerate(self.changes(news), 1):  # noqa: B007 (used below)
+            try:
+                deque(make(iter([item])), maxlen=0)
+            except Exception as error:  # noqa: BLE001 (whatever the agent's code raises)
+                failed.append((item, error))
+        if len(failed) == count and not (self._is_last_try and count <= SUSPECTS):
+            return False
+        for item, error in failed:
+            self._refuse(_change_mark(*item), Change(*item), reason_of(error), is_final=True)
+        return bool(failed)
+
+    def end_well(self) -> None:
+        """Settle what is left when the run has succeeded; raises if in truth nothing was taken."""
+        if self._suspects and not self._has_success and not self._is_last_try:
+            raise self._suspects[0][1]
+        self._convict()
+        for letter in self._due:
+            if letter.name not in self._done:
+                self._settled.append(letter.name)
+
+    def collect(self) -> Results:
+        """Return what it came to since the last call."""
+        results = Results(self._accepted, self._settled, self._refused, self._seconds)
+        self._clear()
+        return results
+
+    def _try(self, batch: list[Any], upload: Upload) -> None:
+        try:
+            upload(batch)
+        except PartialFailure as failure:
+            self._part(batch, failure)
+        except Exception as error:
+            if not self._may_isolate(batch, error):
+                raise
+            self._isolate(batch, upload, error)
+        else:
+            self._accept(batch)
+
+    def _may_isolate(self, batch: list[Any], error: Exception) -> bool:
+        if is_fault_of_target(error) or not all(map(self._is_known, batch)):
+            return False
+        return self._is_retry or isinstance(error, FAULTS_OF_RECORDS)
+
+    def _isolate(self, batch: list[Any], upload: Upload, error: Exception) -> None:
+        if len(batch) == 1:
+            self._suspect(batch[0], error)
+            return
+        middle = len(batch) // 2
+        self._try(batch[:middle], upload)
+        self._try(batch[middle:], upload)
+
+    def _suspect(self, item: Any, error: Exception) -> None:
+        self._failures += 1
+        if self._failures > SUSPECTS:
+            raise error
+        mark, record = self._underway[_key(item)][0]
+        if self._letter_of(mark, record) is None:
+            self._suspects.append((item, error))
+        else:
+            self._resolve(item)
+            self._refuse(mark, record, reason_of(error), is_final=False)
+
+    def _part(self, batch: list[Any], failure: PartialFailure) -> None:
+        refused = failure.refused
+        if not all(0 <= i < len(batch) and self._is_known(batch[i]) for i in refused):
+            raise failure
+        self._accept([record for index, record in enumerate(batch) if index not in refused])
+        for index, reason in refused.items():
+            mark, record = self._resolve(batch[index])
+            self._refuse(mark, record, reason, is_final=True)
+
+    def _accept(self, batch: list[Any]) -> None:
+        if not batch:
+            return
+        self._has_success = True
+        self._failures = 0
+        for item in batch:
+            if self._is_known(item):
+                mark, record = self._resolve(item)
+                self._done.add(mark)
+                self._accepted.append(mark)
+                letter = self._letter_of(mark, record)
+                if letter is not None:
+                    self._settled.append(letter.name)
+        self._convict()
+
+    def _convict(self) -> None:
+        suspects, self._suspects = self._suspects, []
+        for item, error in suspects:
+            mark, record = self._resolve(item)
+            self._refuse(mark, record, reason_of(error), is_final=self._is_last_try)
+
+    def _refuse(self, mark: str, record: Any, reason: str, *, is_final: bool) -> None:
+        self._done.add(mark)
+        letter = self._letter_of(mark, record)
+        name = letter.name if letter else name_of(record) or _new_name(mark)
+        tries = letter.tries if letter else 0
+        self._refused.append(Refused(mark, name, record, reason, tries, is_final))
+
+    def _letter_of(self, mark: str, record: Any) -> Letter | None:
+        return self._letters.get(mark) or self._letters.get(name_of(record) or "")
+
+    def _with_letter(self, record: Any) -> Any:
+        letter = self._letters.get(name_of(record) or "")
+        if letter is None or not is_record(record) or not is_record(letter.record):
+            return record
+        status = record[2] | letter.record[2]
+        if status & STATUS_DELETED:
+            return record
+        return Record(record[0], record[1], status, getattr(record, "position", None))
+
+    def _expect(self, mark: str, record: Any) -> None:
+        self._underway.setdefault(_key(record), deque()).append((mark, record))
+
+    def _is_known(self, item: Any) -> bool:
+        return bool(self._underway.get(_key(item)))
+
+    def _resolve(self, item: Any) -> tuple[str, Any]:
+        waiting = self._underway[_key(item)]
+        found = waiting.popleft()
+        if not waiting:
+            del self._underway[_key(item)]
+        return found
+
+    def _clear(self) -> None:
+        self._accepted: list[str] = []
+        self._settled: list[str] = []
+        self._refused: list[Refused] = []
+        self._seconds = 0.0
+
+
+def is_fault_of_target(error: BaseException | None) -> bool:
+    """Say whether *error*, or what caused it, is about the target and not about a record."""
+    while error is not None:
+        if isinstance(error, FAULTS_OF_TARGET):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def reason_of(error: BaseException) -> str:
+    """Return what is kept of *error*: its class and the beginning of its message."""
+    if isinstance(error, RecordsNotMade):
+        return str(error)
+    return f"{type(error).__name__}: {error}"[:LONGEST_REASON]
+
+
+def current_delivery() -> Delivery | None:
+    """Return the delivery that this thread is at, if any."""
+    return _current.get()
+
+
+def set_current_delivery(delivery: Delivery | None) -> None:
+    """Let *delivery* be what this thread is at."""
+    _current.set(delivery)
+
+
+_current: ContextVar[Delivery | None] = ContextVar("livesync_delivery", default=None)
+
+
+def _made(make: Callable[[], Iterable[Any]]) -> Iterator[Any]:
+    try:
+        yield from make()
+    except Exception as error:
+        raise RecordsNotMade(reason_of(error)) from error
+
+
+def _marked(records: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+    """Yield *records* with a mark for each that is the same when they are made again."""
+    seen: dict[str, int] = {}
+    for number, record in enumerate(records):
+        name = _object_of(record)
+        if name is None:
+            yield f"#{number}", record
+            continue
+        count = seen[name] = seen.get(name, 0) + 1
+        yield name if count == 1 else f"{name}/{count}", record
+
+
+def _key(record: Any) -> Any:
+    """Return by what *record* is known when it comes back, perhaps as another tuple."""
+    return (name_of(record), record[2]) if is_record(record) else id(record)
+
+
+def _object_of(record: Any) -> str | None:
+    if isinstance(record, ActionWrapper):
+        return f"{record.kind}:{record.getObjectId()}"
+    return name_of(record)
+
+
+def _change_mark(position: int, action: Any) -> str:
+    known = action.key() if isinstance(action, ActionWrapper) else repr(action)
+    return f"change-{position}-{crc32(repr(known).encode(errors='replace')):08x}"
+
+
+def _new_name(mark: str) -> str:
+    return mark if mark.startswith("change-") else f"record-{secrets.token_hex(4)}"
+
+
+def _is_due(letter: Letter, now: float, share: tuple[int, int]) -> bool:
+    if letter.due is None or letter.due > now:
+        return False
+    # What a change comes to may be records of several objects, so all look at it.
+    return isinstance(letter.record, Change) or _falls_to(letter.name, share)
+
+
+def _falls_to(mark: str, share: tuple[int, int]) -> bool:
+    number, total = share
+    if total == 1:
+        return True
+    # What has no name has no other of its kind to overtake, and goes the first way, in order.
+    way = 0 if mark.startswith(("#", "record-")) else crc32(mark.partition("/")[0].encode()) % total
+    return way == number

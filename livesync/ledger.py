@@ -1,0 +1,146 @@
+"""The ledger: how the delivery to one agent stands, written in small commits of its own."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from BTrees.OOBTree import OOTreeSet
+from persistent import Persistent
+
+from livesync.errors import AgentBusyException
+from livesync.letters import Letters
+from livesync.terms import Terms
+from scheduler.owner import Owner
+
+if TYPE_CHECKING:
+    from livesync.delivery import Results
+
+
+class Window(NamedTuple):
+    """What one run delivers: the changes behind *start*, up to *end*."""
+
+    start: int | None
+    end: int | None
+    told_up_to: float
+    """Up to where the target may have heard of what was made, when it was opened."""
+
+
+class Lease(NamedTuple):
+    """Who delivers at present, and until when he must have given a sign of life."""
+
+    token: str
+    owner: Owner
+    deadline: float
+
+
+class Ledger(Persistent):
+    """What is known of the delivery to one agent, apart from its pointer.
+
+    A window stays until it is delivered, so that what is sent again after a crash is the same.
+    It is void where the pointer is not at its start. Conflict behaviour: written by the run of
+    its agent and by those who administer it; of two at once one repeats.
+    """
+
+    window: Window | None = None
+    lease: Lease | None = None
+    paused = False
+    failures = 0
+    """How many runs failed, one after the other."""
+
+    not_before: float = 0
+    """When the next run may begin, in Unix seconds."""
+
+    failure: tuple[float, str] | None = None
+    """When and why the last run failed; None if it did not."""
+
+    delivered_at: float | None = None
+    """When the target took something last."""
+
+    delivered = 0
+    """How many records were taken, ever."""
+
+    retries = 0
+    """How many runs failed, ever."""
+
+    seconds: float = 0
+    """How long the last batch took."""
+
+    def __init__(self) -> None:
+        self.terms = Terms()
+        self.letters = Letters()
+        self.accepted = OOTreeSet()
+
+    def take(self, token: str, now: float) -> None:
+        """Let the run *token* deliver; AgentBusyException where another one does."""
+        lease = self.lease
+        if lease is not None and lease.token != token:
+            owner = lease.owner
+            if lease.deadline > now and not owner.is_gone():
+                raise AgentBusyException(
+                    f"process {owner[1]} on {owner[0]} is delivering to this agent: wait for it"
+                )
+        self.lease = Lease(token, Owner.this_process(), now + self.terms.limit)
+
+    def is_held_by(self, token: str) -> bool:
+        """Say whether the run *token* is still the one that delivers."""
+        return self.lease is not None and self.lease.token == token
+
+    def release(self, token: str) -> None:
+        """Let others deliver again."""
+        if self.is_held_by(token):
+            self.lease = None
+
+    def open(self, window: Window) -> Window:
+        """Return the window to deliver: the one that is open at its start, else *window*."""
+        if self.window is None or self.window.start != window.start:
+            self.void()
+            self.window = window
+        return self.window
+
+    def close(self) -> None:
+        """Note that the window is delivered."""
+        self.void()
+        if self.failures:
+            self.failure, self.failures, self.not_before = None, 0, 0
+
+    def void(self) -> None:
+        """Let the next window be another one: nothing of this one is on its way."""
+        if self.window is not None:
+            self.window = None
+        if self.accepted:
+            self.accepted = OOTreeSet()
+
+    def enter(self, results: Results, now: float) -> None:
+        """Write down what has come out of a delivery since the last time."""
+        if results.accepted:
+            self.accepted.update(results.accepted)
+            self.delivered += len(results.accepted)
+            self.delivered_at = now
+            self.seconds = results.seconds
+        for name in results.settled:
+            self.letters.drop(name)
+        for refused in results.refused:
+            tries = refused.tries + 1
+            is_dead = refused.is_final or tries >= self.terms.tries
+            due = None if is_dead else now + self.terms.wait(tries)
+            self.letters.put(refused.name, refused.record, refused.reason, tries, now, due)
+            self.accepted.add(refused.mark)
+
+    def fail(self, reason: str, now: float, retry_after: float | None = None) -> None:
+        """Note that a run failed, and when the next one may begin."""
+        self.failures += 1
+        self.retries += 1
+        self.failure = (now, reason)
+        wait = self.terms.wait(self.failures) if retry_after is None else retry_after
+        self.not_before = now + wait
+
+    def rests(self, now: float) -> bool:
+        """Say whether a run is not due at *now*: paused, or waiting after a failure."""
+        return self.paused or self.not_before > now
+
+    def last_failure(self) -> tuple[datetime, str] | None:
+        """Return when and why the last run failed; None if it did not."""
+        if self.failure is None:
+            return None
+        return datetime.fromtimestamp(self.failure[0], UTC), self.failure[1]

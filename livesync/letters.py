@@ -1,0 +1,153 @@
+"""Letters: the records that a target did not take, to be sent again, or set aside."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from BTrees.OOBTree import OOBTree
+from persistent import Persistent
+from persistent.wref import WeakRef
+
+from livesync.actions import ActionWrapper
+from livesync.errors import UnknownLetterException
+from livesync.reduction import Record
+from livesync.subjects import kind_of
+
+
+class Change(NamedTuple):
+    """An entry of the track of which no record could be made."""
+
+    position: int
+    action: Any
+
+
+class Letter(NamedTuple):
+    """A record that was not taken: why, how often it was sent, and when it is sent again."""
+
+    name: str
+    record: Any
+    reason: str
+    tries: int
+    since: float
+    """When it was refused first, in Unix seconds."""
+
+    due: float | None
+    """When it is sent again; None for a dead letter, which is not."""
+
+
+class Letters(Persistent):
+    """Letters by name: where a record tells an object's state, that of the object (`name_of`).
+
+    The object of a record is only referred to, so that it can be deleted. Conflict behaviour:
+    written by the run of their agent and by those who administer it; of two at once one repeats.
+    """
+
+    def __init__(self) -> None:
+        self._letters = OOBTree()
+
+    def put(
+        self, name: str, record: Any, reason: str, tries: int, now: float, due: float | None
+    ) -> None:
+        """Keep *record* under *name*, in the place of an earlier one."""
+        before = self._letters.get(name)
+        since = now if before is None else before[4]
+        stored = _folded(record)
+        due = None if isinstance(stored, Unsendable) else due
+        self._letters[name] = (name, stored, reason, tries, since, due)
+
+    def get(self, name: str) -> Letter:
+        """Return the letter of this name; raises UnknownLetterException, a KeyError."""
+        if name not in self._letters:
+            raise UnknownLetterException(f"there is no letter {name!r}")
+        return _opened(self._letters[name])
+
+    def change(self, name: str, **values: Any) -> None:
+        """Give the letter of this name other *values*; raises as `get`."""
+        record = self.get(name).record
+        changed = Letter(*self._letters[name])._replace(**values)
+        self._letters[name] = (*changed[:1], _folded(record), *changed[2:])
+
+    def drop(self, name: str) -> bool:
+        """Forget the letter of this name; say whether there was one."""
+        return self._letters.pop(name, None) is not None
+
+    def due(self, now: float) -> list[Letter]:
+        """Return those that are to be sent again at *now*."""
+        return [letter for letter in self if letter.due is not None and letter.due <= now]
+
+    def dead(self) -> Iterator[Letter]:
+        """Yield those that are not sent again unless somebody says so."""
+        return (letter for letter in self if letter.due is None)
+
+    def __iter__(self) -> Iterator[Letter]:
+        return map(_opened, self._letters.values())
+
+    def __len__(self) -> int:
+        return len(self._letters)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._letters
+
+
+def is_record(record: Any) -> bool:
+    """Say whether this is a record as `livesync.reduction` makes them."""
+    if not isinstance(record, tuple) or len(record) != 3 or not isinstance(record[2], int):
+        return False
+    return record[0] is None or isinstance(record[0], Persistent)
+
+
+def name_of(record: Any) -> str | None:
+    """Return the name of the object whose state *record* tells; None for what tells no state."""
+    return f"{kind_of(record[0])}:{record[1]}" if is_record(record) else None
+
+
+class Unsendable(NamedTuple):
+    """What is kept of a record that cannot be stored: how it looked."""
+
+    text: str
+
+
+class _Folded(NamedTuple):
+    """What is stored of a record."""
+
+    reference: WeakRef | None
+    obj_id: Any
+    status: int
+    position: int | None
+
+
+def _folded(record: Any) -> Any:
+    """Return *record* so that it can be stored, through whatever connection."""
+    if is_record(record):
+        obj, obj_id, status = record
+        kept = None if obj is None else WeakRef(obj)
+        return _Folded(kept, obj_id, status, getattr(record, "position", None))
+    if isinstance(record, Change):
+        return Change(record.position, _folded(record.action))
+    if isinstance(record, ActionWrapper):
+        return record.copy()
+    try:
+        _Plain(io.BytesIO()).dump(record)
+    except Exception:  # noqa: BLE001 (whatever its class raises)
+        return Unsendable(f"{record!r:.500}")
+    return record
+
+
+class _Plain(pickle.Pickler):
+    """Fails over what belongs to a connection."""
+
+    def persistent_id(self, obj: Any) -> None:
+        if isinstance(obj, Persistent | WeakRef):
+            raise TypeError(f"{type(obj).__name__} belongs to a connection")
+
+
+def _opened(stored: tuple[Any, ...]) -> Letter:
+    letter = Letter(*stored)
+    record = letter.record
+    if isinstance(record, _Folded):
+        obj = record.reference and record.reference()
+        return letter._replace(record=Record(obj, *record[1:]))
+    return letter

@@ -1,0 +1,413 @@
+"""Dependable delivery: nothing is lost, nothing blocks the rest, little is sent twice."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+import transaction
+from dateutil.rrule import MINUTELY
+
+from livesync import ActionWrapper, SyncManager, agent
+from livesync.courier import Courier
+from livesync.errors import AgentBusyException, Overloaded, PartialFailure
+from livesync.tasks import LiveSyncUpdateTask
+from scheduler.store import transact, using
+from tests.livesync.agents_for_tests import Target, TargetAgent, targets
+from tests.livesync.stand_ins import Note
+
+NOW = 100_000
+
+
+@pytest.fixture
+def clock(relay_clock):
+    relay_clock.now = datetime.fromtimestamp(NOW, UTC)
+    return relay_clock
+
+
+@pytest.fixture
+def target(database, clock):
+    target = targets["a"] = Target()
+    transact(database, lambda own: add_agent(own, "a"))
+    yield target
+    targets.clear()
+
+
+def add_agent(connection, aid, agent_class=TargetAgent, **terms):
+    agent = agent_class(aid, aid, "", 60)
+    agent.ledger.terms = replace(agent.ledger.terms, **terms)
+    agent.setActive(True)
+    SyncManager.getDBInstance(connection).registerNewAgent(agent)
+
+
+@pytest.fixture
+def change(database):
+    """Record changes of objects with these ids, each in the bin that is given with it."""
+
+    def change(*names, position=1):
+        def work(connection):
+            for name in names:
+                note = connection.root().setdefault(f"note-{name}", Note(str(name)))
+                action = ActionWrapper(position * 100, note, ["data_changed"], str(name))
+                SyncManager.getDBInstance(connection).add(position * 100, action)
+
+        transact(database, work)
+
+    return change
+
+
+@pytest.fixture
+def update(database):
+    def update():
+        manager = transaction.TransactionManager()
+        connection = database.open(transaction_manager=manager)
+        try:
+            with using(connection):
+                return LiveSyncUpdateTask(MINUTELY).run()
+        finally:
+            manager.abort()
+            connection.close()
+
+    return update
+
+
+@pytest.fixture
+def look(database):
+    """Return what *question* says of agent a."""
+
+    def look(question):
+        return transact(database, lambda own: question(agent_of(own)))
+
+    return look
+
+
+def agent_of(connection, aid="a"):
+    return SyncManager.getDBInstance(connection).getAgent(aid)
+
+
+def letters(agent):
+    return {
+        letter.name.rpartition(":")[2]: letter._replace(record=None)
+        for letter in agent.ledger.letters
+    }
+
+
+def position(agent):
+    return agent.getLastTS()
+
+
+def set_terms(**terms):
+    def work(agent):
+        agent.ledger.terms = replace(agent.ledger.terms, **terms)
+
+    return work
+
+
+def test_a_record_that_cannot_be_sent_keeps_back_nothing_but_itself(target, change, update, look):
+    change(*"abcdefg")
+    target.troubles["c"] = ValueError("c is no good")
+
+    assert update()["a"] == "up to date: 6 records"
+    assert sorted(target.taken) == list("abdefg")
+    assert look(letters)["c"].reason == "ValueError: c is no good"
+    assert look(position) == NOW // 100 - 1
+
+
+def test_it_is_sent_again_with_growing_waits_and_then_set_aside(
+    target, change, update, look, clock
+):
+    look(set_terms(tries=4))
+    change("good", "bad")
+    target.troubles["bad"] = ValueError("bad")
+    update()
+    for expected in (2, 3):
+        update()
+        assert look(letters)["bad"].tries == expected
+        update()
+        assert look(letters)["bad"].tries == expected
+        clock.advance(3600)
+    update()
+
+    assert look(letters)["bad"].due is None
+    assert look(lambda agent: len(list(agent.ledger.letters.dead()))) == 1
+    clock.advance(10**6)
+    del target.troubles["bad"]
+    update()
+    assert target.taken == ["good"]
+
+
+def test_a_letter_goes_once_its_record_is_taken(target, change, update, look):
+    change("good", "bad")
+    target.troubles["bad"] = ValueError("bad")
+    update()
+    del target.troubles["bad"]
+    update()
+
+    assert target.taken == ["good", "bad"]
+    assert look(letters) == {}
+
+
+def test_a_later_state_of_the_object_takes_the_place_of_a_letter(
+    target, change, update, look, clock
+):
+    look(set_terms(first=10**5, longest=10**6))
+    change("good", "bad")
+    target.troubles["bad"] = ValueError("bad")
+    update()
+    update()
+    del target.troubles["bad"]
+    change("bad")
+    clock.advance(200)
+    update()
+
+    assert target.taken.count("bad") == 1
+    assert look(letters) == {}
+
+
+def test_what_a_target_refuses_for_good_is_set_aside_at_once(target, change, update, look):
+    def refuse(names):
+        if "b" in names:
+            raise PartialFailure("not all", {names.index("b"): "b is too big"})
+
+    target.before = refuse
+    change(*"abc")
+
+    assert update()["a"] == "up to date: 2 records"
+    assert look(letters)["b"].reason == "b is too big"
+    assert look(letters)["b"].due is None
+
+
+def test_a_target_that_is_down_makes_no_dead_letters(target, change, update, look, clock):
+    look(set_terms(tries=3))
+    for name in "abcdef":
+        target.troubles[name] = RuntimeError("down")
+    change(*"abcdef")
+    for _ in range(8):
+        update()
+        clock.advance(4000)
+
+    assert look(letters) == {}
+    assert look(position) is None
+    assert look(lambda agent: agent.last_failure)[1] == "RuntimeError: down"
+    target.troubles.clear()
+    update()
+    assert sorted(target.taken) == list("abcdef")
+
+
+def test_a_single_record_that_fails_for_ever_is_set_aside_in_the_end(
+    target, change, update, look, clock
+):
+    look(set_terms(tries=3))
+    target.troubles["bad"] = ValueError("bad")
+    change("bad")
+    for _ in range(3):
+        update()
+        clock.advance(4000)
+
+    assert look(letters)["bad"].due is None
+    assert look(position) is not None
+
+
+def test_a_record_that_fails_alone_does_not_keep_back_what_comes_later(
+    target, change, update, look, clock
+):
+    target.troubles["bad"] = ValueError("bad")
+    change("bad")
+    assert update()["a"] == "failed: ValueError: bad"
+    change("good")
+    clock.advance(100)
+    update()
+
+    assert target.taken == ["good"]
+    assert list(look(letters)) == ["bad"]
+
+
+def test_after_a_failure_the_agent_waits_longer_and_longer(target, change, update, look, clock):
+    target.troubles["a"] = ConnectionError("down")
+    change("a")
+    waits = []
+    for _ in range(5):
+        update()
+        waits.append(look(lambda agent: agent.ledger.not_before) - clock.now.timestamp())
+        clock.advance(waits[-1] + 0.001)
+
+    assert waits[0] == 0
+    assert all(2 ** (n - 1) <= wait <= 2**n for n, wait in enumerate(waits[1:], 1))
+
+
+def test_a_target_says_itself_when_it_wants_to_be_asked_again(target, change, update, clock):
+    target.troubles["a"] = Overloaded("too much", retry_after=120)
+    change("a")
+    update()
+    target.troubles.clear()
+    clock.advance(119)
+    assert update() == {}
+    clock.advance(2)
+
+    assert update() == {"a": "up to date: 1 records"}
+
+
+def test_batches_that_were_taken_before_a_failure_are_not_sent_again(target, change, update, look):
+    change(*"abcdef")
+    order = []
+
+    def fail_third(names):
+        order.append(names)
+        if len(order) == 3:
+            raise ConnectionError("down")
+
+    target.before = fail_third
+    assert update()["a"].startswith("failed")
+    assert look(position) is None
+    update()
+
+    assert order[3] == order[2]
+    assert sorted(target.taken) == list("abcdef")
+    assert len(target.uploads) == 3
+
+
+def test_what_is_sent_again_is_the_same_though_more_has_come(target, change, update, look, clock):
+    change("a", "b")
+    seen = []
+
+    def fail_first(names):
+        seen.append((names, look(position)))
+        if len(seen) == 1:
+            raise ConnectionError("it may have been taken")
+
+    target.before = fail_first
+    update()
+    change("c")
+    clock.advance(200)
+    update()
+
+    assert seen == [(["a", "b"], None), (["a", "b"], None), (["c"], NOW // 100 - 1)]
+
+
+def test_an_agent_that_fails_or_hangs_stops_no_other(database, target, change, update):
+    targets["hanging"], targets["working"] = Target(), Target()
+    transact(database, lambda own: add_agent(own, "hanging", limit=1))
+    transact(database, lambda own: add_agent(own, "working"))
+    release = threading.Event()
+    targets["hanging"].before = lambda names: release.wait(60)
+    target.troubles["a"] = RuntimeError("failing")
+    change("a")
+    outcomes = update()
+    release.set()
+
+    assert outcomes["a"] == "failed: RuntimeError: failing"
+    assert outcomes["hanging"] == "failed: it gave no sign of life for 1 s"
+    assert outcomes["working"] == "up to date: 1 records"
+
+
+def test_an_agent_is_delivered_to_by_one_at_a_time(database, target, change):
+    change("a")
+    meanwhile = []
+
+    def deliver_too(names):
+        with pytest.raises(AgentBusyException, match="is delivering") as busy:
+            Courier(database, "a").deliver(NOW)
+        meanwhile.append(busy)
+
+    target.before = deliver_too
+    Courier(database, "a").deliver(NOW)
+
+    assert len(meanwhile) == 1
+    assert target.taken == ["a"]
+
+
+def test_a_paused_agent_ends_after_its_batch_and_goes_on_where_it_was(
+    database, target, change, update
+):
+    change(*"abcdef")
+
+    def pause(names):
+        transact(database, lambda own: setattr(agent_of(own).ledger, "paused", True))
+
+    target.before = pause
+    assert update() == {"a": "paused: 2 records"}
+    assert update() == {}
+    target.before = lambda names: None
+    transact(database, lambda own: setattr(agent_of(own).ledger, "paused", False))
+    update()
+
+    assert sorted(target.taken) == list("abcdef")
+    assert len(target.uploads) == 3
+
+
+def test_long_stretches_are_delivered_window_by_window(target, change, update, look):
+    look(set_terms(window=2))
+    positions = []
+    target.before = lambda names: positions.append(look(position))
+    for number in range(1, 7):
+        change(number, position=number)
+    update()
+
+    assert target.uploads == [["1", "2"], ["3", "4"], ["5", "6"]]
+    assert positions == [None, 2, 4]
+
+
+def test_changes_linger_for_others_but_not_too_long(target, change, update, look, clock):
+    look(set_terms(linger=600, enough=3))
+    change("a", position=NOW // 100 - 3)
+    change("b", position=NOW // 100 - 3)
+    assert update() == {}
+    change("c", position=NOW // 100 - 3)
+    update()
+    assert sorted(target.taken) == list("abc")
+    change("d", position=NOW // 100 - 1)
+    assert update() == {}
+    clock.advance(700)
+    update()
+
+    assert target.taken[-1] == "d"
+
+
+def test_parallel_ways_deliver_everything_once(target, change, update, look):
+    look(set_terms(parallel=3))
+    change(*range(40))
+    threads = set()
+    target.before = lambda names: threads.add(threading.get_ident())
+
+    assert update() == {"a": "up to date: 40 records"}
+    assert sorted(target.taken, key=int) == [str(n) for n in range(40)]
+    assert len(threads) == 3
+
+
+def test_what_one_way_has_delivered_stays_so_when_another_fails(target, change, update, look):
+    look(set_terms(parallel=3))
+    change(*range(40))
+    target.troubles["7"] = ConnectionError("down")
+    assert update()["a"].startswith("failed")
+    target.troubles.clear()
+    update()
+
+    assert sorted(set(target.taken), key=int) == [str(n) for n in range(40)]
+    assert len(target.taken) == 40
+
+
+def test_a_change_of_which_no_record_can_be_made_is_set_aside(
+    database, target, change, update, look, monkeypatch
+):
+    reduce = agent.reduce
+
+    def fail_over_bad(data, *more):
+        data = list(data)
+        for _, action in data:
+            if action.getObjectId() == "bad":
+                raise KeyError("bad cannot be read")
+        return reduce(data, *more)
+
+    monkeypatch.setattr(agent, "reduce", fail_over_bad)
+    change("a", "bad", "c")
+    assert update() == {"a": "up to date: 2 records"}
+    (letter,) = look(letters).values()
+    assert letter.reason == "KeyError: 'bad cannot be read'"
+    monkeypatch.setattr(agent, "reduce", reduce)
+    look(lambda agent: agent.ledger.letters.change(letter.name, due=0.0))
+    update()
+
+    assert sorted(target.taken) == ["a", "bad", "c"]
+    assert look(letters) == {}

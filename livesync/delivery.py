@@ -139,16 +139,18 @@ class Delivery:
 
         Where it makes records of nothing at all, the fault is with *make*.
         """
-        failed, count = [], 0
-        for count, item in enumerate(self.changes(news), 1):  # noqa: B007 (used below)
+        failed: list[tuple[tuple[int, Any], Exception]] = []
+        count = 0
+        for item in self.changes(news):
+            count += 1
             try:
                 deque(make(iter([item])), maxlen=0)
             except Exception as error:  # noqa: BLE001 (whatever the agent's code raises)
                 failed.append((item, error))
         if len(failed) == count and not (self._is_last_try and count <= SUSPECTS):
             return False
-        for item, error in failed:
-            self._refuse(_change_mark(*item), Change(*item), reason_of(error), is_final=True)
+        for item, why in failed:
+            self._refuse(_change_mark(*item), Change(*item), reason_of(why), is_final=True)
         return bool(failed)
 
     def end_well(self) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -89,7 +90,7 @@ class UsageLog:
         with self._lock:
             self._gathered[owner] = uses.after(self._gathered.get(owner))
             if self._timer is None:
-                self._timer = threading.Timer(WRITE_SECONDS, self._write_or_keep)
+                self._timer = threading.Timer(WRITE_SECONDS, _write_later, [weakref.ref(self)])
                 self._timer.daemon = True
                 self._timer.start()
 
@@ -98,9 +99,10 @@ class UsageLog:
         with self._lock:
             if self._timer is not None:
                 self._timer.cancel()
-        self._write_or_keep()
+        self.write()
 
-    def _write_or_keep(self) -> None:
+    def write(self) -> None:
+        """Write what has gathered; what cannot be written is kept for the next time."""
         with self._lock:
             gathered, self._gathered = self._gathered, {}
             self._timer = None
@@ -114,6 +116,13 @@ class UsageLog:
                 for owner, uses in gathered.items():
                     later = self._gathered.get(owner)
                     self._gathered[owner] = later.after(uses) if later is not None else uses
+
+
+def _write_later(kept: weakref.ref[UsageLog]) -> None:
+    """Write what has gathered, unless whoever gathered it is gone, and its database with it."""
+    usage_log = kept()
+    if usage_log is not None:
+        usage_log.write()
 
 
 def _write(connection: Connection, gathered: Mapping[Owner, Uses]) -> None:

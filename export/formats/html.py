@@ -56,7 +56,7 @@ def _entry(event: Mapping[str, Any]) -> Any:
     return E.li(
         {"class": "indico_event_entry", "data-id": event["id"]},
         E.span(time, {"class": "indico_event_time"}),
-        E.span(event["category"], {"class": "indico_event_category"}),
+        E.span(event["category"] or "", {"class": "indico_event_category"}),
         E.a(title, href=event["url"], title=event["title"]),
         E.span(event["room"] or "", {"class": "indico_event_room"}),
     )

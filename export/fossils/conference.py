@@ -7,7 +7,11 @@ from typing import Any
 
 from zope.interface import taggedValue
 
-from export.fossils.contribution import IContributionFossil, IContributionWithSubContribsFossil
+from export.fossils.contribution import (
+    IContributionFossil,
+    IContributionWithSubContribsFossil,
+    shown_title,
+)
 from export.fossils.person import IConferenceChairFossil
 from export.fossils.placed import IPlacedFossil
 from export.fossils.session import ISessionSlotFossil
@@ -38,7 +42,8 @@ class IConferenceFossil(IPlacedFossil):
     def timezone(): ...
     def getCategory(): ...
 
-    getCategory.produce = lambda event: event.getOwner().getTitle()
+    getCategory.produce = lambda event: event.getOwner()
+    getCategory.convert = shown_title
 
     def getCategoryId(): ...
 

@@ -16,9 +16,9 @@ from export.fossils.placed import IPlacedFossil, allowed, minutes
 # ruff: noqa: D102
 
 
-def shown_title(session: Any, filters: Mapping[str, Callable[[Any], bool]]) -> str | None:
-    """Return the title of a contribution's session, for those who may see the session."""
-    return session.getTitle() if session is not None and filters["access"](session) else None
+def shown_title(owner: Any, filters: Mapping[str, Callable[[Any], bool]]) -> str | None:
+    """Return the title of what something is in, for those who may see that."""
+    return owner.getTitle() if owner is not None and filters["access"](owner) else None
 
 
 class ISubContributionFossil(IFossil):

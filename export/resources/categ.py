@@ -125,9 +125,7 @@ def _paths(events: list[Conference], view: View) -> list[dict[str, Any]]:
 
 
 def _shown_path(category: Category, view: View) -> list[dict[str, Any]]:
-    own, *above = category.getCategoryPath()
-    shown = [view.show(own, ICategoryFossil)]
-    for ancestor in above:
-        fossil = ICategoryFossil if view.shows(ancestor) else ICategoryProtectedFossil
-        shown.insert(0, view.show(ancestor, fossil))
-    return shown
+    return [
+        view.show(one, ICategoryFossil if view.shows(one) else ICategoryProtectedFossil)
+        for one in reversed(category.getCategoryPath())
+    ]

@@ -6,10 +6,11 @@ import json
 import logging
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from math import isfinite
 from typing import Any
 
 from livesync.reduction import STATUS_CREATED, STATUS_DELETED, Record
-from livesync.subjects import has_method, is_detached, kind_of
+from livesync.subjects import has_method, is_detached, kind_of, may_see
 
 log = logging.getLogger(__name__)
 
@@ -54,24 +55,39 @@ def status_name(status: int) -> str:
     return "created" if status & STATUS_CREATED else "changed"
 
 
-def document(record: Record) -> Document:
+def document(record: Record, access: Any = None) -> Document:
     """Return *record* as plain data: id, status, and unless it is deleted type and details.
 
     Details are those of title, description, dates and duration (seconds) that the object has.
+    For an object that *access* (a user's id, None for the public) may not see, it says
+    `restricted` instead.
     """
     obj, obj_id, status = record
     told: Document = {"id": str(obj_id), "status": status_name(status)}
-    if not status & STATUS_DELETED:
-        told["type"] = kind_of(obj)
-        for name, getter in DETAILS.items():
-            if has_method(obj, getter):
-                told[name] = plain(getattr(obj, getter)())
+    if status & STATUS_DELETED:
+        return told
+    told["type"] = kind_of(obj)
+    if not may_see(obj, access):
+        return told | {"restricted": True}
+    for name, getter in DETAILS.items():
+        if has_method(obj, getter):
+            told[name] = plain(getattr(obj, getter)())
     return told
 
 
-def documents_json(records: Iterable[Record]) -> str:
-    """Return a JSON object with the list `records`, a document for each of *records*."""
-    return json.dumps({"records": [document(record) for record in records]}, ensure_ascii=False)
+def json_bytes(data: Any) -> bytes:
+    """Return *data* as JSON in UTF-8, whatever texts it is made of."""
+    return json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
+
+
+def wrapped(documents: list[bytes]) -> bytes:
+    """Return a JSON object whose `records` are the *documents*, each in JSON."""
+    return b'{"records": [' + b", ".join(documents) + b"]}"
+
+
+def well_formed(text: str) -> str:
+    """Return *text* with U+FFFD for what is no character: halves of surrogate pairs."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def plain(value: Any) -> Any:
@@ -80,4 +96,6 @@ def plain(value: Any) -> Any:
         return value.astimezone(UTC).isoformat()
     if isinstance(value, timedelta):
         return value.total_seconds()
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
+    if isinstance(value, int | bool | None) or (isinstance(value, float) and isfinite(value)):
+        return value
+    return well_formed(str(value))

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ZODB.POSException import POSKeyError
+
 CATEGORY = "category"
 EVENT = "event"
 CONTRIBUTION = "contribution"
@@ -85,11 +87,38 @@ def is_detached(obj: Any) -> bool:
     """Say whether *obj* is gone, or belongs nowhere any more, by itself or with its owner."""
     if obj is None:
         return True
-    kind = kind_of(obj)
-    if kind == CATEGORY:
-        return False
-    needs_owner = kind in {CONTRIBUTION, SUBCONTRIBUTION} or has_method(obj, "getOwner")
-    return needs_owner and is_detached(owner_of(obj))
+    try:
+        kind = kind_of(obj)
+        if kind == CATEGORY:
+            return False
+        needs_owner = kind in {CONTRIBUTION, SUBCONTRIBUTION} or has_method(obj, "getOwner")
+        return needs_owner and is_detached(owner_of(obj))
+    except POSKeyError:
+        return True  # a pack has removed it
+
+
+def may_see(obj: Any, access: Any) -> bool:
+    """Say whether *access*, a user or a user's id, may see *obj*; None is the public."""
+    if not is_restricted(obj):
+        return True
+    return has_method(obj, "canAccess") and bool(obj.canAccess(user_id(access)))
+
+
+def is_restricted(obj: Any) -> bool:
+    """Say whether anything keeps anybody from seeing *obj*."""
+    return bool(ask(obj, "isProtected") or ask(obj, "getDomainList"))
+
+
+def may_change(obj: Any, access: Any) -> bool:
+    """Say whether *access*, a user or a user's id, may change *obj*."""
+    return has_method(obj, "canModify") and bool(obj.canModify(user_id(access)))
+
+
+def user_id(access: Any) -> str | None:
+    """Return the id of a user; None for nobody."""
+    if access is None or isinstance(access, str):
+        return access
+    return str(access.getId())
 
 
 def is_a(obj: Any, class_name: str) -> bool:

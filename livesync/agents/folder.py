@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-from ZODB.Connection import Connection
-
-from livesync.agent import PushSyncAgent
-from livesync.marcxml import collection
-from livesync.records import documents_json, present
+from livesync.agents.target import Items, Send, TargetAgent
+from livesync.marcxml import collected, record_xml
+from livesync.records import wrapped
 from livesync.reduction import Record
-from livesync.uploader import RecordUploader
 
-FORMATS: dict[str, Callable[[Iterable[Record]], str]] = {
-    "json": documents_json,
-    "marcxml": collection,
-}
+WRAPPERS: dict[str, Callable[[list[bytes]], bytes]] = {"json": wrapped, "marcxml": collected}
 SUFFIXES = {"json": ".json", "marcxml": ".xml"}
 
 
-class FolderAgent(PushSyncAgent):
+class FolderAgent(TargetAgent):
     """Writes files `000000.json`, `000001.json`, ... into *folder*, `.xml` for *format* marcxml.
 
     A file appears whole or not at all. After an interrupted run records may come twice.
@@ -41,56 +37,32 @@ class FolderAgent(PushSyncAgent):
         format: str = "json",
         batch_size: int = 1000,
     ) -> None:
-        super().__init__(aid, name, description, updateTime, access)
-        if format not in FORMATS:
-            raise ValueError(f"format is {format!r}: it must be one of {', '.join(FORMATS)}")
+        super().__init__(aid, name, description, updateTime, access, batch_size=batch_size)
+        if format not in WRAPPERS:
+            raise ValueError(f"format is {format!r}: it must be one of {', '.join(WRAPPERS)}")
         self._folder = str(Path(folder).absolute())
         self._format = format
-        self._batch_size = batch_size
 
-    def _run(
-        self,
-        data: Iterable[Record],
-        logger: logging.Logger | None = None,
-        monitor: Any = None,
-        dbi: Connection | None = None,
-        task: Any = None,
-    ) -> bool:
+    def _prepare(self, record: Record) -> bytes:
+        if self._format == "marcxml":
+            return record_xml(record, self._access)
+        return super()._prepare(record)
+
+    @contextmanager
+    def _sender(self) -> Iterator[Send]:
         folder = Path(self._folder)
         folder.mkdir(parents=True, exist_ok=True)
-        writer = FolderWriter(
-            logger, self, self._batch_size, folder, SUFFIXES[self._format], FORMATS[self._format]
-        )
-        return writer.iterateOver(present(data), dbi)
+        numbers = count(_next_number(folder))
+        yield partial(self._write, folder, numbers)
 
-
-class FolderWriter(RecordUploader):
-    """Writes each batch into the next file of a folder."""
-
-    def __init__(
-        self,
-        logger: logging.Logger | None,
-        agent: PushSyncAgent,
-        batchSize: int,
-        folder: Path,
-        suffix: str,
-        write: Callable[[Iterable[Record]], str],
-    ) -> None:
-        super().__init__(logger, agent, batchSize)
-        self._folder = folder
-        self._suffix = suffix
-        self._write = write
-        self._number = _next_number(folder)
-
-    def _uploadBatch(self, batch: list[Record]) -> None:
-        target = self._folder / f"{self._number:06}{self._suffix}"
-        partial = target.with_name(f".{target.name}.part")
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(self._write(batch))
+    def _write(self, folder: Path, numbers: Iterator[int], items: Items) -> None:
+        target = folder / f"{next(numbers):06}{SUFFIXES[self._format]}"
+        partial_file = target.with_name(f".{target.name}.part")
+        with partial_file.open("wb") as file:
+            file.write(WRAPPERS[self._format]([item.content for item in items]))
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(target)
-        self._number += 1
+        partial_file.replace(target)
 
 
 def _next_number(folder: Path) -> int:

@@ -1,0 +1,72 @@
+"""CERNSearchUploadAgent: it uploads MARCXML to the search engine of CERN."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+from urllib.parse import urlencode
+from xml.etree.ElementTree import ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from livesync.agents.http import Answer, HttpAgent, HttpTarget
+from livesync.agents.target import Items, Send
+from livesync.errors import AgentExecutionException
+from livesync.marcxml import collected, record_xml
+from livesync.reduction import Record
+
+PATH = "/ImportXML"
+
+
+class CERNSearchUploadAgent(HttpAgent):
+    """Uploads batches to the search engine at *url*, as *username* with *password*.
+
+    An answer in XML whose text is `true` accepts a batch.
+    """
+
+    def __init__(
+        self,
+        aid: str,
+        name: str,
+        description: str,
+        updateTime: int,
+        access: Any = None,
+        url: str | None = None,
+        username: str = "",
+        password: str = "",
+        *,
+        batch_size: int = 1000,
+    ) -> None:
+        super().__init__(aid, name, description, updateTime, access, url, batch_size=batch_size)
+        if username:
+            self._login = username, password
+
+    def _prepare(self, record: Record) -> bytes:
+        return record_xml(record, self._access)
+
+    @contextmanager
+    def _sender(self) -> Iterator[Send]:
+        with self._connected() as target:
+            yield partial(_upload, target)
+
+
+def _upload(target: HttpTarget, items: Items) -> None:
+    body = urlencode({"xml": collected([item.content for item in items])}).encode()
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = target.post(body, headers, PATH)
+    if not _says_true(answer):
+        raise AgentExecutionException(
+            f"upload failed: the search engine did not answer true, but {answer.status} and: "
+            f"{target.quote(answer)}"
+        )
+
+
+def _says_true(answer: Answer) -> bool:
+    try:
+        text = "".join(fromstring(answer.content).itertext())
+    except (ParseError, DefusedXmlException):
+        return False
+    return answer.status == 200 and text.strip() == "true"

@@ -1,0 +1,182 @@
+"""HttpAgent: the base of agents whose target is an address, and what they make of its answers."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+
+from livesync.agents.target import MEGABYTE, TargetAgent
+from livesync.errors import AgentExecutionException, Overloaded
+from scheduler.clock import nowutc
+
+TIMEOUT_SECONDS = 30.0  # for connecting, and for each piece of what is sent and answered
+LONGEST_ANSWER_SECONDS = 120.0
+LARGEST_ANSWER = 16 * MEGABYTE
+SHOWN_CHARACTERS = 200
+WANTS_IT_LATER = {429, 503}
+
+Login = tuple[str, str]
+
+
+class HttpAgent(TargetAgent):
+    """Sends to the HTTP target at *url*; a user and a password in it are used, and never shown."""
+
+    _login: Login | None = None
+
+    def __init__(
+        self,
+        aid: str,
+        name: str,
+        description: str,
+        updateTime: int,
+        access: Any = None,
+        url: str | None = None,
+        *,
+        batch_size: int = 1000,
+    ) -> None:
+        super().__init__(aid, name, description, updateTime, access, batch_size=batch_size)
+        self.url = url or ""
+
+    @property
+    def url(self) -> str:
+        """Where the target is, without user and password; ValueError for no http(s) address."""
+        return self._url
+
+    @url.setter
+    def url(self, url: str) -> None:
+        try:
+            address = httpx.URL(url)
+        except httpx.InvalidURL as error:
+            # The text is not shown: there may be a password in it.
+            raise ValueError(f"url is no address: {error}") from None
+        if address.scheme not in {"http", "https"} or not address.host:
+            raise ValueError(
+                f"url is {shown(address)!r}: it must be an address with http:// or https://"
+            )
+        self._login = (address.username, address.password) if address.userinfo else None
+        self._url = str(address.copy_with(userinfo=b""))
+
+    @contextmanager
+    def _connected(self) -> Iterator[HttpTarget]:
+        with httpx.Client(timeout=TIMEOUT_SECONDS, auth=self._login) as client:
+            yield HttpTarget(client, httpx.URL(self._url), self._login)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a target said to a request that it accepted."""
+
+    status: int
+    headers: httpx.Headers
+    content: bytes
+
+    @property
+    def text(self) -> str:
+        """The content as text, whatever it is."""
+        return self.content.decode("utf-8", "replace")
+
+
+class HttpTarget:
+    """The target of one run: what is posted to it, and errors that say what it answered."""
+
+    def __init__(self, client: httpx.Client, url: httpx.URL, login: Login | None) -> None:
+        self._client = client
+        self._url = url
+        self._login = login
+
+    def post(self, content: bytes, headers: dict[str, str], path: str = "") -> Answer:
+        """Post *content* to *path* below the target's address; return a 2xx answer.
+
+        Redirects are not followed. Raises Overloaded for 429 and 503, AgentExecutionException for
+        any other answer, none, one that does not end, or more than a few megabytes.
+        """
+        url = self._url.copy_with(path=self._url.path.rstrip("/") + path) if path else self._url
+        try:
+            answer, reason = self._exchange(url, content, headers)
+        except httpx.HTTPError as error:
+            raise AgentExecutionException(
+                f"{shown(url)} cannot be reached ({type(error).__name__}: {error}): check the "
+                "agent's URL, and that its target is up"
+            ) from error
+        if not 200 <= answer.status < 300:
+            raise self._refusal(url, answer, reason)
+        if len(answer.content) > LARGEST_ANSWER:
+            raise AgentExecutionException(
+                f"{shown(url)} answered with more than {LARGEST_ANSWER:,} bytes"
+            )
+        return answer
+
+    def _exchange(
+        self, url: httpx.URL, content: bytes, headers: dict[str, str]
+    ) -> tuple[Answer, str]:
+        deadline = time.monotonic() + LONGEST_ANSWER_SECONDS
+        # Not compressed: a small answer cannot grow while it is read.
+        headers = {"Accept-Encoding": "identity", **headers}
+        with self._client.stream("POST", url, content=content, headers=headers) as response:
+            received = bytearray()
+            for piece in response.iter_raw():
+                received += piece
+                if len(received) > LARGEST_ANSWER or not response.is_success:
+                    break  # the beginning tells enough
+                if time.monotonic() > deadline:
+                    raise httpx.ReadTimeout("its answer does not end")
+            answer = Answer(response.status_code, response.headers, bytes(received))
+            return answer, response.reason_phrase
+
+    def _refusal(self, url: httpx.URL, answer: Answer, reason: str) -> AgentExecutionException:
+        said = f"{shown(url)} answered {answer.status} {reason}".rstrip()
+        if answer.status in WANTS_IT_LATER:
+            return Overloaded(said, retry_after(answer.headers))
+        if 300 <= answer.status < 400:
+            return AgentExecutionException(
+                f"{said}: redirects are not followed; give the agent the address itself"
+            )
+        return AgentExecutionException(f"{said} instead of accepting: {self.quote(answer)}")
+
+    def quote(self, answer: Answer) -> str:
+        """Return the beginning of *answer* as one line, for an error."""
+        text = answer.text[: 10 * SHOWN_CHARACTERS]
+        for secret in self._login or ():
+            text = text.replace(secret, "***") if secret else text
+        printable = "".join(mark if mark.isprintable() else " " for mark in text)
+        return " ".join(printable.split())[:SHOWN_CHARACTERS]
+
+
+def shown(url: httpx.URL) -> str:
+    """Return *url* without what may be secret in it: user, password and query."""
+    return str(url.copy_with(userinfo=b"", query=None, fragment=None))
+
+
+def retry_after(headers: httpx.Headers) -> float | None:
+    """Return the seconds that the header `Retry-After` asks for; None without a usable one."""
+    value = headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        date = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    aware: datetime = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return max(0.0, (aware - nowutc()).total_seconds())
+
+
+class _WithoutSecrets(logging.Filter):
+    """Takes what may be secret out of the addresses that httpx logs."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                shown(value) if isinstance(value, httpx.URL) else value for value in record.args
+            )
+        return True
+
+
+logging.getLogger("httpx").addFilter(_WithoutSecrets())

@@ -1,0 +1,181 @@
+"""PostgresAgent: it keeps records as rows of a table of PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection  # noqa: N812 (a class)
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 (a class)
+from psycopg2.extensions import parse_dsn
+from psycopg2.extras import execute_values
+
+from livesync.agents.target import Items, Send, TargetAgent
+from livesync.errors import AgentExecutionException, PartialFailure
+from livesync.records import document, json_bytes
+from livesync.reduction import Record
+
+CONNECT_SECONDS = 10
+STATEMENT_MILLISECONDS = 60_000
+SECRETS = {"password", "sslpassword", "passfile"}
+
+CREATE = """
+    CREATE TABLE IF NOT EXISTS {table} (
+        id text PRIMARY KEY, key text NOT NULL, document jsonb NOT NULL
+    );
+    CREATE TABLE IF NOT EXISTS {positions} (agent text PRIMARY KEY, position bigint)
+"""
+MOVE = """
+    INSERT INTO {positions} AS old VALUES (%s, %s)
+    ON CONFLICT (agent) DO UPDATE SET position = greatest(old.position, excluded.position)
+"""
+PUT = """
+    INSERT INTO {table} AS old (id, key, document) VALUES %s
+    ON CONFLICT (id) DO UPDATE SET key = excluded.key, document = excluded.document
+    WHERE (old.key, old.document) IS DISTINCT FROM (excluded.key, excluded.document)
+"""
+DELETE = "DELETE FROM {table} WHERE id = ANY(%s)"
+
+
+class PostgresAgent(TargetAgent):
+    """Keeps every record as a row of *table*: its id, its key, its document as JSON.
+
+    *dsn* is a connection string of libpq, or an address with postgresql://. A batch and the
+    position of its newest change (in the table with `_position` behind its name) are one
+    transaction there. A row that is there already in the same state is not touched, so a
+    batch that is sent again takes effect once, for triggers and followers too.
+    """
+
+    def __init__(
+        self,
+        aid: str,
+        name: str,
+        description: str,
+        updateTime: int,
+        access: Any = None,
+        *,
+        dsn: str,
+        table: str = "livesync_records",
+        batch_size: int = 1000,
+    ) -> None:
+        super().__init__(aid, name, description, updateTime, access, batch_size=batch_size)
+        try:
+            parse_dsn(dsn)
+        except psycopg2.ProgrammingError:
+            # What libpq says is not repeated: there may be a password in it.
+            raise ValueError(
+                "dsn is no connection string: give host=... dbname=... or postgresql://..."
+            ) from None
+        self._dsn = dsn
+        self._table = table
+
+    @property
+    def target(self) -> str:
+        """Which server and database that is, without what is secret."""
+        known = parse_dsn(self._dsn).items()
+        return " ".join(f"{name}={value}" for name, value in known if name not in SECRETS)
+
+    def _prepare(self, record: Record) -> bytes:
+        told = document(record, self._access)
+        return json_bytes({name: _without_nul(value) for name, value in told.items()})
+
+    @contextmanager
+    def _sender(self) -> Iterator[Send]:
+        rows = Rows(self._dsn, self._table, self._id, self.target)
+        try:
+            rows.create()
+            yield rows.send
+        finally:
+            rows.close()
+
+
+class Rows:
+    """The rows of one agent, by a connection that is opened when it is needed, and again."""
+
+    _connection: Connection | None = None
+
+    def __init__(self, dsn: str, table: str, agent_id: str, target: str) -> None:
+        self._dsn = dsn
+        self._agent_id = agent_id
+        self._target = target
+        self._names = {
+            "table": sql.Identifier(*table.split(".")),
+            "positions": sql.Identifier(*f"{table}_position".split(".")),
+        }
+
+    def create(self) -> None:
+        """Make the tables, where they are missing."""
+        self._transact(lambda cursor: cursor.execute(self._statement(CREATE, cursor)))
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def send(self, items: Items) -> None:
+        """Bring the rows of *items* to their new state, and the position, or neither."""
+        try:
+            self._transact(partial(self._bring, items))
+        except psycopg2.DataError:
+            refused: dict[int, str] = {}
+            self._transact(partial(self._bring_each, items, refused))
+            if refused:
+                raise PartialFailure("PostgreSQL cannot keep all records", refused) from None
+
+    def _bring_each(self, items: Items, refused: dict[int, str], cursor: Cursor) -> None:
+        for place, item in enumerate(items):
+            cursor.execute("SAVEPOINT one")
+            try:
+                self._bring([item], cursor)
+            except psycopg2.DataError as error:
+                cursor.execute("ROLLBACK TO SAVEPOINT one")
+                refused[place] = _said(error)
+
+    def _bring(self, items: Items, cursor: Cursor) -> None:
+        newest = max((item.position for item in items if item.position is not None), default=None)
+        # One after the other: of the runs of one agent the later one waits for the earlier.
+        cursor.execute(self._statement(MOVE, cursor), (self._agent_id, newest))
+        last = {item.obj_id: item for item in items}.values()
+        gone = [item.obj_id for item in last if item.is_deleted]
+        if gone:
+            cursor.execute(self._statement(DELETE, cursor), (gone,))
+        rows = [
+            (item.obj_id, item.key, item.content.decode()) for item in last if not item.is_deleted
+        ]
+        if rows:
+            execute_values(cursor, self._statement(PUT, cursor), rows, page_size=len(rows))
+
+    def _statement(self, text: str, cursor: Cursor) -> str:
+        statement: str = sql.SQL(text).format(**self._names).as_string(cursor)
+        return statement
+
+    def _transact(self, work: Callable[[Cursor], object]) -> None:
+        try:
+            connection = self._opened()
+            with connection, connection.cursor() as cursor:
+                cursor.execute("SET LOCAL statement_timeout = %s", (STATEMENT_MILLISECONDS,))
+                work(cursor)
+        except psycopg2.DataError:
+            raise
+        except psycopg2.Error as error:
+            raise AgentExecutionException(
+                f"PostgreSQL ({self._target}) did not take the records: {_said(error)}"
+            ) from error
+
+    def _opened(self) -> Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg2.connect(self._dsn, connect_timeout=CONNECT_SECONDS)
+        return self._connection
+
+
+def _without_nul(value: Any) -> Any:
+    # A text of PostgreSQL cannot hold it.
+    return value.replace("\0", "\ufffd") if isinstance(value, str) else value
+
+
+def _said(error: psycopg2.Error) -> str:
+    return " ".join(str(error).split())[:200]

@@ -1,0 +1,172 @@
+"""TargetAgent: the common base of all agents that send batches of records to a target."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from transaction.interfaces import TransientError
+from ZODB.broken import Broken
+from ZODB.Connection import Connection
+from ZODB.POSException import StorageError
+
+from livesync.agent import PushSyncAgent
+from livesync.errors import PartialFailure
+from livesync.records import document, json_bytes, key_of, present, well_formed
+from livesync.reduction import STATUS_DELETED, Record
+from livesync.uploader import RecordUploader
+
+MEGABYTE = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One record as it goes to a target: plain data, for any thread."""
+
+    key: str
+    """The same whenever the record is sent again; a target may ignore one that it has had."""
+    obj_id: str
+    is_deleted: bool
+    position: int | None
+    content: bytes
+
+
+Items = list[Item]
+Send = Callable[[Items], None]
+
+
+class TargetAgent(PushSyncAgent):
+    """Sends the changes in batches of at most *batch_size* records; subclasses say how.
+
+    They override `_sender`, and `_prepare` where the target takes something else than JSON.
+    *access* is the id of the user (or the user) with whose eyes the target sees; None sees what
+    is public. Of what it may not see a target is told that it is there, and restricted.
+    """
+
+    LARGEST_RECORD = 10 * MEGABYTE
+    """A record with more bytes is refused."""
+    LARGEST_UPLOAD = 20 * MEGABYTE
+    """A batch with more bytes is sent in several parts."""
+
+    def __init__(
+        self,
+        aid: str,
+        name: str,
+        description: str,
+        updateTime: int,
+        access: Any = None,
+        *,
+        batch_size: int = 1000,
+    ) -> None:
+        super().__init__(aid, name, description, updateTime, access)
+        self._batch_size = batch_size
+
+    def _prepare(self, record: Record) -> bytes:
+        """Return *record* as the target takes it; what this raises refuses that record alone."""
+        return json_bytes(document(record, self._access))
+
+    def _sender(self) -> AbstractContextManager[Send]:
+        """Open what is needed for a run, and give the function that sends some items.
+
+        It raises `PartialFailure` if the target refused some for good, `Overloaded` if it wants
+        them all later, AgentExecutionException if anything else keeps it from taking them.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say how items are sent")
+
+    def _run(
+        self,
+        data: Iterable[Record],
+        logger: logging.Logger | None = None,
+        monitor: Any = None,
+        dbi: Connection | None = None,
+        task: Any = None,
+    ) -> Any:
+        with self._sender() as send:
+            uploader = TargetUploader(logger, self, self._batch_size, self._prepare, send)
+            return uploader.iterateOver(present(data), dbi)
+
+
+class TargetUploader(RecordUploader):
+    """Uploads batches: prepared record by record, then sent in parts that are not too large."""
+
+    def __init__(
+        self,
+        logger: logging.Logger | None,
+        agent: TargetAgent,
+        batchSize: int,
+        prepare: Callable[[Record], bytes],
+        send: Send,
+    ) -> None:
+        super().__init__(logger, agent, batchSize)
+        self._target = agent
+        self._prepare_one = prepare
+        self._send = send
+
+    def _uploadBatch(self, batch: list[Record]) -> None:
+        """Send *batch*; raises PartialFailure where some of it was refused, the rest taken."""
+        items, refused = self.prepare(batch)
+        refused |= self.deliver(items)
+        if refused:
+            place, reason = next(iter(refused.items()))
+            raise PartialFailure(
+                f"{len(refused)} of {len(batch)} records were refused; "
+                f"the first, {batch[place][1]!r}: {reason}",
+                refused,
+            )
+
+    def prepare(self, batch: list[Record]) -> tuple[dict[int, Item], dict[int, str]]:
+        """Return the items of *batch* by their place in it, and why the others have none."""
+        items: dict[int, Item] = {}
+        refused: dict[int, str] = {}
+        for place, record in enumerate(batch):
+            try:
+                items[place] = self._item(record)
+            except (TransientError, StorageError):
+                raise  # the fault of the database, not of the record
+            except Exception as error:  # noqa: BLE001 (whatever it is, the others go on)
+                refused[place] = f"{type(error).__name__}: {error}"
+        return items, refused
+
+    def deliver(self, items: dict[int, Item]) -> dict[int, str]:
+        """Send *items*; return why the target refused some of them, by place. For any thread."""
+        refused: dict[int, str] = {}
+        for places in self._parts(items):
+            try:
+                self._send([items[place] for place in places])
+            except PartialFailure as failure:
+                for number, reason in failure.refused.items():
+                    refused[places[number]] = reason
+        return refused
+
+    def _item(self, record: Record) -> Item:
+        obj, obj_id, status = record
+        if isinstance(obj, Broken):
+            raise TypeError(f"the class of the object is missing: {type(obj).__qualname__}")
+        name = str(obj_id)
+        if name != well_formed(name) or "\0" in name:
+            raise ValueError(f"the id {name!r} is no text that a target could take")
+        content = self._prepare_one(record)
+        if len(content) > self._target.LARGEST_RECORD:
+            raise ValueError(
+                f"the record has {len(content):,} bytes, more than this agent sends: "
+                f"{self._target.LARGEST_RECORD:,}"
+            )
+        position = getattr(record, "position", None)
+        key = key_of(record, self._target.getLastTS() if position is None else position)
+        return Item(key, name, bool(status & STATUS_DELETED), position, content)
+
+    def _parts(self, items: dict[int, Item]) -> Iterator[list[int]]:
+        """Yield the places of items that go together, in order."""
+        part: list[int] = []
+        size = 0
+        for place, item in items.items():
+            if part and size + len(item.content) > self._target.LARGEST_UPLOAD:
+                yield part
+                part, size = [], 0
+            part.append(place)
+            size += len(item.content)
+        if part:
+            yield part

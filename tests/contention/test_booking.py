@@ -12,9 +12,9 @@ from contextlib import contextmanager
 import httpx
 import pgserver
 import pytest
-import waitress.server
-from waitress import wasyncore
 
+from daemon.config import Web
+from daemon.web import WebServer
 from export.app import make_app
 from scheduler.store import open_database, transact
 from tests.export.planting_rooms import key_of, plant_rooms
@@ -56,17 +56,10 @@ def database(request, tmp_path):
 @pytest.fixture
 def server(database):
     """The address of a server with a thread for each client."""
-    sockets = {}
     app = make_app(database)
-    serving = waitress.server.create_server(
-        app, map=sockets, host="127.0.0.1", port=0, threads=CLIENTS
-    )
-    thread = threading.Thread(target=serving.run)
-    thread.start()
-    yield f"http://127.0.0.1:{serving.effective_port}"
-    wasyncore.close_all(sockets, ignore_all=True)
-    thread.join()
-    serving.task_dispatcher.shutdown()
+    serving = WebServer(app, Web(port=0, threads=CLIENTS))
+    yield serving.url
+    serving.close()
     app.close()
 
 

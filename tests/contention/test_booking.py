@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -40,9 +41,11 @@ def zeo(folder):
 
 @contextmanager
 def postgres(folder):
-    server = pgserver.get_server(folder / "postgres")
-    yield server.get_uri()
-    server.cleanup()
+    # Not in a folder of pytest, which keeps other users out, and the server is run by one.
+    with tempfile.TemporaryDirectory() as place:
+        server = pgserver.get_server(place)
+        yield server.get_uri()
+        server.cleanup()
 
 
 @pytest.fixture(params=[embedded, zeo, postgres], ids=lambda storage: storage.__name__)

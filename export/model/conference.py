@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,6 +17,7 @@ from export.model.person import Person
 from export.model.registration import RegistrationForm
 from export.model.schedule import Break
 from export.model.session import Session
+from export.model.video import SERVICES, CSBooking, without
 
 EVERYWHERE = 999
 
@@ -49,6 +51,8 @@ class Conference(Placed):
     label: Any = None
     note: Any = None
     breaks: tuple[Break, ...] = ()
+    video_bookings: tuple[CSBooking, ...] = ()
+    _videos_booked = 0
     registration: RegistrationForm | None = None
     """The form to register with; None where nobody can register."""
 
@@ -120,9 +124,10 @@ class Conference(Placed):
         contribution.announce_arrival()
 
     def removeContribution(self, contribution: Contribution) -> None:
-        """Take *contribution* out of this event and its slots."""
+        """Take *contribution* out of this event, its slots and video bookings."""
         contribution.announce_removal()
         del self.contributions[contribution.getId()]
+        self.video_bookings = without(self.video_bookings, contribution)
         for slot in self.getSessionSlotList():
             if contribution in slot.contributions:
                 slot.contributions = tuple(
@@ -171,6 +176,30 @@ class Conference(Placed):
         """Take *pause* out of the timetable."""
         self.update(breaks=tuple(other for other in self.breaks if other is not pause))
         pause.setOwner(None)
+
+    def book_video(self, type: str, **more: Any) -> CSBooking:
+        """Book a service for this event; *more* is what a CSBooking has beside.
+
+        Raises CatalogueException for a service that there is not, and for talks of other events.
+        """
+        if type not in SERVICES.values():
+            known = ", ".join(SERVICES.values())
+            raise CatalogueException(f"there is no video service {type!r}; there are {known}")
+        if any(talk.getConference() is not self for talk in more.get("talks", ())):
+            raise CatalogueException(f"the event {self._id} has no such talk")
+        self._videos_booked += 1
+        booking = CSBooking(self, str(self._videos_booked), type, **more)
+        self.update(video_bookings=(*self.video_bookings, booking))
+        return booking
+
+    def replace_video(self, booking: CSBooking, **changes: Any) -> None:
+        """Change *booking*, as when it is accepted or rejected."""
+        self.update(
+            video_bookings=tuple(
+                replace(one, **changes) if one.id == booking.id else one
+                for one in self.video_bookings
+            )
+        )
 
     def can_register_others(self, user: str | None) -> bool:
         """Return whether *user* may see and change who registered."""

@@ -21,6 +21,7 @@ from export.resources import (
     timetable,
     user,
     userevents,
+    video,
 )
 from export.route import Route, modern_refusal
 
@@ -28,7 +29,7 @@ _newer = partial(Route, door=auth.modern, refusal=modern_refusal)
 
 RESOURCES = (
     *(timetable, search, event, categ, session, contribution, files, registrants),
-    *(user, userevents, room, roomname, reservation),
+    *(user, userevents, room, roomname, reservation, video),
 )
 """Those of the classic API that only read."""
 

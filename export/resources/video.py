@@ -1,0 +1,99 @@
+"""Video bookings: `/export/video/SERVICE[-SERVICE...]` (reference 5.3.9)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import chain
+from typing import Any, TypeAlias
+
+from export.errors import MalformedRequest, RefusedRequest
+from export.fossils.video import ICollaborationFossil
+from export.model.catalogue import ROOT, catalogue
+from export.model.video import REJECTED, REQUESTS, SERVICES, CSBooking, CSBookingInstanceWrapper
+from export.page import cut
+from export.request import ExportRequest, Selection, select
+from export.result import Results
+from export.settings import Settings
+from export.view import View
+
+PATTERN = re.compile(r"/export/video/(?P<idlist>\w+(?:[-,]\w+)*)\.(?P<format>\w+)", re.ASCII)
+FORMATS = ("ics", "json", "jsonp", "xml")
+MAXIMA = {"all": 100000, "vidyo": 50000, "webcast": 50000, "mcu": 50000, "evo": 50000}
+ALL = "all"
+LONGEST_ALARM = 366 * 24 * 60
+
+Shown: TypeAlias = CSBooking | CSBookingInstanceWrapper
+
+
+def answer(
+    request: ExportRequest, match: re.Match[str], user: str | None, settings: Settings
+) -> Results:
+    """Return the bookings of the services that *match* names, for events that *user* may see.
+
+    Rejected ones are left out. Raises RequestException.
+    """
+    if user is None:
+        raise RefusedRequest("Guest access to this resource is forbidden.")
+    view = View(user, select(request, MAXIMA, "all", settings.zone), settings)
+    alarm, category = _alarm(request), request.take("categ")
+    services = dict.fromkeys(re.split("[-,]", match["idlist"]))
+    found = chain.from_iterable(_of_service(name, category, view) for name in services)
+    page = cut({one.getId(): one for one in found}.values(), view.selection)
+    return Results([{**_show(one, view), **alarm} for one in page.members], page.complete)
+
+
+def _alarm(request: ExportRequest) -> dict[str, int]:
+    if not request.take("alarms"):
+        return {}
+    minutes = request.take_integer("alarms")
+    if not 0 <= minutes <= LONGEST_ALARM:
+        raise MalformedRequest(f"alarms must be from 0 to {LONGEST_ALARM} minutes")
+    return {"alarm": minutes}
+
+
+def _of_service(name: str, category: str | None, view: View) -> Iterator[Shown]:
+    if name == ALL:
+        yield from _plain(_bookings(category or ROOT, view), view)
+    if name not in SERVICES:
+        return
+    kind = SERVICES[name]
+    if kind in REQUESTS:
+        wanted = (one for one in _bookings(ROOT, view) if one.type == kind)
+        yield from (
+            talk
+            for request in wanted
+            for talk in request.instances()
+            if view.shows(talk.place) and _is_within(talk.getStartDate(), view.selection)
+        )
+    else:
+        wanted = (one for one in _bookings(category or ROOT, view) if one.type == kind)
+        yield from _plain(wanted, view)
+
+
+def _plain(bookings: Iterator[CSBooking], view: View) -> Iterator[CSBooking]:
+    return (
+        one
+        for one in bookings
+        if view.shows(one.place) and _is_within(one.event.getStartDate(), view.selection)
+    )
+
+
+def _bookings(category: str, view: View) -> Iterator[CSBooking]:
+    found = catalogue()
+    for event_id in found.index.between(category, view.selection.start, view.selection.end):
+        event = found.event(event_id)
+        if event is not None and event.video_bookings and view.shows(event):
+            yield from (one for one in event.video_bookings if one.status != REJECTED)
+
+
+def _is_within(moment: datetime | None, selection: Selection) -> bool:
+    if moment is None:
+        return False
+    is_early = selection.start is not None and moment < selection.start
+    return not is_early and not (selection.end is not None and moment > selection.end)
+
+
+def _show(one: Shown, view: View) -> Any:
+    return view.show(one, ICollaborationFossil, False)

@@ -23,7 +23,7 @@ INFO_KEY = "tasks"
 OBJECTS_NAMED = 4000
 # The classes of what is written beside a task's own doing, by module.
 BOOKKEEPING = {
-    "scheduler.lanes": ("Lane", "LaneLeaf", "LaneTree"),
+    "scheduler.lanes": ("Lane", "LaneLeaf", "LanePage", "LanePages"),
     "scheduler.tasks.occurrence": ("TaskOccurrence",),
     "scheduler.tasks.recurring": ("OccurrenceLeaf", "Occurrences"),
 }

@@ -26,7 +26,7 @@ from scheduler.owner import Owner
 
 Entry: TypeAlias = tuple[Any, ...]
 
-TRIM_EVERY = 64
+PAGE = 12
 # The smallest key of the register: never removed, so that inserting and removing others merge.
 FRONT = ""
 # The last entry of a lane that was taken out of the register.
@@ -123,48 +123,63 @@ class Lanes(Persistent):
 
 
 class LaneLeaf(LOBucket):
-    """A leaf of a lane's tree: by its class it is told from the application's own data."""
+    """A leaf of the tree of pages."""
 
 
-class LaneTree(LOBTree):
-    """A tree of small leaves: each append writes its leaf anew, whole."""
+class LanePages(LOBTree):
+    """The pages of a lane; by its class it is told from the application's own data."""
 
     _bucket_type = LaneLeaf
-    max_leaf_size = 12
-    max_internal_size = 64
+
+
+class LanePage(Persistent):
+    """A few entries of a lane, one after the other, each (time in nanoseconds, *entry)."""
+
+    entries: tuple[Entry, ...] = ()
 
 
 class Lane(Persistent):
-    """What one connection recorded: number -> (time in nanoseconds, *entry).
+    """What one connection recorded, in numbered entries on pages.
 
-    Written by its owner alone. The last entry always stays, so that numbers go on from it.
+    Written by its owner alone. Each append writes one page anew, which is small, and hardly
+    ever the tree of pages. The newest page always stays, so that numbers go on from it.
     """
 
     def __init__(self, owner: Owner) -> None:
         self.owner = owner
-        self._entries = LaneTree()
+        self._pages = LanePages()  # number of its first entry -> page
 
     @property
     def last(self) -> int:
         """The number of the newest entry; 0 where there is none."""
-        return self._entries.maxKey() if self._entries else 0
+        return self._end() - 1
 
     def append(self, entry: Entry, read: int) -> None:
-        """Add *entry*; drop the entries that were drained, up to number *read*, now and then."""
-        last = self.last
+        """Add *entry*; where that needs a new page, drop those that were read up to *read*."""
         recorded = time.time_ns()
-        if last:
+        newest = self._pages[self._pages.maxKey()] if self._pages else None
+        if newest is not None:
             # Clocks step back; the order of a lane does not.
-            recorded = max(recorded, self._entries[last][0] + 1)
-            self._trim(min(read, last - 1))
-        self._entries[last + 1] = (recorded, *entry)
+            recorded = max(recorded, newest.entries[-1][0] + 1)
+        if newest is None or len(newest.entries) == PAGE:
+            end = self._end()
+            self._drop(read)
+            newest = self._pages[end] = LanePage()
+        newest.entries = (*newest.entries, (recorded, *entry))
 
     def after(self, name: str, number: int) -> Iterator[tuple[int, str, int, Entry]]:
         """Yield (time, *name*, number, entry) for the entries behind *number*."""
-        for key, (recorded, *entry) in self._entries.items(number, excludemin=True):
-            yield recorded, name, key, tuple(entry)
+        for first, page in self._pages.items(number - PAGE + 2):
+            for key, (recorded, *entry) in enumerate(page.entries, first):
+                if key > number:
+                    yield recorded, name, key, tuple(entry)
 
-    def _trim(self, read: int) -> None:
-        if read - self._entries.minKey() + 1 >= TRIM_EVERY:
-            for key in list(self._entries.keys(max=read)):
-                del self._entries[key]
+    def _end(self) -> int:
+        if not self._pages:
+            return 1
+        first: int = self._pages.maxKey()
+        return first + len(self._pages[first].entries)
+
+    def _drop(self, read: int) -> None:
+        for first in list(self._pages.keys(max=read - PAGE + 1)):
+            del self._pages[first]

@@ -11,9 +11,8 @@ from ZODB.utils import p64, u64
 from scheduler.blame import Commit, class_of, commits_of, deeds_of
 from scheduler.client import Client
 from scheduler.clock import nowutc
-from scheduler.differences import entries
 from scheduler.errors import InTheWay, NoHistory, TaskInconsistentStatusException
-from scheduler.lanes import Entry, LaneLeaf, LaneTree
+from scheduler.lanes import Entry, LanePage
 from scheduler.states import BEFORE_RUN
 from scheduler.tasks.base import BaseTask
 
@@ -114,21 +113,16 @@ def _restore(connection: Connection, commit: Commit, obj: Any) -> None:
 
 
 def _entries(connection: Connection, commit: Commit) -> list[Entry]:
-    leaves = [number for number, state in commit.states.items() if _is_leaf(state)]
-    before = [commit.before(number) or (b"",) for number in leaves]
-    known = {entry[:2] for state, *_ in before for entry in _numbered(connection, state)}
-    now = [each for number in leaves for each in _numbered(connection, commit.states[number])]
-    return [tuple(entry) for number, recorded, *entry in now if (number, recorded) not in known]
+    page = (LanePage.__module__, LanePage.__name__)
+    pages = [number for number, state in commit.states.items() if class_of(state) == page]
+    return [tuple(entry) for number in pages for _, *entry in _added(connection, commit, number)]
 
 
-def _is_leaf(state: bytes) -> bool:
-    leaves = {(each.__module__, each.__name__) for each in (LaneTree, LaneLeaf)}
-    return class_of(state) in leaves
+def _added(connection: Connection, commit: Commit, page: int) -> tuple[Entry, ...]:
+    before, *_ = commit.before(page) or (b"",)
+    return _held(connection, commit.states[page])[len(_held(connection, before)) :]
 
 
-def _numbered(connection: Connection, state: bytes) -> list[tuple[Any, ...]]:
-    if not state:
-        return []
-    kind = connection._reader.getGhost(state).__class__
-    held = entries(kind, connection._reader.getState(state))
-    return [(number, *entry) for number, entry in held]
+def _held(connection: Connection, state: bytes) -> tuple[Entry, ...]:
+    held: tuple[Entry, ...] = connection._reader.getState(state)["entries"] if state else ()
+    return held

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from persistent import Persistent
 from persistent.mapping import PersistentMapping
 from ZODB.Connection import Connection
+from ZODB.utils import z64
 
 from scheduler.errors import SchemaTooNew
 from scheduler.store.unit import transact
@@ -53,7 +54,8 @@ class Branch(Generic[Trunk]):
         connection.root()[ROOT_KEY][self.name] = (self.version, trunk)
 
     def _stored(self, connection: Connection) -> tuple[int | None, Trunk]:
-        branches = connection.root().get(ROOT_KEY)
+        # The root by its id: `connection.root()` makes an object for each of these many calls.
+        branches = connection.get(z64).get(ROOT_KEY)
         entry = branches and branches.get(self.name)
         return entry or _NOTHING
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
 from export.model.entry import natural
 from export.request import Selection
 
-NEVER = datetime.max.replace(tzinfo=UTC)
 ORDERS: dict[str, Callable[[Any], Any]] = {
     "id": lambda obj: natural(str(obj.getId())),
     "start": lambda obj: _date(obj, "getStartDate"),
     "end": lambda obj: _date(obj, "getEndDate"),
     "title": lambda obj: obj.getTitle(),
 }
+"""What objects are sorted by; None for those that come last, whichever way."""
 
 
 @dataclass(frozen=True)
@@ -31,17 +31,24 @@ class Page:
 def cut(objects: Iterable[Any], selection: Selection) -> Page:
     """Return the page of *objects*: sorted if that is asked for, from the offset to the limit."""
     last = selection.offset + selection.limit
-    if selection.order is not None or selection.descending:
-        key = ORDERS.get(selection.order or "id", ORDERS["id"])
-        objects = sorted(objects, key=key, reverse=selection.descending)
-    found = list(islice(objects, selection.offset, last + 1))
+    found = list(islice(in_order(objects, selection), selection.offset, last + 1))
     return Page(
         found[: selection.limit],
         complete=selection.limit_is_given or len(found) <= selection.limit,
     )
 
 
-def _date(obj: Any, getter: str) -> datetime:
-    """Return a date of *obj*; what has none, or none of its kind, is last."""
-    date: datetime | None = getattr(obj, getter)() if hasattr(obj, getter) else None
-    return date or NEVER
+def in_order(objects: Iterable[Any], selection: Selection) -> Iterable[Any]:
+    """Return *objects* in the order that is asked for; by id for an order that is not known."""
+    if selection.order is None and not selection.descending:
+        return objects
+    key = ORDERS.get(selection.order or "id", ORDERS["id"])
+    keyed = [(key(obj), obj) for obj in objects]
+    known = [pair for pair in keyed if pair[0] is not None]
+    known.sort(key=lambda pair: pair[0], reverse=selection.descending)
+    return [obj for _, obj in known] + [obj for order, obj in keyed if order is None]
+
+
+def _date(obj: Any, getter: str) -> datetime | None:
+    """Return a date of *obj*; None for what has none, or none of its kind."""
+    return getattr(obj, getter)() if hasattr(obj, getter) else None

@@ -51,9 +51,11 @@ class Reply:
         """Return what tells *error*."""
         refusal = self._route.refusal if self._route is not None else classic_refusal
         status, body = refusal(error)
-        writer: Any = FORMATS[self._kind] if self._kind in PLAIN else json
+        is_plain = self._kind in PLAIN
+        writer: Any = FORMATS[self._kind] if is_plain else json
         try:
-            content = writer.write(body, self._request, pretty=False)
+            pretty = is_plain and self._request.take_flag("p", "pretty")
+            content = writer.write(body, self._request, pretty=pretty)
         except RequestException:  # the callback's name, or the body, is what is wrong
             writer = json
             content = json.write(body, self._request, pretty=False)

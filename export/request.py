@@ -199,15 +199,14 @@ def select(
 ) -> Selection:
     """Return the common parameters, for details with these *maxima*.
 
-    Without any, the resource has no details, and takes any word for one. Raises MalformedRequest.
+    Without any, the resource has no details, and takes any word for one. Raises MalformedRequest
+    for the first thing that is wrong, in a fixed order.
     """
     offset = request.take_integer("O", "offset")
     if offset < 0:
         raise MalformedRequest("Offset must be a positive number")
     detail = request.take("d", "detail") or str(default)
     tz = _zone(request.take("tz"), zone)
-    if maxima and detail not in maxima:
-        raise MalformedRequest(f"Invalid detail level: {detail}")
     limit = request.take_integer("n", "limit")
     maximum = maxima.get(detail, MAXIMUM)
     if limit > maximum:
@@ -220,6 +219,9 @@ def select(
     if day and (start or end):
         raise MalformedRequest("'day' can only be used without 'from' and 'to'")
     now = nowutc()
+    first, last = parse_from(day or start or "", tz, now), parse_to(day or end or "", tz, now)
+    if maxima and detail not in maxima:
+        raise MalformedRequest(f"Invalid detail level: {detail}")
     return Selection(
         detail=detail,
         tz=tz,
@@ -228,8 +230,8 @@ def select(
         limit_is_given=limit > 0,
         order=request.take("o", "order"),
         descending=request.take_flag("c", "descending"),
-        start=parse_from(day or start or "", tz, now),
-        end=parse_to(day or end or "", tz, now),
+        start=first,
+        end=last,
     )
 
 

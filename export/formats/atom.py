@@ -9,6 +9,7 @@ from typing import Any
 from lxml.builder import ElementMaker
 from lxml.etree import tostring
 
+from export.formats.printable import printable
 from export.request import ExportRequest
 from scheduler.clock import nowutc
 
@@ -22,8 +23,8 @@ def write(body: Mapping[str, Any], request: ExportRequest, *, pretty: bool) -> b
     starts = [item["startDate"] for item in body["results"] if item["startDate"] is not None]
     feed = E.feed(
         E.title("Indico Feed"),
-        E.id(body["url"]),
-        E.link(href=body["url"], rel="self"),
+        E.id(printable(body["url"])),
+        E.link(href=printable(body["url"]), rel="self"),
         E.updated(_utc(max(starts, default=nowutc()))),
         E.author(E.name("Unknown author")),
         *(_entry(item) for item in body["results"]),
@@ -34,11 +35,11 @@ def write(body: Mapping[str, Any], request: ExportRequest, *, pretty: bool) -> b
 
 def _entry(item: Mapping[str, Any]) -> Any:
     return E.entry(
-        E.title(item["title"]),
-        E.id(item["url"]),
-        E.link(href=item["url"]),
+        E.title(printable(item["title"])),
+        E.id(printable(item["url"])),
+        E.link(href=printable(item["url"])),
         E.updated(_utc(item["startDate"] or nowutc())),
-        E.summary(item["description"], type="html"),
+        E.summary(printable(item["description"]), type="html"),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from lxml.builder import E
 from lxml.html import tostring
 
+from export.formats.printable import printable
 from export.request import ExportRequest
 
 CONTENT_TYPE = "text/html; charset=utf-8"
@@ -52,13 +53,14 @@ def _day(title: str, events: list[Mapping[str, Any]]) -> Any:
 
 def _entry(event: Mapping[str, Any]) -> Any:
     time = f"{event['startDate']:%H:%M}" if event["startDate"] is not None else ""
-    title = E.span(event["title"], {"class": "indico_event_tile indico_event_title"})
+    name = printable(event["title"])
+    title = E.span(name, {"class": "indico_event_tile indico_event_title"})
     return E.li(
         {"class": "indico_event_entry", "data-id": event["id"]},
         E.span(time, {"class": "indico_event_time"}),
-        E.span(event["category"] or "", {"class": "indico_event_category"}),
-        E.a(title, href=event["url"], title=event["title"]),
-        E.span(event["room"] or "", {"class": "indico_event_room"}),
+        E.span(printable(event["category"]), {"class": "indico_event_category"}),
+        E.a(title, href=printable(event["url"]), title=name),
+        E.span(printable(event["room"]), {"class": "indico_event_room"}),
     )
 
 

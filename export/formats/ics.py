@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from icalendar import Alarm, Calendar, Event
 from icalendar.prop import vRecur
 
+from export.formats.printable import printable
 from export.request import ExportRequest
 from scheduler.clock import nowutc
 
@@ -22,7 +23,6 @@ DOMAIN = "cern.ch"
 """What ids end with where the installation has no address."""
 
 TAG = re.compile(r"<[^>]*>")
-UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 WEEKS = {"weekly": 1, "everyTwoWeeks": 2, "everyThreeWeeks": 3}
 PREFIXES = {"CERNMCU": "MCU", "WebcastRequest": "W", "RecordingRequest": "R"}
@@ -36,7 +36,7 @@ def write(body: Shown, request: ExportRequest, *, pretty: bool) -> bytes:
     calendar.add("version", "2.0")
     now = nowutc()
     for result in body["results"]:
-        for uid, event in EVENTS[result["_fossil"]](result):
+        for uid, event in EVENTS.get(result.get("_fossil"), _nothing)(result):
             event.add("uid", f"{uid}@{domain}")
             event.add("dtstamp", now)
             calendar.add_component(event)
@@ -46,6 +46,10 @@ def write(body: Shown, request: ExportRequest, *, pretty: bool) -> bytes:
 
 
 Entries = Iterator[tuple[str, Event]]
+
+
+def _nothing(shown: Shown) -> Entries:
+    yield from ()
 
 
 def _event(shown: Shown) -> Entries:
@@ -181,7 +185,7 @@ def _made(start: datetime, end: datetime | None, **texts: str) -> Event:
     if end is not None:
         event.add("dtend", end.astimezone(UTC))
     for name, text in texts.items():
-        event.add(name, UNPRINTABLE.sub("", text))
+        event.add(name, printable(text).replace("\r\n", "\n").replace("\r", "\n"))
     return event
 
 

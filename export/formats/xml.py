@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from lxml import etree
 
+from export.formats.printable import printable
 from export.request import ExportRequest
 
 CONTENT_TYPE = "text/xml; charset=utf-8"
@@ -19,7 +20,6 @@ OUTSIDE = ("_type", "_fossil", "id")
 
 DATE_KEYS = {"date", "time", "tz"}
 NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
-FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def write(body: Mapping[str, Any], request: ExportRequest, *, pretty: bool) -> bytes:
@@ -79,4 +79,4 @@ def _text(value: Any) -> str:
         )
     if isinstance(value, datetime):
         return value.isoformat()
-    return FORBIDDEN.sub("", str(value))
+    return printable(str(value))

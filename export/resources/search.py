@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from export.fossils.placed import in_zone
 from export.model.catalogue import catalogue
-from export.page import cut
+from export.page import in_order
 from export.request import ExportRequest, select
 from export.result import Results
 from export.settings import Settings
@@ -24,13 +25,16 @@ def answer(
 ) -> Results:
     """Return the events that *user* may see whose title has every word of the term.
 
-    The best match comes first. Raises RequestException.
+    The best match comes first; an order that is asked for is that of the matches which the
+    limit leaves. Raises RequestException.
     """
-    view = View(user, select(request, {}, None, settings.zone), settings)
+    selection = select(request, {}, "events", settings.zone)
+    view = View(user, selection, settings)
     found = catalogue()
     hits = (found.event(event_id) for event_id in found.index.search(match["term"]))
-    page = cut((event for event in hits if event is not None and view.shows(event)), view.selection)
-    return Results([_show(event) for event in page.members], page.complete)
+    seen = (event for event in hits if event is not None and view.shows(event))
+    best = islice(seen, selection.offset, selection.offset + selection.limit)
+    return Results([_show(event) for event in in_order(best, selection)])
 
 
 def _show(event: Any) -> dict[str, Any]:

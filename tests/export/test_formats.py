@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import icalendar
 import pytest
@@ -11,7 +13,8 @@ from hypothesis import strategies as st
 from lxml import etree
 from lxml.html import fragment_fromstring
 
-from export.formats import ics, xml
+from export.formats import atom, html, ics, json, xml
+from export.formats.printable import printable
 from export.model.person import ConferenceChair, ContributionParticipation
 from tests.export.planting import change
 
@@ -175,3 +178,180 @@ def test_any_text_makes_a_calendar_that_can_be_read(title, description):
     (event,) = icalendar.Calendar.from_ical(written).walk("VEVENT")
     assert all(len(line) <= 75 for line in written.split(b"\r\n"))
     assert str(event["UID"]) == "indico-event-1@cern.ch"
+
+
+def any_event(title, description="", **more):
+    start = datetime(2011, 6, 23, 6, tzinfo=UTC)
+    return {
+        "_fossil": "conferenceMetadata",
+        "id": "1",
+        "title": title,
+        "description": description,
+        "startDate": start,
+        "endDate": start,
+        "url": "https://indico.server/event/1/",
+        "location": title,
+        "room": title,
+        "category": title,
+        **more,
+    }
+
+
+def envelope_of(*results):
+    return {"results": list(results), "url": "https://indico.server/x", "ts": 1}
+
+
+def as_read(text):
+    """What XML has no way to say is left out; line ends are what XML makes of them."""
+    return printable(text).replace("\r\n", "\n").replace("\r", "\n")
+
+
+@given(st.text(), st.text())
+def test_any_text_makes_a_feed_that_says_it(title, description):
+    feed = etree.fromstring(
+        atom.write(envelope_of(any_event(title, description)), None, pretty=False)
+    )
+    assert (feed.findtext("a:entry/a:title", "", ATOM) or "") == printable(title)
+    assert (feed.findtext("a:entry/a:summary", "", ATOM) or "") == printable(description)
+
+
+@given(st.text())
+def test_any_text_makes_a_list_in_html(title):
+    written = html.write(envelope_of(any_event(title)), None, pretty=False).decode()
+    (shown,) = [fragment_fromstring(written)]
+    (name,) = shown.xpath('.//span[contains(@class, "indico_event_tile")]')
+    assert as_read(name.text or "") == as_read(title)
+
+
+@given(st.text(), st.text())
+def test_a_calendar_says_any_text(title, description):
+    content = ics.write(envelope_of(any_event(title, description)), None, pretty=False)
+    (event,) = icalendar.Calendar.from_ical(content).walk("VEVENT")
+    assert str(event["SUMMARY"]) == as_read(title)
+    assert content.endswith(b"END:VCALENDAR\r\n")
+    assert all(len(line) <= 75 for line in content.split(b"\r\n"))
+    assert b"\n" not in content.replace(b"\r\n", b"")
+
+
+def test_a_calendar_is_what_rfc_5545_asks_for(planted):
+    text = planted.get(f"{PATH}.ics").text
+    lines = text.split("\r\n")
+    assert lines[0] == "BEGIN:VCALENDAR"
+    assert {"VERSION:2.0", "PRODID:-//CERN//INDICO//EN"} <= set(lines)
+    assert "DTSTART:20110623T060000Z" in lines
+    (stamp,) = [line for line in lines if line.startswith("DTSTAMP")]
+    assert re.fullmatch(r"DTSTAMP:\d{8}T\d{6}Z", stamp)
+    for name in ("STATUS", "SEQUENCE", "ORGANIZER", "ATTENDEE", "METHOD"):
+        assert not any(line.startswith(name) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "trigger"), [(0, "P0D"), (20, "-PT20M"), (60, "-PT1H"), (90, "-PT1H30M")]
+)
+def test_a_video_booking_rings_as_long_before_as_asked(minutes, trigger):
+    start = datetime(2011, 6, 23, 6, tzinfo=UTC)
+    shown = {
+        "_fossil": "collaborationMetadata",
+        "uniqueId": "a5csbook1",
+        "type": "CERNMCU",
+        "status": "A",
+        "title": "Weekly",
+        "startDate": start,
+        "endDate": start,
+        "location": "CERN",
+        "room": "1-1-025",
+        "url": "https://indico.server/event/5/",
+        "audience": None,
+        "alarm": minutes,
+    }
+    lines = ics.write(envelope_of(shown), None, pretty=False).decode().split("\r\n")
+    assert f"TRIGGER:{trigger}" in lines
+    assert "SUMMARY:MCU-A: Weekly" in lines
+    assert "CATEGORIES:VideoService - CERNMCU" in lines
+    assert "LOCATION:CERN: 1-1-025" in lines
+    assert "DESCRIPTION:Event URL: https://indico.server/event/5/" in lines
+    assert "UID:indico-collaboration-a5csbook1@indico.server" in lines
+
+
+@pytest.mark.parametrize(
+    ("repeatability", "rule"),
+    [
+        ("daily", "FREQ=DAILY;UNTIL=20110730T090000Z"),
+        ("weekly", "FREQ=WEEKLY;UNTIL=20110730T090000Z;INTERVAL=1"),
+        ("everyTwoWeeks", "FREQ=WEEKLY;UNTIL=20110730T090000Z;INTERVAL=2"),
+        ("everyThreeWeeks", "FREQ=WEEKLY;UNTIL=20110730T090000Z;INTERVAL=3"),
+        ("monthly", "FREQ=MONTHLY;UNTIL=20110730T090000Z;BYDAY=4TH"),
+    ],
+)
+def test_a_reservation_is_its_first_time_with_a_rule(repeatability, rule):
+    shown = {
+        "_fossil": "reservationMetadata",
+        "id": 7,
+        "startDT": datetime(2011, 6, 23, 8, tzinfo=UTC),
+        "endDT": datetime(2011, 7, 30, 9, tzinfo=UTC),
+        "repeatability": repeatability,
+        "excludedDays": [],
+        "location": "CERN",
+        "room": {"fullName": "500-1-201 - Mezzanine"},
+        "reason": "Weekly, of all",
+        "bookingUrl": "https://indico.server/rooms/booking/CERN/7/",
+    }
+    lines = ics.write(envelope_of(shown), None, pretty=False).decode().split("\r\n")
+    assert f"RRULE:{rule}" in lines
+    assert {"DTSTART:20110623T080000Z", "DTEND:20110623T090000Z"} <= set(lines)
+    assert "LOCATION:CERN: 500-1-201 - Mezzanine" in lines
+    assert "SUMMARY:Weekly\\, of all" in lines
+    assert "UID:indico-resv-7@indico.server" in lines
+
+
+def test_what_a_calendar_has_no_way_to_show_is_skipped():
+    content = ics.write(envelope_of({"_fossil": "categoryMetadata"}, {}), None, pretty=False)
+    assert not icalendar.Calendar.from_ical(content).walk("VEVENT")
+
+
+def test_json_is_written_byte_by_byte_as_documented():
+    zurich = datetime(2011, 6, 23, 8, 0, 0, 5, tzinfo=ZoneInfo("Europe/Zurich"))
+    body = {
+        "message": "a/b",
+        "n": None,
+        "yes": True,
+        "ü": [zurich, zurich.replace(tzinfo=None, microsecond=0)],
+    }
+    dates = (
+        r'[{"date": "2011-06-23", "tz": "Europe\/Zurich", "time": "08:00:00.000005"}, '
+        r'{"date": "2011-06-23", "tz": "None", "time": "08:00:00"}]'
+    )
+    expected = rf'{{"message": "a\/b", "n": null, "yes": true, "\u00fc": {dates}}}'
+    assert json.write(body, None, pretty=False).decode() == expected
+    assert json.write({"a": [1, {}]}, None, pretty=True) == (
+        b'{\n    "a": [\n        1,\n        {}\n    ]\n}'
+    )
+
+
+def test_an_error_is_written_byte_by_byte_as_documented(planted):
+    assert planted.get("/export/categ/2.json?n=5000").data == (
+        b'{"message": "You can only request up to 1000 records per request with the detail level '
+        b'\'events\'", "_type": "HTTPAPIError", "_fossil": "hTTPAPIError"}'
+    )
+
+
+def test_errors_are_pretty_where_their_format_was_asked_for(planted):
+    assert planted.get(f"{PATH}.json?detail=x&pretty=yes").text.startswith('{\n    "message"')
+    assert planted.get(f"{PATH}.jsonp?detail=x").text.startswith(
+        '// fetched from Indico\nread({"message"'
+    )
+    assert planted.get(f"{PATH}.ics?detail=x&pretty=yes").text.startswith('{"message"')
+
+
+@pytest.mark.parametrize("name", ["a", "$", "_x1", "jQuery.cb_1", "a.b.c"])
+def test_jsonp_takes_the_name_of_any_function(planted, name):
+    answer = planted.get(f"/export/event/1.jsonp?jsonp={name}")
+    assert answer.content_type == "application/javascript"
+    assert answer.text.startswith(f"// fetched from Indico\n{name}(")
+    assert answer.text.endswith(");")
+
+
+@pytest.mark.parametrize("name", ["1a", "a b", "a.", "a[0]", "alert(1)", "é", "a%0a", "a;b"])
+def test_jsonp_refuses_what_is_no_name(planted, name):
+    answer = planted.get(f"/export/event/1.jsonp?jsonp={name}")
+    assert (answer.status_code, answer.json["message"]) == (400, "jsonp must name a function")

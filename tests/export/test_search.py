@@ -19,7 +19,7 @@ from export.model.conference import Conference
 from export.model.entry import natural
 from export.model.index import UNDATED, words
 from scheduler.store import transact, using
-from tests.export.planting import get
+from tests.export.planting import error, get
 
 TITLES = {
     "101465": ("Rehearsals for ICHEP Friday 16th July Afternoon Session", "2010-07-16T11:00"),
@@ -88,11 +88,18 @@ def test_only_what_the_caller_may_see_is_found(titled, database):
     assert ids(titled, "hepatitis") == []
 
 
-def test_found_events_are_sorted_and_cut_as_asked(titled):
-    assert [
-        event["id"]
-        for event in get(titled, "/export/event/search/ichep.json?order=id&c=yes&n=2&O=1")
-    ] == ["145521", "104128"]
+def test_an_order_is_that_of_the_best_matches_that_the_limit_leaves(titled):
+    answer = titled.get("/export/event/search/ichep.json?order=id&c=yes&n=2&O=1").json
+    assert [event["id"] for event in answer["results"]] == ["104128", "102669"]
+    assert answer["complete"] is True
+
+
+def test_a_detail_is_ignored_and_a_limit_is_not(titled):
+    assert len(get(titled, "/export/event/search/ichep.json?detail=x")) == 5
+    assert error(titled, "/export/event/search/ichep.json?n=1001") == (
+        400,
+        "You can only request up to 1000 records per request with the detail level 'events'",
+    )
 
 
 WORDS = st.lists(st.sampled_from(["ab", "abc", "bca", "ΣΑΣ", "x"]), max_size=3).map(" ".join)

@@ -7,7 +7,7 @@ import pytest
 from export.model.catalogue import catalogue
 from export.model.conference import Conference
 from scheduler.store import transact
-from tests.export.planting import at, get
+from tests.export.planting import at, error, get
 
 
 @pytest.fixture
@@ -43,6 +43,8 @@ SOME = "/export/event/3-11-10-2-101.json"
         ("order=title", ["2", "3", "10", "11", "101"]),
         ("order=start", ["101", "2", "3", "11", "10"]),
         ("order=end", ["101", "2", "3", "11", "10"]),
+        ("order=start&c=yes", ["11", "3", "2", "101", "10"]),
+        ("order=end&descending=yes", ["11", "3", "2", "101", "10"]),
         ("order=nothing", ["2", "3", "10", "11", "101"]),
         ("limit=2", ["3", "11"]),
         ("n=2&O=2", ["10", "2"]),
@@ -91,3 +93,64 @@ def test_complete_is_false_only_when_the_servers_own_limit_cuts_something_off(ma
 def test_occurrences_are_those_inside_the_dates(planted, query, days):
     (event,) = get(planted, f"/export/event/137346.json?occ=yes&tz=Europe/Zurich{query}")
     assert len(event["occurrences"]) == days
+
+
+WRONG = {
+    "O": ("-1", "Offset must be a positive number"),
+    "tz": ("Mars", "Bad timezone: 'Mars'"),
+    "n": (
+        "1001",
+        "You can only request up to 1000 records per request with the detail level 'x'",
+    ),
+    "day": ("x", "'day' can only be used without 'from' and 'to'"),
+    "f": ("y", "Impossible to parse 'y'"),
+    "t": ("-1d", "End date cannot be a negative offset"),
+    "d": ("x", "Invalid detail level: x"),
+}
+
+
+@pytest.mark.parametrize("first", range(len(WRONG)))
+def test_the_first_thing_that_is_wrong_is_told(client, first):
+    wrong = dict(list(WRONG.items())[first:])
+    query = "&".join(f"{name}={value}" for name, (value, _) in {**wrong, "d": WRONG["d"]}.items())
+    assert error(client, f"/export/event/1.json?{query}") == (400, next(iter(wrong.values()))[1])
+
+
+@pytest.mark.parametrize("sign", ["", "%2B", "-"])
+def test_the_range_of_hours_and_minutes_is_checked_forward_only(client, sign):
+    for part in ("24h", "60m", "1d24h"):
+        answer = client.get(f"/export/event/1.json?from={sign}{part}")
+        assert answer.status_code == (200 if sign == "-" else 400)
+        if sign != "-":
+            assert answer.json["message"] == "Invalid time!"
+
+
+@pytest.mark.parametrize(
+    ("short", "long", "value"),
+    [
+        ("O", "offset", "1"),
+        ("n", "limit", "2"),
+        ("o", "order", "title"),
+        ("c", "descending", "yes"),
+        ("d", "detail", "sessions"),
+        ("f", "from", "2011-06-02"),
+        ("t", "to", "2011-06-02"),
+    ],
+)
+def test_short_forms_mean_the_same_and_win(many, short, long, value):
+    address = "/export/categ/0.json?limit=50" if long != "limit" else "/export/categ/0.json?O=0"
+    by_short = get(many, f"{address}&{short}={value}")
+    assert by_short == get(many, f"{address}&{long}={value}")
+    assert by_short == get(many, f"{address}&{long}=1&{short}={value}")
+
+
+def test_parameters_that_nobody_knows_change_nothing(many):
+    plain = get(many, SOME)
+    for query in ("_=123", "nocache=yes", "nc=yes", "foo=bar", "timestamp=1", "LIMIT=1"):
+        assert get(many, f"{SOME}?{query}") == plain
+
+
+def test_flags_are_set_by_yes_alone(many):
+    plain = ids(many, SOME)
+    for value in ("YES", "true", "1", "no", ""):
+        assert ids(many, f"{SOME}?descending={value}") == plain

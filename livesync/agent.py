@@ -78,6 +78,16 @@ class SyncAgent(Fossilizable, Persistent):
         """Return what the agent is for."""
         return self._description
 
+    @property
+    def update_time(self) -> int:
+        """How often it should be run, in minutes, as its makers had it in mind."""
+        return self._update_time
+
+    @property
+    def access(self) -> Any:
+        """With whose eyes it sees."""
+        return self._access
+
     def setManager(self, manager: SyncManager | None) -> None:
         """Attach the agent to *manager*, as its registration does."""
         self._manager = manager
@@ -255,6 +265,17 @@ class PushSyncAgent(SyncAgent):
     def last_failure(self) -> tuple[datetime, str] | None:
         """When and why the agent failed; None once it has succeeded again."""
         return self._ledger.last_failure()
+
+    def rewind(self, position: int | None) -> None:
+        """Move the pointer to *position*, back or forth, None for before the oldest change.
+
+        What lies behind it is delivered, again or anew; a run that is under way ends. Raises
+        EmptyTrackException where there are no positions.
+        """
+        self._attached()._track.movePointer(self._id, position)
+        self._ledger.void()
+        self._ledger.lease = None
+        self._last_try = None
 
     def claim(self, currentTS: int | None) -> int | None:
         """Return up to where a run at *currentTS* goes; nothing is added there any more.

@@ -1,4 +1,7 @@
-"""`indico_livesync`: look at the track and the agents, and run them by hand (reference 4.4)."""
+"""`indico_livesync`: look at the track, the agents and their letters, and direct them.
+
+Reference 4.4, and what those need who look after agents.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +9,35 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable, Sequence
+from typing import NoReturn, TypeAlias
 
-import transaction
-from dateutil.rrule import MINUTELY
+from ZEO.Exceptions import ClientDisconnected
 from ZODB.Connection import Connection
 
-from livesync.agent import PushSyncAgent, SyncManager
-from livesync.errors import AgentExecutionException, LiveSyncException
-from livesync.tasks import LiveSyncUpdateTask
-from scheduler import Client
+from livesync import byhand, orders, show
+from livesync.errors import LiveSyncException
 from scheduler.errors import SchedulerException
 from scheduler.store import connect
 
-QUESTIONS = (
-    "Are you sure you want to empty the MPT? [y/N] ",
-    "Really... is this what you want? [y/N] ",
-)
-EXPORT_QUESTION = (
-    "This will export all the data to the remote service using the agent (takes LONG). "
-    "Are you sure? [y/N] "
-)
+Command = Callable[[Connection, argparse.Namespace], int]
+Subparsers: TypeAlias = "argparse._SubParsersAction[_Parser]"
+
+AGENT_COMMANDS: dict[str, tuple[Command, str]] = {
+    "add_task": (byhand.add_task, "enqueue the task that runs all active agents"),
+    "simulate": (byhand.simulate, "print the records that would be sent"),
+    "export": (byhand.export, "send everything that is new, after asking"),
+    "run": (byhand.run, "send what is new now"),
+    "add": (orders.add, "register a new agent"),
+    "edit": (orders.edit, "change its name or settings"),
+    "activate": (orders.activate, "let the update task run it"),
+    "deactivate": (orders.deactivate, "let the update task pass it over"),
+    "pause": (orders.pause, "let it rest after its present batch"),
+    "resume": (orders.resume, "let it go on where it was paused"),
+    "remove": (orders.remove, "let it go, after asking"),
+    "rewind": (orders.rewind, "move its pointer, to deliver again from there"),
+    "retry": (orders.retry, "do not wait any longer after failures"),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     1 for a refusal or a failure, told on stderr. argparse ends with 2 on wrong usage.
     """
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args(_verb_first(list(given)))
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     try:
         with connect(getattr(options, "database", None)) as connection:
@@ -44,75 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (LiveSyncException, SchedulerException) as error:
         print(f"indico_livesync: {error}", file=sys.stderr)
         return 1
+    except ClientDisconnected:
+        print("indico_livesync: the database went away: try again when it is up", file=sys.stderr)
+        return 1
     except BrokenPipeError:
         # Whoever read this has had enough: what is still buffered goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-
-
-def list_track(connection: Connection, options: argparse.Namespace) -> int:
-    """Print the entries of the track, newest first."""
-    track = SyncManager.getDBInstance(connection).getTrack()
-    behind = None if options.start is None else options.start - 1
-    if options.pointer is not None:
-        behind = track.getPointerTimestamp(options.pointer)
-    items: Iterator[tuple[int, Any]] = track.iterate(behind, options.to)
-    for position, action in items:
-        print(position, action)
-    return 0
-
-
-def destroy(connection: Connection, options: argparse.Namespace) -> int:
-    """Empty the track, and drop the agents, after asking twice."""
-    if not all(_agreed(question) for question in QUESTIONS):
-        return 1
-    SyncManager.getDBInstance(connection).reset(trackOnly=options.track_only)
-    transaction.commit()
-    return 0
-
-
-def add_task(connection: Connection, options: argparse.Namespace) -> int:
-    """Enqueue the task that runs the agents."""
-    _agent(connection, options)
-    Client(connection).enqueue(LiveSyncUpdateTask(MINUTELY, interval=options.interval))
-    transaction.commit()
-    return 0
-
-
-def simulate(connection: Connection, options: argparse.Namespace) -> int:
-    """Print the records that the agent would send, and send nothing."""
-    agent = _agent(connection, options)
-    for record in agent.preview(options.till):
-        print(agent.record_str(record))
-    return 0
-
-
-def export(connection: Connection, options: argparse.Namespace) -> int:
-    """Send everything that the agent has before it, at once, and acknowledge it."""
-    agent = _agent(connection, options)
-    if not _agreed(EXPORT_QUESTION):
-        return 1
-    silent = logging.getLogger(f"{__name__}.silent")
-    silent.disabled = True  # the failure is told below, once
-    if agent.run(None, logger=silent, dbi=connection) is None:
-        _, reason = agent.last_failure or (None, "")
-        transaction.abort()
-        raise AgentExecutionException(f"agent {agent.getId()!r} failed: {reason}")
-    agent.acknowledge()
-    transaction.commit()
-    return 0
-
-
-def _agent(connection: Connection, options: argparse.Namespace) -> PushSyncAgent:
-    agent = SyncManager.getDBInstance(connection).getAgent(options.agent_id)
-    if not isinstance(agent, PushSyncAgent):
-        raise AgentExecutionException(f"agent {options.agent_id!r} does not push records")
-    return agent
-
-
-def _agreed(question: str) -> bool:
-    print(question, end="", flush=True)
-    return sys.stdin.readline().strip() in {"y", "Y"}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -124,6 +73,17 @@ class _Parser(argparse.ArgumentParser):
         super().error(message)
 
 
+def _verb_first(arguments: list[str]) -> list[str]:
+    """Return *arguments* with `agent ID VERB`, as documented, turned into `agent VERB ID`."""
+    if "agent" not in arguments:
+        return arguments
+    place = arguments.index("agent") + 1
+    words = arguments[place : place + 2]
+    if len(words) == 2 and words[1] in AGENT_COMMANDS:
+        arguments[place : place + 2] = reversed(words)
+    return arguments
+
+
 def _parser() -> argparse.ArgumentParser:
     # Where the database is may be said before a command or behind it.
     database = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
@@ -133,45 +93,125 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="indico_livesync",
         usage="%(prog)s [-h] {destroy,list,agent} ...",
-        description="Look at the track and the agents, and run them by hand.",
+        description="Look at the track, the agents and their letters, and direct them.",
         parents=[database],
     )
     commands = parser.add_subparsers(prog="indico_livesync", required=True)
 
-    command = commands.add_parser(
-        "destroy", parents=[database], help="empty the track, and drop the agents"
+    command = _add(
+        commands, database, "destroy", orders.destroy, "empty the track, and drop the agents"
     )
     command.add_argument("--track-only", action="store_true", help="keep the agents")
-    command.set_defaults(command=destroy)
+    _add_yes(command)
 
-    command = commands.add_parser("list", parents=[database], help="print the track, newest first")
+    command = _add(commands, database, "list", show.list_track, "print the track, newest first")
     start = command.add_mutually_exclusive_group()
     start.add_argument("--from", dest="start", type=int, metavar="TS", help="oldest position")
     start.add_argument("--pointer", metavar="ID", help="only what is before this pointer")
     command.add_argument("--to", type=int, metavar="TS", help="newest position, included")
-    command.set_defaults(command=list_track)
+    _add_json(command)
 
-    command = commands.add_parser("agent", help="run an agent by hand")
-    command.add_argument("agent_id", metavar="AGENT_ID")
-    _add_agent_commands(command.add_subparsers(required=True), database)
+    _add_json(_add(commands, database, "agents", show.agents, "print how the agents stand"))
+    command = commands.add_parser(
+        "agent", help="run or change an agent", usage="indico_livesync agent AGENT_ID COMMAND ..."
+    )
+    _add_agent_commands(
+        command.add_subparsers(prog="indico_livesync agent", required=True, metavar="COMMAND"),
+        database,
+    )
+    command = commands.add_parser("dead", help="the records that targets did not take")
+    _add_dead_commands(command.add_subparsers(required=True, metavar="COMMAND"), database)
     return parser
 
 
-def _add_agent_commands(commands: Any, database: _Parser) -> None:
-    command = commands.add_parser(
-        "add_task", parents=[database], help="enqueue the task that runs all active agents"
+def _add_agent_commands(commands: Subparsers, database: _Parser) -> None:
+    subs = {}
+    for name, (command, text) in AGENT_COMMANDS.items():
+        subs[name] = _add(commands, database, name, command, text)
+        subs[name].add_argument("agent_id", metavar="AGENT_ID")
+    subs["add_task"].add_argument(
+        "-i", "--interval", type=_interval, default=15, metavar="MIN", help="minutes"
     )
-    command.add_argument("-i", "--interval", type=int, default=15, metavar="MIN", help="minutes")
-    command.set_defaults(command=add_task)
-    command = commands.add_parser(
-        "simulate", parents=[database], help="print the records that would be sent"
+    for name in ("simulate", "run"):
+        subs[name].add_argument(
+            "-t", "--till", type=int, metavar="TS", help="newest position, included"
+        )
+    _add_json(subs["run"])
+    for name in ("export", "remove"):
+        _add_yes(subs[name])
+    subs["add"].add_argument("--type", required=True, help="folder, webhook, ... or module:Class")
+    for name in ("add", "edit"):
+        _add_settings(subs[name])
+    subs["activate"].add_argument(
+        "--skip", action="store_true", help="send only what is recorded from now on"
     )
-    command.add_argument("-t", "--till", type=int, metavar="TS", help="newest position, included")
-    command.set_defaults(command=simulate)
-    command = commands.add_parser(
-        "export", parents=[database], help="send everything that is new to the agent"
+    subs["rewind"].add_argument("position", metavar="POSITION", help="a position, or `start`")
+
+
+def _add_dead_commands(commands: Subparsers, database: _Parser) -> None:
+    sub = _add(commands, database, "list", show.dead_list, "print them")
+    sub.add_argument("agent_id", metavar="AGENT_ID", nargs="?", help="default: of all agents")
+    sub.add_argument("--waiting", action="store_true", help="also what is still tried")
+    _add_json(sub)
+    sub = _add(commands, database, "show", show.dead_show, "print all that is known of one")
+    sub.add_argument("agent_id", metavar="AGENT_ID")
+    sub.add_argument("name", metavar="NAME")
+    _add_json(sub)
+    texts: dict[str, tuple[Command, str]] = {
+        "retry": (orders.dead_retry, "send them again with the next run"),
+        "drop": (orders.dead_drop, "forget them"),
+    }
+    for name, (command, text) in texts.items():
+        sub = _add(commands, database, name, command, text)
+        sub.add_argument("agent_id", metavar="AGENT_ID")
+        which = sub.add_mutually_exclusive_group(required=True)
+        which.add_argument("names", nargs="*", default=[], metavar="NAME")
+        which.add_argument("--all", action="store_true", help="all that are dead")
+
+
+def _add_settings(sub: _Parser) -> None:
+    sub.add_argument("--name", help="its name for people")
+    sub.add_argument("--description", help="what it is for")
+    sub.add_argument("--every", dest="update_time", type=_interval, metavar="MIN", help="minutes")
+    sub.add_argument("--access", metavar="USER", help="with whose eyes it sees")
+    sub.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        type=_setting,
+        metavar="NAME=VALUE",
+        help="a setting of its type, such as url=..., or of delivery, such as parallel=4",
     )
-    command.set_defaults(command=export)
+
+
+def _add(
+    commands: Subparsers, database: _Parser, name: str, command: Command, text: str
+) -> _Parser:
+    sub = commands.add_parser(name, parents=[database], help=text)
+    sub.set_defaults(command=command)
+    return sub
+
+
+def _add_json(sub: _Parser) -> None:
+    sub.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def _add_yes(sub: _Parser) -> None:
+    sub.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign or not name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
+    return name, value
+
+
+def _interval(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of minutes from 1")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -42,6 +42,10 @@ class AgentBusyException(AgentExecutionException):
     """Somebody else is delivering to this agent."""
 
 
+class AgentSettingException(LiveSyncException):
+    """An agent cannot be made or changed like this."""
+
+
 class DuplicateAgentException(LiveSyncException):
     """An agent with this id is registered already."""
 

@@ -1,0 +1,77 @@
+"""`indico_livesync agent ... run|export|simulate|add_task`: agents run by hand (reference 4.4)."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+
+import transaction
+from dateutil.rrule import MINUTELY
+from ZODB.Connection import Connection
+
+from livesync.courier import FAILED, UP_TO_DATE, Courier, Delivered, push_agent
+from livesync.errors import AgentExecutionException
+from livesync.manager import SyncManager
+from livesync.progress import progress
+from livesync.standing import standing
+from livesync.tasks import LiveSyncUpdateTask
+from scheduler import Client
+from scheduler.output import as_json
+
+EXPORT_QUESTION = (
+    "This will export all the data to the remote service using the agent (takes LONG). "
+    "Are you sure? [y/N] "
+)
+
+
+def add_task(connection: Connection, options: argparse.Namespace) -> int:
+    """Enqueue the task that runs the agents."""
+    push_agent(connection, options.agent_id)
+    Client(connection).enqueue(LiveSyncUpdateTask(MINUTELY, interval=options.interval))
+    transaction.commit()
+    return 0
+
+
+def simulate(connection: Connection, options: argparse.Namespace) -> int:
+    """Print the records that the agent would send, and send nothing."""
+    agent = push_agent(connection, options.agent_id)
+    for record in agent.preview(options.till):
+        print(agent.record_str(record))
+    return 0
+
+
+def export(connection: Connection, options: argparse.Namespace) -> int:
+    """Send everything that the agent has before it, at once, and acknowledge it."""
+    push_agent(connection, options.agent_id)
+    if not options.yes and not agreed(EXPORT_QUESTION):
+        return 1
+    _delivered(connection, options.agent_id)
+    return 0
+
+
+def run(connection: Connection, options: argparse.Namespace) -> int:
+    """Deliver what is new now, or up to a position; say how it went."""
+    delivered = _delivered(connection, options.agent_id, options.till)
+    print(as_json(delivered._asdict()) if options.json else delivered)
+    return 0 if delivered.outcome == UP_TO_DATE else 1
+
+
+def agreed(question: str) -> bool:
+    """Ask *question* on the terminal; say whether the answer was y or Y."""
+    print(question, end="", flush=True)
+    return sys.stdin.readline().strip() in {"y", "Y"}
+
+
+def _delivered(connection: Connection, agent_id: str, till: int | None = None) -> Delivered:
+    silent = logging.getLogger(f"{__name__}.silent")
+    silent.disabled = True  # the failure is told below, once
+    agent = push_agent(connection, agent_id)
+    expected = standing(agent, SyncManager.getDBInstance(connection)).lag_records
+    with progress(f"to {agent_id}", expected) as show:
+        courier = Courier(connection.db(), agent_id, logger=silent, progress=show)
+        delivered = courier.deliver(None, till)
+    connection.sync()
+    if delivered.outcome == FAILED:
+        raise AgentExecutionException(f"agent {agent_id!r} failed: {delivered.reason}")
+    return delivered

@@ -1,0 +1,124 @@
+"""Standing: how far an agent has come, and what keeps it, for people and for programs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from livesync.actions import ActionWrapper
+from livesync.agent import PushSyncAgent, SyncAgent
+from livesync.manager import SyncManager
+from scheduler.clock import nowutc
+
+REGISTERED, RECORDING, ACTIVE, PAUSED, FAILING = (
+    "registered",
+    "recording",
+    "active",
+    "paused",
+    "failing",
+)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How it stands with one agent; dates are in UTC."""
+
+    id: str
+    name: str
+    type: str
+    state: str
+    """registered, recording, active, paused, or failing."""
+
+    position: int | None
+    lag_records: int
+    """How many changes it has before it."""
+
+    lag_seconds: float
+    """How old the oldest of them is."""
+
+    waiting: int = 0
+    """How many records were not taken and will be sent again."""
+
+    dead: int = 0
+    """How many will not be, unless somebody says so."""
+
+    delivered: int = 0
+    """How many records its target has taken, ever."""
+
+    retries: int = 0
+    """How many runs failed, ever."""
+
+    batch_seconds: float = 0
+    """How long the last batch took."""
+
+    delivered_at: datetime | None = None
+    next_try: datetime | None = None
+    last_error: str | None = None
+    last_error_at: datetime | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all of it by name."""
+        return asdict(self)
+
+
+def standings(manager: SyncManager) -> list[Standing]:
+    """Return the standing of every agent of *manager*, by id."""
+    manager.sequence()
+    return [standing(agent, manager) for _, agent in sorted(manager.getAllAgents().items())]
+
+
+def standing(agent: SyncAgent, manager: SyncManager) -> Standing:
+    """Return the standing of *agent*, with regard to what is on the track."""
+    now = nowutc().timestamp()
+    position = agent.getLastTS()
+    records, oldest = _before(manager, position)
+    lag = 0 if oldest is None else max(0, now - oldest)
+    kind = f"{type(agent).__module__}:{type(agent).__qualname__}"
+    common = (agent.getId(), agent.getName(), kind, _state(agent), position, records, lag)
+    if not isinstance(agent, PushSyncAgent):
+        return Standing(*common)
+    ledger = agent.ledger
+    dead = sum(1 for _ in ledger.letters.dead())
+    failed_at, error = agent.last_failure or (None, None)
+    return Standing(
+        *common,
+        waiting=len(ledger.letters) - dead,
+        dead=dead,
+        delivered=ledger.delivered,
+        retries=ledger.retries,
+        batch_seconds=ledger.seconds,
+        delivered_at=_date(ledger.delivered_at),
+        next_try=_date(ledger.not_before) if ledger.not_before > now else None,
+        last_error=error,
+        last_error_at=failed_at,
+    )
+
+
+def _before(manager: SyncManager, position: int | None) -> tuple[int, float | None]:
+    """Return how many changes lie behind *position*, and when the oldest bin's first was made."""
+    track = manager.getTrack()
+    oldest = track.next_after(position)
+    if oldest is None:
+        return 0, None
+    count = sum(1 for _ in track.iterate(position))
+    times = [
+        action.timestamp if isinstance(action, ActionWrapper) else oldest * manager.getGranularity()
+        for action in track[oldest]
+    ]
+    return count, min(times, default=None)
+
+
+def _state(agent: SyncAgent) -> str:
+    if not agent.isActive():
+        return RECORDING if agent.isRecording() else REGISTERED
+    if isinstance(agent, PushSyncAgent):
+        if agent.ledger.paused:
+            return PAUSED
+        if agent.ledger.failures:
+            return FAILING
+    return ACTIVE
+
+
+def _date(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -6,7 +6,6 @@ Reference 4.3. `SyncManager` and `RecordUploader` are found here, too.
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
@@ -186,9 +185,10 @@ class PushSyncAgent(SyncAgent):
     ) -> Iterable[Any]:
         """Turn the (position, action) pairs up to *lastTS* into records."""
         told, self._v_told_up_to = self._v_told_up_to, None
-        if told is None:
-            told = math.inf if self._manager is None else self._manager.told_up_to()
-        return reduce(data, told, dbi)
+        if self._manager is None:
+            return reduce(data, dbi=dbi)
+        told = self._manager.told_up_to() if told is None else told
+        return reduce(data, told, dbi, self._manager.objectExcluded)
 
     def run(
         self,

@@ -85,7 +85,7 @@ class ObjectChangeListener:
         before, after = _is_protected(from_owner), _is_protected(to_owner)
         if before != after and _protection_level(obj) == INHERITING:
             actions.add("set_private" if after else "set_public")
-        _note(obj, *actions, owner=to_owner)
+        _note(obj, *actions, owner=from_owner)
 
     def infoChanged(self, obj: Any) -> None:
         """Record that the data of *obj* changed."""
@@ -227,7 +227,9 @@ def _event_of(obj: Any) -> Any:
 
 def _record(timestamp: int, obj: Any, obj_id: str, owner: Any, actions: set[str]) -> None:
     manager = SyncManager.getDBInstance(_stored(obj, owner))
-    if manager.objectExcluded(obj) or manager.objectExcluded(owner):
+    # Of what was moved from where it counts to where it does not, targets have yet to hear.
+    ignored = all if "moved" in actions else any
+    if ignored((manager.objectExcluded(obj), manager.objectExcluded(owner))):
         return
     log.debug("%s %s: %s", kind_of(obj), obj_id, ", ".join(sorted(actions)))
     manager.add(timestamp, ActionWrapper(timestamp, obj, actions, obj_id))

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
@@ -54,13 +54,15 @@ def reduce(
     data: Iterable[tuple[int, ActionWrapper]],
     told_up_to: float = math.inf,
     dbi: Connection | None = None,
+    excluded: Callable[[Any], bool] = lambda _obj: False,
 ) -> Iterator[Record]:
     """Yield a record once for each object in *data*, whatever the order of its actions.
 
     Owners come before what they own. Categories have no records: of them only what concerns
     the events below counts. Where the deleted bit is set it wins over the others; the object
     may be None. What was created beyond position *told_up_to*, up to which the target may
-    have heard of things, and is deleted again, is left out. Takes little memory however much
+    have heard of things, and is deleted again, is left out. What is *excluded* now was moved
+    there, and is as good as deleted. Takes little memory however much
     lies below what changed: the cache of *dbi* is trimmed meanwhile.
     """
     with Findings() as findings:
@@ -68,7 +70,12 @@ def reduce(
             _find(findings, position, action, dbi)
         for _, about_one in groupby(findings, lambda finding: (finding.mark, finding.kind)):
             record = _conclude(list(about_one), told_up_to)
-            if record is not None:
+            if record is None:
+                continue
+            obj, obj_id, status = record
+            if not status & STATUS_DELETED and not is_detached(obj) and excluded(obj):
+                yield Record(obj, obj_id, status | STATUS_DELETED, record.position)
+            else:
                 yield record
 
 

@@ -106,7 +106,9 @@ def may_see(obj: Any, access: Any) -> bool:
 
 def is_restricted(obj: Any) -> bool:
     """Say whether anything keeps anybody from seeing *obj*."""
-    return bool(ask(obj, "isProtected") or ask(obj, "getDomainList"))
+    return bool(
+        ask(obj, "hasAnyProtection") or ask(obj, "isProtected") or ask(obj, "getDomainList")
+    )
 
 
 def may_change(obj: Any, access: Any) -> bool:

@@ -35,6 +35,7 @@ class Protected(Persistent, Fossilizable):
     _protection = Protection.INHERITING
     _allowed: frozenset[str] = frozenset()
     _managers: frozenset[str] = frozenset()
+    _domains: frozenset[str] = frozenset()
 
     def getOwner(self) -> Any:
         """Return the object that this one is in; None for the root, and for what was removed."""
@@ -68,7 +69,17 @@ class Protected(Persistent, Fossilizable):
 
     def hasAnyProtection(self) -> bool:
         """Return whether anything keeps anybody from seeing this object."""
-        return self.isProtected()
+        return self.isProtected() or bool(self.getDomainList())
+
+    def getDomainList(self) -> list[str]:
+        """Return the domains that this object is open to, by its own rule or its owner's.
+
+        Nobody is known to be in one here: only those who are named see what has any.
+        """
+        if self._domains or self._protection is not Protection.INHERITING:
+            return sorted(self._domains)
+        guard = self.getGuard()
+        return list(guard.getDomainList()) if guard is not None else []
 
     def getAllowedToAccessList(self) -> list[str]:
         """Return the users that may see this object while it is restricted."""
@@ -80,7 +91,7 @@ class Protected(Persistent, Fossilizable):
 
     def getRecursiveAllowedToAccessList(self) -> list[str]:
         """Return all who may see this object, by its rule or one above; nobody if it is open."""
-        return sorted(self.admitted()) if self.isProtected() else []
+        return sorted(self.admitted()) if self.hasAnyProtection() else []
 
     def admitted(self) -> frozenset[str]:
         """Return who may see this object while it is restricted."""
@@ -98,12 +109,10 @@ class Protected(Persistent, Fossilizable):
 
     def canAccess(self, user: str | None) -> bool:  # noqa: N802 (documented name)
         """Return whether *user* may see this object."""
-        if self._protection is Protection.PUBLIC or self.canModify(user):
+        if self.canModify(user) or (user is not None and user in self._allowed):
             return True
-        if user is not None and user in self._allowed:
-            return True
-        if self._protection is Protection.RESTRICTED:
-            return False
+        if self._domains or self._protection is not Protection.INHERITING:
+            return self._protection is Protection.PUBLIC and not self._domains
         guard = self.getGuard()
         return guard is None or bool(guard.canAccess(user))
 
@@ -134,6 +143,18 @@ class Protected(Persistent, Fossilizable):
         if user in self._managers:
             self._managers -= {user}
             self.tell("modificationRevoked", user)
+
+    def require_domain(self, domain: str) -> None:
+        """Open this object to those in *domain* only, and to who is named."""
+        if domain not in self._domains:
+            self._domains |= {domain}
+            self.tell("accessDomainAdded", domain)
+
+    def free_domain(self, domain: str) -> None:
+        """Do not open this object to *domain* any more; with none left it is open to all."""
+        if domain in self._domains:
+            self._domains -= {domain}
+            self.tell("accessDomainRemoved", domain)
 
     def tell(self, change: str, *args: Any) -> None:
         """Announce a *change* of this object, if it is in the catalogue."""

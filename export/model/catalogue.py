@@ -66,6 +66,23 @@ class Catalogue(Persistent):
         del self.categories[category.getId()]
         category.setOwner(None)
 
+    def move_category(self, category: Category, parent: Category) -> None:
+        """Put *category*, with all that is in it, into *parent* instead of where it is.
+
+        Raises CatalogueException for the root, and for a parent that is in it.
+        """
+        before = category.getOwner()
+        if before is None or category in parent.getCategoryPath():
+            raise CatalogueException(f"category {category.getId()} cannot be put into itself")
+        if before is parent:
+            return
+        del before.subcategories[category.getId()]
+        parent.subcategories[category.getId()] = category
+        category.setOwner(parent)
+        for event in category.all_events():
+            self.index.refresh(event)
+        announce("moved", category, before, parent)
+
     def add_event(self, event: Conference, category: Category | None = None) -> None:
         """Put *event* into *category*, or into the root. Raises CatalogueException."""
         category = category if category is not None else self.root

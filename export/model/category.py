@@ -45,6 +45,12 @@ class Category(Entry):
         yield from self.subcategories.values()
         yield from self.conferences.values()
 
+    def all_events(self) -> Iterator[Any]:
+        """Yield the events in this category and in those below it."""
+        for category in self.subcategories.values():
+            yield from category.all_events()
+        yield from self.conferences.values()
+
     def getCategoryPath(self) -> list[Category]:
         """Return the categories from this one up to the root."""
         return [self, *(self._owner.getCategoryPath() if self._owner is not None else ())]

@@ -7,7 +7,8 @@ the change, so what it records is committed or lost with it. The announcements a
 - `infoChanged(obj)`, and for titles `categoryTitleChanged(obj, old, new)`,
   `eventTitleChanged(obj, old, new)`, `contributionTitleChanged(obj, old, new)`;
 - `protectionChanged(obj, old, new)`, `accessGranted(obj, who)`, `accessRevoked(obj, who)`,
-  `modificationGranted(obj, who)`, `modificationRevoked(obj, who)`.
+  `modificationGranted(obj, who)`, `modificationRevoked(obj, who)`;
+- `accessDomainAdded(obj, domain)`, `accessDomainRemoved(obj, domain)`.
 
 A listener that lacks a method does not care about that change.
 """

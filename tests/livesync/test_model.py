@@ -25,6 +25,7 @@ from livesync.agent import SyncAgent
 from livesync.components import ObjectChangeListener
 from livesync.marcxml import collection
 from livesync.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED, reduce
+from tests.livesync.agents_for_tests import ReducingAgent
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = Path(os.environ.get("MARC_SCHEMA", ROOT.parent / "shared/data/MARC21slim.xsd"))
@@ -176,6 +177,141 @@ def test_a_contribution_that_leaves_its_rule_to_a_protected_session_becomes_priv
     assert recorded() == {}
     talk.setProtection(Protection.PUBLIC)
     assert recorded() == dict.fromkeys(("1.2", "1.2.3"), STATUS_CHANGED)
+
+
+@pytest.fixture
+def actions(event, manager, commit):
+    """Return a function that gives {id: actions} of what was recorded since."""
+
+    def actions():
+        commit()
+        found = {}
+        for _, action in manager.getTrack().pointerIterItems("a"):
+            found.setdefault(action.getObjectId(), set()).update(action.getActions())
+        return found
+
+    return actions
+
+
+CHANGES = {
+    "an event is moved": (
+        lambda found, event: found.move_event(event, found.root),
+        {"1": {"moved"}},
+    ),
+    "an event is moved to where not everybody may see it": (
+        lambda found, event: found.move_event(event, found.category("closed")),
+        {"1": {"moved", "set_private"}},
+    ),
+    "a category is moved to where not everybody may see it": (
+        lambda found, event: found.move_category(event.getOwner(), found.category("closed")),
+        {"c": {"moved", "set_private"}},
+    ),
+    "a category gets a title": (
+        lambda found, event: event.getOwner().setTitle("Other"),
+        {"c": {"title_changed", "data_changed"}},
+    ),
+    "an event gets a title": (
+        lambda found, event: event.setTitle("Other"),
+        {"1": {"title_changed", "data_changed"}},
+    ),
+    "a contribution gets a title": (
+        lambda found, event: event.getContributionById("2").setTitle("Other"),
+        {"1.2": {"title_changed", "data_changed"}},
+    ),
+    "a subcontribution gets a description": (
+        lambda found, event: event.getContributionById("2").subcontributions[0].setDescription("."),
+        {"1.2.3": {"data_changed"}},
+    ),
+    "a contribution is added": (
+        lambda found, event: event.addContribution(Contribution("8")),
+        {"1": {"data_changed"}, "1.8": {"created"}},
+    ),
+    "a contribution is removed": (
+        lambda found, event: event.removeContribution(event.getContributionById("2")),
+        {"1.2": {"deleted"}, "1.2.3": {"deleted"}},
+    ),
+    "a category is added": (
+        lambda found, event: found.add_category(Category("new"), event.getOwner()),
+        {"c": {"data_changed"}, "new": {"created"}},
+    ),
+    "a category is removed": (
+        lambda found, event: found.remove_category(found.category("closed")),
+        {"closed": {"deleted"}},
+    ),
+    "an event is closed": (
+        lambda found, event: event.setProtection(Protection.RESTRICTED),
+        {"1": {"set_private"}},
+    ),
+    "a category is opened": (
+        lambda found, event: found.category("closed").setProtection(Protection.PUBLIC),
+        {"closed": {"set_public"}},
+    ),
+    "somebody may see an event": (
+        lambda found, event: event.grant_access("ann"),
+        {"1": {"acl_changed"}},
+    ),
+    "somebody may change a category": (
+        lambda found, event: event.getOwner().grant_modification("ann"),
+        {"c": {"acl_changed"}},
+    ),
+    "an event is open to a domain only": (
+        lambda found, event: event.require_domain("cern"),
+        {"1": {"acl_changed"}},
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_each_change_is_recorded_as_what_it_means(event, actions, recorded, connection, change):
+    found = catalogue(connection)
+    found.add_category(Category("closed"))
+    found.category("closed").setProtection(Protection.RESTRICTED)
+    recorded()
+    make, expected = CHANGES[change]
+    make(found, event)
+
+    assert actions() == expected
+
+
+def test_what_somebody_may_no_more_is_recorded_too(event, actions, recorded):
+    event.grant_access("ann")
+    event.grant_modification("ann")
+    event.require_domain("cern")
+    recorded()
+    for change in (event.revoke_access, event.revoke_modification):
+        change("ann")
+        assert actions() == {"1": {"acl_changed"}}
+        recorded()
+    event.free_domain("cern")
+    assert actions() == {"1": {"acl_changed"}}
+
+
+def test_with_a_category_all_that_is_below_it_changes(event, recorded, connection):
+    found = catalogue(connection)
+    found.add_category(Category("closed"))
+    found.move_category(event.getOwner(), found.category("closed"))
+
+    assert recorded() == dict.fromkeys(("1", "1.2", "1.2.3"), STATUS_CHANGED)
+
+
+def test_what_is_moved_to_where_changes_are_ignored_is_deleted_and_comes_back(
+    event, connection, manager, commit, deliveries
+):
+    found = catalogue(connection)
+    found.add_category(Category("hidden"))
+    manager.exclude(["hidden"])
+    manager.registerNewAgent(ReducingAgent("b", "B", "", 60))
+    agent = manager.getAgent("b")
+    manager.advance("b", manager.getTrack().mostRecentTS())
+    for category, status in ((found.category("hidden"), STATUS_DELETED), (found.root, 0)):
+        found.move_event(event, category)
+        event.setDescription("Nobody hears of this")
+        commit()
+        assert agent.run(None)
+        agent.acknowledge()
+        commit()
+        states = {obj_id: bits & STATUS_DELETED for _, obj_id, bits in deliveries["b"].pop()}
+        assert states == dict.fromkeys(("1", "1.2", "1.2.3"), status)
 
 
 def test_with_an_event_everything_in_it_is_deleted(event, recorded, connection):

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from persistent import Persistent
+from ZODB.utils import u64
 
 from export.model import listeners
 from livesync.actions import ActionWrapper
@@ -196,15 +197,24 @@ def _note(obj: Any, *actions: str, owner: Any = None) -> None:
     if kind_of(obj) == SESSION:
         _note_session(obj, *actions, event=_event_of(owner if owner is not None else obj))
         return
-    obj_id = unique_id(obj, owner)
+    obj_id = unique_id(obj, owner) or _place_of(obj, owner)
     if obj_id is None:
-        log.warning("a change of %r is not recorded: it has neither getUniqueId nor getId", obj)
+        log.warning("a change of %r is not recorded: it has no id and is not stored", obj)
         return
     gathering = _gathering.get()
     if gathering is not None:
         gathering.add(obj, obj_id, owner, set(actions))
     else:
         _record(int(nowutc().timestamp()), obj, obj_id, owner, set(actions))
+
+
+def _place_of(obj: Any, owner: Any) -> str | None:
+    """Return the number of the place of *obj* in the database, of the new one next to *owner*."""
+    if not isinstance(obj, Persistent):
+        return None
+    if obj._p_oid is None and isinstance(owner, Persistent) and owner._p_jar is not None:
+        owner._p_jar.add(obj)
+    return None if obj._p_oid is None else str(u64(obj._p_oid))
 
 
 def _note_session(session: Any, *actions: str, event: Any) -> None:

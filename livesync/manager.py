@@ -11,10 +11,10 @@ from persistent.mapping import PersistentMapping
 from ZODB.Connection import Connection
 
 from livesync.errors import DuplicateAgentException, QueryException, UnknownAgentException
+from livesync.exclusion import Exclusion
 from livesync.pointers import hold
 from livesync.sequencer import place, sequence
 from livesync.struct import MultiPointerTrack, SetMultiPointerTrack
-from livesync.subjects import lineage
 from scheduler.lanes import Lanes
 from scheduler.store import Branch, connection_of, transact
 
@@ -34,7 +34,7 @@ class SyncManager(Persistent):
     conflict, where the caller has changed nothing yet; otherwise within the caller's.
     """
 
-    _excluded: frozenset[str] = frozenset()
+    _excluded = Exclusion()
 
     def __init__(self, granularity: int = 100) -> None:
         if granularity < 1:
@@ -170,15 +170,23 @@ class SyncManager(Persistent):
                 self._track.addPointer(agent_id)
                 agent.setManager(self)
 
-    def exclude(self, categories: Iterable[str]) -> None:
-        """Ignore from now on what happens in these categories (ids) and below them."""
-        self._excluded = frozenset(map(str, categories))
+    def exclude(
+        self,
+        categories: Iterable[Any] = (),
+        classes: Iterable[type | str] = (),
+        functions: Iterable[Callable[[Any], bool] | str] = (),
+    ) -> None:
+        """Ignore these from now on, and nothing else.
+
+        That is what happens in *categories* (ids) and below them, objects of *classes* or their
+        subclasses, and those for which one of *functions* returns true. Classes and functions
+        are remembered by name (`module:name`). ValueError for a function that is not found so.
+        """
+        self._excluded = Exclusion.of(categories, classes, functions)
 
     def objectExcluded(self, obj: Any) -> bool:
-        """Say whether changes of *obj* are ignored: it is, or lies in, an excluded category."""
-        return bool(self._excluded) and any(
-            str(ancestor.getId()) in self._excluded for ancestor in lineage(obj)
-        )
+        """Say whether changes of *obj* are ignored."""
+        return self._excluded.excludes(obj)
 
     def _sequence_some(self) -> int:
         hold(self)  # a reset meanwhile replaces the track

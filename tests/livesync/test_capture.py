@@ -1,0 +1,227 @@
+"""Changes of any persistent objects: watched classes, lifecycle events, exclusions."""
+
+from __future__ import annotations
+
+import pytest
+import zope.event
+from persistent import Persistent
+from persistent.mapping import PersistentMapping
+from ZODB.POSException import ConflictError
+from ZODB.utils import u64
+from zope.lifecycleevent import (
+    ObjectAddedEvent,
+    ObjectModifiedEvent,
+    ObjectMovedEvent,
+    ObjectRemovedEvent,
+)
+
+from livesync import SyncManager, lifecycle
+from livesync.watching import unwatch, watch
+
+
+class Book(Persistent):
+    def __init__(self, title=""):
+        self.title = title
+
+
+class Atlas(Book):
+    pass
+
+
+class Cover(Persistent):
+    color = "red"
+
+
+def is_secret(obj):
+    return getattr(obj, "title", "").startswith("secret")
+
+
+def breaks(obj):
+    raise RuntimeError("no idea")
+
+
+@pytest.fixture
+def watched():
+    watch(Book)
+    yield
+    unwatch()
+
+
+@pytest.fixture
+def connection(watched, connection):
+    return connection
+
+
+@pytest.fixture
+def recorded(connection):
+    """Return what was recorded since: sets of actions by title, oldest first."""
+
+    def recorded():
+        connection.transaction_manager.begin()
+        track = SyncManager.getDBInstance().getTrack()
+        found = sorted(track.iterate(), key=lambda item: item[0])
+        return [(action.getObject().title, action.getActions()) for _, action in found]
+
+    return recorded
+
+
+def test_a_commit_records_what_it_makes_and_changes(connection, commit, recorded):
+    connection.root()["shelf"] = shelf = PersistentMapping()
+    shelf["walden"] = Book("Walden")
+    commit()
+    assert recorded() == [("Walden", {"created"})]
+    connection.root()["cover"] = Cover()
+    shelf["walden"].title = "Walden, again"
+    commit()
+
+    assert ("Walden, again", {"data_changed"}) in recorded()
+    assert len(recorded()) == 2
+
+
+def test_it_is_known_by_its_place_in_the_database(connection, commit):
+    connection.root()["book"] = book = Book("Walden")
+    commit()
+    ((_, action),) = SyncManager.getDBInstance().getTrack()
+
+    assert action.getObjectId() == str(u64(book._p_oid))
+    assert action.getObject() is book
+
+
+def test_subclasses_are_watched_too_and_may_be_known_by_another_id(connection, commit):
+    watch(Atlas, identify=lambda atlas: f"atlas-{atlas.title}")
+    connection.root()["atlas"] = Atlas("World")
+    commit()
+    ((_, action),) = SyncManager.getDBInstance().getTrack()
+
+    assert action.getObjectId() == "atlas-World"
+
+
+def test_an_abort_records_nothing(connection, commit, recorded):
+    connection.root()["book"] = Book("Walden")
+    connection.transaction_manager.abort()
+    commit()
+
+    assert recorded() == []
+
+
+def test_a_conflict_records_nothing(connection, commit, open_connection, recorded):
+    connection.root()["book"] = Book("Walden")
+    commit()
+    other = open_connection()
+    other.root()["book"].title = "theirs"
+    connection.root()["book"].title = "ours"
+    other.transaction_manager.commit()
+    with pytest.raises(ConflictError):
+        commit()
+    connection.transaction_manager.abort()
+
+    assert [actions for _, actions in recorded()].count({"data_changed"}) == 1
+
+
+def test_what_savepoints_have_stored_is_recorded_once(connection, commit, recorded):
+    connection.root()["one"] = Book("One")
+    connection.transaction_manager.savepoint()
+    connection.root()["two"] = Book("Two")
+    savepoint = connection.transaction_manager.savepoint()
+    connection.root()["three"] = Book("Three")
+    connection.transaction_manager.savepoint()
+    savepoint.rollback()
+    commit()
+
+    assert sorted(recorded()) == [("One", {"created"}), ("Two", {"created"})]
+
+
+def test_it_goes_together_with_what_is_recorded_explicitly(connection, commit, manager):
+    connection.root()["book"] = Book("Walden")
+    manager.add(100, "explicit")
+    commit()
+    manager.add(300, "explicit again")
+    connection.root()["book"].title = "changed"
+    commit()
+
+    values = [value for _, value in manager.getTrack()]
+    assert len(values) == 4
+    assert {"explicit", "explicit again"} <= {v for v in values if isinstance(v, str)}
+
+
+def test_a_class_that_is_watched_no_more_is_not_recorded(connection, commit, recorded):
+    unwatch(Book)
+    connection.root()["book"] = Book("Walden")
+    commit()
+
+    assert recorded() == []
+
+
+def test_only_persistent_classes_can_be_watched():
+    with pytest.raises(TypeError, match="int cannot be watched"):
+        watch(int)
+
+
+@pytest.mark.parametrize(
+    "exclusion",
+    [{"classes": [Atlas]}, {"classes": [f"{__name__}:Atlas"]}, {"functions": [is_secret]}],
+)
+def test_classes_and_functions_exclude(connection, commit, recorded, exclusion):
+    SyncManager.getDBInstance().exclude(**exclusion)
+    connection.root()["atlas"] = Atlas("secret places")
+    connection.root()["book"] = Book("Walden")
+    commit()
+
+    assert recorded() == [("Walden", {"created"})]
+
+
+def test_a_function_that_fails_excludes_nothing(connection, commit, recorded, caplog):
+    SyncManager.getDBInstance().exclude(functions=[breaks])
+    connection.root()["book"] = Book("Walden")
+    commit()
+
+    assert recorded() == [("Walden", {"created"})]
+    assert "breaks" in caplog.text
+
+
+def test_a_function_without_a_name_cannot_exclude(connection):
+    with pytest.raises(ValueError, match="module:function"):
+        SyncManager.getDBInstance().exclude(functions=[lambda obj: True])
+
+
+@pytest.fixture
+def events(connection):
+    unwatch()
+    lifecycle.connect()
+    lifecycle.connect()
+    yield
+    lifecycle.disconnect()
+
+
+def test_lifecycle_events_are_recorded(events, connection, commit, recorded):
+    shelf, attic = PersistentMapping(), PersistentMapping()
+    shelf.title, attic.title = "shelf", "attic"
+    connection.root()["shelf"], connection.root()["attic"] = shelf, attic
+    commit()
+    shelf["b"] = book = Book("Walden")
+    zope.event.notify(ObjectAddedEvent(book, shelf, "b"))
+    zope.event.notify(ObjectModifiedEvent(book))
+    zope.event.notify(ObjectMovedEvent(book, shelf, "b", attic, "b"))
+    zope.event.notify(ObjectRemovedEvent(book, attic, "b"))
+    zope.event.notify(ObjectModifiedEvent("not persistent"))
+    commit()
+
+    assert sorted(recorded(), key=str) == sorted(
+        [
+            ("shelf", {"data_changed"}),
+            ("Walden", {"created"}),
+            ("Walden", {"data_changed"}),
+            ("Walden", {"moved"}),
+            ("Walden", {"deleted"}),
+        ],
+        key=str,
+    )
+
+
+def test_no_event_is_recorded_after_the_end(connection, commit, recorded, events):
+    lifecycle.disconnect()
+    connection.root()["book"] = book = Book("Walden")
+    zope.event.notify(ObjectAddedEvent(book, connection.root(), "book"))
+    commit()
+
+    assert recorded() == []

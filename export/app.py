@@ -18,6 +18,7 @@ from export.auth import Caller
 from export.errors import (
     AddressTooLong,
     InternalFailure,
+    MalformedRequest,
     RequestException,
     ServiceUnavailable,
     UnknownResource,
@@ -41,6 +42,11 @@ BRANCHES = (
     *(catalogue.BRANCH, rooms.BRANCH, user.BRANCH),
     *(keys.BRANCH, sessions.BRANCH, tokens.BRANCH),
 )
+
+MOST = 1000
+"""How many ids an address may name."""
+
+SEPARATOR = re.compile("[-,]")
 
 Result = TypeVar("Result")
 
@@ -138,6 +144,8 @@ def make_app(database: DB | str, config: Mapping[str, Any] | Settings | None = N
 def _find(request: ExportRequest) -> tuple[Route, re.Match[str]]:
     if request.is_too_long:
         raise AddressTooLong(f"Path and query may have {LONGEST} characters together")
+    if len(SEPARATOR.findall(request.decoded_path)) >= MOST:
+        raise MalformedRequest(f"You can only request up to {MOST} ids per request")
     for route in ROUTES:
         match = route.pattern.fullmatch(request.decoded_path)
         if match is None:

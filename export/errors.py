@@ -92,6 +92,12 @@ class UnknownBody(RequestException):
     status = 415
 
 
+class NoSuchRange(RequestException):
+    """The file has no such part (416)."""
+
+    status = 416
+
+
 class ServiceUnavailable(RequestException):
     """The database does not answer (503)."""
 

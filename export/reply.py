@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wrappers import Request, Response
 from werkzeug.wsgi import wrap_file
 
-from export.errors import RequestException
+from export.errors import NoSuchRange, RequestException
 from export.formats import FORMATS, PLAIN, json
 from export.request import ExportRequest
 from export.result import Bare, File, Results, envelope
@@ -70,7 +71,10 @@ class Reply:
 
 
 def file_response(answer: File, http: Request) -> Response:
-    """Return the file as it is."""
+    """Return the file, or the part of it that is asked for, if it has changed.
+
+    Raises NoSuchRange.
+    """
     response = Response(
         wrap_file(http.environ, answer.content),
         content_type=answer.content_type,
@@ -83,4 +87,15 @@ def file_response(answer: File, http: Request) -> Response:
     response.cache_control.no_cache = True
     shown = "inline" if answer.content_type in SHOWN else "attachment"
     response.headers.set("Content-Disposition", shown, filename=answer.name)
-    return response
+    try:
+        return response.make_conditional(http, _takes_range(http), answer.size)
+    except RequestedRangeNotSatisfiable:
+        response.close()
+        length = {"Content-Range": f"bytes */{answer.size}"}
+        raise NoSuchRange(f"The file has {answer.size} bytes", length) from None
+
+
+def _takes_range(http: Request) -> bool:
+    """Say whether the part that is asked for, if one is, is told in a way that is understood."""
+    wanted = http.range
+    return "Range" not in http.headers or (wanted is not None and wanted.units == "bytes")

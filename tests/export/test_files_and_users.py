@@ -65,6 +65,44 @@ def test_a_file_is_answered_as_it_is(files, path, content, kind, disposition):
 
 
 @pytest.mark.parametrize(
+    ("asked", "status", "content", "part"),
+    [
+        ("bytes=1-3", 206, b"PDF", "bytes 1-3/5"),
+        ("bytes=-2", 206, b"F-", "bytes 3-4/5"),
+        ("bytes=3-99", 206, b"F-", "bytes 3-4/5"),
+        ("lines=1-2", 200, b"%PDF-", None),
+        ("bytes=9-1", 200, b"%PDF-", None),
+    ],
+)
+def test_a_part_of_a_file_can_be_asked_for(files, asked, status, content, part):
+    answer = files.get(
+        f"{FILES}/contrib/3/material/slides/3.bin", headers={"Range": asked}, buffered=True
+    )
+    assert (answer.status_code, answer.data) == (status, content)
+    assert answer.headers.get("Content-Range") == part
+
+
+def test_a_part_that_the_file_does_not_have_is_refused(files):
+    answer = files.get(
+        f"{FILES}/contrib/3/material/slides/3.bin", headers={"Range": "bytes=5-"}, buffered=True
+    )
+    assert (answer.status_code, answer.json["message"]) == (416, "The file has 5 bytes")
+    assert answer.headers["Content-Range"] == "bytes */5"
+
+
+def test_a_file_that_has_not_changed_is_not_sent_again(files):
+    path = f"{FILES}/contrib/3/material/slides/3.bin"
+    modified = files.get(path, buffered=True).headers["Last-Modified"]
+    answer = files.get(path, headers={"If-Modified-Since": modified}, buffered=True)
+    assert (answer.status_code, answer.data) == (304, b"")
+
+
+def test_the_head_of_a_file_tells_its_size(files):
+    answer = files.head(f"{FILES}/contrib/3/material/slides/3.bin", buffered=True)
+    assert (answer.status_code, answer.data, answer.content_length) == (200, b"", 5)
+
+
+@pytest.mark.parametrize(
     ("path", "message"),
     [
         ("material/2/7", "File not found"),

@@ -91,7 +91,17 @@ def test_a_strange_path_is_not_found(planted, path):
     assert status(planted, path) == 404
 
 
-def test_very_many_ids_are_answered(planted):
+@pytest.mark.parametrize("separator", ["-", ","])
+@pytest.mark.parametrize("kind", ["event", "categ", "timetable", "reservation", "room/CERN"])
+def test_very_many_ids_are_refused(planted, kind, separator):
+    ids = separator.join(str(number) for number in range(10_000))
+    assert error(planted, f"/export/{kind}/{ids}.json") == (
+        400,
+        "You can only request up to 1000 ids per request",
+    )
+
+
+def test_many_ids_are_answered(planted):
     ids = "-".join(str(number) for number in range(1000))
     assert status(planted, f"/export/event/{ids}.json") == 200
     assert status(planted, f"/export/event/{'9' * 5000}.json") == 200

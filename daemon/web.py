@@ -22,6 +22,12 @@ log = logging.getLogger(__name__)
 PORTS_TRIED = 20
 LOOP_SECONDS = 1.0
 
+LIMITS = {
+    "max_request_header_size": 1280 * 1024,
+    "max_request_body_size": 2 * 1024 * 1024,
+}
+"""More than the export takes, so that it says itself what is too long; more is not read."""
+
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 HEADERS = {
@@ -39,10 +45,13 @@ def front(export: Application, page: Callable[[], str], health: Callable[[], str
 
     def application(environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "/")
-        own = path in {"", "/", "/health"} or path.startswith("/docs/")
-        if not own:
+        if path not in {"", "/", "/health"} and not path.startswith("/docs/"):
             return export(environ, start)
-        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
+        content = own(path, environ["REQUEST_METHOD"], start)
+        return () if environ["REQUEST_METHOD"] == "HEAD" else content
+
+    def own(path: str, method: str, start: StartResponse) -> Iterable[bytes]:
+        if method not in {"GET", "HEAD"}:
             return _answer(start, "405 Method Not Allowed", "only GET\n", Allow="GET, HEAD")
         if path == "/health":
             fault = health()
@@ -94,6 +103,7 @@ class WebServer:
                     port=port,
                     threads=settings.threads,
                     ident=None,
+                    **LIMITS,
                     **_proxy(settings),
                 )
             except OSError as error:

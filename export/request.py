@@ -88,7 +88,10 @@ class ExportRequest:
     def json(self) -> Any:
         """The body, read as JSON. Raises MalformedBody, BodyTooLarge."""
         try:
-            return json.loads(self._body.decode())
+            value = json.loads(self._body.decode())
+            # Half a character, and what is no number, can be written in JSON, too.
+            json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+            return value
         except (ValueError, RecursionError) as error:
             raise MalformedBody(f"The body is not JSON: {error}") from None
 

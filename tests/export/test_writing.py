@@ -104,12 +104,27 @@ def test_the_body_is_signed_like_a_query(writing, database):
         (b"[1]", "application/json", 400),
         (b"\xff\xfe", "application/json", 400),
         (b"[" * 100_000, "application/json", 400),
+        (rb'{"title": "\ud83d"}', "application/json", 400),
+        (b'{"title": 1e999}', "application/json", 400),
+        (b'{"title": ' + b"9" * 5000 + b"}", "application/json", 400),
         (b"<title>New</title>", "text/xml", 415),
         (b"title=New", "", 415),
         (b"x" * (LARGEST + 1), "application/json", 413),
         (b"title=" + b"x" * (LARGEST + 1), "application/x-www-form-urlencoded", 413),
     ],
-    ids=["json", "list", "bytes", "deep", "xml", "unnamed", "large", "large form"],
+    ids=[
+        "json",
+        "list",
+        "bytes",
+        "deep",
+        "half",
+        "endless",
+        "huge",
+        "xml",
+        "unnamed",
+        "large",
+        "large form",
+    ],
 )
 def test_a_body_that_cannot_be_read_is_refused(writing, database, body, kind, status):
     answer = writing.post(PATH, data=body, content_type=kind)

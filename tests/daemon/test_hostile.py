@@ -1,0 +1,161 @@
+"""The front end among clients that are slow, greedy or wrong."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from contextlib import ExitStack
+
+import httpx
+import pytest
+import ZODB
+
+from daemon.config import Web
+from daemon.web import WebServer, front
+from export.app import make_app
+from scheduler.store import transact
+from tests.export.planting import plant
+
+PATH = "/export/event/137346.json"
+MEGABYTE = 1024 * 1024
+THREADS = 2
+
+
+@pytest.fixture(scope="module")
+def port():
+    """The port of a front end with two threads and the event of reference 5.3.2."""
+    database = ZODB.DB(None)
+    transact(database, plant)
+    app = make_app(database)
+    server = WebServer(front(app, lambda: "page", lambda: ""), Web(port=0, threads=THREADS))
+    yield server.port
+    server.close()
+    app.close()
+    database.close()
+
+
+def connect(port):
+    client = socket.create_connection(("127.0.0.1", port))
+    client.settimeout(30)
+    return client
+
+
+def say(port, data):
+    """Send *data* as it is; return the status and the body of the answer."""
+    with connect(port) as client:
+        client.sendall(data)
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(head.split()[1]), head.decode("latin-1"), body
+
+
+def ask(port, target=PATH, *headers, method="GET", body=b""):
+    lines = [f"{method} {target} HTTP/1.1", "Host: x", "Connection: close", *headers]
+    return say(port, "\r\n".join([*lines, "", ""]).encode("latin-1") + body)
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        (f"{PATH}?x={'x' * MEGABYTE}", 414),
+        (f"/export/event/{'-'.join(map(str, range(10_000)))}.json", 400),
+        ("/export/event/../../../etc/passwd", 404),
+        ("/export/event/%2e%2e%2f%2e%2e%2fetc%2fpasswd.json", 404),
+        ("/docs/../pyproject.toml", 404),
+        ("/docs/%2e%2e/%2e%2e/etc/passwd.md", 404),
+        ("/docs/..%2fREADME.md", 404),
+        (f"{PATH}?jsonp=%0d%0aX-Bad:1", 200),
+        ("/export/event/137346.jsonp?jsonp=%0d%0aX-Bad:1", 400),
+        ("/export/event/%ff%fe.json", 404),
+        ("//export/event/137346.json", 200),
+        ("http://elsewhere/export/event/137346.json", 200),
+        ("*", 404),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_strange_address_is_answered(port, target, status):
+    answered, head, body = ask(port, target)
+    assert answered == status, body[:200]
+    assert "X-Bad" not in head
+    assert b"Traceback" not in body
+    if target.startswith("/export/"):
+        assert json.loads(body)["_type"] in ("HTTPAPIError", "HTTPAPIResult")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\nBad Header\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\nConnection: close\r\n\r\n",
+        b"POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n"
+        b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\nzz\r\n",
+        b"GET /export/event/\xff\xfe.json HTTP/1.1\r\nConnection: close\r\n\r\n",
+    ],
+    ids=["tls", "word", "header", "length", "chunk", "bytes"],
+)
+def test_what_is_no_http_is_refused(port, data):
+    status, _, body = say(port, data)
+    assert 400 <= status < 500
+    assert b"Traceback" not in body
+
+
+def test_head_tells_the_length_and_sends_nothing(port):
+    status, head, body = ask(port, method="HEAD")
+    assert (status, body) == (200, b"")
+    assert "Content-Length" in head
+    assert ask(port, "/", method="HEAD")[2] == b""
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "TRACE", "CONNECT", "BREW"])
+@pytest.mark.parametrize("target", ["/", "/health", PATH])
+def test_other_methods_are_refused_and_the_right_ones_told(port, method, target):
+    status, head, _ = ask(port, target, method=method)
+    assert status == 405
+    assert "Allow: GET, HEAD" in head
+
+
+@pytest.mark.parametrize("size", [MEGABYTE + 1, 3 * MEGABYTE])
+def test_a_large_body_is_refused(port, size):
+    answer = httpx.post(
+        f"http://127.0.0.1:{port}/api/login",
+        content=b"x" * size,
+        headers={"Content-Type": "application/json"},
+    )
+    assert answer.status_code == 413
+
+
+def test_slow_clients_keep_nobody_waiting(port):
+    with ExitStack() as stack:
+        for _ in range(THREADS * 10):
+            client = stack.enter_context(connect(port))
+            client.sendall(b"POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        assert ask(port)[0] == 200
+
+
+def test_clients_that_go_away_or_do_not_read_keep_nobody_waiting(port):
+    request = f"GET {PATH}?detail=sessions HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    with ExitStack() as stack:
+        for number in range(THREADS * 5):
+            client = stack.enter_context(connect(port))
+            client.sendall(request * 50)
+            if number % 2:
+                client.close()
+        assert ask(port)[0] == 200
+
+
+def test_many_clients_at_a_time_are_all_answered(port):
+    statuses = []
+
+    def be_a_client():
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            statuses.extend(client.get(PATH).status_code for _ in range(10))
+
+    clients = [threading.Thread(target=be_a_client) for _ in range(8)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    assert statuses == [200] * 80

@@ -20,7 +20,8 @@ class Catalogue(Persistent):
     """The categories, with the root "0" that all are in, the events, and their index.
 
     Adding different events merges; it conflicts only when a tree's bucket splits, or when
-    both titles bring the same new word. The later transaction is then done again.
+    both titles bring a word, or three letters of one, that are new. The later transaction is
+    then done again.
     """
 
     def __init__(self) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,12 +10,11 @@ from BTrees.OOBTree import OOBTree, OOTreeSet
 from persistent import Persistent
 
 from export.model.entry import natural
+from export.model.words import WordIndex
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 UNDATED = 2**62
-WORD = re.compile(r"\w+")
-EXACT, PREFIX, INSIDE = 3, 2, 1
 
 Key = tuple[int, int, str]
 """Start, end and id of an event; both times in microseconds since 1970 UTC."""
@@ -66,7 +63,7 @@ class EventIndex(Persistent):
     def __init__(self) -> None:
         self._known = OOBTree()
         self._calendars = OOBTree()
-        self._words = OOBTree()
+        self._titles = WordIndex()
 
     def refresh(self, event: Any) -> None:
         """Note *event* as it is now."""
@@ -84,10 +81,7 @@ class EventIndex(Persistent):
         key, title, path = record
         for category_id in path:
             self._calendars[category_id].remove(key)
-        for word in words(title):
-            self._words[word].remove(event.getId())
-            if not self._words[word]:
-                del self._words[word]
+        self._titles.remove(event.getId(), title)
 
     def between(
         self, category_id: str, start: datetime | None, end: datetime | None
@@ -99,16 +93,10 @@ class EventIndex(Persistent):
     def search(self, text: str) -> list[str]:
         """Return the ids of events whose title has every word of *text*, the best match first.
 
-        A word matches anywhere in one of the title; as a whole word or at its beginning it
-        counts more. Among equals the earlier one is first.
+        Among equals the earlier one is first; see WordIndex.search.
         """
-        wanted = words(text)
-        if not wanted:
-            return []
-        scores = [self._scores(word) for word in wanted]
-        shared = set(scores[0]).intersection(*scores[1:])
-        total = {one: sum(score[one] for score in scores) for one in shared}
-        return sorted(total, key=lambda one: (-total[one], self._known[one][0][0], natural(one)))
+        found = self._titles.search(text)
+        return sorted(found, key=lambda one: (-found[one], self._known[one][0][0], natural(one)))
 
     def _enter(self, event_id: str, record: tuple[Key, str, tuple[str, ...]]) -> None:
         key, title, path = record
@@ -116,24 +104,7 @@ class EventIndex(Persistent):
             if category_id not in self._calendars:
                 self._calendars[category_id] = Calendar()
             self._calendars[category_id].add(key)
-        for word in words(title):
-            if word not in self._words:
-                self._words[word] = OOTreeSet()
-            self._words[word].insert(event_id)
-
-    def _scores(self, wanted: str) -> dict[str, int]:
-        scores: dict[str, int] = {}
-        for word, ids in self._words.items():
-            if wanted in word:
-                score = EXACT if word == wanted else PREFIX if word.startswith(wanted) else INSIDE
-                for event_id in ids:
-                    scores[event_id] = max(score, scores.get(event_id, 0))
-        return scores
-
-
-def words(text: str) -> set[str]:
-    """Return the words of *text*, as they are compared: whatever their case and encoding."""
-    return set(WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
+        self._titles.add(event_id, title)
 
 
 def key_of(start: datetime | None, end: datetime | None, id: str) -> Key:

@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 import transaction
 import ZODB
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
@@ -17,7 +17,8 @@ from export.model.catalogue import catalogue
 from export.model.category import Category
 from export.model.conference import Conference
 from export.model.entry import natural
-from export.model.index import UNDATED, words
+from export.model.index import UNDATED
+from export.model.words import WordIndex, words
 from scheduler.store import transact, using
 from tests.export.planting import error, get
 
@@ -102,7 +103,33 @@ def test_a_detail_is_ignored_and_a_limit_is_not(titled):
     )
 
 
-WORDS = st.lists(st.sampled_from(["ab", "abc", "bca", "ΣΑΣ", "x"]), max_size=3).map(" ".join)
+LETTERS = st.text("abc é", max_size=12)
+
+
+@given(st.dictionaries(st.text("123", min_size=1), LETTERS), LETTERS)
+def test_the_index_of_words_finds_and_ranks_as_a_walk_does(texts, term):
+    index = WordIndex()
+    for one, text in texts.items():
+        index.add(one, text)
+    assert index.search(term) == {
+        one: sum(rank(text, word) for word in words(term))
+        for one, text in texts.items()
+        if words(term) and all(holds(text, word) for word in words(term))
+    }
+    for one, text in texts.items():
+        index.remove(one, text)
+    assert not index._ids
+    assert not index._words
+
+
+def rank(text, wanted):
+    found = [word for word in words(text) if wanted in word]
+    return 3 if wanted in found else 2 if any(w.startswith(wanted) for w in found) else 1
+
+
+WORDS = st.lists(st.sampled_from(["ab", "abc", "abcabc", "bca", "ΣΑΣ", "x"]), max_size=3).map(
+    " ".join
+)
 TIMES = st.none() | st.integers(0, 40).map(
     lambda hours: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=hours)
 )
@@ -178,7 +205,7 @@ class Changes(RuleBasedStateMachine):
 
     @invariant()
     def search_finds_what_a_walk_finds(self):
-        for term in ("ab", "c", "ab x", "σας", ""):
+        for term in ("ab", "c", "ab x", "bcab", "cabca", "ABC x", "σας", ""):
             found = self.catalogue.index.search(term)
             assert set(found) == {
                 event.getId()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from export.errors import ImportRefused
-from export.imports import frab, ics, indico, pentabarf
+from export.imports import frab, ics, indico, pentabarf, remote
 from export.imports.draft import Draft, Item
 from export.imports.node import Node
 
@@ -20,16 +21,23 @@ def items_of(source: str | Path) -> Iterator[Item]:
 
     Where it cannot be read, there is one item that says so when it is made.
     """
+    is_empty = True
     try:
-        for item in _items(Path(source).read_bytes()):
+        for item in _items(str(source)):
+            is_empty = False
             yield replace(item, source=str(source))
+        if is_empty:
+            yield _unreadable("there is nothing in it, or nothing that is public", str(source))
     except OSError as error:
         yield _unreadable(f"it cannot be read: {error.strerror}", str(source))
     except ImportRefused as problem:
         yield _unreadable(str(problem), str(source))
 
 
-def _items(content: bytes) -> Iterator[Item]:
+def _items(source: str) -> Iterator[Item]:
+    if remote.is_address(source):
+        return chain.from_iterable(of_answer(answer) for answer in remote.answers(source))
+    content = Path(source).read_bytes()
     beginning = content.removeprefix(b"\xef\xbb\xbf").lstrip()
     if beginning[:15].upper() == b"BEGIN:VCALENDAR":
         return ics.items(content)

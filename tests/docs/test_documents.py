@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import signal
@@ -12,7 +13,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from werkzeug.test import Client
 
+from livesync import SyncManager
+from livesync.watching import unwatch
 from scheduler import Scheduler
 from scheduler.store import connect
 from scheduler.testing import Relay
@@ -80,6 +84,32 @@ def test_runs_are_kept_as_the_document_shows(reader):
     done = reader.run("python look.py && python -c 'import refresh'")
     assert done.returncode == 0, done.stderr
     assert done.stdout == blocks("runs.md", "text")[0]
+
+
+def test_a_script_is_followed_as_the_document_shows(reader):
+    reader.save("capture.md")
+    done = reader.run(blocks("capture.md", "sh")[0])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(blocks("capture.md", "text")[0])
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what Pyramid imports
+def test_a_pyramid_application_is_followed_as_the_document_shows(reader, monkeypatch):
+    reader.save("capture.md")
+    monkeypatch.syspath_prepend(str(reader.folder))
+    webapp = importlib.import_module("webapp")
+    app = webapp.make_app("memory://")
+    try:
+        client = Client(app)
+        assert client.put("/notes/one", data="text").get_data(as_text=True) == "written\n"
+        client.put("/notes/one", data="another text")
+        with app.registry["database"].transaction() as connection:
+            actions = [action for _, action in SyncManager.getDBInstance(connection).getTrack()]
+            assert [action.getActions() for action in actions] == [{"created"}] * 2
+            assert actions[0].kind == "webapp.Note"
+    finally:
+        unwatch()
+        app.registry["database"].close()
 
 
 def test_functions_are_called_as_the_document_shows(reader):

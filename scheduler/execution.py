@@ -24,7 +24,9 @@ from ZODB.utils import p64
 from scheduler.blame import Signature, Watch, sign
 from scheduler.clock import nowutc
 from scheduler.errors import SchedulerException
+from scheduler.guard import Guard
 from scheduler.line import Line
+from scheduler.outcome import Outcome, outcome_of
 from scheduler.retry import TaskDelayed, retry_for
 from scheduler.run import Begun, News, Run, keep_log_lines, set_current_run
 from scheduler.running import Claim
@@ -38,7 +40,7 @@ from scheduler.store.broken import forget_broken
 from scheduler.store.overlay import snapshot_of
 from scheduler.store.trouble import is_trouble, pause, told
 from scheduler.store.unit import backoff
-from scheduler.tasks.attempt import MESSAGE_KEPT, TRACEBACK_KEPT, Attempt, moment
+from scheduler.tasks.attempt import MESSAGE_KEPT, TRACEBACK_KEPT, Attempt
 from scheduler.tasks.base import BaseTask
 from scheduler.version import code_version
 
@@ -47,21 +49,6 @@ log = logging.getLogger(__name__)
 GROUP_SECONDS = 0.03
 GROUP_LIMIT = 200
 CONFLICT_TRIES = 10
-
-
-class Outcome(NamedTuple):
-    """How a claim ended: what the scheduler needs to know to put the task on its next shelf."""
-
-    claim: Claim
-    shelf: int | None = None
-    """The state under which the task, or its occurrence, has ended; None if it has not."""
-    ended: datetime | None = None
-    due: datetime | None = None
-    """When the task is to be taken up again; None for never."""
-    unloadable: str = ""
-    """Why the task could not be loaded, if it could not."""
-    element: bytes | None = None
-    """The object id of what has ended, the task or an occurrence; None for one not stored yet."""
 
 
 class _Trial(NamedTuple):
@@ -94,7 +81,7 @@ class Runner:
         self._name = name
         self._tell = tell
         self._connection = database.open()
-        self._in_task = False
+        self._guard = Guard(self._connection)
         self._snapshot = 0
         self._watch = Watch(self._connection)
         self._seconds: dict[type, float] = {}
@@ -105,6 +92,7 @@ class Runner:
     def close(self) -> None:
         """Give the connection back."""
         transaction.abort()
+        self._guard.release()
         self._connection.close()
 
     def run(self, first: Claim, line: Line) -> list[Outcome]:
@@ -180,6 +168,8 @@ class Runner:
                     time.sleep(pause(attempt))
                 elif isinstance(error, TransientError) and attempt < CONFLICT_TRIES:
                     time.sleep(backoff(attempt))
+                elif self._connection._storage is None:
+                    raise  # a task has closed the database: nothing can be run here any more
                 else:
                     log.exception("the failure of task %d could not be recorded", claim.tid)
                     return Outcome(claim, unloadable=f"{type(error).__name__}: {error}")
@@ -196,16 +186,9 @@ class Runner:
 
     def _begin(self) -> Any:
         unit = transaction.begin()
-        unit.addBeforeCommitHook(self._refuse_commit)
+        unit.addBeforeCommitHook(self._guard.refuse_commit)
         self._snapshot = snapshot_of(self._connection)
         return unit
-
-    def _refuse_commit(self) -> None:
-        if self._in_task:
-            raise SchedulerException(
-                "a task must not commit: what it changes is committed with its finished mark; "
-                "for commits of your own use scheduler.store.transact"
-            )
 
     def _commit(self, trials: list[_Trial]) -> list[Outcome]:
         for trial in trials:
@@ -256,7 +239,6 @@ class Runner:
         return task
 
     def _run_task(self, claim: Claim, task: BaseTask, started: datetime) -> Callable[[], None]:
-        self._in_task = True
         began = time.monotonic()
         self.now = Run(claim, task.softLimit, self._tell)
         set_current_run(self.now)
@@ -266,7 +248,6 @@ class Runner:
             mark = self._call(claim, task, started)
             self._tear_down(task)
         finally:
-            self._in_task = False
             set_current_run(None)
             self._seconds[type(task)] = time.monotonic() - began
         return mark
@@ -287,9 +268,9 @@ class Runner:
         random.seed(seed_of(claim.tid, self._snapshot))
         try:
             if type(task).prepare is not BaseTask.prepare:
-                task.prepare()
+                self._guard.call(task.prepare)
                 savepoint = transaction.savepoint(optimistic=True)
-            result = task.run()
+            result = self._guard.call(task.run)
         except TransientError:
             raise
         except TaskDelayed as delay:
@@ -311,7 +292,7 @@ class Runner:
             return
         savepoint = transaction.savepoint(optimistic=True)
         try:
-            task.tearDown()
+            self._guard.call(task.tearDown)
         except TransientError:
             raise
         except BaseException:
@@ -366,19 +347,6 @@ def fail(task: BaseTask, attempt: Attempt, kind: type[BaseException], max_tries:
     else:
         log.error("%r failed for good: %s", task, attempt.message)
         task._end(attempt)
-
-
-def outcome_of(task: BaseTask, claim: Claim) -> Outcome:
-    """Return the outcome that a settled task bears itself."""
-    if task._retry_on is not None:
-        return Outcome(claim, due=moment(task._retry_on))
-    element = task._ended_element()
-    comes_back = element is not task and task._status == TASK_STATUS_QUEUED
-    due = task.getDueOn() if comes_back else None
-    if element is None:
-        return Outcome(claim, due=due)
-    ended = task.getEndedOn()
-    return Outcome(claim, element.getStatus(), ended, due, element=element._p_oid)
 
 
 def seed_of(number: int, snapshot: int) -> int:

@@ -12,9 +12,10 @@ from transaction.interfaces import TransientError
 from scheduler import spool
 from scheduler.clock import nowutc
 from scheduler.errors import WorkerLost
-from scheduler.execution import Outcome, fail, outcome_of
+from scheduler.execution import fail
 from scheduler.executors import Lost
 from scheduler.module import SchedulerModule
+from scheduler.outcome import Outcome, outcome_of
 from scheduler.queue import NEVER_DUE
 from scheduler.run import Progress
 from scheduler.running import Claim

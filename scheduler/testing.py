@@ -19,9 +19,10 @@ from ZODB.utils import p64
 from scheduler import spool
 from scheduler.client import Client
 from scheduler.clock import TimeSource
-from scheduler.execution import Outcome, Runner
+from scheduler.execution import Runner
 from scheduler.line import Line
 from scheduler.module import SchedulerModule
+from scheduler.outcome import Outcome
 from scheduler.run import News
 from scheduler.running import Claim
 from scheduler.settings import Settings

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from scheduler.execution import GROUP_LIMIT, Outcome
+from scheduler.execution import GROUP_LIMIT
+from scheduler.outcome import Outcome
 from scheduler.run import Begun, Progress
 from scheduler.running import Claim
 from scheduler.states import TASK_STATUS_FAILED, TASK_STATUS_QUEUED, TASK_STATUS_TERMINATED

@@ -11,9 +11,10 @@ from typing import Any
 
 import distributed
 
-from scheduler.execution import Outcome, Runner
+from scheduler.execution import Runner
 from scheduler.executors.base import Flow, Lost, Report, Results, Watch
 from scheduler.line import Line
+from scheduler.outcome import Outcome
 from scheduler.run import Begun, News, Progress
 from scheduler.running import Claim
 from scheduler.settings import Settings

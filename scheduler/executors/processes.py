@@ -15,8 +15,8 @@ from typing import TypeAlias
 
 import psutil
 
-from scheduler.execution import Outcome
 from scheduler.executors.base import Flow, Lost, Report, Results, Watch
+from scheduler.outcome import Outcome
 from scheduler.run import Begun, News, Progress
 from scheduler.running import Claim
 from scheduler.settings import Settings

@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 
 from ZODB import DB
 
-from scheduler.execution import Outcome, Runner
+from scheduler.execution import Runner
 from scheduler.executors.base import Flow, Lost, Report, Results, Watch
 from scheduler.line import Line
+from scheduler.outcome import Outcome
 from scheduler.run import Begun, News, Run
 from scheduler.running import Claim
 from scheduler.settings import Settings

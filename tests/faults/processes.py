@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import psutil
 
@@ -55,7 +56,7 @@ class Daemon:
         return self.log.read_text()
 
     def is_up(self):
-        return "the front end is at" in self.text()
+        return f" {self.process.pid} INFO daemon.service the front end is at" in self.text()
 
     def wait_until_up(self):
         wait_for(self.is_up, DEADLINE)
@@ -75,3 +76,15 @@ def _is_worker(process):
         return any("scheduler.worker" in word for word in process.cmdline())
     except psutil.Error:
         return False
+
+
+@contextmanager
+def serving(file, port):
+    """Run a ZEO server of the database *file*; give its process."""
+    command = [sys.executable, "-m", "ZEO.runzeo", "-f", str(file), "-a", f"127.0.0.1:{port}"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(20)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import psutil
 import pytest
@@ -13,10 +13,12 @@ import pytest
 from scheduler import SchedulerModule
 from scheduler.store import connect
 from tests.faults.bank import ACCOUNTS, DEPOSIT, order_transfers, read_books
-from tests.faults.processes import Daemon
+from tests.faults.processes import Daemon, serving
 from tests.scheduler.harness import wait_for
 
-TRANSFERS, KILLS, DEADLINE = (3000, 300, 600) if os.environ.get("SOAK") else (150, 6, 90)
+SOAK = bool(os.environ.get("SOAK"))
+TRANSFERS, KILLS, DEADLINE = (3000, 300, 600) if SOAK else (150, 6, 90)
+SERVER_KILLS, LONGEST_OUTAGE = (40, 5.0) if SOAK else (2, 0.5)
 # As often a daemon, when it is shot, must come up anew as that it gets to work.
 LONGEST_LIFE = 2.0
 
@@ -60,12 +62,41 @@ def test_whoever_is_shot_each_transfer_is_made_once(tmp_path):
         for _ in range(KILLS):
             shoot(daemon, draw)
         wait_for(lambda: status(uri)["finished"] == TRANSFERS, DEADLINE)
+        daemon.wait_until_up()
         assert daemon.terminate() == 0
 
+    check_books(uri, expected)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("mode", ["threads", "processes"])
+def test_while_its_zeo_server_is_shot_each_transfer_is_made_once(tmp_path, free_port, mode):
+    draw = random.Random()
+    uri = f"zeo://127.0.0.1:{free_port}?wait_timeout=2"
+    with ExitStack() as stack:
+        server = stack.enter_context(serving(tmp_path / "bank.fs", free_port))
+        expected = order_transfers(uri, TRANSFERS // 3, SERVER_KILLS * LONGEST_LIFE, draw)
+        daemon = stack.enter_context(closing(Daemon(tmp_path, uri, multitask_mode=mode)))
+        daemon.wait_until_up()
+        for _ in range(SERVER_KILLS):
+            time.sleep(draw.uniform(0, LONGEST_LIFE))
+            server.kill()
+            server.wait()
+            time.sleep(draw.choice([0, 0, 0, LONGEST_OUTAGE]))
+            server = stack.enter_context(serving(tmp_path / "bank.fs", free_port))
+        wait_for(lambda: status(uri)["finished"] == TRANSFERS // 3, DEADLINE)
+        assert daemon.process.poll() is None
+        assert daemon.terminate() == 0
+        check_books(uri, expected)
+
+
+def check_books(uri, expected):
+    """Check that nothing is left to be done, and each transfer was made once."""
     left = {name: status(uri)[name] for name in ("waiting", "running", "spooled", "failed")}
     assert left == dict.fromkeys(left, 0)
     with connect(uri) as connection:
         balances, ledger = read_books(connection)
-    assert ledger == dict.fromkeys(range(TRANSFERS), 1)
+    assert ledger == dict.fromkeys(range(len(ledger)), 1)
     assert balances == expected
     assert sum(balances) == ACCOUNTS * DEPOSIT

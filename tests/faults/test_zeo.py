@@ -2,47 +2,26 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
 import time
-from contextlib import contextmanager
 
 import pytest
 import transaction
 
 from scheduler import nowutc
 from scheduler.store import open_database
+from tests.faults.processes import serving
 from tests.scheduler.harness import Running, View, output_of, running, wait_for
 from tests.scheduler.sample_tasks import Count
 
 
-@contextmanager
-def serving(file, port):
-    command = [sys.executable, "-m", "ZEO.runzeo", "-f", str(file), "-a", f"127.0.0.1:{port}"]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        try:
-            yield process
-        finally:
-            process.terminate()
-            process.wait(20)
+@pytest.fixture
+def uri(free_port):
+    return f"zeo://127.0.0.1:{free_port}?wait_timeout=10"
 
 
 @pytest.fixture
-def port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-@pytest.fixture
-def uri(port):
-    return f"zeo://127.0.0.1:{port}?wait_timeout=10"
-
-
-@pytest.fixture
-def server(tmp_path, port):
-    with serving(tmp_path / "zeo.fs", port) as process:
+def server(tmp_path, free_port):
+    with serving(tmp_path / "zeo.fs", free_port) as process:
         yield process
 
 
@@ -83,15 +62,15 @@ def test_a_scheduler_over_zeo_is_woken_by_a_commit(view, uri):
         view.until(lambda: view.client.getStatus()["finished"] == 20)
 
 
-def test_a_server_that_goes_away_for_a_moment_costs_nothing(tmp_path, port, uri):
-    with serving(tmp_path / "zeo.fs", port):
+def test_a_server_that_goes_away_for_a_moment_costs_nothing(tmp_path, free_port, uri):
+    with serving(tmp_path / "zeo.fs", free_port):
         database = open_database(uri)
         view = View(database, transaction.TransactionManager())
         view.enqueue(*(Count(nowutc()) for _ in range(20)))
         run = Running(database, sleep_interval=0.1)
         view.until_counts(finished=20)
     time.sleep(0.5)
-    with serving(tmp_path / "zeo.fs", port):
+    with serving(tmp_path / "zeo.fs", free_port):
         output_of(ENQUEUE, uri)
         wait_for(view.database.storage.is_connected)
         view.until(lambda: run.error or view.counts() == {"finished": 40})

@@ -1,0 +1,39 @@
+"""Outcomes: how runs ended, told to the scheduler by workers, or by the tasks themselves."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from scheduler.running import Claim
+from scheduler.states import TASK_STATUS_QUEUED
+from scheduler.tasks.attempt import moment
+from scheduler.tasks.base import BaseTask
+
+
+class Outcome(NamedTuple):
+    """How a claim ended: what the scheduler needs to know to put the task on its next shelf."""
+
+    claim: Claim
+    shelf: int | None = None
+    """The state under which the task, or its occurrence, has ended; None if it has not."""
+    ended: datetime | None = None
+    due: datetime | None = None
+    """When the task is to be taken up again; None for never."""
+    unloadable: str = ""
+    """Why the task could not be loaded, if it could not."""
+    element: bytes | None = None
+    """The object id of what has ended, the task or an occurrence; None for one not stored yet."""
+
+
+def outcome_of(task: BaseTask, claim: Claim) -> Outcome:
+    """Return the outcome that a settled task bears itself."""
+    if task._retry_on is not None:
+        return Outcome(claim, due=moment(task._retry_on))
+    element = task._ended_element()
+    comes_back = element is not task and task._status == TASK_STATUS_QUEUED
+    due = task.getDueOn() if comes_back else None
+    if element is None:
+        return Outcome(claim, due=due)
+    ended = task.getEndedOn()
+    return Outcome(claim, element.getStatus(), ended, due, element=element._p_oid)

@@ -106,6 +106,8 @@ def _close_parts(event):
     part.add_material(_material("part"))
     _closed(part)
     _closed(_described(event.contributions["2"], "talk"))
+    _add_video(event, (event.contributions["2"],))
+    _add_video(event, (event.contributions["1"],))
     _add_closed_session(event)
 
 
@@ -160,6 +162,14 @@ def _add_closed_event(found):
     talk = _described(Contribution("0", ""), "closedtalk")
     talk.setDates(at(23, 9), at(23, 10))
     event.addContribution(talk)
+    aside = Contribution("5", "Open in a closed event")
+    aside.setDates(at(23, 9), at(23, 10))
+    event.addContribution(aside)
+    aside.setProtection(Protection.PUBLIC)
+    _add_video(event, (aside,))
+    _add_video(event, (talk,))
+    _add_video(event, (talk, aside))
+    _add_video(event, ())
     is_open = Conference("556", "Open in a closed category")
     is_open.setDates(at(23, 8), at(24, 18))
     found.add_event(is_open, closed)
@@ -170,6 +180,12 @@ def _add_closed_event(found):
     shown = Conference("557", "Open below a closed category")
     shown.setDates(at(23, 8), at(24, 18))
     found.add_event(shown, below)
+
+
+def _add_video(event, talks):
+    title = "" if event.getId() == "137346" else f"{FOR_READERS}-video-title"
+    for kind in ("Vidyo", "CERNMCU", "WebcastRequest", "RecordingRequest"):
+        event.book_video(kind, title=title, status="A", talks=talks)
 
 
 def _add_registrants(event):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from itertools import product
 
 import pytest
@@ -53,6 +54,7 @@ READ = [
     "/export/room/CERN/120",
     "/export/roomName/CERN/Mezzanine",
     "/export/reservation/CERN",
+    "/export/video/all-vidyo-mcu-webcast-recording",
     "/api/user/",
     "/api/session",
 ]
@@ -71,12 +73,17 @@ HUSH = re.compile(rb"hush-[a-z]+(?:-[a-z]+)*", re.IGNORECASE)
 
 
 def addresses(paths):
-    """The paths in every format, in every detail."""
+    """The paths in every format that they have, in every detail."""
     for path, kind in product(paths, [*FORMATS, "bin"]):
         address = address_of(path, kind)
-        yield from (f"{address}?detail={detail}&occ=yes&userid=36024" for detail in DETAILS)
-        yield f"{address}?pretty=yes"
+        if any(has(route, address, kind) for route in ROUTES):
+            yield from (f"{address}?detail={detail}&occ=yes&userid=36024" for detail in DETAILS)
+            yield f"{address}?pretty=yes"
         yield f"{address}?limit=x"
+
+
+def has(route, address, kind):
+    return kind in route.formats and route.pattern.fullmatch(address)
 
 
 def address_of(path, kind):
@@ -100,25 +107,37 @@ def served(tmp_path_factory):
     database.close()
 
 
+@pytest.fixture(scope="module")
+def walk(served):
+    """What gives the secrets that a caller finds at each address there is; each asked once."""
+    client, keys = served
+
+    @cache
+    def find(user):
+        credentials = f"&ak={keys[user]}" if user else ""
+        return {
+            address: found_in(client.get(f"{address}{credentials}", buffered=True))
+            for address in addresses(READ)
+        }
+
+    return find
+
+
 def found_in(answer):
+    assert answer.status_code < 500, answer.text
     unfolded = answer.get_data().replace(b"\r\n ", b"")  # as calendars fold their lines
     headers = str(answer.headers).encode()
     return {word.decode().lower() for word in HUSH.findall(unfolded + b" " + headers)}
 
 
-def ask(served, user, address):
-    client, keys = served
-    query = f"&ak={keys[user]}" if user else ""
-    return client.get(f"{address}{query}", buffered=True)
+def leaked(words, user):
+    return {word for word in words if not word.startswith(KNOWN_TO[user])}
 
 
 @pytest.mark.parametrize("user", CALLERS)
-def test_nobody_reads_what_they_may_not_know(served, user):
-    for address in addresses(READ):
-        answer = ask(served, user, address)
-        leaked = {word for word in found_in(answer) if not word.startswith(KNOWN_TO[user])}
-        assert not leaked, f"{address} tells {user} of {leaked}: {answer.text}"
-        assert answer.status_code < 500, address
+def test_nobody_reads_what_they_may_not_know(walk, user):
+    told = {address: leaked(words, user) for address, words in walk(user).items()}
+    assert {address: words for address, words in told.items() if words} == {}
 
 
 @pytest.mark.parametrize("user", [user for user in CALLERS if user != MANAGER])
@@ -129,9 +148,7 @@ def test_nobody_is_told_by_what_they_may_not_do(served, user):
         address = address_of(path, kind)
         for more in ({}, {"secret": "x", "is_paid": "yes", "location": "CERN", "roomid": "120"}):
             answer = client.post(address, data={**credentials, **more})
-            leaked = {word for word in found_in(answer) if not word.startswith(KNOWN_TO[user])}
-            assert not leaked, address
-            assert answer.status_code < 500, address
+            assert not leaked(found_in(answer), user), address
 
 
 SHOWN_TO_READERS = {
@@ -140,7 +157,14 @@ SHOWN_TO_READERS = {
         *("event-title", "event-description", "event-room", "event-address", "chair", "keyword"),
         *("talk-title", "inside-title", "part-title", "session-title", "slot-title", "convener"),
         *("break-title", "category-title", "talk-folder", "talk-attachment", "talk-link"),
-        *("closedevent-content", "session-material", "part", "part-content", "organizer"),
+        *(
+            "closedevent-content",
+            "video-title",
+            "session-material",
+            "part",
+            "part-content",
+            "organizer",
+        ),
     )
 }
 SHOWN_TO_MANAGERS = {
@@ -160,16 +184,19 @@ SHOWN_TO_MANAGERS = {
         (ROOM_USER, {"hush-rooms-reason", "hush-rooms-person"}),
     ],
 )
-def test_everybody_reads_what_is_meant_for_them(served, user, shown):
-    seen = set()
-    for address in addresses(READ):
-        seen |= found_in(ask(served, user, address))
-    assert shown <= seen
+def test_everybody_reads_what_is_meant_for_them(walk, user, shown):
+    assert shown <= set().union(*walk(user).values())
 
 
 @pytest.mark.parametrize("path", MATERIALS)
 def test_a_closed_file_is_read_by_those_who_may_and_nobody_else(served, path):
-    statuses = {user: ask(served, user, f"{path}.bin?").status_code for user in CALLERS}
+    client, keys = served
+
+    def status(user):
+        credentials = {"ak": keys.get(user, "")}
+        return client.get(f"{path}.bin", query_string=credentials, buffered=True).status_code
+
+    statuses = {user: status(user) for user in CALLERS}
     assert statuses[MANAGER] == 200
     assert statuses[None] == statuses[STRANGER] == 403
 

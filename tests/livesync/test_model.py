@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pymarc
 import pytest
-from lxml import etree
 
 from export.imports.source import items_of
 from export.model import listeners
@@ -23,12 +19,11 @@ from export.model.session import Session, SessionSlot
 from livesync import ActionWrapper
 from livesync.agent import SyncAgent
 from livesync.components import ObjectChangeListener
-from livesync.marcxml import collection
 from livesync.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED, reduce
 from tests.livesync.agents_for_tests import ReducingAgent
+from tests.livesync.marc_reading import marc
 
 ROOT = Path(__file__).parents[2]
-SCHEMA = Path(os.environ.get("MARC_SCHEMA", ROOT.parent / "shared/data/MARC21slim.xsd"))
 SMALL = ROOT / "tests/export/small_event.json"
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
 
@@ -82,14 +77,6 @@ def event(recorded, connection):
     session.slots[0].schedule(talk)
     recorded()
     return event
-
-
-def marc(*records):
-    text = collection(records)
-    tree = etree.fromstring(text.encode())
-    if SCHEMA.exists():
-        etree.XMLSchema(etree.parse(SCHEMA)).assertValid(tree)
-    return pymarc.parse_xml_to_array(io.BytesIO(text.encode()))
 
 
 def test_every_kind_of_record_is_valid_and_read_by_library_software(event):

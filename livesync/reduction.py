@@ -73,7 +73,7 @@ def reduce(
             if record is None:
                 continue
             obj, obj_id, status = record
-            if not status & STATUS_DELETED and not is_detached(obj) and excluded(obj):
+            if not status & STATUS_DELETED and obj is not None and excluded(obj):
                 yield Record(obj, obj_id, status | STATUS_DELETED, record.position)
             else:
                 yield record

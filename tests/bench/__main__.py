@@ -5,9 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 
-from tests.bench import export_bench, livesync_bench, scheduler_bench
+from tests.bench import agents_bench, export_bench, livesync_bench, scheduler_bench
 
-BENCHMARKS = {**scheduler_bench.BENCHMARKS, **livesync_bench.BENCHMARKS, **export_bench.BENCHMARKS}
+BENCHMARKS = {
+    **scheduler_bench.BENCHMARKS,
+    **livesync_bench.BENCHMARKS,
+    **agents_bench.BENCHMARKS,
+    **export_bench.BENCHMARKS,
+}
 
 if __name__ == "__main__":
     unknown = set(sys.argv[1:]) - BENCHMARKS.keys()

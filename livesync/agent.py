@@ -285,7 +285,7 @@ class PushSyncAgent(SyncAgent):
         manager = self._attached()
         if currentTS is None:
             return manager.claim()
-        current = int(currentTS) // manager.getGranularity()
+        current = int(currentTS // manager.getGranularity())
         frontier = manager.getTrack().frontier
         if frontier is not None and frontier > current:
             # Changes were put beyond a reader who went up to the newest: those bins are closed.

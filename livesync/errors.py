@@ -46,6 +46,10 @@ class AgentSettingException(LiveSyncException):
     """An agent cannot be made or changed like this."""
 
 
+class TokenException(LiveSyncException):
+    """A text is no token, so nobody can wait for what it stands for."""
+
+
 class DuplicateAgentException(LiveSyncException):
     """An agent with this id is registered already."""
 

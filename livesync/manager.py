@@ -10,13 +10,22 @@ from persistent import Persistent
 from persistent.mapping import PersistentMapping
 from ZODB.Connection import Connection
 
-from livesync.errors import DuplicateAgentException, QueryException, UnknownAgentException
+from livesync import milestones, waiting
+from livesync.errors import (
+    DuplicateAgentException,
+    QueryException,
+    TokenException,
+    UnknownAgentException,
+)
 from livesync.exclusion import Exclusion
 from livesync.pointers import hold
 from livesync.sequencer import place, sequence
 from livesync.struct import MultiPointerTrack, SetMultiPointerTrack
+from livesync.waiting import Token
 from scheduler.lanes import Lanes
 from scheduler.store import Branch, connection_of, transact
+from scheduler.store.overlay import snapshot_of
+from scheduler.tasks import BaseTask
 
 if TYPE_CHECKING:
     from livesync.agent import SyncAgent
@@ -36,9 +45,9 @@ class SyncManager(Persistent):
 
     _excluded = Exclusion()
 
-    def __init__(self, granularity: int = 100) -> None:
-        if granularity < 1:
-            raise ValueError(f"granularity is {granularity!r}: it must be at least 1 second")
+    def __init__(self, granularity: float = 100) -> None:
+        if granularity <= 0:
+            raise ValueError(f"granularity is {granularity!r}: it must be more than 0 seconds")
         self._granularity = granularity
         self._lanes = Lanes()
         self._agents = PersistentMapping()
@@ -47,9 +56,12 @@ class SyncManager(Persistent):
     @classmethod
     def getDBInstance(cls, connection: Connection | Persistent | None = None) -> SyncManager:
         """Return the manager of the database of *connection*, or of the current one."""
-        return BRANCH.get(connection_of(connection))
+        connection = connection_of(connection)
+        milestones.BRANCH.get(connection)
+        waiting.BRANCH.get(connection)
+        return BRANCH.get(connection)
 
-    def getGranularity(self) -> int:
+    def getGranularity(self) -> float:
         """Return how many seconds make up one bin."""
         return self._granularity
 
@@ -96,6 +108,8 @@ class SyncManager(Persistent):
     def removeAgent(self, agent: SyncAgent) -> None:
         """Let *agent* go, and its pointer; raises UnknownAgentException."""
         registered = self.getAgent(agent.getId())
+        if self._p_jar is not None:
+            waiting.BRANCH.get(self._p_jar).drop(agent.getId())
         self._track.removePointer(agent.getId())
         del self._agents[agent.getId()]
         registered.setManager(None)
@@ -114,8 +128,42 @@ class SyncManager(Persistent):
         return iter(()) if end is None else self._track.pointerIterItems(agentId, end)
 
     def advance(self, agentId: str, newLastTS: int) -> None:
-        """Move the agent's pointer to position *newLastTS*; raises as the track does."""
+        """Move the agent's pointer to position *newLastTS*; raises as the track does.
+
+        What waited for that is enqueued.
+        """
         self._track.movePointer(agentId, newLastTS)
+        if self._p_jar is not None:
+            waiting.BRANCH.get(self._p_jar).let_go(agentId, newLastTS)
+
+    def enqueueAfter(self, task: BaseTask, agentId: str, token: Token | str | None = None) -> None:
+        """Enqueue *task* for when the agent has delivered what a *token* stands for.
+
+        Without one that is all that was changed before, and in the caller's transaction. The task
+        is never run earlier, and due at once when the agent's pointer has moved so far. Raises
+        UnknownAgentException, and TokenException for a token that is none or another agent's.
+        """
+        self.getAgent(agentId)
+        given = Token.read(token) if isinstance(token, str) else token
+        if given is not None and given.agent_id != agentId:
+            raise TokenException(f"the token {given} is about another agent than {agentId!r}")
+        waiting.BRANCH.get(connection_of(self)).put(task, agentId, given and given.tid)
+
+    def isDelivered(self, token: Token) -> bool:
+        """Say whether the agent has delivered what *token* stands for, as far as is seen here.
+
+        Raises UnknownAgentException.
+        """
+        self.getAgent(token.agent_id)
+        known = milestones.BRANCH.get(connection_of(self))
+        goal = known.goal(token.tid)
+        if goal is None:
+            if snapshot_of(connection_of(self)) < token.tid:
+                return False
+            self.sequence()
+            goal = known.goal(token.tid) or self._track.last_before(None)
+        pointer = self._track.getPointerTimestamp(token.agent_id)
+        return goal is None or (pointer is not None and pointer >= goal)
 
     def claim(self, till: int | None = None) -> int | None:
         """Make sure that nothing is added up to position *till* any more; return the position.
@@ -145,7 +193,10 @@ class SyncManager(Persistent):
     def sequence(self) -> int:
         """Move what is pending now into the track; return how many changes that were."""
         rounds = -(-len(self._lanes) // SEQUENCED_AT_ONCE)
-        return sum(self._in_a_unit(SyncManager._sequence_some) for _ in range(rounds))
+        count = sum(self._in_a_unit(SyncManager._sequence_some) for _ in range(rounds))
+        if self._p_jar is not None and waiting.BRANCH.get(self._p_jar).has_arrivals():
+            self._in_a_unit(SyncManager._take_up_waiting)
+        return count
 
     def tend(self) -> int:
         """Remove the lanes of processes that are gone; return how many those were."""
@@ -190,7 +241,20 @@ class SyncManager(Persistent):
 
     def _sequence_some(self) -> int:
         hold(self)  # a reset meanwhile replaces the track
-        return sequence(self._lanes, self._track, SEQUENCED_AT_ONCE)
+        count = sequence(self._lanes, self._track, SEQUENCED_AT_ONCE)
+        newest = self._track.last_before(None)
+        if self._p_jar is not None and newest is not None and not self._lanes:
+            milestones.BRANCH.get(self._p_jar).put(snapshot_of(self._p_jar), newest)
+        return count
+
+    def _take_up_waiting(self) -> None:
+        while self._lanes:
+            self._sequence_some()
+        waiting.BRANCH.get(self._p_jar).take_up(
+            self._track.last_before(None),
+            milestones.BRANCH.get(self._p_jar),
+            self._track.getPointerTimestamp,
+        )
 
     def _in_a_unit(self, work: Callable[[SyncManager], Result]) -> Result:
         connection, oid = self._p_jar, self._p_oid

@@ -1,0 +1,140 @@
+"""Agents that are brought up to date as soon as something is committed."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+import transaction
+
+from livesync import ActionWrapper, PushSyncAgent, SyncManager
+from livesync.follower import Follower
+from scheduler.store import transact
+
+DEADLINE = 30
+
+
+class Sink(PushSyncAgent):
+    def _run(self, data, logger=None, monitor=None, dbi=None, task=None):
+        sent.extend(obj_id for _, obj_id, _ in data)
+        return True
+
+
+class Hanging(PushSyncAgent):
+    def _run(self, data, logger=None, monitor=None, dbi=None, task=None):
+        list(data)
+        released.wait(DEADLINE)
+        return True
+
+
+class Failing(PushSyncAgent):
+    def _run(self, data, logger=None, monitor=None, dbi=None, task=None):
+        raise ConnectionError("nobody answers")
+
+
+sent = []
+released = threading.Event()
+
+
+@pytest.fixture(autouse=True)
+def nothing_sent():
+    sent.clear()
+    released.clear()
+
+
+@pytest.fixture
+def register(database):
+    def register(kind, name, is_active=True):
+        def work(connection):
+            agent = kind(name, name, "", 1)
+            SyncManager.getDBInstance(connection).registerNewAgent(agent)
+            agent.setActive(is_active)
+
+        transact(database, work)
+
+    return register
+
+
+@pytest.fixture
+def fine(database):
+    """Bins so small that what comes close together is delivered close together."""
+
+    def work(connection):
+        SyncManager.getDBInstance(connection)._granularity = 0.01
+
+    transact(database, work)
+
+
+@pytest.fixture
+def following(database):
+    follower = Follower(database)
+    thread = threading.Thread(target=follower.run)
+    thread.start()
+    yield follower
+    follower.stop()
+    released.set()
+    thread.join(DEADLINE)
+    assert not thread.is_alive()
+
+
+def change(database, name):
+    def work(connection):
+        manager = SyncManager.getDBInstance(connection)
+        now = int(time.time())
+        manager.add(now, ActionWrapper(now, manager, {"data_changed"}, name))
+
+    transact(database, work)
+
+
+def until(condition):
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline, sent
+        time.sleep(0.01)
+
+
+def test_what_is_committed_is_delivered_at_once(database, register, fine, following):
+    register(Sink, "a")
+    for name in ("1", "2", "3"):
+        change(database, name)
+        until(lambda name=name: name in sent)
+    assert sent == ["1", "2", "3"]
+
+
+def test_an_agent_that_hangs_or_fails_holds_up_no_other(database, register, fine, following):
+    register(Hanging, "a")
+    register(Failing, "b")
+    register(Sink, "c")
+    change(database, "1")
+    until(lambda: sent == ["1"])
+    change(database, "2")
+    until(lambda: sent == ["1", "2"])
+
+
+def test_agents_that_are_not_active_are_left_alone(database, register, fine, following):
+    register(Sink, "a", is_active=False)
+    register(Sink, "b")
+    change(database, "1")
+    until(lambda: sent)
+    assert sent == ["1"]
+
+
+def test_positions_do_not_run_ahead_of_the_clock(database, register, fine, following):
+    register(Sink, "a")
+    for number in range(40):
+        change(database, str(number))
+    until(lambda: "39" in sent)
+    with database.transaction() as connection:
+        track = SyncManager.getDBInstance(connection).getTrack()
+        assert track.mostRecentTS() * 0.01 <= time.time()
+
+
+def test_it_ends_when_it_is_told_to(database):
+    follower = Follower(database)
+    thread = threading.Thread(target=follower.run)
+    thread.start()
+    follower.stop()
+    thread.join(DEADLINE)
+    assert not thread.is_alive()
+    transaction.abort()

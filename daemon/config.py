@@ -50,6 +50,14 @@ class Pack:
 
 
 @dataclass(frozen=True)
+class LiveSync:
+    """How agents are run."""
+
+    push: bool = False
+    """Whether a process of its own delivers to them as soon as something is committed."""
+
+
+@dataclass(frozen=True)
 class Log:
     """Where the daemon writes what it does."""
 
@@ -60,7 +68,7 @@ class Log:
     """The file of a daemon in the background; in the foreground it writes to stderr."""
 
 
-SECTIONS = ("scheduler", "export", "web", "pack", "log")
+SECTIONS = ("scheduler", "livesync", "export", "web", "pack", "log")
 
 
 @dataclass(frozen=True)
@@ -73,6 +81,7 @@ class Config:
     scheduler: SchedulerSettings = field(
         default_factory=lambda: SchedulerSettings(multitask_mode="processes")
     )
+    livesync: LiveSync = field(default_factory=LiveSync)
     export: ExportSettings = field(default_factory=ExportSettings)
     web: Web = field(default_factory=Web)
     pack: Pack = field(default_factory=Pack)
@@ -104,6 +113,7 @@ class Config:
         return cls(
             database=_text(values.get("database", ""), "database"),
             scheduler=_scheduler(sections["scheduler"]),
+            livesync=_livesync(sections["livesync"]),
             export=_export(sections["export"]),
             web=_web(sections["web"]),
             pack=_pack(sections["pack"]),
@@ -116,6 +126,16 @@ def _scheduler(values: Mapping[str, Any]) -> SchedulerSettings:
         return SchedulerSettings.of({"multitask_mode": "processes", **values})
     except SchedulerConfigurationException as error:
         raise ConfigurationException(f"[scheduler] {error}") from error
+
+
+def _livesync(values: Mapping[str, Any]) -> LiveSync:
+    _check_names(values, LiveSync, "[livesync] ")
+    livesync = LiveSync(**values)
+    if not isinstance(livesync.push, bool):
+        raise ConfigurationException(
+            f"[livesync] push is {livesync.push!r}; it must be true or false"
+        )
+    return livesync
 
 
 def _export(values: Mapping[str, Any]) -> ExportSettings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import shlex
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 from ZODB.Connection import Connection
 
 from daemon import sample
-from daemon.config import Config
+from daemon.config import Config, LiveSync
 from daemon.dashboard import Panel
 from daemon.errors import DaemonException
 from daemon.process import log_to, stop_on_signals, wait_for
@@ -59,7 +60,8 @@ def run(config: Config) -> int:
         try:
             _prepare(config.database, receiver.url)
             panel = Panel("Received", ("Time (UTC)", "Object", "Record"), receiver.last)
-            with Service(config, stop, [panel]) as service:
+            pushing = dataclasses.replace(config, livesync=LiveSync(push=True))
+            with Service(pushing, stop, [panel]) as service:
                 _say(_welcome(service, config))
                 wait_for(stop)
                 _say("stopping: tasks that run are let end")
@@ -114,13 +116,12 @@ def _welcome(service: Service, config: Config) -> str:
     scripts = shlex.quote(_shown(shipped("docs/examples") or Path("docs/examples")))
     where = "" if _is_default(config.database) else f"  export {URI_VARIABLE}={config.database}\n"
     folder = _shown(_folder_of(config.database) / FEED_FOLDER)
-    every = sample.UPDATE_SECONDS
     lines.append(
         f"""Everything is running. Open
   {url}/   the status page
   {url}/export/event/{sample.EVENT}.json?detail=contributions&pretty=yes   the sample event
 
-Every {every} seconds a task pushes what changed, as JSON to a receiver that prints it here,
+What changes is pushed as soon as it is committed: as JSON to a receiver that prints it here,
 and as MARCXML into the folder {folder}
 
 Try in a second terminal, in this folder:

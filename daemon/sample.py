@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from dateutil.rrule import SECONDLY
 from ZODB.Connection import Connection
 
 from export.model.catalogue import catalogue
@@ -13,17 +12,15 @@ from export.model.category import Category
 from export.model.conference import Conference
 from export.model.contribution import Contribution
 from livesync import SyncManager
-from livesync import manager as livesync_manager
 from livesync.agents.folder import FolderAgent
 from livesync.agents.webhook import WebhookAgent
-from livesync.tasks import LiveSyncUpdateTask
 from scheduler import Client, nowutc
 from scheduler.store import current
 from scheduler.tasks import OneShotTask
 
 EVENT = "1"
-GRANULARITY = 1
-UPDATE_SECONDS = 3
+GRANULARITY = 0.05
+DESCRIBED_AFTER = 3
 BEGIN = datetime(2027, 6, 14, 9, 0, tzinfo=UTC)
 SLOT = timedelta(minutes=20)
 TALKS = (
@@ -59,10 +56,7 @@ def plant(connection: Connection, folder: Path, url: str) -> None:
     The event of a database that has one with this id stays as it is.
     """
     manager = SyncManager.getDBInstance(connection)
-    if not manager.getAllAgents() and not manager.pending():
-        manager = SyncManager(GRANULARITY)
-        livesync_manager.BRANCH.replace(connection, manager)
-        connection.add(manager)
+    manager.setGranularity(min(GRANULARITY, manager.getGranularity()))
     for agent in (
         FolderAgent("folder", "Files of MARCXML", "", 1, folder=folder, format="marcxml"),
         WebhookAgent("webhook", "The small receiver", "", 1, url=url),
@@ -73,9 +67,7 @@ def plant(connection: Connection, folder: Path, url: str) -> None:
     connection.savepoint()
     if catalogue(connection).event(EVENT) is None:
         _plant_event(connection)
-    client = Client(connection)
-    client.enqueue(LiveSyncUpdateTask(SECONDLY, interval=UPDATE_SECONDS))
-    client.enqueue(DescribeEvent(nowutc() + timedelta(seconds=UPDATE_SECONDS)))
+    Client(connection).enqueue(DescribeEvent(nowutc() + timedelta(seconds=DESCRIBED_AFTER)))
 
 
 def retarget(connection: Connection, url: str) -> None:

@@ -16,12 +16,14 @@ from ZODB.Connection import Connection
 
 from daemon.config import Config
 from daemon.dashboard import Dashboard, Panel
+from daemon.following import Following
 from daemon.packing import Packing
 from daemon.web import WebServer, front
 from export.app import make_app
 from export.model import listeners
 from export.model.catalogue import catalogue
 from livesync import SyncManager
+from livesync.gate import Gate
 from scheduler import Scheduler, SchedulerModule
 from scheduler.errors import SchedulerException
 from scheduler.store import Database, default_uri, open_database, transact
@@ -58,6 +60,7 @@ class Service:
                 stack.callback(listeners.unsubscribe, listener)
             self._start_scheduler(stack)
             self._start_packing(stack)
+            self._start_following(stack)
             self._start_web(stack)
             self._closing = stack.pop_all()
         return self
@@ -127,11 +130,17 @@ class Service:
         packing.start()
         stack.callback(packing.close)
 
+    def _start_following(self, stack: ExitStack) -> None:
+        if self._config.livesync.push:
+            following = Following(self.uri)
+            stack.callback(following.close)
+
     def _start_web(self, stack: ExitStack) -> None:
         export = make_app(self.database, self._config.export)
         stack.callback(export.close)
         page = Dashboard(self.database, self._panels).page
-        self.web = WebServer(front(export, page, self.health), self._config.web)
+        gate = Gate(export, self.database)
+        self.web = WebServer(front(gate, page, self.health), self._config.web)
         stack.callback(self.web.close)
         log.info("the front end is at %s", self.web.url)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import sys
+import threading
 
 import transaction
 from dateutil.rrule import MINUTELY
@@ -12,6 +14,7 @@ from ZODB.Connection import Connection
 
 from livesync.courier import FAILED, UP_TO_DATE, Courier, Delivered, push_agent
 from livesync.errors import AgentExecutionException
+from livesync.follower import Follower
 from livesync.manager import SyncManager
 from livesync.progress import progress
 from livesync.standing import standing
@@ -55,6 +58,23 @@ def run(connection: Connection, options: argparse.Namespace) -> int:
     delivered = _delivered(connection, options.agent_id, options.till)
     print(as_json(delivered._asdict()) if options.json else delivered)
     return 0 if delivered.outcome == UP_TO_DATE else 1
+
+
+def follow(connection: Connection, options: argparse.Namespace) -> int:
+    """Deliver to the active agents whatever is committed, until SIGINT or SIGTERM."""
+    follower = Follower(connection.db())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: follower.stop())
+    if options.until_eof:
+        threading.Thread(target=_stop_at_eof, args=(follower,), daemon=True).start()
+    follower.run()
+    return 0
+
+
+def _stop_at_eof(follower: Follower) -> None:
+    # Whoever started this has gone, by whatever signal.
+    sys.stdin.read()
+    follower.stop()
 
 
 def agreed(question: str) -> bool:

@@ -119,6 +119,16 @@ def _parser() -> argparse.ArgumentParser:
         command.add_subparsers(prog="indico_livesync agent", required=True, metavar="COMMAND"),
         database,
     )
+    command = _add(
+        commands, database, "follow", byhand.follow, "deliver to active agents until stopped"
+    )
+    command.add_argument("--until-eof", action="store_true", help=argparse.SUPPRESS)
+    command = _add(commands, database, "token", show.token, "print what `after=` takes, for now")
+    command.add_argument("agent_id", metavar="AGENT_ID")
+    command = _add(
+        commands, database, "granularity", orders.granularity, "print or set how long a bin is"
+    )
+    command.add_argument("seconds", type=float, nargs="?", metavar="SECONDS")
     command = commands.add_parser("dead", help="the records that targets did not take")
     _add_dead_commands(command.add_subparsers(required=True, metavar="COMMAND"), database)
     return parser

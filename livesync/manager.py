@@ -65,6 +65,19 @@ class SyncManager(Persistent):
         """Return how many seconds make up one bin."""
         return self._granularity
 
+    def setGranularity(self, granularity: float) -> None:
+        """Make bins of *granularity* seconds from now on; ValueError for longer ones than before.
+
+        What was recorded until now keeps its positions, which then are of earlier times than
+        they were.
+        """
+        if not 0 < granularity <= self._granularity:
+            raise ValueError(
+                f"granularity is {granularity!r}: it must be more than 0, and at the most what it "
+                f"is now, {self._granularity:g} seconds, so that positions go on growing"
+            )
+        self._granularity = granularity
+
     def getAllAgents(self) -> PersistentMapping:
         """Return the mapping of agents by their ids."""
         return self._agents

@@ -33,6 +33,17 @@ def destroy(connection: Connection, options: argparse.Namespace) -> int:
     return 0
 
 
+def granularity(connection: Connection, options: argparse.Namespace) -> int:
+    """Print how many seconds make up a bin, or make it so many."""
+    manager = SyncManager.getDBInstance(connection)
+    if options.seconds is not None:
+        try:
+            manager.setGranularity(options.seconds)
+        except ValueError as error:
+            raise AgentSettingException(str(error)) from None
+    return _done(f"{manager.getGranularity():g} seconds")
+
+
 def add(connection: Connection, options: argparse.Namespace) -> int:
     """Register a new agent."""
     kind = registry.agent_class(options.type)

@@ -15,6 +15,7 @@ from livesync.courier import push_agent
 from livesync.letters import Letter
 from livesync.manager import SyncManager
 from livesync.standing import standings
+from livesync.waiting import token as token_of
 from scheduler.output import as_json, as_lines, as_table
 
 AGENT_HEADS = (
@@ -67,6 +68,13 @@ def agents(connection: Connection, options: argparse.Namespace) -> int:
         for standing in found
     ]
     print(as_table(AGENT_HEADS, rows) if rows else "no agents: see `indico_livesync agent add`")
+    return 0
+
+
+def token(connection: Connection, options: argparse.Namespace) -> int:
+    """Print the token for what is committed now."""
+    SyncManager.getDBInstance(connection).getAgent(options.agent_id)
+    print(token_of(options.agent_id, connection))
     return 0
 
 

@@ -49,10 +49,6 @@ class Branch(Generic[Trunk]):
         self._make_ready(connection)
         return self._stored(connection)[1]
 
-    def replace(self, connection: Connection, trunk: Trunk) -> None:
-        """Put *trunk* in the place of the branch's object."""
-        connection.root()[ROOT_KEY][self.name] = (self.version, trunk)
-
     def _stored(self, connection: Connection) -> tuple[int | None, Trunk]:
         # The root by its id: `connection.root()` makes an object for each of these many calls.
         branches = connection.get(z64).get(ROOT_KEY)

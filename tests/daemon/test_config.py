@@ -13,7 +13,7 @@ from daemon.config import Config
 from daemon.errors import ConfigurationException
 
 SAMPLE = Path(__file__).parents[2] / "etc" / "relay.toml"
-SECTIONS = ("scheduler", "export", "web", "pack", "log")
+SECTIONS = ("scheduler", "livesync", "export", "web", "pack", "log")
 
 
 def uncommented():
@@ -37,6 +37,7 @@ def test_the_sample_file_holds_every_setting_with_its_default(tmp_path):
     ("values", "message"),
     [
         ({"databse": "x"}, "unknown option 'databse'; did you mean 'database'"),
+        ({"livesync": {"push": 1}}, r"\[livesync\] push is 1; it must be true or false"),
         ({"web": {"prt": 1}}, r"\[web\] unknown option 'prt'; did you mean 'port'"),
         ({"log": {"size": 1}}, r"\[log\] unknown option 'size'"),
         ({"scheduler": {"workers": 0}}, r"\[scheduler\] workers is 0"),

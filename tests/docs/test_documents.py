@@ -175,6 +175,13 @@ def test_tasks_can_be_looked_into_as_the_document_shows(reader):
     assert blocks("insight.md", "text")[0] in done.stdout
 
 
+def test_a_task_waits_for_a_delivery_as_the_document_shows(reader):
+    reader.save("following.md")
+    done = reader.run("python announce.py")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == blocks("following.md", "text")[0]
+
+
 def test_the_tests_of_the_document_pass(reader):
     reader.save("testing.md")
     done = reader.run("python -m pytest -q -p no:cacheprovider .")

@@ -60,10 +60,3 @@ def test_a_newer_layout_is_refused(view):
     Branch("part", 4, PersistentMapping).get(view.connection)
     with pytest.raises(SchemaTooNew, match=r"version 4.*install"):
         FIRST.get(view.connection)
-
-
-def test_a_branchs_object_can_be_replaced(view):
-    FIRST.get(view.connection)
-    fresh = PersistentMapping()
-    FIRST.replace(view.connection, fresh)
-    assert FIRST.get(view.connection) is fresh

@@ -1,0 +1,55 @@
+"""Following: a process beside the daemon that delivers to agents what is committed, at once."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+
+log = logging.getLogger(__name__)
+
+# A process that has ended by itself is started again after so many seconds.
+REST_SECONDS = 2.0
+END_SECONDS = 15.0
+
+
+class Following:
+    """Keeps `indico_livesync follow` going on the database at *uri* until it is closed.
+
+    It is a process of its own, so that making records does not slow down the one that serves
+    the database.
+    """
+
+    def __init__(self, uri: str) -> None:
+        options = ["--database", uri, "follow", "--until-eof"]
+        self._command = [sys.executable, "-m", "livesync.cli", *options]
+        self._closing = threading.Event()
+        self._process = self._begin()
+        self._thread = threading.Thread(target=self._watch, name="following", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Let the deliveries that are on their way end, and the process with them."""
+        self._closing.set()
+        self._process.terminate()
+        self._thread.join(END_SECONDS)
+        if self._process.poll() is None:
+            self._process.kill()
+            self._thread.join()
+
+    def _begin(self) -> subprocess.Popen[bytes]:
+        # The pipe tells it when this process is gone.
+        return subprocess.Popen(self._command, stdin=subprocess.PIPE)  # noqa: S603 (our own)
+
+    def _watch(self) -> None:
+        while True:
+            status = self._process.wait()
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+            if self._closing.is_set():
+                return
+            log.error("the process that follows changes ended with %s; it is started again", status)
+            if self._closing.wait(REST_SECONDS):
+                return
+            self._process = self._begin()

@@ -1,0 +1,65 @@
+"""The process beside the daemon that delivers to agents at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import psutil
+import pytest
+import transaction
+
+from daemon.following import Following
+from livesync import ActionWrapper, SyncManager
+from livesync.agents.folder import FolderAgent
+from scheduler.store import open_database, transact
+from tests.daemon.conftest import wait_until
+
+
+@pytest.fixture
+def database(tmp_path):
+    database = open_database(f"file://{tmp_path}/data.fs")
+
+    def register(connection):
+        agent = FolderAgent("folder", "", "", 1, folder=tmp_path / "feed")
+        SyncManager.getDBInstance(connection).registerNewAgent(agent)
+        agent.setActive(True)
+
+    transact(database, register)
+    yield database
+    transaction.abort()
+    database.close()
+
+
+@pytest.fixture
+def following(database):
+    following = Following(database.uri)
+    yield following
+    following.close()
+
+
+def change(database):
+    def work(connection):
+        manager = SyncManager.getDBInstance(connection)
+        manager.add(1, ActionWrapper(1, manager, {"deleted"}, "1"))
+
+    transact(database, work)
+
+
+def children():
+    return psutil.Process(os.getpid()).children()
+
+
+def test_it_delivers_what_is_committed_and_ends_with_the_daemon(database, following, tmp_path):
+    change(database)
+    wait_until(lambda: list((tmp_path / "feed").glob("*.json")), "the file of the change")
+    following.close()
+    assert children() == []
+
+
+def test_when_it_is_killed_another_one_is_started(database, following, tmp_path):
+    (killed,) = children()
+    killed.send_signal(signal.SIGKILL)
+    wait_until(lambda: [child for child in children() if child.pid != killed.pid], "another one")
+    change(database)
+    wait_until(lambda: list((tmp_path / "feed").glob("*.json")), "the file of the change")

@@ -1,6 +1,7 @@
 """What can be asked for: one module for each WHAT, with its PATTERN, FORMATS and answer."""
 
 from functools import partial
+from typing import Any
 
 from export import auth
 from export.resources import (
@@ -41,9 +42,18 @@ WRITE = frozenset({"write:legacy_api"})
 ANYTHING = frozenset({"full:everything"})
 """The scopes that open the classic API, and whatever else there is."""
 
+MORE = dict.fromkeys((registrants, registrant), frozenset({"registrants"}))
+"""What else opens some of the classic API: programs that check people in need nothing more."""
+
+
+def _classic(resource: Any, scopes: frozenset[str], method: str = "GET") -> Route:
+    scopes |= MORE.get(resource, frozenset())
+    return Route(resource.PATTERN, resource.answer, scopes, resource.FORMATS, method)
+
+
 ROUTES = (
-    *(Route(each.PATTERN, each.answer, READ, each.FORMATS) for each in RESOURCES),
-    *(Route(each.PATTERN, each.answer, WRITE, each.FORMATS, "POST") for each in WRITING),
+    *(_classic(each, READ) for each in RESOURCES),
+    *(_classic(each, WRITE, "POST") for each in WRITING),
     _newer(me.PATTERN, me.answer, ANYTHING | {"read:user", "read:everything"}),
     _newer(login.SESSION, login.tell, door=auth.anybody),
     _newer(login.LOGIN, login.log_in, method="POST", door=auth.anybody),

@@ -86,6 +86,20 @@ def test_who_acts_as_a_user_needs_a_secure_connection_where_that_is_required(clo
     assert len(secure.json["results"]) == 1
 
 
+@pytest.mark.parametrize(
+    ("seconds", "good"), [(0, True), (-60, True), (60, True), (-61, False), (61, False)]
+)
+def test_a_timestamp_is_good_for_a_while_before_and_after(closed, stopped_clock, seconds, good):
+    client = Client(make_app(closed, {"signature_ttl": 60, "api_mode": "ALL_SIGNED"}))
+    key, secret = transact(closed, key_of_ann)
+    moment = {"timestamp": int(stopped_clock.timestamp()) + seconds}
+    address = build_indico_request(PATH, moment, key, secret, persistent=True)
+    if good:
+        assert len(get(client, address)) == 1
+    else:
+        assert error(client, address) == (403, "Signature invalid (bad timestamp)")
+
+
 def test_a_persistent_signature_is_good_where_key_and_installation_allow_it(closed):
     def make(connection):
         made = key_ring(connection).create("ann", persistent_allowed=True)

@@ -11,6 +11,7 @@ from export.app import make_app
 from export.keys import key_ring
 from export.model.access import Protection
 from export.model.catalogue import catalogue
+from export.model.registration import RegistrationForm
 from export.model.user import Avatar, users
 from export.tokens import SCOPES, tokens
 from scheduler.store import transact
@@ -77,6 +78,24 @@ def test_no_other_scope_opens_the_export(client, make, scope):
         'Bearer error="insufficient_scope", error_description="The request requires higher '
         'privileges than provided by the access token.", scope="read:legacy_api"'
     )
+
+
+def test_a_program_that_checks_people_in_needs_no_other_scope(client, make, closed):
+    def register(event):
+        event.grant_modification("7")
+        event.registration = RegistrationForm(payment=True)
+        return event.registration.register({"surname": "Guest"})
+
+    change(closed, register)
+    token = make("registrants")
+    listed = ask(client, token, "/export/event/137346/registrants.json")
+    (guest,) = listed.json["results"]["registrants"]
+    answer = client.post(
+        "/api/event/137346/registrant/0/checkin.json",
+        headers={"Authorization": f"Bearer {token}"},
+        data={"secret": guest["checkin_secret"], "checked_in": "yes"},
+    )
+    assert answer.json["results"]["checked_in"] is True
 
 
 @pytest.mark.parametrize("token", ["indp_" + "x" * 42, "x", "", "a b", "\xff", "x" * 10_000])

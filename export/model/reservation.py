@@ -123,11 +123,15 @@ class Reservation(Persistent, Fossilizable):
 
     def exclude(self, day: date) -> None:
         """Give the room back on *day* alone."""
-        self.room.move(self, self.slots.without(day))
+        self.room.put(self, self.slots.without(day))
 
-    def move(self, slots: Slots) -> None:
-        """Take other *slots*; only the room calls this."""
-        self._update(slots=slots)
+    def end_before(self, day: date) -> None:
+        """Give the room back from *day* on."""
+        left = self.slots.until(day)
+        if left is None:
+            self.cancel()
+        elif left != self.slots:
+            self.room.put(self, left)
 
     def _update(self, **values: Any) -> None:
         for name, value in values.items():

@@ -179,10 +179,15 @@ class Room(Persistent, Fossilizable):
         """Give *reservation* other *slots*. Raises RoomNotFree if one of them is taken."""
         if reservation.takes_room:
             self.hold(slots, reservation.created_by, reservation)
+        self.put(reservation, slots)
+
+    def put(self, reservation: Reservation, slots: Slots) -> None:
+        """Give *reservation* other *slots*, of which nobody asks whether they are free."""
         for calendar in (self.diary.by_date, self.location.by_date):
             calendar.remove(_key(reservation))
-        reservation.move(slots)
+        reservation.slots = slots
         self._enter(reservation)
+        announce("infoChanged", reservation)
 
     def hold(self, slots: Slots, user: str | None, but: Reservation | None = None) -> None:
         """See to it that *user* can have the room, and nobody else at the same time.

@@ -50,6 +50,8 @@ class Slots:
             raise ValueError(f"{self.repeatability!r} is no repeatability; there are {known}")
         if self.length <= timedelta() or self.last < self.begin.date():
             raise ValueError("a booking must end after it starts")
+        if self.last > self.begin.date() and self.length > DAY * STEPS[self.repeatability]:
+            raise ValueError("a booking must end before it comes back")
         if self.begin < FIRST or self.last > LAST.date():
             raise ValueError(f"a booking must be between {FIRST.year} and {LAST.year}")
 
@@ -68,6 +70,26 @@ class Slots:
     def without(self, day: date) -> Self:
         """Return the same slots, but none on *day*."""
         return replace(self, excluded=self.excluded | {day})
+
+    def until(self, day: date) -> Self | None:
+        """Return what of the slots begins before *day*; None for nothing."""
+        return self._between(self.begin.date(), day - DAY)
+
+    def starting(self, day: date) -> Self | None:
+        """Return what of the slots begins on *day* or later; None for nothing."""
+        return self._between(day, self.last)
+
+    def _between(self, start: date, end: date) -> Self | None:
+        first = next(self.days(start, end), None)
+        if first is None:
+            return None
+        return replace(self, begin=self._on(first), last=min(end, self.last))
+
+    def current(self, moment: datetime) -> datetime | None:
+        """Return when the first slot begins that is not over at *moment*; None for no more."""
+        start = max(moment.date() - self._reach, self.begin.date())
+        begins = (self._on(day) for day in self.days(start, self.last))
+        return next((begin for begin in begins if begin + self.length > moment), None)
 
     @property
     def end(self) -> datetime:

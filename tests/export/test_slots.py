@@ -17,10 +17,11 @@ MINUTE = timedelta(minutes=1)
 @st.composite
 def slots(draw):
     begin = local(2024, 1, 1) + draw(st.integers(0, 150 * 24)) * timedelta(hours=1)
-    length = draw(st.integers(1, 40 * 60)) * MINUTE
     last = begin.date() + timedelta(days=draw(st.integers(0, 200)))
     days = st.dates(date(2024, 1, 1), date(2024, 12, 31))
     repeatability = draw(st.sampled_from(list(STEPS)))
+    longest = 100 if last == begin.date() else 24 * min(2, STEPS[repeatability])
+    length = draw(st.integers(1, longest * 60)) * MINUTE
     return Slots(begin, length, last, repeatability, draw(st.frozensets(days, max_size=4)))
 
 
@@ -47,6 +48,24 @@ def test_the_days_of_a_range_are_those_on_which_there_is_a_slot(one, start, more
     end = start + timedelta(days=more)
     expected = [begin.date() for begin in walked(one) if start <= begin.date() <= end]
     assert list(one.days(start, end)) == expected
+
+
+@given(slots(), st.dates(date(2024, 1, 1), date(2025, 3, 1)))
+def test_slots_are_parted_at_a_day(one, day):
+    before, after = one.until(day), one.starting(day)
+    assert [begin for begin in walked(one) if begin.date() < day] == (
+        walked(before) if before is not None else []
+    )
+    assert [begin for begin in walked(one) if begin.date() >= day] == (
+        walked(after) if after is not None else []
+    )
+
+
+@given(slots(), st.integers(0, 500 * 24 * 60))
+def test_the_current_slot_is_the_first_that_is_not_over(one, minutes):
+    moment = local(2024, 1, 1) + minutes * MINUTE
+    left = [begin for begin in walked(one) if begin + one.length > moment]
+    assert one.current(moment) == next(iter(left), None)
 
 
 def test_monthly_is_the_same_weekday_of_the_month_and_skips_months_without_it():
@@ -92,6 +111,7 @@ def test_what_goes_on_to_the_end_of_the_century_is_compared_at_once():
         (local(2024, 5, 1), timedelta(), date(2024, 5, 1), None),
         (local(2024, 5, 1), MINUTE, date(2024, 4, 30), None),
         (local(2024, 5, 1), MINUTE, date(2024, 5, 1), "yearly"),
+        (local(2024, 5, 1), timedelta(hours=25), date(2024, 5, 9), "daily"),
         (local(1969, 5, 1), MINUTE, date(2024, 5, 1), None),
         (local(2024, 5, 1), MINUTE, date(2100, 1, 1), None),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
 
@@ -44,6 +45,14 @@ class RequestException(ExportException):
 
 class MalformedRequest(RequestException):
     """A parameter cannot be read (400)."""
+
+
+class InvalidFields(MalformedRequest):
+    """Fields of the body are wrong (400); `fields` tells of each by its name what is."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        super().__init__("Validation Error")
+        self.fields = fields
 
 
 class MalformedBody(MalformedRequest):

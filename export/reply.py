@@ -44,7 +44,7 @@ class Reply:
         text = writer.write(
             self._body(answer, base_url),
             self._request,
-            pretty=self._request.take_flag("p", "pretty"),
+            pretty=isinstance(answer, Results) and self._request.take_flag("p", "pretty"),
         )
         return Response(text, 200, headers={**SEALED, **headers}, content_type=writer.CONTENT_TYPE)
 

@@ -121,6 +121,10 @@ class Reservation(Persistent, Fossilizable):
             self.room.hold(self.slots, self.created_by, self)
             self._update(is_confirmed=True)
 
+    def rename(self, reason: str) -> None:
+        """Give it another reason."""
+        self._update(reason=reason)
+
     def exclude(self, day: date) -> None:
         """Give the room back on *day* alone."""
         self.room.put(self, self.slots.without(day))

@@ -166,6 +166,12 @@ class Room(Persistent, Fossilizable):
         """
         if more.get("confirmed", True):
             self.hold(slots, user)
+        return self.note(slots, user, reason, booked_for, **more)
+
+    def note(
+        self, slots: Slots, user: str | None, reason: str, booked_for: str, **more: Any
+    ) -> Reservation:
+        """Take the room for *slots*, of which nobody asks whether they are free."""
         registry = self.location.registry
         reservation = self.RESERVATION(
             registry.next_reservation_id(), self, slots, reason, booked_for, created_by=user, **more
@@ -194,20 +200,30 @@ class Room(Persistent, Fossilizable):
 
         Raises RoomNotFree, naming what is in the way; *but* is not.
         """
-        if any(closed.overlaps(slots) for closed in self.diary.unavailable):
+        if self._is_unavailable(slots):
             raise RoomNotFree(UNAVAILABLE)
-        if any(blocking.stops(user, slots) for blocking in self.diary.blockings) and not (
-            user is not None and self.location.registry.is_admin(user)
-        ):
+        if self._is_blocked(slots, user):
             raise RoomNotFree(BLOCKED)
         if any(one is not but and one.takes_room for one in self.reservations(slots)):
             raise RoomNotFree(COLLISION)
         self.diary.hold()
 
+    def is_closed(self, slots: Slots, user: str | None) -> bool:
+        """Say whether *user* cannot have the room, whoever has booked it."""
+        return self._is_unavailable(slots) or self._is_blocked(slots, user)
+
     def reservations(self, slots: Slots | None = None) -> Iterator[Reservation]:
         """Yield the reservations, in whatever state, that overlap *slots*; all without any."""
         found: Iterator[Reservation] = self.location.among(self.diary.by_date, slots)
         return found
+
+    def _is_unavailable(self, slots: Slots) -> bool:
+        return any(closed.overlaps(slots) for closed in self.diary.unavailable)
+
+    def _is_blocked(self, slots: Slots, user: str | None) -> bool:
+        if user is not None and self.location.registry.is_admin(user):
+            return False
+        return any(blocking.stops(user, slots) for blocking in self.diary.blockings)
 
     def _enter(self, reservation: Reservation) -> None:
         for calendar in (self.diary.by_date, self.location.by_date):

@@ -119,7 +119,11 @@ class Slots:
         """Yield beginning and end of each slot; a booking of several days counts as one."""
         if self.repeatability is None:
             yield self.begin, self.end
-            return
+        else:
+            yield from self.each()
+
+    def each(self) -> Iterator[tuple[datetime, datetime]]:
+        """Yield beginning and end of each slot."""
         for day in self.days(self.begin.date(), self.last):
             start = self._on(day)
             yield start, start + self.length

@@ -17,6 +17,7 @@ from export.resources import (
     reservation,
     room,
     roomname,
+    schedule,
     search,
     session,
     timetable,
@@ -27,6 +28,7 @@ from export.resources import (
 from export.route import Route, modern_refusal
 
 _newer = partial(Route, door=auth.modern, refusal=modern_refusal)
+_scheduling = partial(Route, door=auth.token_only, refusal=schedule.refusal)
 
 RESOURCES = (
     *(timetable, search, event, categ, session, contribution, files, registrants),
@@ -55,6 +57,10 @@ ROUTES = (
     *(_classic(each, READ) for each in RESOURCES),
     *(_classic(each, WRITE, "POST") for each in WRITING),
     _newer(me.PATTERN, me.answer, ANYTHING | {"read:user", "read:everything"}),
+    _scheduling(schedule.ALL, schedule.create, ANYTHING, method="POST"),
+    _scheduling(schedule.ONE, schedule.details, ANYTHING | {"read:everything"}),
+    _scheduling(schedule.CHANGE, schedule.change, ANYTHING, method="POST"),
+    _scheduling(schedule.HINDERED, schedule.hindered, ANYTHING | {"read:everything"}),
     _newer(login.SESSION, login.tell, door=auth.anybody),
     _newer(login.LOGIN, login.log_in, method="POST", door=auth.anybody),
     _newer(login.LOGOUT, login.log_out, method="POST", door=auth.anybody),

@@ -44,7 +44,7 @@ def answer(
     if booked_for is None:
         raise UnknownResource("Username does not exist.")
     slots = _slots(selection, room)
-    _check_rights(registry, room, str(user))
+    check_rights(room, str(user))
     return Results({"reservationID": _book(request, room, slots, str(user), booked_for)})
 
 
@@ -77,8 +77,9 @@ def _slots(selection: Selection, room: Room) -> Slots:
         raise MalformedRequest(str(error)) from None
 
 
-def _check_rights(registry: Registry, room: Room, user: str) -> None:
-    if room.needs_confirmation and not registry.is_admin(user):
+def check_rights(room: Room, user: str) -> None:
+    """Raise RefusedRequest where *user* may not book *room*, or only ask for it."""
+    if room.needs_confirmation and not room.location.registry.is_admin(user):
         raise RefusedRequest(
             "This room does not accept direct bookings "
             "and it is not possible to pre-book rooms through the API."

@@ -17,9 +17,13 @@ import pytest
 from daemon.config import Web
 from daemon.web import WebServer
 from export.app import make_app
+from export.model.roomschedule import schedules
+from scheduler import Client
 from scheduler.store import open_database, transact
 from tests.export.planting_rooms import key_of, plant_rooms
 from tests.export.test_booking import ADDRESS, DOCUMENTED, plant_john
+from tests.export.test_schedules import BASE, token_of
+from tests.export.test_schedules import DOCUMENTED as SCHEDULE
 
 CLIENTS = 8
 
@@ -104,3 +108,20 @@ def test_eight_clients_that_book_different_slots_all_get_them(database, server):
         return answer.json()["results"]["reservationID"]
 
     assert len(set(together(book))) == CLIENTS
+
+
+def test_of_eight_clients_that_schedule_the_same_slot_exactly_one_gets_it(database, server):
+    transact(database, plant_rooms)
+    token = token_of(database, "ann")
+    body = {**SCHEDULE, "room": 120, "recurrence": {"type": "weekly"}}
+
+    def create(_):
+        answer = httpx.post(f"{server}{BASE}?access_token={token}", json=body, timeout=60)
+        return answer.status_code
+
+    assert sorted(together(create)) == [200] + [409] * (CLIENTS - 1)
+
+    def kept(connection):
+        return len(list(schedules(connection))), Client(connection).getStatus()["spooled"]
+
+    assert transact(database, kept) == (1, 2)

@@ -55,6 +55,8 @@ READ = [
     "/export/roomName/CERN/Mezzanine",
     "/export/reservation/CERN",
     "/export/video/all-vidyo-mcu-webcast-recording",
+    "/api/v3/schedule/1",
+    "/api/v3/schedule/conflict",
     "/api/user/",
     "/api/session",
 ]
@@ -64,7 +66,11 @@ WRITE_IN_FORMATS = [
     "/api/event/137346/registrant/0/checkin",
     "/api/event/555/registrant/0/pay",
 ]
-WRITE = [*WRITE_IN_FORMATS, "/api/login", "/api/logout"]
+WRITE = [
+    *WRITE_IN_FORMATS,
+    *("/api/login", "/api/logout"),
+    *("/api/v3/schedule", "/api/v3/schedule/1/edit"),
+]
 DETAILS = [
     *("events", "contributions", "subcontributions", "sessions"),
     *("basic", "full", "rooms", "reservations", "basic_events"),

@@ -1,0 +1,478 @@
+"""The schedule API: a room's recurring bookings, and the tasks that go with them."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from werkzeug.test import Client
+
+from export.app import make_app
+from export.model.room import COLLISION, Blocking
+from export.model.rooms import Location, rooms
+from export.model.user import Avatar, users
+from export.tokens import tokens
+from scheduler.store import transact
+from tests.export.planting_rooms import local, slots
+
+BASE = "/api/v3/schedule"
+BLANK = "This value should not be blank."
+START = int(datetime(2030, 4, 1, 10, tzinfo=UTC).timestamp())  # a Monday
+DAY = 86400
+DOCUMENTED = {"name": "API Schedule 1", "room": 39, "start_at": str(START), "duration": "300"}
+WEEKLY = {"recurrence": {"type": "weekly"}}
+
+
+def plant(connection):
+    registry = rooms(connection)
+    registry.add_location(Location("Lab")).add_room(39, 1, "1", "39", "Studio")
+    ann = Avatar("13", "Ann", "Byron", "ann@example.org", "ann")
+    users(connection).add(ann)
+
+
+def token_of(database, user, *scopes):
+    def work(connection):
+        return tokens(connection).create(user, f"of {user}", scopes or ("full:everything",))[1]
+
+    return transact(database, work)
+
+
+class Api:
+    """Somebody who asks with a token."""
+
+    def __init__(self, client, token):
+        self.client, self.token = client, token
+
+    def get(self, path=""):
+        answer = self.client.get(f"{BASE}{path}?access_token={self.token}")
+        return answer.status_code, answer.json
+
+    def post(self, path="", body=None):
+        answer = self.client.post(f"{BASE}{path}?access_token={self.token}", json=body)
+        return answer.status_code, answer.json
+
+    def create(self, **more):
+        code, answer = self.post("", {**DOCUMENTED, **more})
+        assert code == 200, answer
+        return answer[0]
+
+    def details(self, number):
+        code, answer = self.get(f"/{number}")
+        assert code == 200, answer
+        return answer["data"]
+
+
+@pytest.fixture
+def at_work(relay):
+    """A scheduler that is run by hand; it is the day before the schedules start."""
+    relay.clock.now = datetime.fromtimestamp(START - DAY, UTC)
+    return relay
+
+
+@pytest.fixture
+def database(at_work):
+    transact(at_work.database, plant)
+    return at_work.database
+
+
+@pytest.fixture
+def api(database):
+    return Api(Client(make_app(database)), token_of(database, "13"))
+
+
+def other(api, database, user):
+    return Api(api.client, token_of(database, user))
+
+
+def booked(database):
+    """The beginnings of everything that the room is taken for, up to 20 of them."""
+
+    def work(connection):
+        taken = (one for one in rooms(connection).rooms[39].reservations() if one.takes_room)
+        starts = (int(p.startDT.timestamp()) for one in taken for p in one.getOccurrences())
+        return sorted(starts)[:20]
+
+    return transact(database, work)
+
+
+def waiting(at_work):
+    """The dates of the tasks that wait, and how many there are."""
+    at_work.run_due()
+    return at_work.client.getStatus()["waiting"]
+
+
+def test_the_documented_request_is_answered_with_a_list_of_the_id(api):
+    assert api.post("", DOCUMENTED) == (200, [1])
+    later = {**DOCUMENTED, "start_at": START + 300}
+    assert api.post("", later) == (200, [2])
+
+
+def test_a_schedule_books_its_room_and_enqueues_its_tasks(api, database, at_work):
+    api.create()
+    assert booked(database) == [START]
+    assert waiting(at_work) == 2
+
+
+def test_details_are_the_documented_ones(api, at_work):
+    number = api.create(
+        template={"17": "Student"},
+        **{"18": "Teacher"},
+        share={"users": "13,17,43", "users_groups": "1,7,12"},
+        recurrence={"type": "weekly", "weeks_range": "1", "range_type": "after", "end_after": 10},
+    )
+    assert api.details(number) == {
+        "id": 1,
+        "name": "API Schedule 1",
+        "template": [{"id": 17, "value": "Student"}, {"id": 18, "value": "Teacher"}],
+        "author": {"id": 13, "name": "Ann BYRON"},
+        "room": {"id": 39, "name": "Studio"},
+        "created": START - DAY,
+        "start_at": START,
+        "stop_at": START + 300,
+        "duration": 300,
+        "status": "pending",
+        "recurrence": {
+            "type": "weekly",
+            "weeks_range": [1],
+            "range_type": "after",
+            "end_after": 10,
+            "end_by": None,
+        },
+        "shared": {"users": [13, 17, 43], "user_groups": [1, 7, 12]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("recurrence", "days"),
+    [
+        ({"type": "none"}, [0]),
+        ({"type": "daily", "range_type": "after", "end_after": "3"}, [0, 1, 2]),
+        ({"type": "daily", "range_type": "by", "end_by": "04-03-2030"}, [0, 1, 2]),
+        ({"type": "weekly", "range_type": "after", "end_after": 3}, [0, 7, 14]),
+        (
+            {"type": "weekly", "weeks_range": "1,3,0", "range_type": "after", "end_after": 5},
+            [0, 2, 6, 7, 9],
+        ),
+        ({"type": "weekly", "weeks_range": [3], "range_type": "after", "end_after": 2}, [2, 9]),
+        ({"type": "monthly", "range_type": "after", "end_after": 3}, [0, 35, 63]),
+        ({"type": "daily"}, list(range(20))),
+    ],
+)
+def test_each_recurrence_books_its_days_and_is_started_on_them(
+    api, database, at_work, recurrence, days
+):
+    number = api.create(recurrence=recurrence)
+    assert booked(database) == [START + day * DAY for day in days]
+
+    started = []
+    for day in days[:5]:
+        at_work.clock.now = datetime.fromtimestamp(START + day * DAY, UTC)
+        at_work.run_due()
+        started.append(api.details(number)["status"])
+        at_work.clock.advance(300)
+        at_work.run_due()
+        started.append(api.details(number)["status"])
+    assert started == ["started", "pending"] * len(days[:5])
+
+
+def test_nothing_is_started_on_days_between(api, at_work):
+    number = api.create(recurrence={"type": "weekly", "weeks_range": "1,3"})
+    at_work.clock.now = datetime.fromtimestamp(START + DAY, UTC)
+    at_work.run_due()
+    assert api.details(number)["status"] == "pending"
+    assert api.details(number)["start_at"] == START + 2 * DAY
+
+
+def test_a_schedule_over_midnight_is_one_instance(api, database, at_work):
+    late = START + 13 * 3600
+    number = api.create(start_at=late, duration=7200, **WEEKLY)
+    at_work.clock.now = datetime.fromtimestamp(late + 3600, UTC)
+    at_work.run_due()
+    assert api.details(number)["status"] == "started"
+    at_work.clock.advance(3600)
+    at_work.run_due()
+    assert api.details(number)["status"] == "pending"
+    assert api.post("", {**DOCUMENTED, "start_at": late + 7100 + 7 * DAY})[0] == 409
+
+
+def test_what_is_taken_is_a_conflict_and_leaves_nothing(api, database, at_work):
+    api.create(**WEEKLY)
+    tasks = waiting(at_work)
+    code, answer = api.post("", {**DOCUMENTED, "start_at": START + 70 * DAY + 299})
+    assert (code, answer) == (409, {"data": {"message": COLLISION}, "code": 409})
+    assert waiting(at_work) == tasks
+    assert api.create(start_at=START + 70 * DAY + 300) == 2
+
+
+def test_a_booking_is_in_the_way_of_a_schedule_and_the_other_way_round(api, database):
+    def book(connection):
+        room = rooms(connection).rooms[39]
+        room.book(slots(local(2030, 6, 3, 9), hours=2), "13", "first", "")
+
+    transact(database, book)
+    assert api.post("", {**DOCUMENTED, **WEEKLY})[0] == 409
+    assert api.post("", DOCUMENTED)[0] == 200
+
+
+def test_only_given_fields_are_changed(api, database, at_work):
+    number = api.create(**WEEKLY, template={"17": "a"})
+    before = api.details(number)
+    code, answer = api.post(f"/{number}/edit", {"name": "Another"})
+    assert (code, answer["data"]) == (200, {**before, "name": "Another"})
+    code, answer = api.post(f"/{number}/edit", {"start_at": START + 3600, "duration": 600})
+    assert answer["data"]["start_at"] == START + 3600
+    assert answer["data"]["recurrence"] == before["recurrence"]
+    assert booked(database)[:2] == [START + 3600, START + 7 * DAY + 3600]
+    assert waiting(at_work) == 2
+
+
+def test_what_was_edited_is_started_at_its_new_time_alone(api, at_work):
+    number = api.create(**WEEKLY)
+    api.post(f"/{number}/edit", {"start_at": START + 3600})
+    at_work.clock.now = datetime.fromtimestamp(START, UTC)
+    at_work.run_due()
+    assert api.details(number)["status"] == "pending"
+    at_work.clock.advance(3600)
+    at_work.run_due()
+    assert api.details(number)["status"] == "started"
+
+
+def test_what_was_is_kept_when_a_schedule_is_edited_later(api, database, at_work):
+    number = api.create(**WEEKLY)
+    at_work.clock.now = datetime.fromtimestamp(START + 8 * DAY, UTC)
+    code, answer = api.post(f"/{number}/edit", {"duration": 900})
+    assert (code, answer["data"]["start_at"]) == (200, START + 14 * DAY)
+    assert booked(database)[:3] == [START, START + 7 * DAY, START + 14 * DAY]
+
+
+def test_an_edit_into_another_booking_changes_nothing(api, database, at_work):
+    number = api.create(**WEEKLY)
+    api.create(start_at=START + 600)
+    assert api.post(f"/{number}/edit", {"duration": 601})[0] == 409
+    assert api.details(number)["duration"] == 300
+    assert waiting(at_work) == 4
+
+
+def test_deleting_gives_back_what_is_to_come_and_ends_the_tasks(api, database, at_work):
+    number = api.create(**WEEKLY)
+    at_work.clock.now = datetime.fromtimestamp(START + DAY, UTC)
+    assert api.post(f"/{number}/delete") == (200, {})
+    assert booked(database) == [START]
+    assert waiting(at_work) == 0
+    assert api.get(f"/{number}") == (404, {"error": {"code": 404}})
+    assert api.post(f"/{number}/delete") == (404, {"error": {"code": 404}})
+    assert api.create(start_at=START + 14 * DAY) == 2
+
+
+def test_the_next_instance_alone_is_deleted(api, database, at_work):
+    number = api.create(**WEEKLY)
+    code, answer = api.post(f"/{number}/delete_next")
+    assert (code, answer["data"]["start_at"]) == (200, START + 7 * DAY)
+    assert booked(database)[0] == START + 7 * DAY
+    at_work.clock.now = datetime.fromtimestamp(START, UTC)
+    at_work.run_due()
+    assert api.details(number)["status"] == "pending"
+    at_work.clock.advance(7 * DAY)
+    at_work.run_due()
+    assert api.details(number)["status"] == "started"
+
+
+def test_the_last_instance_is_not_deleted_by_itself(api, database):
+    number = api.create()
+    code, answer = api.post(f"/{number}/delete_next")
+    assert (code, answer["code"]) == (400, 400)
+    assert "last instance" in answer["data"]["message"]
+    assert booked(database) == [START]
+
+
+def test_stopping_gives_the_room_back_for_the_rest(api, database, at_work):
+    number = api.create(duration=3600, **WEEKLY)
+    not_found = {"error": {"code": 404, "message": "Schedule recording not found"}}
+    assert api.post(f"/{number}/stop") == (404, not_found)
+    at_work.clock.now = datetime.fromtimestamp(START + 60, UTC)
+    at_work.run_due()
+    assert api.details(number)["status"] == "started"
+    assert api.post(f"/{number}/stop") == (200, {"data": None})
+    assert api.details(number)["status"] == "pending"
+    assert api.details(number)["start_at"] == START + 7 * DAY
+    assert api.post(f"/{number}/stop")[0] == 404
+    assert booked(database)[:2] == [START, START + 7 * DAY]
+    assert api.create(start_at=START + 61) == 2
+    at_work.clock.advance(3600)
+    at_work.run_due()
+    assert api.details(number)["status"] == "pending"
+
+
+def test_what_was_missed_is_not_started_once_it_is_over(api, at_work):
+    number = api.create(**WEEKLY)
+    at_work.clock.now = datetime.fromtimestamp(START + 400, UTC)
+    at_work.run_due()
+    assert api.details(number)["status"] == "pending"
+    at_work.clock.now = datetime.fromtimestamp(START + 7 * DAY + 100, UTC)
+    at_work.run_due()
+    assert api.details(number)["status"] == "started"
+
+
+def test_schedules_that_are_hindered_are_listed(api, database):
+    partly = api.create(**WEEKLY)
+    wholly = api.create(start_at=START + 3600)
+    api.create(start_at=START + DAY)
+    for how in ("conflict", "blocked"):
+        assert api.get(f"/{how}") == (200, {"data": {f"{how}_schedules": []}})
+    monday = datetime.fromtimestamp(START, UTC).date()
+
+    def close(connection):
+        rooms(connection).rooms[39].block(Blocking(monday, monday, "boss"))
+
+    transact(database, close)
+    listed = {
+        how: api.get(f"/{how}")[1]["data"][f"{how}_schedules"] for how in ("conflict", "blocked")
+    }
+    assert [one["id"] for one in listed["conflict"]] == [partly]
+    assert [one["id"] for one in listed["blocked"]] == [wholly]
+
+
+def test_everything_that_is_wrong_is_told_at_once(api):
+    code, answer = api.post("", {"name": " ", "recurrence": {"type": "x", "end_after": 0}})
+    assert code == answer["code"] == 400
+    assert answer["data"]["message"] == "Validation Error"
+    told = {field["name"]: field["message"] for field in answer["data"]["fields"]}
+    assert told == {
+        "name": BLANK,
+        "room": BLANK,
+        "start_at": BLANK,
+        "duration": BLANK,
+        "type": "This value should be one of weekly, monthly, daily, none.",
+        "end_after": "This value should be greater than 0.",
+    }
+
+
+def test_the_documented_failure_is_answered_as_documented(api):
+    without_name = {name: value for name, value in DOCUMENTED.items() if name != "name"}
+    assert api.post("", without_name) == (
+        400,
+        {
+            "data": {
+                "message": "Validation Error",
+                "fields": [{"name": "name", "message": BLANK}],
+            },
+            "code": 400,
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("room", 40),
+        ("room", "x"),
+        ("room", True),
+        ("start_at", START - 2 * DAY),
+        ("start_at", "9" * 12),
+        ("start_at", "9" * 5000),
+        ("start_at", -1),
+        ("start_at", [1]),
+        ("duration", 0),
+        ("duration", "1.5"),
+        ("name", {}),
+        ("name", "x" * 1001),
+    ],
+)
+def test_a_field_that_makes_no_sense_is_named(api, field, value):
+    code, answer = api.post("", {**DOCUMENTED, field: value})
+    assert code == 400
+    assert [one["name"] for one in answer["data"]["fields"]] == [field]
+    assert api.get("/1")[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("recurrence", "field"),
+    [
+        ("weekly", "recurrence"),
+        ({"type": "weekly", "weeks_range": "7"}, "weeks_range"),
+        ({"type": "weekly", "weeks_range": "a"}, "weeks_range"),
+        ({"type": "daily", "range_type": "until"}, "range_type"),
+        ({"type": "daily", "range_type": "after"}, "end_after"),
+        ({"type": "daily", "range_type": "by"}, "end_by"),
+        ({"type": "daily", "range_type": "by", "end_by": "2030-04-30"}, "end_by"),
+        ({"type": "daily", "range_type": "by", "end_by": "02-30-2031"}, "end_by"),
+        ({"type": "daily", "range_type": "by", "end_by": "03-01-2030"}, "recurrence"),
+    ],
+)
+def test_a_recurrence_that_makes_no_sense_is_named(api, recurrence, field):
+    code, answer = api.post("", {**DOCUMENTED, "recurrence": recurrence})
+    assert code == 400
+    assert [one["name"] for one in answer["data"]["fields"]] == [field]
+
+
+def test_a_schedule_that_would_run_into_itself_is_refused(api):
+    body = {**DOCUMENTED, "duration": DAY + 1, "recurrence": {"type": "daily"}}
+    code, answer = api.post("", body)
+    assert (code, answer["data"]["fields"][0]["name"]) == (400, "recurrence")
+
+
+@pytest.mark.parametrize("sent", [b"{", b"[]", b"name=x", b"\xff", b""])
+def test_a_body_that_is_no_json_object_is_answered_with_500(api, sent):
+    for kind in ("application/json", "text/plain", "application/x-www-form-urlencoded"):
+        answer = api.client.post(f"{BASE}?access_token={api.token}", data=sent, content_type=kind)
+        assert (answer.status_code, answer.json["code"]) == (500, 500)
+
+
+def test_json_is_read_whatever_it_is_called(api):
+    for number, kind in enumerate(("text/plain", "application/x-www-form-urlencoded"), 1):
+        body = json.dumps({**DOCUMENTED, "start_at": START + number * 300})
+        answer = api.client.post(f"{BASE}?access_token={api.token}", data=body, content_type=kind)
+        assert answer.json == [number]
+
+
+def test_a_token_is_needed(api, database):
+    for answer in (
+        api.client.post(BASE, json=DOCUMENTED),
+        api.client.post(f"{BASE}?access_token=indp_wrong", json=DOCUMENTED),
+        api.client.get(f"{BASE}/1"),
+        api.client.get(f"{BASE}/conflict"),
+    ):
+        assert answer.status_code == 401
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    header = {"Authorization": f"Bearer {api.token}"}
+    assert api.client.post(BASE, json=DOCUMENTED, headers=header).json == [1]
+    reading = Api(api.client, token_of(database, "14", "read:everything"))
+    assert reading.get("/conflict")[0] == 200
+    assert reading.post("", DOCUMENTED)[0] == 403
+
+
+def test_others_see_what_is_shared_with_them_and_change_nothing(api, database):
+    number = api.create(users="17")
+    stranger, friend = other(api, database, "99"), other(api, database, "17")
+    assert stranger.get(f"/{number}") == (404, {"error": {"code": 404}})
+    assert stranger.post(f"/{number}/delete")[0] == 404
+    assert friend.details(number)["name"] == "API Schedule 1"
+    assert friend.post(f"/{number}/delete")[0] == 403
+    transact(database, lambda connection: rooms(connection).rooms[39].update(responsible="99"))
+    assert stranger.post(f"/{number}/edit", {"name": "Mine"})[0] == 200
+
+
+def test_only_who_may_book_the_room_schedules_it(api, database):
+    def close(connection):
+        rooms(connection).rooms[39].update(booking_list=frozenset({"17"}))
+
+    transact(database, close)
+    assert api.post("", DOCUMENTED)[0] == 403
+    assert other(api, database, "17").post("", DOCUMENTED)[0] == 200
+    transact(database, lambda connection: setattr(rooms(connection), "users", frozenset({"17"})))
+    assert api.post("", DOCUMENTED)[0] == 403
+
+
+def test_a_room_keeps_its_hours_when_clocks_are_changed(api, database, at_work):
+    def more(connection):
+        rooms(connection).add_location(Location("Bern", "Europe/Zurich")).add_room(7, 1, "1", "1")
+
+    transact(database, more)
+    before = datetime(2030, 10, 21, 8, tzinfo=UTC)  # 10:00 there; clocks go back on the 27th
+    number = api.create(room=7, start_at=int(before.timestamp()), **WEEKLY)
+    after = before + timedelta(days=7, hours=1)
+    at_work.clock.now = after
+    at_work.run_due()
+    assert api.details(number)["status"] == "started"
+    assert api.details(number)["start_at"] == int(after.timestamp())

@@ -85,7 +85,8 @@ class Scheduler:
             stack.callback(wake.close)
             self._stop.wake = wake
             executor = start_executor(database, self._settings, wake.set, stack)
-            loop = _Loop(database, self._settings, executor, self._stop, wake, self._made)
+            is_meant = self._is_meant
+            loop = _Loop(database, self._settings, executor, self._stop, wake, is_meant)
             stack.callback(loop.close)
             try:
                 loop.run()
@@ -96,6 +97,12 @@ class Scheduler:
     def shutdown(self, msg: str = "") -> None:
         """Make `run` return, from another thread; as `Client.shutdown`, without the database."""
         self._stop.ask(msg)
+
+    def _is_meant(self, shutdown: Instruction) -> bool:
+        # The clock tells only where nobody ran then: clocks are set back, and differ from others.
+        if shutdown.meant_for is not None:
+            return shutdown.meant_for == self._token
+        return shutdown.given >= self._made
 
     def _leave(self, database: DB) -> None:
         try:
@@ -123,14 +130,14 @@ class _Loop:
         executor: Executor,
         stop: Stop,
         wake: Wake,
-        made: float,
+        is_meant: Callable[[Instruction], bool],
     ) -> None:
         self._database = database
         self._settings = settings
         self._executor = executor
         self._stop = stop
         self._wake = wake
-        self._made = made
+        self._is_meant = is_meant
         self._manager = transaction.TransactionManager()
         self._connection: Connection = database.open(self._manager)
         self._staff = Staff(database, executor)
@@ -237,7 +244,7 @@ class _Loop:
         for instruction in instructions:
             if instruction.op != spool.SHUTDOWN:
                 shelving.perform(instruction)
-            elif instruction.given < self._made:
+            elif not self._is_meant(instruction):
                 log.warning("a shutdown meant for an earlier scheduler is passed over")
             else:
                 quit_ = SchedulerQuitException(instruction.obj)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import psutil
 
 
-class Owner(tuple[str, int, float]):
+class Owner(tuple[str, int, str]):
     """The process that a lane belongs to: host name, process id, and when it started."""
 
     __slots__ = ()
@@ -15,7 +16,7 @@ class Owner(tuple[str, int, float]):
     @classmethod
     def this_process(cls) -> Owner:
         """Return the process that asks."""
-        return cls((os.uname().nodename, os.getpid(), psutil.Process().create_time()))
+        return cls((os.uname().nodename, os.getpid(), _started(os.getpid())))
 
     def is_gone(self) -> bool:
         """Say whether this was a process of this machine that has ended."""
@@ -23,9 +24,20 @@ class Owner(tuple[str, int, float]):
         if host != os.uname().nodename:
             return False
         try:
-            process = psutil.Process(pid)
             # Where nobody reaps what has ended, it stays in the table of processes.
-            is_dead = process.status() == psutil.STATUS_ZOMBIE
-            return is_dead or bool(abs(process.create_time() - started) > 1)
-        except psutil.NoSuchProcess:
+            is_dead = psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+            return is_dead or _started(pid) != started
+        except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
             return True
+
+
+def _started(pid: int) -> str:
+    """Return when process *pid* started, in a form that is compared only.
+
+    It is no time of day: when clocks are set, what that gives for a process changes.
+    """
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    if not boot.exists():
+        return f"{psutil.Process(pid).create_time():.0f}"
+    ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    return f"{ticks} of {boot.read_text().strip()}"

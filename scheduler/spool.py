@@ -11,6 +11,7 @@ from ZODB.Connection import Connection
 
 from scheduler.errors import SchedulerUnknownOperationException
 from scheduler.lanes import Lanes
+from scheduler.office import office_of
 from scheduler.store import Branch
 
 ADD = "add"
@@ -26,11 +27,14 @@ OPERATIONS = frozenset({ADD, DELETE, CHANGE, CANCEL, PAUSE, RESUME, RESCHEDULE, 
 
 
 class Instruction(NamedTuple):
-    """One instruction: the operation, its object, and when a shutdown was given (since 1970)."""
+    """One instruction: the operation and its object."""
 
     op: str
     obj: Any
     given: float = 0
+    """When a shutdown was given, since 1970."""
+    meant_for: str | None = None
+    """The token of the scheduler that ran then, if one did."""
 
 
 class Spool(Persistent):
@@ -48,7 +52,7 @@ class Spool(Persistent):
         if op not in OPERATIONS:
             known = ", ".join(sorted(OPERATIONS))
             raise SchedulerUnknownOperationException(f"{op!r} is no operation; known are {known}")
-        self._lanes.append((op, obj, time.time()) if op == SHUTDOWN else (op, obj))
+        self._lanes.append((op, obj, *self._address()) if op == SHUTDOWN else (op, obj))
 
     def take(self, limit: int) -> list[Instruction]:
         """Remove and return the oldest instructions, at most *limit*."""
@@ -61,6 +65,12 @@ class Spool(Persistent):
     def tend(self) -> None:
         """Remove what processes that are gone have left behind."""
         self._lanes.tend()
+
+    def _address(self) -> tuple[float, str | None]:
+        if self._p_jar is None:
+            return time.time(), None
+        office = office_of(self._p_jar)
+        return time.time(), office.token if office.is_taken() else None
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
         return ((entry[0], entry[1]) for entry in self._lanes.pending())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+from urllib.parse import quote
 
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wrappers import Request, Response
@@ -16,6 +18,9 @@ from export.route import Route, classic_refusal
 
 SHOWN = {"application/pdf", "image/gif", "image/jpeg", "image/png", "text/plain"}
 """Files that a browser may show itself: nothing in them acts in this server's name."""
+
+UNSAFE = re.compile('[\x00-\x1f\x7f-\x9f?/\\\\:"\u202a-\u202e\u2066-\u2069]')
+"""What leads out of a folder or a header, or shows a name as another one."""
 
 SAFE = {"X-Content-Type-Options": "nosniff"}
 SEALED = {**SAFE, "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"}
@@ -86,7 +91,7 @@ def file_response(answer: File, http: Request) -> Response:
     response.cache_control.private = True
     response.cache_control.no_cache = True
     shown = "inline" if answer.content_type in SHOWN else "attachment"
-    response.headers.set("Content-Disposition", shown, filename=answer.name)
+    response.headers.set("Content-Disposition", shown, **_names(answer.name))
     try:
         return response.make_conditional(http, _takes_range(http), answer.size)
     except RequestedRangeNotSatisfiable:
@@ -99,3 +104,13 @@ def _takes_range(http: Request) -> bool:
     """Say whether the part that is asked for, if one is, is told in a way that is understood."""
     wanted = http.range
     return "Range" not in http.headers or (wanted is not None and wanted.units == "bytes")
+
+
+def _names(name: str) -> dict[str, str]:
+    """Return what a file is saved as, once for old clients that know ASCII only."""
+    known = name.encode("utf-8", "replace").decode()  # half a character has no bytes
+    safe = UNSAFE.sub("_", known) or "file"
+    plain = safe.encode("ascii", "replace").decode().replace("?", "_")
+    if plain == safe:
+        return {"filename": safe}
+    return {"filename": plain, "filename*": f"UTF-8''{quote(safe, safe='')}"}

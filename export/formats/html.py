@@ -59,10 +59,15 @@ def _entry(event: Mapping[str, Any]) -> Any:
         {"class": "indico_event_entry", "data-id": event["id"]},
         E.span(time, {"class": "indico_event_time"}),
         E.span(printable(event["category"]), {"class": "indico_event_category"}),
-        E.a(title, href=printable(event["url"]), title=name),
+        E.a(title, href=_link(printable(event["url"])), title=name),
         E.span(printable(event["room"]), {"class": "indico_event_room"}),
     )
 
 
 def _in_words(day: date) -> str:
     return f"{WEEKDAYS[day.weekday()]} {MONTHS[day.month - 1]} {day:%d}, {day.year}"
+
+
+def _link(url: str) -> str:
+    """Return *url* if it leads to a page; nothing that is run when somebody clicks on it."""
+    return url if url.lower().startswith(("http://", "https://", "/")) else ""

@@ -97,6 +97,31 @@ def test_a_file_that_has_not_changed_is_not_sent_again(files):
     assert (answer.status_code, answer.data) == (304, b"")
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("a\r\nX-Bad: 1.pdf", 'inline; filename="a__X-Bad_ 1.pdf"'),
+        ("../../etc/passwd", "attachment; filename=.._.._etc_passwd"),
+        ("\u202egpj.exe", "attachment; filename=_gpj.exe"),
+        ("a\x00.html", "attachment; filename=a_.html"),
+        ("", "attachment; filename=file"),
+        (
+            "Zürich 日.txt",
+            "inline; filename=\"Z_rich _.txt\"; filename*=UTF-8''Z%C3%BCrich%20%E6%97%A5.txt",
+        ),
+        ("\ud83d.png", "inline; filename=_.png"),
+    ],
+    ids=ascii,
+)
+def test_a_name_leads_neither_out_of_the_header_nor_out_of_a_folder(files, stored, name, shown):
+    file = LocalFile.store("0", name, b"content")
+    change(stored, lambda event: event.add_material(Material("9", "Odd", (file,))))
+    answer = files.get(f"{FILES}/material/9/0.bin", buffered=True)
+    assert answer.data == b"content"
+    assert "X-Bad" not in answer.headers
+    assert answer.headers["Content-Disposition"] == shown
+
+
 def test_the_head_of_a_file_tells_its_size(files):
     answer = files.head(f"{FILES}/contrib/3/material/slides/3.bin", buffered=True)
     assert (answer.status_code, answer.data, answer.content_length) == (200, b"", 5)

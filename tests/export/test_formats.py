@@ -90,6 +90,12 @@ def test_any_answer_makes_a_document_that_can_be_read(data):
     etree.fromstring(xml.write(body, None, pretty=False))
 
 
+@pytest.mark.parametrize("url", ["javascript://x/%0aalert(1)", "\tJavaScript://x", "data://x"])
+def test_html_links_to_pages_only(planted, database, url):
+    change(database, lambda event: event.update(url=url))
+    assert b'href=""' in planted.get("/export/event/137346.html").data
+
+
 def test_html_lists_events_by_day_and_escapes_what_they_say(planted, database):
     change(database, lambda event: event.setTitle('<script>"'))
     answer = planted.get(f"{PATH}.html?tz=Europe/Zurich")

@@ -233,8 +233,8 @@ class PushSyncAgent(SyncAgent):
             if is_single:
                 set_current_delivery(None)
         if is_single:
-            self._ledger.enter(delivery.collect(), nowutc().timestamp())
             self._ledger.close()
+            self._ledger.enter(delivery.collect(), nowutc().timestamp())
         self._last_try = covered
         return result
 

@@ -100,6 +100,7 @@ class Delivery:
         self._done: set[str] = set()
         self._suspects: list[tuple[Any, Exception]] = []
         self._has_success = False
+        self._has_uploader = False
         self._failures = 0  # of single records, one after the other
         self._clear()
 
@@ -128,6 +129,7 @@ class Delivery:
 
     def send(self, batch: list[Any], upload: Upload) -> None:
         """Upload *batch*; what is refused is kept. Raises where that is the target's fault."""
+        self._has_uploader = True
         if self._report is not None:
             self._report(self)
         began = time.monotonic()
@@ -158,6 +160,9 @@ class Delivery:
         if self._suspects and not self._has_success and not self._is_last_try:
             raise self._suspects[0][1]
         self._convict()
+        if not self._has_uploader:
+            for waiting in list(self._underway.values()):
+                self._accept([record for _, record in waiting])
         for letter in self._due:
             if letter.name not in self._done:
                 self._settled.append(letter.name)

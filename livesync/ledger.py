@@ -114,7 +114,8 @@ class Ledger(Persistent):
     def enter(self, results: Results, now: float) -> None:
         """Write down what has come out of a delivery since the last time."""
         if results.accepted:
-            self.accepted.update(results.accepted)
+            if self.window is not None:
+                self.accepted.update(results.accepted)
             self.delivered += len(results.accepted)
             self.delivered_at = now
             self.seconds = results.seconds
@@ -125,7 +126,8 @@ class Ledger(Persistent):
             is_dead = refused.is_final or tries >= self.terms.tries
             due = None if is_dead else now + self.terms.wait(tries)
             self.letters.put(refused.name, refused.record, refused.reason, tries, now, due)
-            self.accepted.add(refused.mark)
+            if self.window is not None:
+                self.accepted.add(refused.mark)
 
     def fail(self, reason: str, now: float, retry_after: float | None = None) -> None:
         """Note that a run failed, and when the next one may begin."""

@@ -46,7 +46,7 @@ class SyncManager(Persistent):
     _excluded = Exclusion()
 
     def __init__(self, granularity: float = 100) -> None:
-        if granularity <= 0:
+        if not isinstance(granularity, int | float) or granularity <= 0:
             raise ValueError(f"granularity is {granularity!r}: it must be more than 0 seconds")
         self._granularity = granularity
         self._lanes = Lanes()

@@ -31,9 +31,17 @@ __all__ = [
 ]
 
 ALL_BUT_NEWEST = -1
+READ_AT_ONCE = 1000
 
 Item = tuple[int, Any]
 Result = TypeVar("Result")
+
+
+def _key(position: int) -> int:
+    """Return the tree's key of *position*, the newest first; TypeError for what is none."""
+    if not isinstance(position, int):
+        raise TypeError(f"a position is a whole number, not {position!r}")
+    return -position
 
 
 def _same(item: Item) -> Any:
@@ -87,6 +95,8 @@ class MultiPointerTrack(Persistent):
         """
         pointer = self._pointer(pid)
         self._refuse_if_empty()
+        if pos is not None:
+            _key(pos)
         pointer.position = pos
         if pos is not None:
             self.reach(pos)
@@ -176,7 +186,7 @@ class MultiPointerTrack(Persistent):
     def prepareEntry(self, ts: int) -> None:
         """Make the bin at *ts*, empty; one that is there stays as it is."""
         if ts not in self:
-            self._bins[-ts] = self._container()
+            self._bins[_key(ts)] = self._container()
 
     def values(self, newest: int | None = None, oldest: int | None = None) -> list[Any]:
         """Return the containers from *newest* to *oldest*, both included, newest first."""
@@ -221,8 +231,8 @@ class MultiPointerTrack(Persistent):
         self._bin(ts)
         del self._bins[-ts]
 
-    def __contains__(self, ts: int) -> bool:
-        return -ts in self._bins
+    def __contains__(self, ts: object) -> bool:
+        return isinstance(ts, int) and -ts in self._bins
 
     def __iter__(self) -> Iterator[Item]:
         return self.iterate()
@@ -235,10 +245,9 @@ class MultiPointerTrack(Persistent):
         return True
 
     def _bin(self, ts: int) -> Any:
-        try:
-            return self._bins[-ts]
-        except KeyError:
-            raise KeyError(ts) from None
+        if ts not in self:
+            raise KeyError(ts)
+        return self._bins[-ts]
 
     def _positions(self, newest: int | None = None, oldest: int | None = None) -> Iterator[int]:
         first = None if newest is None else -newest
@@ -283,11 +292,11 @@ class SetMultiPointerTrack(MultiPointerTrack):
 
     def add(self, intTS: int, value: Any) -> None:
         """Put *value* into the bin at *intTS*, unless an equal one is there."""
-        self._bins.add((-intTS, value))
+        self._bins.add((_key(intTS), value))
 
     def prepareEntry(self, ts: int) -> None:
         """Make the bin at *ts*, empty; one that is there stays as it is."""
-        self._bins.add((-ts,))
+        self._bins.add((_key(ts),))
 
     def oldestTS(self) -> int:
         """Return the oldest position; raises EmptyTrackException."""
@@ -307,8 +316,8 @@ class SetMultiPointerTrack(MultiPointerTrack):
         for key in list(self._bin(ts).keys()):
             self._bins.remove(key)
 
-    def __contains__(self, ts: int) -> bool:
-        return next(self._positions(ts), None) == ts
+    def __contains__(self, ts: object) -> bool:
+        return isinstance(ts, int) and next(self._positions(ts), None) == ts
 
     def _bin(self, ts: int) -> SortedBin:
         if ts not in self:
@@ -352,7 +361,12 @@ class SortedBin(AbstractSet[Any]):
 
     def keys(self) -> Iterator[tuple[Any, ...]]:
         """Yield the tree's keys that make up this bin."""
-        yield from self._tree.keys((-self._ts,), (1 - self._ts,), excludemax=True)
+        end = (1 - self._ts,)
+        keys = self._tree.keys((-self._ts,), end, excludemax=True)
+        # A piece at a time, so that what is added meanwhile does no harm.
+        while piece := list(islice(keys, READ_AT_ONCE)):
+            yield from piece
+            keys = self._tree.keys(piece[-1], end, excludemin=True, excludemax=True)
 
     def __iter__(self) -> Iterator[Any]:
         return (key[1] for key in self.keys() if len(key) > 1)

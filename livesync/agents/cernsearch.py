@@ -12,7 +12,7 @@ from xml.etree.ElementTree import ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from livesync.agents.http import Answer, HttpAgent, HttpTarget
+from livesync.agents.http import Answer, HttpAgent, HttpTarget, Login
 from livesync.agents.target import Items, Send
 from livesync.errors import AgentExecutionException
 from livesync.marcxml import collected, record_xml
@@ -41,8 +41,11 @@ class CERNSearchUploadAgent(HttpAgent):
         batch_size: int = 1000,
     ) -> None:
         super().__init__(aid, name, description, updateTime, access, url, batch_size=batch_size)
-        if username:
-            self._login = username, password
+        self._username = username
+        self._password = password
+
+    def _login(self) -> Login | None:
+        return (self._username, self._password) if self._username else super()._login()
 
     def _prepare(self, record: Record) -> bytes:
         return record_xml(record, self._access)

@@ -29,8 +29,6 @@ Login = tuple[str, str]
 class HttpAgent(TargetAgent):
     """Sends to the HTTP target at *url*; a user and a password in it are used, and never shown."""
 
-    _login: Login | None = None
-
     def __init__(
         self,
         aid: str,
@@ -48,7 +46,7 @@ class HttpAgent(TargetAgent):
     @property
     def url(self) -> str:
         """Where the target is, without user and password; ValueError for no http(s) address."""
-        return self._url
+        return self._address[0]
 
     @url.setter
     def url(self, url: str) -> None:
@@ -61,13 +59,19 @@ class HttpAgent(TargetAgent):
             raise ValueError(
                 f"url is {shown(address)!r}: it must be an address with http:// or https://"
             )
-        self._login = (address.username, address.password) if address.userinfo else None
-        self._url = str(address.copy_with(userinfo=b""))
+        login = (address.username, address.password) if address.userinfo else None
+        # Together, so that nobody gets the login that was meant for another address.
+        self._address: tuple[str, Login | None] = str(address.copy_with(userinfo=b"")), login
+
+    def _login(self) -> Login | None:
+        """Return the user and the password that the target wants."""
+        return self._address[1]
 
     @contextmanager
     def _connected(self) -> Iterator[HttpTarget]:
-        with httpx.Client(timeout=TIMEOUT_SECONDS, auth=self._login) as client:
-            yield HttpTarget(client, httpx.URL(self._url), self._login)
+        login = self._login()
+        with httpx.Client(timeout=TIMEOUT_SECONDS, auth=login) as client:
+            yield HttpTarget(client, httpx.URL(self.url), login)
 
 
 @dataclass(frozen=True)

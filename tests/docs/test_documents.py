@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -187,6 +190,19 @@ def test_the_tests_of_the_document_pass(reader):
     done = reader.run("python -m pytest -q -p no:cacheprovider .")
     assert done.returncode == 0, done.stdout
     assert "6 passed" in done.stdout
+
+
+def test_the_agent_of_the_document_keeps_its_rows(reader):
+    reader.save("targets.md")
+    done = reader.run("\n".join(blocks("targets.md", "sh")))
+    assert done.returncode == 0, done.stderr
+    with closing(sqlite3.connect(reader.folder / "rows.db")) as connection:
+        rows = connection.execute("SELECT id, document FROM record").fetchall()
+    assert [(obj_id, json.loads(text)["title"]) for obj_id, text in rows] == [
+        ("1", "Spring school")
+    ]
+    code = (reader.folder / "sqlite_agent.py").read_text()
+    assert len(code[code.index("class") :].splitlines()) <= 30
 
 
 @pytest.mark.parametrize("document", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)

@@ -17,6 +17,7 @@ from livesync.agents.target import TargetUploader
 from livesync.agents.webhook import WebhookAgent
 from livesync.errors import AgentExecutionException, Overloaded, PartialFailure
 from livesync.reduction import STATUS_CREATED, Record
+from livesync.registry import edit
 from scheduler.clock import nowutc
 from tests.livesync.stand_ins import Conference
 
@@ -146,6 +147,14 @@ def test_user_and_password_are_used_but_never_shown(target, record, caplog):
     told = f"{caught.value} {agent.url.partition('?')[0]} {agent!r} {caplog.text}"
     for secret in ("pass", "s3cret", "YW5u"):
         assert secret not in told
+
+
+def test_a_password_does_not_go_along_to_another_address(target, record):
+    agent = WebhookAgent("hook", "Hook", "", 60, url="https://ann:secret@example.org/")
+    edit(agent, {"description": "Still there"}, {})
+    assert agent._login() == ("ann", "secret")
+    edit(agent, {}, {"url": target.url})
+    assert agent._login() is None
 
 
 def test_a_url_that_is_refused_is_not_repeated_with_its_password():

@@ -5,10 +5,17 @@ from __future__ import annotations
 import logging
 import sys
 
-from tests.bench import agents_bench, export_bench, livesync_bench, scheduler_bench
+from tests.bench import (
+    agents_bench,
+    export_bench,
+    livesync_bench,
+    scheduler_bench,
+    waiting_bench,
+)
 
 BENCHMARKS = {
     **scheduler_bench.BENCHMARKS,
+    **waiting_bench.BENCHMARKS,
     **livesync_bench.BENCHMARKS,
     **agents_bench.BENCHMARKS,
     **export_bench.BENCHMARKS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -10,7 +11,6 @@ from contextlib import contextmanager
 
 import transaction
 from persistent import Persistent
-from persistent.mapping import PersistentMapping
 from ZODB.POSException import ConflictError
 
 from scheduler import Client, nowutc
@@ -48,12 +48,22 @@ def fresh():
 
 
 def commits(connection, count):
-    """Commit *count* times one new object and the small container that it is put in."""
+    """Commit *count* times a change of one small object: the raw rate."""
     manager = connection.transaction_manager
-    container = PersistentMapping()
-    connection.add(container)
+    row = Row(0)
+    connection.add(row)
     for number in range(count):
-        container["row"] = Row(number)
+        row.number = number
+        manager.commit()
+
+
+def insertions(connection, count):
+    """Commit *count* times one new object, and the small one that refers to it."""
+    manager = connection.transaction_manager
+    row = Row(0)
+    connection.add(row)
+    for number in range(count):
+        row.number = Row(number)
         manager.commit()
 
 
@@ -72,6 +82,18 @@ def enqueue(connection, count):
                 conflicts += 1
                 manager.abort()
     return conflicts
+
+
+def side_by_side(works, count, rounds=20):
+    """Return the rate of each of *works*, by name, done in turns so that all share the weather.
+
+    Each is a function of no arguments that does *count* things; the rate is the median.
+    """
+    seconds = {name: [] for name in works}
+    for _ in range(rounds):
+        for name, work in works.items():
+            seconds[name].append(timed(work)[0])
+    return {name: count / statistics.median(spent) for name, spent in seconds.items()}
 
 
 def timed(work, *arguments):

@@ -1,27 +1,32 @@
-"""Benchmarks of the scheduler: enqueue, drain, latency, backlog."""
+"""Benchmarks of the scheduler at work: enqueue, drain, latency."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import tempfile
 import time
 from datetime import timedelta
 
-import psutil
-import transaction
-
 from scheduler import SchedulerModule, nowutc
-from scheduler.store import open_database
-from tests.bench.ground import clients, commits, enqueue, fresh, say, timed
-from tests.scheduler.harness import View, python, running
+from tests.bench import peers
+from tests.bench.ground import (
+    clients,
+    commits,
+    enqueue,
+    fresh,
+    insertions,
+    say,
+    side_by_side,
+    timed,
+)
+from tests.scheduler.harness import running
 from tests.scheduler.sample_tasks import Noop
 
 COMMITS = int(os.environ.get("BENCH_COMMITS", "2000"))
+CLIENT_TASKS = int(os.environ.get("BENCH_CLIENT_TASKS", "10000"))
 TASKS = int(os.environ.get("BENCH_TASKS", "10000"))
+PEER_TASKS = int(os.environ.get("BENCH_PEER_TASKS", "2000"))
 LATENCIES = int(os.environ.get("BENCH_LATENCIES", "300"))
-BACKLOG = int(os.environ.get("BENCH_BACKLOG", "100000"))
-IDLE_SECONDS = 10
+ROUNDS = 20
 BATCH = 5000
 
 
@@ -33,16 +38,25 @@ def raw_rate(view):
 
 def bench_enqueue():
     """Enqueue in the process that has the storage, then from four others."""
+    share = COMMITS // ROUNDS
+    works = {"commits": commits, "insertions": insertions, "enqueue": enqueue}
     with fresh() as view:
-        raw = raw_rate(view)
-        seconds, conflicts = timed(enqueue, view.connection, COMMITS)
-        say("enqueue, 1 client", COMMITS / seconds, "/s", raw)
-        say("  conflicts", conflicts, "")
+        for work in works.values():
+            work(view.connection, 50)
+        rates = side_by_side(
+            {name: lambda work=work: work(view.connection, share) for name, work in works.items()},
+            share,
+            ROUNDS,
+        )
+        raw = rates["commits"]
+        say("commit a change of one object", raw, "/s", raw)
+        say("commit a new object and a reference to it", rates["insertions"], "/s", raw)
+        say("enqueue, 1 client", rates["enqueue"], "/s", raw)
     with fresh() as view:
         raw, _ = clients(view.database.uri, "commits", 4, COMMITS // 4)
-        rate, conflicts = clients(view.database.uri, "enqueue", 4, COMMITS // 4)
+        rate, conflicts = clients(view.database.uri, "enqueue", 4, CLIENT_TASKS // 4)
         say("enqueue, 4 client processes", rate, "/s", raw)
-        say("  conflicts", conflicts, "")
+        say(f"  conflicts in {CLIENT_TASKS:,}", conflicts, "")
 
 
 def bench_drain():
@@ -50,14 +64,30 @@ def bench_drain():
     for mode in ("threads", "processes"):
         with fresh() as view:
             raw = raw_rate(view)
-            for _ in range(0, TASKS, BATCH):
-                view.enqueue(*(Noop(nowutc()) for _ in range(min(BATCH, TASKS))))
-            with running(view.database, multitask_mode=mode, workers=2):
-                view.until(lambda view=view: view.client.getStatus()["finished"] == TASKS, 300)
-            ended = SchedulerModule.getDBInstance(view.connection).getFinishedIndex()
-            first, *_, (last, _) = ended.items()
-            began = first[1].getStartedOn().timestamp()
-            say(f"drain, 2 {mode}", TASKS / (last - began), "tasks/s", raw)
+            say(f"drain, exactly once, 2 {mode}", drained(view, mode), "tasks/s", raw)
+
+
+def drained(view, mode):
+    """Return the rate at which a scheduler gets done what stands in the spool."""
+    for _ in range(0, TASKS, BATCH):
+        view.enqueue(*(Noop(nowutc()) for _ in range(min(BATCH, TASKS))))
+    with running(view.database, multitask_mode=mode, workers=2):
+        view.until(lambda: view.client.getStatus()["finished"] == TASKS, 300)
+    ended = SchedulerModule.getDBInstance(view.connection).getFinishedIndex()
+    first, *_, (last, _) = ended.items()
+    return TASKS / (last - first[1].getStartedOn().timestamp())
+
+
+def bench_peers():
+    """Let what others use do the same: tasks that do nothing, on a durable store, 2 threads."""
+    with fresh() as view:
+        raw = raw_rate(view)
+        ours = drained(view, "threads")
+    say("drain, exactly once, 2 threads", ours, "tasks/s", raw)
+    for name, work in peers.DRAINS.items():
+        rate = work(PEER_TASKS)
+        say(name, rate, "tasks/s", raw)
+        say("  ours is so many times as fast", ours / rate, "x")
 
 
 def bench_latency():
@@ -80,59 +110,9 @@ def latency(view):
     return (task.getStartedOn() - moment) / timedelta(milliseconds=1)
 
 
-IDLE = """
-import sys
-from scheduler import Scheduler
-Scheduler(database=sys.argv[1]).run()
-"""
-
-
-def bench_backlog():
-    """Let a scheduler of its own process sit before a long queue."""
-    with tempfile.TemporaryDirectory() as folder:
-        uri = f"file://{folder}/bench.fs"
-        empty, _ = sit_before(uri)
-        fill(uri)
-        memory, busy = sit_before(uri)
-        say(f"scheduler before {BACKLOG:,} waiting tasks", memory, "MB")
-        say("  the same before an empty queue", empty, "MB")
-        say("  idle CPU", busy, "%")
-
-
-def fill(uri):
-    database = open_database(uri)
-    view = View(database, transaction.TransactionManager())
-    module = SchedulerModule.getDBInstance(view.connection)
-    start = nowutc() + timedelta(days=1)
-    for number in range(BACKLOG):
-        task = Noop(start + timedelta(seconds=number * 7 % 1_000_003))
-        view.connection.add(task)
-        module.queue(task)
-        if number % BATCH == 0:
-            view.commit()
-            view.connection.cacheMinimize()
-    view.commit()
-    view.close()
-    database.close()
-
-
-def sit_before(uri):
-    """Return the resident megabytes and the per cent of CPU of an idle scheduler."""
-    with python(IDLE, uri, stderr=subprocess.DEVNULL) as process:
-        try:
-            time.sleep(10)
-            found = psutil.Process(process.pid)
-            before = sum(found.cpu_times()[:2])
-            time.sleep(IDLE_SECONDS)
-            busy = sum(found.cpu_times()[:2]) - before
-            return found.memory_info().rss / 2**20, 100 * busy / IDLE_SECONDS
-        finally:
-            process.terminate()
-
-
 BENCHMARKS = {
     "enqueue": bench_enqueue,
     "drain": bench_drain,
+    "peers": bench_peers,
     "latency": bench_latency,
-    "backlog": bench_backlog,
 }

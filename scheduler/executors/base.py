@@ -116,7 +116,8 @@ class Flow:
 
     def observe(self, seconds: float, tasks: int) -> None:
         """Learn that a worker took *seconds* for a number of *tasks*."""
-        self._seconds_per_task += 0.3 * (seconds / tasks - self._seconds_per_task)
+        weight = 1 - 0.7**tasks
+        self._seconds_per_task += weight * (seconds / tasks - self._seconds_per_task)
 
     def slow_down(self) -> None:
         """Give out one claim at a time for a while: one of them has cost a worker its life."""

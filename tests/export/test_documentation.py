@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from export.resources import ROUTES
 from export.settings import ApiMode, Settings
 from export.tokens import SCOPES
 
@@ -114,3 +115,16 @@ def test_the_document_names_every_setting_with_its_default_and_every_mode():
 def test_the_document_names_every_scope():
     scopes = re.findall(r"^\| `([\w:]+)` \| \S", AUTHENTICATION, re.MULTILINE)
     assert sorted(scopes) == sorted(SCOPES)
+
+
+def test_every_address_stands_in_the_document_with_its_formats():
+    rows = re.findall(r"^\| `(.*)` \| ([a-z ]+) \|", DOCUMENT, re.MULTILINE)
+    told = {re.split(r"[/`]", what)[0]: set(formats.split()) for what, formats in rows}
+    for route in ROUTES:
+        what = re.match(r"/export/(\w+)/", route.pattern.pattern)
+        if what:
+            name = what.group(1)
+            assert name in told, name
+            assert set(route.formats) in [
+                set(formats.split()) for row, formats in rows if row.startswith(name)
+            ]

@@ -118,7 +118,7 @@ def test_the_document_names_every_scope():
 
 
 def test_every_address_stands_in_the_document_with_its_formats():
-    rows = re.findall(r"^\| `(.*)` \| ([a-z ]+) \|", EXPORT, re.MULTILINE)
+    rows = re.findall(r"^\| `(.*/.*)` \| ([a-z ]+) \|", EXPORT, re.MULTILINE)
     told = {
         (what.partition("/")[0], frozenset(formats.split()))
         for cell, formats in rows

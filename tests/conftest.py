@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 import transaction
 from hypothesis import HealthCheck, settings
@@ -30,3 +32,11 @@ def connection(database):
         yield connection
     connection.transaction_manager.abort()
     connection.close()
+
+
+@pytest.fixture
+def free_port():
+    """A port for a server of a test."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]

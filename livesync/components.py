@@ -110,7 +110,7 @@ class ObjectChangeListener:
             _inherited_protection(obj) if level == INHERITING else level for level in (old, new)
         )
         if before != after:
-            _note(obj, "set_public" if after == PUBLIC else "set_private")
+            _note_rule(obj, "set_public" if after == PUBLIC else "set_private")
 
     def accessGranted(self, obj: Any, *_who: Any) -> None:
         """Record that somebody may see *obj*."""
@@ -130,11 +130,11 @@ class ObjectChangeListener:
 
     def accessDomainAdded(self, obj: Any, *_domain: Any) -> None:
         """Record that *obj* is open to a domain."""
-        _note(obj, "acl_changed")
+        _note_rule(obj, "acl_changed")
 
     def accessDomainRemoved(self, obj: Any, *_domain: Any) -> None:
         """Record that *obj* is not open to a domain any more."""
-        _note(obj, "acl_changed")
+        _note_rule(obj, "acl_changed")
 
 
 class RequestListener:
@@ -259,12 +259,25 @@ def _note_access(obj: Any) -> None:
     elif is_a(obj, "AccessController"):
         if owner_of(obj) is not None:
             _note_access(owner_of(obj))
+    elif (bearer := _bearer(obj)) is not None:
+        _note(bearer, "data_changed")
+
+
+def _note_rule(obj: Any, action: str) -> None:
+    """Note another rule of *obj*: of a file or the like, what it is a part of tells who sees it."""
+    bearer = None if kind_of(obj) in {*KINDS, SESSION} else _bearer(obj)
+    if bearer is None:
+        _note(obj, action)
     else:
-        owner = owner_of(obj)
-        while owner is not None and kind_of(owner) not in KINDS:
-            owner = owner_of(owner)
-        if owner is not None:
-            _note(owner, "data_changed")
+        _note(bearer, "data_changed")
+
+
+def _bearer(obj: Any) -> Any:
+    """Return what has a record of its own and *obj* as a part; None if there is nothing."""
+    owner = owner_of(obj)
+    while owner is not None and kind_of(owner) not in KINDS:
+        owner = owner_of(owner)
+    return owner
 
 
 def _is_protected(obj: Any) -> bool:

@@ -60,6 +60,13 @@ class Conference(Part):
         return list(self._parts)
 
 
+class Epic(Conference):
+    """An event of 50 megabytes."""
+
+    def getTitle(self):
+        return "x" * 50 * 2**20
+
+
 class Contribution(Part):
     duration = None
     authors = ()

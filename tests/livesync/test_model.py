@@ -14,6 +14,7 @@ from export.model.catalogue import catalogue
 from export.model.category import Category
 from export.model.conference import Conference
 from export.model.contribution import Contribution, SubContribution
+from export.model.material import Material
 from export.model.person import ContributionParticipation
 from export.model.session import Session, SessionSlot
 from livesync import ActionWrapper
@@ -241,6 +242,10 @@ CHANGES = {
         lambda found, event: event.getOwner().grant_modification("ann"),
         {"c": {"acl_changed"}},
     ),
+    "a file is for some only": (
+        lambda found, event: event.materials[0].setProtection(Protection.RESTRICTED),
+        {"1": {"data_changed"}},
+    ),
     "an event is open to a domain only": (
         lambda found, event: event.require_domain("cern"),
         {"1": {"acl_changed"}},
@@ -253,6 +258,7 @@ def test_each_change_is_recorded_as_what_it_means(event, actions, recorded, conn
     found = catalogue(connection)
     found.add_category(Category("closed"))
     found.category("closed").setProtection(Protection.RESTRICTED)
+    event.add_material(Material("slides", "Slides"))
     recorded()
     make, expected = CHANGES[change]
     make(found, event)

@@ -1,0 +1,132 @@
+"""The commands of rooms: `indico_export location ...`, `indico_export room ...`."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from datetime import datetime, time
+from typing import Any
+
+from ZODB.Connection import Connection
+
+from export.commands.words import Commands, add_list, add_noun, add_verb, listed
+from export.errors import CatalogueException
+from export.model.room import Room
+from export.model.rooms import Location, rooms
+from export.model.slots import Slots
+
+HEADS = ("id", "location", "name", "active", "confirmation", "responsible")
+TEXTS = ("latitude", "longitude", "responsible")
+SWITCHES = {"active": "is_active", "needs_confirmation": "needs_confirmation"}
+LISTS = {"equipment": "equipment", "video_system": "video_systems"}
+
+
+def add_commands(commands: Commands) -> None:
+    """Add the commands of locations and rooms."""
+    locations = add_noun(commands, "location", "places with rooms")
+    place = add_verb(locations, "create", "add a location", _create_location, "name")
+    place.add_argument("--timezone", default="UTC", help="what its clocks go by")
+    add_list(locations, "show all locations", _list_locations)
+
+    found = add_noun(commands, "room", "rooms that can be booked")
+    create = add_verb(found, "create", "add a room", _create, "location", "id")
+    create.add_argument("--building", type=int, required=True)
+    create.add_argument("--floor", required=True)
+    create.add_argument("--number", required=True)
+    create.add_argument("--name", default="")
+    _add_options(create)
+    _add_options(add_verb(found, "change", "change what is given", _change, "id"))
+    close = add_verb(found, "close", "let nobody book it from START to END", _close, "id")
+    for name in ("start", "end"):
+        close.add_argument(name, metavar=name.upper(), help="as 2026-12-24 or 2026-12-24T18:00")
+    add_list(found, "show all rooms", _list)
+
+
+def _add_options(parser: Any) -> None:
+    for name in TEXTS:
+        parser.add_argument(f"--{name}")
+    for name in SWITCHES:
+        parser.add_argument(f"--{name.replace('_', '-')}", choices=("yes", "no"))
+    for name in LISTS:
+        parser.add_argument(f"--{name.replace('_', '-')}", action="append")
+
+
+def _create_location(options: Namespace, connection: Connection) -> str:
+    try:
+        location = Location(options.name, options.timezone)
+    except (KeyError, ValueError, OSError):
+        raise CatalogueException(
+            f"{options.timezone!r} is no time zone: use one as Europe/Zurich"
+        ) from None
+    rooms(connection).add_location(location)
+    return f"location {location.name}, {location.timezone}"
+
+
+def _list_locations(options: Namespace, connection: Connection) -> str:
+    found = rooms(connection).locations.values()
+    rows = ((one.name, one.timezone, len(one.rooms)) for one in found)
+    return listed(options, ("name", "timezone", "rooms"), rows)
+
+
+def _create(options: Namespace, connection: Connection) -> str:
+    location = rooms(connection).locations.get(options.location)
+    if location is None:
+        raise CatalogueException(f"there is no location {options.location!r}")
+    room = location.add_room(
+        _number(options.id), options.building, options.floor, options.number, options.name
+    )
+    room.update(**_changes(options))
+    return f"room {room.id}, {room.getFullName()}"
+
+
+def _change(options: Namespace, connection: Connection) -> str:
+    room = _room(options, connection)
+    room.update(**_changes(options))
+    return f"room {room.id}, {room.getFullName()}"
+
+
+def _close(options: Namespace, connection: Connection) -> str:
+    room = _room(options, connection)
+    try:
+        start, end = _moment(options.start, time.min), _moment(options.end, time.max)
+        room.close_for(Slots(start, end - start, start.date()))
+    except ValueError as error:
+        raise CatalogueException(f"{options.start} to {options.end}: {error}") from None
+    return f"room {room.id} is closed from {options.start} to {options.end}"
+
+
+def _list(options: Namespace, connection: Connection) -> str:
+    rows = (
+        (
+            *(room.id, room.location.name, room.getFullName()),
+            *(room.is_active, room.needs_confirmation, room.responsible),
+        )
+        for room in rooms(connection).rooms.values()
+    )
+    return listed(options, HEADS, rows)
+
+
+def _room(options: Namespace, connection: Connection) -> Room:
+    room: Room | None = rooms(connection).rooms.get(_number(options.id))
+    if room is None:
+        raise CatalogueException(f"there is no room {options.id}")
+    return room
+
+
+def _changes(options: Namespace) -> dict[str, Any]:
+    given = {name: value for name, value in vars(options).items() if value is not None}
+    return {
+        **{name: given[name] for name in TEXTS if name in given},
+        **{name: given[option] == "yes" for option, name in SWITCHES.items() if option in given},
+        **{name: tuple(given[option]) for option, name in LISTS.items() if option in given},
+    }
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise CatalogueException(f"a room has a number, not {text!r}")
+    return int(text)
+
+
+def _moment(text: str, edge: time) -> datetime:
+    moment = datetime.fromisoformat(text).replace(tzinfo=None)
+    return moment if "T" in text else datetime.combine(moment.date(), edge)

@@ -13,12 +13,15 @@ from ZODB.utils import p64, u64
 from daemon.card import find_task
 from daemon.config import Config
 from daemon.errors import DaemonException, Refusal
-from livesync.undone import record_undone
+from livesync import SyncManager
+from livesync.undone import opposites
+from scheduler import nowutc
 from scheduler.blame import Commit, Signature, class_of, commits_of, culprits, deeds_of
 from scheduler.errors import InTheWay
 from scheduler.output import as_json, as_lines
 from scheduler.store import connect
 from scheduler.tasks import BaseTask
+from scheduler.undo import Undone
 from scheduler.undo import undo as take_back
 
 DEEDS_SHOWN = 10
@@ -47,7 +50,7 @@ def undo(options: argparse.Namespace, config: Config) -> int:
                 f"no run of task {options.task_id} is on record: it has not been run, or its "
                 "history was packed away"
             ) from None
-        record_undone(done.entries, done.made)
+        _record(connection, done)
         transaction.get().note(f"undo of {task!r}")
         transaction.commit()
         facts = {
@@ -58,6 +61,12 @@ def undo(options: argparse.Namespace, config: Config) -> int:
         }
     print(as_json(facts) if options.json else "\n".join(as_lines(facts)))
     return 0
+
+
+def _record(connection: Connection, done: Undone) -> None:
+    manager, timestamp = SyncManager.getDBInstance(connection), int(nowutc().timestamp())
+    for action in opposites(done.entries, timestamp, done.made):
+        manager.add(timestamp, action)
 
 
 def _facts(connection: Connection, number: int) -> Facts:

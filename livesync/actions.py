@@ -49,7 +49,11 @@ class ActionWrapper:
 
     def copy(self) -> ActionWrapper:
         """Return an equal one that may be stored through another connection."""
-        twin = ActionWrapper(self._timestamp, self.getObject(), self._actions, self._id)
+        return self.repeated(self._timestamp, self._actions)
+
+    def repeated(self, timestamp: int, actions: Iterable[str]) -> ActionWrapper:
+        """Return one about the same object, with other *actions* at another time."""
+        twin = ActionWrapper(timestamp, self.getObject(), actions, self._id)
         twin._kind, twin._mark = self._kind, self._mark
         return twin
 

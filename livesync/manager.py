@@ -21,7 +21,9 @@ from livesync.exclusion import Exclusion
 from livesync.pointers import hold
 from livesync.sequencer import place, sequence
 from livesync.struct import MultiPointerTrack, SetMultiPointerTrack
+from livesync.undone import opposites
 from livesync.waiting import Token
+from scheduler.clock import nowutc
 from scheduler.lanes import Lanes
 from scheduler.store import Branch, connection_of, transact
 from scheduler.store.overlay import snapshot_of
@@ -205,14 +207,18 @@ class SyncManager(Persistent):
 
     def sequence(self) -> int:
         """Move what is pending now into the track; return how many changes that were."""
-        rounds = -(-len(self._lanes) // SEQUENCED_AT_ONCE)
+        rounds = max(-(-len(self._lanes) // SEQUENCED_AT_ONCE), int(self._lanes.has_revoked()))
         count = sum(self._in_a_unit(SyncManager._sequence_some) for _ in range(rounds))
         if self._p_jar is not None and waiting.BRANCH.get(self._p_jar).has_arrivals():
             self._in_a_unit(SyncManager._take_up_waiting)
         return count
 
     def tend(self) -> int:
-        """Remove the lanes of processes that are gone; return how many those were."""
+        """Remove the lanes of processes that are gone; return how many those were.
+
+        What transactions had recorded that were undone long after is found here, too.
+        """
+        self._record_undone(thorough=True)
         return self._lanes.tend()
 
     def pending(self) -> int:
@@ -254,11 +260,18 @@ class SyncManager(Persistent):
 
     def _sequence_some(self) -> int:
         hold(self)  # a reset meanwhile replaces the track
+        if self._lanes.has_revoked():
+            self._record_undone()
         count = sequence(self._lanes, self._track, SEQUENCED_AT_ONCE)
         newest = self._track.last_before(None)
         if self._p_jar is not None and newest is not None and not self._lanes:
             milestones.BRANCH.get(self._p_jar).put(snapshot_of(self._p_jar), newest)
         return count
+
+    def _record_undone(self, *, thorough: bool = False) -> None:
+        timestamp = int(nowutc().timestamp())
+        for action in opposites(self._lanes.revoked(thorough=thorough), timestamp):
+            self.add(timestamp, action)
 
     def _take_up_waiting(self) -> None:
         while self._lanes:

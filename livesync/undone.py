@@ -1,4 +1,4 @@
-"""Undone: what a task had recorded and that was taken back is recorded as changed once more."""
+"""Undone: what had been recorded and was taken back is recorded as changed once more."""
 
 from __future__ import annotations
 
@@ -6,34 +6,28 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from livesync.actions import ActionWrapper
-from livesync.manager import SyncManager
-from scheduler.clock import nowutc
 
 
-def record_undone(entries: Iterable[tuple[Any, ...]], unmade: Collection[Any]) -> int:
-    """Record, in the current transaction, the opposite of each action among *entries*.
+def opposites(
+    entries: Iterable[tuple[Any, ...]], timestamp: int, unmade: Collection[Any] = ()
+) -> list[ActionWrapper]:
+    """Return the opposite of each action among *entries*, as of *timestamp* (Unix seconds).
 
-    *entries* are what the undone transaction had put into logs, *unmade* the objects that it
-    had made. What was created is deleted now, what was deleted is there again, and all else
-    has changed. Returns how many objects that concerned.
+    *entries* are what an undone transaction had put into logs, *unmade* the objects known to be
+    gone with it. What was created is deleted now, what was deleted is there again, and all else
+    has changed.
     """
-    manager = SyncManager.getDBInstance()
-    timestamp = int(nowutc().timestamp())
     undone = {
-        (action.getObjectId(), action.kind): action
+        (action.kind, action.mark): action
         for entry in entries
         for action in entry
         if isinstance(action, ActionWrapper)
     }
-    for action in undone.values():
-        obj = action.getObject()
-        if obj is not None:
-            opposite = _opposite(action.getActions(), obj in unmade)
-            manager.add(timestamp, ActionWrapper(timestamp, obj, opposite, action.getObjectId()))
-    return len(undone)
+    return [action.repeated(timestamp, _opposite(action, unmade)) for action in undone.values()]
 
 
-def _opposite(actions: set[str], is_unmade: bool) -> set[str]:
-    if is_unmade:
+def _opposite(action: ActionWrapper, unmade: Collection[Any]) -> set[str]:
+    obj = action.getObject()
+    if obj is None or obj in unmade:
         return {"deleted"}
-    return {"created", "data_changed"} if "deleted" in actions else {"data_changed"}
+    return {"created", "data_changed"} if "deleted" in action.getActions() else {"data_changed"}

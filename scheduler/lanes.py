@@ -18,11 +18,13 @@ from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
 from BTrees.LOBTree import LOBTree, LOBucket
-from BTrees.OOBTree import OOBTree, OOBucket
+from BTrees.OOBTree import OOBTree, OOBucket, OOTreeSet
 from persistent import Persistent
 from ZODB.Connection import Connection
+from ZODB.POSException import ConflictError
 
 from scheduler.owner import Owner
+from scheduler.revoked import entry_of_old, marked_numbers, missing_numbers
 
 Entry: TypeAlias = tuple[Any, ...]
 
@@ -31,6 +33,8 @@ PAGE = 12
 FRONT = ""
 # The last entry of a lane that was taken out of the register.
 CLOSED: Entry = ()
+# Greater than any number of an entry.
+ALL = float("inf")
 
 _own_lanes: WeakKeyDictionary[Connection, dict[bytes, str]] = WeakKeyDictionary()
 os.register_at_fork(after_in_child=_own_lanes.clear)
@@ -49,6 +53,7 @@ class Lanes(Persistent):
         self._register = OOBucket()
         self._register[FRONT] = None
         self._read = OOBTree()  # name of a lane -> number of its last entry that was drained
+        self._revoked = OOTreeSet()  # (name of a lane, number) of what `revoked` has given
 
     def append(self, entry: Entry) -> None:
         """Record *entry* in the transaction of the connection that this log is stored in."""
@@ -73,6 +78,22 @@ class Lanes(Persistent):
         """Drop all that is pending; return how many entries that were."""
         return len(self.drain())
 
+    def revoked(self, *, thorough: bool = False) -> list[Entry]:
+        """Take the drained entries whose transaction was undone since, in the current transaction.
+
+        Only the newest page of each lane is looked at, unless *thorough*.
+        """
+        entries = (
+            lane.entry(number) or entry_of_old(lane, number)
+            for name, lane, number in self._undone(thorough)
+            if self._revoked.insert((name, number))
+        )
+        return [entry for entry in entries if entry is not None]
+
+    def has_revoked(self) -> bool:
+        """Say whether `revoked` has something to give."""
+        return any((name, number) not in self._revoked for name, _, number in self._undone(False))
+
     def tend(self) -> int:
         """Remove drained lanes whose process on this machine is gone; return how many."""
         abandoned = [
@@ -86,13 +107,20 @@ class Lanes(Persistent):
             self._register[name].append(CLOSED, 0)
             del self._register[name]
             self._read.pop(name, None)
+            for key in list(self._revoked.keys((name,), (name, ALL))):
+                self._revoked.remove(key)
         return len(abandoned)
 
     def __len__(self) -> int:
-        return sum(lane.last - self._read.get(name, 0) for name, lane in self._lanes())
+        return sum(max(0, lane.last - self._read.get(name, 0)) for name, lane in self._lanes())
 
     def __bool__(self) -> bool:
         return any(lane.last > self._read.get(name, 0) for name, lane in self._lanes())
+
+    def _undone(self, thorough: bool) -> Iterator[tuple[str, Lane, int]]:
+        for name, lane in self._lanes():
+            for number in lane.undone(self._read.get(name, 0), thorough=thorough):
+                yield name, lane, number
 
     def _lanes(self) -> Iterator[tuple[str, Lane]]:
         return ((name, lane) for name, lane in self._register.items() if lane is not None)
@@ -133,9 +161,23 @@ class LanePages(LOBTree):
 
 
 class LanePage(Persistent):
-    """A few entries of a lane, one after the other, each (time in nanoseconds, *entry)."""
+    """A few entries of a lane, one after the other, each (time in nanoseconds, *entry).
+
+    Conflict behaviour: an undo of a transaction that added entries, when others were added
+    since, marks its entries and leaves them. Everything else conflicts.
+    """
 
     entries: tuple[Entry, ...] = ()
+    undone: tuple[int, ...] = ()
+    """Which of the entries are those of transactions that were undone."""
+
+    def _p_resolveConflict(  # noqa: N802 (ZODB's name)
+        self, old: dict[str, Any], committed: dict[str, Any], new: dict[str, Any]
+    ) -> dict[str, Any]:
+        before, after = len(new.get("entries", ())), len(old["entries"])
+        if before >= after or len(committed["entries"]) < after:
+            raise ConflictError("two have written to one page of a lane")
+        return {**committed, "undone": (*committed.get("undone", ()), *range(before, after))}
 
 
 class Lane(Persistent):
@@ -155,14 +197,18 @@ class Lane(Persistent):
         return self._end() - 1
 
     def append(self, entry: Entry, read: int) -> None:
-        """Add *entry*; where that needs a new page, drop those that were read up to *read*."""
+        """Add *entry*; where that needs a new page, drop those that were read up to *read*.
+
+        After an undo it goes behind *read*, not to a number that was read before.
+        """
         recorded = time.time_ns()
         newest = self._pages[self._pages.maxKey()] if self._pages else None
         if newest is not None:
             # Clocks step back; the order of a lane does not.
             recorded = max(recorded, newest.entries[-1][0] + 1)
-        if newest is None or len(newest.entries) == PAGE:
-            end = self._end()
+        end = self._end()
+        if newest is None or len(newest.entries) == PAGE or end <= read:
+            end = max(end, read + 1)
             self._drop(read)
             newest = self._pages[end] = LanePage()
         newest.entries = (*newest.entries, (recorded, *entry))
@@ -173,6 +219,37 @@ class Lane(Persistent):
             for key, (recorded, *entry) in enumerate(page.entries, first):
                 if key > number:
                     yield recorded, name, key, tuple(entry)
+
+    def undone(self, read: int, *, thorough: bool) -> list[int]:
+        """Return the numbers up to *read* of entries whose transactions were undone.
+
+        Of the newest page and behind it only, unless *thorough*.
+        """
+        start = None if thorough or not self._pages else self._pages.maxKey()
+        pages = list(self._pages.items(start))
+        return [*missing_numbers(pages, self.last, read), *marked_numbers(pages, read)]
+
+    def entry(self, number: int) -> Entry | None:
+        """Return the entry with this number; None if it is not there."""
+        found = self.page_of(number)
+        return None if found is None else tuple(found[1].entries[number - found[0]][1:])
+
+    def page_of(self, number: int) -> tuple[int, LanePage] | None:
+        """Return the page that has the entry *number*, with its first number; None for none."""
+        for first, page in self._pages.items(number - PAGE + 1, number):
+            if number < first + len(page.entries):
+                return first, page
+        return None
+
+    def parts(self) -> Iterator[Persistent]:
+        """Yield the stored objects that make up the lane."""
+        leaf = self._pages._firstbucket
+        while leaf is not None:
+            if leaf._p_oid is not None:
+                yield leaf
+            leaf = leaf._next
+        yield self._pages
+        yield from self._pages.values()
 
     def _end(self) -> int:
         if not self._pages:

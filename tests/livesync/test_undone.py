@@ -15,7 +15,7 @@ from livesync import SyncManager
 from livesync.agent import SyncAgent
 from livesync.components import ObjectChangeListener
 from livesync.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED, reduce
-from livesync.undone import record_undone
+from livesync.undone import opposites
 from scheduler.undo import undo
 
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
@@ -68,7 +68,9 @@ def ran_and_undone(relay, function, obj):
     recorded(relay)
     relay.clock.advance(1000)
     done = undo(relay.connection, task)
-    record_undone(done.entries, done.made)
+    now = int(relay.clock.now.timestamp())
+    for action in opposites(done.entries, now, done.made):
+        SyncManager.getDBInstance().add(now, action)
     transaction.commit()
     return recorded(relay)
 
@@ -88,3 +90,42 @@ def test_an_undone_deletion_is_a_creation(relay, catalogue_of):
 def test_an_undone_creation_is_a_deletion(relay, catalogue_of):
     category, _ = catalogue_of
     assert ran_and_undone(relay, add, category)["2"] & STATUS_DELETED
+
+
+def undone_by_zodb(relay, change):
+    """Commit what *change* does, let it be read, undo it as ZODB does; return what is recorded."""
+    change()
+    transaction.get().note("to be undone")
+    transaction.commit()
+    recorded(relay)
+    relay.clock.advance(1000)
+    (info,) = [i for i in relay.database.undoLog(0, 100) if i["description"] == "to be undone"]
+    relay.database.undo(info["id"])
+    transaction.commit()
+    return recorded(relay)
+
+
+def test_a_transaction_undone_by_zodb_appears_as_changes(relay, catalogue_of):
+    _, event = catalogue_of
+    rename(event)
+    transaction.commit()
+    assert undone_by_zodb(relay, lambda: event.setTitle("Third"))["1"] == STATUS_CHANGED
+    assert event.getTitle() == "Another"
+
+
+def test_what_zodb_s_undo_has_unmade_appears_as_deleted(relay, catalogue_of):
+    category, event = catalogue_of
+    rename(event)
+    transaction.commit()
+    assert undone_by_zodb(relay, lambda: add(category))["2"] & STATUS_DELETED
+
+
+def test_what_is_recorded_after_zodb_s_undo_is_not_lost(relay, catalogue_of):
+    _, event = catalogue_of
+    rename(event)
+    transaction.commit()
+    undone_by_zodb(relay, lambda: event.setTitle("Third"))
+    relay.clock.advance(1000)
+    event.setTitle("Fourth")
+    transaction.commit()
+    assert recorded(relay)["1"] == STATUS_CHANGED

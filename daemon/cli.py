@@ -73,6 +73,9 @@ def _config(options: argparse.Namespace) -> Config:
     if getattr(options, "fork_processes", False):
         pool = dataclasses.replace(config.scheduler, multitask_mode="processes")
         config = dataclasses.replace(config, scheduler=pool)
+    if getattr(options, "standby", False):
+        patient = dataclasses.replace(config.scheduler, standby=True)
+        config = dataclasses.replace(config, scheduler=patient)
     if getattr(options, "port", None) is not None:
         web = dataclasses.replace(config.web, port=options.port)
         config = dataclasses.replace(config, web=web)
@@ -93,10 +96,12 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = _add(commands, common, "start", control.start, "start the daemon; print pid and address")
     sub.add_argument("-s", "--standalone", action="store_true", help="stay in the foreground")
+    _add_standby(sub)
     sub.add_argument("--log", choices=LEVELS, metavar="LEVEL", help=", ".join(LEVELS))
     sub.add_argument("--report", type=int, help=argparse.SUPPRESS)
     _add(commands, common, "stop", control.stop, "stop the daemon, and wait until it has ended")
     sub = _add(commands, common, "restart", control.restart, "stop it, if it runs, and start it")
+    _add_standby(sub)
     sub.add_argument("--log", choices=LEVELS, metavar="LEVEL", help=", ".join(LEVELS))
     sub = _add(commands, common, "check", control.check, "say by the exit status whether it lives")
     sub.add_argument("-q", "--quiet", action="store_true", help="print nothing but the pid")
@@ -205,6 +210,14 @@ def _add(
     sub = commands.add_parser(name, parents=[common], help=text)
     sub.set_defaults(command=command)
     return sub
+
+
+def _add_standby(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--standby",
+        action="store_true",
+        help="while another daemon of the database lives, wait to take its place",
+    )
 
 
 def _add_json(sub: argparse.ArgumentParser) -> None:

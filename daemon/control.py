@@ -35,7 +35,8 @@ ALIVE, NOT_RUNNING, ELSEWHERE = 0, 1, 2
 def start(options: argparse.Namespace, config: Config) -> int:
     """Run the daemon: here, or in the background, and then return when it is up."""
     if not options.standalone:
-        _refuse_second(options, config)
+        if not config.scheduler.standby:
+            _refuse_second(options, config)
         return _start_in_background(options)
     report: background.Report = options.report
     log_to(config.log.file if report.is_wanted() else None, level_number(config.log.level))
@@ -125,11 +126,12 @@ def run_demo(options: argparse.Namespace, config: Config) -> int:
 def _stop(config: Config) -> int:
     print("Waiting for death confirmation... ", end="", flush=True)
     with connect(config.database) as connection:
-        hostname, pid = office_of(connection).hostname, office_of(connection).pid
+        office = office_of(connection)
+        hostname, pid, token = office.hostname, office.pid, office.token
         Client(connection).shutdown("Daemon script")
         transaction.commit()
         has_ended = _wait_until(
-            lambda: _is_over(connection) or background.is_gone(hostname, pid),
+            lambda: _is_over(connection, token) or background.is_gone(hostname, pid),
             config.scheduler.shutdown_timeout + DEATH_SECONDS,
         )
     print("DONE!" if has_ended else "FAILED!")
@@ -145,10 +147,11 @@ def _wait_until(condition: Callable[[], bool], seconds: float) -> bool:
     return True
 
 
-def _is_over(connection: Connection) -> bool:
+def _is_over(connection: Connection, token: str | None) -> bool:
     try:
         connection.sync()
-        return not office_of(connection).is_taken()
+        office = office_of(connection)
+        return office.token != token or not office.is_taken()
     except ClientDisconnected:
         return False  # the database may have gone with the process: that tells
 
@@ -171,4 +174,7 @@ def _repeated(options: argparse.Namespace) -> list[str]:
     for name in ("config", "database", "log"):
         if getattr(options, name, None) is not None:
             arguments += [f"--{name}", getattr(options, name)]
-    return arguments + (["-p"] if getattr(options, "fork_processes", False) else [])
+    for name, flag in (("fork_processes", "-p"), ("standby", "--standby")):
+        if getattr(options, name, False):
+            arguments.append(flag)
+    return arguments

@@ -16,6 +16,7 @@ from daemon import listing
 from daemon.shipped import shipped
 from livesync import PushSyncAgent, SyncManager
 from scheduler import SchedulerModule, nowutc
+from scheduler.office import office_of
 from scheduler.output import as_text
 from scheduler.store import using
 
@@ -69,14 +70,21 @@ class Dashboard:
 def _tables(connection: Connection) -> list[str]:
     module = SchedulerModule.getDBInstance(connection)
     status = module.getStatus()
+    standbys = office_of(connection).standing_by()
     running = f"running on {status['hostname']}, pid {status['pid']}"
     paused = ", paused" if module.is_paused else ""
     counts = ("spooled", "waiting", "running", "failed", "finished")
     return [
         _table(
             "Daemon",
-            ("Scheduler", "Time (UTC)"),
-            [(f"{running if status['state'] else 'not running'}{paused}", as_text(nowutc()))],
+            ("Scheduler", "Standing by", "Time (UTC)"),
+            [
+                (
+                    f"{running if status['state'] else 'not running'}{paused}",
+                    ", ".join(f"{each.hostname}, pid {each.pid}" for each in standbys) or "nobody",
+                    as_text(nowutc()),
+                )
+            ],
         ),
         _table(
             "Queues",

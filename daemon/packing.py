@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from persistent import Persistent
 from ZODB import DB
@@ -32,13 +33,15 @@ BRANCH = Branch("packing", 1, PackingRecord)
 class Packing:
     """Packs *database* as often as *settings* say, in a thread of its own, from `start` on.
 
-    A database that cannot be packed is logged, and tried again the next time. Closing waits for
-    the packing that goes on.
+    Of several daemons one is to do it: that which *is_in_charge* says yes for. A database that
+    cannot be packed is logged, and tried again the next time. Closing waits for the packing that
+    goes on.
     """
 
-    def __init__(self, database: DB, settings: Pack) -> None:
+    def __init__(self, database: DB, settings: Pack, is_in_charge: Callable[[], bool]) -> None:
         self._database = database
         self._settings = settings
+        self._is_in_charge = is_in_charge
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="packing", daemon=True)
 
@@ -53,7 +56,7 @@ class Packing:
 
     def _run(self) -> None:
         while not self._stop.wait(self._pause()):
-            if self._is_due():
+            if self._is_in_charge() and self._is_due():
                 self._pack()
 
     def _pause(self) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -26,6 +25,8 @@ from livesync import SyncManager
 from livesync.gate import Gate
 from scheduler import Scheduler, SchedulerModule
 from scheduler.errors import SchedulerException
+from scheduler.office import office_of
+from scheduler.owner import Owner
 from scheduler.store import Database, default_uri, open_database, transact
 
 log = logging.getLogger(__name__)
@@ -105,9 +106,13 @@ class Service:
         for _ in range(START_SECONDS * 50):
             if self.failure is not None:
                 raise self.failure
-            if transact(self.database, _is_taken_by_us):
+            if self._scheduler.leads or self._stands_by():
                 return
             pause.wait(0.02)
+
+    def _stands_by(self) -> bool:
+        is_meant = self._config.scheduler.standby
+        return is_meant and transact(self.database, _is_seen_to_stand_by)
 
     def _run_scheduler(self) -> None:
         try:
@@ -126,7 +131,7 @@ class Service:
         self._thread.join()
 
     def _start_packing(self, stack: ExitStack) -> None:
-        packing = Packing(self.database, self._config.pack)
+        packing = Packing(self.database, self._config.pack, lambda: self._scheduler.leads)
         packing.start()
         stack.callback(packing.close)
 
@@ -152,6 +157,6 @@ def plant(connection: Connection) -> None:
     catalogue(connection)
 
 
-def _is_taken_by_us(connection: Connection) -> bool:
-    status = SchedulerModule.getDBInstance(connection).getStatus()
-    return bool(status["state"]) and status["pid"] == os.getpid()
+def _is_seen_to_stand_by(connection: Connection) -> bool:
+    own = Owner.this_process()
+    return any(each.owner == own for each in office_of(connection).standing_by())

@@ -26,7 +26,11 @@ def status(options: argparse.Namespace, config: Config) -> int:
     """Print whether the scheduler runs, and how many tasks stand where."""
     with connect(config.database) as connection:
         client = Client(connection)
-        facts = {**client.getStatus(), "paused": client.isPaused()}
+        standbys = [
+            {"hostname": each.hostname, "pid": each.pid, "seen": moment(each.seen)}
+            for each in office_of(connection).standing_by()
+        ]
+        facts = {**client.getStatus(), "paused": client.isPaused(), "standbys": standbys}
     print(as_json(facts) if options.json else _status_text(facts))
     return 0
 
@@ -88,6 +92,10 @@ def _status_text(facts: dict[str, Any]) -> str:
     lines = [f"Scheduler is currently {f'running {where}' if where else 'NOT running'}"]
     if facts["paused"]:
         lines.append("It is paused and starts nothing: 'indico_scheduler cmd resume' ends that")
+    lines += [
+        "Standing by on {hostname} with pid {pid}, seen {seen:%H:%M:%S} UTC".format_map(each)
+        for each in facts["standbys"]
+    ]
     lines += ["", f"Spooled commands: {facts['spooled']}", "", "Tasks:"]
     for name in ("waiting", "running", "failed", "finished"):
         lines.append(f"  - {name.capitalize() + ':':<9} {facts[name]}")

@@ -23,6 +23,10 @@ class SchedulerQuitException(SchedulerException):
     """The scheduler was told to quit; the text is the message of the shutdown."""
 
 
+class LeadershipLost(SchedulerException):
+    """Another scheduler of the database has taken over; the text says which one."""
+
+
 class SchedulerUnknownOperationException(SchedulerException):
     """The spool holds an operation that the scheduler does not know."""
 

@@ -23,13 +23,14 @@ from ZODB.Connection import Connection
 from scheduler import spool
 from scheduler.clock import nowutc
 from scheduler.errors import (
+    LeadershipLost,
     NoConnectionError,
     SchedulerConfigurationException,
     SchedulerQuitException,
 )
 from scheduler.executors import Executor, Lost, Report, start_executor
+from scheduler.lease import LOOK_SECONDS, Candidacy, Lease
 from scheduler.module import SchedulerModule
-from scheduler.office import leave_office, take_office
 from scheduler.retention import Retention
 from scheduler.running import Claim
 from scheduler.settings import Settings
@@ -38,7 +39,7 @@ from scheduler.spool import Instruction
 from scheduler.staff import Staff
 from scheduler.states import TASK_STATUS_FAILED, TASK_STATUS_QUEUED
 from scheduler.stop import Stop
-from scheduler.store import current, open_database, transact, using
+from scheduler.store import current, open_database, using
 from scheduler.store.trouble import is_trouble, pause, told
 from scheduler.store.unit import backoff
 from scheduler.store.wake import Wake
@@ -69,30 +70,33 @@ class Scheduler:
         self._made = time.time()
         self._token = secrets.token_hex(8)
         self._stop = Stop()
+        self._lease: Lease | None = None
 
     def run(self) -> int:
         """Run until a shutdown; return 0 then. Works in any thread.
 
         In the main thread, SIGTERM and SIGINT shut it down, too; a second one kills. Raises
-        SchedulerException when another scheduler of this database is alive.
+        SchedulerException when another scheduler of this database is alive, unless it is to
+        stand by (`standby`). One that was taken for dead, and is not, stands by from then on.
         """
         with ExitStack() as stack:
             stack.enter_context(self._stop.on_signals())
             database = self._open(stack)
-            take_office(database, self._token)
-            stack.callback(self._leave, database)
-            wake = Wake(database)
-            stack.callback(wake.close)
-            self._stop.wake = wake
-            executor = start_executor(database, self._settings, wake.set, stack)
-            is_meant = self._is_meant
-            loop = _Loop(database, self._settings, executor, self._stop, wake, is_meant)
-            stack.callback(loop.close)
+            candidacy = stack.enter_context(Candidacy(database, self._token))
+            is_patient = self._settings.standby
             try:
-                loop.run()
+                while True:
+                    self._lease = self._wait_for_lease(candidacy, is_patient)
+                    self._lead(database, self._lease)
+                    is_patient = True
             except SchedulerQuitException as quit_:
                 log.warning("shutting down: %s", quit_)
             return 0
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the scheduler that works; False while it stands by."""
+        return self._lease is not None and not self._lease.is_lost
 
     def shutdown(self, msg: str = "") -> None:
         """Make `run` return, from another thread; as `Client.shutdown`, without the database."""
@@ -104,13 +108,28 @@ class Scheduler:
             return shutdown.meant_for == self._token
         return shutdown.given >= self._made
 
-    def _leave(self, database: DB) -> None:
-        try:
-            leave_office(database, self._token)
-        except Exception as error:
-            if not is_trouble(error):
-                raise
-            log.warning("%s; that this scheduler has ended will be seen", told(error))
+    def _wait_for_lease(self, candidacy: Candidacy, is_patient: bool) -> Lease:
+        while self._stop.asked is None:
+            lease = candidacy.seek(is_patient=is_patient)
+            if lease is not None:
+                return lease
+            time.sleep(LOOK_SECONDS)
+        raise self._stop.asked
+
+    def _lead(self, database: DB, lease: Lease) -> None:
+        """Work until another one leads; SchedulerQuitException ends it for good."""
+        with ExitStack() as stack:
+            wake = Wake(database)
+            stack.callback(wake.close)
+            self._stop.wake = wake
+            executor = start_executor(database, self._settings, wake.set, stack)
+            is_meant = self._is_meant
+            loop = _Loop(database, lease, self._settings, executor, self._stop, wake, is_meant)
+            stack.callback(loop.close)
+            try:
+                loop.run()
+            except LeadershipLost as loss:
+                log.warning("standing by: %s", loss)
 
     def _open(self, stack: ExitStack) -> DB:
         if isinstance(self._database, DB):
@@ -126,13 +145,14 @@ class _Loop:
     def __init__(
         self,
         database: DB,
+        lease: Lease,
         settings: Settings,
         executor: Executor,
         stop: Stop,
         wake: Wake,
         is_meant: Callable[[Instruction], bool],
     ) -> None:
-        self._database = database
+        self._lease = lease
         self._settings = settings
         self._executor = executor
         self._stop = stop
@@ -140,29 +160,32 @@ class _Loop:
         self._is_meant = is_meant
         self._manager = transaction.TransactionManager()
         self._connection: Connection = database.open(self._manager)
-        self._staff = Staff(database, executor)
-        self._retention = Retention(database, settings)
+        self._staff = Staff(lease, executor)
+        self._retention = Retention(lease, settings)
         self._given: dict[int, Claim] = {}
         self._is_unsure = False
         self._next_due: float | None = None
+        self._next_tending = 0.0
 
     def run(self) -> None:
         """Tick for ever; SchedulerQuitException ends it."""
-        transact(self._database, self._recover, note="scheduler: recover")
+        self._lease.transact(self._recover, note="scheduler: recover")
         while True:
             is_busy = self._tick()
             self._seldom(self._staff.note)
             self._seldom(self._retention.step)
+            self._seldom(self._tend)
             if is_busy:
                 continue
-            if not self._wake.wait(self._sleep()):
-                self._seldom(self._tend)
-            elif len(self._given) > self._settings.workers:
+            if self._wake.wait(self._sleep()) and len(self._given) > self._settings.workers:
                 time.sleep(GATHER_SECONDS)
 
     def close(self) -> None:
         """Let the workers end what they run, write it down, and put back what was not begun."""
-        rest = self._executor.shutdown(self._settings.shutdown_timeout)
+        # What ran under a lease that is lost is run again by who leads now.
+        rest = self._executor.shutdown(
+            0 if self._lease.is_lost else self._settings.shutdown_timeout
+        )
         gathered = self._executor.collect()
         self._manager.abort()
         self._connection.close()
@@ -174,7 +197,9 @@ class _Loop:
                 shelving.put_back(claim)
 
         try:
-            transact(self._database, put_away, note="scheduler: stop")
+            self._lease.transact(put_away, note="scheduler: stop")
+        except LeadershipLost as loss:
+            log.info("what was at work is left to others: %s", loss)
         except Exception as error:
             if not is_trouble(error):
                 raise
@@ -220,6 +245,7 @@ class _Loop:
             if self._is_unsure:
                 claims = self._not_given(module, gathered)
             self._next_due = module.getWaitingQueue().next_due() if is_open else None
+            self._lease.guard(self._connection)
             self._manager.commit()
         self._is_unsure = False
         for claim in shelving.stopped:
@@ -280,8 +306,11 @@ class _Loop:
             log.info("what is not urgent is done later: %s", error)
 
     def _tend(self) -> None:
+        if time.monotonic() < self._next_tending:
+            return
+        self._next_tending = time.monotonic() + self._settings.sleep_interval
         if random.random() < self._settings.awol_tasks_check_probability:  # noqa: S311
-            transact(self._database, _tend_shelves, note="scheduler: tend")
+            self._lease.transact(_tend_shelves, note="scheduler: tend")
 
     def _recover(self, connection: Connection) -> None:
         module = SchedulerModule.getDBInstance(connection)

@@ -1,18 +1,18 @@
-"""The office: who runs the scheduler of a database, so that there is one of it."""
+"""The office: who runs the scheduler of a database, and who stands by to take its place."""
 
 from __future__ import annotations
 
 import os
 import socket
+import time
 from typing import NamedTuple
 
+from BTrees.OOBTree import OOBTree
 from persistent import Persistent
-from ZODB import DB
 from ZODB.Connection import Connection
 
-from scheduler.errors import SchedulerException
 from scheduler.owner import Owner
-from scheduler.store import Branch, transact
+from scheduler.store import Branch
 
 _running_here: set[str] = set()
 
@@ -25,47 +25,94 @@ class Post(NamedTuple):
     number: int = 0
 
 
+class Candidate(Persistent):
+    """A scheduler that leads or stands by: its process, and its heartbeat.
+
+    Written by its own beats alone, so that nothing conflicts with them.
+    """
+
+    def __init__(self) -> None:
+        self.owner = Owner.this_process()
+        self.pid = os.getpid()
+        self.hostname = socket.getfqdn()
+        self.beats = 0
+        self.seen = 0.0
+        """When it beat last by its own clock: for people, nothing is decided by it."""
+
+    def beat(self) -> None:
+        """Show that it lives."""
+        self.beats += 1
+        self.seen = time.time()
+
+
 class Office(Persistent):
     """Who runs the scheduler of this database: host, process, the run's own token, its workers.
 
-    Conflict behaviour: two that enter at once conflict, and the second finds it taken; after
-    that, the one that is in writes it alone.
+    Each one that takes office does so for a new *term*. Conflict behaviour: of two that take it
+    at once, the second conflicts and finds it taken; and so does, at its commit, whatever the
+    one before was about to write under its own term (see `scheduler.lease`).
     """
 
     hostname: str | None = None
     pid: int | None = None
     token: str | None = None
+    term: int = 0
     workers: tuple[Post, ...] = ()
-    _process: Owner | None = None
+    process: Owner | None = None
+
+    def __init__(self) -> None:
+        self.candidates = OOBTree()  # token -> Candidate
 
     def is_taken(self) -> bool:
         """Say whether a scheduler runs, as far as can be seen from here."""
-        return self._process is not None and not self._process.is_gone() and not self._is_left()
+        return self.process is not None and not self.process.is_gone() and not self._is_left()
+
+    def is_certain(self) -> bool:
+        """Say whether that is seen from here: the process is of this machine, and not stopped."""
+        return self.process is not None and self.process.is_here() and not self.process.is_stopped()
+
+    def enter(self, token: str) -> Candidate:
+        """Enter this process's scheduler with *token* as a candidate, if it is not; return that."""
+        if token not in self.candidates:
+            self.candidates[token] = Candidate()
+        candidate: Candidate = self.candidates[token]
+        return candidate
 
     def take(self, token: str) -> None:
-        """Enter this process; SchedulerException if another scheduler is alive."""
-        if self.is_taken():
-            raise SchedulerException(
-                f"a scheduler of this database runs on {self.hostname} with pid {self.pid}: "
-                "stop it first"
-            )
-        self._process = Owner.this_process()
+        """Let the scheduler with *token*, of this process, lead from now on, for a new term."""
+        self.process = Owner.this_process()
         self.hostname = socket.getfqdn()
         self.pid = os.getpid()
         self.token = token
+        self.term += 1
+        self.workers = ()
 
     def leave(self, token: str) -> None:
         """Enter that the scheduler with *token* has ended."""
+        if token in self.candidates:
+            del self.candidates[token]
         if self.token == token:
-            self._process = self.hostname = self.pid = self.token = None
+            self.process = self.hostname = self.pid = self.token = None
             self.workers = ()
+
+    def standing_by(self) -> list[Candidate]:
+        """Return the candidates that do not lead."""
+        return [
+            each
+            for token, each in self.candidates.items()
+            if token != self.token and not each.owner.is_gone()
+        ]
 
     def _is_left(self) -> bool:
         # This process is entered, but by a scheduler that is no longer running in it.
-        return self._process == Owner.this_process() and self.token not in _running_here
+        return self.process == Owner.this_process() and self.token not in _running_here
 
 
-BRANCH = Branch("office", 1, Office)
+def _make_room_for_candidates(office: Office) -> None:
+    office.candidates = OOBTree()
+
+
+BRANCH = Branch("office", 2, Office, {1: _make_room_for_candidates})
 
 
 def office_of(connection: Connection) -> Office:
@@ -73,15 +120,11 @@ def office_of(connection: Connection) -> Office:
     return BRANCH.get(connection)
 
 
-def take_office(database: DB, token: str) -> None:
-    """Enter this process as the scheduler of *database*; SchedulerException if one is alive."""
-    transact(
-        database, lambda connection: office_of(connection).take(token), note="scheduler: start"
-    )
+def begin_here(token: str) -> None:
+    """Note that the scheduler with *token* runs in this process."""
     _running_here.add(token)
 
 
-def leave_office(database: DB, token: str) -> None:
-    """Enter that the scheduler with *token* has ended."""
+def end_here(token: str) -> None:
+    """Note that it no longer does."""
     _running_here.discard(token)
-    transact(database, lambda connection: office_of(connection).leave(token), note="scheduler: end")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
 
 class Owner(tuple[str, int, str]):
-    """The process that a lane belongs to: host name, process id, and when it started."""
+    """A process: host name, process id, and when it started."""
 
     __slots__ = ()
 
@@ -18,17 +19,39 @@ class Owner(tuple[str, int, str]):
         """Return the process that asks."""
         return cls((os.uname().nodename, os.getpid(), _started(os.getpid())))
 
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self[1]
+
+    def is_here(self) -> bool:
+        """Say whether this is, or was, a process of this machine."""
+        return self[0] == os.uname().nodename
+
     def is_gone(self) -> bool:
         """Say whether this was a process of this machine that has ended."""
-        host, pid, started = self
-        if host != os.uname().nodename:
-            return False
+        return self.is_here() and self._status() is None
+
+    def is_stopped(self) -> bool:
+        """Say whether this is a process of this machine that was stopped, to be continued."""
+        return self.is_here() and self._status() == psutil.STATUS_STOPPED
+
+    def kill(self) -> None:
+        """Kill the process, which is one of this machine, if it lives."""
+        with suppress(psutil.NoSuchProcess):
+            if self._status() is not None:
+                psutil.Process(self.pid).kill()
+
+    def _status(self) -> str | None:
+        """Return the state of the process; None for one that has ended."""
+        _, pid, started = self
         try:
+            status: str = psutil.Process(pid).status()
             # Where nobody reaps what has ended, it stays in the table of processes.
-            is_dead = psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-            return is_dead or _started(pid) != started
+            is_dead = status == psutil.STATUS_ZOMBIE or _started(pid) != started
         except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
-            return True
+            return None
+        return None if is_dead else status
 
 
 def _started(pid: int) -> str:

@@ -11,16 +11,15 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from transaction.interfaces import TransientError
-from ZODB import DB
 from ZODB.Connection import Connection
 
 from scheduler import states
 from scheduler.clock import nowutc
 from scheduler.index import TaskIndex
 from scheduler.keep import Keep
+from scheduler.lease import Lease
 from scheduler.module import SchedulerModule
 from scheduler.settings import Settings
-from scheduler.store import transact
 from scheduler.tasks.attempt import moment
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.occurrence import TaskOccurrence
@@ -53,8 +52,8 @@ class Retention:
     has it, as recurring tasks have their last occurrences.
     """
 
-    def __init__(self, database: DB, settings: Settings) -> None:
-        self._database = database
+    def __init__(self, lease: Lease, settings: Settings) -> None:
+        self._lease = lease
         self._limits = (
             ("keepFinished", Keep(settings.keep_finished, settings.keep_finished_count)),
             ("keepFailed", Keep(settings.keep_failed, settings.keep_failed_count)),
@@ -68,7 +67,7 @@ class Retention:
         began = time.monotonic()
         if began < self._next:
             return
-        self._place = transact(self._database, self._sweep, note="scheduler: retention")
+        self._place = self._lease.transact(self._sweep, note="scheduler: retention")
         now = time.monotonic()
         self._worked += now - began
         self._next = now + STEP_SECONDS

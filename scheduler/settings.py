@@ -30,6 +30,9 @@ class Settings:
     task_max_tries: int = 5
     """How often a run is tried before it has failed; a task's class may say otherwise."""
 
+    standby: bool = False
+    """Whether to wait while another scheduler of the database lives, and take its place then."""
+
     awol_tasks_check_probability: float = 0.3
     """How likely an idle tick looks for what vanished processes have left behind."""
 
@@ -94,6 +97,10 @@ class Settings:
                 raise SchedulerConfigurationException(
                     f"{name} is {getattr(self, name)!r}; it must be a number of {unit} from 0"
                 )
+        if not isinstance(self.standby, bool):
+            raise SchedulerConfigurationException(
+                f"standby is {self.standby!r}; it must be true or false"
+            )
         probability = self.awol_tasks_check_probability
         if not _is_number(probability) or not 0 <= probability <= 1:
             raise SchedulerConfigurationException(

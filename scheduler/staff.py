@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 
-from ZODB import DB
 from ZODB.Connection import Connection
 
 from scheduler.clock import nowutc
 from scheduler.executors import Executor
+from scheduler.lease import Lease
 from scheduler.office import Post, office_of
 from scheduler.running import Claim
-from scheduler.store import transact
 
 NOTE_SECONDS = 1.0
 # What a worker is done with sooner is not worth a note.
@@ -21,8 +20,8 @@ LONG_SECONDS = 1.0
 class Staff:
     """Notes in the office who is at work; at most once a second, and only what has changed."""
 
-    def __init__(self, database: DB, executor: Executor) -> None:
-        self._database = database
+    def __init__(self, lease: Lease, executor: Executor) -> None:
+        self._lease = lease
         self._executor = executor
         self._posts: tuple[Post, ...] = ()
         self._next = 0.0
@@ -35,7 +34,7 @@ class Staff:
         before = nowutc().timestamp() - LONG_SECONDS
         posts = tuple(_post(*pair, before) for pair in self._executor.workers())
         if posts != self._posts:
-            transact(self._database, lambda own: _enter(own, posts), note="scheduler: staff")
+            self._lease.transact(lambda own: _enter(own, posts), note="scheduler: staff")
             self._posts = posts
 
 

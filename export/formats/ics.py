@@ -14,6 +14,7 @@ from icalendar.prop import vRecur
 
 from export.formats.printable import printable
 from export.request import ExportRequest
+from scheduler.clock import nowutc
 
 Shown = Mapping[str, Any]
 
@@ -33,11 +34,11 @@ def write(body: Shown, request: ExportRequest, *, pretty: bool) -> bytes:
     calendar = Calendar()
     calendar.add("prodid", "-//CERN//INDICO//EN")
     calendar.add("version", "2.0")
-    made = datetime.fromtimestamp(body["ts"], UTC)
+    now = nowutc()
     for result in body["results"]:
         for uid, event in EVENTS.get(result.get("_fossil"), _nothing)(result):
             event.add("uid", f"{uid}@{domain}")
-            event.add("dtstamp", made)
+            event.add("dtstamp", now)
             calendar.add_component(event)
     calendar.add_missing_timezones()
     text: bytes = calendar.to_ical()

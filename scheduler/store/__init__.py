@@ -1,6 +1,6 @@
 """The shared database: opening it, the current connection, units of work, versioned branches."""
 
-from scheduler.store.branch import Branch
+from scheduler.store.branch import Branch, has_changes
 from scheduler.store.current import connection_of, current, using
 from scheduler.store.database import Database, connect, default_uri, open_database
 from scheduler.store.unit import transact
@@ -12,6 +12,7 @@ __all__ = [
     "connection_of",
     "current",
     "default_uri",
+    "has_changes",
     "open_database",
     "transact",
     "using",

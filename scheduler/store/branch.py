@@ -64,7 +64,7 @@ class Branch(Generic[Trunk]):
             )
 
     def _make_ready(self, connection: Connection) -> None:
-        if _has_changes(connection) or connection.isReadOnly():
+        if has_changes(connection) or connection.isReadOnly():
             self._grow(connection)
             return
         transact(connection.db(), self._grow, note=f"prepare {self.name}")
@@ -84,5 +84,6 @@ class Branch(Generic[Trunk]):
         branches[self.name] = (self.version, trunk)
 
 
-def _has_changes(connection: Connection) -> bool:
+def has_changes(connection: Connection) -> bool:
+    """Say whether something was changed in the current transaction of *connection*."""
     return not connection._needs_to_join

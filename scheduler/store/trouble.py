@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sys
 
 from ZEO.Exceptions import ClientDisconnected, ServerException
 
@@ -19,14 +20,12 @@ def is_trouble(error: BaseException) -> bool:
     if isinstance(error, ServerException):
         name, arguments = (*error.args, (), ())[:2]  # of an error that the server had
         return name == "builtins.OSError" and bool(_OF_THE_DISK.intersection(arguments[:1]))
-    return isinstance(error, ClientDisconnected) or (
-        isinstance(error, OSError) and error.errno in _OF_THE_DISK
-    )
+    return _is_away(error) or (isinstance(error, OSError) and error.errno in _OF_THE_DISK)
 
 
 def told(error: BaseException) -> str:
     """Return in a few words what the trouble *error* is."""
-    if isinstance(error, ClientDisconnected):
+    if _is_away(error):
         return "the database is away"
     arguments = error.args[1] if isinstance(error, ServerException) else error.args
     return f"the database cannot write: {arguments[1]}"
@@ -35,3 +34,14 @@ def told(error: BaseException) -> str:
 def pause(attempt: int) -> float:
     """Return the seconds to wait before the database is tried again after *attempt* failures."""
     return float(min(LONGEST_PAUSE, 0.5 * 2 ** min(attempt, 10)))
+
+
+def _is_away(error: BaseException) -> bool:
+    kinds: list[type[BaseException]] = [ClientDisconnected]
+    # These are extras; where they are not loaded, nothing of theirs is raised.
+    if "psycopg2" in sys.modules:
+        driver = sys.modules["psycopg2"]
+        kinds += [driver.OperationalError, driver.InterfaceError]
+    if "relstorage.storage.interfaces" in sys.modules:
+        kinds.append(sys.modules["relstorage.storage.interfaces"].StorageDisconnectedDuringCommit)
+    return isinstance(error, tuple(kinds))

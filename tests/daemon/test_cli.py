@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+from contextlib import suppress
 
 import httpx
 import psutil
@@ -72,6 +74,26 @@ def test_start_says_only_when_it_is_up_and_stop_only_when_it_is_down(daemon, com
     second = command("stop")
     assert second.returncode == 255
     assert "The daemon doesn't seem to be running (consider -f?)" in second.stdout
+
+
+def test_a_daemon_stands_by_and_takes_over(daemon, command, tmp_path):
+    pid, _ = daemon
+    refused = command("start", "--config", "relay.toml")
+    assert refused.returncode == 255
+    started = command("start", "--config", "relay.toml", "--standby")
+    assert started.returncode == 0, started.stderr
+    second, url = started.stdout.split()
+    try:
+        assert f"with pid {second}, seen" in command("show", "status").stdout
+        assert f"pid {second}" in httpx.get(url, timeout=20).text
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: command("check").stdout == f"{second}\n", "the taking over")
+        facts = json.loads(command("show", "status", "--json").stdout)
+        assert (facts["pid"], facts["standbys"]) == (int(second), [])
+        assert command("stop").returncode == 0
+    finally:
+        with suppress(psutil.NoSuchProcess):
+            psutil.Process(int(second)).kill()
 
 
 def test_a_daemon_that_was_killed_is_seen_to_be_dead_and_another_can_start(daemon, command):

@@ -25,7 +25,7 @@ def test_history_that_is_old_enough_goes_and_what_is_there_stays(tmp_path):
     for _ in range(50):
         transact(database, grow)
     before, first = database.getSize(), packed(database)
-    packing = Packing(database, Pack(every=0.1, keep_history=0))
+    packing = Packing(database, Pack(every=0.1, keep_history=0), lambda: True)
     packing.start()
     wait_until(lambda: packed(database) > first, "the packing")
     packing.close()
@@ -38,7 +38,7 @@ def test_who_has_joined_goes_on_while_the_database_is_packed(tmp_path):
     uri = f"file://{tmp_path}/data.fs"
     database = open_database(uri)
     first = packed(database)
-    packing = Packing(database, Pack(every=0.05, keep_history=0))
+    packing = Packing(database, Pack(every=0.05, keep_history=0), lambda: True)
     with connect(uri) as other:
         packing.start()
         while packed(database) < first + 0.5:
@@ -55,7 +55,7 @@ def test_it_is_not_packed_before_its_time_not_even_after_a_restart(tmp_path):
     database = open_database(uri)
     first = packed(database)
     for every in (math.inf, 3600):
-        packing = Packing(database, Pack(every=every))
+        packing = Packing(database, Pack(every=every), lambda: True)
         packing.start()
         assert not packing._is_due()
         packing.close()

@@ -12,7 +12,6 @@ from dateutil import rrule
 
 from scheduler import Client, Scheduler, nowutc
 from scheduler.errors import SchedulerException
-from scheduler.office import leave_office, take_office
 from scheduler.store import connect
 from scheduler.store.database import socket_path
 from tests.scheduler.harness import Running, python, running, wait_for
@@ -240,10 +239,11 @@ def test_a_second_scheduler_of_a_database_is_refused(view, database):
 
 DEAD = """
 import os, sys
-from scheduler.office import take_office
+from scheduler.lease import Candidacy
 from scheduler.store import open_database
-take_office(open_database(sys.argv[1]), "dead")
-os._exit(0)
+with Candidacy(open_database(sys.argv[1]), "dead") as candidacy:
+    candidacy.seek(is_patient=False)
+    os._exit(0)
 """
 
 
@@ -255,14 +255,6 @@ def test_a_state_left_by_a_dead_scheduler_does_not_stop_the_next_one(view, datab
     view.enqueue(Count(soon()))
     with running(database):
         view.until_counts(finished=1)
-
-
-def test_an_office_is_left_only_by_who_holds_it(view, database):
-    take_office(database, "one")
-    leave_office(database, "another")
-    assert view.status()["state"] is True
-    leave_office(database, "one")
-    assert view.status()["state"] is False
 
 
 def test_a_task_that_kills_its_worker_fails_and_the_others_are_run(view, database):

@@ -20,6 +20,8 @@ from scheduler import (
 )
 from scheduler.errors import SchedulerConfigurationException
 from scheduler.keep import Keep
+from scheduler.lease import Lease
+from scheduler.office import office_of
 from scheduler.period import UNITS, period
 from scheduler.retention import STEP, Retention
 from scheduler.settings import Settings
@@ -79,16 +81,27 @@ def end(view, module):
 
 
 @pytest.fixture
-def sweep(view, database):
+def retention(view, database):
+    """Make a retention that acts for whoever leads now."""
+
+    def made(settings):
+        view.refresh()
+        return Retention(Lease(database, office_of(view.connection).term), settings)
+
+    return made
+
+
+@pytest.fixture
+def sweep(view, retention):
     """Sweep through both indexes, with these settings; return in how many steps it was done."""
 
     def swept(**config):
-        retention = Retention(database, Settings.of(config))
-        retention.step()
+        sweeping = retention(Settings.of(config))
+        sweeping.step()
         number = 1
-        while retention.rest() < 1:
-            retention._next = 0
-            retention.step()
+        while sweeping.rest() < 1:
+            sweeping._next = 0
+            sweeping.step()
             number += 1
         view.refresh()
         return number
@@ -249,12 +262,12 @@ def test_a_limit_of_no_use_is_named(option, value):
         Settings.of({option: value})
 
 
-def test_clients_of_other_transactions_do_not_stop_a_sweep(view, database, open_view, end):
+def test_clients_of_other_transactions_do_not_stop_a_sweep(view, retention, open_view, end):
     (task,) = end(40)
     other = open_view()
     mine = other.connection.get(task._p_oid)
     mine.note = "touched"
-    Retention(database, Settings()).step()
+    retention(Settings()).step()
     with pytest.raises(transaction.interfaces.TransientError):
         other.commit()
     other.manager.abort()

@@ -1,0 +1,208 @@
+"""The lease: of all schedulers of a database one leads; the others take over when it is silent.
+
+Each of them beats: a counter of its own in the database goes up. Who looks at it sees by its
+own monotonic clock for how long it has stood still: no two clocks are compared, and none that
+is put forward or back matters. Whoever leads does so for one term, and all that it commits
+is bound to that: one that was stopped or cut off, and goes on in the belief that it leads, can
+change nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from transaction.interfaces import TransientError
+from ZODB import DB
+from ZODB.Connection import Connection
+
+from scheduler.errors import LeadershipLost, SchedulerException
+from scheduler.office import Candidate, Office, begin_here, end_here, office_of
+from scheduler.store import has_changes, transact
+from scheduler.store.trouble import is_trouble, told
+from scheduler.warden import Warden
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+# The leader beats so often while somebody stands by, else not at all: each beat is a commit.
+BEAT_SECONDS = 1.0
+# Who stands by shows that so often, and is forgotten when it has not for so long.
+STANDBY_SECONDS = 10.0
+FORGOTTEN_SECONDS = 30.0
+# A leader that has not beaten for so long has lost its office to the first who asks for it.
+SILENCE_SECONDS = 3.0
+# One that was not watched has to notice first that it is now.
+FIRST_SILENCE_SECONDS = 6.0
+LOOK_SECONDS = 0.25
+CLOSE_SECONDS = 5.0
+
+
+class Lease:
+    """The right to write the shelves of *database* during one *term* of office."""
+
+    def __init__(self, database: DB, term: int) -> None:
+        self._database = database
+        self._term = term
+        self.is_lost = False
+
+    def guard(self, connection: Connection) -> None:
+        """Bind what *connection* has changed to this term; called last, before the commit.
+
+        Raises LeadershipLost when the term is over; if it ends now, the commit conflicts.
+        """
+        office = office_of(connection)
+        office._p_activate()  # the serial of a ghost is an old one, or none
+        if office.term != self._term:
+            self.is_lost = True
+            raise LeadershipLost(f"a scheduler on {office.hostname}, pid {office.pid}, leads now")
+        if has_changes(connection) and not office._p_changed:
+            connection.readCurrent(office)
+
+    def transact(self, work: Callable[[Connection], Result], *, note: str) -> Result:
+        """Run *work* as `scheduler.store.transact` does, bound to this term."""
+
+        def bound(connection: Connection) -> Result:
+            result = work(connection)
+            self.guard(connection)
+            return result
+
+        return transact(self._database, bound, note=note)
+
+
+class Candidacy:
+    """The wish of a scheduler to lead *database*: within its `with` block it is known, and beats.
+
+    *token* names this scheduler, for ever and everywhere.
+    """
+
+    def __init__(self, database: DB, token: str) -> None:
+        self._database = database
+        self._token = token
+        self._leader = _Pulse()
+        self._others: defaultdict[str, _Pulse] = defaultdict(_Pulse)
+        self._last_beat = 0.0
+        self._closing = threading.Event()
+        self._heart = threading.Thread(target=self._beat_on, name="heart", daemon=True)
+
+    def __enter__(self) -> Self:
+        begin_here(self._token)
+        self._warden = Warden()
+        transact(self._database, self._enter, note="scheduler: enter")
+        self._heart.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._closing.set()
+        self._warden.close()
+        self._heart.join(CLOSE_SECONDS)
+        end_here(self._token)
+        try:
+            transact(self._database, self._leave, note="scheduler: end")
+        except Exception as trouble:
+            if not is_trouble(trouble):
+                raise
+            log.warning("%s; that this scheduler has ended will be seen", told(trouble))
+
+    def seek(self, *, is_patient: bool) -> Lease | None:
+        """Return the lease of a new term if nobody leads, or who does has fallen silent.
+
+        None while that is not so, or cannot be told. Where somebody is seen to lead and this
+        one is not patient, SchedulerException says who.
+        """
+        try:
+            with self._warden.asking():
+                return transact(
+                    self._database, lambda own: self._look(own, is_patient), note="scheduler: lead"
+                )
+        except Exception as error:
+            if not (isinstance(error, TransientError) or is_trouble(error)):
+                raise
+            log.info("who leads cannot be told: %s", error)
+            return None
+
+    def _look(self, connection: Connection, is_patient: bool) -> Lease | None:
+        office = office_of(connection)
+        if office.token == self._token:
+            return Lease(self._database, office.term)
+        leader: Candidate | None = office.candidates.get(office.token)
+        if office.is_taken() and leader is not None and not self._is_silent(office, leader):
+            if not is_patient and (office.is_certain() or self._leader.has_moved):
+                raise SchedulerException(
+                    f"a scheduler of this database runs on {office.hostname} with pid "
+                    f"{office.pid}: stop it first, or let this one stand by"
+                )
+            self._warden.leader = office.process
+            return None
+        office.take(self._token)
+        if leader is not None:
+            connection.readCurrent(leader)  # if it beats after all, this is a conflict
+        return Lease(self._database, office.term)
+
+    def _is_silent(self, office: Office, leader: Candidate) -> bool:
+        # To have taken office is a sign of life, too.
+        still = self._leader.still((office.term, leader.beats))
+        return still > (SILENCE_SECONDS if self._leader.has_moved else FIRST_SILENCE_SECONDS)
+
+    def _leave(self, connection: Connection) -> None:
+        office_of(connection).leave(self._token)
+
+    def _enter(self, connection: Connection) -> None:
+        office_of(connection).enter(self._token).beat()
+
+    def _beat_on(self) -> None:
+        while not self._closing.wait(BEAT_SECONDS):
+            try:
+                if transact(self._database, self._beat, note="scheduler: beat"):
+                    self._last_beat = time.monotonic()
+            except Exception as error:
+                if not (isinstance(error, TransientError) or is_trouble(error)):
+                    log.exception("the heart stands still")
+                    raise
+                log.info("a beat is left out: %s", error)
+
+    def _beat(self, connection: Connection) -> bool:
+        office = office_of(connection)
+        others = {
+            token: self._others[token].still(each.beats)
+            for token, each in office.candidates.items()
+            if token != self._token
+        }
+        if office.token != self._token:
+            is_due = time.monotonic() - self._last_beat >= STANDBY_SECONDS
+        else:
+            is_due = bool(others)
+            for token, still in others.items():
+                if still > FORGOTTEN_SECONDS:
+                    del office.candidates[token]
+        if is_due:
+            office.enter(self._token).beat()
+        return is_due
+
+
+class _Pulse:
+    """A sign of life that changes, and for how long it has not, by the clock of who looks at it."""
+
+    def __init__(self) -> None:
+        self._sign: Any = None
+        self._since = 0.0
+        self.has_moved = False
+        """Whether it was ever seen to change."""
+
+    def still(self, sign: Any) -> float:
+        """Return for how many seconds the sign has been seen to be this one."""
+        if sign != self._sign:
+            self.has_moved = self._sign is not None
+            self._sign, self._since = sign, time.monotonic()
+        return time.monotonic() - self._since

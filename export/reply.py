@@ -15,6 +15,7 @@ from export.formats import FORMATS, PLAIN, json
 from export.request import ExportRequest
 from export.result import Bare, File, Results, envelope
 from export.route import Route, classic_refusal
+from export.validator import validator
 
 SHOWN = {"application/pdf", "image/gif", "image/jpeg", "image/png", "text/plain"}
 """Files that a browser may show itself: nothing in them acts in this server's name."""
@@ -46,12 +47,16 @@ class Reply:
         """Return *answer*, in its envelope if it has one. Raises RequestException."""
         headers = dict(answer.headers) if isinstance(answer, Bare) else {}
         writer = FORMATS[self._kind]
-        text = writer.write(
-            self._body(answer, base_url),
-            self._request,
-            pretty=isinstance(answer, Results) and self._request.take_flag("p", "pretty"),
-        )
-        return Response(text, 200, headers={**SEALED, **headers}, content_type=writer.CONTENT_TYPE)
+        body = self._body(answer, base_url)
+        pretty = isinstance(answer, Results) and self._request.take_flag("p", "pretty")
+        text = writer.write(body, self._request, pretty=pretty)
+        kind = writer.CONTENT_TYPE
+        response = Response(text, 200, headers={**SEALED, **headers}, content_type=kind)
+        if isinstance(answer, Results) and self._request.method != "POST":
+            response.set_etag(validator(text, body["ts"]), weak=True)
+            response.headers["Cache-Control"] = "private, no-cache"
+            self._request.answer_conditionally(response)
+        return response
 
     def refuse(self, error: RequestException) -> Response:
         """Return what tells *error*."""

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
-from werkzeug.wrappers import Request
+from werkzeug.wrappers import Request, Response
 
 from export.dates import parse_from, parse_to
 from export.errors import BodyTooLarge, MalformedBody, MalformedRequest, UnknownBody
@@ -110,6 +110,10 @@ class ExportRequest:
     def csrf_token(self) -> str:
         """What the request shows as the token of its session."""
         return self._request.headers.get("X-CSRF-Token") or self.take("csrftoken") or ""
+
+    def answer_conditionally(self, response: Response) -> None:
+        """Make *response* a 304 where the caller has it already (RFC 9110 section 13)."""
+        response.make_conditional(self._request)
 
     def take(self, *names: str) -> str | None:
         """Return the first parameter of *names* that was sent; None without one.

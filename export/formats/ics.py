@@ -14,7 +14,6 @@ from icalendar.prop import vRecur
 
 from export.formats.printable import printable
 from export.request import ExportRequest
-from scheduler.clock import nowutc
 
 Shown = Mapping[str, Any]
 
@@ -34,11 +33,11 @@ def write(body: Shown, request: ExportRequest, *, pretty: bool) -> bytes:
     calendar = Calendar()
     calendar.add("prodid", "-//CERN//INDICO//EN")
     calendar.add("version", "2.0")
-    now = nowutc()
+    made = datetime.fromtimestamp(body["ts"], UTC)
     for result in body["results"]:
         for uid, event in EVENTS.get(result.get("_fossil"), _nothing)(result):
             event.add("uid", f"{uid}@{domain}")
-            event.add("dtstamp", now)
+            event.add("dtstamp", made)
             calendar.add_component(event)
     calendar.add_missing_timezones()
     text: bytes = calendar.to_ical()

@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from export.resources import ROUTES
 from export.settings import ApiMode, Settings
 from export.tokens import SCOPES
 
@@ -114,3 +115,18 @@ def test_the_document_names_every_setting_with_its_default_and_every_mode():
 def test_the_document_names_every_scope():
     scopes = re.findall(r"^\| `([\w:]+)` \| \S", AUTHENTICATION, re.MULTILINE)
     assert sorted(scopes) == sorted(SCOPES)
+
+
+def test_every_address_stands_in_the_document_with_its_formats():
+    rows = re.findall(r"^\| `(.*/.*)` \| ([a-z ]+) \|", EXPORT, re.MULTILINE)
+    told = {
+        (what.partition("/")[0], frozenset(formats.split()))
+        for cell, formats in rows
+        for what in cell.split("`, `")
+    }
+    wanted = {
+        (found[1], frozenset(route.formats))
+        for route in ROUTES
+        if (found := re.match(r"/export/(\w+)/", route.pattern.pattern))
+    }
+    assert wanted == told

@@ -1,0 +1,72 @@
+"""Who has an answer already is not sent it again."""
+
+from __future__ import annotations
+
+import pytest
+
+from export.keys import key_ring
+from export.model.access import Protection
+from scheduler.clock import TimeSource
+from scheduler.store import transact
+from tests.export.conftest import NOW
+from tests.export.planting import change
+
+PATH = "/export/event/137346"
+FORMS = ["json", "jsonp", "xml", "html", "ics", "atom"]
+
+
+class LaterClock(TimeSource):
+    def getCurrentTime(self):
+        return NOW.replace(hour=23)
+
+
+def ask(client, address, etag=None):
+    return client.get(address, headers={"If-None-Match": etag} if etag else {})
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_answer_is_sent_once_in_every_format(planted, stopped_clock, form):
+    first = ask(planted, f"{PATH}.{form}")
+    etag = first.headers["ETag"]
+    assert etag.startswith('W/"')
+    TimeSource.set(LaterClock())
+    again = ask(planted, f"{PATH}.{form}", etag)
+    assert (again.status_code, again.data, again.headers["ETag"]) == (304, b"", etag)
+    assert ask(planted, f"{PATH}.{form}").headers["ETag"] == etag
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_answer_that_says_something_else_is_sent(planted, database, form):
+    etag = ask(planted, f"{PATH}.{form}").headers["ETag"]
+    change(database, lambda event: event.setTitle("Another"))
+    again = ask(planted, f"{PATH}.{form}", etag)
+    assert again.status_code == 200
+    assert again.headers["ETag"] != etag
+
+
+def test_what_another_caller_sees_is_another_answer(planted, database):
+    change(database, lambda event: event.grant_modification("ann"))
+    key = transact(database, lambda connection: key_ring(connection).create("ann").key)
+    etag = ask(planted, f"{PATH}.json").headers["ETag"]
+    own = ask(planted, f"{PATH}.json?ak={key}", etag)
+    assert own.status_code == 200
+    assert own.headers["Cache-Control"] == "private, no-cache"
+    assert ask(planted, f"{PATH}.json?ak={key}", own.headers["ETag"]).status_code == 304
+
+
+def test_what_is_closed_meanwhile_is_not_confirmed(planted, database):
+    etag = ask(planted, f"{PATH}.json").headers["ETag"]
+    change(database, lambda event: event.setProtection(Protection.RESTRICTED))
+    again = ask(planted, f"{PATH}.json", etag)
+    assert (again.status_code, again.json["results"]) == (200, [])
+
+
+def test_an_error_is_never_confirmed(planted):
+    answer = ask(planted, f"{PATH}.json?detail=x", "*")
+    assert answer.status_code == 400
+    assert "ETag" not in answer.headers
+
+
+def test_a_head_tells_the_same(planted):
+    etag = ask(planted, f"{PATH}.json").headers["ETag"]
+    assert planted.head(f"{PATH}.json").headers["ETag"] == etag

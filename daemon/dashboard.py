@@ -8,20 +8,27 @@ from html import escape
 from itertools import islice
 from typing import Any, TypeAlias
 
-import transaction
 from ZODB import DB
 from ZODB.Connection import Connection
 
 from daemon import listing
 from daemon.shipped import shipped
-from livesync import PushSyncAgent, SyncManager
+from daemon.snapshot import snapshot
+from livesync import SyncAgent, SyncManager
+from livesync.standing import Standing, standing
 from scheduler import SchedulerModule, nowutc
 from scheduler.office import office_of
 from scheduler.output import as_text
-from scheduler.store import using
 
 ROWS = 10
 REFRESH_SECONDS = 3
+
+LOOK = (
+    ("/export/categ/0.json?pretty=yes", "all events"),
+    ("/health", "health"),
+    ("/metrics", "metrics"),
+)
+"""Where to look next: the addresses, and what is there."""
 
 Rows: TypeAlias = Sequence[Sequence[Any]]
 
@@ -53,14 +60,8 @@ class Dashboard:
 
     def page(self) -> str:
         """Return the page as it is now, from one snapshot of the database."""
-        manager = transaction.TransactionManager()
-        connection = self._database.open(transaction_manager=manager)
-        try:
-            with using(connection):
-                tables = [*_tables(connection), *self._tables_of_panels()]
-        finally:
-            manager.abort()
-            connection.close()
+        with snapshot(self._database) as connection:
+            tables = [*_tables(connection), *self._tables_of_panels()]
         return _page("".join(tables))
 
     def _tables_of_panels(self) -> list[str]:
@@ -93,6 +94,7 @@ def _tables(connection: Connection) -> list[str]:
         ),
         _table("Running", ("Since (UTC)", "Task", "Class", "Progress"), _running(module)),
         _table("Next tasks", ("Due (UTC)", "Task", "Class"), _next_tasks(module)),
+        _table("Last finished", ("Ended (UTC)", "Task", "Class"), _finished(module)),
         _table(
             "Failed",
             ("Ended (UTC)", "Task", "Class", "State", "Tries", "Reason"),
@@ -100,7 +102,7 @@ def _tables(connection: Connection) -> list[str]:
         ),
         _table(
             "Agents",
-            ("Agent", "Name", "State", "Delivered up to", "Time (UTC)", "Last failure"),
+            ("Agent", "Name", "State", "Delivered up to (UTC)", "To deliver", "Not taken", "Why"),
             _agents(SyncManager.getDBInstance(connection)),
         ),
     ]
@@ -120,6 +122,13 @@ def _next_tasks(module: SchedulerModule) -> Rows:
     ]
 
 
+def _finished(module: SchedulerModule) -> Rows:
+    return [
+        (as_text(row.date), row.name, row.kind)
+        for row in islice(listing.rows(module, "finished"), ROWS)
+    ]
+
+
 def _failed(module: SchedulerModule) -> Rows:
     return [
         (as_text(row.date), row.name, row.kind, row.state, row.tries or "", row.reason)
@@ -128,21 +137,18 @@ def _failed(module: SchedulerModule) -> Rows:
 
 
 def _agents(manager: SyncManager) -> Rows:
-    rows = []
-    for agent_id, agent in sorted(manager.getAllAgents().items()):
-        failure = agent.last_failure if isinstance(agent, PushSyncAgent) else None
-        moment = agent.getLastDT()
-        rows.append(
-            (
-                agent_id,
-                agent.getName(),
-                "active" if agent.isActive() else "not active",
-                "nothing yet" if moment is None else agent.getLastTS(),
-                "" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}",
-                "" if failure is None else f"{failure[0]:%H:%M:%S} {failure[1]}",
-            )
-        )
-    return rows
+    agents = sorted(manager.getAllAgents().items())
+    return [_agent(agent, standing(agent, manager)) for _, agent in agents]
+
+
+def _agent(agent: SyncAgent, found: Standing) -> Sequence[Any]:
+    moment = agent.getLastDT()
+    return (
+        *(found.id, found.name, found.state),
+        "nothing yet" if moment is None else as_text(moment),
+        *(found.lag_records, found.waiting + found.dead),
+        "" if found.last_error is None else f"{as_text(found.last_error_at)} {found.last_error}",
+    )
 
 
 def _table(title: str, heads: Sequence[str], rows: Rows) -> str:
@@ -160,8 +166,12 @@ def _table(title: str, heads: Sequence[str], rows: Rows) -> str:
 def _links() -> str:
     folder = shipped("docs")
     files = sorted(folder.glob("*.md")) if folder else []
-    links = (f'<a href="/docs/{escape(file.name)}">{escape(file.stem)}</a>' for file in files)
-    return f"<p>Documentation: {' · '.join(links)}</p>" if files else ""
+    documents = "".join(_link(f"/docs/{file.name}", file.stem) for file in files)
+    return f"<nav>Look at {''.join(_link(*link) for link in LOOK)}</nav><nav>Read {documents}</nav>"
+
+
+def _link(address: str, name: str) -> str:
+    return f'<a href="{escape(address)}">{escape(name)}</a> '
 
 
 def _page(content: str) -> str:
@@ -169,6 +179,6 @@ def _page(content: str) -> str:
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
         f'<meta http-equiv="refresh" content="{REFRESH_SECONDS}">'
-        f"<title>zodb-relay</title><style>{STYLE}</style></head>"
-        f"<body><h1>zodb-relay</h1>{content}{_links()}</body></html>\n"
+        f'<link rel="icon" href="data:,"><title>zodb-relay</title><style>{STYLE}</style></head>'
+        f"<body><h1>zodb-relay</h1>{_links()}{content}</body></html>\n"
     )

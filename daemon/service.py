@@ -10,13 +10,14 @@ from dataclasses import asdict
 from types import TracebackType
 from typing import Self
 
-import transaction
 from ZODB.Connection import Connection
 
 from daemon.config import Config
 from daemon.dashboard import Dashboard, Panel
 from daemon.following import Following
+from daemon.metrics import Metrics
 from daemon.packing import Packing
+from daemon.snapshot import snapshot
 from daemon.web import WebServer, front
 from export.app import make_app
 from export.model import listeners
@@ -80,14 +81,9 @@ class Service:
         """Say what is wrong; nothing if all is well."""
         if not self._thread.is_alive():
             return "the scheduler is not running"
-        manager = transaction.TransactionManager()
         try:
-            connection = self.database.open(transaction_manager=manager)
-            try:
+            with snapshot(self.database) as connection:
                 SchedulerModule.getDBInstance(connection).getStatus()
-            finally:
-                manager.abort()
-                connection.close()
         except Exception as error:
             log.exception("the database does not answer")
             return f"the database does not answer: {type(error).__name__}"
@@ -145,7 +141,9 @@ class Service:
         stack.callback(export.close)
         page = Dashboard(self.database, self._panels).page
         gate = Gate(export, self.database)
-        self.web = WebServer(front(gate, page, self.health), self._config.web)
+        self.web = WebServer(
+            front(gate, page, self.health, Metrics(self.database).text), self._config.web
+        )
         stack.callback(self.web.close)
         log.info("the front end is at %s", self.web.url)
 

@@ -1,4 +1,4 @@
-"""The web front end: the export, the status page and the health check, on one port."""
+"""The web front end: the export, the status page, health and metrics, on one port."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from werkzeug.security import safe_join
 
 from daemon.config import Web
 from daemon.errors import DaemonException
+from daemon.metrics import CONTENT_TYPE as METRICS_TYPE
 from daemon.shipped import shipped
 
 log = logging.getLogger(__name__)
@@ -30,22 +31,31 @@ LIMITS = {
 
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
+OWN = {"/", "/health", "/metrics"}
 HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
+    ),
     "X-Content-Type-Options": "nosniff",
 }
 
 
-def front(export: Application, page: Callable[[], str], health: Callable[[], str]) -> Application:
-    """Return the application that answers `/`, `/health` and `/docs/`, and leaves all else.
+def front(
+    export: Application,
+    page: Callable[[], str],
+    health: Callable[[], str],
+    metrics: Callable[[], str],
+) -> Application:
+    """Return the application that answers what is in OWN and `/docs/`, and leaves all else.
 
-    *page* gives the status page's HTML; *health* what is wrong, nothing if all is well.
+    *page* gives the status page's HTML; *health* what is wrong, nothing if all is well;
+    *metrics* the numbers for Prometheus.
     """
 
     def application(environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
-        path = environ.get("PATH_INFO", "/")
-        if path not in {"", "/", "/health"} and not path.startswith("/docs/"):
+        path = environ.get("PATH_INFO", "") or "/"
+        if path not in OWN and not path.startswith("/docs/"):
             return export(environ, start)
         content = own(path, environ["REQUEST_METHOD"], start)
         return () if environ["REQUEST_METHOD"] == "HEAD" else content
@@ -57,6 +67,8 @@ def front(export: Application, page: Callable[[], str], health: Callable[[], str
             fault = health()
             status = "503 Service Unavailable" if fault else "200 OK"
             return _answer(start, status, f"{fault or 'ok'}\n")
+        if path == "/metrics":
+            return _answer(start, "200 OK", metrics(), kind=METRICS_TYPE)
         if path.startswith("/docs/"):
             return _document(start, path.removeprefix("/docs/"))
         return _answer(start, "200 OK", page(), kind="text/html")

@@ -28,7 +28,9 @@ def port():
     database = ZODB.DB(None)
     transact(database, plant)
     app = make_app(database)
-    server = WebServer(front(app, lambda: "page", lambda: ""), Web(port=0, threads=THREADS))
+    server = WebServer(
+        front(app, lambda: "page", lambda: "", lambda: "numbers"), Web(port=0, threads=THREADS)
+    )
     yield server.port
     server.close()
     app.close()

@@ -41,7 +41,7 @@ def serve():
 
 
 def test_what_is_not_the_front_ends_own_goes_to_the_export(serve):
-    url = serve(front(export, lambda: "page", lambda: ""))
+    url = serve(front(export, lambda: "page", lambda: "", lambda: "numbers"))
     assert httpx.get(f"{url}/").text == "page"
     assert httpx.get(f"{url}/export/event/1.json").text == "export"
     assert httpx.post(f"{url}/").status_code == 405
@@ -59,7 +59,7 @@ def test_only_a_trusted_proxy_is_believed_how_a_request_came(serve, proxy, schem
 
 
 def test_health_tells_what_is_wrong(serve):
-    url = serve(front(export, lambda: "page", lambda: "the scheduler is not running"))
+    url = serve(front(export, lambda: "page", lambda: "the scheduler is not running", str))
     answer = httpx.get(f"{url}/health")
     assert (answer.status_code, answer.text) == (503, "the scheduler is not running\n")
 
@@ -68,7 +68,7 @@ def test_health_tells_what_is_wrong(serve):
     "path", ["..%2fpyproject.toml", "%2fetc%2fpasswd", "nothing.md", "py.typed"]
 )
 def test_only_documents_are_given_out(serve, path):
-    url = serve(front(export, lambda: "page", lambda: ""))
+    url = serve(front(export, lambda: "page", lambda: "", lambda: "numbers"))
     assert httpx.get(f"{url}/docs/{path}").status_code == 404
 
 

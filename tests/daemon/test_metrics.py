@@ -1,0 +1,67 @@
+"""The numbers for Prometheus."""
+
+from __future__ import annotations
+
+import re
+
+from daemon.metrics import Metrics
+from daemon.service import plant
+from livesync import ActionWrapper, PushSyncAgent, SyncManager
+from scheduler import Client, nowutc
+from scheduler.store import transact
+from scheduler.tasks import SampleOneShotTask
+
+SAMPLE = re.compile(r'(\w+)(\{\w+="(?:[^"\\\n]|\\.)*"(?:,\w+="(?:[^"\\\n]|\\.)*")*\})? (\S+)')
+
+
+def samples(text):
+    """The numbers by their names and labels; whatever is no line of metrics fails."""
+    found = {}
+    for line in text.splitlines():
+        if not re.fullmatch(r"# (HELP \w+ .+|TYPE \w+ (gauge|counter))", line):
+            name, labels, value = SAMPLE.fullmatch(line).groups()
+            found[name + (labels or "")] = float(value)
+    return found
+
+
+def test_queues_and_agents_are_told_in_numbers(database):
+    def fill(connection):
+        Client(connection).enqueue(SampleOneShotTask(nowutc()))
+        manager = SyncManager.getDBInstance(connection)
+        agent = PushSyncAgent("a", "A", "", 1)
+        manager.registerNewAgent(agent)
+        agent.preActivate(0)
+        agent.setActive(True)
+        manager.add(100_000, ActionWrapper(100_000, None, ["created"], "1"))
+
+    transact(database, plant)
+    transact(database, fill)
+    transact(database, lambda connection: SyncManager.getDBInstance(connection).sequence())
+    found = samples(Metrics(database).text())
+    assert found["relay_scheduler_running"] == 0
+    assert found['relay_tasks{state="spooled"}'] == 1
+    assert found['relay_agent_state{agent="a",state="active"}'] == 1
+    assert found['relay_agent_lag_records{agent="a"}'] == 1
+    assert found['relay_agent_lag_seconds{agent="a"}'] > 0
+    assert found['relay_agent_delivered_total{agent="a"}'] == 0
+    assert found["relay_database_bytes"] >= 0
+
+
+def test_a_strange_name_is_one_label(database):
+    transact(database, plant)
+
+    def register(connection):
+        SyncManager.getDBInstance(connection).registerNewAgent(
+            PushSyncAgent('a"b\\\nc', "A", "", 1)
+        )
+
+    transact(database, register)
+    found = samples(Metrics(database).text())
+    assert found[r'relay_agent_lag_records{agent="a\"b\\\nc"}'] == 0
+
+
+def test_numbers_are_read_and_nothing_is_written(database):
+    transact(database, plant)
+    before = database.lastTransaction()
+    Metrics(database).text()
+    assert database.lastTransaction() == before

@@ -14,7 +14,7 @@ from zlib import crc32
 import httpx
 
 from livesync.actions import ActionWrapper
-from livesync.errors import Overloaded, PartialFailure
+from livesync.errors import Overloaded, PartialFailure, TargetFault
 from livesync.letters import Change, Letter, is_record, name_of
 from livesync.reduction import STATUS_DELETED, Record
 
@@ -25,7 +25,7 @@ SUSPECTS = 3
 LONGEST_REASON = 500
 # What says at once that it is about a record; anything else, if it comes a second time.
 FAULTS_OF_RECORDS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
-FAULTS_OF_TARGET = (Overloaded, ConnectionError, TimeoutError, httpx.TransportError)
+FAULTS_OF_TARGET = (Overloaded, TargetFault, ConnectionError, TimeoutError, httpx.TransportError)
 
 
 class RecordsNotMade(Exception):  # noqa: N818 (no part of the interface)

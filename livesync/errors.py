@@ -50,6 +50,10 @@ class TokenException(LiveSyncException):
     """A text is no token, so nobody can wait for what it stands for."""
 
 
+class TargetFault(AgentExecutionException):
+    """The target takes nothing, whatever is sent: no record is at fault."""
+
+
 class DuplicateAgentException(LiveSyncException):
     """An agent with this id is registered already."""
 

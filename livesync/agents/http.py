@@ -14,14 +14,15 @@ from typing import Any
 import httpx
 
 from livesync.agents.target import MEGABYTE, TargetAgent
-from livesync.errors import AgentExecutionException, Overloaded
+from livesync.errors import AgentExecutionException, Overloaded, TargetFault
 from scheduler.clock import nowutc
 
 TIMEOUT_SECONDS = 30.0  # for connecting, and for each piece of what is sent and answered
 LONGEST_ANSWER_SECONDS = 120.0
 LARGEST_ANSWER = 16 * MEGABYTE
 SHOWN_CHARACTERS = 200
-WANTS_IT_LATER = {429, 503}
+WANTS_IT_LATER = {429, 502, 503, 504}
+IS_NOT_ABOUT_RECORDS = {401, 403, 404, 405, 407, 410}
 
 Login = tuple[str, str]
 
@@ -99,14 +100,15 @@ class HttpTarget:
     def post(self, content: bytes, headers: dict[str, str], path: str = "") -> Answer:
         """Post *content* to *path* below the target's address; return a 2xx answer.
 
-        Redirects are not followed. Raises Overloaded for 429 and 503, AgentExecutionException for
-        any other answer, none, one that does not end, or more than a few megabytes.
+        Redirects are not followed. Raises Overloaded for 429 and where a gateway says that the
+        target is not there, TargetFault for no answer, a redirect, or one about the address or
+        the login, AgentExecutionException for any other, and for more than a few megabytes.
         """
         url = self._url.copy_with(path=self._url.path.rstrip("/") + path) if path else self._url
         try:
             answer, reason = self._exchange(url, content, headers)
         except httpx.HTTPError as error:
-            raise AgentExecutionException(
+            raise TargetFault(
                 f"{shown(url)} cannot be reached ({type(error).__name__}: {error}): check the "
                 "agent's URL, and that its target is up"
             ) from error
@@ -140,10 +142,11 @@ class HttpTarget:
         if answer.status in WANTS_IT_LATER:
             return Overloaded(said, retry_after(answer.headers))
         if 300 <= answer.status < 400:
-            return AgentExecutionException(
+            return TargetFault(
                 f"{said}: redirects are not followed; give the agent the address itself"
             )
-        return AgentExecutionException(f"{said} instead of accepting: {self.quote(answer)}")
+        kind = TargetFault if answer.status in IS_NOT_ABOUT_RECORDS else AgentExecutionException
+        return kind(f"{said} instead of accepting: {self.quote(answer)}")
 
     def quote(self, answer: Answer) -> str:
         """Return the beginning of *answer* as one line, for an error."""

@@ -15,7 +15,7 @@ from psycopg2.extensions import parse_dsn
 from psycopg2.extras import execute_values
 
 from livesync.agents.target import Items, Send, TargetAgent
-from livesync.errors import AgentExecutionException, PartialFailure
+from livesync.errors import PartialFailure, TargetFault
 from livesync.records import document, json_bytes
 from livesync.reduction import Record
 
@@ -162,9 +162,8 @@ class Rows:
         except psycopg2.DataError:
             raise
         except psycopg2.Error as error:
-            raise AgentExecutionException(
-                f"PostgreSQL ({self._target}) did not take the records: {_said(error)}"
-            ) from error
+            said = f"PostgreSQL ({self._target}) did not take the records: {_said(error)}"
+            raise TargetFault(said) from error
 
     def _opened(self) -> Connection:
         if self._connection is None or self._connection.closed:

@@ -15,7 +15,7 @@ from livesync.agents import target as base
 from livesync.agents.http import HttpAgent
 from livesync.agents.target import TargetUploader
 from livesync.agents.webhook import WebhookAgent
-from livesync.errors import AgentExecutionException, Overloaded, PartialFailure
+from livesync.errors import AgentExecutionException, Overloaded, PartialFailure, TargetFault
 from livesync.reduction import STATUS_CREATED, Record
 from livesync.registry import edit
 from scheduler.clock import nowutc
@@ -74,7 +74,7 @@ def test_a_target_that_does_not_answer_properly_is_a_failure_that_names_it(
     monkeypatch.setattr(http, "LONGEST_ANSWER_SECONDS", 0.5)
     target.answers = [answer]
 
-    with pytest.raises(AgentExecutionException, match=f"{target.url}/in cannot be reached"):
+    with pytest.raises(TargetFault, match=f"{target.url}/in cannot be reached"):
         upload(record)
 
 
@@ -82,6 +82,7 @@ def test_a_target_that_does_not_answer_properly_is_a_failure_that_names_it(
     ("status", "headers", "said"),
     [
         (302, {"Location": "http://elsewhere/"}, "redirects are not followed"),
+        (401, {}, "401 Unauthorized instead of accepting: no"),
         (400, {}, "400 Bad Request instead of accepting: no"),
         (500, {}, "500 Internal Server Error instead of accepting: no"),
     ],
@@ -92,6 +93,7 @@ def test_an_answer_that_accepts_nothing_is_told(target, upload, record, status, 
     with pytest.raises(AgentExecutionException, match=said) as caught:
         upload(record)
     assert "secret" not in str(caught.value)
+    assert isinstance(caught.value, TargetFault) == (status in {302, 401})
     assert len(target.requests) == 1
 
 
@@ -116,7 +118,7 @@ def test_megabytes_of_agreement_are_too_much(target, upload, record, monkeypatch
     ("value", "seconds"),
     [("7", 7), ("-7", None), ("soon", None), (None, None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0)],
 )
-@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_a_target_that_wants_it_later_says_when(target, upload, record, status, value, seconds):
     target.answers = [(status, {"Retry-After": value} if value else {}, b"")]
 

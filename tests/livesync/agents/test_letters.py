@@ -63,3 +63,19 @@ def test_of_a_bulk_that_is_taken_in_part_the_rest_is_set_aside(tree, register, t
     (letter,) = agent.ledger.letters.dead()
     assert letter.record[1] == "1.2"
     assert len(target.requests) == 1
+
+
+@pytest.mark.parametrize("status", [401, 404, 503])
+def test_however_long_a_target_takes_nothing_no_record_is_to_blame(
+    tree, register, target, commit, status
+):
+    agent = register(WebhookAgent("hook", "Hook", "", 60, url=target.url))
+    target.answers = [(status, {}, b"")] * 20
+    for _ in range(12):
+        assert agent.run(None) is None
+        commit()
+
+    assert len(agent.ledger.letters) == 0
+    target.answers.clear()
+    assert agent.run(None) is True
+    assert len(json.loads(target.bodies[-1])["records"]) == 4

@@ -9,7 +9,7 @@ import pytest
 from livesync import ActionWrapper
 from livesync.agents.postgres import PostgresAgent
 from livesync.agents.target import TargetUploader
-from livesync.errors import AgentExecutionException, PartialFailure
+from livesync.errors import PartialFailure, TargetFault
 from livesync.reduction import STATUS_CREATED, STATUS_DELETED, Record
 from tests.livesync.stand_ins import Conference
 
@@ -123,7 +123,7 @@ def test_a_record_that_the_server_cannot_keep_is_refused_alone(upload, query, ag
 def test_a_table_that_is_something_else_is_a_failure_with_nothing_half_done(upload, query):
     query("CREATE TABLE talks (id text PRIMARY KEY)")
 
-    with pytest.raises(AgentExecutionException, match='column "key"'):
+    with pytest.raises(TargetFault, match='column "key"'):
         upload(created("1"))
     assert query("SELECT count(*) FROM talks_position") == [(0,)]
 
@@ -136,7 +136,7 @@ def test_a_lost_connection_is_opened_again(agent, upload, query):
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE pid != pg_backend_pid() AND backend_type = 'client backend'"
         )
-        with pytest.raises(AgentExecutionException):
+        with pytest.raises(TargetFault):
             uploader._uploadBatch([created("2")])
         uploader._uploadBatch([created("2")])
 
@@ -148,7 +148,7 @@ def test_a_server_that_is_not_there_is_named_without_the_password(upload):
         "pg", "PostgreSQL", "", 60, dsn="postgresql://ann:s3cret@127.0.0.1:1/db", table="talks"
     )
 
-    with pytest.raises(AgentExecutionException, match=r"user=ann.*host=127.0.0.1") as caught:
+    with pytest.raises(TargetFault, match=r"user=ann.*host=127.0.0.1") as caught:
         upload(created("1"), agent=agent)
     assert "s3cret" not in str(caught.value)
 

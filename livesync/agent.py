@@ -23,7 +23,13 @@ from livesync.delivery import (
     reason_of,
     set_current_delivery,
 )
-from livesync.errors import AgentExecutionException, EmptyTrackException, QueryException
+from livesync.errors import (
+    AgentExecutionException,
+    CutOffException,
+    EmptyTrackException,
+    PositionGoneException,
+    QueryException,
+)
 from livesync.ledger import Ledger
 from livesync.manager import SyncManager
 from livesync.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED, Record, reduce
@@ -55,6 +61,7 @@ class SyncAgent(Fossilizable, Persistent):
     _manager: SyncManager | None = None
     _active = False
     _recording = False
+    _cut_off: str | None = None
 
     def __init__(
         self, aid: str, name: str, description: str, updateTime: int, access: Any = None
@@ -87,6 +94,20 @@ class SyncAgent(Fossilizable, Persistent):
         """With whose eyes it sees."""
         return self._access
 
+    @property
+    def cut_off(self) -> str | None:
+        """Why nothing is kept for the agent any more; None if it is.
+
+        Changes before it may be gone: its target needs a new snapshot, then it is
+        pre-activated.
+        """
+        return self._cut_off
+
+    @cut_off.setter
+    def cut_off(self, reason: str | None) -> None:
+        if reason != self._cut_off:
+            self._cut_off = reason
+
     def setManager(self, manager: SyncManager | None) -> None:
         """Attach the agent to *manager*, as its registration does."""
         self._manager = manager
@@ -118,6 +139,7 @@ class SyncAgent(Fossilizable, Persistent):
         if not manager.getTrack().is_empty():
             manager.advance(self._id, ts)
         self._recording = True
+        self.cut_off = None
 
     def getLastTS(self) -> int | None:
         """Return the position up to which everything is delivered; None for nothing yet."""
@@ -270,9 +292,20 @@ class PushSyncAgent(SyncAgent):
         """Move the pointer to *position*, back or forth, None for before the oldest change.
 
         What lies behind it is delivered, again or anew; a run that is under way ends. Raises
-        EmptyTrackException where there are no positions.
+        EmptyTrackException where there are no positions, PositionGoneException where changes
+        behind *position* are not kept any more; None is the oldest position from which they are.
         """
-        self._attached()._track.movePointer(self._id, position)
+        track = self._attached()._track
+        horizon = track.horizon
+        if position is None:
+            position = horizon
+        elif horizon is not None and position < horizon:
+            raise PositionGoneException(
+                f"what came after position {position} is not kept any more: the track is trimmed "
+                f"up to {horizon}"
+            )
+        track.movePointer(self._id, position)
+        self.cut_off = None
         self._ledger.void()
         self._ledger.lease = None
         self._last_try = None
@@ -280,9 +313,15 @@ class PushSyncAgent(SyncAgent):
     def claim(self, currentTS: int | None) -> int | None:
         """Return up to where a run at *currentTS* goes; nothing is added there any more.
 
-        None stands for all that there is. Returns None where there is nothing to go to.
+        None stands for all that there is. Returns None where there is nothing to go to. Raises
+        CutOffException.
         """
         manager = self._attached()
+        if self._cut_off is not None:
+            raise CutOffException(
+                f"agent {self._id!r} was cut off: {self._cut_off}; changes before it may be gone. "
+                "Export everything to its target, then pre-activate it (agent ID activate --skip)"
+            )
         if currentTS is None:
             return manager.claim()
         current = int(currentTS // manager.getGranularity())

@@ -42,6 +42,14 @@ class AgentBusyException(AgentExecutionException):
     """Somebody else is delivering to this agent."""
 
 
+class CutOffException(AgentExecutionException):
+    """Nothing is kept for the agent any more: changes before it may be gone."""
+
+
+class PositionGoneException(LiveSyncException):
+    """What came after a position is not kept any more."""
+
+
 class AgentSettingException(LiveSyncException):
     """An agent cannot be made or changed like this."""
 

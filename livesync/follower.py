@@ -17,6 +17,7 @@ from livesync.agent import PushSyncAgent
 from livesync.courier import Courier
 from livesync.errors import AgentBusyException
 from livesync.manager import SyncManager
+from livesync.trimming import trim_if_due
 from scheduler.clock import nowutc
 from scheduler.store import transact
 from scheduler.store.wake import Wake
@@ -64,6 +65,7 @@ class Follower:
         """Start the deliveries that are due; return how long there will be none."""
         try:
             due, rest = transact(self._database, self._due)
+            trim_if_due(self._database)
         except (TransientError, ClientDisconnected) as error:
             log.warning("the database is away or busy: %s", error)
             return REST_SECONDS

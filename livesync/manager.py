@@ -12,6 +12,7 @@ from ZODB.Connection import Connection
 
 from livesync import milestones, waiting
 from livesync.errors import (
+    CutOffException,
     DuplicateAgentException,
     QueryException,
     TokenException,
@@ -19,6 +20,7 @@ from livesync.errors import (
 )
 from livesync.exclusion import Exclusion
 from livesync.pointers import hold
+from livesync.retention import Retention
 from livesync.sequencer import place, sequence
 from livesync.struct import MultiPointerTrack, SetMultiPointerTrack
 from livesync.undone import opposites
@@ -46,6 +48,7 @@ class SyncManager(Persistent):
     """
 
     _excluded = Exclusion()
+    _retention = Retention()
 
     def __init__(self, granularity: float = 100) -> None:
         if not isinstance(granularity, int | float) or granularity <= 0:
@@ -79,6 +82,15 @@ class SyncManager(Persistent):
                 f"is now, {self._granularity:g} seconds, so that positions go on growing"
             )
         self._granularity = granularity
+
+    @property
+    def retention(self) -> Retention:
+        """How long the track keeps changes."""
+        return self._retention
+
+    @retention.setter
+    def retention(self, retention: Retention) -> None:
+        self._retention = retention
 
     def getAllAgents(self) -> PersistentMapping:
         """Return the mapping of agents by their ids."""
@@ -139,6 +151,9 @@ class SyncManager(Persistent):
         if agentId is None:
             raise QueryException("a query reads on behalf of an agent: say which, by its id")
         self._track.getPointerTimestamp(agentId)
+        agent = self._agents.get(agentId)
+        if agent is not None and agent.cut_off is not None:
+            raise CutOffException(f"agent {agentId!r} was cut off: {agent.cut_off}")
         end = self.claim(till)
         return iter(()) if end is None else self._track.pointerIterItems(agentId, end)
 

@@ -29,6 +29,16 @@ class Frontier(Persistent):
         return {"position": max(committed["position"], new["position"])}
 
 
+class Horizon(Persistent):
+    """Up to where the track is trimmed, and when that was last looked after.
+
+    Conflict behaviour: written by those who trim, of whom one repeats.
+    """
+
+    position: int | None = None
+    looked: float = 0
+
+
 class Tail(Persistent):
     """How often a sequencer extended the track.
 

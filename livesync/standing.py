@@ -6,18 +6,13 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from livesync.actions import ActionWrapper
 from livesync.agent import PushSyncAgent, SyncAgent
 from livesync.manager import SyncManager
+from livesync.trimming import made_at
 from scheduler.clock import nowutc
 
-REGISTERED, RECORDING, ACTIVE, PAUSED, FAILING = (
-    "registered",
-    "recording",
-    "active",
-    "paused",
-    "failing",
-)
+REGISTERED, RECORDING, ACTIVE = "registered", "recording", "active"
+PAUSED, FAILING, CUT_OFF = "paused", "failing", "cut off"
 
 
 @dataclass(frozen=True)
@@ -28,7 +23,7 @@ class Standing:
     name: str
     type: str
     state: str
-    """registered, recording, active, paused, or failing."""
+    """registered, recording, active, paused, failing, or cut off."""
 
     position: int | None
     lag_records: int
@@ -90,26 +85,23 @@ def standing(agent: SyncAgent, manager: SyncManager) -> Standing:
         batch_seconds=ledger.seconds,
         delivered_at=_date(ledger.delivered_at),
         next_try=_date(ledger.not_before) if ledger.not_before > now else None,
-        last_error=error,
+        last_error=agent.cut_off or error,
         last_error_at=failed_at,
     )
 
 
 def _before(manager: SyncManager, position: int | None) -> tuple[int, float | None]:
-    """Return how many changes lie behind *position*, and when the oldest bin's first was made."""
+    """Return how many changes lie behind *position*, and when the oldest of them was made."""
     track = manager.getTrack()
     oldest = track.next_after(position)
     if oldest is None:
         return 0, None
-    count = sum(1 for _ in track.iterate(position))
-    times = [
-        action.timestamp if isinstance(action, ActionWrapper) else oldest * manager.getGranularity()
-        for action in track[oldest]
-    ]
-    return count, min(times, default=None)
+    return sum(1 for _ in track.iterate(position)), made_at(manager, oldest)
 
 
 def _state(agent: SyncAgent) -> str:
+    if agent.cut_off is not None:
+        return CUT_OFF
     if not agent.isActive():
         return RECORDING if agent.isRecording() else REGISTERED
     if isinstance(agent, PushSyncAgent):

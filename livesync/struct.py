@@ -6,7 +6,6 @@ Reference 4.1. A *position* is the integer number of a bin; the newest bin comes
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -15,13 +14,14 @@ from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 from persistent.list import PersistentList
 
+from livesync.bins import SortedBin
 from livesync.errors import (
     DuplicatePointerException,
     EmptyTrackException,
     UnknownPointerException,
 )
 from livesync.merging import MergingTreeSet
-from livesync.pointers import Frontier, Pointer, Tail, hold
+from livesync.pointers import Frontier, Horizon, Pointer, Tail, hold
 
 __all__ = [
     "EmptyTrackException",
@@ -31,7 +31,6 @@ __all__ = [
 ]
 
 ALL_BUT_NEWEST = -1
-READ_AT_ONCE = 1000
 
 Item = tuple[int, Any]
 Result = TypeVar("Result")
@@ -62,6 +61,7 @@ class MultiPointerTrack(Persistent):
         self._pointers = OOBTree()
         self._frontier = Frontier()
         self._tail = Tail()
+        self._horizon = Horizon()
 
     def add(self, intTS: int, value: Any) -> None:
         """Put *value* into the bin at position *intTS*, which is made where it is missing."""
@@ -204,6 +204,36 @@ class MultiPointerTrack(Persistent):
         """
         return self._frontier.position
 
+    @property
+    def horizon(self) -> int | None:
+        """The newest position up to which changes may be gone; None if there was no trimming."""
+        return self._horizon.position
+
+    @property
+    def looked(self) -> float:
+        """When it was last looked after what need not be kept, in Unix seconds."""
+        return self._horizon.looked
+
+    def note_trimming(self, position: int | None, now: float) -> None:
+        """Note that what stands up to *position*, if anything does, is to be trimmed."""
+        self._horizon.looked = now
+        if position is not None and (self.horizon is None or position > self.horizon):
+            self._horizon.position = position
+
+    def trim(self, position: int, limit: int) -> int:
+        """Drop elements up to *position*, at most about *limit*; return how many that were."""
+        count = 0
+        for old in list(islice(self._positions(position), limit)):
+            count += max(1, len(self[old]))
+            del self[old]
+            if count >= limit:
+                break
+        return count
+
+    def size(self) -> int:
+        """Return how many elements there are."""
+        return sum(len(self[position]) for position in self._positions())
+
     def reach(self, position: int) -> None:
         """Note that somebody has read up to *position*, and may put a pointer there.
 
@@ -311,6 +341,17 @@ class SetMultiPointerTrack(MultiPointerTrack):
         except ValueError:
             return None
 
+    def trim(self, position: int, limit: int) -> int:
+        """Drop elements up to *position*, at most *limit*; return how many that were."""
+        keys = list(islice(self._bins.keys((-position,)), limit))
+        for key in keys:
+            self._bins.remove(key)
+        return len(keys)
+
+    def size(self) -> int:
+        """Return how many elements there are."""
+        return len(self._bins)
+
     def __delitem__(self, ts: int) -> None:
         """Drop the bin at *ts*; raises KeyError."""
         for key in list(self._bin(ts).keys()):
@@ -350,36 +391,3 @@ class ListMultiPointerTrack(MultiPointerTrack):
         """Append *value* to the bin at *intTS*."""
         self.prepareEntry(intTS)
         self[intTS].append(value)
-
-
-class SortedBin(AbstractSet[Any]):
-    """One bin of a SetMultiPointerTrack, seen as an ordered set."""
-
-    def __init__(self, tree: MergingTreeSet, ts: int) -> None:
-        self._tree = tree
-        self._ts = ts
-
-    def keys(self) -> Iterator[tuple[Any, ...]]:
-        """Yield the tree's keys that make up this bin."""
-        end = (1 - self._ts,)
-        keys = self._tree.keys((-self._ts,), end, excludemax=True)
-        # A piece at a time, so that what is added meanwhile does no harm.
-        while piece := list(islice(keys, READ_AT_ONCE)):
-            yield from piece
-            keys = self._tree.keys(piece[-1], end, excludemin=True, excludemax=True)
-
-    def __iter__(self) -> Iterator[Any]:
-        return (key[1] for key in self.keys() if len(key) > 1)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    def __contains__(self, value: object) -> bool:
-        return (-self._ts, value) in self._tree
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({list(self)!r})"
-
-    @classmethod
-    def _from_iterable(cls, elements: Any) -> set[Any]:
-        return set(elements)

@@ -14,6 +14,7 @@ from livesync.agent import PushSyncAgent
 from livesync.courier import Courier, push_agent
 from livesync.errors import AgentBusyException
 from livesync.manager import SyncManager
+from livesync.trimming import trim_if_due
 from scheduler.clock import nowutc
 from scheduler.store import current, transact
 from scheduler.tasks import PeriodicTask
@@ -40,6 +41,7 @@ class LiveSyncUpdateTask(PeriodicTask):
             run.start()
         outcomes = {run.agent_id: run.wait() for run in runs}
         transact(database, lambda own: SyncManager.getDBInstance(own).tend())
+        trim_if_due(database)
         return outcomes
 
 

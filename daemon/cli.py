@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     1 for a failure, told in one line on stderr, 4 for a `check` that cannot tell; 255 for a
     refusal; argparse ends with 2 on wrong usage.
     """
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments, argparse.Namespace(force=False))
     options.report = background.Report(options.report)
     logging.basicConfig(level=logging.ERROR)  # a command says itself what there is to say
     failed = UNKNOWN if options.command is control.check else FAILED
@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Start and stop the daemon, look at what it does, and direct it.",
         parents=[common],
     )
-    parser.set_defaults(force=False, report=None)
+    parser.set_defaults(report=None)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     sub = _add(commands, common, "start", control.start, "start the daemon; print pid and address")

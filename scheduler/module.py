@@ -197,6 +197,8 @@ class SchedulerModule(Persistent):
 
     def wait(self, task: BaseTask, due: float) -> None:
         """Put *task* in the waiting queue, to be due at *due* (since 1970)."""
+        if task._p_oid is None:
+            connection_of(self).add(task)  # the queue orders tasks by their numbers
         task._status = TASK_STATUS_QUEUED
         task._queued_for = due
         self._waiting.enqueue(due, task)

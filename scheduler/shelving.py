@@ -186,11 +186,11 @@ class Shelving:
         if status in (TASK_STATUS_QUEUED, TASK_STATUS_RUNNING):
             log.info("%r is at work already", task)
             return
+        due = task.getDueOn()
         if not self._module.admit(task):
             log.warning("%r is turned away: there is one of its kind", task)
             task._status = TASK_STATUS_NONE
             return
-        due = task.getDueOn()
         if status != TASK_STATUS_SPOOLED:
             self._module.start_again(task, status)
         elif due is not None and due <= self._now:

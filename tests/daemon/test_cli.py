@@ -171,3 +171,10 @@ def test_a_daemon_that_cannot_start_in_the_background_says_why(command, tmp_path
     done = command("start", "--config", "relay.toml")
     assert done.returncode == 1
     assert "cannot listen on 192.0.2.1" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("-f", "stop"), ("stop", "-f")])
+def test_to_insist_may_be_said_before_a_command_or_behind_it(command, arguments):
+    assert command("stop").returncode == 255
+    done = command(*arguments)
+    assert (done.returncode, done.stdout) == (0, "Waiting for death confirmation... DONE!\n")

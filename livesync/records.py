@@ -22,6 +22,8 @@ DETAILS = {
     "startDate": "getStartDate",
     "endDate": "getEndDate",
     "duration": "getDuration",
+    "url": "getURL",
+    "keywords": "getKeywords",
 }
 
 
@@ -58,9 +60,9 @@ def status_name(status: int) -> str:
 def document(record: Record, access: Any = None) -> Document:
     """Return *record* as plain data: id, status, and unless it is deleted type and details.
 
-    Details are those of title, description, dates and duration (seconds) that the object has.
-    For an object that *access* (a user's id, None for the public) may not see, it says
-    `restricted` instead.
+    Details are those of title, description, dates, duration (seconds), address and keywords that
+    the object has. For an object that *access* (a user's id, None for the public) may not see,
+    it says `restricted` instead.
     """
     obj, obj_id, status = record
     told: Document = {"id": str(obj_id), "status": status_name(status)}
@@ -98,4 +100,6 @@ def plain(value: Any) -> Any:
         return value.total_seconds()
     if isinstance(value, int | bool | None) or (isinstance(value, float) and isfinite(value)):
         return value
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
     return well_formed(str(value))

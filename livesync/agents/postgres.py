@@ -172,6 +172,8 @@ class Rows:
 
 
 def _without_nul(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_nul(one) for one in value]
     # A text of PostgreSQL cannot hold it.
     return value.replace("\0", "\ufffd") if isinstance(value, str) else value
 

@@ -26,6 +26,8 @@ AGENTS = (
     ("delivered", "counter", "Records that were taken."),
     ("retries", "counter", "Runs that failed."),
     ("batch_seconds", "gauge", "How long the last batch took."),
+    ("batches", "counter", "Batches that were taken."),
+    ("batches_seconds", "counter", "How long they took."),
 )
 """What of an agent's Standing is told: the attribute, its kind, and what it means."""
 

@@ -18,6 +18,7 @@ from ZODB.Connection import Connection
 from livesync import byhand, orders, show
 from livesync.errors import LiveSyncException
 from scheduler.errors import SchedulerException
+from scheduler.period import period
 from scheduler.store import connect
 
 Command = Callable[[Connection, argparse.Namespace], int]
@@ -37,6 +38,11 @@ AGENT_COMMANDS: dict[str, tuple[Command, str]] = {
     "remove": (orders.remove, "let it go, after asking"),
     "rewind": (orders.rewind, "move its pointer, to deliver again from there"),
     "retry": (orders.retry, "do not wait any longer after failures"),
+}
+
+RETENTION = {
+    "--keep": "what every agent has had, such as 7d",
+    "--cut-off": "for an agent that is so far behind nothing is kept",
 }
 
 
@@ -108,10 +114,19 @@ def _parser() -> argparse.ArgumentParser:
     start = command.add_mutually_exclusive_group()
     start.add_argument("--from", dest="start", type=int, metavar="TS", help="oldest position")
     start.add_argument("--pointer", metavar="ID", help="only what is before this pointer")
-    command.add_argument("--to", type=int, metavar="TS", help="newest position, included")
+    end = command.add_mutually_exclusive_group()
+    end.add_argument("--to", type=int, metavar="TS", help="newest position, included")
+    end.add_argument(
+        "--follow", action="store_true", help="go on with what comes, oldest first, from now on"
+    )
     _add_json(command)
 
     _add_json(_add(commands, database, "agents", show.agents, "print how the agents stand"))
+    command = _add(commands, database, "retention", orders.retention, "how long changes are kept")
+    for name, text in RETENTION.items():
+        command.add_argument(name, type=_period, metavar="PERIOD", help=text)
+    command.add_argument("--most", type=int, metavar="N", help="how many at the most")
+    _add_json(command)
     command = commands.add_parser(
         "agent", help="run or change an agent", usage="indico_livesync agent AGENT_ID COMMAND ..."
     )
@@ -216,6 +231,13 @@ def _setting(text: str) -> tuple[str, str]:
     if not sign or not name:
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
     return name, value
+
+
+def _period(text: str) -> float:
+    try:
+        return period(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _interval(text: str) -> int:

@@ -66,6 +66,10 @@ class Ledger(Persistent):
     seconds: float = 0
     """How long the last batch took."""
 
+    batches = 0
+    batches_seconds: float = 0
+    """How many batches were taken, ever, and how long that took."""
+
     def __init__(self) -> None:
         self.terms = Terms()
         self.letters = Letters()
@@ -119,6 +123,8 @@ class Ledger(Persistent):
             self.delivered += len(results.accepted)
             self.delivered_at = now
             self.seconds = results.seconds
+            self.batches += 1
+            self.batches_seconds += results.seconds
         for name in results.settled:
             self.letters.drop(name)
         for refused in results.refused:

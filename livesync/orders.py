@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict, replace
 from typing import Any
 
 import transaction
@@ -12,9 +13,10 @@ from livesync import registry
 from livesync.agent import PushSyncAgent
 from livesync.byhand import agreed
 from livesync.courier import push_agent
-from livesync.errors import AgentSettingException
+from livesync.errors import AgentSettingException, LiveSyncException
 from livesync.letters import Unsendable
 from livesync.manager import SyncManager
+from scheduler.output import as_json, as_lines
 
 QUESTIONS = (
     "Are you sure you want to empty the MPT? [y/N] ",
@@ -129,6 +131,22 @@ def retry(connection: Connection, options: argparse.Namespace) -> int:
         if letter.due is not None:
             ledger.letters.change(letter.name, due=0.0)
     return _done(f"agent {options.agent_id} is tried again with the next run")
+
+
+def retention(connection: Connection, options: argparse.Namespace) -> int:
+    """Print how long the track keeps changes, after changing it where that is wanted."""
+    manager = SyncManager.getDBInstance(connection)
+    chosen = {"keep": options.keep, "cut_off": options.cut_off, "most": options.most}
+    wanted = {name: value for name, value in chosen.items() if value is not None}
+    if wanted:
+        try:
+            manager.retention = replace(manager.retention, **wanted)
+        except ValueError as error:
+            raise LiveSyncException(str(error)) from error
+        transaction.commit()
+    facts = asdict(manager.retention)
+    print(as_json(facts) if options.json else "\n".join(as_lines(facts)))
+    return 0
 
 
 def dead_retry(connection: Connection, options: argparse.Namespace) -> int:

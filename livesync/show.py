@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,8 +16,9 @@ from livesync.courier import push_agent
 from livesync.letters import Letter
 from livesync.manager import SyncManager
 from livesync.standing import standings
+from livesync.tail import Tail
 from livesync.waiting import token as token_of
-from scheduler.output import as_json, as_lines, as_table
+from scheduler.output import as_json, as_line, as_lines, as_table
 
 AGENT_HEADS = (
     "ID",
@@ -38,12 +40,28 @@ def list_track(connection: Connection, options: argparse.Namespace) -> int:
     behind = None if options.start is None else options.start - 1
     if options.pointer is not None:
         behind = track.getPointerTimestamp(options.pointer)
+    if options.follow:
+        return _follow(connection, options, behind)
     items: Iterator[tuple[int, Any]] = track.iterate(behind, options.to)
     if options.json:
         print(as_json([_entry(position, action) for position, action in items]))
         return 0
     for position, action in items:
         print(position, action)
+    return 0
+
+
+def _follow(connection: Connection, options: argparse.Namespace, behind: int | None) -> int:
+    """Print changes as they are put on the track, oldest first, until interrupted."""
+    begins_now = options.start is None and options.pointer is None
+    with suppress(KeyboardInterrupt), closing(Tail(connection, behind)) as tail:
+        if begins_now:
+            tail.pass_over()
+        while True:
+            for position, action in tail.news():
+                line = as_line(_entry(position, action)) if options.json else f"{position} {action}"
+                print(line, flush=True)
+            tail.wait()
     return 0
 
 

@@ -47,6 +47,12 @@ class Standing:
     batch_seconds: float = 0
     """How long the last batch took."""
 
+    batches: int = 0
+    """How many batches its target has taken, ever."""
+
+    batches_seconds: float = 0
+    """How long all of them took together."""
+
     delivered_at: datetime | None = None
     next_try: datetime | None = None
     last_error: str | None = None
@@ -83,6 +89,8 @@ def standing(agent: SyncAgent, manager: SyncManager) -> Standing:
         delivered=ledger.delivered,
         retries=ledger.retries,
         batch_seconds=ledger.seconds,
+        batches=ledger.batches,
+        batches_seconds=ledger.batches_seconds,
         delivered_at=_date(ledger.delivered_at),
         next_try=_date(ledger.not_before) if ledger.not_before > now else None,
         last_error=agent.cut_off or error,
@@ -96,7 +104,7 @@ def _before(manager: SyncManager, position: int | None) -> tuple[int, float | No
     oldest = track.next_after(position)
     if oldest is None:
         return 0, None
-    return sum(1 for _ in track.iterate(position)), made_at(manager, oldest)
+    return track.size(position), made_at(manager, oldest)
 
 
 def _state(agent: SyncAgent) -> str:

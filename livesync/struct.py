@@ -230,9 +230,9 @@ class MultiPointerTrack(Persistent):
                 break
         return count
 
-    def size(self) -> int:
-        """Return how many elements there are."""
-        return sum(len(self[position]) for position in self._positions())
+    def size(self, behind: int | None = None) -> int:
+        """Return how many elements lie behind position *behind*, or are there at all."""
+        return sum(len(self[position]) for position in self._stretch(behind, None))
 
     def reach(self, position: int) -> None:
         """Note that somebody has read up to *position*, and may put a pointer there.
@@ -348,9 +348,12 @@ class SetMultiPointerTrack(MultiPointerTrack):
             self._bins.remove(key)
         return len(keys)
 
-    def size(self) -> int:
-        """Return how many elements there are."""
-        return len(self._bins)
+    def size(self, behind: int | None = None) -> int:
+        """Return how many elements lie behind *behind*, or are there at all.
+
+        A prepared bin counts as one.
+        """
+        return len(self._bins if behind is None else self._bins.keys(max=(-behind - 0.5,)))
 
     def __delitem__(self, ts: int) -> None:
         """Drop the bin at *ts*; raises KeyError."""

@@ -15,6 +15,11 @@ def as_json(value: Any) -> str:
     return json.dumps(value, default=_plain, indent=2, ensure_ascii=False)
 
 
+def as_line(value: Any) -> str:
+    """Return *value* as JSON on one line."""
+    return json.dumps(value, default=_plain, ensure_ascii=False)
+
+
 def as_table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Return *rows* below their *heads*, in columns; dates are in UTC."""
     lines = [tuple(heads), *(tuple(as_text(cell) for cell in row) for row in rows)]

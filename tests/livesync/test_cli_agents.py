@@ -291,3 +291,12 @@ def test_the_track_is_listed_as_json(run):
 def test_destroy_asks_nothing_when_told_so(run):
     assert run("destroy --yes")[:2] == (0, "")
     assert as_json(run("agents --json")) == []
+
+
+def test_how_long_changes_are_kept_is_shown_and_set(run):
+    kept = as_json(run("retention --json"))
+    assert kept == {"keep": 7 * 86400, "cut_off": 30 * 86400, "most": 1_000_000}
+    assert run("retention --keep 12h --most 5")[0] == 0
+    assert as_json(run("retention --json")) == {**kept, "keep": 43200, "most": 5}
+    assert run("retention --keep soon")[0] == 2
+    assert run("retention --most -1")[0] == 1

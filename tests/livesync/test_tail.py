@@ -1,0 +1,83 @@
+"""`indico_livesync list --follow`: changes are printed as they come."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from livesync import ActionWrapper, SyncManager
+from livesync.tail import Tail
+from scheduler.store import transact
+
+
+def record(database, *seconds):
+    def work(connection):
+        manager = SyncManager.getDBInstance(connection)
+        for second in seconds:
+            manager.add(second, ActionWrapper(second, None, {"data_changed"}, f"at {second}"))
+
+    transact(database, work)
+
+
+@pytest.fixture
+def tail(connection):
+    tail = Tail(connection, None)
+    yield tail
+    tail.close()
+
+
+def seen(tail):
+    tail._connection.transaction_manager.begin()
+    return [action.getObjectId() for _, action in tail.news()]
+
+
+def test_each_change_is_seen_once_wherever_it_is_put(database, manager, tail):
+    record(database, 300, 100)
+    assert seen(tail) == ["at 100", "at 300"]
+    record(database, 310, 110)
+    assert seen(tail) == ["at 110", "at 310"]
+    assert seen(tail) == []
+
+
+def test_bins_that_are_closed_are_not_looked_at_again(database, manager, tail):
+    record(database, 300)
+    seen(tail)
+    transact(database, lambda own: SyncManager.getDBInstance(own).claim())
+    assert seen(tail) == []
+    assert tail._seen == set()
+    record(database, 300)
+
+    assert seen(tail) == ["at 300"]
+
+
+def test_what_was_there_can_be_passed_over(database, manager, tail):
+    record(database, 300)
+    tail._connection.transaction_manager.begin()
+    tail.pass_over()
+    record(database, 301)
+
+    assert seen(tail) == ["at 301"]
+
+
+def test_the_command_prints_what_comes_until_it_is_interrupted(database, manager, tmp_path):
+    record(database, 100)
+    command = [sys.executable, "-m", "livesync.cli", "list", "--from", "0", "--follow", "--json"]
+    with subprocess.Popen(
+        [*command, "--database", f"file://{tmp_path}/data.fs"], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert json.loads(process.stdout.readline())["id"] == "at 100"
+        for second in (200, 300):
+            record(database, second)
+            assert json.loads(process.stdout.readline()) == {
+                "position": second // 100,
+                "timestamp": second,
+                "id": f"at {second}",
+                "kind": "nothing",
+                "actions": ["data_changed"],
+            }
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0

@@ -119,7 +119,7 @@ def _spooled(module: SchedulerModule) -> Iterator[Row]:
 
 
 def _waiting(module: SchedulerModule) -> Iterator[Row]:
-    for due, task in module.getWaitingQueue():
+    for due, task in module.waiting():
         number, kind = u64(task._p_oid), full_name(task)
         if due >= NEVER_DUE:
             yield Row(number, None, "paused", None, kind)

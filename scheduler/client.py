@@ -129,6 +129,40 @@ class Client:
         """Say whether the scheduler is paused."""
         return self._module.is_paused
 
+    def limitQueue(
+        self,
+        name: str,
+        atOnce: int | None = None,
+        rate: int | None = None,
+        period: float = 1.0,
+    ) -> bool:
+        """Limit the tasks with this `queueName`; always True. None takes the limit away.
+
+        Over all schedulers, *atOnce* of them run at a time, and *rate* are started in any
+        *period* (seconds). ValueError for what can be no limit.
+        """
+        if not name:
+            raise ValueError("a limit is for a queue with a name: give one, and the tasks, too")
+        for what, number in (("atOnce", atOnce), ("rate", rate)):
+            if number is not None and (type(number) is not int or number < 0):
+                raise ValueError(f"{what} is {number!r}; it must be a whole number from 0, or None")
+        if not period > 0:
+            raise ValueError(f"period is {period!r}; it must be a number of seconds above 0")
+        return self._module.spool(spool.LIMIT, (name, (atOnce, rate, period)))
+
+    def getQueues(self) -> dict[str, dict[str, Any]]:
+        """Return by the names of queues what `limitQueue` says, and how many wait and run."""
+        return {
+            name: {
+                "waiting": waiting,
+                "running": running,
+                "atOnce": limit.at_once,
+                "rate": limit.rate,
+                "period": limit.period,
+            }
+            for name, (limit, waiting, running) in self._module.backlog.queues().items()
+        }
+
     def reclaim(self, tid: int | None = None) -> bool:
         """Queue what could not be loaded, if it can be now; always True.
 

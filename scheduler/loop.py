@@ -241,10 +241,10 @@ class _Loop:
             quit_ = self._perform(shelving, instructions)
             is_open = quit_ is None and not module.is_paused
             room = self._executor.room() if is_open else 0
-            claims = shelving.claim(nowutc().timestamp(), room)
+            claims = shelving.claim(nowutc().timestamp(), room, self._settings.queues)
             if self._is_unsure:
                 claims = self._not_given(module, gathered)
-            self._next_due = module.getWaitingQueue().next_due() if is_open else None
+            self._next_due = module.next_due(self._settings.queues) if is_open else None
             self._lease.guard(self._connection)
             self._manager.commit()
         self._is_unsure = False
@@ -326,6 +326,7 @@ def _tend_shelves(connection: Connection) -> None:
     module = SchedulerModule.getDBInstance(connection)
     module.getSpool().tend()
     module.unique.tend(nowutc().timestamp())
+    module.backlog.tend()
 
 
 def _chosen(database: DB | str | None) -> DB | str | None:

@@ -16,10 +16,12 @@ from ZODB.POSException import POSKeyError
 from ZODB.utils import p64, u64
 
 from scheduler import states
+from scheduler.backlog import Backlog
 from scheduler.clock import nowutc
 from scheduler.errors import TaskInconsistentStatusException, TaskNotFoundException
 from scheduler.index import TaskIndex
 from scheduler.office import office_of
+from scheduler.place import ORDINARY, Place, place_of
 from scheduler.queue import PersistentWaitingQueue
 from scheduler.running import RunningList, running_list
 from scheduler.spool import Spool, spool_of
@@ -69,6 +71,7 @@ class SchedulerModule(Persistent):
         self._failed = TaskIndex()
         self._finished = TaskIndex()
         self._aside = OOBTree()  # object id -> (object that could not be loaded, reason, since)
+        self.backlog = Backlog()
         self.unique = UniqueKeys()
         self.leaving = LLTreeSet()  # numbers of running tasks that are not to come back
         self._postponed = LOBTree()  # number of a running task -> instructions for afterwards
@@ -93,7 +96,7 @@ class SchedulerModule(Persistent):
             "state": office.is_taken(),
             "hostname": office.hostname,
             "pid": office.pid,
-            "waiting": len(self._waiting),
+            "waiting": len(self._waiting) + len(self.backlog),
             "running": len(self.running),
             "spooled": len(self.getSpool()),
             "failed": len(self._failed) + len(self._aside),
@@ -160,8 +163,13 @@ class SchedulerModule(Persistent):
         return {task.getId() or 0: task for task in self._tasks()}
 
     def getWaitingQueue(self) -> PersistentWaitingQueue:
-        """Return the tasks that wait for their time."""
+        """Return the tasks that wait for their time, in the ordinary queue."""
         return self._waiting
+
+    def waiting(self) -> Iterator[tuple[int, Any]]:
+        """Yield (second, task) for all that wait: in the ordinary queue, then in the others."""
+        yield from self._waiting
+        yield from self.backlog
 
     def getRunningList(self) -> list[BaseTask]:
         """Return the tasks that are with a worker."""
@@ -201,7 +209,29 @@ class SchedulerModule(Persistent):
             connection_of(self).add(task)  # the queue orders tasks by their numbers
         task._status = TASK_STATUS_QUEUED
         task._queued_for = due
-        self._waiting.enqueue(due, task)
+        place = place_of(task)
+        if place != ORDINARY or task._place:
+            task._place = () if place == ORDINARY else tuple(place)
+        self.requeue(task, due, place)
+
+    def requeue(self, task: Any, due: float, place: Place) -> None:
+        """Put *task*, which bears that it waits, in its queue again; it need not be loaded."""
+        if place == ORDINARY:
+            self._waiting.enqueue(due, task)
+        else:
+            self.backlog.enqueue(due, task, place)
+
+    def unqueue(self, task: BaseTask) -> None:
+        """Take *task* out of the queue that it waits in; KeyError if it does not."""
+        if task._place:
+            self.backlog.dequeue(task._queued_for, task, Place(*task._place))
+        else:
+            self._waiting.dequeue(task._queued_for, task)
+
+    def next_due(self, caps: Mapping[str, int]) -> float | None:
+        """Return when the next task is due that can be run then; *caps* as in `Backlog.take`."""
+        dues = (self._waiting.next_due(), self.backlog.next_due(nowutc().timestamp(), caps))
+        return min((due for due in dues if due is not None), default=None)
 
     def start_again(self, task: BaseTask, status: int) -> None:
         """Queue *task*, which has ended in state *status*, as if it had never been run."""
@@ -263,7 +293,7 @@ class SchedulerModule(Persistent):
 
     def _leave(self, task: BaseTask, status: int) -> None:
         leave: dict[int, Callable[[], object]] = {
-            TASK_STATUS_QUEUED: lambda: self._waiting.dequeue(task._queued_for, task),
+            TASK_STATUS_QUEUED: lambda: self.unqueue(task),
             TASK_STATUS_RUNNING: lambda: self._take_from_worker(task),
             TASK_STATUS_FAILED: lambda: self._failed.remove(task.getEndedOn() or _never, task),
             TASK_STATUS_TERMINATED: lambda: self._failed.remove(task.getEndedOn() or _never, task),
@@ -282,6 +312,7 @@ class SchedulerModule(Persistent):
         if claim is None:
             raise KeyError(task)
         self.running.remove(claim.tid)
+        self.backlog.release(claim.tid)
         self.take_postponed(claim.tid)
         task._settled = claim.number  # whoever still runs it conflicts with this
 
@@ -303,7 +334,7 @@ class SchedulerModule(Persistent):
 
     def _tasks(self) -> Iterator[BaseTask]:
         yield from (obj for op, obj in self.getSpool() if op == "add")
-        yield from (task for _, task in self._waiting)
+        yield from (task for _, task in self.waiting())
         yield from self.running
         for index in (self._failed, self._finished):
             for element in index:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import math
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from scheduler.errors import SchedulerConfigurationException
@@ -23,6 +24,9 @@ class Settings:
 
     workers: int = 2
     """How many tasks run at a time."""
+
+    queues: Mapping[str, int] = field(default_factory=dict)
+    """By the name of a queue, how many of its tasks this scheduler runs at a time."""
 
     sleep_interval: float = 10
     """The longest sleep; the scheduler wakes by itself when something is committed or due."""
@@ -63,7 +67,7 @@ class Settings:
 
         Raises SchedulerConfigurationException naming the culprit and what is known.
         """
-        known = [field.name for field in fields(cls)]
+        known = [each.name for each in fields(cls)]
         for name in config:
             if name not in known:
                 near = difflib.get_close_matches(name, known, 1)
@@ -85,6 +89,7 @@ class Settings:
                 raise SchedulerConfigurationException(
                     f"{name} is {getattr(self, name)!r}; it must be a whole number from {least}"
                 )
+        _check_queues(self.queues)
         for name in ("keep_finished_count", "keep_failed_count"):
             value = getattr(self, name)
             if value != math.inf and (type(value) is not int or value < 0):
@@ -117,6 +122,14 @@ def _periods(config: dict[str, Any]) -> dict[str, float]:
         except ValueError as error:
             raise SchedulerConfigurationException(f"{name} must be a period: {error}") from None
     return periods
+
+
+def _check_queues(queues: Any) -> None:
+    numbers = queues.values() if isinstance(queues, Mapping) else [None]
+    if not all(type(number) is int and number >= 0 for number in numbers):
+        raise SchedulerConfigurationException(
+            f"queues is {queues!r}; it must give a whole number from 0 for each queue it names"
+        )
 
 
 def _is_number(value: Any) -> bool:

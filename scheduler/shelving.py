@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -14,8 +15,10 @@ from scheduler.clock import nowutc
 from scheduler.errors import WorkerLost
 from scheduler.execution import fail
 from scheduler.executors import Lost
+from scheduler.limits import Limit
 from scheduler.module import SchedulerModule
 from scheduler.outcome import Outcome, outcome_of
+from scheduler.place import ORDINARY, place_of
 from scheduler.queue import NEVER_DUE
 from scheduler.run import Progress
 from scheduler.running import Claim
@@ -63,6 +66,7 @@ class Shelving:
             spool.RESUME: self._resume,
             spool.RESCHEDULE: self._reschedule,
             spool.RECLAIM: self.reclaim,
+            spool.LIMIT: self._limit,
         }
         try:
             act[instruction.op](instruction.obj)
@@ -72,12 +76,22 @@ class Shelving:
             log.exception("the instruction %r could not be carried out", instruction.op)
             self._set_aside(instruction.obj, error)
 
-    def claim(self, now: float, room: int) -> list[Claim]:
+    def claim(self, now: float, room: int, caps: Mapping[str, int]) -> list[Claim]:
         """Give out the tasks that are due at *now* (since 1970), at most *room*.
 
-        Those that have only just come out of the spool go straight to a worker if they can: that
-        they were queued for no time at all need not be written into them.
+        Of the room that more urgent ones leave, other queues get half, as long as something is
+        due in the ordinary one. *caps* says how many of a queue this scheduler runs.
         """
+        backlog = self._module.backlog
+        tasks = backlog.take(now, room, 1, math.inf, caps)
+        tasks += backlog.take(now, -(-(room - len(tasks)) // 2), 0, 0, caps)
+        tasks += self._claim_ordinary(now, room - len(tasks))
+        tasks += backlog.take(now, room - len(tasks), -math.inf, 0, caps)
+        return [self._running.add(task, now) for task in tasks]
+
+    def _claim_ordinary(self, now: float, room: int) -> list[BaseTask]:
+        # What has only just come out of the spool goes straight to a worker if it can: that it
+        # was queued for no time at all need not be written into it.
         tasks = self._module.getWaitingQueue().pop_due(now, room) if room > 0 else []
         fresh = sorted(self._fresh.values())
         self._fresh.clear()
@@ -85,7 +99,7 @@ class Shelving:
         for due, task in fresh[straight:]:
             self._module.wait(task, due)
         tasks.extend(task for _, task in fresh[:straight])
-        return [self._running.add(task, now) for task in tasks]
+        return tasks
 
     def settle(self, outcome: Outcome) -> None:
         """Put a task that comes back from a worker on its next shelf.
@@ -105,6 +119,10 @@ class Shelving:
             outcome = Outcome(outcome.claim, unloadable=f"{type(error).__name__}: {error}")
         task = self._running.remove(tid)
         is_leaving = self._module.stop_leaving(tid)
+        is_put_off = outcome.shelf is None and outcome.due is not None and not is_leaving
+        place = self._module.backlog.release(
+            tid, keeps_key=is_put_off and not isinstance(task, RecurringTask)
+        )
         if outcome.unloadable:
             log.error("task %d is set aside: %s", tid, outcome.unloadable)
             self._module.set_aside(task, outcome.unloadable)
@@ -113,7 +131,7 @@ class Shelving:
             self._module.shelve(element, outcome.ended or nowutc(), outcome.shelf)
         if outcome.due is not None and not is_leaving:
             # The task bears the date already: it is not loaded here, nor written again.
-            self._module.getWaitingQueue().enqueue(outcome.due.timestamp(), task)
+            self._module.requeue(task, outcome.due.timestamp(), place)
             self._perform_postponed(tid)
             return
         self._module.take_postponed(tid)
@@ -149,6 +167,7 @@ class Shelving:
     def put_back(self, claim: Claim) -> None:
         """Put a task that no worker had begun back into the waiting queue."""
         if self._running.claim(claim.tid) == claim:
+            self._module.backlog.release(claim.tid)
             self._module.wait(self._running.remove(claim.tid), claim.since)
             self._perform_postponed(claim.tid)
 
@@ -193,7 +212,7 @@ class Shelving:
             return
         if status != TASK_STATUS_SPOOLED:
             self._module.start_again(task, status)
-        elif due is not None and due <= self._now:
+        elif due is not None and due <= self._now and place_of(task) == ORDINARY:
             self._fresh[task._p_oid] = (due.timestamp(), task)
         else:
             self._module.queue(task)
@@ -229,7 +248,7 @@ class Shelving:
         if task is None:
             self._module.is_paused = False
         elif self._waits(task, spool.RESUME, task) and task.isPaused():
-            self._module.getWaitingQueue().dequeue(task._queued_for, task)
+            self._module.unqueue(task)
             self._module.queue(task)
 
     def _reschedule(self, change: tuple[tuple[Any, ...], RecurringTask]) -> None:
@@ -237,12 +256,16 @@ class Shelving:
         if not self._waits(task, spool.RESCHEDULE, change):
             return
         is_paused = task.isPaused()
-        self._module.getWaitingQueue().dequeue(task._queued_for, task)
+        self._module.unqueue(task)
         task.setSchedule(unpacked(stored))
         task._retry_on = None
         self._module.queue(task)
         if is_paused and task.getStatus() == TASK_STATUS_QUEUED:
             self._move_to(task, NEVER_DUE)
+
+    def _limit(self, change: tuple[str, tuple[Any, ...]]) -> None:
+        name, limit = change
+        self._module.backlog.limit(name, Limit(*limit))
 
     def _waits(self, task: BaseTask, op: str, obj: Any) -> bool:
         """Say whether *task* stands in the queue; for a running one, keep the instruction."""
@@ -255,7 +278,7 @@ class Shelving:
         return status == TASK_STATUS_QUEUED
 
     def _move_to(self, task: BaseTask, due: float) -> None:
-        self._module.getWaitingQueue().dequeue(task._queued_for, task)
+        self._module.unqueue(task)
         self._module.wait(task, due)
 
     def _perform_postponed(self, tid: int) -> None:

@@ -22,8 +22,11 @@ PAUSE = "pause"
 RESUME = "resume"
 RESCHEDULE = "reschedule"
 RECLAIM = "reclaim"
+LIMIT = "limit"
 SHUTDOWN = "shutdown"
-OPERATIONS = frozenset({ADD, DELETE, CHANGE, CANCEL, PAUSE, RESUME, RESCHEDULE, RECLAIM, SHUTDOWN})
+OPERATIONS = frozenset(
+    {ADD, DELETE, CHANGE, CANCEL, PAUSE, RESUME, RESCHEDULE, RECLAIM, LIMIT, SHUTDOWN}
+)
 
 
 class Instruction(NamedTuple):

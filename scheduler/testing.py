@@ -118,7 +118,7 @@ class Relay:
             for instruction in instructions:
                 if instruction.op != spool.SHUTDOWN:
                     shelving.perform(instruction)
-        return shelving.claim(self.clock.now.timestamp(), CLAIM_LIMIT)
+        return shelving.claim(self.clock.now.timestamp(), CLAIM_LIMIT, {})
 
 
 def _unheard(news: News) -> None:

@@ -95,6 +95,18 @@ class BaseTask(TimedEvent):
     alone: ClassVar[bool] = False
     """Whether each run has a transaction of its own, where short ones would share one."""
 
+    queueName: ClassVar[str] = ""
+    """The named queue that it waits in, and whose limits go for it (`Client.limitQueue`)."""
+
+    priority: ClassVar[int] = 0
+    """Of the tasks that are due, those with a higher one go first."""
+
+    keyLimit: ClassVar[int] = 1
+    """How many tasks with the same `limitKey` run at a time."""
+
+    inOrder: ClassVar[bool] = False
+    """Whether one that is to be tried again keeps its key: no later one overtakes it."""
+
     expiryDate: datetime | None = None
     _status: int = TASK_STATUS_NONE
     _created: float
@@ -102,6 +114,7 @@ class BaseTask(TimedEvent):
     _tries: int = 0  # failed tries of the present run
     _retry_on: float | None = None
     _queued_for: float = -1  # the moment under which it stands in the waiting queue
+    _place: tuple[Any, ...] = ()  # in which queue, if that is not the ordinary one
     _attempts: tuple[tuple[Any, ...], ...] = ()
     _result: Any = None
     _undone: float | None = None
@@ -148,6 +161,13 @@ class BaseTask(TimedEvent):
         """Return what there may be one of at work at a time; None for a task like any other.
 
         The second one is turned away when the scheduler takes it up: its state is NONE then.
+        """
+        return None
+
+    def limitKey(self) -> str | None:
+        """Return what only `keyLimit` tasks may work on at a time; None for nothing.
+
+        Of those that are due, the one that was due first has it first.
         """
         return None
 

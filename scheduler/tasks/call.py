@@ -107,6 +107,16 @@ class TunedCallTask(CallTask[R]):
         return self._options.hardLimit
 
     @property
+    def queueName(self) -> str:  # type: ignore[override]
+        """The named queue that the call waits in."""
+        return self._options.queueName
+
+    @property
+    def priority(self) -> int:  # type: ignore[override]
+        """The priority of the call."""
+        return self._options.priority
+
+    @property
     def uniqueFor(self) -> float:  # type: ignore[override]
         """For how many seconds the call keeps its equals away."""
         return self._options.uniqueFor
@@ -134,6 +144,8 @@ class Options:
     retries: Mapping[type[BaseException], Retry] = field(default_factory=dict)
     softLimit: float | None = None
     hardLimit: float | None = None
+    queueName: str = ""
+    priority: int = 0
     unique: bool = False
     uniqueFor: float = 0
     uniqueReplaces: bool = False
@@ -182,9 +194,9 @@ class _Decorator:
 def task(**options: Any) -> _Decorator:
     """Let a function be enqueued as a task: `@task(maxTries=3)`, then `function.enqueue(...)`.
 
-    Options are those of `Options`: `maxTries`, `retries`, `softLimit` and `hardLimit` as in a
-    task's class; `unique` for one call at a time with the same arguments, with `uniqueFor`
-    and `uniqueReplaces`. Raises TypeError for an unknown one.
+    Options are those of `Options`: `maxTries`, `retries`, `softLimit`, `hardLimit`,
+    `queueName` and `priority` as in a task's class; `unique` for one call at a time with the
+    same arguments, with `uniqueFor` and `uniqueReplaces`. Raises TypeError for an unknown one.
     """
     return _Decorator(Options(**options))
 

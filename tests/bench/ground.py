@@ -27,9 +27,9 @@ class Row(Persistent):
         self.made = nowutc()
 
 
-def say(name, value, unit, raw=None):
-    """Print one figure, and its ratio to the rate of raw commits measured beside it."""
-    ratio = f"   {value / raw:8.2f} x raw ({raw:.0f}/s)" if raw else ""
+def say(name, value, unit, raw=None, base="x raw"):
+    """Print one figure, and its ratio to the rate of raw commits (*base*) measured beside it."""
+    ratio = f"   {value / raw:8.2f} {base} ({raw:.0f}/s)" if raw else ""
     sys.stdout.write(f"{name:<44}{value:>12,.2f} {unit:<8}{ratio}\n")
     sys.stdout.flush()
 

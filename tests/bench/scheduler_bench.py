@@ -28,6 +28,18 @@ PEER_TASKS = int(os.environ.get("BENCH_PEER_TASKS", "2000"))
 LATENCIES = int(os.environ.get("BENCH_LATENCIES", "300"))
 ROUNDS = 20
 BATCH = 5000
+KEYS = 1000
+
+
+class Keyed(Noop):
+    """Does nothing, while no other one with its key does."""
+
+    def __init__(self, start, key):
+        super().__init__(start)
+        self.key = str(key)
+
+    def limitKey(self):
+        return self.key
 
 
 def raw_rate(view):
@@ -67,15 +79,24 @@ def bench_drain():
             say(f"drain, exactly once, 2 {mode}", drained(view, mode), "tasks/s", raw)
 
 
-def drained(view, mode):
+def drained(view, mode, make=lambda number: Noop(nowutc())):
     """Return the rate at which a scheduler gets done what stands in the spool."""
-    for _ in range(0, TASKS, BATCH):
-        view.enqueue(*(Noop(nowutc()) for _ in range(min(BATCH, TASKS))))
+    for start in range(0, TASKS, BATCH):
+        view.enqueue(*(make(number) for number in range(start, min(start + BATCH, TASKS))))
     with running(view.database, multitask_mode=mode, workers=2):
         view.until(lambda: view.client.getStatus()["finished"] == TASKS, 300)
     ended = SchedulerModule.getDBInstance(view.connection).getFinishedIndex()
     first, *_, (last, _) = ended.items()
     return TASKS / (last - first[1].getStartedOn().timestamp())
+
+
+def bench_keys():
+    """Run tasks with a key, one at a time for each, beside tasks without one."""
+    with fresh() as view:
+        raw = drained(view, "threads")
+    with fresh() as view:
+        keyed = drained(view, "threads", lambda number: Keyed(nowutc(), number % KEYS))
+    say(f"drain, in order for each of {KEYS:,} keys", keyed, "tasks/s", raw, "of without keys")
 
 
 def bench_peers():
@@ -113,6 +134,7 @@ def latency(view):
 BENCHMARKS = {
     "enqueue": bench_enqueue,
     "drain": bench_drain,
+    "keys": bench_keys,
     "peers": bench_peers,
     "latency": bench_latency,
 }

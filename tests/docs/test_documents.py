@@ -122,6 +122,13 @@ def test_functions_are_called_as_the_document_shows(reader):
     assert done.stdout == blocks("functions.md", "text")[0]
 
 
+def test_limits_hold_as_the_document_shows(reader):
+    reader.save("limits.md")
+    done = reader.run("python send.py")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == blocks("limits.md", "text")[0]
+
+
 def test_reminders_are_made_as_the_document_shows(reader):
     reader.save("mail.md")
     done = reader.run("python remind.py")

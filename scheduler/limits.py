@@ -1,0 +1,56 @@
+"""Limits: how many tasks of a named queue run at a time, and how many are started in a period."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+# Starts are counted in so many slots to a period: a place is free again a slot late, at most.
+SLOTS = 20
+
+
+class Limit(NamedTuple):
+    """What goes for a named queue, over all schedulers of the database; None for no limit."""
+
+    at_once: int | None = None
+    """How many of its tasks are with a worker at a time."""
+
+    rate: int | None = None
+    """How many are started in any *period*."""
+
+    period: float = 1.0
+    """In seconds."""
+
+
+class Starts(NamedTuple):
+    """When tasks of a queue were started of late: how many in which slot of time."""
+
+    slots: tuple[tuple[int, int], ...] = ()
+
+    def allowed(self, limit: Limit, now: float) -> float:
+        """Return how many more may be started at *now* (since 1970)."""
+        if limit.rate is None:
+            return math.inf
+        return max(0, limit.rate - sum(count for _, count in self._recent(limit, now)))
+
+    def wait(self, limit: Limit, now: float) -> float:
+        """Return until when (since 1970) none may be started that might not at *now*."""
+        recent = self._recent(limit, now)
+        if not recent or self.allowed(limit, now):
+            return now
+        return (recent[0][0] + SLOTS + 1) * limit.period / SLOTS
+
+    def add(self, limit: Limit, now: float, count: int) -> Starts:
+        """Return what is known once *count* tasks were started at *now*."""
+        slot = self._slot(limit, now)
+        recent = dict(self._recent(limit, now))
+        recent[slot] = recent.get(slot, 0) + count
+        return Starts(tuple(sorted(recent.items())))
+
+    def _recent(self, limit: Limit, now: float) -> list[tuple[int, int]]:
+        # A start may have been at the very end of its slot.
+        oldest = self._slot(limit, now) - SLOTS
+        return [each for each in self.slots if each[0] >= oldest]
+
+    def _slot(self, limit: Limit, now: float) -> int:
+        return math.floor(now * SLOTS / limit.period)

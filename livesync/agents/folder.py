@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,7 +16,9 @@ from livesync.marcxml import collected, record_xml
 from livesync.records import wrapped
 from livesync.reduction import Record
 
-WRAPPERS: dict[str, Callable[[list[bytes]], bytes]] = {"json": wrapped, "marcxml": collected}
+Wrapper = Callable[[list[bytes]], bytes]
+
+WRAPPERS: dict[str, Wrapper] = {"json": wrapped, "marcxml": collected}
 SUFFIXES = {"json": ".json", "marcxml": ".xml"}
 
 
@@ -53,16 +56,33 @@ class FolderAgent(TargetAgent):
         folder = Path(self._folder)
         folder.mkdir(parents=True, exist_ok=True)
         numbers = count(_next_number(folder))
-        yield partial(self._write, folder, numbers)
+        yield partial(_write, folder, SUFFIXES[self._format], WRAPPERS[self._format], numbers)
 
-    def _write(self, folder: Path, numbers: Iterator[int], items: Items) -> None:
-        target = folder / f"{next(numbers):06}{SUFFIXES[self._format]}"
-        partial_file = target.with_name(f".{target.name}.part")
-        with partial_file.open("wb") as file:
-            file.write(WRAPPERS[self._format]([item.content for item in items]))
-            file.flush()
-            os.fsync(file.fileno())
-        partial_file.replace(target)
+
+def _write(folder: Path, suffix: str, wrap: Wrapper, numbers: Iterator[int], items: Items) -> None:
+    unfinished = folder / f".{os.getpid()}-{threading.get_ident()}.part"
+    with unfinished.open("wb") as file:
+        file.write(wrap([item.content for item in items]))
+        file.flush()
+        os.fsync(file.fileno())
+    for number in numbers:
+        try:
+            # Not renamed: another one who writes here may have taken the number meanwhile.
+            (folder / f"{number:06}{suffix}").hardlink_to(unfinished)
+            break
+        except FileExistsError:
+            continue
+    unfinished.unlink()
+    _sync(folder)
+
+
+def _sync(folder: Path) -> None:
+    """Have the names in *folder* on the disk, before anybody acknowledges what they hold."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _next_number(folder: Path) -> int:

@@ -24,6 +24,7 @@ STATEMENT_MILLISECONDS = 60_000
 SECRETS = {"password", "sslpassword", "passfile"}
 
 CREATE = """
+    SELECT pg_advisory_xact_lock(7461);  -- two at once may fail over IF NOT EXISTS
     CREATE TABLE IF NOT EXISTS {table} (
         id text PRIMARY KEY, key text NOT NULL, document jsonb NOT NULL
     );

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from defusedxml import ElementTree
 
 from livesync.agents.folder import FolderAgent
+from livesync.agents.target import Item
 
 
 def test_batches_are_written_as_numbered_files(tree, register, commit, tmp_path):
@@ -44,3 +46,19 @@ def test_it_goes_on_behind_the_files_that_are_there(tree, register, tmp_path):
 def test_an_unknown_format_is_refused(tmp_path):
     with pytest.raises(ValueError, match="json, marcxml"):
         FolderAgent("folder", "Folder", "", 60, folder=tmp_path, format="doc")
+
+
+def test_several_that_write_at_once_take_nothing_from_each_other(tmp_path):
+    def write(name):
+        agent = FolderAgent(name, "Folder", "", 60, folder=tmp_path)
+        with agent._sender() as send:
+            for number in range(20):
+                send([Item("", "", False, None, json.dumps(f"{name}{number}").encode())])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, "abcd"))
+
+    files = sorted(tmp_path.iterdir())
+    assert [file.name for file in files] == [f"{number:06}.json" for number in range(80)]
+    written = {json.loads(file.read_text())["records"][0] for file in files}
+    assert written == {f"{name}{number}" for name in "abcd" for number in range(20)}

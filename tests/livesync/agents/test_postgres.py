@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pgserver
 import psycopg2
 import pytest
@@ -141,6 +143,22 @@ def test_a_lost_connection_is_opened_again(agent, upload, query):
         uploader._uploadBatch([created("2")])
 
     assert query("SELECT id FROM talks ORDER BY id") == [("1",), ("2",)]
+
+
+def test_several_that_deliver_at_once_wait_for_each_other(server, query):
+    def deliver(name):
+        agent = PostgresAgent("pg", "PostgreSQL", "", 60, dsn=server.get_uri(), table="talks")
+        agent.getLastTS = lambda: None
+        with agent._sender() as send:
+            uploader = TargetUploader(None, agent, 1000, agent._prepare, send)
+            for number in range(10):
+                uploader._uploadBatch([created(f"{name}{number}-{part}") for part in range(5)])
+
+    query("DROP TABLE IF EXISTS talks, talks_position")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(deliver, "abcd"))
+
+    assert query("SELECT count(*) FROM talks") == [(200,)]
 
 
 def test_a_server_that_is_not_there_is_named_without_the_password(upload):

@@ -1,0 +1,55 @@
+"""A running daemon starts and stops what is scheduled over HTTP."""
+
+from __future__ import annotations
+
+import time
+
+import httpx
+import pytest
+
+from tests.daemon.conftest import wait_until
+
+SCHEDULE = "/api/v3/schedule"
+TOKEN = ("token", "create", "--user", "7", "--name", "s", "--scope", "full:everything")
+ROOM = ("room", "create", "Lab", "39", "--building", "1", "--floor", "1", "--number", "39")
+
+
+@pytest.fixture
+def api(start_demo, command):
+    """A client with a token, of a daemon with one room."""
+    url = start_demo().wait_until_up()
+
+    def manage(*words):
+        done = command(*words, module="export.cli")
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    manage("location", "create", "Lab")
+    manage(*ROOM)
+    token = manage(*TOKEN).split()[1]
+    with httpx.Client(base_url=url, params={"access_token": token}, timeout=20) as api:
+        yield api
+
+
+def create(api, duration):
+    start = int(time.time()) + 4
+    body = {"name": "Lecture", "room": 39, "start_at": start, "duration": duration}
+    (number,) = api.post(SCHEDULE, json=body).json()
+    return f"{SCHEDULE}/{number}"
+
+
+def test_what_is_scheduled_over_http_is_started_and_stopped(api):
+    address = create(api, 3)
+
+    def has_status(wanted):
+        return api.get(address).json()["data"]["status"] == wanted
+
+    assert has_status("pending")
+    wait_until(lambda: has_status("started"), "the start")
+    wait_until(lambda: has_status("pending"), "the stop")
+
+    address = create(api, 600)
+    wait_until(lambda: has_status("started"), "the second start")
+    assert api.post(f"{address}/stop").json() == {"data": None}
+    assert has_status("pending")
+    assert api.post(f"{address}/delete").json() == {}

@@ -96,6 +96,14 @@ class Reservation(Persistent, Fossilizable):
         """Whether somebody has to confirm it still."""
         return not (self.is_confirmed or self.is_cancelled or self.is_rejected)
 
+    def isProtected(self) -> bool:
+        """Return that not everybody may see it."""
+        return True
+
+    def canAccess(self, user: str | None) -> bool:  # noqa: N802 (documented name)
+        """Return whether *user* may see it: whoever may use the rooms."""
+        return user is not None and bool(self.room.location.registry.may_use(user))
+
     def getOccurrences(
         self, start: datetime | None = None, end: datetime | None = None
     ) -> Iterator[Period]:
@@ -127,7 +135,11 @@ class Reservation(Persistent, Fossilizable):
 
     def exclude(self, day: date) -> None:
         """Give the room back on *day* alone."""
-        self.room.put(self, self.slots.without(day))
+        left = self.slots.without(day)
+        if left.is_empty:
+            self.cancel()
+        else:
+            self.room.put(self, left)
 
     def end_before(self, day: date) -> None:
         """Give the room back from *day* on."""

@@ -91,6 +91,22 @@ class RoomSchedule(Persistent):
         """Return the name."""
         return self.wish.name
 
+    def isProtected(self) -> bool:
+        """Return that not everybody may see it."""
+        return True
+
+    def canAccess(self, user: str | None) -> bool:  # noqa: N802 (documented name)
+        """Return whether *user* may see it: whom it is shared with, and who may change it."""
+        return user is not None and (user in self.wish.users or self.canModify(user))
+
+    def canModify(self, user: str | None) -> bool:  # noqa: N802 (documented name)
+        """Return whether *user* may change it: its author, and who looks after the room."""
+        room = self.wish.room
+        keepers = {self.author, room.responsible, *room.managers}
+        return user is not None and (
+            user in keepers or bool(room.location.registry.is_manager(user))
+        )
+
     @property
     def current(self) -> datetime | None:
         """When the instance begins that is not over yet; None where there are no more."""

@@ -92,6 +92,11 @@ class Slots:
         return next((begin for begin in begins if begin + self.length > moment), None)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether all slots there might be are excluded."""
+        return self.starting(self.begin.date()) is None
+
+    @property
     def end(self) -> datetime:
         """The end on the last day, in local time."""
         return datetime.combine(self.last, self.begin.time()) + self.length

@@ -53,20 +53,20 @@ def create(request: ExportRequest, match: Match, user: str | None, settings: Set
 
 def details(request: ExportRequest, match: Match, user: str | None, settings: Settings) -> Bare:
     """Return what is known of a schedule. Raises UnknownResource."""
-    return Bare({"data": _shown(_schedule(match, str(user)))})
+    return Bare({"data": _shown(_schedule(match, user))})
 
 
 def change(request: ExportRequest, match: Match, user: str | None, settings: Settings) -> Bare:
     """Do with a schedule what the address says. Raises RequestException."""
-    schedule = _schedule(match, str(user))
-    if not _may_change(schedule, str(user)):
+    schedule = _schedule(match, user)
+    if not schedule.canModify(user):
         raise RefusedRequest("Access to this resource is restricted.")
     return CHANGES[match["what"]](request, schedule, str(user))
 
 
 def hindered(request: ExportRequest, match: Match, user: str | None, settings: Settings) -> Bare:
     """Return the schedules of which something (`conflict`) or everything cannot be (`blocked`)."""
-    seen = (one for one in schedules() if _may_see(one, str(user)) and one.is_hindered())
+    seen = (one for one in schedules() if one.canAccess(user) and one.is_hindered())
     blocked = match["how"] == "blocked"
     found = [_shown(one) for one in seen if one.is_impossible() is blocked]
     return Bare({"data": {f"{match['how']}_schedules": found}})
@@ -139,21 +139,11 @@ def _body(request: ExportRequest) -> Mapping[str, Any]:
     return body
 
 
-def _schedule(match: Match, user: str) -> RoomSchedule:
+def _schedule(match: Match, user: str | None) -> RoomSchedule:
     schedule = schedules().find(int(match["id"]))
-    if schedule is None or not _may_see(schedule, user):
+    if schedule is None or not schedule.canAccess(user):
         raise UnknownResource("")
     return schedule
-
-
-def _may_see(schedule: RoomSchedule, user: str) -> bool:
-    return user in schedule.wish.users or _may_change(schedule, user)
-
-
-def _may_change(schedule: RoomSchedule, user: str) -> bool:
-    room = schedule.wish.room
-    keepers = {schedule.author, room.responsible, *room.managers}
-    return user in keepers or rooms().is_manager(user)
 
 
 def _shown(schedule: RoomSchedule) -> dict[str, Any]:

@@ -156,6 +156,12 @@ def test_a_place_of_the_room_is_free_again_on_an_excluded_day(registry):
     assert [one.startDT.day for one in made.getOccurrences()] == [1, 2, 4, 5, 6, 7]
 
 
+def test_a_reservation_that_has_lost_its_only_day_is_cancelled(registry):
+    made = registry.rooms[1].book(slots(local(2024, 5, 1, 9)), "ann", "", "")
+    made.exclude(date(2024, 5, 1))
+    assert made.is_cancelled
+
+
 @pytest.mark.parametrize(
     ("change", "may"),
     [

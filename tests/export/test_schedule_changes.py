@@ -18,7 +18,7 @@ from scheduler.clock import TimeSource, nowutc
 from scheduler.store import using
 from scheduler.testing import StandingClock
 
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 BEGIN = datetime(2030, 10, 21, 6, tzinfo=UTC)  # clocks are put back on the 27th
 RECURRENCES = st.builds(
     Recurrence,
@@ -90,11 +90,13 @@ def wish(room, hours, length, recurrence):
 def to_come(schedule):
     """The beginnings of what is booked and has not begun, the first ones."""
     now = nowutc()
+    taking = (one for one in schedule.reservations if one.takes_room)
+    left = ((one.zone, one.slots.starting(now.date() - 3 * DAY)) for one in taking)
     begins = (
-        start.replace(tzinfo=one.zone).astimezone(UTC)
-        for one in schedule.reservations
-        if one.takes_room
-        for start, _ in islice(one.slots.starting(now.date() - timedelta(days=3)).each(), 20)
+        start.replace(tzinfo=zone).astimezone(UTC)
+        for zone, slots in left
+        if slots is not None
+        for start, _ in islice(slots.each(), 20)
     )
     return sorted(begin for begin in begins if begin > now)[:10]
 

@@ -6,7 +6,6 @@ import os
 import resource
 import tempfile
 
-import pgserver
 import psycopg2
 from psycopg2.extras import execute_values
 
@@ -16,6 +15,7 @@ from export.model.contribution import Contribution
 from livesync import SyncManager, components
 from livesync.agents.postgres import PostgresAgent
 from scheduler.store import using
+from tests import postgres
 from tests.bench.ground import fresh, say, timed
 
 RECORDS = int(os.environ.get("BENCH_RECORDS", "100000"))
@@ -24,28 +24,24 @@ TALKS = 99  # so that an event comes to 100 records
 
 def bench_postgres():
     """Send the events and contributions of a catalogue to PostgreSQL, and send them once more."""
-    with fresh() as view, tempfile.TemporaryDirectory() as folder:
-        server = pgserver.get_server(folder)
-        try:
-            fill(view)
-            raw = RECORDS / timed(put_rows, server.get_uri())[0]
-            agent = PostgresAgent("pg", "PostgreSQL", "", 60, dsn=server.get_uri())
-            manager = SyncManager.getDBInstance(view.connection)
-            manager.registerNewAgent(agent)
-            view.commit()
-            manager.sequence()
-            for name in ("records to PostgreSQL", "the same records once more"):
-                view.connection.cacheMinimize()
-                seconds, result = timed(run, agent, view)
-                assert result, agent.last_failure
-                say(name, RECORDS / seconds, "/s", raw)
-            say(
-                "  memory at the most",
-                resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-                "MB",
-            )
-        finally:
-            server.cleanup()
+    with (
+        fresh() as view,
+        tempfile.TemporaryDirectory() as folder,
+        postgres.server(folder) as server,
+    ):
+        fill(view)
+        raw = RECORDS / timed(put_rows, server.get_uri())[0]
+        agent = PostgresAgent("pg", "PostgreSQL", "", 60, dsn=server.get_uri())
+        manager = SyncManager.getDBInstance(view.connection)
+        manager.registerNewAgent(agent)
+        view.commit()
+        manager.sequence()
+        for name in ("records to PostgreSQL", "the same records once more"):
+            view.connection.cacheMinimize()
+            seconds, result = timed(run, agent, view)
+            assert result, agent.last_failure
+            say(name, RECORDS / seconds, "/s", raw)
+        say("  memory at the most", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "MB")
 
 
 def fill(view):

@@ -9,13 +9,13 @@ import sys
 from collections import Counter
 from contextlib import contextmanager
 
-import pgserver
 import psycopg2
 import pytest
 
 from livesync import ActionWrapper, SyncManager
 from livesync.agents.postgres import PostgresAgent
 from scheduler.store import open_database, transact
+from tests import postgres
 from tests.livesync.stand_ins import Category, Conference
 
 BATCHES, BATCH = 3, 4
@@ -60,9 +60,8 @@ class MortalAgent(PostgresAgent):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"))
-    yield server
-    server.cleanup()
+    with postgres.server(tmp_path_factory.mktemp("postgres")) as running:
+        yield running
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-import pgserver
 import psycopg2
 import pytest
 
@@ -13,14 +12,14 @@ from livesync.agents.postgres import PostgresAgent
 from livesync.agents.target import TargetUploader
 from livesync.errors import PartialFailure, TargetFault
 from livesync.reduction import STATUS_CREATED, STATUS_DELETED, Record
+from tests import postgres
 from tests.livesync.stand_ins import Conference
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"))
-    yield server
-    server.cleanup()
+    with postgres.server(tmp_path_factory.mktemp("postgres")) as running:
+        yield running
 
 
 @pytest.fixture

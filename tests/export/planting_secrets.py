@@ -22,6 +22,7 @@ from export.model.session import Session, SessionSlot
 from export.model.user import Avatar, users
 from export.sessions import sessions
 from export.tokens import tokens
+from scheduler.clock import nowutc
 from tests.export.planting import at, plant
 from tests.export.planting_rooms import local, slots
 
@@ -229,3 +230,17 @@ def _add_users(connection):
     session, _ = sessions(connection).begin("36024")
     session.csrf_token = f"{FOR_NOBODY}-csrf"
     session.ends += timedelta(days=1)
+
+
+def schedule_a_room(client, credentials):
+    """Make the schedule 1, by its own API."""
+    wish = {
+        "name": f"{FOR_ROOM_USERS}-schedule",
+        "room": 120,
+        "start_at": int(nowutc().timestamp()) + 3600,
+        "duration": 60,
+        "template": {"17": f"{FOR_ROOM_USERS}-template"},
+        "recurrence": {"type": "daily", "range_type": "after", "end_after": 3},
+    }
+    answer = client.post("/api/v3/schedule", json=wish, headers=credentials)
+    assert answer.json == [1], answer.text

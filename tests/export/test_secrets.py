@@ -10,10 +10,10 @@ import pytest
 from werkzeug.test import Client
 
 from export.app import make_app
-from export.formats import FORMATS
-from export.keys import key_ring
 from export.resources import ROUTES
+from export.tokens import SCOPES, tokens
 from scheduler.store import open_database, transact
+from tests.export.addresses import MATERIALS, READ, WRITE, address_of, addresses
 from tests.export.planting_secrets import (
     CALLERS,
     KNOWN_TO,
@@ -22,93 +22,30 @@ from tests.export.planting_secrets import (
     ROOM_USER,
     STRANGER,
     plant_secrets,
+    schedule_a_room,
 )
 
-EVENT = "/export/event/137346"
-CLOSED = "/export/event/555"
-MATERIALS = [
-    f"{EVENT}/material/closed/0",
-    f"{EVENT}/contrib/0/material/closed/0",
-    f"{EVENT}/contrib/1/subcontrib/1/material/closed/0",
-    f"{EVENT}/session/0/material/closed/0",
-    f"{CLOSED}/material/closed/0",
-]
-READ = [
-    "/export/timetable/137346-555-556-557",
-    "/export/timetable/555",
-    "/export/event/search/hush",
-    "/export/event/search/open",
-    f"{EVENT}-555-556-557",
-    CLOSED,
-    "/export/categ/0-2-3-4-favorites",
-    f"{EVENT}/session/0-1",
-    f"{CLOSED}/session/0",
-    f"{EVENT}/contribution/0-1-2-3-9-10",
-    f"{CLOSED}/contribution/0",
-    *MATERIALS,
-    f"{EVENT}/registrants",
-    f"{EVENT}/registrant/0",
-    f"{CLOSED}/registrants",
-    "/export/user/36024",
-    "/export/user/categ_events",
-    "/export/room/CERN/120",
-    "/export/roomName/CERN/Mezzanine",
-    "/export/reservation/CERN",
-    "/export/video/all-vidyo-mcu-webcast-recording",
-    "/api/v3/schedule/1",
-    "/api/v3/schedule/conflict",
-    "/api/user/",
-    "/api/session",
-]
-WRITE_IN_FORMATS = [
-    "/api/roomBooking/bookRoom",
-    "/api/event/137346/registrant/0/pay",
-    "/api/event/137346/registrant/0/checkin",
-    "/api/event/555/registrant/0/pay",
-]
-WRITE = [
-    *WRITE_IN_FORMATS,
-    *("/api/login", "/api/logout"),
-    *("/api/v3/schedule", "/api/v3/schedule/1/edit"),
-]
-DETAILS = [
-    *("events", "contributions", "subcontributions", "sessions"),
-    *("basic", "full", "rooms", "reservations", "basic_events"),
-]
 HUSH = re.compile(rb"hush-[a-z]+(?:-[a-z]+)*", re.IGNORECASE)
-
-
-def addresses(paths):
-    """The paths in every format that they have, in every detail."""
-    for path, kind in product(paths, [*FORMATS, "bin"]):
-        address = address_of(path, kind)
-        if any(has(route, address, kind) for route in ROUTES):
-            yield from (f"{address}?detail={detail}&occ=yes&userid=36024" for detail in DETAILS)
-            yield f"{address}?pretty=yes"
-        yield f"{address}?limit=x"
-
-
-def has(route, address, kind):
-    return kind in route.formats and route.pattern.fullmatch(address)
-
-
-def address_of(path, kind):
-    has_format = path.startswith("/export/") or path in WRITE_IN_FORMATS
-    return f"{path}.{kind}" if has_format else path
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """Clients of a database full of secrets, with the key of each caller."""
+    """A client of a database full of secrets, with the token of each caller."""
     database = open_database(f"file://{tmp_path_factory.mktemp('secrets')}/data.fs")
     transact(database, plant_secrets)
 
-    def give_keys(connection):
-        return {user: key_ring(connection).create(user).key for user in CALLERS if user}
+    def give(connection):
+        found = tokens(connection)
+        return {user: found.create(user, "all", SCOPES)[1] for user in CALLERS if user}
 
-    keys = transact(database, give_keys)
+    credentials = {
+        user: {"Authorization": f"Bearer {token}"}
+        for user, token in transact(database, give).items()
+    }
     app = make_app(database, {"base_url": "https://indico.server"})
-    yield Client(app), keys
+    client = Client(app)
+    schedule_a_room(client, credentials[ROOM_USER])
+    yield client, {None: {}, **credentials}
     app.close()
     database.close()
 
@@ -116,13 +53,12 @@ def served(tmp_path_factory):
 @pytest.fixture(scope="module")
 def walk(served):
     """What gives the secrets that a caller finds at each address there is; each asked once."""
-    client, keys = served
+    client, credentials = served
 
     @cache
     def find(user):
-        credentials = f"&ak={keys[user]}" if user else ""
         return {
-            address: found_in(client.get(f"{address}{credentials}", buffered=True))
+            address: found_in(client.get(address, headers=credentials[user], buffered=True))
             for address in addresses(READ)
         }
 
@@ -148,12 +84,12 @@ def test_nobody_reads_what_they_may_not_know(walk, user):
 
 @pytest.mark.parametrize("user", [user for user in CALLERS if user != MANAGER])
 def test_nobody_is_told_by_what_they_may_not_do(served, user):
-    client, keys = served
-    credentials = {"ak": keys[user]} if user else {}
+    client, credentials = served
     for path, kind in product(WRITE, ["json", "xml"]):
         address = address_of(path, kind)
         for more in ({}, {"secret": "x", "is_paid": "yes", "location": "CERN", "roomid": "120"}):
-            answer = client.post(address, data={**credentials, **more})
+            sent = {"json": more} if "/v3/" in address else {"data": more}
+            answer = client.post(address, headers=credentials[user], **sent)
             assert not leaked(found_in(answer), user), address
 
 
@@ -187,7 +123,7 @@ SHOWN_TO_MANAGERS = {
     [
         (READER, SHOWN_TO_READERS),
         (MANAGER, SHOWN_TO_READERS | SHOWN_TO_MANAGERS),
-        (ROOM_USER, {"hush-rooms-reason", "hush-rooms-person"}),
+        (ROOM_USER, {"hush-rooms-reason", "hush-rooms-person", "hush-rooms-schedule"}),
     ],
 )
 def test_everybody_reads_what_is_meant_for_them(walk, user, shown):
@@ -196,11 +132,10 @@ def test_everybody_reads_what_is_meant_for_them(walk, user, shown):
 
 @pytest.mark.parametrize("path", MATERIALS)
 def test_a_closed_file_is_read_by_those_who_may_and_nobody_else(served, path):
-    client, keys = served
+    client, credentials = served
 
     def status(user):
-        credentials = {"ak": keys.get(user, "")}
-        return client.get(f"{path}.bin", query_string=credentials, buffered=True).status_code
+        return client.get(f"{path}.bin", headers=credentials[user], buffered=True).status_code
 
     statuses = {user: status(user) for user in CALLERS}
     assert statuses[MANAGER] == 200

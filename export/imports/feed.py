@@ -36,6 +36,10 @@ class Block:
                 return value.strip()
         return ""
 
+    def names_zone(self, name: str) -> bool:
+        """Say whether a time of it is in the zone *name*."""
+        return any(";TZID=" in line.upper() and name in line for _, line in self.lines)
+
 
 @dataclass
 class Feed:
@@ -135,14 +139,13 @@ def _close(open_blocks: list[Block], name: str, number: int, feed: Feed) -> None
         return
     _give_up(open_blocks, name, feed)
     block = open_blocks.pop()
-    inside = bool(open_blocks) and open_blocks[-1].name != "VCALENDAR"
     if name == "VTIMEZONE":
         feed.zones.append(block)
     elif name == "VEVENT":
         feed.events.append(block)
     elif name in NO_EVENTS:
         feed.problems.append((block.number, f"{name} is no event"))
-    elif inside and open_blocks[-1].name == "VTIMEZONE":
+    elif open_blocks and open_blocks[-1].name == "VTIMEZONE":
         open_blocks[-1].lines += [
             (block.number, f"BEGIN:{name}"),
             *block.lines,

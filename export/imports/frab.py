@@ -69,8 +69,11 @@ def _talks(conference: Node) -> Talks:
 
 
 def _draft(node: Node, talks: Callable[[], Talks], base_url: str) -> Draft:
-    name = node.text("acronym", "") or node.get("title", str)
-    made = Conference(re.sub(r"\W+", "_", name, flags=re.ASCII), node.get("title", str))
+    title = node.get("title", str)
+    name = node.text("acronym", "") or title
+    if not name:
+        raise ImportRefused(f"{node.where}.title is empty")
+    made = Conference(_address_part(name), title)
     made.type = "conference"
     made.timezone = node.text("time_zone_name", "") or "UTC"
     made.location = node.text("venue", "") or node.text("city", "") or None
@@ -118,9 +121,8 @@ def _day(node: Node, key: str) -> date | None:
 
 def _contribution(talk: Talk, zone: ZoneInfo, base_url: str) -> Contribution:
     node = talk.node
-    made = Contribution(node.id("id" if "id" in node.data else "guid"), node.get("title", str))
-    if not re.fullmatch(r"\w+", made.getId(), re.ASCII):
-        made._id = re.sub(r"\W+", "_", made.getId(), flags=re.ASCII)
+    talk_id = node.id("id" if "id" in node.data else "guid")
+    made = Contribution(_address_part(talk_id), node.get("title", str))
     paragraphs = (node.text(key, "").strip() for key in ("subtitle", "abstract", "description"))
     made._description = "\n\n".join(text for text in paragraphs if text)
     made._start = _start(talk, zone)
@@ -178,6 +180,11 @@ def _links(node: Node, base_url: str) -> Iterator[Material]:
         )
         if links:
             yield Material(key, title, links)
+
+
+def _address_part(name: str) -> str:
+    """Return *name* with nothing in it that an id in an address cannot have."""
+    return re.sub(r"\W+", "_", name, flags=re.ASCII)
 
 
 def _zone(name: str, node: Node) -> ZoneInfo:

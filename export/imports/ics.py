@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -69,7 +69,8 @@ def _draft(
     block: Block, zones: list[Block], zone: ZoneInfo, event_id: str, shared: str | None = None
 ) -> Draft:
     where = f"line {block.number}"
-    event = _parsed([*zones, block], where)
+    used = [one for one in zones if block.names_zone(one.value("TZID"))]
+    event = _parsed([*used, block], where)
     told = [f"{where}: {name} cannot be read: {reason}" for name, reason in event.errors]
     if not TIMES.isdisjoint(name for name, _ in event.errors):
         raise ImportRefused(told[0])
@@ -108,10 +109,15 @@ def _parsed(blocks: list[Block], where: str) -> Any:
         raise ImportRefused(f"{where}: {error}") from None
 
 
+def _first(event: Any, name: str) -> Any:
+    """Return a property; of one that is there several times, the first; None for none."""
+    value = event.get(name)
+    return value[0] if isinstance(value, list) else value
+
+
 def _text(event: Any, name: str) -> str:
-    """Return a text; of a property that is there several times, the first."""
-    value = event.get(name, "")
-    return str(value[0] if isinstance(value, list) else value)
+    value = _first(event, name)
+    return str(value) if value is not None else ""
 
 
 def _id(uid: str) -> str:
@@ -125,34 +131,35 @@ def _digest(text: str) -> str:
 
 
 def _dates(event: Any, zone: ZoneInfo, where: str) -> tuple[datetime, datetime]:
-    if "DTSTART" not in event:
+    begins, ends, lasts = (_first(event, name) for name in ("DTSTART", "DTEND", "DURATION"))
+    if begins is None:
         raise ImportRefused(f"{where}: the event has no DTSTART")
-    begins = event["DTSTART"].dt
-    start = _moment(event, "DTSTART", zone, where)
-    if "DTEND" in event:
-        end = _moment(event, "DTEND", zone, where)
-    elif "DURATION" in event:
-        end = start + event["DURATION"].dt
-    else:
-        end = start + timedelta(days=not isinstance(begins, datetime))
-    if not isinstance(begins, datetime) and end > start:
+    is_day = not isinstance(begins.dt, datetime)
+    start = end = _moment(begins, "DTSTART", zone, where)
+    if ends is not None:
+        end = _moment(ends, "DTEND", zone, where)
+    elif lasts is not None and isinstance(lasts.dt, timedelta):
+        end = start + lasts.dt
+    elif is_day:
+        end = start + timedelta(days=1)
+    if is_day and end > start:
         end -= timedelta(minutes=1)
     if end < start:
         raise ImportRefused(f"{where}: the event ends ({end}) before it starts ({start})")
     return start, end
 
 
-def _moment(event: Any, name: str, zone: ZoneInfo, where: str) -> datetime:
+def _moment(value: Any, name: str, zone: ZoneInfo, where: str) -> datetime:
+    moment = value.dt
     try:
-        value: date = event[name].dt
-        if not isinstance(value, datetime):
-            value = datetime.combine(value, time(0), zone)
-        elif value.tzinfo is None and "TZID" in event[name].params:
+        if not isinstance(moment, datetime):
+            moment = datetime.combine(moment, time(0), zone)
+        elif moment.tzinfo is None and "TZID" in value.params:
             raise ImportRefused(f"{where}: {name} is in an unknown zone")
-        elif value.tzinfo is None:
-            value = value.replace(tzinfo=zone)
-        return value.astimezone(UTC)
-    except (AttributeError, OverflowError, ValueError):
+        elif moment.tzinfo is None:
+            moment = moment.replace(tzinfo=zone)
+        return moment.astimezone(UTC)
+    except (TypeError, OverflowError, ValueError):
         raise ImportRefused(f"{where}: {name} is no date that can be used") from None
 
 

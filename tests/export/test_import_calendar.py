@@ -126,6 +126,7 @@ def test_times_are_those_of_their_zone(lines, start, end):
             event("UID:9", "DTSTART;TZID=Mars:20260301T090000", "SUMMARY:x"),
             "line 28: DTSTART is in an unknown zone",
         ),
+        (event("UID:9", "DTSTART;VALUE=TIME:090000", "SUMMARY:x"), "line 28: DTSTART is no date"),
         (event(*GOOD, "DTEND:20260228T090000Z"), "line 28: the event ends"),
         (event(*GOOD, "STATUS:CANCELLED"), "line 28: the event is cancelled"),
         (event(*GOOD, "RECURRENCE-ID:20260301T090000Z"), "line 28: another time of an event"),
@@ -156,6 +157,13 @@ def test_what_can_be_left_out_of_an_event_is_told_and_the_event_goes_in(line, to
     assert [one.getTitle() for one in made] == ["Zürich, teatime", "Nine"]
     (problem,) = problems
     assert problem.startswith(told)
+
+
+def test_of_a_property_that_is_there_twice_the_first_counts():
+    (_, made), told = drafts(FEED + event(*GOOD, "DTSTART:20270301T090000Z", "SUMMARY:Ten") + END)
+    assert told == []
+    assert made.getTitle() == "Nine"
+    assert made.getStartDate() == datetime(2026, 3, 1, 9, tzinfo=UTC)
 
 
 def test_a_line_that_is_not_text_is_left_out():

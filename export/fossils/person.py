@@ -59,3 +59,27 @@ class ISlotChairFossil(IPersonFossil):
     def getName(): ...
 
     getName.produce = first_name_first
+
+
+class IPresenterFossil(IPersonFossil):
+    """A speaker in a timetable."""
+
+    taggedValue("fossil", "contributionParticipationTTDisplay")
+
+    def getFirstName(): ...
+    def getFamilyName(): ...
+    def getName(): ...
+
+    getName.produce = first_name_first
+
+
+class IConvenerFossil(IFossil):
+    """A convener in a timetable."""
+
+    taggedValue("fossil", "conferenceParticipationMinimal")
+
+    def getFirstName(): ...
+    def getFamilyName(): ...
+    def getName(): ...
+
+    getName.produce = first_name_first

@@ -10,7 +10,7 @@ from zope.interface import taggedValue
 from export.fossilize import IFossil
 from export.fossils.address import absolute
 from export.fossils.material import IMaterialFossil
-from export.fossils.person import IPersonFossil, first_name_first
+from export.fossils.person import IConvenerFossil, IPresenterFossil
 
 # Fossils declare fields, not code: their methods have no self, and their tags are attributes.
 # mypy: disable-error-code="misc, no-untyped-def, no-untyped-call, attr-defined, override"
@@ -61,30 +61,6 @@ def _pdf(entry: Any) -> str:
 def _minutes(entry: Any) -> int:
     length: timedelta = entry.of.getEndDate() - entry.of.getStartDate()
     return int(length.total_seconds() // 60)
-
-
-class IPresenterFossil(IPersonFossil):
-    """A speaker in a timetable."""
-
-    taggedValue("fossil", "contributionParticipationTTDisplay")
-
-    def getFirstName(): ...
-    def getFamilyName(): ...
-    def getName(): ...
-
-    getName.produce = first_name_first
-
-
-class IConvenerFossil(IFossil):
-    """A convener in a timetable."""
-
-    taggedValue("fossil", "conferenceParticipationMinimal")
-
-    def getFirstName(): ...
-    def getFamilyName(): ...
-    def getName(): ...
-
-    getName.produce = first_name_first
 
 
 class IEntryFields(IFossil):

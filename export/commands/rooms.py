@@ -10,14 +10,16 @@ from ZODB.Connection import Connection
 
 from export.commands.words import Commands, add_list, add_noun, add_verb, listed
 from export.errors import CatalogueException
-from export.model.room import Room
+from export.model.room import Blocking, Room
 from export.model.rooms import Location, rooms
 from export.model.slots import Slots
 
+WHEN = "as 2026-12-24 or 2026-12-24T18:00"
 HEADS = ("id", "location", "name", "active", "confirmation", "responsible")
 TEXTS = ("latitude", "longitude", "responsible")
 SWITCHES = {"active": "is_active", "needs_confirmation": "needs_confirmation"}
 LISTS = {"equipment": "equipment", "video_system": "video_systems"}
+SETS = {"manager": "managers", "booker": "booking_list"}
 
 
 def add_commands(commands: Commands) -> None:
@@ -35,9 +37,21 @@ def add_commands(commands: Commands) -> None:
     create.add_argument("--name", default="")
     _add_options(create)
     _add_options(add_verb(found, "change", "change what is given", _change, "id"))
-    close = add_verb(found, "close", "let nobody book it from START to END", _close, "id")
-    for name in ("start", "end"):
-        close.add_argument(name, metavar=name.upper(), help="as 2026-12-24 or 2026-12-24T18:00")
+    for verb, work, about in (
+        ("close", _close, "let nobody book it from START to END"),
+        ("reopen", _reopen, "take that back"),
+        ("block", _block, "keep it for some people from START to END"),
+    ):
+        parser = add_verb(found, verb, about, work, "id")
+        for name in ("start", "end"):
+            parser.add_argument(name, metavar=name.upper(), help=WHEN)
+    parser.add_argument("--by", metavar="USER", required=True, help="who keeps it")
+    parser.add_argument("--for", dest="allowed", metavar="USER", nargs="*", default=())
+    for verb, work, about in (
+        ("users", _users, "who may use the rooms; everybody, if nobody is named"),
+        ("managers", _managers, "who may book every room"),
+    ):
+        add_verb(found, verb, about, work).add_argument("users", metavar="USER", nargs="*")
     add_list(found, "show all rooms", _list)
 
 
@@ -46,7 +60,7 @@ def _add_options(parser: Any) -> None:
         parser.add_argument(f"--{name}")
     for name in SWITCHES:
         parser.add_argument(f"--{name.replace('_', '-')}", choices=("yes", "no"))
-    for name in LISTS:
+    for name in (*LISTS, *SETS):
         parser.add_argument(f"--{name.replace('_', '-')}", action="append")
 
 
@@ -85,13 +99,32 @@ def _change(options: Namespace, connection: Connection) -> str:
 
 
 def _close(options: Namespace, connection: Connection) -> str:
-    room = _room(options, connection)
-    try:
-        start, end = _moment(options.start, time.min), _moment(options.end, time.max)
-        room.close_for(Slots(start, end - start, start.date()))
-    except ValueError as error:
-        raise CatalogueException(f"{options.start} to {options.end}: {error}") from None
-    return f"room {room.id} is closed from {options.start} to {options.end}"
+    _room(options, connection).close_for(_slots(options))
+    return f"room {options.id} is closed from {options.start} to {options.end}"
+
+
+def _reopen(options: Namespace, connection: Connection) -> str:
+    _room(options, connection).reopen_for(_slots(options))
+    return f"room {options.id} is not closed from {options.start} to {options.end}"
+
+
+def _block(options: Namespace, connection: Connection) -> str:
+    slots = _slots(options)
+    blocking = Blocking(
+        slots.begin.date(), slots.end.date(), options.by, frozenset(options.allowed)
+    )
+    _room(options, connection).block(blocking)
+    return f"room {options.id} is kept for {options.by} from {blocking.start} to {blocking.end}"
+
+
+def _users(options: Namespace, connection: Connection) -> str:
+    rooms(connection).users = frozenset(options.users)
+    return f"the rooms are for {', '.join(options.users) or 'everybody'}"
+
+
+def _managers(options: Namespace, connection: Connection) -> str:
+    rooms(connection).managers = frozenset(options.users)
+    return f"managers of the rooms: {', '.join(options.users) or 'nobody'}"
 
 
 def _list(options: Namespace, connection: Connection) -> str:
@@ -118,7 +151,16 @@ def _changes(options: Namespace) -> dict[str, Any]:
         **{name: given[name] for name in TEXTS if name in given},
         **{name: given[option] == "yes" for option, name in SWITCHES.items() if option in given},
         **{name: tuple(given[option]) for option, name in LISTS.items() if option in given},
+        **{name: frozenset(given[option]) for option, name in SETS.items() if option in given},
     }
+
+
+def _slots(options: Namespace) -> Slots:
+    try:
+        start, end = _moment(options.start, time.min), _moment(options.end, time.max)
+        return Slots(start, end - start, start.date())
+    except ValueError as error:
+        raise CatalogueException(f"{options.start} to {options.end}: {error}") from None
 
 
 def _number(text: str) -> int:

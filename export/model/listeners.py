@@ -8,7 +8,8 @@ the change, so what it records is committed or lost with it. The announcements a
   `eventTitleChanged(obj, old, new)`, `contributionTitleChanged(obj, old, new)`;
 - `protectionChanged(obj, old, new)`, `accessGranted(obj, who)`, `accessRevoked(obj, who)`,
   `modificationGranted(obj, who)`, `modificationRevoked(obj, who)`;
-- `accessDomainAdded(obj, domain)`, `accessDomainRemoved(obj, domain)`.
+- `accessDomainAdded(obj, domain)`, `accessDomainRemoved(obj, domain)`;
+- `started(schedule)`, `stopped(schedule)`: an instance of a room's schedule begins and ends.
 
 A listener that lacks a method does not care about that change.
 """

@@ -145,6 +145,11 @@ class Room(Persistent, Fossilizable):
         self.diary.unavailable += (slots,)
         announce("infoChanged", self)
 
+    def reopen_for(self, slots: Slots) -> None:
+        """Let the room be booked again at *slots*, as they were closed."""
+        self.diary.unavailable = tuple(one for one in self.diary.unavailable if one != slots)
+        announce("infoChanged", self)
+
     def may_be_booked_by(self, user: str) -> bool:
         """Say whether *user* may book the room directly (administrators may book any)."""
         registry = self.location.registry

@@ -61,6 +61,28 @@ def test_a_room_that_is_closed_cannot_be_booked_at_any_hour(made):
     assert look(made, try_to_book) == 1
 
 
+def test_a_room_that_was_closed_is_opened_again(made):
+    when = ("120", "2030-12-24", "2030-12-26")
+    made("room", "close", *when)
+    made("room", "reopen", *when)
+    assert look(made, lambda room: room.diary.unavailable) == ()
+
+
+def test_who_may_have_rooms_is_set(made):
+    assert made("room", "users", "7", "8") == "the rooms are for 7, 8\n"
+    assert made("room", "managers", "9") == "managers of the rooms: 9\n"
+    made("room", "change", "120", "--booker", "7", "--manager", "8")
+    made("room", "block", "120", "2030-05-01", "2030-05-02", "--by", "8", "--for", "9")
+
+    def rights(room):
+        may_book = [user for user in "6789" if room.may_be_booked_by(user)]
+        day = slots(local(2030, 5, 2, 23))
+        return may_book, [user for user in "6789" if not room.is_closed(day, user)]
+
+    assert look(made, rights) == (["7", "8", "9"], ["8", "9"])
+    assert made("room", "users") == "the rooms are for everybody\n"
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -85,7 +85,10 @@ def _verb_first(arguments: list[str]) -> list[str]:
         return arguments
     place = arguments.index("agent") + 1
     words = arguments[place : place + 2]
-    if len(words) == 2 and words[1] in AGENT_COMMANDS:
+    if len(words) < 2:
+        return arguments
+    is_help = words[1] in {"-h", "--help"} and words[0] not in AGENT_COMMANDS
+    if is_help or words[1] in AGENT_COMMANDS:
         arguments[place : place + 2] = reversed(words)
     return arguments
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,8 +10,10 @@ from datetime import UTC, datetime
 import pytest
 import transaction
 from dateutil.rrule import MINUTELY
+from persistent import Persistent
 
 from livesync import ActionWrapper, SyncManager, agent
+from livesync.agents.folder import FolderAgent
 from livesync.courier import Courier
 from livesync.errors import AgentBusyException, Overloaded, PartialFailure
 from livesync.tasks import LiveSyncUpdateTask
@@ -411,3 +414,27 @@ def test_a_change_of_which_no_record_can_be_made_is_set_aside(
 
     assert sorted(target.taken) == ["a", "bad", "c"]
     assert look(letters) == {}
+
+
+class Thing(Persistent):
+    pass
+
+
+def test_parallel_ways_write_files_into_one_folder(database, clock, tmp_path):
+    agent = FolderAgent("f", "Files", "", 60, folder=tmp_path / "out", batch_size=2)
+    agent.ledger.terms = replace(agent.ledger.terms, parallel=4)
+
+    def work(connection):
+        manager = SyncManager.getDBInstance(connection)
+        manager.registerNewAgent(agent)
+        for number in range(50):
+            thing = connection.root()[f"thing-{number}"] = Thing()
+            manager.add(100, ActionWrapper(100, thing, ["created"], str(number)))
+
+    transact(database, work)
+    assert Courier(database, "f").deliver(NOW).records == 50
+
+    files = sorted((tmp_path / "out").iterdir())
+    assert [file.name for file in files] == [f"{n:06}.json" for n in range(len(files))]
+    records = [record for file in files for record in json.loads(file.read_text())["records"]]
+    assert sorted(int(record["id"]) for record in records) == list(range(50))

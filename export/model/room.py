@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date
 from typing import Any, ClassVar
 
 from persistent import Persistent
@@ -246,4 +246,7 @@ class RoomCERN(Room):
 
 
 def _key(reservation: Reservation) -> Key:
-    return key_of(reservation.getStartDate(), reservation.getEndDate(), str(reservation.id))
+    """Return the key by local time, which is compared as if it was UTC."""
+    slots = reservation.slots
+    start, end = slots.begin.replace(tzinfo=UTC), slots.end.replace(tzinfo=UTC)
+    return key_of(start, end, str(reservation.id))

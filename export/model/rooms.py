@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC
 from zoneinfo import ZoneInfo
 
 from BTrees.OOBTree import OOBTree
@@ -56,9 +57,9 @@ class Location(Persistent):
         return self.among(self.by_date, slots)
 
     def among(self, calendar: Calendar, slots: Slots | None) -> Iterator[Reservation]:
-        """Yield the reservations that *calendar* has and that overlap *slots*."""
-        start = slots.begin.replace(tzinfo=self.zone) if slots is not None else None
-        end = slots.end.replace(tzinfo=self.zone) if slots is not None else None
+        """Yield those that *calendar* has, by local time, and that overlap *slots*."""
+        start = slots.begin.replace(tzinfo=UTC) if slots is not None else None
+        end = slots.end.replace(tzinfo=UTC) if slots is not None else None
         for number in calendar.ids(start, end):
             reservation = self.registry.reservations[int(number)]
             if slots is None or reservation.slots.overlaps(slots):

@@ -52,15 +52,17 @@ def postgres(folder):
         server.cleanup()
 
 
-@pytest.fixture(params=[embedded, zeo, postgres], ids=lambda storage: storage.__name__)
-def database(request, tmp_path):
-    with request.param(tmp_path) as uri:
+@pytest.fixture(params=[embedded, zeo, postgres], ids=lambda one: one.__name__, scope="module")
+def database(request, tmp_path_factory):
+    with request.param(tmp_path_factory.mktemp("booking")) as uri:
         database = open_database(uri)
+        transact(database, plant_rooms)
+        transact(database, plant_john)
         yield database
         database.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server(database):
     """The address of a server with a thread for each client."""
     app = make_app(database)
@@ -83,8 +85,6 @@ def together(work):
 
 
 def test_of_eight_clients_that_book_the_same_slot_exactly_one_gets_it(database, server):
-    transact(database, plant_rooms)
-    transact(database, plant_john)
     key = key_of(database, "ann")
 
     for day in ("2013-01-01", "2013-01-02", "2013-01-03"):
@@ -97,12 +97,10 @@ def test_of_eight_clients_that_book_the_same_slot_exactly_one_gets_it(database, 
 
 
 def test_eight_clients_that_book_different_slots_all_get_them(database, server):
-    transact(database, plant_rooms)
-    transact(database, plant_john)
     key = key_of(database, "ann")
 
     def book(number):
-        times = {"from": f"2013-01-01T1{number}:00", "to": f"2013-01-01T1{number}:45"}
+        times = {"from": f"2013-02-01T1{number}:00", "to": f"2013-02-01T1{number}:45"}
         answer = httpx.post(server + ADDRESS, data={"ak": key, **DOCUMENTED, **times}, timeout=60)
         assert answer.status_code == 200, answer.text
         return answer.json()["results"]["reservationID"]
@@ -111,7 +109,6 @@ def test_eight_clients_that_book_different_slots_all_get_them(database, server):
 
 
 def test_of_eight_clients_that_schedule_the_same_slot_exactly_one_gets_it(database, server):
-    transact(database, plant_rooms)
     token = token_of(database, "ann")
     body = {**SCHEDULE, "room": 120, "recurrence": {"type": "weekly"}}
 

@@ -39,7 +39,7 @@ def create(api, duration):
 
 
 def test_what_is_scheduled_over_http_is_started_and_stopped(api):
-    address = create(api, 3)
+    address = create(api, 8)
 
     def has_status(wanted):
         return api.get(address).json()["data"]["status"] == wanted

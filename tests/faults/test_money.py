@@ -61,8 +61,8 @@ def test_whoever_is_shot_each_transfer_is_made_once(tmp_path):
     with closing(Daemon(tmp_path, uri, sleep_interval=1)) as daemon:
         for _ in range(KILLS):
             shoot(daemon, draw)
-        wait_for(lambda: status(uri)["finished"] == TRANSFERS, DEADLINE)
         daemon.wait_until_up()
+        wait_for(lambda: status(uri)["finished"] == TRANSFERS, DEADLINE)
         assert daemon.terminate() == 0
 
     check_books(uri, expected)

@@ -59,13 +59,15 @@ class SoftlyLimited(Endless):
 
 
 class Wait(OneShotTask):
-    """Ends once there is a file *go*, then counts."""
+    """Makes a file *go*.begun, and ends once there is a file *go*, then counts."""
 
     def __init__(self, start, go):
         super().__init__(start)
         self.go = go
 
     def run(self):
+        with open(f"{self.go}.begun", "w"):
+            pass
         while not os.path.exists(self.go):
             time.sleep(0.01)
         count("count")

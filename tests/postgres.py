@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pgserver
 
@@ -28,5 +29,7 @@ def _start(folder):
         try:
             return pgserver.get_server(folder)
         except (subprocess.SubprocessError, FileNotFoundError):
+            # What failed half-way it would give out as if it ran.
+            pgserver.PostgresServer._instances.pop(Path(folder).resolve(), None)
             if time.monotonic() > deadline:
                 raise

@@ -26,7 +26,7 @@ from export.errors import (
 )
 from export.model import catalogue, rooms, roomschedule, user
 from export.model.listeners import subscribe_installed
-from export.reply import Reply, file_response
+from export.reply import Reply, file_response, options
 from export.request import LONGEST, ExportRequest
 from export.resources import ROUTES
 from export.result import Answer, File
@@ -83,7 +83,7 @@ class ExportApp:
             route, match = _find(request)
             reply = Reply(request, route, match.groupdict().get("format", "json"))
             if request.method == "OPTIONS":
-                return reply.options()
+                return options(route)
             if not route.takes(request.method):
                 wanted = f"This action requires {route.method}"
                 raise WrongMethod(wanted, {"Allow": route.allowed})

@@ -22,6 +22,7 @@ from export.tokens import tokens
 from export.usage import Owner
 from scheduler.clock import nowutc
 
+READING = {"GET", "HEAD"}
 KEY_NEEDED = {ApiMode.ONLYKEY, ApiMode.ONLYKEY_SIGNED, ApiMode.ALL_SIGNED}
 KEY_ENOUGH = {ApiMode.KEY, ApiMode.ONLYKEY}
 
@@ -42,7 +43,7 @@ def classic(request: ExportRequest, settings: Settings, scopes: AbstractSet[str]
     """
     only_public = request.take_flag("op", "onlypublic")
     only_authed = request.take_flag("oa", "onlyauthed")
-    caller = _by_token(request, request.bearer_token, scopes)
+    caller = _by_token(request.bearer_token, scopes)
     if caller is None:
         caller = _by_session(request) or _by_key(request, settings)
     if only_public:
@@ -54,13 +55,13 @@ def classic(request: ExportRequest, settings: Settings, scopes: AbstractSet[str]
 
 
 def modern(request: ExportRequest, settings: Settings, scopes: AbstractSet[str]) -> Caller:
-    """Return who calls something newer: by a token, or by a session; or somebody unknown.
+    """Return who calls something newer: by a token, or to read by a session; or somebody unknown.
 
     Raises InvalidToken, InsufficientScope, RefusedRequest.
     """
-    caller = _by_token(request, request.bearer_token, scopes)
+    caller = _by_token(request.bearer_token, scopes)
     if caller is None:
-        session = open_session(request)
+        session = open_session(request) if request.method in READING else None
         caller = Caller(session.user if session is not None else None)
     _check_connection(request, settings, caller)
     return caller
@@ -72,7 +73,7 @@ def token_only(request: ExportRequest, settings: Settings, scopes: AbstractSet[s
     Raises TokenNeeded without one, InvalidToken, InsufficientScope, RefusedRequest.
     """
     text = request.bearer_token
-    caller = _by_token(request, request.access_token if text is None else text, scopes)
+    caller = _by_token(request.access_token if text is None else text, scopes)
     if caller is None:
         raise TokenNeeded
     _check_connection(request, settings, caller)
@@ -97,7 +98,7 @@ def check_csrf_token(request: ExportRequest, session: Session) -> None:
         raise RefusedRequest("Invalid CSRF token")
 
 
-def _by_token(request: ExportRequest, text: str | None, scopes: AbstractSet[str]) -> Caller | None:
+def _by_token(text: str | None, scopes: AbstractSet[str]) -> Caller | None:
     if text is None:
         return None
     token = tokens().find(text)
@@ -111,7 +112,7 @@ def _by_token(request: ExportRequest, text: str | None, scopes: AbstractSet[str]
 def _by_session(request: ExportRequest) -> Caller | None:
     if request.take("ak", "apikey") or not request.take_flag("ca", "cookieauth"):
         return None
-    if request.method not in ("GET", "HEAD"):
+    if request.method not in READING:
         raise RefusedRequest("cookieauth is for GET only")
     session = open_session(request)
     if session is None:

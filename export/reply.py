@@ -28,6 +28,10 @@ SEALED = {**SAFE, "Content-Security-Policy": "default-src 'none'; frame-ancestor
 """What is text here stays text: nothing that somebody wrote into a title is run."""
 
 
+UNKEPT = {"Cache-Control": "no-store"}
+"""What is about the caller alone is kept by nobody."""
+
+
 class Reply:
     """The response to one request; errors are told in its format where that can hold them."""
 
@@ -38,14 +42,9 @@ class Reply:
         self._route = route
         self._kind = kind
 
-    def options(self) -> Response:
-        """Return which methods the address takes."""
-        allowed = self._route.allowed if self._route is not None else ""
-        return Response(status=204, headers={"Allow": allowed})
-
     def content(self, answer: Results | Bare, base_url: str) -> Response:
         """Return *answer*, in its envelope if it has one. Raises RequestException."""
-        headers = dict(answer.headers) if isinstance(answer, Bare) else {}
+        headers = {**UNKEPT, **answer.headers} if isinstance(answer, Bare) else {}
         writer = FORMATS[self._kind]
         body = self._body(answer, base_url)
         pretty = isinstance(answer, Results) and self._request.take_flag("p", "pretty")
@@ -78,6 +77,11 @@ class Reply:
             return answer.data
         query = f"?{self._request.shown_query}" if self._request.shown_query else ""
         return envelope(answer, f"{base_url}{self._request.path}{query}")
+
+
+def options(route: Route) -> Response:
+    """Return which methods the address takes."""
+    return Response(status=204, headers={"Allow": route.allowed})
 
 
 def file_response(answer: File, http: Request) -> Response:

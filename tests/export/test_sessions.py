@@ -122,7 +122,9 @@ def test_a_session_cannot_post(browser, token):
 
 
 def test_a_page_is_told_the_token_of_its_session(browser, token):
-    assert browser.get("/api/session").json == {"user": "7", "csrf_token": token}
+    answer = browser.get("/api/session")
+    assert answer.json == {"user": "7", "csrf_token": token}
+    assert answer.headers["Cache-Control"] == "no-store"
     assert browser.get("/api/user/").json["first_name"] == "Ann"
     browser.delete_cookie(COOKIE)
     assert browser.get("/api/session").json is None

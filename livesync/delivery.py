@@ -9,13 +9,12 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextvars import ContextVar
 from typing import Any, NamedTuple
-from zlib import crc32
 
 import httpx
 
-from livesync.actions import ActionWrapper
 from livesync.errors import Overloaded, PartialFailure, TargetFault
-from livesync.letters import Change, Letter, is_record, name_of
+from livesync.letters import Change, Letter, Letters, is_record, name_of
+from livesync.marks import falls_to, key, mark_of_change, marked
 from livesync.reduction import STATUS_DELETED, Record
 
 Upload = Callable[[list[Any]], None]
@@ -75,7 +74,7 @@ class Delivery:
 
     def __init__(
         self,
-        letters: Iterable[Letter] = (),
+        letters: Letters,
         now: float = 0,
         *,
         end: int | None = None,
@@ -89,8 +88,8 @@ class Delivery:
         self.end = end
         self.told_up_to = told_up_to
         self.error: BaseException | None = None
-        self._letters = {letter.name: letter for letter in letters}
-        self._due = [letter for letter in self._letters.values() if _is_due(letter, now, share)]
+        self._letters = letters
+        self._due = [letter for letter in letters.due(now) if _concerns(letter, share)]
         self._earlier = accepted
         self._share = share
         self._is_retry = failures > 0
@@ -98,6 +97,7 @@ class Delivery:
         self._report = report
         self._underway: dict[Any, deque[tuple[str, Any]]] = {}
         self._done: set[str] = set()
+        self._taken_up: set[str] = set()  # letters whose object has a later state on the way
         self._suspects: list[tuple[Any, Exception]] = []
         self._has_success = False
         self._has_uploader = False
@@ -110,22 +110,25 @@ class Delivery:
             if isinstance(letter.record, Change):
                 yield tuple(letter.record)
         for position, action in news:
-            mark = _change_mark(position, action)
+            mark = mark_of_change(position, action)
             if mark not in self._done and mark not in self._earlier:
                 yield position, action
 
     def records(self, make: Callable[[], Iterable[Any]]) -> Iterator[Any]:
-        """Yield what is to be sent: letters that are due, then the records that *make* makes."""
-        for letter in self._due:
-            if letter.name not in self._done and not isinstance(letter.record, Change):
-                self._expect(letter.name, letter.record)
-                yield letter.record
-        for mark, made in _marked(_made(make)):
-            if mark in self._done or mark in self._earlier or not _falls_to(mark, self._share):
+        """Yield what is to be sent: the records that *make* makes, then letters that are due.
+
+        A letter whose object has a later state among the records is not sent, too.
+        """
+        for mark, made in marked(_made(make)):
+            if mark in self._done or mark in self._earlier or not falls_to(mark, self._share):
                 continue
             record = self._with_letter(made)
             self._expect(mark, record)
             yield record
+        for letter in self._due:
+            if not isinstance(letter.record, Change) and letter.name not in self._taken_up:
+                self._expect(letter.name, letter.record)
+                yield letter.record
 
     def send(self, batch: list[Any], upload: Upload) -> None:
         """Upload *batch*; what is refused is kept. Raises where that is the target's fault."""
@@ -152,7 +155,7 @@ class Delivery:
         if len(failed) == count and not (self._is_last_try and count <= SUSPECTS):
             return False
         for item, why in failed:
-            self._refuse(_change_mark(*item), Change(*item), reason_of(why), is_final=True)
+            self._refuse(mark_of_change(*item), Change(*item), reason_of(why), is_final=True)
         return bool(failed)
 
     def end_well(self) -> None:
@@ -199,15 +202,16 @@ class Delivery:
         self._try(batch[middle:], upload)
 
     def _suspect(self, item: Any, error: Exception) -> None:
+        mark, record = self._underway[key(item)][0]
+        if self._letters.find(mark) is not None:
+            # It was refused before, and waits again: that is no failure of this run.
+            self._resolve(item)
+            self._refuse(mark, record, reason_of(error), is_final=False)
+            return
         self._failures += 1
         if self._failures > SUSPECTS:
             raise error
-        mark, record = self._underway[_key(item)][0]
-        if self._letter_of(mark, record) is None:
-            self._suspects.append((item, error))
-        else:
-            self._resolve(item)
-            self._refuse(mark, record, reason_of(error), is_final=False)
+        self._suspects.append((item, error))
 
     def _part(self, batch: list[Any], failure: PartialFailure) -> None:
         refused = failure.refused
@@ -247,28 +251,29 @@ class Delivery:
         self._refused.append(Refused(mark, name, record, reason, tries, is_final))
 
     def _letter_of(self, mark: str, record: Any) -> Letter | None:
-        return self._letters.get(mark) or self._letters.get(name_of(record) or "")
+        return self._letters.find(mark) or self._letters.find(name_of(record))
 
     def _with_letter(self, record: Any) -> Any:
-        letter = self._letters.get(name_of(record) or "")
-        if letter is None or not is_record(record) or not is_record(letter.record):
+        letter = self._letters.find(name_of(record))
+        if letter is None or not is_record(letter.record):
             return record
+        self._taken_up.add(letter.name)
         status = record[2] | letter.record[2]
         if status & STATUS_DELETED:
             return record
         return Record(record[0], record[1], status, getattr(record, "position", None))
 
     def _expect(self, mark: str, record: Any) -> None:
-        self._underway.setdefault(_key(record), deque()).append((mark, record))
+        self._underway.setdefault(key(record), deque()).append((mark, record))
 
     def _is_known(self, item: Any) -> bool:
-        return bool(self._underway.get(_key(item)))
+        return bool(self._underway.get(key(item)))
 
     def _resolve(self, item: Any) -> tuple[str, Any]:
-        waiting = self._underway[_key(item)]
+        waiting = self._underway[key(item)]
         found = waiting.popleft()
         if not waiting:
-            del self._underway[_key(item)]
+            del self._underway[key(item)]
         return found
 
     def _clear(self) -> None:
@@ -314,49 +319,10 @@ def _made(make: Callable[[], Iterable[Any]]) -> Iterator[Any]:
         raise RecordsNotMade(reason_of(error)) from error
 
 
-def _marked(records: Iterable[Any]) -> Iterator[tuple[str, Any]]:
-    """Yield *records* with a mark for each that is the same when they are made again."""
-    seen: dict[str, int] = {}
-    for number, record in enumerate(records):
-        name = _object_of(record)
-        if name is None:
-            yield f"#{number}", record
-            continue
-        count = seen[name] = seen.get(name, 0) + 1
-        yield name if count == 1 else f"{name}/{count}", record
-
-
-def _key(record: Any) -> Any:
-    """Return by what *record* is known when it comes back, perhaps as another tuple."""
-    return (name_of(record), record[2]) if is_record(record) else id(record)
-
-
-def _object_of(record: Any) -> str | None:
-    if isinstance(record, ActionWrapper):
-        return f"{record.kind}:{record.getObjectId()}"
-    return name_of(record)
-
-
-def _change_mark(position: int, action: Any) -> str:
-    known = action.key() if isinstance(action, ActionWrapper) else repr(action)
-    return f"change-{position}-{crc32(repr(known).encode(errors='replace')):08x}"
-
-
 def _new_name(mark: str) -> str:
     return mark if mark.startswith("change-") else f"record-{secrets.token_hex(4)}"
 
 
-def _is_due(letter: Letter, now: float, share: tuple[int, int]) -> bool:
-    if letter.due is None or letter.due > now:
-        return False
+def _concerns(letter: Letter, share: tuple[int, int]) -> bool:
     # What a change comes to may be records of several objects, so all look at it.
-    return isinstance(letter.record, Change) or _falls_to(letter.name, share)
-
-
-def _falls_to(mark: str, share: tuple[int, int]) -> bool:
-    number, total = share
-    if total == 1:
-        return True
-    # What has no name has no other of its kind to overtake, and goes the first way, in order.
-    way = 0 if mark.startswith(("#", "record-")) else crc32(mark.partition("/")[0].encode()) % total
-    return way == number
+    return isinstance(letter.record, Change) or falls_to(letter.name, share)

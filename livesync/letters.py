@@ -38,6 +38,9 @@ class Letter(NamedTuple):
     """When it is sent again; None for a dead letter, which is not."""
 
 
+DUE = Letter._fields.index("due")
+
+
 class Letters(Persistent):
     """Letters by name: where a record tells an object's state, that of the object (`name_of`).
 
@@ -64,6 +67,10 @@ class Letters(Persistent):
             raise UnknownLetterException(f"there is no letter {name!r}")
         return _opened(self._letters[name])
 
+    def find(self, name: str | None) -> Letter | None:
+        """Return the letter of this name; None if there is none."""
+        return _opened(self._letters[name]) if name is not None and name in self else None
+
     def change(self, name: str, **values: Any) -> None:
         """Give the letter of this name other *values*; raises as `get`."""
         record = self.get(name).record
@@ -76,11 +83,12 @@ class Letters(Persistent):
 
     def due(self, now: float) -> list[Letter]:
         """Return those that are to be sent again at *now*."""
-        return [letter for letter in self if letter.due is not None and letter.due <= now]
+        stored = self._letters.values()
+        return [_opened(one) for one in stored if one[DUE] is not None and one[DUE] <= now]
 
     def dead(self) -> Iterator[Letter]:
         """Yield those that are not sent again unless somebody says so."""
-        return (letter for letter in self if letter.due is None)
+        return (_opened(one) for one in self._letters.values() if one[DUE] is None)
 
     def __iter__(self) -> Iterator[Letter]:
         return map(_opened, self._letters.values())

@@ -155,7 +155,6 @@ def test_a_letter_goes_once_its_record_is_taken(target, change, update, look):
 def test_a_later_state_of_the_object_takes_the_place_of_a_letter(
     target, change, update, look, clock
 ):
-    look(set_terms(first=10**5, longest=10**6))
     change("good", "bad")
     target.troubles["bad"] = ValueError("bad")
     update()
@@ -167,6 +166,33 @@ def test_a_later_state_of_the_object_takes_the_place_of_a_letter(
 
     assert target.taken.count("bad") == 1
     assert look(letters) == {}
+
+
+def test_many_letters_that_are_refused_again_fail_no_run(target, change, update, look, clock):
+    names = [f"bad{number}" for number in range(8)]
+    for name in names:
+        target.troubles[name] = ValueError("bad")
+    for name in names:
+        # Each with something good, so that it is known for what it is.
+        change(f"good for {name}", name)
+        update()
+        clock.advance(200)
+    clock.advance(4000)
+    change("new")
+    clock.advance(200)
+
+    assert update()["a"] == "up to date: 1 records"
+    assert sorted(look(letters)) == names
+
+
+@pytest.mark.parametrize("parallel", [1, 3])
+def test_any_text_is_an_id(target, change, update, look, parallel):
+    look(set_terms(parallel=parallel))
+    names = ["7", "7/2", "7\0002", "#1", "record-1", "\ud800", "", " ", "x" * 1000]
+    change(*names)
+
+    assert update()["a"] == f"up to date: {len(names)} records"
+    assert sorted(target.taken) == sorted(names)
 
 
 def test_what_a_target_refuses_for_good_is_set_aside_at_once(target, change, update, look):

@@ -26,6 +26,7 @@ BOOKKEEPING = {
     "scheduler.lanes": ("Lane", "LaneLeaf", "LanePage", "LanePages"),
     "scheduler.tasks.occurrence": ("TaskOccurrence",),
     "scheduler.tasks.recurring": ("OccurrenceLeaf", "Occurrences"),
+    "scheduler.tasks.result": ("Kept",),
 }
 REVISIONS_READ = 1000
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable
 from datetime import UTC, datetime
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 from persistent import Persistent
 from ZODB.Connection import Connection
 
 from scheduler import spool
+from scheduler.chain import Step, chain
 from scheduler.clock import nowutc
-from scheduler.errors import TaskInconsistentStatusException
+from scheduler.errors import TaskInconsistentStatusException, TaskStillRunningException
+from scheduler.group import Group
 from scheduler.module import SchedulerModule
 from scheduler.spool import Spool
 from scheduler.states import (
     TASK_STATUS_ABORTED,
     TASK_STATUS_FAILED,
+    TASK_STATUS_RUNNING,
     TASK_STATUS_TERMINATED,
 )
 from scheduler.store import connection_of
@@ -50,6 +53,8 @@ class Client:
         """
         if not isinstance(task, BaseTask):
             raise TypeError(f"only a task can be enqueued, not {task!r}")
+        if task.getStatus() == TASK_STATUS_RUNNING:
+            raise TaskStillRunningException(f"{task!r} is running: enqueue it when it has ended")
         task._enter(self._connection)
         return True
 
@@ -58,6 +63,25 @@ class Client:
         for task in tasks:
             self.enqueue(task)
         return True
+
+    def enqueueChain(self, *steps: Step | tuple[Step, BaseTask]) -> bool:
+        """Enqueue *steps*, each to be run when the one before it has finished; always True.
+
+        What a step is, and how it is undone when a later one fails: see `scheduler.chain.chain`.
+        """
+        chain(*steps)._enter(self._connection)
+        return True
+
+    def enqueueGroup(
+        self,
+        tasks: Iterable[BaseTask],
+        then: BaseTask | None = None,
+        onFailure: Literal["stop", "cancel", "continue"] = "stop",
+    ) -> Group:
+        """Enqueue *tasks*, and *then* to be run after all of them; return their group."""
+        group = Group(tasks, onFailure)
+        self.enqueueChain(*(group, then) if then is not None else (group,))
+        return group
 
     @overload
     def call(

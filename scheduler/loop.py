@@ -253,7 +253,8 @@ class _Loop:
         self._hand_out(claims, gathered)
         if quit_ is not None:
             raise quit_
-        return len(instructions) == DRAIN_LIMIT or (bool(claims) and self._executor.room() > 0)
+        has_more = shelving.has_more or len(instructions) == DRAIN_LIMIT
+        return has_more or (bool(claims) and self._executor.room() > 0)
 
     def _write_down(self, shelving: Shelving, gathered: Report) -> None:
         for outcome in gathered.outcomes:

@@ -24,6 +24,8 @@ class Outcome(NamedTuple):
     """Why the task could not be loaded, if it could not."""
     element: bytes | None = None
     """The object id of what has ended, the task or an occurrence; None for one not stored yet."""
+    group: bytes | None = None
+    """The object id of the group that the task is of, if it is of one."""
 
 
 def outcome_of(task: BaseTask, claim: Claim) -> Outcome:
@@ -36,4 +38,5 @@ def outcome_of(task: BaseTask, claim: Claim) -> Outcome:
     if element is None:
         return Outcome(claim, due=due)
     ended = task.getEndedOn()
-    return Outcome(claim, element.getStatus(), ended, due, element=element._p_oid)
+    group = None if task._group is None else task._group._p_oid
+    return Outcome(claim, element.getStatus(), ended, due, element=element._p_oid, group=group)

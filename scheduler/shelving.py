@@ -15,6 +15,7 @@ from scheduler.clock import nowutc
 from scheduler.errors import WorkerLost
 from scheduler.execution import fail
 from scheduler.executors import Lost
+from scheduler.group import Group
 from scheduler.limits import Limit
 from scheduler.module import SchedulerModule
 from scheduler.outcome import Outcome, outcome_of
@@ -26,6 +27,7 @@ from scheduler.spool import Instruction
 from scheduler.states import (
     TASK_STATUS_ABORTED,
     TASK_STATUS_FAILED,
+    TASK_STATUS_FINISHED,
     TASK_STATUS_NONE,
     TASK_STATUS_QUEUED,
     TASK_STATUS_RUNNING,
@@ -52,6 +54,8 @@ class Shelving:
         self._running = module.running
         self._now = nowutc()
         self._fresh: dict[bytes, tuple[float, BaseTask]] = {}  # by object id: due at once
+        self.has_more = False
+        """Whether something may have been put into the spool here, for the next tick."""
         self.stopped: list[Claim] = []
         """The claims taken from workers that may still be at work on them."""
 
@@ -138,6 +142,9 @@ class Shelving:
         if outcome.due is not None:
             task._status = TASK_STATUS_NONE
         self._module.unique.release(task)
+        if outcome.group is not None:
+            group = self._module._p_jar.get(outcome.group)
+            self._note_in(group, tid, has_finished=outcome.shelf == TASK_STATUS_FINISHED)
 
     def rescue(self, lost: Lost, max_tries: int) -> None:
         """Take back a task from a worker that is gone, and see what became of it.
@@ -185,6 +192,7 @@ class Shelving:
 
     def _fence(self, task: BaseTask, lost: Lost, max_tries: int) -> None:
         now = nowutc()
+        self.has_more = True
         started = min(now, moment(lost.claim.since))
         task._settled = lost.claim.number  # whoever still runs it conflicts with this
         attempt = Attempt(task._tries + 1, started, now, lost.state, lost.why)
@@ -209,6 +217,7 @@ class Shelving:
         if not self._module.admit(task):
             log.warning("%r is turned away: there is one of its kind", task)
             task._status = TASK_STATUS_NONE
+            self._note_in(task._group, task.getId() or 0, has_finished=False)
             return
         if status != TASK_STATUS_SPOOLED:
             self._module.start_again(task, status)
@@ -225,6 +234,7 @@ class Shelving:
             return
         self._module.moveTask(task, status, TASK_STATUS_NONE)
         self._module.unique.release(task)
+        self._note_in(task._group, task.getId() or 0, has_finished=False)
 
     def _change(self, change: tuple[datetime, BaseTask]) -> None:
         date, task = change
@@ -300,6 +310,13 @@ class Shelving:
         task._abort(Attempt(task._tries + 1, started, now, TASK_STATUS_ABORTED, "cancelled"))
         self._module.shelve(task, now, TASK_STATUS_ABORTED)
         self._module.unique.release(task)
+        self._note_in(task._group, task.getId() or 0, has_finished=False)
+        self.has_more = True  # what undoes the steps before it, in a chain
+
+    def _note_in(self, group: Group | None, tid: int, *, has_finished: bool) -> None:
+        if group is not None:
+            group._note(self._module._p_jar, tid, has_finished)
+            self.has_more = True
 
     def _ended(self, outcome: Outcome) -> Any:
         if outcome.shelf is None or outcome.unloadable:

@@ -14,7 +14,7 @@ from ZODB.utils import u64
 
 from scheduler import states
 from scheduler.clock import nowutc
-from scheduler.errors import TaskInconsistentStatusException, TaskStillRunningException
+from scheduler.errors import TaskInconsistentStatusException
 from scheduler.keep import Keep
 from scheduler.queue import NEVER_DUE
 from scheduler.retry import Retry
@@ -23,6 +23,7 @@ from scheduler.running import is_running, running_list
 from scheduler.spool import ADD, spool_of
 from scheduler.states import TASK_STATUS_NONE
 from scheduler.tasks.attempt import ATTEMPTS_KEPT, MESSAGE_KEPT, Attempt, moment
+from scheduler.tasks.result import kept, unkept
 
 
 @total_ordering
@@ -118,6 +119,11 @@ class BaseTask(TimedEvent):
     _attempts: tuple[tuple[Any, ...], ...] = ()
     _result: Any = None
     _undone: float | None = None
+    # Its place in a chain or a group: tasks, or groups.
+    _follower: Any = None  # what is run when this has finished
+    _rollback: Any = None  # what is run when it has come to another end
+    _after: Any = None  # what it was run after, and gets the results of
+    _group: Any = None
 
     def __init__(self, expiryDate: datetime | None = None) -> None:
         self._created = nowutc().timestamp()
@@ -197,7 +203,14 @@ class BaseTask(TimedEvent):
 
     def getResult(self) -> Any:
         """Return what the last run that succeeded returned; None before it has."""
-        return self._result
+        return unkept(self._result)
+
+    def getInputs(self) -> list[Any]:
+        """Return the results of what this task was run after, in a chain: one, or a group's."""
+        if self._after is None:
+            return []
+        result = self._after.getResult()
+        return [result] if isinstance(self._after, BaseTask) else list(result)
 
     def getId(self) -> int | None:
         """Return the task's number; None for one that is not in the database yet."""
@@ -265,9 +278,7 @@ class BaseTask(TimedEvent):
     def _enter(self, connection: Connection) -> None:
         """Give the task to the scheduler, in the current transaction of *connection*."""
         status = self.getStatus()
-        if status == states.TASK_STATUS_RUNNING:
-            raise TaskStillRunningException(f"{self!r} is running: enqueue it when it has ended")
-        if status == states.TASK_STATUS_QUEUED:
+        if status in (states.TASK_STATUS_QUEUED, states.TASK_STATUS_RUNNING):
             return
         if self._p_oid is None:
             connection.add(self)
@@ -286,20 +297,23 @@ class BaseTask(TimedEvent):
     def _finish(self, attempt: Attempt, result: Any = None) -> None:
         """Record a run that succeeded, with its *result*."""
         self._record(attempt)
-        self._tries, self._retry_on, self._result = 0, None, result
+        self._tries, self._retry_on, self._result = 0, None, kept(result)
         self._status = states.TASK_STATUS_FINISHED
+        self._go_on(self._follower)
 
     def _end(self, attempt: Attempt) -> None:
         """Record a run after which there is none: it failed for good, or was ended."""
         self._record(attempt)
         self._retry_on = None
         self._status = attempt.state
+        self._go_on(self._rollback)
 
     def _abort(self, attempt: Attempt) -> None:
         """Record that the task was cancelled as a whole, whatever it was at."""
         self._record(attempt)
         self._retry_on = None
         self._status = states.TASK_STATUS_ABORTED
+        self._go_on(self._rollback)
 
     def _retry(self, attempt: Attempt, until: float) -> None:
         """Record a try that failed; the next one is due at *until* (since 1970)."""
@@ -320,6 +334,12 @@ class BaseTask(TimedEvent):
         self._record(Attempt(self._tries + 1, now, now, states.TASK_STATUS_TERMINATED, why))
         self._started = self._retry_on = None
         self._status = states.TASK_STATUS_TERMINATED
+        self._go_on(self._rollback)
+
+    def _go_on(self, upcoming: Any) -> None:
+        """Enqueue *upcoming*, what is next in this task's chain, in the present commit."""
+        if upcoming is not None:
+            upcoming._enter(self._p_jar)
 
     def _undo(self) -> None:
         """Record that what the last run changed was taken back; it stays on its shelf."""

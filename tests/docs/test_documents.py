@@ -122,6 +122,13 @@ def test_functions_are_called_as_the_document_shows(reader):
     assert done.stdout == blocks("functions.md", "text")[0]
 
 
+def test_chains_and_groups_are_run_as_the_document_shows(reader):
+    reader.save("chains.md")
+    done = reader.run("python compose.py")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == blocks("chains.md", "text")[0]
+
+
 def test_limits_hold_as_the_document_shows(reader):
     reader.save("limits.md")
     done = reader.run("python send.py")

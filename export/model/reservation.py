@@ -12,7 +12,7 @@ from persistent import Persistent
 from export.fossilize import Fossilizable
 from export.model.conference import Period
 from export.model.listeners import announce
-from export.model.slots import Slots
+from export.model.slots import FIRST, LAST, Slots
 from scheduler.clock import nowutc
 
 
@@ -104,16 +104,10 @@ class Reservation(Persistent, Fossilizable):
         """Return whether *user* may see it: whoever may use the rooms."""
         return user is not None and bool(self.room.location.registry.may_use(user))
 
-    def getOccurrences(
-        self, start: datetime | None = None, end: datetime | None = None
-    ) -> Iterator[Period]:
-        """Yield the slots that lie within *start* and *end*, both aware, or None for no limit."""
-        for begins, ends in self.slots.times():
-            period = Period(begins.replace(tzinfo=self.zone), ends.replace(tzinfo=self.zone))
-            is_early = start is not None and period.startDT < start
-            is_late = end is not None and period.endDT > end
-            if not is_early and not is_late:
-                yield period
+    def getOccurrences(self, start: datetime = FIRST, end: datetime = LAST) -> Iterator[Period]:
+        """Yield the slots that lie within *start* and *end*, by the clocks of its location."""
+        for begins, ends in self.slots.times(start, end):
+            yield Period(begins.replace(tzinfo=self.zone), ends.replace(tzinfo=self.zone))
 
     def cancel(self) -> None:
         """Give the room back."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
@@ -14,52 +12,16 @@ from ZODB.Connection import Connection
 from export.errors import CatalogueException
 from export.model.instancetask import InstanceTask, StartTask, StopTask
 from export.model.listeners import announce
-from export.model.recurrence import Recurrence
 from export.model.reservation import Reservation
-from export.model.room import Room
 from export.model.slots import DAY, Slots
 from export.model.user import users
+from export.model.wish import Wish
 from scheduler import Client
 from scheduler.clock import nowutc
 from scheduler.store import Branch, connection_of
-from scheduler.tasks.rule import Rule
 
-ONCE = Recurrence()
 EARLY = timedelta(seconds=1)
 """A task may run so much before its date."""
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What somebody wants to have scheduled."""
-
-    name: str
-    room: Room
-    start_at: datetime
-    duration: timedelta
-    recurrence: Recurrence = ONCE
-    template: Mapping[str, str] = field(default_factory=dict)
-    """Values of metadata fields by their ids."""
-    users: tuple[str, ...] = ()
-    """Whom the recordings are shared with."""
-    user_groups: tuple[str, ...] = ()
-
-    @property
-    def timing(self) -> tuple[Any, ...]:
-        """What decides when the room is taken."""
-        return self.room, self.start_at, self.duration, self.recurrence
-
-    def slots(self) -> list[Slots]:
-        """Return what the room has to be booked for. Raises ValueError."""
-        return self.recurrence.slots(self.local(self.start_at), self.duration)
-
-    def local(self, moment: datetime) -> datetime:
-        """Return *moment* by the clocks of the room."""
-        return moment.astimezone(self.room.location.zone).replace(tzinfo=None)
-
-    def rule(self, delay: timedelta) -> Rule:
-        """Return when a task is to run, *delay* after each beginning. Raises ValueError."""
-        return self.recurrence.rule(self.slots(), self.room.location.zone, delay)
 
 
 class RoomSchedule(Persistent):
@@ -118,14 +80,20 @@ class RoomSchedule(Persistent):
         What has been is left; what is running ends if the times are others. Raises RoomNotFree,
         ValueError; the transaction is to be aborted then.
         """
-        before, self.wish = self.wish, wish
+        before = self.wish
         if wish.timing != before.timing:
             self.end()
+            self.wish = wish
             self.begin()
-        elif wish.name != before.name:
-            for reservation in self.reservations:
-                reservation.rename(wish.name)
+        else:
+            self.wish = wish
+            if wish.name != before.name:
+                self._rename(wish.name)
         announce("infoChanged", self)
+
+    def _rename(self, name: str) -> None:
+        for reservation in self.reservations:
+            reservation.rename(name)
 
     def delete_next(self) -> None:
         """Give up the instance that begins next. Raises CatalogueException without another."""
@@ -162,11 +130,14 @@ class RoomSchedule(Persistent):
             raise CatalogueException("Schedule recording not found")
         begins, self.running = self.running, None
         self._give_up(begins)
-        now = nowutc()
-        if begins < now:
-            held = Slots.spanning(self.wish.local(begins), self.wish.local(now))
-            self.wish.room.note(held, self.author, self.wish.name, self._author_name)
+        self._note(self.wish.local(begins), self.wish.local(nowutc()))
         announce("stopped", self)
+
+    def _note(self, start: datetime, end: datetime) -> None:
+        """Keep the room for the time that it was taken."""
+        if start < end:  # where clocks are put back, it may look as if it was not
+            held = Slots(start, end - start, start.date())
+            self.wish.room.note(held, self.author, self.wish.name, self._author_name)
 
     def begin(self) -> None:
         """Book the room for what is to come, and enqueue what starts and stops it.

@@ -120,12 +120,21 @@ class Slots:
             if self.occurs_on(day):
                 yield day
 
-    def times(self) -> Iterator[tuple[datetime, datetime]]:
-        """Yield beginning and end of each slot; a booking of several days counts as one."""
+    def times(
+        self, start: datetime = FIRST, end: datetime = LAST
+    ) -> Iterator[tuple[datetime, datetime]]:
+        """Yield beginning and end of each slot that lies within *start* and *end*.
+
+        A booking of several days counts as one.
+        """
         if self.repeatability is None:
-            yield self.begin, self.end
-        else:
-            yield from self.each()
+            if start <= self.begin and self.end <= end:
+                yield self.begin, self.end
+            return
+        for day in self.days(start.date(), end.date()):
+            begin = self._on(day)
+            if start <= begin and begin + self.length <= end:
+                yield begin, begin + self.length
 
     def each(self) -> Iterator[tuple[datetime, datetime]]:
         """Yield beginning and end of each slot."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -26,6 +27,8 @@ from scheduler.clock import nowutc
 PATTERN = re.compile(r"/export/reservation/(?P<places>[\w\s]+(?:[-,][\w\s]+)*)\.(?P<format>\w+)")
 FORMATS = ("json", "jsonp", "xml", "ics")
 MAXIMA = {"reservations": 100}
+SLOTS = 366
+"""How many slots of a reservation are shown at most; others can be asked for with `from`."""
 
 Filter = Callable[[Reservation], bool]
 
@@ -98,7 +101,7 @@ def in_range(place: Room | Location, zone: ZoneInfo, selection: Selection) -> It
     """
     if selection.start is None and selection.end is None:
         return place.reservations()
-    start, end = _local(selection.start, zone, FIRST), _local(selection.end, zone, LAST)
+    start, end = _range(zone, selection)
     if end < start:
         return iter(())
     end = max(end, start + TICK)
@@ -114,7 +117,8 @@ def shows(request: ExportRequest, view: View, fossil: Any) -> Callable[[Reservat
     def show(reservation: Reservation) -> Any:
         shown = view.show(reservation, fossil, False)
         if occurrences:
-            periods = reservation.getOccurrences(view.selection.start, view.selection.end)
+            start, end = _range(reservation.zone, view.selection)
+            periods = islice(reservation.getOccurrences(start, end), SLOTS)
             shown["occurrences"] = fossilize(periods, INaivePeriodFossil, tz=view.selection.tz)
         return shown
 
@@ -123,6 +127,10 @@ def shows(request: ExportRequest, view: View, fossil: Any) -> Callable[[Reservat
 
 def _flag(is_set: Filter, wanted: bool) -> Filter:
     return lambda one: is_set(one) is wanted
+
+
+def _range(zone: ZoneInfo, selection: Selection) -> tuple[datetime, datetime]:
+    return _local(selection.start, zone, FIRST), _local(selection.end, zone, LAST)
 
 
 def _local(moment: datetime | None, zone: ZoneInfo, limit: datetime) -> datetime:

@@ -20,11 +20,12 @@ from export.errors import (
     UnknownResource,
 )
 from export.model.rooms import rooms
-from export.model.roomschedule import RoomSchedule, Wish, schedules
+from export.model.roomschedule import RoomSchedule, schedules
 from export.model.user import users
+from export.model.wish import Wish
 from export.request import ExportRequest
 from export.resources.booking import check_rights
-from export.resources.wish import read_wish
+from export.resources.schedulebody import read_wish
 from export.result import Bare
 from export.settings import Settings
 

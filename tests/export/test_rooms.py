@@ -214,6 +214,15 @@ def test_occurrences_are_the_slots_that_lie_within_the_range(client, database, a
     assert "occurrences" not in get(client, f"{RESERVATIONS}?ak={ann}&occ=no")[0]
 
 
+def test_what_goes_on_for_ever_shows_its_first_slots_and_more_when_asked(client, database, ann):
+    book(database, "daily", last=date(2099, 12, 31), every="daily")
+    query = f"ak={ann}&bf=BYRON*&occ=yes"
+    (shown,) = get(client, f"{RESERVATIONS}?{query}")
+    assert len(shown["occurrences"]) == 366
+    (shown,) = get(client, f"{RESERVATIONS}?{query}&from=2099-12-30")
+    assert [one["startDT"]["date"] for one in shown["occurrences"]] == ["2099-12-30", "2099-12-31"]
+
+
 def test_reservations_of_several_locations_are_one_list(client, database, ann):
     def more(connection):
         room = rooms(connection).add_location(Location("Bern")).add_room(7, 1, "1", "1")

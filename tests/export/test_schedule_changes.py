@@ -13,7 +13,8 @@ from ZODB import DB
 from export.errors import CatalogueException, RoomNotFree
 from export.model.recurrence import Recurrence
 from export.model.rooms import Location, rooms
-from export.model.roomschedule import Wish, schedules
+from export.model.roomschedule import schedules
+from export.model.wish import Wish
 from scheduler.clock import TimeSource, nowutc
 from scheduler.store import using
 from scheduler.testing import StandingClock

@@ -238,6 +238,28 @@ def test_what_was_edited_is_started_at_its_new_time_alone(api, at_work):
     assert api.details(number)["status"] == "started"
 
 
+def test_a_schedule_that_is_running_ends_when_it_is_moved_to_another_room(api, database, at_work):
+    def more(connection):
+        rooms(connection).add_location(Location("Perth", "Australia/Perth")).add_room(
+            7, 1, "1", "1"
+        )
+
+    transact(database, more)
+    number = api.create(duration=3600, **WEEKLY)
+    at_work.clock.now = datetime.fromtimestamp(START + 600, UTC)
+    at_work.run_due()
+    code, answer = api.post(f"/{number}/edit", {"room": 7})
+    assert (code, answer["data"]["room"]["id"]) == (200, 7)
+    assert (answer["data"]["status"], answer["data"]["start_at"]) == ("pending", START)
+    assert booked(database) == [START]
+
+    def held(connection):
+        ends = [one.getEndDate().timestamp() for one in rooms(connection).rooms[39].reservations()]
+        return sorted(ends)
+
+    assert START + 600 in transact(database, held)
+
+
 def test_what_was_is_kept_when_a_schedule_is_edited_later(api, database, at_work):
     number = api.create(**WEEKLY)
     at_work.clock.now = datetime.fromtimestamp(START + 8 * DAY, UTC)

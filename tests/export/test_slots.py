@@ -68,6 +68,17 @@ def test_the_current_slot_is_the_first_that_is_not_over(one, minutes):
     assert one.current(moment) == next(iter(left), None)
 
 
+@given(slots(), st.integers(0, 200 * 24), st.integers(0, 100 * 24))
+def test_times_are_those_that_lie_within_a_range(one, hours, more):
+    start = local(2024, 1, 1) + timedelta(hours=hours)
+    end = start + timedelta(hours=more)
+    every = ((begin, begin + one.length) for begin in walked(one))
+    if one.repeatability is None:
+        every = [(one.begin, one.end)]
+    expected = [(begin, stop) for begin, stop in every if start <= begin and stop <= end]
+    assert list(one.times(start, end)) == expected
+
+
 def test_monthly_is_the_same_weekday_of_the_month_and_skips_months_without_it():
     fifth_tuesday = Slots(local(2024, 1, 30, 9), MINUTE, date(2024, 8, 1), MONTHLY)
     days = [begin.date() for begin, _ in fifth_tuesday.times()]

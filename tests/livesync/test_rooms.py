@@ -8,7 +8,8 @@ import pytest
 from ZODB import DB
 
 from export.model.rooms import Location, rooms
-from export.model.roomschedule import Wish, schedules
+from export.model.roomschedule import schedules
+from export.model.wish import Wish
 from livesync.records import document
 from livesync.reduction import STATUS_CREATED
 from scheduler import nowutc

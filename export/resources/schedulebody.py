@@ -12,7 +12,7 @@ from export.errors import InvalidFields
 from export.model.recurrence import AFTER, BY, NONE, RANGES, TYPES, Recurrence
 from export.model.room import Room
 from export.model.rooms import rooms
-from export.model.roomschedule import Wish
+from export.model.wish import Wish
 from scheduler.clock import nowutc
 
 BLANK = "This value should not be blank."

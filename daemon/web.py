@@ -31,6 +31,7 @@ LIMITS = {
 
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
+UNSHOWN = "This cannot be shown now; /health and the log tell more.\n"
 OWN = {"/", "/health", "/metrics"}
 HEADERS = {
     "Cache-Control": "no-store",
@@ -67,11 +68,15 @@ def front(
             fault = health()
             status = "503 Service Unavailable" if fault else "200 OK"
             return _answer(start, status, f"{fault or 'ok'}\n")
-        if path == "/metrics":
-            return _answer(start, "200 OK", metrics(), kind=METRICS_TYPE)
         if path.startswith("/docs/"):
             return _document(start, path.removeprefix("/docs/"))
-        return _answer(start, "200 OK", page(), kind="text/html")
+        make, kind = (metrics, METRICS_TYPE) if path == "/metrics" else (page, "text/html")
+        try:
+            text = make()
+        except Exception:
+            log.exception("%s cannot be shown", path)
+            return _answer(start, "503 Service Unavailable", UNSHOWN)
+        return _answer(start, "200 OK", text, kind)
 
     return application
 

@@ -64,6 +64,16 @@ def test_health_tells_what_is_wrong(serve):
     assert (answer.status_code, answer.text) == (503, "the scheduler is not running\n")
 
 
+@pytest.mark.parametrize("path", ["/", "/metrics"])
+def test_what_cannot_be_shown_is_told_without_its_traceback(serve, path, caplog):
+    def fail():
+        raise OSError("no database")
+
+    answer = httpx.get(serve(front(export, fail, lambda: "", fail)) + path)
+    assert (answer.status_code, answer.text.split(";")[0]) == (503, "This cannot be shown now")
+    assert "no database" in caplog.text
+
+
 @pytest.mark.parametrize(
     "path", ["..%2fpyproject.toml", "%2fetc%2fpasswd", "nothing.md", "py.typed"]
 )

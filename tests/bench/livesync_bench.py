@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+import resource
+import threading
 import time
+from typing import ClassVar
 
 from BTrees.LOBTree import LOBTree
 from ZODB.POSException import ConflictError
 
-from livesync import ActionWrapper, SyncManager
+from livesync import ActionWrapper, PushSyncAgent, RecordUploader, SyncManager
+from livesync.courier import Courier
+from livesync.follower import Follower
 from scheduler.store import transact
 from tests.bench.ground import Row, clients, fresh, say, timed
 
 COMMITS = int(os.environ.get("BENCH_COMMITS", "2000"))
 CHANGES = int(os.environ.get("BENCH_CHANGES", "50000"))
+FOLLOWED = int(os.environ.get("BENCH_FOLLOWED", "300"))
 BATCH = 1000
 
 
@@ -112,4 +118,75 @@ def read_track(view):
     assert sum(1 for _ in track.iterate()) == CHANGES
 
 
-BENCHMARKS = {"record": bench_record, "track": bench_track}
+class Counter(RecordUploader):
+    """Its target counts, and notes when it was sent something."""
+
+    sent = 0
+    times: ClassVar[list[float]] = []
+
+    def _uploadBatch(self, batch):
+        Counter.sent += len(batch)
+        Counter.times.append(time.perf_counter())
+
+
+class CountingAgent(PushSyncAgent):
+    """Sends changes as they are."""
+
+    def _generateRecords(self, data, lastTS, dbi=None):
+        return (action for _, action in data)
+
+    def _run(self, data, logger=None, monitor=None, dbi=None, task=None):
+        return Counter(logger, self, BATCH).iterateOver(data, dbi)
+
+
+def bench_deliver():
+    """Deliver recorded changes by a courier, window by window, each batch written down."""
+    with fresh() as view:
+        fill_track(view)
+        sequence(view)
+        raw = CHANGES / timed(scan_tree, view)[0]
+        register(view)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        seconds, delivered = timed(Courier(view.database, "counting").deliver, None)
+        assert delivered.records == CHANGES, delivered
+        say("deliver changes", CHANGES / seconds, "/s", raw)
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        say("  memory for it", grown / 1024, "MB")
+
+
+def bench_follow():
+    """Commit changes one by one, and wait for each to arrive at the target of a follower."""
+    with fresh() as view:
+        SyncManager.getDBInstance(view.connection).setGranularity(0.005)
+        register(view)
+        Counter.times.clear()
+        follower = Follower(view.database)
+        thread = threading.Thread(target=follower.run)
+        thread.start()
+        waits = []
+        for number in range(FOLLOWED):
+            began = time.perf_counter()
+            transact(view.database, lambda own, number=number: record(own, None, number))
+            while len(Counter.times) <= number:
+                time.sleep(0.0005)
+            waits.append(1000 * (Counter.times[number] - began))
+        follower.stop()
+        thread.join()
+        waits.sort()
+        say("from commit to _uploadBatch, p50", waits[len(waits) // 2], "ms")
+        say("  p99", waits[len(waits) * 99 // 100], "ms")
+
+
+def register(view):
+    agent = CountingAgent("counting", "Counting", "", 60)
+    agent.setActive(True)
+    SyncManager.getDBInstance(view.connection).registerNewAgent(agent)
+    view.commit()
+
+
+BENCHMARKS = {
+    "record": bench_record,
+    "track": bench_track,
+    "deliver": bench_deliver,
+    "follow": bench_follow,
+}

@@ -10,11 +10,11 @@ import subprocess
 import sys
 import time
 
-import pgserver
 import pytest
 
 from livesync.courier import Courier
 from scheduler.store import open_database, transact
+from tests import postgres
 from tests.contention.feed_processes import plant
 from tests.faults.processes import serving
 
@@ -40,9 +40,8 @@ def uri(request, tmp_path, free_port):
         with serving(tmp_path / "zeo.fs", free_port):
             yield f"zeo://127.0.0.1:{free_port}?wait_timeout=20"
     else:
-        server = pgserver.get_server(tmp_path / "postgres")
-        yield server.get_uri()
-        server.cleanup()
+        with postgres.server(tmp_path / "postgres") as server:
+            yield server.get_uri()
 
 
 def test_each_agent_gets_every_change_in_one_order_whoever_is_killed(uri, tmp_path):

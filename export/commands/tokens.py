@@ -39,7 +39,8 @@ def add_commands(commands: Commands) -> None:
 
 
 def _create(options: Namespace, connection: Connection) -> str:
-    token, text = tokens(connection).create(options.user, options.name, options.scopes)
+    scopes = [scope for word in options.scopes for scope in word.split(",") if scope]
+    token, text = tokens(connection).create(options.user, options.name, scopes)
     return f"token {text}\nid {token.id}"
 
 

@@ -104,7 +104,7 @@ def test_a_list_of_keys_shows_no_secrets(run):
 
 
 def test_a_token_is_blocked_reset_and_revoked(run):
-    scopes = ("--scope", "read:legacy_api", "read:user")
+    scopes = ("--scopes", "read:legacy_api,read:user")
     made = facts(run("token", "create", "--user", "7", "--name", "App", *scopes))
     assert "'app' already" in run(
         "token", "create", "--user", "7", "--name", "app", *scopes, status=1

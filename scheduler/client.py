@@ -10,6 +10,7 @@ from persistent import Persistent
 from ZODB.Connection import Connection
 
 from scheduler import spool
+from scheduler.bonds import follow
 from scheduler.chain import Step, chain
 from scheduler.clock import nowutc
 from scheduler.errors import TaskInconsistentStatusException, TaskStillRunningException
@@ -193,6 +194,14 @@ class Client:
         *tid* is the number of one such task; None stands for all of them.
         """
         return self._module.spool(spool.RECLAIM, tid)
+
+    def follow(self, obj: Persistent) -> bool:
+        """Let the tasks that are bound to *obj* follow it, which has changed, moved or gone.
+
+        Always True. See `scheduler.tasks.BoundTask`.
+        """
+        follow(obj)
+        return True
 
     def shutdown(self, msg: str = "") -> bool:
         """Shut the scheduler down; *msg* is written to its log. Always True."""

@@ -50,6 +50,8 @@ DRAIN_LIMIT = 200
 CONFLICT_TRIES = 20
 BUSY_SLEEP = 0.1
 LONGEST_SLEEP = 3600.0
+# So often it is looked for changes that were undone.
+UNDONE_SECONDS = 1.0
 # While tasks queue up at the workers, so long is waited for more reports in one commit.
 GATHER_SECONDS = 0.01
 
@@ -165,7 +167,7 @@ class _Loop:
         self._given: dict[int, Claim] = {}
         self._is_unsure = False
         self._next_due: float | None = None
-        self._next_tending = 0.0
+        self._next_tending = self._next_undone = 0.0
 
     def run(self) -> None:
         """Tick for ever; SchedulerQuitException ends it."""
@@ -175,6 +177,7 @@ class _Loop:
             self._seldom(self._staff.note)
             self._seldom(self._retention.step)
             self._seldom(self._tend)
+            self._seldom(self._follow_undone)
             if is_busy:
                 continue
             if self._wake.wait(self._sleep()) and len(self._given) > self._settings.workers:
@@ -312,6 +315,14 @@ class _Loop:
         self._next_tending = time.monotonic() + self._settings.sleep_interval
         if random.random() < self._settings.awol_tasks_check_probability:  # noqa: S311
             self._lease.transact(_tend_shelves, note="scheduler: tend")
+
+    def _follow_undone(self) -> None:
+        if time.monotonic() >= self._next_undone:
+            self._next_undone = time.monotonic() + UNDONE_SECONDS
+            self._lease.transact(
+                lambda own: Shelving(SchedulerModule.getDBInstance(own)).follow_undone(),
+                note="scheduler: follow what was undone",
+            )
 
     def _recover(self, connection: Connection) -> None:
         module = SchedulerModule.getDBInstance(connection)

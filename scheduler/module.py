@@ -233,10 +233,14 @@ class SchedulerModule(Persistent):
         dues = (self._waiting.next_due(), self.backlog.next_due(nowutc().timestamp(), caps))
         return min((due for due in dues if due is not None), default=None)
 
-    def start_again(self, task: BaseTask, status: int) -> None:
-        """Queue *task*, which has ended in state *status*, as if it had never been run."""
+    def take_from_index(self, task: BaseTask, status: int) -> None:
+        """Take *task*, which has ended in state *status*, off its index, if it stands there."""
         if task.getEndedOn() is not None and task._ended_element() is task:
             self._leave(task, status)
+
+    def start_again(self, task: BaseTask, status: int) -> None:
+        """Queue *task*, which has ended in state *status*, as if it had never been run."""
+        self.take_from_index(task, status)
         task.reset()
         due = task.getDueOn() or nowutc()
         self.wait(task, due.timestamp())

@@ -15,6 +15,7 @@ from scheduler.clock import nowutc
 from scheduler.errors import WorkerLost
 from scheduler.execution import fail
 from scheduler.executors import Lost
+from scheduler.following import Following
 from scheduler.group import Group
 from scheduler.limits import Limit
 from scheduler.module import SchedulerModule
@@ -37,6 +38,7 @@ from scheduler.states import (
 from scheduler.store.broken import forget_broken
 from scheduler.tasks.attempt import Attempt, moment
 from scheduler.tasks.base import BaseTask
+from scheduler.tasks.bound import BoundTask
 from scheduler.tasks.recurring import RecurringTask, unpacked
 
 log = logging.getLogger(__name__)
@@ -52,6 +54,7 @@ class Shelving:
     def __init__(self, module: SchedulerModule) -> None:
         self._module = module
         self._running = module.running
+        self._following = Following(module, self._catch_up)
         self._now = nowutc()
         self._fresh: dict[bytes, tuple[float, BaseTask]] = {}  # by object id: due at once
         self.has_more = False
@@ -71,6 +74,7 @@ class Shelving:
             spool.RESCHEDULE: self._reschedule,
             spool.RECLAIM: self.reclaim,
             spool.LIMIT: self._limit,
+            spool.FOLLOW: self._following.follow,
         }
         try:
             act[instruction.op](instruction.obj)
@@ -138,13 +142,20 @@ class Shelving:
             self._module.requeue(task, outcome.due.timestamp(), place)
             self._perform_postponed(tid)
             return
-        self._module.take_postponed(tid)
         if outcome.due is not None:
             task._status = TASK_STATUS_NONE
         self._module.unique.release(task)
         if outcome.group is not None:
             group = self._module._p_jar.get(outcome.group)
             self._note_in(group, tid, has_finished=outcome.shelf == TASK_STATUS_FINISHED)
+        self._perform_postponed(tid)
+
+    def follow_undone(self) -> None:
+        """Let tasks follow objects whose changes were undone: they are as they were before."""
+        if self._module.getSpool().has_undone():
+            for instruction in self._module.getSpool().undone():
+                if instruction.op == spool.FOLLOW:
+                    self.perform(instruction)
 
     def rescue(self, lost: Lost, max_tries: int) -> None:
         """Take back a task from a worker that is gone, and see what became of it.
@@ -219,6 +230,8 @@ class Shelving:
             task._status = TASK_STATUS_NONE
             self._note_in(task._group, task.getId() or 0, has_finished=False)
             return
+        if isinstance(task, BoundTask) and not self._following.bind(task):
+            return
         if status != TASK_STATUS_SPOOLED:
             self._module.start_again(task, status)
         elif due is not None and due <= self._now and place_of(task) == ORDINARY:
@@ -235,6 +248,8 @@ class Shelving:
         self._module.moveTask(task, status, TASK_STATUS_NONE)
         self._module.unique.release(task)
         self._note_in(task._group, task.getId() or 0, has_finished=False)
+        if isinstance(task, BoundTask):
+            self._following.release(task)
 
     def _change(self, change: tuple[datetime, BaseTask]) -> None:
         date, task = change

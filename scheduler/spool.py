@@ -23,9 +23,10 @@ RESUME = "resume"
 RESCHEDULE = "reschedule"
 RECLAIM = "reclaim"
 LIMIT = "limit"
+FOLLOW = "follow"
 SHUTDOWN = "shutdown"
 OPERATIONS = frozenset(
-    {ADD, DELETE, CHANGE, CANCEL, PAUSE, RESUME, RESCHEDULE, RECLAIM, LIMIT, SHUTDOWN}
+    {ADD, DELETE, CHANGE, CANCEL, PAUSE, RESUME, RESCHEDULE, RECLAIM, LIMIT, FOLLOW, SHUTDOWN}
 )
 
 
@@ -60,6 +61,17 @@ class Spool(Persistent):
     def take(self, limit: int) -> list[Instruction]:
         """Remove and return the oldest instructions, at most *limit*."""
         return [Instruction(*entry) for entry in self._lanes.drain(limit)]
+
+    def undone(self) -> list[Instruction]:
+        """Return the instructions that were taken and whose transactions were undone since.
+
+        Each is returned once.
+        """
+        return [Instruction(*entry) for entry in self._lanes.revoked()]
+
+    def has_undone(self) -> bool:
+        """Say whether `undone` has something to return."""
+        return self._lanes.has_revoked()
 
     def clear(self) -> int:
         """Remove all instructions, return how many there were."""

@@ -114,6 +114,7 @@ class Relay:
     def _give_out(self, connection: Connection) -> list[Claim]:
         module = SchedulerModule.getDBInstance(connection)
         shelving = Shelving(module)
+        shelving.follow_undone()
         while instructions := module.getSpool().take(DRAIN_LIMIT):
             for instruction in instructions:
                 if instruction.op != spool.SHUTDOWN:

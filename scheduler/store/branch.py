@@ -49,6 +49,10 @@ class Branch(Generic[Trunk]):
         self._make_ready(connection)
         return self._stored(connection)[1]
 
+    def is_planted(self, connection: Connection) -> bool:
+        """Say whether the branch's object was ever made."""
+        return self._stored(connection) is not _NOTHING
+
     def _stored(self, connection: Connection) -> tuple[int | None, Trunk]:
         # The root by its id: `connection.root()` makes an object for each of these many calls.
         branches = connection.get(z64).get(ROOT_KEY)

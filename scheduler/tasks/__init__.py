@@ -3,6 +3,7 @@
 from scheduler.tasks.alarm import AlarmTask
 from scheduler.tasks.attempt import Attempt
 from scheduler.tasks.base import BaseTask, TimedEvent
+from scheduler.tasks.bound import BoundTask
 from scheduler.tasks.call import CallTask
 from scheduler.tasks.cron import Cron
 from scheduler.tasks.interval import Interval
@@ -19,6 +20,7 @@ __all__ = [
     "AlarmTask",
     "Attempt",
     "BaseTask",
+    "BoundTask",
     "CallTask",
     "Cron",
     "CronTask",

@@ -143,6 +143,13 @@ def test_reminders_are_made_as_the_document_shows(reader):
     assert done.stdout == blocks("mail.md", "text")[0]
 
 
+def test_tasks_are_bound_to_objects_as_the_document_shows(reader):
+    reader.save("bound.md")
+    done = reader.run("python plan.py && python -c 'import reminders'")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == blocks("bound.md", "text")[0]
+
+
 def test_the_tasks_of_the_document_can_be_enqueued_and_run(reader, monkeypatch):
     reader.save("tasks.md")
     done = reader.run("python enqueue.py && python trial.py")

@@ -1,0 +1,62 @@
+"""Bonds: which tasks live and die with which objects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from BTrees.LOBTree import LOBTree
+from persistent import Persistent
+from ZODB.Connection import Connection
+from ZODB.utils import u64
+
+from scheduler.spool import FOLLOW, spool_of
+from scheduler.store import Branch
+
+if TYPE_CHECKING:
+    from scheduler.tasks.bound import BoundTask
+
+
+class Bonds(Persistent):
+    """The tasks that are bound to objects, by object; written by the scheduler alone."""
+
+    def __init__(self) -> None:
+        self._tasks = LOBTree()  # number of the object -> tasks
+
+    def add(self, task: BoundTask) -> None:
+        """Bind *task* to its object, if it is not."""
+        bound = self.of(task.subject)
+        if task not in bound:
+            self._tasks[u64(task.subject._p_oid)] = (*bound, task)
+
+    def remove(self, task: BoundTask) -> None:
+        """Loose *task* from its object; nothing if it is not bound."""
+        rest = tuple(each for each in self.of(task.subject) if each is not task)
+        number = u64(task.subject._p_oid)
+        if rest:
+            self._tasks[number] = rest
+        else:
+            self._tasks.pop(number, None)
+
+    def of(self, subject: Any) -> tuple[BoundTask, ...]:
+        """Return the tasks that are bound to *subject*."""
+        found: tuple[BoundTask, ...] = self._tasks.get(u64(subject._p_oid), ())
+        return found
+
+
+BRANCH = Branch("bonds", 1, Bonds)
+
+
+def bonds_of(connection: Connection) -> Bonds:
+    """Return the bonds of the database that *connection* is to."""
+    return BRANCH.get(connection)
+
+
+def follow(obj: Any) -> None:
+    """Let the tasks that are bound to *obj* follow it, once the current transaction is committed.
+
+    To be called by whoever changes *obj*, moves it or takes it out. Costs nothing for an object
+    that is not stored yet, and in a database that has no such tasks.
+    """
+    connection = obj._p_jar
+    if connection is not None and BRANCH.is_planted(connection):
+        spool_of(connection).put(FOLLOW, obj)

@@ -1,0 +1,84 @@
+"""Following: what becomes of the tasks bound to an object, from the object as it is now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from scheduler.bonds import bonds_of
+from scheduler.clock import nowutc
+from scheduler.module import SchedulerModule
+from scheduler.spool import FOLLOW
+from scheduler.states import (
+    TASK_STATUS_ABORTED,
+    TASK_STATUS_NONE,
+    TASK_STATUS_QUEUED,
+    TASK_STATUS_RUNNING,
+    TASK_STATUS_SPOOLED,
+)
+from scheduler.tasks.base import BaseTask
+from scheduler.tasks.bound import BoundTask
+
+
+class Following:
+    """Puts bound tasks where their objects want them, in the transaction of the present tick.
+
+    Nothing is told of what has changed: all is seen afresh. So it does not matter how often, in
+    which order, or how late that is done.
+    """
+
+    def __init__(self, module: SchedulerModule, catch_up: Callable[[BaseTask], None]) -> None:
+        self._module = module
+        self._catch_up = catch_up
+        self._bonds = bonds_of(module._p_jar)
+
+    def bind(self, task: BoundTask) -> bool:
+        """Bind *task*, which comes out of the spool; say whether there is a date for it."""
+        self._bonds.add(task)
+        wanted = task._wanted_on()
+        if wanted is None and task._status == TASK_STATUS_SPOOLED:
+            task._rest()
+        elif wanted is not None:
+            task._date = wanted
+        return wanted is not None
+
+    def release(self, task: BoundTask) -> None:
+        """Let *task* no longer follow its object."""
+        self._bonds.remove(task)
+
+    def follow(self, subject: Any) -> None:
+        """Put the tasks that are bound to *subject* where it wants them."""
+        for task in self._bonds.of(subject):
+            self._place(task)
+
+    def _place(self, task: BoundTask) -> None:
+        self._catch_up(task)
+        status = task.getStatus()
+        if status == TASK_STATUS_RUNNING:
+            self._module.postpone(task.getId() or 0, FOLLOW, task.subject)
+            return
+        wanted = task._wanted_on()
+        if status in (TASK_STATUS_SPOOLED, TASK_STATUS_ABORTED) or task.isPaused():
+            return
+        if status == TASK_STATUS_QUEUED:
+            if wanted != task._date:
+                self._module.unqueue(task)
+                self._wait(task, wanted)
+        elif wanted is not None and _is_new(wanted, task):
+            if status != TASK_STATUS_NONE:
+                self._module.take_from_index(task, status)
+            task.reset()
+            self._wait(task, wanted)
+
+    def _wait(self, task: BoundTask, wanted: float | None) -> None:
+        if wanted is None:
+            task._rest()
+        else:
+            task._wait_for(wanted)
+            self._module.wait(task, wanted)
+
+
+def _is_new(wanted: float, task: BoundTask) -> bool:
+    if task._met is None:
+        return True
+    return wanted != task._met and wanted > nowutc().timestamp()

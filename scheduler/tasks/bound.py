@@ -1,0 +1,94 @@
+"""Tasks that are bound to an object: they move with it, and go when it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from persistent import Persistent
+from ZODB.Connection import Connection
+
+from scheduler import states
+from scheduler.bonds import bonds_of
+from scheduler.tasks.attempt import Attempt, moment
+from scheduler.tasks.base import BaseTask
+
+
+class BoundTask(BaseTask):
+    """A task about *subject*, a persistent object that says when the task is due.
+
+    A subclass overrides `getStartOn`, which gets the date from `self.subject`: None where there
+    is none, or where the object is no longer in its place. Whoever changes the object calls
+    `Client.follow(obj)` in the same transaction; so the task moves with the object, rests while
+    there is no date for it, and is due again when there is one. It has run for a date once and for
+    all: after that, only a date that is still to come makes it due again.
+    """
+
+    _date: float | None = None  # what it is at work for; None while it rests, and when it has run
+    _met: float | None = None  # what it has run for last
+
+    def __init__(self, subject: Persistent, expiryDate: datetime | None = None) -> None:
+        super().__init__(expiryDate)
+        self.subject = subject
+
+    def getDueOn(self) -> datetime | None:
+        """Return when the task is to be taken up next, as the queue has it if it is there."""
+        if self._status == states.TASK_STATUS_QUEUED and not self.isPaused():
+            return moment(self._queued_for)
+        return super().getDueOn()
+
+    def _enter(self, connection: Connection) -> None:
+        """Give the task to the scheduler; its object is stored with it, if it was not."""
+        bonds_of(connection)  # planted now, while there may be nothing that it would join
+        if self.subject._p_oid is None:
+            connection.add(self.subject)
+        super()._enter(connection)
+
+    def _wanted_on(self) -> float | None:
+        """Return the date that the object gives now, since 1970."""
+        date = self.getStartOn()
+        return None if date is None else date.timestamp()
+
+    def _instead_of_run(self, now: datetime) -> Callable[[], None] | None:
+        """Return what is done where the object has changed after the task was given out."""
+        wanted = self._wanted_on()
+        if wanted is None:
+            return self._rest
+        if wanted != self._date and wanted > now.timestamp():
+            return lambda: self._wait_for(wanted)
+        return super()._instead_of_run(now)
+
+    def _rest(self) -> None:
+        self._status = states.TASK_STATUS_NONE
+        self._date = self._retry_on = None
+        self._tries = 0
+
+    def _wait_for(self, date: float) -> None:
+        self._status = states.TASK_STATUS_QUEUED
+        self._date = self._queued_for = date
+        self._retry_on = None
+        self._tries = 0
+
+    def _finish(self, attempt: Attempt, result: Any = None) -> None:
+        """Record a run that succeeded, with the date that it was for."""
+        self._meet()
+        super()._finish(attempt, result)
+
+    def _end(self, attempt: Attempt) -> None:
+        """Record a run after which there is none, with the date that it was for."""
+        self._meet()
+        super()._end(attempt)
+
+    def _expire(self, now: datetime, why: str) -> None:
+        """Record that it was too late for a run, with the date that it would have been for."""
+        self._meet()
+        super()._expire(now, why)
+
+    def _meet(self) -> None:
+        self._met = self._wanted_on() or self._date
+        self._date = None
+
+    def _ended_element(self) -> Any:
+        """Return what goes into the index of ended runs: nothing where there was no run."""
+        return self if self._status in states.ENDED else None

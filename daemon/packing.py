@@ -14,6 +14,7 @@ from ZODB.Connection import Connection
 from daemon.config import Pack
 from scheduler.clock import nowutc
 from scheduler.store import Branch, transact
+from scheduler.store.holds import holds_of
 
 log = logging.getLogger(__name__)
 
@@ -70,17 +71,27 @@ class Packing:
             return False
         return nowutc().timestamp() - last >= self._settings.every
 
+    def _limit(self) -> float:
+        """Return up to when (Unix seconds) the history is dropped: what is held is left."""
+        wanted = time.time() - self._settings.keep_history
+        held = transact(self._database, _held)
+        return wanted if held is None else min(wanted, held)
+
     def _pack(self) -> None:
         began, size = time.monotonic(), self._database.getSize()
         log.info("packing the database: it has %d bytes", size)
         try:
-            self._database.pack(time.time() - self._settings.keep_history)
+            self._database.pack(self._limit())
             transact(self._database, _note, note="daemon: packed")
         except Exception:
             log.exception("the database could not be packed")
             return
         seconds, size = time.monotonic() - began, self._database.getSize()
         log.info("the database is packed, in %.1f s: it has %d bytes", seconds, size)
+
+
+def _held(connection: Connection) -> float | None:
+    return holds_of(connection).limit()
 
 
 def _note(connection: Connection) -> None:

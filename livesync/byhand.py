@@ -15,8 +15,10 @@ from ZODB.Connection import Connection
 from livesync.courier import FAILED, UP_TO_DATE, Courier, Delivered, push_agent
 from livesync.errors import AgentExecutionException
 from livesync.follower import Follower
+from livesync.inventory import catalogued, inventory_named
 from livesync.manager import SyncManager
 from livesync.progress import progress
+from livesync.snapshot import Snapshot
 from livesync.standing import standing
 from livesync.tasks import LiveSyncUpdateTask
 from scheduler import Client
@@ -45,11 +47,22 @@ def simulate(connection: Connection, options: argparse.Namespace) -> int:
 
 
 def export(connection: Connection, options: argparse.Namespace) -> int:
-    """Send everything that the agent has before it, at once, and acknowledge it."""
+    """Send all there is, as of one moment; the agent follows from there."""
     push_agent(connection, options.agent_id)
+    inventory = inventory_named(options.inventory) if options.inventory else catalogued
     if not options.yes and not agreed(EXPORT_QUESTION):
         return 1
-    _delivered(connection, options.agent_id)
+    with progress(f"to {options.agent_id}", None) as show:
+        snapshot = Snapshot(
+            connection.db(),
+            options.agent_id,
+            inventory=inventory,
+            anew=options.anew,
+            progress=show,
+        )
+        sent = snapshot.send()
+    follows = "what is recorded first" if sent.position is None else f"position {sent.position}"
+    print(f"{sent.records} records are sent; the agent follows from {follows}")
     return 0
 
 

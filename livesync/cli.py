@@ -27,7 +27,7 @@ Subparsers: TypeAlias = "argparse._SubParsersAction[_Parser]"
 AGENT_COMMANDS: dict[str, tuple[Command, str]] = {
     "add_task": (byhand.add_task, "enqueue the task that runs all active agents"),
     "simulate": (byhand.simulate, "print the records that would be sent"),
-    "export": (byhand.export, "send everything that is new, after asking"),
+    "export": (byhand.export, "send all there is, and let it follow from there, after asking"),
     "run": (byhand.run, "send what is new now"),
     "add": (orders.add, "register a new agent"),
     "edit": (orders.edit, "change its name or settings"),
@@ -167,6 +167,12 @@ def _add_agent_commands(commands: Subparsers, database: _Parser) -> None:
     _add_json(subs["run"])
     for name in ("export", "remove"):
         _add_yes(subs[name])
+    subs["export"].add_argument(
+        "--inventory", metavar="MODULE:FUNCTION", help="what lists all there is: the catalogue"
+    )
+    subs["export"].add_argument(
+        "--anew", action="store_true", help="begin anew, if it was broken off"
+    )
     subs["add"].add_argument("--type", required=True, help="folder, webhook, ... or module:Class")
     for name in ("add", "edit"):
         _add_settings(subs[name])

@@ -29,7 +29,7 @@ from livesync.delivery import (
     reason_of,
     set_current_delivery,
 )
-from livesync.errors import AgentExecutionException, Overloaded
+from livesync.errors import AgentBusyException, AgentExecutionException, Overloaded
 from livesync.ledger import Window
 from livesync.manager import SyncManager
 from scheduler.clock import nowutc
@@ -113,6 +113,11 @@ class Courier:
             self._transact(lambda agent: agent.ledger.release(self._token))
 
     def _claim(self, agent: PushSyncAgent) -> int | None:
+        if agent.ledger.snapshot is not None:
+            raise AgentBusyException(
+                f"the snapshot for agent {self._agent_id!r} is not sent whole: let it end, or go "
+                f"on with 'indico_livesync agent {self._agent_id} export'"
+            )
         self._told_up_to = SyncManager.getDBInstance(agent).told_up_to()
         return agent.claim(self._current)
 

@@ -26,6 +26,19 @@ class Window(NamedTuple):
     """Up to where the target may have heard of what was made, when it was opened."""
 
 
+class Progress(NamedTuple):
+    """How far a snapshot has come: see `livesync.snapshot`."""
+
+    tid: int
+    """The last transaction that it sees."""
+
+    position: int | None
+    """Where the agent follows from, when all is sent."""
+
+    key: str
+    """The last key that was sent; empty for none."""
+
+
 class Lease(NamedTuple):
     """Who delivers at present, and until when he must have given a sign of life."""
 
@@ -44,6 +57,9 @@ class Ledger(Persistent):
 
     window: Window | None = None
     lease: Lease | None = None
+    snapshot: Progress | None = None
+    """The snapshot that is being sent, or was broken off; nothing else is delivered meanwhile."""
+
     paused = False
     failures = 0
     """How many runs failed, one after the other."""
@@ -145,7 +161,7 @@ class Ledger(Persistent):
 
     def rests(self, now: float) -> bool:
         """Say whether a run is not due at *now*: paused, or waiting after a failure."""
-        return self.paused or self.not_before > now
+        return self.paused or self.snapshot is not None or self.not_before > now
 
     def last_failure(self) -> tuple[datetime, str] | None:
         """Return when and why the last run failed; None if it did not."""

@@ -11,7 +11,7 @@ from livesync.manager import SyncManager
 from livesync.trimming import made_at
 from scheduler.clock import nowutc
 
-REGISTERED, RECORDING, ACTIVE = "registered", "recording", "active"
+REGISTERED, RECORDING, EXPORTING, ACTIVE = "registered", "recording", "exporting", "active"
 PAUSED, FAILING, CUT_OFF = "paused", "failing", "cut off"
 
 
@@ -23,7 +23,7 @@ class Standing:
     name: str
     type: str
     state: str
-    """registered, recording, active, paused, failing, or cut off."""
+    """registered, recording, exporting, active, paused, failing, or cut off."""
 
     position: int | None
     lag_records: int
@@ -108,6 +108,8 @@ def _before(manager: SyncManager, position: int | None) -> tuple[int, float | No
 
 
 def _state(agent: SyncAgent) -> str:
+    if isinstance(agent, PushSyncAgent) and agent.ledger.snapshot is not None:
+        return EXPORTING
     if agent.cut_off is not None:
         return CUT_OFF
     if not agent.isActive():

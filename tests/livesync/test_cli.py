@@ -142,13 +142,18 @@ def test_simulate_shows_records_and_sends_nothing(uri, capsys, deliveries):
     assert deliveries == {}
 
 
-def test_export_sends_what_is_new_and_acknowledges(uri, capsys, answers, deliveries):
+def test_export_sends_what_is_only_on_the_track_too_and_acknowledges(
+    uri, capsys, answers, deliveries
+):
     answers("y\n")
-    assert cli.main(["agent", "list", "export"]) == 0
+    assert cli.main(["agent", "reducing", "export"]) == 0
+    assert capsys.readouterr().out.endswith(
+        "1 records are sent; the agent follows from position 3\n"
+    )
     answers("y\n")
-    assert cli.main(["agent", "list", "export"]) == 0
+    assert cli.main(["agent", "reducing", "export"]) == 0
 
-    assert [len(batch) for batch in deliveries["list"]] == [2]
+    assert [len(batch) for batch in deliveries["reducing"]] == [1]
 
 
 def test_a_refused_export_sends_nothing(uri, answers, deliveries):

@@ -1,0 +1,223 @@
+"""The snapshot: everything there is, as of one transaction; its agent follows from exactly there.
+
+It is sent in parts, and each is written down when it is accepted. What was broken off goes on
+behind its last key, on the same view of the database, and packing is held back meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import NamedTuple, TypeVar
+
+import transaction
+from ZODB import DB
+from ZODB.Connection import Connection
+from ZODB.POSException import POSKeyError
+from ZODB.utils import p64
+
+from livesync.agent import PushSyncAgent
+from livesync.courier import push_agent
+from livesync.delivery import Delivery, Results, Stopped, reason_of, set_current_delivery
+from livesync.errors import AgentBusyException, AgentExecutionException
+from livesync.inventory import Inventory, catalogued, fresh, is_catalogued
+from livesync.ledger import Progress
+from livesync.manager import SyncManager
+from livesync.reduction import STATUS_DELETED, Record, reduce
+from scheduler.clock import nowutc
+from scheduler.store import transact, using
+from scheduler.store.holds import holds_of
+from scheduler.store.overlay import snapshot_of
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+# A part has at least so many records, and the objects of one key together.
+PART = 1000
+# For so long packing is held back.
+HELD_SECONDS = 2 * 86400.0
+
+
+class Sent(NamedTuple):
+    """What was sent, of how many keys; and the position that the agent follows from."""
+
+    records: int
+    position: int | None
+
+
+class Snapshot:
+    """Sends all that *inventory* lists to the agent *agent_id* of *database*.
+
+    *anew* forgets one that was broken off. *progress* is called with the number of records sent
+    after every part.
+    """
+
+    def __init__(
+        self,
+        database: DB,
+        agent_id: str,
+        *,
+        inventory: Inventory = catalogued,
+        anew: bool = False,
+        progress: Callable[[int], None] = lambda records: None,
+    ) -> None:
+        self._database = database
+        self._agent_id = agent_id
+        self._inventory = inventory
+        self._anew = anew
+        self._progress = progress
+        self._token = secrets.token_hex(8)
+        self._records = 0
+
+    def send(self) -> Sent:
+        """Send it, or what is left of it; then put the agent's pointer where it follows from.
+
+        Raises UnknownAgentException, AgentBusyException where something is delivered to the agent
+        already, and AgentExecutionException where the target fails; then it can be taken up again.
+        """
+        self._transact(lambda agent: agent.ledger.take(self._token, _now()))
+        try:
+            state = self._take_up()
+            try:
+                self._send_all(state, self._view(state.tid))
+            except POSKeyError:
+                # What changed since the view is told afterwards, so that a later one does as well.
+                log.warning("agent %s: the view is packed away, a new one is taken", self._agent_id)
+                self._send_all(self._transact(_state), self._view(None))
+            self._send_rest(state.position)
+            self._transact(self._finish)
+            return Sent(self._records, state.position)
+        finally:
+            set_current_delivery(None)
+            self._transact(lambda agent: agent.ledger.release(self._token))
+
+    def _take_up(self) -> Progress:
+        if self._anew:
+            self._transact(self._forget)
+        state = self._transact(lambda agent: agent.ledger.snapshot)
+        if state is not None:
+            return state
+        position = self._transact(lambda agent: SyncManager.getDBInstance(agent).claim())
+        return self._transact(lambda agent: self._begin(agent, position))
+
+    def _begin(self, agent: PushSyncAgent, position: int | None) -> Progress:
+        # What does not stand at the position or before, is seen here, or stands behind it.
+        state = agent.ledger.snapshot = Progress(snapshot_of(agent._p_jar), position, "")
+        holds_of(agent._p_jar).put(self._hold, state.tid, HELD_SECONDS)
+        return state
+
+    @contextmanager
+    def _view(self, tid: int | None) -> Iterator[Connection]:
+        manager = transaction.TransactionManager()
+        is_old = tid is not None and self._database.supportsUndo()
+        before = p64(tid + 1) if tid is not None and is_old else None
+        connection = self._database.open(transaction_manager=manager, before=before)
+        try:
+            with using(connection):
+                yield connection
+        finally:
+            manager.abort()
+            connection.close()
+
+    def _send_all(self, state: Progress, view: AbstractContextManager[Connection]) -> None:
+        with view as connection:
+            for key, records in self._parts(connection, state):
+                results = self._send_part(connection, records)
+                self._transact(partial(self._note, key, results))
+                self._records += len(results.accepted)
+                self._progress(self._records)
+
+    def _parts(self, view: Connection, state: Progress) -> Iterator[tuple[str, list[Record]]]:
+        manager = SyncManager.getDBInstance(view)
+        part: list[Record] = []
+        key = state.key
+        for key, objects in self._inventory(view, state.key):
+            part += fresh(manager, objects, state.position)
+            if len(part) >= PART:
+                yield key, part
+                part = []
+        if part:
+            yield key, part
+
+    def _send_rest(self, position: int | None) -> None:
+        """Send what is recorded up to *position* and was not listed, deletions above all."""
+        if position is None:
+            return
+        with self._view(None) as connection:
+            track = SyncManager.getDBInstance(connection)._track
+            news = track.pointerIterItems(self._agent_id, position)
+            found = reduce(news, dbi=connection)
+            rest = [record for record in found if not self._was_listed(connection, record)]
+            results = self._send_part(connection, rest)
+        self._transact(partial(self._note, None, results))
+        self._records += len(results.accepted)
+
+    def _was_listed(self, connection: Connection, record: Record) -> bool:
+        if self._inventory is not catalogued or record[2] & STATUS_DELETED:
+            return False
+        return is_catalogued(connection, str(record[1]))
+
+    def _send_part(self, connection: Connection, records: list[Record]) -> Results:
+        agent = push_agent(connection, self._agent_id)
+        delivery = Delivery()
+        set_current_delivery(delivery)
+        try:
+            result = agent._run(delivery.records(lambda: records), logger=log, dbi=connection)
+            if result is None:
+                raise AgentExecutionException("the run reported a failure, without saying which")
+            delivery.end_well()
+        except (POSKeyError, Stopped):
+            raise
+        except Exception as error:
+            reason = reason_of(error)
+            self._transact(lambda own: own.ledger.fail(reason, _now()))
+            raise AgentExecutionException(
+                f"agent {self._agent_id!r} failed: {reason}; call this again to go on"
+            ) from error
+        return delivery.collect()
+
+    def _note(self, key: str | None, results: Results, agent: PushSyncAgent) -> None:
+        ledger = agent.ledger
+        if ledger.snapshot is None or not ledger.is_held_by(self._token):
+            raise AgentBusyException("another process has taken over this snapshot")
+        ledger.take(self._token, _now())
+        ledger.enter(results, _now())
+        if key is not None:
+            ledger.snapshot = ledger.snapshot._replace(key=key)
+
+    def _finish(self, agent: PushSyncAgent) -> None:
+        state = _state(agent)
+        agent.ledger.close()
+        if state.position is not None:
+            agent.delivered(state.position)
+            agent.acknowledge()
+        self._forget(agent)
+
+    def _forget(self, agent: PushSyncAgent) -> None:
+        agent.ledger.snapshot = None
+        holds_of(agent._p_jar).release(self._hold)
+
+    @property
+    def _hold(self) -> str:
+        return f"snapshot for agent {self._agent_id}"
+
+    def _transact(self, work: Callable[[PushSyncAgent], Result]) -> Result:
+        return transact(
+            self._database,
+            lambda own: work(push_agent(own, self._agent_id)),
+            note=f"livesync: snapshot for {self._agent_id}",
+        )
+
+
+def _state(agent: PushSyncAgent) -> Progress:
+    if agent.ledger.snapshot is None:
+        raise AgentBusyException("another process has ended or forgotten this snapshot")
+    return agent.ledger.snapshot
+
+
+def _now() -> float:
+    return nowutc().timestamp()

@@ -129,6 +129,11 @@ class SyncAgent(Fossilizable, Persistent):
         """Say whether changes are kept for this agent since `preActivate`."""
         return self._recording
 
+    @property
+    def is_exporting(self) -> bool:
+        """Whether a snapshot is being sent to its target, or was broken off."""
+        return False
+
     def preActivate(self, ts: int) -> None:
         """Begin at position *ts*: what is recorded from now on will be sent, nothing older.
 
@@ -182,6 +187,11 @@ class PushSyncAgent(SyncAgent):
     ) -> None:
         super().__init__(aid, name, description, updateTime, access)
         self._ledger = Ledger()
+
+    @property
+    def is_exporting(self) -> bool:
+        """Whether a snapshot is being sent to its target, or was broken off."""
+        return self._ledger.snapshot is not None
 
     @property
     def ledger(self) -> Ledger:

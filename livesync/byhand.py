@@ -21,6 +21,7 @@ from livesync.progress import progress
 from livesync.snapshot import Snapshot
 from livesync.standing import standing
 from livesync.tasks import LiveSyncUpdateTask
+from livesync.verification import Verification
 from scheduler import Client
 from scheduler.output import as_json
 
@@ -64,6 +65,24 @@ def export(connection: Connection, options: argparse.Namespace) -> int:
     follows = "what is recorded first" if sent.position is None else f"position {sent.position}"
     print(f"{sent.records} records are sent; the agent follows from {follows}")
     return 0
+
+
+def verify(connection: Connection, options: argparse.Namespace) -> int:
+    """Compare what the agent's target has with the database; 1 if that differs, and stays so."""
+    inventory = inventory_named(options.inventory) if options.inventory else catalogued
+    verification = Verification(connection.db(), options.agent_id, inventory=inventory)
+    found = verification.run(repair=options.repair)
+    if options.json:
+        facts = found._asdict()
+        print(as_json({**facts, "differences": [row._asdict() for row in found.differences]}))
+    else:
+        for row in found.differences:
+            print(f"{row.what}: {row.obj_id}")
+        print(
+            f"{found.compared} objects compared, {len(found.differences)} differ, "
+            f"{found.repaired} repaired; {found.on_the_way} are on the way"
+        )
+    return int(found.repaired < len(found.differences))
 
 
 def run(connection: Connection, options: argparse.Namespace) -> int:

@@ -29,6 +29,7 @@ AGENT_COMMANDS: dict[str, tuple[Command, str]] = {
     "simulate": (byhand.simulate, "print the records that would be sent"),
     "export": (byhand.export, "send all there is, and let it follow from there, after asking"),
     "run": (byhand.run, "send what is new now"),
+    "verify": (byhand.verify, "compare what its target has with what there is"),
     "add": (orders.add, "register a new agent"),
     "edit": (orders.edit, "change its name or settings"),
     "activate": (orders.activate, "let the update task run it"),
@@ -164,12 +165,15 @@ def _add_agent_commands(commands: Subparsers, database: _Parser) -> None:
         subs[name].add_argument(
             "-t", "--till", type=int, metavar="TS", help="newest position, included"
         )
-    _add_json(subs["run"])
+    for name in ("run", "verify"):
+        _add_json(subs[name])
     for name in ("export", "remove"):
         _add_yes(subs[name])
-    subs["export"].add_argument(
-        "--inventory", metavar="MODULE:FUNCTION", help="what lists all there is: the catalogue"
-    )
+    for name in ("export", "verify"):
+        subs[name].add_argument(
+            "--inventory", metavar="MODULE:FUNCTION", help="what lists all there is: the catalogue"
+        )
+    subs["verify"].add_argument("--repair", action="store_true", help="send what differs")
     subs["export"].add_argument(
         "--anew", action="store_true", help="begin anew, if it was broken off"
     )

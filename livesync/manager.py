@@ -192,7 +192,7 @@ class SyncManager(Persistent):
                 return False
             self.sequence()
             goal = known.goal(token.tid) or self._track.last_before(None)
-        pointer = self._track.getPointerTimestamp(token.agent_id)
+        pointer = self._delivered_up_to(token.agent_id)
         return goal is None or (pointer is not None and pointer >= goal)
 
     def claim(self, till: int | None = None) -> int | None:
@@ -283,6 +283,10 @@ class SyncManager(Persistent):
             milestones.BRANCH.get(self._p_jar).put(snapshot_of(self._p_jar), newest)
         return count
 
+    def _delivered_up_to(self, agent_id: str) -> int | None:
+        # While a snapshot is sent, the pointer stands where the agent will follow from.
+        return None if self.getAgent(agent_id).is_exporting else self._track.getPointerTimestamp(agent_id)
+
     def _record_undone(self, *, thorough: bool = False) -> None:
         timestamp = int(nowutc().timestamp())
         for action in opposites(self._lanes.revoked(thorough=thorough), timestamp):
@@ -294,7 +298,7 @@ class SyncManager(Persistent):
         waiting.BRANCH.get(self._p_jar).take_up(
             self._track.last_before(None),
             milestones.BRANCH.get(self._p_jar),
-            self._track.getPointerTimestamp,
+            self._delivered_up_to,
         )
 
     def _in_a_unit(self, work: Callable[[SyncManager], Result]) -> Result:

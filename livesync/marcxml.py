@@ -6,9 +6,10 @@ One `collection` with a `record` each; see `livesync.marc` for what is in them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from defusedxml.ElementTree import fromstring
 from lxml import etree
 
 from livesync.marc.content import deletion, fields_of
@@ -33,6 +34,24 @@ def collection(records: Iterable[Record], access: Any = None) -> str:
 def collected(records: list[bytes]) -> bytes:
     """Return the MARCXML document of *records*, as `record_xml` returns them, in UTF-8."""
     return HEAD + b"\r\n".join([*records, b""]) + TAIL
+
+
+def read_collection(document: bytes) -> Iterator[tuple[str, tuple[Any, ...] | None]]:
+    """Yield the id of each record of a *document* of `collected`, with its fields.
+
+    Each field is its tag, its indicators and its subfields. None stands for a deleted record.
+    """
+    for record in fromstring(document).iter(_tag("record")):
+        fields = tuple(
+            (
+                *(field.get(name) for name in ("tag", "ind1", "ind2")),
+                tuple((part.get("code"), part.text or "") for part in field),
+            )
+            for field in record.iter(_tag("datafield"))
+        )
+        (obj_id,) = (parts[0][1] for tag, _, _, parts in fields if tag == "970")
+        is_deleted = any(tag == "980" and ("c", "DELETED") in parts for tag, _, _, parts in fields)
+        yield obj_id.removeprefix("INDICO."), None if is_deleted else fields
 
 
 def record_xml(record: Record, access: Any = None) -> bytes:

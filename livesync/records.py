@@ -87,6 +87,20 @@ def wrapped(documents: list[bytes]) -> bytes:
     return b'{"records": [' + b", ".join(documents) + b"]}"
 
 
+def read_documents(content: bytes) -> Iterator[tuple[str, Document | None]]:
+    """Yield the id of each document of *content*, as `wrapped` made it, with the object's state.
+
+    None stands for a deletion.
+    """
+    for told in json.loads(content)["records"]:
+        yield told["id"], None if told["status"] == "deleted" else state_in(told)
+
+
+def state_in(told: Document) -> Document:
+    """Return what of a document is the object's state: not its key, nor what happened last."""
+    return {name: value for name, value in told.items() if name not in {"status", "key"}}
+
+
 def well_formed(text: str) -> str:
     """Return *text* with U+FFFD for what is no character: halves of surrogate pairs."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -21,7 +21,8 @@ from ZODB.utils import p64
 
 from livesync.agent import PushSyncAgent
 from livesync.courier import push_agent
-from livesync.delivery import Delivery, Results, Stopped, reason_of, set_current_delivery
+from livesync.delivery import Results
+from livesync.direct import send_directly
 from livesync.errors import AgentBusyException, AgentExecutionException
 from livesync.inventory import Inventory, catalogued, fresh, is_catalogued
 from livesync.ledger import Progress
@@ -74,7 +75,7 @@ class Snapshot:
         self._records = 0
 
     def send(self) -> Sent:
-        """Send it, or what is left of it; then put the agent's pointer where it follows from.
+        """Send it, or what is left of it; the agent follows from there then.
 
         Raises UnknownAgentException, AgentBusyException where something is delivered to the agent
         already, and AgentExecutionException where the target fails; then it can be taken up again.
@@ -88,11 +89,9 @@ class Snapshot:
                 # What changed since the view is told afterwards, so that a later one does as well.
                 log.warning("agent %s: the view is packed away, a new one is taken", self._agent_id)
                 self._send_all(self._transact(_state), self._view(None))
-            self._send_rest(state.position)
             self._transact(self._finish)
             return Sent(self._records, state.position)
         finally:
-            set_current_delivery(None)
             self._transact(lambda agent: agent.ledger.release(self._token))
 
     def _take_up(self) -> Progress:
@@ -102,11 +101,17 @@ class Snapshot:
         if state is not None:
             return state
         position = self._transact(lambda agent: SyncManager.getDBInstance(agent).claim())
-        return self._transact(lambda agent: self._begin(agent, position))
+        self._send_rest(position)
+        return self._transact(partial(self._begin, position))
 
-    def _begin(self, agent: PushSyncAgent, position: int | None) -> Progress:
-        # What does not stand at the position or before, is seen here, or stands behind it.
+    def _begin(self, position: int | None, agent: PushSyncAgent) -> Progress:
+        # What does not stand at the position or before, is seen here, or stands behind it. From
+        # now on the track is kept for the agent from there.
         state = agent.ledger.snapshot = Progress(snapshot_of(agent._p_jar), position, "")
+        agent.ledger.void()
+        agent.cut_off = None
+        if position is not None:
+            SyncManager.getDBInstance(agent)._track.movePointer(self._agent_id, position)
         holds_of(agent._p_jar).put(self._hold, state.tid, HELD_SECONDS)
         return state
 
@@ -153,7 +158,7 @@ class Snapshot:
             found = reduce(news, dbi=connection)
             rest = [record for record in found if not self._was_listed(connection, record)]
             results = self._send_part(connection, rest)
-        self._transact(partial(self._note, None, results))
+        self._transact(partial(self._enter, results))
         self._records += len(results.accepted)
 
     def _was_listed(self, connection: Connection, record: Record) -> bool:
@@ -162,40 +167,31 @@ class Snapshot:
         return is_catalogued(connection, str(record[1]))
 
     def _send_part(self, connection: Connection, records: list[Record]) -> Results:
-        agent = push_agent(connection, self._agent_id)
-        delivery = Delivery()
-        set_current_delivery(delivery)
         try:
-            result = agent._run(delivery.records(lambda: records), logger=log, dbi=connection)
-            if result is None:
-                raise AgentExecutionException("the run reported a failure, without saying which")
-            delivery.end_well()
-        except (POSKeyError, Stopped):
-            raise
-        except Exception as error:
-            reason = reason_of(error)
-            self._transact(lambda own: own.ledger.fail(reason, _now()))
+            return send_directly(push_agent(connection, self._agent_id), records, connection)
+        except AgentExecutionException as error:
+            reason = str(error)
+            self._transact(lambda agent: agent.ledger.fail(reason, _now()))
             raise AgentExecutionException(
                 f"agent {self._agent_id!r} failed: {reason}; call this again to go on"
             ) from error
-        return delivery.collect()
 
-    def _note(self, key: str | None, results: Results, agent: PushSyncAgent) -> None:
-        ledger = agent.ledger
-        if ledger.snapshot is None or not ledger.is_held_by(self._token):
-            raise AgentBusyException("another process has taken over this snapshot")
-        ledger.take(self._token, _now())
-        ledger.enter(results, _now())
-        if key is not None:
-            ledger.snapshot = ledger.snapshot._replace(key=key)
+    def _note(self, key: str, results: Results, agent: PushSyncAgent) -> None:
+        agent.ledger.snapshot = _state(agent)._replace(key=key)
+        self._enter(results, agent)
+
+    def _enter(self, results: Results, agent: PushSyncAgent) -> None:
+        if not agent.ledger.is_held_by(self._token):
+            raise AgentBusyException("another process delivers to this agent now")
+        agent.ledger.take(self._token, _now())
+        agent.ledger.enter(results, _now())
 
     def _finish(self, agent: PushSyncAgent) -> None:
         state = _state(agent)
         agent.ledger.close()
-        if state.position is not None:
-            agent.delivered(state.position)
-            agent.acknowledge()
         self._forget(agent)
+        if state.position is not None:
+            SyncManager.getDBInstance(agent).advance(self._agent_id, state.position)
 
     def _forget(self, agent: PushSyncAgent) -> None:
         agent.ledger.snapshot = None

@@ -108,7 +108,7 @@ def _before(manager: SyncManager, position: int | None) -> tuple[int, float | No
 
 
 def _state(agent: SyncAgent) -> str:
-    if isinstance(agent, PushSyncAgent) and agent.ledger.snapshot is not None:
+    if agent.is_exporting:
         return EXPORTING
     if agent.cut_off is not None:
         return CUT_OFF

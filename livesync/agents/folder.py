@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import count
@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from livesync.agents.target import Items, Send, TargetAgent
-from livesync.marcxml import collected, record_xml
-from livesync.records import wrapped
+from livesync.marcxml import collected, read_collection, record_xml
+from livesync.records import read_documents, wrapped
 from livesync.reduction import Record
 
 Wrapper = Callable[[list[bytes]], bytes]
+Reader = Callable[[bytes], Iterable[tuple[str, Any]]]
 
 WRAPPERS: dict[str, Wrapper] = {"json": wrapped, "marcxml": collected}
+READERS: dict[str, Reader] = {"json": read_documents, "marcxml": read_collection}
 SUFFIXES = {"json": ".json", "marcxml": ".xml"}
 
 
@@ -50,6 +52,24 @@ class FolderAgent(TargetAgent):
         if self._format == "marcxml":
             return record_xml(record, self._access)
         return super()._prepare(record)
+
+    def listed(self) -> Iterator[tuple[str, Any]]:
+        """Yield what the files come to, read in their order: the last state of each object."""
+        known: dict[str, Any] = {}
+        for file in sorted(Path(self._folder).glob(f"[0-9]*{SUFFIXES[self._format]}")):
+            for obj_id, state in READERS[self._format](file.read_bytes()):
+                if state is None:
+                    known.pop(obj_id, None)
+                else:
+                    known[obj_id] = state
+        yield from known.items()
+
+    def state_of(self, content: bytes) -> Any:
+        """Return what of a record's *content* is the object's state."""
+        if self._format == "marcxml":
+            ((_, state),) = read_collection(collected([content]))
+            return state
+        return super().state_of(content)
 
     @contextmanager
     def _sender(self) -> Iterator[Send]:

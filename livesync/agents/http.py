@@ -105,8 +105,21 @@ class HttpTarget:
         the login, AgentExecutionException for any other, and for more than a few megabytes.
         """
         url = self._url.copy_with(path=self._url.path.rstrip("/") + path) if path else self._url
+        return self._ask("POST", url, content, headers)
+
+    def get(self, url: str, headers: dict[str, str]) -> Answer:
+        """Return what is at *url*, relative to the target's address; raises as `post`.
+
+        One on another server is refused: that has no business with the login.
+        """
+        address = self._url.join(url)
+        if (address.scheme, address.netloc) != (self._url.scheme, self._url.netloc):
+            raise AgentExecutionException(f"{shown(address)} is not on the server of the agent")
+        return self._ask("GET", address, b"", headers)
+
+    def _ask(self, method: str, url: httpx.URL, content: bytes, headers: dict[str, str]) -> Answer:
         try:
-            answer, reason = self._exchange(url, content, headers)
+            answer, reason = self._exchange(method, url, content, headers)
         except httpx.HTTPError as error:
             raise TargetFault(
                 f"{shown(url)} cannot be reached ({type(error).__name__}: {error}): check the "
@@ -121,12 +134,12 @@ class HttpTarget:
         return answer
 
     def _exchange(
-        self, url: httpx.URL, content: bytes, headers: dict[str, str]
+        self, method: str, url: httpx.URL, content: bytes, headers: dict[str, str]
     ) -> tuple[Answer, str]:
         deadline = time.monotonic() + LONGEST_ANSWER_SECONDS
         # Not compressed: a small answer cannot grow while it is read.
         headers = {"Accept-Encoding": "identity", **headers}
-        with self._client.stream("POST", url, content=content, headers=headers) as response:
+        with self._client.stream(method, url, content=content, headers=headers) as response:
             received = bytearray()
             for piece in response.iter_raw():
                 received += piece

@@ -16,7 +16,7 @@ from psycopg2.extras import execute_values
 
 from livesync.agents.target import Items, Send, TargetAgent
 from livesync.errors import PartialFailure, TargetFault
-from livesync.records import document, json_bytes
+from livesync.records import document, json_bytes, state_in
 from livesync.reduction import Record
 
 CONNECT_SECONDS = 10
@@ -39,6 +39,8 @@ PUT = """
     ON CONFLICT (id) DO UPDATE SET key = excluded.key, document = excluded.document
     WHERE (old.key, old.document) IS DISTINCT FROM (excluded.key, excluded.document)
 """
+LIST = "SELECT id, document FROM {table}"
+LISTED_AT_ONCE = 2000
 DELETE = "DELETE FROM {table} WHERE id = ANY(%s)"
 
 
@@ -84,6 +86,15 @@ class PostgresAgent(TargetAgent):
         told = document(record, self._access)
         return json_bytes({name: _without_nul(value) for name, value in told.items()})
 
+    def listed(self) -> Iterator[tuple[str, Any]]:
+        """Yield the rows of the table: id, and the document without what is no state."""
+        rows = Rows(self._dsn, self._table, self._id, self.target)
+        try:
+            for obj_id, told in rows.all():
+                yield obj_id, state_in(told)
+        finally:
+            rows.close()
+
     @contextmanager
     def _sender(self) -> Iterator[Send]:
         rows = Rows(self._dsn, self._table, self._id, self.target)
@@ -116,6 +127,19 @@ class Rows:
         """Close the connection."""
         if self._connection is not None:
             self._connection.close()
+
+    def all(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield all ids with their documents, as of one moment."""
+        self.create()
+        try:
+            with self._opened() as connection, connection.cursor("listed") as cursor:
+                cursor.itersize = LISTED_AT_ONCE
+                cursor.execute(self._statement(LIST, cursor))
+                yield from cursor
+        except psycopg2.Error as error:
+            raise TargetFault(
+                f"PostgreSQL ({self._target}) does not list its rows: {_said(error)}"
+            ) from error
 
     def send(self, items: Items) -> None:
         """Bring the rows of *items* to their new state, and the position, or neither."""

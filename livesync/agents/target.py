@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -14,8 +15,8 @@ from ZODB.Connection import Connection
 from ZODB.POSException import StorageError
 
 from livesync.agent import PushSyncAgent
-from livesync.errors import PartialFailure
-from livesync.records import document, json_bytes, key_of, present, well_formed
+from livesync.errors import AgentExecutionException, PartialFailure
+from livesync.records import document, json_bytes, key_of, present, state_in, well_formed
 from livesync.reduction import STATUS_DELETED, Record
 from livesync.uploader import RecordUploader
 
@@ -75,6 +76,27 @@ class TargetAgent(PushSyncAgent):
         them all later, AgentExecutionException if anything else keeps it from taking them.
         """
         raise NotImplementedError(f"{type(self).__name__} does not say how items are sent")
+
+    def listed(self) -> Iterator[tuple[str, Any]]:
+        """Yield the id of each object that the target knows, with its state as `state_of` gives it.
+
+        Raises AgentExecutionException where the target cannot be asked, or does not answer.
+        """
+        raise AgentExecutionException(
+            f"what the target of agent {self._id!r} knows cannot be listed: {type(self).__name__} "
+            "has no listed()"
+        )
+
+    def state_of(self, content: bytes) -> Any:
+        """Return what of a record's *content*, as `_prepare` made it, is the object's state.
+
+        Whether the object was new is not, nor is the key of the record.
+        """
+        return state_in(json.loads(content))
+
+    def prepared(self, record: Record) -> Any:
+        """Return the state that the target would have of the object of *record*."""
+        return self.state_of(self._prepare(record))
 
     def _run(
         self,

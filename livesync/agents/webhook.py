@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from livesync.agents.http import HttpAgent, HttpTarget
+from livesync.agents.http import Answer, HttpAgent, HttpTarget
 from livesync.agents.target import Items, Send
-from livesync.records import document, json_bytes, key_of, wrapped
+from livesync.errors import AgentExecutionException
+from livesync.records import document, json_bytes, key_of, read_documents, wrapped
 from livesync.reduction import Record
 from scheduler.clock import nowutc
 
@@ -35,6 +37,10 @@ class WebhookAgent(HttpAgent):
     The body is a JSON object with the list `records`, each with a `key`. Requests carry the
     time at which they are sent, a key that is the same when the same batch is sent again, and
     with a *secret* a signature, see `sign`.
+
+    A target that can tell what it has does so at *list_url*: a signed GET (with an empty body)
+    is answered with an object like the one posted, and the address of the next page, `next`,
+    where there is one.
     """
 
     def __init__(
@@ -47,14 +53,26 @@ class WebhookAgent(HttpAgent):
         url: str | None = None,
         *,
         secret: str = "",
+        list_url: str = "",
         batch_size: int = 1000,
     ) -> None:
         super().__init__(aid, name, description, updateTime, access, url, batch_size=batch_size)
         self._secret = secret
+        self._list_url = list_url
 
     def _prepare(self, record: Record) -> bytes:
         key = key_of(record, self.getLastTS())
         return json_bytes(document(record, self._access) | {"key": key})
+
+    def listed(self) -> Iterator[tuple[str, Any]]:
+        """Yield what the target lists, page by page."""
+        if not self._list_url:
+            yield from super().listed()
+        with self._connected() as target:
+            address = self._list_url
+            while address:
+                states, address = _page(target, target.get(address, _signed(self._secret, b"")))
+                yield from states.items()
 
     @contextmanager
     def _sender(self) -> Iterator[Send]:
@@ -64,13 +82,26 @@ class WebhookAgent(HttpAgent):
 
 def _post(target: HttpTarget, agent_id: str, secret: str, items: Items) -> None:
     body = wrapped([item.content for item in items])
-    timestamp = str(int(nowutc().timestamp()))
     digest = hashlib.sha256("\n".join(item.key for item in items).encode()).hexdigest()
-    headers = {
-        "Content-Type": "application/json",
-        TIMESTAMP_HEADER: timestamp,
-        KEY_HEADER: f"{agent_id}-{digest[:32]}",
-    }
+    headers = {"Content-Type": "application/json", KEY_HEADER: f"{agent_id}-{digest[:32]}"}
+    target.post(body, headers | _signed(secret, body))
+
+
+def _signed(secret: str, body: bytes) -> dict[str, str]:
+    timestamp = str(int(nowutc().timestamp()))
+    headers = {TIMESTAMP_HEADER: timestamp}
     if secret:
         headers[SIGNATURE_HEADER] = sign(secret, timestamp, body)
-    target.post(body, headers)
+    return headers
+
+
+def _page(target: HttpTarget, answer: Answer) -> tuple[dict[str, Any], str]:
+    """Return the states by id that a page of a listing tells, and the address of the next."""
+    try:
+        told = dict(read_documents(answer.content))
+        following = json.loads(answer.content).get("next") or ""
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise AgentExecutionException(
+            f"the target's listing is not what it should be: {target.quote(answer)}"
+        ) from None
+    return told, str(following)

@@ -285,7 +285,11 @@ class SyncManager(Persistent):
 
     def _delivered_up_to(self, agent_id: str) -> int | None:
         # While a snapshot is sent, the pointer stands where the agent will follow from.
-        return None if self.getAgent(agent_id).is_exporting else self._track.getPointerTimestamp(agent_id)
+        return (
+            None
+            if self.getAgent(agent_id).is_exporting
+            else self._track.getPointerTimestamp(agent_id)
+        )
 
     def _record_undone(self, *, thorough: bool = False) -> None:
         timestamp = int(nowutc().timestamp())

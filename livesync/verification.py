@@ -20,7 +20,7 @@ from livesync.direct import send_directly
 from livesync.errors import AgentBusyException, AgentExecutionException
 from livesync.inventory import Inventory, catalogued, fresh
 from livesync.manager import SyncManager
-from livesync.reduction import STATUS_DELETED, Record, reduce
+from livesync.reduction import STATUS_DELETED, Record
 from livesync.subjects import KINDS
 from scheduler.clock import nowutc
 from scheduler.store import transact, using
@@ -156,7 +156,8 @@ def _on_the_way(connection: Connection, agent: TargetAgent) -> set[str]:
     """Return the ids of the objects of which something is still to be delivered."""
     manager = SyncManager.getDBInstance(connection)
     news = chain(manager._track.pointerIterItems(agent.getId()), manager._lanes.pending())
-    coming = {str(obj_id) for _, obj_id, _ in reduce(news, dbi=connection)}
+    records = agent._generateRecords(news, None, connection)
+    coming = {str(obj_id) for _, obj_id, _ in records}
     letters = (letter.record for letter in agent.ledger.letters)
     return coming | {str(record[1]) for record in letters if isinstance(record, tuple)}
 

@@ -47,6 +47,11 @@ class CERNSearchUploadAgent(HttpAgent):
     def _login(self) -> Login | None:
         return (self._username, self._password) if self._username else super()._login()
 
+    @property
+    def tells_of_owners(self) -> bool:
+        """Whether the records of parts tell of their owners: those in MARCXML do."""
+        return True
+
     def _prepare(self, record: Record) -> bytes:
         return record_xml(record, self._access)
 

@@ -48,6 +48,11 @@ class FolderAgent(TargetAgent):
         self._folder = str(Path(folder).absolute())
         self._format = format
 
+    @property
+    def tells_of_owners(self) -> bool:
+        """Whether the records of parts tell of their owners: those in MARCXML do."""
+        return self._format == "marcxml"
+
     def _prepare(self, record: Record) -> bytes:
         if self._format == "marcxml":
             return record_xml(record, self._access)

@@ -41,6 +41,11 @@ class InvenioBatchUploaderAgent(HttpAgent):
     An answer that begins with `[INFO]` accepts a batch.
     """
 
+    @property
+    def tells_of_owners(self) -> bool:
+        """Whether the records of parts tell of their owners: those in MARCXML do."""
+        return True
+
     def _prepare(self, record: Record) -> bytes:
         return record_xml(record, self._access)
 

@@ -14,8 +14,10 @@ from ZODB.broken import Broken
 from ZODB.Connection import Connection
 from ZODB.POSException import StorageError
 
+from livesync.actions import ActionWrapper
 from livesync.agent import PushSyncAgent
 from livesync.errors import AgentExecutionException, PartialFailure
+from livesync.marc.embedded import with_parts
 from livesync.records import document, json_bytes, key_of, present, state_in, well_formed
 from livesync.reduction import STATUS_DELETED, Record
 from livesync.uploader import RecordUploader
@@ -64,6 +66,20 @@ class TargetAgent(PushSyncAgent):
     ) -> None:
         super().__init__(aid, name, description, updateTime, access)
         self._batch_size = batch_size
+
+    @property
+    def tells_of_owners(self) -> bool:
+        """Whether the records of parts tell of their owners, as those in MARCXML do."""
+        return False
+
+    def _generateRecords(
+        self,
+        data: Iterable[tuple[int, ActionWrapper]],
+        lastTS: int | None,
+        dbi: Connection | None = None,
+    ) -> Iterable[Any]:
+        news = with_parts(data) if self.tells_of_owners else data
+        return super()._generateRecords(news, lastTS, dbi)
 
     def _prepare(self, record: Record) -> bytes:
         """Return *record* as the target takes it; what this raises refuses that record alone."""

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from defusedxml import ElementTree
 
+from livesync import ActionWrapper
+from livesync.marc.embedded import with_parts
 from livesync.marcxml import NAMESPACE, collection
 from livesync.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED
 from tests.livesync.stand_ins import Category, Conference, Contribution, Person, SubContribution
@@ -92,3 +94,15 @@ def test_of_a_protected_object_the_access_list_is_told(tree):
 
     assert found["980__"] == [{"a": "INDICOSEARCH.PRIVATE"}]
     assert "5060_" not in found
+
+
+def test_what_records_of_parts_tell_of_their_owners_is_a_change_of_theirs():
+    event = Conference("1", Category("c", Category("0")), title="Talks")
+    contribution = Contribution("2", event)
+    SubContribution("3", contribution)
+    news = [
+        (1, ActionWrapper(100, event, ["title_changed"], "1")),
+        (2, ActionWrapper(200, contribution, ["data_changed"], "1.2")),
+    ]
+    ids = [(position, action.getObjectId()) for position, action in with_parts(news)]
+    assert ids == [(1, "1"), (1, "1.2"), (1, "1.2.3"), (2, "1.2"), (2, "1.2.3")]

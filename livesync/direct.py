@@ -24,7 +24,7 @@ def send_directly(
     Single ones that are refused are among the results, to be entered in the agent's ledger.
     Raises AgentExecutionException where the target fails.
     """
-    delivery = Delivery()
+    delivery = Delivery(agent.ledger.letters)
     set_current_delivery(delivery)
     try:
         if agent._run(delivery.records(lambda: records), logger=log, dbi=connection) is None:

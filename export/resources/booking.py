@@ -23,6 +23,7 @@ from export.settings import Settings
 PATTERN = re.compile(r"/api/roomBooking/bookRoom\.(?P<format>\w+)", re.ASCII)
 FORMATS = ("json", "xml")
 NEEDED = ("location", "roomid", "reason", "username")
+EDGES = {"from": "start", "to": "end"}
 
 
 def answer(
@@ -46,9 +47,6 @@ def answer(
     slots = _slots(selection, room)
     check_rights(room, str(user))
     return Results({"reservationID": _book(request, room, slots, str(user), booked_for)})
-
-
-EDGES = {"from": "start", "to": "end"}
 
 
 def _room(request: ExportRequest, registry: Registry) -> Room:

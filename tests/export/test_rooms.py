@@ -259,6 +259,26 @@ def test_a_calendar_has_the_reservation_with_its_rule(client, database, ann):
     assert client.get(f"/export/room/CERN/120.ics?ak={ann}").status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("every", "rule"),
+    [
+        ("daily", "FREQ=DAILY;UNTIL=20140531T080000Z"),
+        ("weekly", "FREQ=WEEKLY;UNTIL=20140531T080000Z;INTERVAL=1"),
+        ("everyTwoWeeks", "FREQ=WEEKLY;UNTIL=20140531T080000Z;INTERVAL=2"),
+        ("everyThreeWeeks", "FREQ=WEEKLY;UNTIL=20140531T080000Z;INTERVAL=3"),
+        ("monthly", "FREQ=MONTHLY;UNTIL=20140531T080000Z;BYDAY=2TU"),
+    ],
+)
+def test_each_repeatability_has_its_rule(client, database, ann, every, rule):
+    book(database, "again", local(2014, 4, 8, 9), last=date(2014, 5, 31), every=every)
+    query = f"ak={ann}&bf=BYRON*&tz=Europe/Zurich"
+    text = client.get(f"/export/reservation/CERN.ics?{query}").text
+    assert f"RRULE:{rule}\r\n" in text
+    assert "DTSTART:20140408T070000Z" in text
+    (shown,) = get(client, f"{RESERVATIONS}?{query}")
+    assert shown["repeatability"] == every
+
+
 def test_a_rule_over_a_change_of_clocks_is_in_local_time(client, database, ann):
     book(database, "weekly", local(2014, 10, 20, 9), last=date(2014, 11, 5), every="weekly")
     query = f"ak={ann}&bf=BYRON*&tz=Europe/Zurich"

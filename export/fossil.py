@@ -99,6 +99,7 @@ class Field:
         self.filter_by: str | None = tags.get("filterBy")
         self.convert: Callable[..., Any] | None = tags.get("convert")
         self.convert_takes = _keywords_of(self.convert) if self.convert is not None else ()
+        self.is_plain = not self.has_result and self.filter_by is None and self.convert is None
 
     def accepts(self, keywords: Mapping[str, Any]) -> Callable[[Any], bool] | None:
         """Return the filter that listed values have to pass; LookupError where it is missing."""

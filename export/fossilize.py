@@ -90,15 +90,16 @@ class Fossilizable:
         """
         if isinstance(target, Fossilizable):
             return target.fossilize(interface, useAttrCache, **kwargs)
-        if isinstance(target, ATOMS):
+        is_list = isinstance(target, list | tuple)  # asked first, as it is most often so
+        if not is_list and isinstance(target, ATOMS):
             return target
 
         def again(member: Any) -> Any:
             return cls.fossilizeIterable(member, interface, useAttrCache, **kwargs)
 
-        if isinstance(target, Mapping):
+        if not is_list and isinstance(target, Mapping):
             return {key: again(value) for key, value in target.items()}
-        if isinstance(target, Iterable):
+        if is_list or isinstance(target, Iterable):
             return [again(member) for member in target if filterBy is None or filterBy(member)]
         return cls.fossilize_obj(target, interface, useAttrCache, **kwargs)
 
@@ -233,9 +234,20 @@ def _add(
 ) -> None:
     """Add to *shown* what *field* is of *obj*."""
     value, is_attribute = field.read_cached(obj) if use_cache else field.read(obj)
+    if not field.is_plain:
+        value = _treated(value, field, class_names, keywords)
+    field.put(shown, value, is_attribute)
+
+
+def _treated(
+    value: Any, field: Field, class_names: Mapping[str, str], keywords: Mapping[str, Any]
+) -> Any:
+    """Return *value* fossilized and converted, as the tags of *field* say."""
     accepts = field.accepts(keywords)
-    if field.has_result and value is not None:
+    if field.has_result and not value and isinstance(value, list | tuple):
+        value = []
+    elif field.has_result and value is not None:
         value = Fossilizable.fossilizeIterable(
             value, field.result, filterBy=accepts, mapClassType=class_names, **keywords
         )
-    field.put(shown, field.converted(value, keywords), is_attribute)
+    return value if field.convert is None else field.converted(value, keywords)

@@ -36,7 +36,7 @@ from scheduler.states import (
     TASK_STATUS_QUEUED,
 )
 from scheduler.store import using
-from scheduler.store.broken import forget_broken
+from scheduler.store.broken import forget_broken, why_unusable
 from scheduler.store.overlay import snapshot_of
 from scheduler.store.trouble import is_trouble, pause, told
 from scheduler.store.unit import backoff
@@ -235,7 +235,7 @@ class Runner:
             raise _UnloadableError(f"{type(error).__name__}: {error}") from error
         if not isinstance(task, BaseTask):
             forget_broken(task)
-            raise _UnloadableError(f"the class of {task!r} cannot be imported, or is no task")
+            raise _UnloadableError(why_unusable(task))
         return task
 
     def _run_task(self, claim: Claim, task: BaseTask, started: datetime) -> Callable[[], None]:

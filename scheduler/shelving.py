@@ -35,7 +35,7 @@ from scheduler.states import (
     TASK_STATUS_SPOOLED,
     TASK_STATUS_TERMINATED,
 )
-from scheduler.store.broken import forget_broken
+from scheduler.store.broken import forget_broken, why_unusable
 from scheduler.tasks.attempt import Attempt, moment
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.bound import BoundTask
@@ -218,7 +218,7 @@ class Shelving:
 
     def _add(self, task: Any) -> None:
         if not isinstance(task, BaseTask):
-            raise TypeError(f"the class of {task!r} cannot be imported, or is no task")
+            raise TypeError(why_unusable(task))
         self._catch_up(task)
         status = task.getStatus()
         if status in (TASK_STATUS_QUEUED, TASK_STATUS_RUNNING):

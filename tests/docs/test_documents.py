@@ -20,9 +20,10 @@ from werkzeug.test import Client
 
 from livesync import SyncManager
 from livesync.watching import unwatch
-from scheduler import Scheduler
+from scheduler import Scheduler, SchedulerModule
 from scheduler.store import connect
 from scheduler.testing import Relay
+from tests.scheduler.harness import wait_for
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -204,6 +205,33 @@ def test_a_task_waits_for_a_delivery_as_the_document_shows(reader):
     done = reader.run("python announce.py")
     assert done.returncode == 0, done.stderr
     assert done.stdout == blocks("following.md", "text")[0]
+
+
+@pytest.mark.timeout(600)
+def test_what_has_failed_is_found_and_started_again_as_the_document_shows(reader):
+    def wait_until(shelf, number):
+        def is_so():
+            with connect(f"file://{reader.folder}/var/relay.fs") as connection:
+                return SchedulerModule.getDBInstance(connection).getStatus()[shelf] == number
+
+        wait_for(is_so, 120)
+
+    reader.save("failures.md")
+    order, look, retry, forget, _, bring_back = blocks("failures.md", "sh")
+    reason, quarantined = (text.strip() for text in blocks("failures.md", "text"))
+
+    assert reader.run(order).returncode == 0
+    wait_until("failed", 3)
+    assert reader.run(look).stdout.count(reason) == 3
+    assert reader.run(retry).returncode == 0
+    wait_until("finished", 3)
+
+    assert reader.run(forget).returncode == 0
+    wait_until("failed", 3)
+    assert reader.run(look).stdout.count(quarantined) == 3
+    assert reader.run(bring_back).returncode == 0
+    wait_until("finished", 6)
+    assert reader.run("indico_scheduler stop").returncode == 0
 
 
 def test_the_tests_of_the_document_pass(reader):

@@ -62,8 +62,8 @@ def reduce(
     the events below counts. Where the deleted bit is set it wins over the others; the object
     may be None. What was created beyond position *told_up_to*, up to which the target may
     have heard of things, and is deleted again, is left out. What is *excluded* now was moved
-    there, and is as good as deleted. Takes little memory however much
-    lies below what changed: the cache of *dbi* is trimmed meanwhile.
+    there, and is as good as deleted. Takes little memory however much lies below what
+    changed: the cache of *dbi* is trimmed meanwhile.
     """
     with Findings() as findings:
         for position, action in data:

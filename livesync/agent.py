@@ -193,6 +193,13 @@ class PushSyncAgent(SyncAgent):
         """Whether a snapshot is being sent to its target, or was broken off."""
         return self._ledger.snapshot is not None
 
+    def reached(self) -> int | None:
+        """Ask the target up to which position it was brought; None where it cannot tell.
+
+        AgentExecutionException where it does not answer.
+        """
+        return None
+
     @property
     def ledger(self) -> Ledger:
         """How the delivery stands: failures, letters, terms."""

@@ -29,7 +29,12 @@ from livesync.delivery import (
     reason_of,
     set_current_delivery,
 )
-from livesync.errors import AgentBusyException, AgentExecutionException, Overloaded
+from livesync.errors import (
+    AgentBusyException,
+    AgentExecutionException,
+    Overloaded,
+    TargetAheadException,
+)
 from livesync.ledger import Window
 from livesync.manager import SyncManager
 from scheduler.clock import nowutc
@@ -105,12 +110,35 @@ class Courier:
         self._current = now
         self._transact(lambda agent: agent.ledger.take(self._token, _now()))
         try:
+            error = self._ask_target()
+            if error is not None:
+                return Delivered(FAILED, 0, reason_of(self._fail([error])))
             goal = self._transact(self._claim)
             if goal is not None and till is not None:
                 goal = min(goal, till)
             return self._deliver(goal)
         finally:
             self._transact(lambda agent: agent.ledger.release(self._token))
+
+    def _ask_target(self) -> Exception | None:
+        """Return what is wrong with the target, before anything is sent to it."""
+        manager = transaction.TransactionManager()
+        connection = self._database.open(transaction_manager=manager)
+        try:
+            agent = push_agent(connection, self._agent_id)
+            reached, furthest = agent.reached(), agent.ledger.furthest
+        except AgentExecutionException as error:
+            return error
+        finally:
+            manager.abort()
+            connection.close()
+        if reached is None or (furthest is not None and reached <= furthest):
+            return None
+        return TargetAheadException(
+            f"the target was brought up to position {reached}, and this database knows of none "
+            f"beyond {furthest}: it is an older backup. Bring the target in line with "
+            f"'indico_livesync agent {self._agent_id} verify --repair', or export anew"
+        )
 
     def _claim(self, agent: PushSyncAgent) -> int | None:
         if agent.ledger.snapshot is not None:

@@ -42,6 +42,10 @@ class AgentBusyException(AgentExecutionException):
     """Somebody else is delivering to this agent."""
 
 
+class TargetAheadException(AgentExecutionException):
+    """The target has been told more than this database knows of: that is an older backup."""
+
+
 class CutOffException(AgentExecutionException):
     """Nothing is kept for the agent any more: changes before it may be gone."""
 

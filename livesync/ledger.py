@@ -60,6 +60,9 @@ class Ledger(Persistent):
     snapshot: Progress | None = None
     """The snapshot that is being sent, or was broken off; nothing else is delivered meanwhile."""
 
+    furthest: int | None = None
+    """The newest position that anything was ever delivered up to, or was about to be."""
+
     paused = False
     failures = 0
     """How many runs failed, one after the other."""
@@ -116,7 +119,13 @@ class Ledger(Persistent):
         if self.window is None or self.window.start != window.start:
             self.void()
             self.window = window
+            self.reach(window.end)
         return self.window
+
+    def reach(self, position: int | None) -> None:
+        """Note that the target is about to know of what stands up to *position*."""
+        if position is not None and (self.furthest is None or position > self.furthest):
+            self.furthest = position
 
     def close(self) -> None:
         """Note that the window is delivered."""

@@ -89,7 +89,9 @@ class Snapshot:
                 # What changed since the view is told afterwards, so that a later one does as well.
                 log.warning("agent %s: the view is packed away, a new one is taken", self._agent_id)
                 self._send_all(self._transact(_state), self._view(None))
-            self._transact(self._finish)
+            with self._view(None) as connection:
+                reached = push_agent(connection, self._agent_id).reached()
+            self._transact(partial(self._finish, reached))
             return Sent(self._records, state.position)
         finally:
             self._transact(lambda agent: agent.ledger.release(self._token))
@@ -110,6 +112,7 @@ class Snapshot:
         state = agent.ledger.snapshot = Progress(snapshot_of(agent._p_jar), position, "")
         agent.ledger.void()
         agent.cut_off = None
+        agent.ledger.reach(position)
         if position is not None:
             SyncManager.getDBInstance(agent)._track.movePointer(self._agent_id, position)
         holds_of(agent._p_jar).put(self._hold, state.tid, HELD_SECONDS)
@@ -186,9 +189,10 @@ class Snapshot:
         agent.ledger.take(self._token, _now())
         agent.ledger.enter(results, _now())
 
-    def _finish(self, agent: PushSyncAgent) -> None:
+    def _finish(self, reached: int | None, agent: PushSyncAgent) -> None:
         state = _state(agent)
         agent.ledger.close()
+        agent.ledger.reach(reached)  # whatever it was told before, it is as the database now
         self._forget(agent)
         if state.position is not None:
             SyncManager.getDBInstance(agent).advance(self._agent_id, state.position)

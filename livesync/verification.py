@@ -117,6 +117,9 @@ class Verification:
                 record = Record(None, obj_id, STATUS_DELETED, agent.getLastTS())
                 differing[Difference(obj_id, EXTRA)] = record
         repaired = self._repair(connection, agent, list(differing.values())) if repair else 0
+        if repaired == len(differing):
+            reached = agent.reached()
+            self._transact(lambda own: own.ledger.reach(reached))
         return Verified(compared, len(coming), list(differing), repaired)
 
     def _records(self, connection: Connection, agent: TargetAgent) -> Any:

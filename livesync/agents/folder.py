@@ -58,6 +58,18 @@ class FolderAgent(TargetAgent):
             return record_xml(record, self._access)
         return super()._prepare(record)
 
+    def reached(self) -> int | None:
+        """Return the position of the newest change in the folder, as is noted beside its files."""
+        try:
+            return int(self._note.read_text())
+        except FileNotFoundError:
+            return None
+
+    @property
+    def _note(self) -> Path:
+        folder = Path(self._folder)
+        return folder.with_name(f".{folder.name}.{self._id}.position")
+
     def listed(self) -> Iterator[tuple[str, Any]]:
         """Yield what the files come to, read in their order: the last state of each object."""
         known: dict[str, Any] = {}
@@ -81,7 +93,18 @@ class FolderAgent(TargetAgent):
         folder = Path(self._folder)
         folder.mkdir(parents=True, exist_ok=True)
         numbers = count(_next_number(folder))
-        yield partial(_write, folder, SUFFIXES[self._format], WRAPPERS[self._format], numbers)
+        write = partial(_write, folder, SUFFIXES[self._format], WRAPPERS[self._format], numbers)
+        newest = self.reached()
+
+        def send(items: Items) -> None:
+            nonlocal newest
+            write(items)
+            positions = [item.position for item in items if item.position is not None]
+            if positions and (newest is None or max(positions) > newest):
+                newest = max(positions)
+                _put(self._note, str(newest))
+
+        yield send
 
 
 def _write(folder: Path, suffix: str, wrap: Wrapper, numbers: Iterator[int], items: Items) -> None:
@@ -99,6 +122,12 @@ def _write(folder: Path, suffix: str, wrap: Wrapper, numbers: Iterator[int], ite
             continue
     unfinished.unlink()
     _sync(folder)
+
+
+def _put(file: Path, text: str) -> None:
+    unfinished = file.with_name(f"{file.name}.{os.getpid()}-{threading.get_ident()}")
+    unfinished.write_text(text)
+    unfinished.replace(file)
 
 
 def _sync(folder: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg2
 from psycopg2 import sql
@@ -18,6 +18,8 @@ from livesync.agents.target import Items, Send, TargetAgent
 from livesync.errors import PartialFailure, TargetFault
 from livesync.records import document, json_bytes, state_in
 from livesync.reduction import Record
+
+Result = TypeVar("Result")
 
 CONNECT_SECONDS = 10
 STATEMENT_MILLISECONDS = 60_000
@@ -39,6 +41,7 @@ PUT = """
     ON CONFLICT (id) DO UPDATE SET key = excluded.key, document = excluded.document
     WHERE (old.key, old.document) IS DISTINCT FROM (excluded.key, excluded.document)
 """
+REACHED = "SELECT position FROM {positions} WHERE agent = %s"
 LIST = "SELECT id, document FROM {table}"
 LISTED_AT_ONCE = 2000
 DELETE = "DELETE FROM {table} WHERE id = ANY(%s)"
@@ -86,6 +89,14 @@ class PostgresAgent(TargetAgent):
         told = document(record, self._access)
         return json_bytes({name: _without_nul(value) for name, value in told.items()})
 
+    def reached(self) -> int | None:
+        """Return the position that the table of positions tells for this agent."""
+        rows = Rows(self._dsn, self._table, self._id, self.target)
+        try:
+            return rows.position()
+        finally:
+            rows.close()
+
     def listed(self) -> Iterator[tuple[str, Any]]:
         """Yield the rows of the table: id, and the document without what is no state."""
         rows = Rows(self._dsn, self._table, self._id, self.target)
@@ -127,6 +138,16 @@ class Rows:
         """Close the connection."""
         if self._connection is not None:
             self._connection.close()
+
+    def position(self) -> int | None:
+        """Return the position of the newest change that was brought."""
+        self.create()
+        return self._transact(self._read_position)
+
+    def _read_position(self, cursor: Cursor) -> int | None:
+        cursor.execute(self._statement(REACHED, cursor), (self._agent_id,))
+        row = cursor.fetchone()
+        return None if row is None else row[0]
 
     def all(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield all ids with their documents, as of one moment."""
@@ -178,12 +199,12 @@ class Rows:
         statement: str = sql.SQL(text).format(**self._names).as_string(cursor)
         return statement
 
-    def _transact(self, work: Callable[[Cursor], object]) -> None:
+    def _transact(self, work: Callable[[Cursor], Result]) -> Result:
         try:
             connection = self._opened()
             with connection, connection.cursor() as cursor:
                 cursor.execute("SET LOCAL statement_timeout = %s", (STATEMENT_MILLISECONDS,))
-                work(cursor)
+                return work(cursor)
         except psycopg2.DataError:
             raise
         except psycopg2.Error as error:

@@ -77,10 +77,7 @@ def _room(value: Any) -> Room:
 
 
 def _start_at(value: Any) -> datetime:
-    try:
-        start = datetime.fromtimestamp(_number(value), UTC)
-    except (OverflowError, OSError):
-        raise ValueError(INVALID) from None
+    start = datetime.fromtimestamp(_number(value), UTC)
     if start <= nowutc():
         raise ValueError("This value should be in the future.")
     return start

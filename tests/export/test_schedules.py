@@ -268,6 +268,18 @@ def test_what_was_is_kept_when_a_schedule_is_edited_later(api, database, at_work
     assert booked(database)[:3] == [START, START + 7 * DAY, START + 14 * DAY]
 
 
+def test_a_schedule_cannot_be_edited_into_the_past(api, database, at_work):
+    number = api.create(**WEEKLY)
+    at_work.clock.now = datetime.fromtimestamp(START + 8 * DAY, UTC)
+    ended = {"recurrence": {"range_type": "by", "end_by": "04-02-2030"}}
+    code, answer = api.post(f"/{number}/edit", ended)
+    assert (code, answer["data"]["fields"][0]["message"]) == (
+        400,
+        "nothing of the schedule is to come",
+    )
+    assert api.details(number)["start_at"] == START + 14 * DAY
+
+
 def test_an_edit_into_another_booking_changes_nothing(api, database, at_work):
     number = api.create(**WEEKLY)
     api.create(start_at=START + 600)

@@ -37,7 +37,8 @@ log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-# A part has at least so many records, and the objects of one key together.
+# A part has at least so many records, those of one key together; an agent that has a size of
+# batches has parts of that.
 PART = 1000
 # For so long packing is held back.
 HELD_SECONDS = 2 * 86400.0
@@ -141,11 +142,12 @@ class Snapshot:
 
     def _parts(self, view: Connection, state: Progress) -> Iterator[tuple[str, list[Record]]]:
         manager = SyncManager.getDBInstance(view)
+        least = getattr(manager.getAgent(self._agent_id), "_batch_size", PART)
         part: list[Record] = []
         key = state.key
         for key, objects in self._inventory(view, state.key):
             part += fresh(manager, objects, state.position)
-            if len(part) >= PART:
+            if len(part) >= least:
                 yield key, part
                 part = []
         if part:

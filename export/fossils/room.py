@@ -15,6 +15,10 @@ from export.fossils.placed import in_zone
 # ruff: noqa: D102
 
 
+SLOTS = 366
+"""How many slots of a reservation are shown at most; others can be asked for with `from`."""
+
+
 def _location(room: Any) -> str:
     return str(room.location.name)
 

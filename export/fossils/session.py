@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, tzinfo
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,7 @@ from export.fossils.contribution import IContributionFossil, IContributionWithSu
 from export.fossils.material import IMaterialFossil
 from export.fossils.person import ISlotChairFossil
 from export.fossils.placed import IPlacedFossil, in_zone
+from export.fossils.room import SLOTS
 
 # Fossils declare fields, not code: their methods have no self, and their tags are attributes.
 # mypy: disable-error-code="misc, no-untyped-def, no-untyped-call, attr-defined, override"
@@ -40,6 +42,28 @@ def _adjusted(getter: str) -> Any:
     return produce
 
 
+def booked_rooms(event: Any, tz: tzinfo) -> dict[str, list[dict[str, datetime | None]]]:
+    """Return when which rooms are taken for *event*, by their full names; the first slots."""
+    booked: dict[str, list[dict[str, datetime | None]]] = {}
+    for reservation in event.reservations:
+        if reservation.takes_room:
+            booked.setdefault(reservation.room.getFullName(), []).extend(
+                {"startDateTime": in_zone(one.startDT, tz), "endDateTime": in_zone(one.endDT, tz)}
+                for one in islice(reservation.getOccurrences(), SLOTS)
+            )
+    return booked
+
+
+class ISupportInfoFossil(IFossil):
+    """Whom to ask about an event."""
+
+    taggedValue("fossil", "supportInfo")
+
+    def caption(): ...
+    def email(): ...
+    def telephone(): ...
+
+
 class IConferenceOfSlotFossil(IFossil):
     """An event, inside the answer for a slot; the adjusted dates are in its own zone."""
 
@@ -60,6 +84,16 @@ class IConferenceOfSlotFossil(IFossil):
     def getEndDate(): ...
 
     getEndDate.convert = in_zone
+
+    def getBookedRooms(): ...
+
+    getBookedRooms.produce = lambda event: event
+    getBookedRooms.convert = booked_rooms
+
+    def support(): ...
+
+    support.name = "supportInfo"
+    support.result = ISupportInfoFossil
 
     def getAdjustedStartDate(): ...
 

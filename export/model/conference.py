@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,6 +17,7 @@ from export.model.person import Person
 from export.model.registration import RegistrationForm
 from export.model.schedule import Break
 from export.model.session import Session
+from export.model.slots import Slots
 from export.model.video import SERVICES, CSBooking, without
 
 EVERYWHERE = 999
@@ -28,6 +29,15 @@ class Period(Fossilizable):
     def __init__(self, start: datetime, end: datetime) -> None:
         self.startDT = start
         self.endDT = end
+
+
+@dataclass(frozen=True)
+class SupportInfo(Fossilizable):
+    """Whom to ask about an event."""
+
+    caption: str = "Support"
+    email: str = ""
+    telephone: str = ""
 
 
 class Conference(Placed):
@@ -51,6 +61,9 @@ class Conference(Placed):
     label: Any = None
     note: Any = None
     breaks: tuple[Break, ...] = ()
+    support: SupportInfo = SupportInfo()
+    reservations: tuple[Any, ...] = ()
+    """The reservations of rooms that were made for it."""
     video_bookings: tuple[CSBooking, ...] = ()
     _videos_booked = 0
     registration: RegistrationForm | None = None
@@ -176,6 +189,12 @@ class Conference(Placed):
         """Take *pause* out of the timetable."""
         self.update(breaks=tuple(other for other in self.breaks if other is not pause))
         pause.setOwner(None)
+
+    def book_room(self, room: Any, slots: Slots, user: str, booked_for: str) -> Any:
+        """Book *room* for this event; return the reservation. Raises RoomNotFree."""
+        made = room.book(slots, user, self._title, booked_for)
+        self.update(reservations=(*self.reservations, made))
+        return made
 
     def book_video(self, type: str, **more: Any) -> CSBooking:
         """Book a service for this event; *more* is what a CSBooking has beside.

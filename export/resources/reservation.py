@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from export.errors import RefusedRequest
 from export.fossilize import fossilize
-from export.fossils.room import INaivePeriodFossil, IReservationFossil
+from export.fossils.room import SLOTS, INaivePeriodFossil, IReservationFossil
 from export.model.reservation import Reservation
 from export.model.room import Room
 from export.model.rooms import Location, Registry, rooms
@@ -27,8 +27,6 @@ from scheduler.clock import nowutc
 PATTERN = re.compile(r"/export/reservation/(?P<places>[\w\s]+(?:[-,][\w\s]+)*)\.(?P<format>\w+)")
 FORMATS = ("json", "jsonp", "xml", "ics")
 MAXIMA = {"reservations": 100}
-SLOTS = 366
-"""How many slots of a reservation are shown at most; others can be asked for with `from`."""
 
 Filter = Callable[[Reservation], bool]
 

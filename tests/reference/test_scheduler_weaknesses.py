@@ -318,7 +318,7 @@ def give_out(connection):
     shelving = Shelving(module)
     for instruction in module.getSpool().take(100):
         shelving.perform(instruction)
-    return shelving.claim(nowutc().timestamp(), 100)
+    return shelving.claim(nowutc().timestamp(), 100, {})
 
 
 def test_all_that_a_dead_scheduler_had_given_out_is_run(view):

@@ -35,6 +35,7 @@ from livesync.manager import SyncManager
 from livesync.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED, Record, reduce
 from livesync.uploader import RecordUploader
 from scheduler.clock import nowutc
+from scheduler.outside import is_held, is_holding
 
 __all__ = [
     "AgentExecutionException",
@@ -382,6 +383,9 @@ class PushSyncAgent(SyncAgent):
 
         def send() -> Any:
             records = delivery.records(lambda: make(delivery.changes(self._news(covered))))
+            if is_holding():
+                is_held("records", f"{sum(1 for _ in records)} to agent {self._id}")
+                return True
             return self._run(records, logger=logger, monitor=monitor, dbi=dbi, task=task)
 
         try:

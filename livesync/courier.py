@@ -38,6 +38,7 @@ from livesync.errors import (
 from livesync.ledger import Window
 from livesync.manager import SyncManager
 from scheduler.clock import nowutc
+from scheduler.outside import is_holding
 from scheduler.store import transact, using
 
 log = logging.getLogger(__name__)
@@ -122,6 +123,8 @@ class Courier:
 
     def _ask_target(self) -> Exception | None:
         """Return what is wrong with the target, before anything is sent to it."""
+        if is_holding():
+            return None
         manager = transaction.TransactionManager()
         connection = self._database.open(transaction_manager=manager)
         try:

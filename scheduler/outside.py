@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class Held(NamedTuple):
-    """What a run would have done outside: of what kind ("mail", "HTTP" or "file"), and a text."""
+    """What a run would have done outside: of what kind ("mail", "HTTP", ...), and a text."""
 
     kind: str
     what: str
@@ -27,6 +27,11 @@ def hold_back() -> Iterator[list[Held]]:
         yield held
     finally:
         _held.reset(token)
+
+
+def is_holding() -> bool:
+    """Say whether things are held back now."""
+    return _held.get() is not None
 
 
 def is_held(kind: str, what: str) -> bool:

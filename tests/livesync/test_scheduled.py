@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 
-from dateutil.rrule import SECONDLY
+from dateutil.rrule import MINUTELY, SECONDLY
 
-from livesync import SyncManager
+from livesync import ActionWrapper, SyncManager
 from livesync.tasks import LiveSyncUpdateTask
 from scheduler import Client, Scheduler
 from scheduler.store import transact
+from scheduler.whatif import try_out
 from tests.livesync.agents_for_tests import FailingAgent, ListAgent, received
 
 
@@ -38,3 +39,14 @@ def test_a_scheduler_keeps_the_agents_up_to_date(database):
 
     assert not thread.is_alive()
     assert received == {"list": [["a change"]]}
+
+
+def test_what_an_update_would_deliver_is_told_and_not_sent(relay, recorded_agent):
+    manager = SyncManager.getDBInstance()
+    manager.add(1, ActionWrapper(1, manager, {"data_changed"}, "1"))
+    task = LiveSyncUpdateTask(MINUTELY)
+    relay.enqueue(task)
+    tried = try_out(relay.database, task.getId())
+    assert tried.held == [("records", "1 to agent recorded")]
+    assert recorded_agent.sent == []
+    assert manager.getAgent("recorded").getLastTS() is None

@@ -125,7 +125,7 @@ def _pushed(manager: SyncManager) -> Iterable[PushSyncAgent]:
 def _rest(manager: SyncManager, agent: PushSyncAgent, now: float) -> float:
     """Return in how many seconds *agent* is to be delivered to; 0 for now."""
     ledger = agent.ledger
-    if ledger.paused or ledger.snapshot is not None:
+    if ledger.paused or ledger.snapshot is not None or agent.cut_off is not None:
         return LONGEST_SLEEP
     if ledger.not_before > now:
         return min(ledger.not_before - now, LONGEST_SLEEP)

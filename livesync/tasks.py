@@ -32,6 +32,9 @@ class LiveSyncUpdateTask(PeriodicTask):
     result is a line for each agent.
     """
 
+    # Its own transaction is as long as the slowest target takes.
+    alone = True
+
     def run(self) -> dict[str, str]:
         """Deliver to every active agent that is due; return how it went, by agent id."""
         database = current().db()
@@ -105,5 +108,8 @@ def _due(connection: Connection) -> list[str]:
 def _is_due(agent: PushSyncAgent, now: float) -> bool:
     if not agent.isActive():
         log.warning("agent %s is not active: it is not run", agent.getId())
+        return False
+    if agent.cut_off is not None:
+        log.warning("agent %s was cut off: it is not run", agent.getId())
         return False
     return not agent.ledger.rests(now) and not agent.lingers(now)

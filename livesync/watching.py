@@ -7,7 +7,9 @@ itself (a list, a tree) is one of the part.
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from persistent import Persistent
@@ -57,26 +59,63 @@ class WatchingConnection(Connection):
     """A connection whose commits record the changes of watched objects."""
 
     def commit(self, transaction: Any) -> None:
-        """Store what has changed, and what is to be recorded about it."""
+        """Record what is about to be stored, and store it together with that."""
         if _watched:
-            # As a savepoint, what is stored can be looked through and added to.
-            self.savepoint()
             self._record()
         super().commit(transaction)
 
     def _record(self) -> None:
-        stored = self._savepoint_storage
-        for oid in tuple(stored.index):
-            obj = self.get(oid)
+        second = int(nowutc().timestamp())
+        for obj, action in self._to_be_stored():
             identify = _identify_for(type(obj))
-            if identify is not None:
-                self._record_one(obj, identify(obj), CREATED if oid in stored.creating else CHANGED)
+            if identify is None:
+                continue
+            if obj._p_oid is None:
+                self.add(obj)
+            manager = SyncManager.getDBInstance(self)
+            if not manager.objectExcluded(obj):
+                manager.add(second, ActionWrapper(second, obj, {action}, identify(obj)))
 
-    def _record_one(self, obj: Any, obj_id: str | int, action: str) -> None:
-        manager = SyncManager.getDBInstance(self)
-        if not manager.objectExcluded(obj):
-            second = int(nowutc().timestamp())
-            manager.add(second, ActionWrapper(second, obj, {action}, obj_id))
+    def _to_be_stored(self) -> list[tuple[Any, str]]:
+        """Return all that this commit stores, each with what happens to it."""
+        found: dict[int, tuple[Any, str]] = {}
+        savepoint = self._savepoint_storage
+        for oid in savepoint.index if savepoint is not None else ():
+            obj = self.get(oid)
+            found[id(obj)] = obj, CREATED if oid in savepoint.creating else CHANGED
+        changed = [obj for obj in self._registered_objects if obj._p_changed]
+        while changed:
+            obj = changed.pop()
+            is_new = obj._p_oid is None or obj._p_oid in self._added
+            found.setdefault(id(obj), (obj, CREATED if is_new else CHANGED))
+            changed += [new for new in _new_parts(obj) if id(new) not in found]
+        return list(found.values())
+
+
+class _Parts(pickle.Pickler):
+    """Finds the persistent objects that a state refers to, where they are stored nowhere yet."""
+
+    def __init__(self) -> None:
+        super().__init__(self, protocol=3)
+        self.new: list[Persistent] = []
+
+    def write(self, data: bytes) -> None:
+        """Keep nothing."""
+
+    def persistent_id(self, obj: Any) -> str | None:
+        if not isinstance(obj, Persistent):
+            return None
+        if obj._p_jar is None:
+            self.new.append(obj)
+        return ""
+
+
+def _new_parts(obj: Persistent) -> list[Persistent]:
+    parts = _Parts()
+    # What cannot be pickled the commit itself will fail over.
+    with suppress(Exception):
+        parts.dump(obj.__getstate__())
+    return parts.new
 
 
 def _identify_for(kind: type) -> Identify | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import zope.event
+from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 from persistent.mapping import PersistentMapping
 from ZODB.POSException import ConflictError
@@ -94,6 +95,34 @@ def test_subclasses_are_watched_too_and_may_be_known_by_another_id(connection, c
     ((_, action),) = SyncManager.getDBInstance().getTrack()
 
     assert action.getObjectId() == "atlas-World"
+
+
+class Holder:
+    """Something that is stored within what holds it."""
+
+    def __init__(self, held):
+        self.held = held
+
+
+def test_new_objects_are_found_however_deep_they_are(connection, commit, recorded):
+    one, two = Book("One"), Book("Two")
+    one.next, two.next = two, one
+    shelf = OOBTree({number: PersistentMapping() for number in range(100)})
+    shelf[50]["boxes"] = [(Holder({"book": one}),)]
+    connection.root()["shelf"] = shelf
+    commit()
+
+    assert sorted(recorded()) == [("One", {"created"}), ("Two", {"created"})]
+
+
+def test_what_cannot_be_stored_fails_as_ever(connection, commit, recorded):
+    connection.root()["book"] = book = Book("Walden")
+    book.reader = lambda: None
+    with pytest.raises(Exception, match="pickle"):
+        commit()
+    connection.transaction_manager.abort()
+
+    assert recorded() == []
 
 
 def test_an_abort_records_nothing(connection, commit, recorded):

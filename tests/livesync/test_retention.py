@@ -140,6 +140,7 @@ def test_an_agent_that_was_cut_off_is_not_run_until_it_begins_anew(
     advance("slow", 60)
     trim()
 
+    assert list(LiveSyncUpdateTask(5).run()) == ["fast"]
     assert slow.run(None) is None
     assert "activate --skip" in slow.last_failure[1]
     with pytest.raises(CutOffException):

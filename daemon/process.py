@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from logging.handlers import TimedRotatingFileHandler
 from pathlib import Path
 
+from scheduler.store.trouble import is_trouble
+
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 LOG_FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s %(message)s"
 LOGS_KEPT = 14
@@ -60,5 +62,10 @@ def log_to(file: str | None, level: int) -> None:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    # A command that has joined the database and ends is not the error that ZEO takes it for.
-    return not (record.name == "ZEO.asyncio.server" and str(record.msg).startswith("Disconnected"))
+    if not record.name.startswith("ZEO."):
+        return True
+    # A command that has joined the database and ends is not the error that ZEO takes it for;
+    # of a full disk, whoever met it says so, in fewer words.
+    is_end = record.name == "ZEO.asyncio.server" and str(record.msg).startswith("Disconnected")
+    error = record.exc_info[1] if record.exc_info else None
+    return not is_end and not (error is not None and is_trouble(error))

@@ -16,22 +16,19 @@ DEADLINE = 60.0
 class Daemon:
     """`indico_scheduler start --standalone` in *folder*, with these settings of the scheduler."""
 
-    def __init__(self, folder, uri, preexec=None, **settings):
+    def __init__(self, folder, uri, **settings):
         self.log = folder / "daemon.log"
         config = folder / "relay.toml"
         lines = [f"{name} = {value!r}" for name, value in settings.items()]
         config.write_text("\n".join(["[web]", "port = 0", "[scheduler]", *lines, ""]))
         self._command = [sys.executable, "-m", "daemon.cli", "start", "--standalone"]
         self._command += ["--database", uri, "--config", str(config)]
-        self._preexec = preexec
         self.process = None
         self.start()
 
     def start(self):
         with self.log.open("a") as log:
-            self.process = subprocess.Popen(
-                self._command, stdout=log, stderr=log, preexec_fn=self._preexec
-            )
+            self.process = subprocess.Popen(self._command, stdout=log, stderr=log)
 
     def kill(self):
         """Kill the daemon's process alone, and return when it is gone."""

@@ -67,6 +67,7 @@ def test_a_full_disk_costs_no_task_and_the_daemon_goes_on(tmp_path, mode):
         assert enqueue(uri)
         wait_for(lambda: finished(uri) == enqueued + 1)
         assert daemon.terminate() == 0
+        assert "Traceback" not in daemon.text()
 
     os.unlink(f"{file}.index")  # so that all of the file is read
     with connect(uri) as connection:

@@ -19,7 +19,7 @@ from tests.scheduler.harness import wait_for
 SOAK = bool(os.environ.get("SOAK"))
 TRANSFERS, KILLS, DEADLINE = (3000, 300, 600) if SOAK else (150, 6, 90)
 SERVER_KILLS, LONGEST_OUTAGE = (40, 5.0) if SOAK else (2, 0.5)
-# As often a daemon, when it is shot, must come up anew as that it gets to work.
+# About as long as it takes to start: some are shot before they are up, others at work.
 LONGEST_LIFE = 2.0
 
 

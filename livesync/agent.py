@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any
 
 from persistent import Persistent
@@ -352,17 +351,6 @@ class PushSyncAgent(SyncAgent):
     def reach(self, till: int, count: int) -> int:
         """Return up to where the next *count* changes lie, in whole bins; *till* at the most."""
         return self._attached()._track.reach_of(self.getLastTS(), till, count)
-
-    def lingers(self, now: float) -> bool:
-        """Say whether what is new waits for more to go with it at *now* (Unix seconds)."""
-        terms, manager = self._ledger.terms, self._attached()
-        if terms.linger == 0 or self._ledger.letters.due(now):
-            return False
-        track, behind = manager.getTrack(), self.getLastTS()
-        oldest = track.next_after(behind)
-        if oldest is None or now - oldest * manager.getGranularity() >= terms.linger:
-            return False
-        return sum(1 for _ in islice(track.iterate(behind), terms.enough)) < terms.enough
 
     def preview(self, till: int | None = None) -> Iterable[Any]:
         """Return the records that a run up to position *till* would send; changes nothing."""

@@ -17,6 +17,7 @@ from livesync.agent import PushSyncAgent
 from livesync.courier import Courier
 from livesync.errors import AgentBusyException
 from livesync.manager import SyncManager
+from livesync.standing import lingers
 from livesync.trimming import trim_if_due
 from scheduler.clock import nowutc
 from scheduler.store import transact
@@ -134,7 +135,7 @@ def _rest(manager: SyncManager, agent: PushSyncAgent, now: float) -> float:
     newest, pointer = manager.getTrack().last_before(None), agent.getLastTS()
     if newest is None or (pointer is not None and pointer >= newest):
         return LONGEST_SLEEP
-    if agent.lingers(now):
+    if lingers(agent, manager, now):
         return REST_SECONDS
     begin = newest * manager.getGranularity()
     return min(max(0.0, begin - now), LONGEST_SLEEP)

@@ -14,6 +14,7 @@ from livesync.agent import PushSyncAgent
 from livesync.courier import Courier, push_agent
 from livesync.errors import AgentBusyException
 from livesync.manager import SyncManager
+from livesync.standing import lingers
 from livesync.trimming import trim_if_due
 from scheduler.clock import nowutc
 from scheduler.store import current, transact
@@ -112,4 +113,4 @@ def _is_due(agent: PushSyncAgent, now: float) -> bool:
     if agent.cut_off is not None:
         log.warning("agent %s was cut off: it is not run", agent.getId())
         return False
-    return not agent.ledger.rests(now) and not agent.lingers(now)
+    return not agent.ledger.rests(now) and not lingers(agent, SyncManager.getDBInstance(agent), now)

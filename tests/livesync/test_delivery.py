@@ -325,6 +325,9 @@ def test_an_agent_that_fails_or_hangs_stops_no_other(database, target, change, u
     change("a")
     outcomes = update()
     release.set()
+    for thread in threading.enumerate():
+        if thread.name == "to hanging":
+            thread.join(60)
 
     assert outcomes["a"] == "failed: RuntimeError: failing"
     assert outcomes["hanging"] == "failed: it gave no sign of life for 1 s"

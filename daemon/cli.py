@@ -153,6 +153,7 @@ def _add_show(commands: Subparsers, common: argparse.ArgumentParser) -> None:
         "tasks": (show.tasks, "the tasks, shelf by shelf"),
         "task": (show.task, "everything that is known of a task"),
         "failed": (show.failed, "what failed or cannot be loaded, newest first"),
+        "queues": (show.queues, "the named queues, and the limits on them"),
         "workers": (show.workers, "the workers, and what each is at"),
     }
     subs = {name: _add(views, common, name, *text) for name, text in texts.items()}

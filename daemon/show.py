@@ -1,4 +1,4 @@
-"""`indico_scheduler show`: the status, the spool, tasks, dead letters and workers."""
+"""`indico_scheduler show`: the status, the spool, tasks, queues and workers."""
 
 from __future__ import annotations
 
@@ -83,6 +83,18 @@ def workers(options: argparse.Namespace, config: Config) -> int:
         print(as_json(found))
         return 0
     heads = ("worker", "task", "since", "class", "progress")
+    print(as_table(heads, [[each[name] for name in heads] for each in found]))
+    return 0
+
+
+def queues(options: argparse.Namespace, config: Config) -> int:
+    """Print the named queues: how many of their tasks wait and run, and their limits."""
+    with connect(config.database) as connection:
+        found = [{"queue": name, **each} for name, each in Client(connection).getQueues().items()]
+    if options.json:
+        print(as_json(found))
+        return 0
+    heads = ("queue", "waiting", "running", "atOnce", "rate", "period")
     print(as_table(heads, [[each[name] for name in heads] for each in found]))
     return 0
 

@@ -12,7 +12,8 @@ import psutil
 import pytest
 import transaction
 
-from scheduler import Client, nowutc
+from scheduler import Client, SchedulerModule, nowutc
+from scheduler.limits import Limit
 from scheduler.store import connect
 from scheduler.tasks import OneShotTask, SampleOneShotTask
 from tests.daemon.conftest import wait_until
@@ -178,3 +179,15 @@ def test_to_insist_may_be_said_before_a_command_or_behind_it(command, arguments)
     assert command("stop").returncode == 255
     done = command(*arguments)
     assert (done.returncode, done.stdout) == (0, "Waiting for death confirmation... DONE!\n")
+
+
+def test_the_queues_are_shown_with_their_limits(command, tmp_path):
+    with connect(f"file://{tmp_path}/var/relay.fs") as connection:
+        module = SchedulerModule.getDBInstance(connection)
+        module.backlog.limit("mail", Limit(at_once=2, rate=100, period=60))
+        transaction.commit()
+    done = command("show", "queues", "--json")
+    assert json.loads(done.stdout) == [
+        {"queue": "mail", "waiting": 0, "running": 0, "atOnce": 2, "rate": 100, "period": 60}
+    ]
+    assert "mail" in command("show", "queues").stdout

@@ -13,11 +13,11 @@ import pytest
 import transaction
 
 from scheduler import nowutc
-from scheduler.store import open_database
+from scheduler.store import current, open_database
 from tests.scheduler.harness import View, python, running
 from tests.scheduler.sample_tasks import Count
 
-TASKS = 500
+TASKS, MEMBERS = 500, 100
 # All tasks change one object, so the longer each takes, the more of them are run again.
 KILLS, PAUSE, DEADLINE = (25, 0.04, 300) if os.environ.get("SOAK") else (4, 0.005, 60)
 
@@ -60,6 +60,23 @@ class PausedCount(Count):
     def run(self):
         super().run()
         time.sleep(self.pause)
+
+
+class OneByOne(PausedCount):
+    """Only one of them runs at a time; its queue has one place, too."""
+
+    queueName = "narrow"
+
+    def limitKey(self):
+        return "key"
+
+
+class Sum(Count):
+    """Notes how many tasks of its group have finished."""
+
+    def run(self):
+        root = current().root()
+        root["sums"] = (*root.get("sums", ()), len(self.getInputs()))
 
 
 def workers_of(pid):
@@ -110,6 +127,32 @@ def test_a_killed_scheduler_costs_no_task_and_repeats_none(uri, mode):
         with running(database, task_max_tries=50):
             view.until_counts(seconds=DEADLINE, finished=TASKS)
         assert view.root["count"] == TASKS
+    finally:
+        view.close()
+        database.close()
+
+
+def test_a_killed_scheduler_leaves_no_place_taken_and_no_group_open(uri):
+    def begin(view):
+        view.client.limitQueue("narrow", atOnce=1)
+        members = [OneByOne(nowutc(), PAUSE) for _ in range(MEMBERS)]
+        view.client.enqueueGroup(members, Sum(nowutc()))
+        view.commit()
+
+    look(uri, begin)
+    for _ in range(KILLS):
+        with python(SCHEDULER, uri, "threads", stderr=subprocess.DEVNULL) as process:
+            time.sleep(random.uniform(0.6, 1.2))
+            process.send_signal(signal.SIGKILL)
+
+    database = open_database(uri)
+    view = View(database, transaction.TransactionManager())
+    try:
+        with running(database, task_max_tries=50):
+            view.until_counts(seconds=DEADLINE, finished=MEMBERS + 1)
+        assert view.root["count"] == MEMBERS
+        assert view.root["sums"] == (MEMBERS,)
+        assert view.client.getQueues()["narrow"]["running"] == 0
     finally:
         view.close()
         database.close()

@@ -241,14 +241,13 @@ class Courier:
             dbi=connection,
             task=self._task,
         )
+        # Before the pointer moves: what was refused must be a letter by then.
+        self._report(delivery)
         if result is None:
-            connection.transaction_manager.abort()
-            self._report(delivery)
             return delivery.error or AgentExecutionException("the run failed")
         if parcel.ways == 1:
             agent.acknowledge()
             _commit_if_possible(connection)
-        self._report(delivery)
         return None
 
     def _report(self, delivery: Delivery) -> None:

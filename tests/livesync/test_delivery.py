@@ -12,7 +12,7 @@ import transaction
 from dateutil.rrule import MINUTELY
 from persistent import Persistent
 
-from livesync import ActionWrapper, SyncManager, agent
+from livesync import ActionWrapper, SyncManager, agent, courier
 from livesync.agents.folder import FolderAgent
 from livesync.courier import Courier
 from livesync.errors import AgentBusyException, Overloaded, PartialFailure
@@ -443,6 +443,23 @@ def test_a_change_of_which_no_record_can_be_made_is_set_aside(
 
     assert sorted(target.taken) == ["a", "bad", "c"]
     assert look(letters) == {}
+
+
+def test_what_is_refused_is_a_letter_before_the_pointer_moves(
+    database, target, change, look, monkeypatch
+):
+    def commit_and_die(connection):
+        connection.transaction_manager.commit()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(courier, "_commit_if_possible", commit_and_die)
+    change("good", "bad")
+    target.troubles["bad"] = ValueError("bad")
+    with pytest.raises(KeyboardInterrupt):
+        Courier(database, "a").deliver(NOW)
+
+    assert look(position) is not None
+    assert list(look(letters)) == ["bad"]
 
 
 class Thing(Persistent):

@@ -155,6 +155,7 @@ def _add_show(commands: Subparsers, common: argparse.ArgumentParser) -> None:
         "failed": (show.failed, "what failed or cannot be loaded, newest first"),
         "queues": (show.queues, "the named queues, and the limits on them"),
         "workers": (show.workers, "the workers, and what each is at"),
+        "conflicts": (show.conflicts, "the objects that tasks fought over, newest first"),
     }
     subs = {name: _add(views, common, name, *text) for name, text in texts.items()}
     for sub in subs.values():

@@ -101,6 +101,11 @@ def _tables(connection: Connection) -> list[str]:
             _failed(module),
         ),
         _table(
+            "Conflicts",
+            ("Last (UTC)", "Object", "Of class", "Tasks", "Times", "In a lane"),
+            _conflicts(module),
+        ),
+        _table(
             "Agents",
             ("Agent", "Name", "State", "Delivered up to (UTC)", "To deliver", "Not taken", "Why"),
             _agents(SyncManager.getDBInstance(connection)),
@@ -133,6 +138,20 @@ def _failed(module: SchedulerModule) -> Rows:
     return [
         (as_text(row.date), row.name, row.kind, row.state, row.tries or "", row.reason)
         for row in islice(listing.dead_letters(module), ROWS)
+    ]
+
+
+def _conflicts(module: SchedulerModule) -> Rows:
+    return [
+        (
+            as_text(each.last),
+            each.oid,
+            each.kind,
+            ", ".join(each.tasks),
+            each.times,
+            "yes" if each.in_lane else "",
+        )
+        for each in listing.conflicts(module)[:ROWS]
     ]
 
 

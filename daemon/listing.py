@@ -19,10 +19,12 @@ from scheduler import (
     TASK_STATUS_SPOOLED,
     TASK_STATUS_TERMINATED,
     SchedulerModule,
+    nowutc,
 )
 from scheduler.index import TaskIndex
 from scheduler.queue import NEVER_DUE
 from scheduler.tasks import BaseTask, TaskOccurrence
+from scheduler.tasks.attempt import moment
 
 QUARANTINED = "quarantined"
 WORDS = {
@@ -160,3 +162,30 @@ def _ended_row(element: BaseTask | TaskOccurrence, date: datetime) -> Row:
 
 def _date(row: Row) -> datetime:
     return row.date or datetime.min.replace(tzinfo=UTC)
+
+
+class Conflict(NamedTuple):
+    """An object that tasks fought over: for people and programs."""
+
+    oid: str
+    kind: str
+    tasks: list[str]
+    times: int
+    last: datetime
+    in_lane: bool
+
+
+def conflicts(module: SchedulerModule) -> list[Conflict]:
+    """Return what tasks fought over within a day, newest first."""
+    lanes = set(module.fights.lanes(nowutc().timestamp()).values())
+    return [
+        Conflict(
+            f"0x{oid.hex().lstrip('0')}",
+            fight.class_name,
+            list(fight.kinds),
+            fight.times,
+            moment(fight.last),
+            oid in lanes,
+        )
+        for oid, fight in module.fights.newest()
+    ]

@@ -10,6 +10,7 @@ from typing import Any
 
 from ZODB.Connection import Connection
 
+from daemon import listing
 from daemon.card import card
 from daemon.config import Config
 from daemon.listing import Row, dead_letters, full_name, rows
@@ -96,6 +97,18 @@ def queues(options: argparse.Namespace, config: Config) -> int:
         return 0
     heads = ("queue", "waiting", "running", "atOnce", "rate", "period")
     print(as_table(heads, [[each[name] for name in heads] for each in found]))
+    return 0
+
+
+def conflicts(options: argparse.Namespace, config: Config) -> int:
+    """Print which objects tasks fought over within a day, and which keep to one lane for it."""
+    with connect(config.database) as connection:
+        found = listing.conflicts(SchedulerModule.getDBInstance(connection))
+    if options.json:
+        print(as_json([each._asdict() for each in found]))
+        return 0
+    heads = ("object", "of class", "tasks", "times", "last (UTC)", "in a lane")
+    print(as_table(heads, [[*each[:2], " ".join(each.tasks), *each[3:]] for each in found]))
     return 0
 
 

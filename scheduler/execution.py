@@ -24,6 +24,7 @@ from ZODB.utils import p64
 from scheduler.blame import Signature, Watch, sign
 from scheduler.clock import nowutc
 from scheduler.errors import SchedulerException
+from scheduler.fights import Fought
 from scheduler.guard import Guard
 from scheduler.line import Line
 from scheduler.outcome import Outcome, outcome_of
@@ -106,7 +107,9 @@ class Runner:
                 if is_trouble(error):
                     return [self._record_problem(claim, error) for claim in self.held]
                 log.info("%d tasks are run again one by one: %r", len(self.held), error)
-                return [self._run_alone(claim) for claim in self.held]
+                # Of several it is not known which one it was.
+                fought = Fought.over(error) if len(self.held) == 1 else None
+                return [self._run_alone(claim, fought) for claim in self.held]
 
     def _run_group(self, first: Claim, line: Line) -> list[Outcome]:
         unit = self._begin()
@@ -130,18 +133,19 @@ class Runner:
                 self.held.append(claim)
         return self._commit(trials)
 
-    def _run_alone(self, claim: Claim) -> Outcome:
+    def _run_alone(self, claim: Claim, fought: Fought | None) -> Outcome:
         for attempt in range(1, CONFLICT_TRIES + 1):
             try:
                 self._begin()
-                return self._commit([self._try(claim)])[0]
+                return self._commit([self._try(claim)])[0]._replace(fought=fought)
             except Exception as error:  # noqa: BLE001 (what cannot be committed is a failed try)
                 transaction.abort()
                 problem: Exception = error
+                fought = Fought.over(error, fought)
                 if is_trouble(error) or not isinstance(error, TransientError):
                     break
                 time.sleep(backoff(attempt))
-        return self._record_problem(claim, problem)
+        return self._record_problem(claim, problem)._replace(fought=fought)
 
     def _record_problem(self, claim: Claim, problem: Exception) -> Outcome:
         """Record why a run could not be committed, as soon as something can be.

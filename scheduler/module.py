@@ -19,6 +19,7 @@ from scheduler import states
 from scheduler.backlog import Backlog
 from scheduler.clock import nowutc
 from scheduler.errors import TaskInconsistentStatusException, TaskNotFoundException
+from scheduler.fights import Fights, fights_of, kind_of
 from scheduler.index import TaskIndex
 from scheduler.office import office_of
 from scheduler.place import ORDINARY, Place, place_of
@@ -209,10 +210,26 @@ class SchedulerModule(Persistent):
             connection_of(self).add(task)  # the queue orders tasks by their numbers
         task._status = TASK_STATUS_QUEUED
         task._queued_for = due
-        place = place_of(task)
+        place = self.place_of(task)
         if place != ORDINARY or task._place:
             task._place = () if place == ORDINARY else tuple(place)
         self.requeue(task, due, place)
+
+    def place_of(self, task: BaseTask) -> Place:
+        """Return where *task* is to wait: by its class and itself, and by what it fought over."""
+        place = place_of(task)
+        if place.key is not None or not self.fights.has_lanes():
+            return place
+        lane = self.fights.lane_of(kind_of(task), nowutc().timestamp())
+        return place if lane is None else place._replace(key=lane)
+
+    @property
+    def fights(self) -> Fights:
+        """What tasks fought over of late."""
+        fights: Fights | None = getattr(self, "_v_fights", None)
+        if fights is None:
+            fights = self._v_fights = fights_of(connection_of(self))
+        return fights
 
     def requeue(self, task: Any, due: float, place: Place) -> None:
         """Put *task*, which bears that it waits, in its queue again; it need not be loaded."""

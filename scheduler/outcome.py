@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
+from scheduler.fights import Fought
 from scheduler.running import Claim
 from scheduler.states import TASK_STATUS_QUEUED
 from scheduler.tasks.attempt import moment
@@ -26,6 +27,8 @@ class Outcome(NamedTuple):
     """The object id of what has ended, the task or an occurrence; None for one not stored yet."""
     group: bytes | None = None
     """The object id of the group that the task is of, if it is of one."""
+    fought: Fought | None = None
+    """The object over which the run conflicted, if it did."""
 
 
 def outcome_of(task: BaseTask, claim: Claim) -> Outcome:

@@ -15,12 +15,13 @@ from scheduler.clock import nowutc
 from scheduler.errors import WorkerLost
 from scheduler.execution import fail
 from scheduler.executors import Lost
+from scheduler.fights import kind_of
 from scheduler.following import Following
 from scheduler.group import Group
 from scheduler.limits import Limit
 from scheduler.module import SchedulerModule
 from scheduler.outcome import Outcome, outcome_of
-from scheduler.place import ORDINARY, place_of
+from scheduler.place import ORDINARY
 from scheduler.queue import NEVER_DUE
 from scheduler.run import Progress
 from scheduler.running import Claim
@@ -126,6 +127,8 @@ class Shelving:
             log.exception("task %d cannot be shelved", tid)
             outcome = Outcome(outcome.claim, unloadable=f"{type(error).__name__}: {error}")
         task = self._running.remove(tid)
+        if outcome.fought is not None:
+            self._module.fights.note(kind_of(task), outcome.fought, self._now.timestamp())
         is_leaving = self._module.stop_leaving(tid)
         is_put_off = outcome.shelf is None and outcome.due is not None and not is_leaving
         place = self._module.backlog.release(
@@ -234,7 +237,7 @@ class Shelving:
             return
         if status != TASK_STATUS_SPOOLED:
             self._module.start_again(task, status)
-        elif due is not None and due <= self._now and place_of(task) == ORDINARY:
+        elif due is not None and due <= self._now and self._module.place_of(task) == ORDINARY:
             self._fresh[task._p_oid] = (due.timestamp(), task)
         else:
             self._module.queue(task)

@@ -1,0 +1,102 @@
+"""Tasks that fight over an object are seen, and run one after the other for a while."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from persistent import Persistent
+from ZODB.POSException import ConflictError
+
+from scheduler import SchedulerModule, fights, nowutc
+from scheduler.fights import BURST_SECONDS, KEPT, KEPT_SECONDS, LANE_AFTER, LANE_SECONDS, Fought
+from scheduler.fights import Fights as Record
+from scheduler.store import current
+from scheduler.tasks import OneShotTask
+from tests.scheduler.harness import running
+
+
+class Account(Persistent):
+    balance = 0
+
+
+class Deposit(OneShotTask):
+    """Takes a moment to think, so that others change the account meanwhile."""
+
+    alone = True
+
+    def run(self):
+        account = current().root()["account"]
+        balance = account.balance
+        time.sleep(0.02)
+        account.balance = balance + 1
+
+
+FOUGHT = Fought(b"\0" * 7 + b"\1", "shop.Stock", 1)
+
+
+def conflict(oid, name="shop.Stock"):
+    error = ConflictError()
+    error.oid, error.class_name = oid, name
+    return error
+
+
+def test_a_conflict_names_its_object_and_is_counted_while_it_is_the_same():
+    one, other = b"1" * 8, b"2" * 8
+    first = Fought.over(conflict(one))
+    assert first == (one, "shop.Stock", 1)
+    assert Fought.over(conflict(one), first).times == 2
+    assert Fought.over(conflict(other), first) == (other, "shop.Stock", 1)
+    assert Fought.over(ValueError(), first) is first
+
+
+def test_a_lane_is_for_those_who_fight_often_and_for_a_while():
+    record = Record()
+    for _ in range(LANE_AFTER - 1):
+        record.note("Pack", FOUGHT, 1000)
+    assert record.lane_of("Pack", 1000) is None
+    record.note("Count", FOUGHT, 1000)
+    assert record.lane_of("Pack", 1001) == record.lane_of("Count", 1001) is not None
+    assert record.lane_of("Other", 1001) is None
+    assert record.lane_of("Pack", 1000 + LANE_SECONDS) is None
+
+
+def test_those_who_fight_now_and_then_have_no_lane():
+    record = Record()
+    for number in range(2 * LANE_AFTER):
+        record.note("Pack", FOUGHT, 1000 + number * BURST_SECONDS / 4)
+    assert not record.has_lanes()
+    (_, fight), *_ = record.newest()
+    assert fight.times == 2 * LANE_AFTER
+
+
+def test_old_fights_are_forgotten_and_so_are_too_many():
+    record = Record()
+    record.note("Pack", FOUGHT, 0)
+    for number in range(KEPT + 5):
+        record.note(
+            "Pack", FOUGHT._replace(oid=number.to_bytes(8, "big")), KEPT_SECONDS + 1 + number
+        )
+    assert len(record.newest()) == KEPT
+    assert record.newest()[0][0] == (KEPT + 4).to_bytes(8, "big")
+
+
+@pytest.mark.parametrize("mode", ["threads", "processes"])
+def test_tasks_that_fight_are_seen_and_put_into_one_lane(view, database, monkeypatch, mode):
+    monkeypatch.setattr(fights, "LANE_AFTER", 3)
+    view.root["account"] = Account()
+    view.enqueue(*(Deposit(nowutc()) for _ in range(30)))
+    module = SchedulerModule.getDBInstance(view.connection)
+    with running(database, workers=4, multitask_mode=mode):
+        view.until_counts(finished=30)
+        ((oid, fight),) = module.fights.newest()
+        assert oid == view.root["account"]._p_oid
+        assert fight.class_name.endswith("Account")
+        assert [kind.endswith("Deposit") for kind in fight.kinds] == [True]
+        assert list(module.fights.lanes(nowutc().timestamp()).values()) == [oid]
+
+        view.enqueue(*(Deposit(nowutc()) for _ in range(30)))
+        view.until_counts(finished=60)
+    ((_, later),) = module.fights.newest()
+    assert later.times == fight.times
+    assert view.root["account"].balance == 60

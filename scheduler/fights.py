@@ -10,10 +10,7 @@ from typing import Any, NamedTuple
 
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
-from ZODB.Connection import Connection
 from ZODB.POSException import ConflictError
-
-from scheduler.store import Branch
 
 # What is older is forgotten, and so is what was fought over the longest ago, beyond so many.
 KEPT_SECONDS = 86400.0
@@ -104,11 +101,3 @@ class Fights(Persistent):
 def kind_of(task: Any) -> str:
     """Return the full name of the class of *task*, which is not loaded."""
     return f"{type(task).__module__}.{type(task).__qualname__}"
-
-
-BRANCH = Branch("fights", 1, Fights)
-
-
-def fights_of(connection: Connection) -> Fights:
-    """Return the fights of the database that *connection* is to."""
-    return BRANCH.get(connection)

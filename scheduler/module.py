@@ -19,7 +19,7 @@ from scheduler import states
 from scheduler.backlog import Backlog
 from scheduler.clock import nowutc
 from scheduler.errors import TaskInconsistentStatusException, TaskNotFoundException
-from scheduler.fights import Fights, fights_of, kind_of
+from scheduler.fights import Fights, kind_of
 from scheduler.index import TaskIndex
 from scheduler.office import office_of
 from scheduler.place import ORDINARY, Place, place_of
@@ -74,6 +74,7 @@ class SchedulerModule(Persistent):
         self._aside = OOBTree()  # object id -> (object that could not be loaded, reason, since)
         self.backlog = Backlog()
         self.unique = UniqueKeys()
+        self.fights = Fights()
         self.leaving = LLTreeSet()  # numbers of running tasks that are not to come back
         self._postponed = LOBTree()  # number of a running task -> instructions for afterwards
 
@@ -222,14 +223,6 @@ class SchedulerModule(Persistent):
             return place
         lane = self.fights.lane_of(kind_of(task), nowutc().timestamp())
         return place if lane is None else place._replace(key=lane)
-
-    @property
-    def fights(self) -> Fights:
-        """What tasks fought over of late."""
-        fights: Fights | None = getattr(self, "_v_fights", None)
-        if fights is None:
-            fights = self._v_fights = fights_of(connection_of(self))
-        return fights
 
     def requeue(self, task: Any, due: float, place: Place) -> None:
         """Put *task*, which bears that it waits, in its queue again; it need not be loaded."""

@@ -18,6 +18,7 @@ from scheduler import (
     SchedulerModule,
     nowutc,
 )
+from scheduler.fights import Fought
 from scheduler.store import connect
 from tests.daemon.sample_tasks import Bad, Beat, Good, Long, Worse
 from tests.scheduler.harness import Running
@@ -285,3 +286,16 @@ def test_the_first_of_very_many_tasks_are_shown_without_loading_the_rest(desk):
         found = rows(module, "waiting")
         assert [next(found).state for _ in range(50)] == ["waiting"] * 50
         assert connection.getTransferCounts()[0] - before < 50
+
+
+def test_the_objects_that_tasks_fought_over_are_shown(desk):
+    with connect(desk.uri) as connection:
+        module = SchedulerModule.getDBInstance(connection)
+        fought = Fought((0x2A).to_bytes(8, "big"), "shop.Stock", 20)
+        module.fights.note("shop.Pack", fought, nowutc().timestamp())
+        transaction.commit()
+    status, (shown,) = desk.command("show", "conflicts", "--json")
+    assert status == 0
+    assert (shown["oid"], shown["kind"], shown["times"]) == ("0x2a", "shop.Stock", 20)
+    assert (shown["tasks"], shown["in_lane"]) == (["shop.Pack"], True)
+    assert "shop.Pack" in desk.command("show", "conflicts")[1]

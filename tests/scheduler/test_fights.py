@@ -87,7 +87,7 @@ def test_tasks_that_fight_are_seen_and_put_into_one_lane(view, database, monkeyp
     view.root["account"] = Account()
     view.enqueue(*(Deposit(nowutc()) for _ in range(30)))
     module = SchedulerModule.getDBInstance(view.connection)
-    with running(database, workers=4, multitask_mode=mode):
+    with running(database, workers=2, multitask_mode=mode, task_max_tries=20):
         view.until_counts(finished=30)
         ((oid, fight),) = module.fights.newest()
         assert oid == view.root["account"]._p_oid

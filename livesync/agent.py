@@ -245,13 +245,14 @@ class PushSyncAgent(SyncAgent):
         for an agent that is not registered.
         """
         manager = self._attached()
-        delivery = current_delivery()
-        is_single = delivery is None
-        if delivery is None:
+        outer = delivery = current_delivery()
+        is_single = delivery is None or delivery.agent_id != self._id
+        if delivery is None or is_single:
             failures = self._ledger.failures
             delivery = Delivery(
                 self._ledger.letters,
                 nowutc().timestamp(),
+                agent_id=self._id,
                 failures=failures,
                 is_last_try=failures + 1 >= self._ledger.terms.tries,
             )
@@ -270,7 +271,7 @@ class PushSyncAgent(SyncAgent):
             return None
         finally:
             if is_single:
-                set_current_delivery(None)
+                set_current_delivery(outer)
         if is_single:
             self._ledger.close()
             self._ledger.enter(delivery.collect(), nowutc().timestamp())

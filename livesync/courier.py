@@ -225,6 +225,7 @@ class Courier:
         delivery = Delivery(
             ledger.letters,
             _now(),
+            agent_id=self._agent_id,
             end=parcel.window.end,
             told_up_to=parcel.window.told_up_to,
             accepted=ledger.accepted,

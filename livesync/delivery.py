@@ -64,12 +64,12 @@ class Results(NamedTuple):
 class Delivery:
     """The records of one run on their way: each is accepted, or refused and kept as a letter.
 
-    *letters* are those of the agent; the due ones are sent first. It goes up to position *end*;
-    the target may have heard of what was made up to *told_up_to*. *accepted* are the marks of
-    what the target has taken in an earlier run of the same window. Of *share* (number, total)
-    it delivers the objects that fall to this number. *failures* is how many runs failed
-    before, one after the other. *report* is called before each batch, to write down what the
-    ones before came to.
+    *letters* are those of the agent *agent_id*; the due ones are sent last. It goes up to
+    position *end*; the target may have heard of what was made up to *told_up_to*. *accepted* are
+    the marks of what the target has taken in an earlier run of the same window. Of *share*
+    (number, total) it delivers the objects that fall to this number. *failures* is how many
+    runs failed before, one after the other. *report* is called before each batch, to write
+    down what the ones before came to.
     """
 
     def __init__(
@@ -77,6 +77,7 @@ class Delivery:
         letters: Letters,
         now: float = 0,
         *,
+        agent_id: str | None = None,
         end: int | None = None,
         told_up_to: float = math.inf,
         accepted: Collection[str] = (),
@@ -85,6 +86,7 @@ class Delivery:
         is_last_try: bool = False,
         report: Callable[[Delivery], None] | None = None,
     ) -> None:
+        self.agent_id = agent_id
         self.end = end
         self.told_up_to = told_up_to
         self.error: BaseException | None = None

@@ -54,7 +54,7 @@ class RecordUploader:
                 self._uploadBatch(batch)
             else:
                 delivery.send(batch, self._uploadBatch)
-            self._logger.info("agent %s: %d records sent", self._agent.getId(), len(batch))
+            self._logger.info("%s sent %d records", type(self).__name__, len(batch))
             if dbi is not None:
                 dbi.cacheGC()
         return True

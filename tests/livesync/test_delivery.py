@@ -12,13 +12,13 @@ import transaction
 from dateutil.rrule import MINUTELY
 from persistent import Persistent
 
-from livesync import ActionWrapper, SyncManager, agent, courier
+from livesync import ActionWrapper, PushSyncAgent, SyncManager, agent, courier
 from livesync.agents.folder import FolderAgent
 from livesync.courier import Courier
 from livesync.errors import AgentBusyException, Overloaded, PartialFailure
 from livesync.tasks import LiveSyncUpdateTask
 from scheduler.store import transact, using
-from tests.livesync.agents_for_tests import Target, TargetAgent, targets
+from tests.livesync.agents_for_tests import Target, TargetAgent, ToTarget, targets
 from tests.livesync.stand_ins import Note
 
 NOW = 100_000
@@ -460,6 +460,23 @@ def test_what_is_refused_is_a_letter_before_the_pointer_moves(
 
     assert look(position) is not None
     assert list(look(letters)) == ["bad"]
+
+
+class Starter(PushSyncAgent):
+    """Runs another agent before itself."""
+
+    def _run(self, data, logger=None, monitor=None, dbi=None, task=None):
+        assert agent_of(dbi, "a").run(None, dbi=dbi)
+        return ToTarget(logger, self, 10).iterateOver(data, dbi)
+
+
+def test_an_agent_that_runs_another_one_delivers_its_own(database, target, change, look):
+    targets["starter"] = Target()
+    transact(database, lambda own: add_agent(own, "starter", Starter))
+    change("a", "b")
+
+    assert str(Courier(database, "starter").deliver(NOW)) == "up to date: 2 records"
+    assert sorted(targets["starter"].taken) == sorted(target.taken) == ["a", "b"]
 
 
 class Thing(Persistent):

@@ -73,11 +73,13 @@ def test_whoever_is_shot_each_transfer_is_made_once(tmp_path):
 @pytest.mark.parametrize("mode", ["threads", "processes"])
 def test_while_its_zeo_server_is_shot_each_transfer_is_made_once(tmp_path, free_port, mode):
     draw = random.Random()
-    uri = f"zeo://127.0.0.1:{free_port}?wait_timeout=2"
+    server_uri = f"zeo://127.0.0.1:{free_port}"
+    uri = f"{server_uri}?wait_timeout=60"  # of the test, which waits for a server to be up
     with ExitStack() as stack:
         server = stack.enter_context(serving(tmp_path / "bank.fs", free_port))
         expected = order_transfers(uri, TRANSFERS // 3, SERVER_KILLS * LONGEST_LIFE, draw)
-        daemon = stack.enter_context(closing(Daemon(tmp_path, uri, multitask_mode=mode)))
+        impatient = f"{server_uri}?wait_timeout=2"
+        daemon = stack.enter_context(closing(Daemon(tmp_path, impatient, multitask_mode=mode)))
         daemon.wait_until_up()
         for _ in range(SERVER_KILLS):
             time.sleep(draw.uniform(0, LONGEST_LIFE))

@@ -60,7 +60,8 @@ class Backlog(Persistent):
         for (_, name), queue in self._queues.items():
             waiting[name] = waiting.get(name, 0) + len(queue)
         for *_, task in self._parked:
-            waiting[task._place[0]] = waiting.get(task._place[0], 0) + 1
+            name = _wanted_by(task).place.queue
+            waiting[name] = waiting.get(name, 0) + 1
         names = {*waiting, *self._limits, *self._running} - {""}
         return {
             name: (
@@ -127,7 +128,7 @@ class Backlog(Persistent):
         free = held.key_limit - self._keys.get(place.key, 0)
         for parked in list(islice(self._parked.keys((place.key,), (place.key, math.inf)), free)):
             self._unpark(parked)
-            self.enqueue(parked[2] / MICROSECONDS, parked[3], Place(*parked[3]._place))
+            self.enqueue(parked[2] / MICROSECONDS, parked[3], _wanted_by(parked[3]).place)
         return place
 
     def next_due(self, now: float, caps: Mapping[str, int]) -> float | None:
@@ -220,6 +221,7 @@ class Backlog(Persistent):
 
 
 def _wanted_by(task: Any) -> Held:
+    """Return what *task* is to hold; the ordinary place for one that cannot be loaded."""
     try:
         return Held(Place(*task._place), task.keyLimit, task.inOrder)
     except TransientError:

@@ -8,6 +8,7 @@ from typing import ClassVar
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ZODB.utils import u64
 
 from scheduler import SchedulerModule, nowutc
 from scheduler.limits import Limit, Starts
@@ -59,6 +60,14 @@ class ForCustomer(Letter):
 
     def limitKey(self):
         return self.name[0]
+
+
+class Fragile(ForCustomer):
+    """One whose stored state may become of no use."""
+
+
+def unreadable(task, state):
+    raise ValueError("written by a later version")
 
 
 class InOrder(ForCustomer):
@@ -234,6 +243,17 @@ def test_a_task_that_waits_for_its_key_can_be_moved_and_withdrawn(view, client, 
     assert tick.give() == {}
     assert client.getStatus()["waiting"] == 1
     assert list(tick.give(now=nowutc() + timedelta(days=2))) == ["a3"]
+
+
+def test_a_task_that_cannot_be_loaded_is_in_nobodys_way(view, tick, monkeypatch):
+    enqueue(view, ForCustomer, ["a1"])
+    fragile = view.enqueue(Fragile("a2"))
+    first = tick.give()
+    monkeypatch.setattr(Fragile, "__setstate__", unreadable)
+    view.connection.cacheMinimize()
+    tick.end(first["a1"])
+    claims = Shelving(tick.module).claim(nowutc().timestamp(), 10, {})
+    assert {claim.tid for claim in claims} == {first["a1"].tid, u64(fragile._p_oid)}
 
 
 def test_a_cancelled_run_lets_its_place_go(view, client, tick):

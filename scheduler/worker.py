@@ -79,11 +79,13 @@ class Worker:
                     seen_from, claims = message
                     self._catch_up(seen_from)
                     self._line.extend(claims)
+            self._send(("returned", [], self._line.take_all(), 0))
+            self._line.close()
+            while True:
+                self._pipe.recv()  # what runs ends in peace, as long as the scheduler lives
         except (EOFError, OSError):
             # The scheduler is gone, and nobody would hear of the task that runs.
             os._exit(ORPHANED)
-        self._send(("returned", [], self._line.take_all(), 0))
-        self._line.close()
 
     def _catch_up(self, tid: bytes) -> None:
         # The pipe is faster than the database's server: without this, a task would be loaded

@@ -85,6 +85,7 @@ def test_told_so_twice_it_ends_at_once_and_the_task_is_run_by_the_next(start, ur
     workers = daemon.workers()
     daemon.process.terminate()
     wait_for(lambda: "stopping" in daemon.text())
+    time.sleep(1)  # its workers have been told as well
     daemon.process.terminate()
     assert daemon.process.wait(30) == -signal.SIGTERM
     assert psutil.wait_procs(workers, timeout=30)[1] == []

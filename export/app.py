@@ -24,7 +24,7 @@ from export.errors import (
     UnknownResource,
     WrongMethod,
 )
-from export.model import catalogue, rooms, roomschedule, user
+from export.model import catalogue, group, rooms, roomschedule, user
 from export.model.listeners import subscribe_installed
 from export.reply import Reply, file_response, options
 from export.request import LONGEST, ExportRequest
@@ -39,7 +39,7 @@ from scheduler.store import open_database, transact, using
 log = logging.getLogger(__name__)
 
 BRANCHES = (
-    *(catalogue.BRANCH, rooms.BRANCH, roomschedule.BRANCH, user.BRANCH),
+    *(catalogue.BRANCH, rooms.BRANCH, roomschedule.BRANCH, user.BRANCH, group.BRANCH),
     *(keys.BRANCH, sessions.BRANCH, tokens.BRANCH),
 )
 

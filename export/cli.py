@@ -1,4 +1,4 @@
-"""The command `indico_export`: imports, users and their rights, keys and tokens, rooms.
+"""The command `indico_export`: imports, users and groups with their rights, keys and tokens, rooms.
 
 Exit status: 0 done, 1 bad input or database (lines on stderr say what), 2 bad usage.
 """
@@ -9,13 +9,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from export.commands import imports, keys, rights, rooms, tokens, users
+from export.commands import groups, imports, keys, rights, rooms, tokens, users
 from export.errors import ExportException
 from export.model.listeners import subscribe_installed
 from scheduler.errors import SchedulerException
 from scheduler.store import open_database
 
-NOUNS = (imports, users, rights, keys, tokens, rooms)
+NOUNS = (imports, users, groups, rights, keys, tokens, rooms)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,6 +13,7 @@ from export.errors import CatalogueException
 from export.model.access import Protected, Protection
 from export.model.catalogue import catalogue
 from export.model.conference import Conference
+from export.model.group import principal
 
 HEADS = ("user", "right")
 PARTS: dict[str, Callable[[Conference, str], Any]] = {
@@ -25,7 +26,7 @@ def add_commands(commands: Commands) -> None:
     """Add the commands of rights.
 
     OBJECT is category/ID, event/ID, event/ID/contribution/ID or event/ID/session/ID; who may
-    change the category 0 may do everything.
+    change the category 0 may do everything. USER may be a group, as group:ID.
     """
     rights = add_noun(commands, "right", "who may see and change what")
     for verb, work, about in (
@@ -44,14 +45,14 @@ def add_commands(commands: Commands) -> None:
 def _grant(options: Namespace, connection: Connection) -> str:
     found = _named(options, connection)
     grant = found.grant_access if options.right == "access" else found.grant_modification
-    grant(options.user)
+    grant(principal(options.user, connection))
     return f"{options.user} has {options.right} of {options.object}"
 
 
 def _revoke(options: Namespace, connection: Connection) -> str:
     found = _named(options, connection)
     revoke = found.revoke_access if options.right == "access" else found.revoke_modification
-    revoke(options.user)
+    revoke(principal(options.user, connection))
     return f"{options.user} has no {options.right} of {options.object} by its own rule"
 
 
@@ -62,10 +63,10 @@ def _protect(options: Namespace, connection: Connection) -> str:
 
 def _list(options: Namespace, connection: Connection) -> str:
     found = _named(options, connection)
-    seeing = found.admitted() if found.isProtected() else {"everybody"}
+    seeing = map(str, found.admitted()) if found.isProtected() else {"everybody"}
     rows = [
         *((user, "access") for user in sorted(seeing)),
-        *((user, "modification") for user in sorted(found.trusted())),
+        *((user, "modification") for user in sorted(map(str, found.trusted()))),
     ]
     return listed(options, HEADS, rows)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Iterable
 from datetime import datetime, time
 from typing import Any
 
@@ -10,6 +11,7 @@ from ZODB.Connection import Connection
 
 from export.commands.words import Commands, add_list, add_noun, add_verb, listed
 from export.errors import CatalogueException
+from export.model.group import Principal, principal
 from export.model.room import Blocking, Room
 from export.model.rooms import Location, rooms
 from export.model.slots import Slots
@@ -23,7 +25,7 @@ SETS = {"manager": "managers", "booker": "booking_list"}
 
 
 def add_commands(commands: Commands) -> None:
-    """Add the commands of locations and rooms."""
+    """Add the commands of locations and rooms; USER may be a group, as group:ID."""
     locations = add_noun(commands, "location", "places with rooms")
     place = add_verb(locations, "create", "add a location", _create_location, "name")
     place.add_argument("--timezone", default="UTC", help="what its clocks go by")
@@ -88,13 +90,13 @@ def _create(options: Namespace, connection: Connection) -> str:
     room = location.add_room(
         _number(options.id), options.building, options.floor, options.number, options.name
     )
-    room.update(**_changes(options))
+    room.update(**_changes(options, connection))
     return f"room {room.id}, {room.getFullName()}"
 
 
 def _change(options: Namespace, connection: Connection) -> str:
     room = _room(options, connection)
-    room.update(**_changes(options))
+    room.update(**_changes(options, connection))
     return f"room {room.id}, {room.getFullName()}"
 
 
@@ -110,20 +112,19 @@ def _reopen(options: Namespace, connection: Connection) -> str:
 
 def _block(options: Namespace, connection: Connection) -> str:
     slots = _slots(options)
-    blocking = Blocking(
-        slots.begin.date(), slots.end.date(), options.by, frozenset(options.allowed)
-    )
+    allowed = _principals(options.allowed, connection)
+    blocking = Blocking(slots.begin.date(), slots.end.date(), options.by, allowed)
     _room(options, connection).block(blocking)
     return f"room {options.id} is kept for {options.by} from {blocking.start} to {blocking.end}"
 
 
 def _users(options: Namespace, connection: Connection) -> str:
-    rooms(connection).users = frozenset(options.users)
+    rooms(connection).users = _principals(options.users, connection)
     return f"the rooms are for {', '.join(options.users) or 'everybody'}"
 
 
 def _managers(options: Namespace, connection: Connection) -> str:
-    rooms(connection).managers = frozenset(options.users)
+    rooms(connection).managers = _principals(options.users, connection)
     return f"managers of the rooms: {', '.join(options.users) or 'nobody'}"
 
 
@@ -145,14 +146,22 @@ def _room(options: Namespace, connection: Connection) -> Room:
     return room
 
 
-def _changes(options: Namespace) -> dict[str, Any]:
+def _changes(options: Namespace, connection: Connection) -> dict[str, Any]:
     given = {name: value for name, value in vars(options).items() if value is not None}
     return {
         **{name: given[name] for name in TEXTS if name in given},
         **{name: given[option] == "yes" for option, name in SWITCHES.items() if option in given},
         **{name: tuple(given[option]) for option, name in LISTS.items() if option in given},
-        **{name: frozenset(given[option]) for option, name in SETS.items() if option in given},
+        **{
+            name: _principals(given[option], connection)
+            for option, name in SETS.items()
+            if option in given
+        },
     }
+
+
+def _principals(texts: Iterable[str], connection: Connection) -> frozenset[Principal]:
+    return frozenset(principal(text, connection) for text in texts)
 
 
 def _slots(options: Namespace) -> Slots:

@@ -10,6 +10,8 @@ from zope.interface import taggedValue
 from export.fossilize import IFossil
 from export.fossils.address import absolute
 from export.fossils.material import IFolderFossil, IMaterialFossil
+from export.model.group import Group
+from export.model.user import users
 
 # Fossils declare fields, not code: their methods have no self, and their tags are attributes.
 # mypy: disable-error-code="misc, no-untyped-def, no-untyped-call, attr-defined, override"
@@ -27,8 +29,12 @@ def minutes(duration: timedelta) -> int | None:
 
 
 def allowed(obj: Any) -> dict[str, list[str]]:
-    """Return who may see a restricted object, by its rule or one above."""
-    return {"users": obj.getRecursiveAllowedToAccessList(), "groups": []}
+    """Return who may see a restricted object: users by their address, or id, and groups."""
+    listed = obj.getRecursiveAllowedToAccessList()
+    return {
+        "users": [users().address_of(one) for one in listed if not isinstance(one, Group)],
+        "groups": [one.id for one in listed if isinstance(one, Group)],
+    }
 
 
 class IPlacedFossil(IFossil):

@@ -10,7 +10,9 @@ from export.model.catalogue import ROOT, Catalogue
 from export.model.category import Category
 from export.model.conference import Conference
 from export.model.contribution import Contribution, SubContribution
+from export.model.group import Group, groups
 from export.model.session import Session, SessionSlot
+from export.model.user import users
 
 
 @dataclass
@@ -24,6 +26,9 @@ class Draft:
     subcontributions: dict[str, list[SubContribution]] = field(default_factory=dict)
     sessions: list[Session] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    allowed_users: list[str] = field(default_factory=list)
+    """Who may see the event, by their e-mail addresses."""
+    allowed_groups: list[str] = field(default_factory=list)
 
     def enter(self, catalogue: Catalogue, *, replace: bool = False) -> Conference:
         """Put the event into *catalogue*, in the caller's transaction.
@@ -39,6 +44,7 @@ class Draft:
             )
         if before is not None:
             catalogue.remove_event(before)
+        self._open(catalogue)
         catalogue.add_event(self.event, self._category(catalogue))
         for contribution in self.contributions:
             self.event.addContribution(contribution)
@@ -62,6 +68,15 @@ class Draft:
             slot._end = max((talk._end for talk in talks if talk._end), default=None)
             fill(slot, talks)
             self.sessions.append(session)
+
+    def _open(self, catalogue: Catalogue) -> None:
+        """Open the event to those who are named; a group that is new has no members yet."""
+        known = {user.email: user.id for user in users(catalogue)} if self.allowed_users else {}
+        for address in self.allowed_users:
+            self.event.grant_access(known.get(address, address))
+        found = groups(catalogue)
+        for group_id in self.allowed_groups:
+            self.event.grant_access(found.find(group_id) or found.add(Group(group_id)))
 
     def _category(self, catalogue: Catalogue) -> Category:
         parent = catalogue.root

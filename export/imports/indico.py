@@ -59,6 +59,10 @@ def _draft(value: Any, where: str, paths: dict[str, list[tuple[str, str]]]) -> D
     category = str(node.get("categoryId", int, str, default=ROOT))
     draft = Draft(_event(node), paths.get(category) or [(category, node.text("category", ""))])
     draft.event.visibility = _visibility(node, draft.categories)
+    allowed = node.node("allowed")
+    if allowed is not None:
+        draft.allowed_users = allowed.texts("users")
+        draft.allowed_groups = allowed.texts("groups")
     titles = {}
     for contribution, part in _contributions(draft, node):
         titles[contribution.getId()] = part.text("session", default="")

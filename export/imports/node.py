@@ -58,6 +58,13 @@ class Node:
             raise ImportRefused(f"{self.at(key)} is empty")
         return value
 
+    def texts(self, key: str) -> list[str]:
+        """Return the texts and numbers of the list *key*, as texts; none where it is missing."""
+        members = self.get(key, list, default=[])
+        if not all(isinstance(member, (str, int)) for member in members):
+            raise ImportRefused(f"{self.at(key)} must have only texts in it")
+        return list(map(str, members))
+
     def node(self, key: str) -> Node | None:
         """Return the object *key*; None for null, and where there is none."""
         value = self.get(key, dict, NONE, default=None)

@@ -1,6 +1,6 @@
 """Who may see and change an object: its own rule, or its owner's where it has none.
 
-A user is named by a text, as API keys name them; None is somebody unknown.
+A user is named by a text, as API keys name them; None is somebody unknown. Lists may name groups.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 from persistent import Persistent
 
 from export.fossilize import Fossilizable
+from export.model.group import Principal, is_among
 from export.model.listeners import announce
 
 
@@ -33,8 +34,8 @@ class Protected(Persistent, Fossilizable):
 
     _owner: Any = None
     _protection = Protection.INHERITING
-    _allowed: frozenset[str] = frozenset()
-    _managers: frozenset[str] = frozenset()
+    _allowed: frozenset[Principal] = frozenset()
+    _managers: frozenset[Principal] = frozenset()
     _domains: frozenset[str] = frozenset()
 
     def getOwner(self) -> Any:
@@ -81,35 +82,35 @@ class Protected(Persistent, Fossilizable):
         guard = self.getGuard()
         return list(guard.getDomainList()) if guard is not None else []
 
-    def getAllowedToAccessList(self) -> list[str]:
-        """Return the users that may see this object while it is restricted."""
-        return sorted(self._allowed)
+    def getAllowedToAccessList(self) -> list[Principal]:
+        """Return the users and groups that may see this object while it is restricted."""
+        return sorted(self._allowed, key=str)
 
-    def getManagerList(self) -> list[str]:
-        """Return the users that may change this object by its own rule."""
-        return sorted(self._managers)
+    def getManagerList(self) -> list[Principal]:
+        """Return the users and groups that may change this object by its own rule."""
+        return sorted(self._managers, key=str)
 
-    def getRecursiveAllowedToAccessList(self) -> list[str]:
+    def getRecursiveAllowedToAccessList(self) -> list[Principal]:
         """Return all who may see this object, by its rule or one above; nobody if it is open."""
-        return sorted(self.admitted()) if self.hasAnyProtection() else []
+        return sorted(self.admitted(), key=str) if self.hasAnyProtection() else []
 
-    def admitted(self) -> frozenset[str]:
+    def admitted(self) -> frozenset[Principal]:
         """Return who may see this object while it is restricted."""
         guard = self.getGuard()
         if guard is None:
             return self._allowed | self._managers
         inherits = self._protection is Protection.INHERITING
-        above: frozenset[str] = guard.admitted() if inherits else guard.trusted()
+        above: frozenset[Principal] = guard.admitted() if inherits else guard.trusted()
         return self._allowed | self._managers | above
 
-    def trusted(self) -> frozenset[str]:
+    def trusted(self) -> frozenset[Principal]:
         """Return who may change this object."""
         guard = self.getGuard()
         return self._managers | (guard.trusted() if guard is not None else frozenset())
 
     def canAccess(self, user: str | None) -> bool:  # noqa: N802 (documented name)
         """Return whether *user* may see this object."""
-        if self.canModify(user) or (user is not None and user in self._allowed):
+        if self.canModify(user) or is_among(user, self._allowed):
             return True
         if self._domains or self._protection is not Protection.INHERITING:
             return self._protection is Protection.PUBLIC and not self._domains
@@ -118,31 +119,31 @@ class Protected(Persistent, Fossilizable):
 
     def canModify(self, user: str | None) -> bool:  # noqa: N802 (documented name)
         """Return whether *user* may change this object or one that it is in."""
-        return user is not None and user in self.trusted()
+        return is_among(user, self.trusted())
 
-    def grant_access(self, user: str) -> None:
-        """Let *user* see this object."""
-        if user not in self._allowed:
-            self._allowed |= {user}
-            self.tell("accessGranted", user)
+    def grant_access(self, who: Principal) -> None:
+        """Let *who* see this object."""
+        if who not in self._allowed:
+            self._allowed |= {who}
+            self.tell("accessGranted", who)
 
-    def revoke_access(self, user: str) -> None:
-        """Let *user* see this object no more, unless another rule does."""
-        if user in self._allowed:
-            self._allowed -= {user}
-            self.tell("accessRevoked", user)
+    def revoke_access(self, who: Principal) -> None:
+        """Let *who* see this object no more, unless another rule does."""
+        if who in self._allowed:
+            self._allowed -= {who}
+            self.tell("accessRevoked", who)
 
-    def grant_modification(self, user: str) -> None:
-        """Let *user* change this object and what is in it."""
-        if user not in self._managers:
-            self._managers |= {user}
-            self.tell("modificationGranted", user)
+    def grant_modification(self, who: Principal) -> None:
+        """Let *who* change this object and what is in it."""
+        if who not in self._managers:
+            self._managers |= {who}
+            self.tell("modificationGranted", who)
 
-    def revoke_modification(self, user: str) -> None:
-        """Let *user* change this object no more, unless another rule does."""
-        if user in self._managers:
-            self._managers -= {user}
-            self.tell("modificationRevoked", user)
+    def revoke_modification(self, who: Principal) -> None:
+        """Let *who* change this object no more, unless another rule does."""
+        if who in self._managers:
+            self._managers -= {who}
+            self.tell("modificationRevoked", who)
 
     def require_domain(self, domain: str) -> None:
         """Open this object to those in *domain* only, and to who is named."""

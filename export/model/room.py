@@ -11,6 +11,7 @@ from persistent import Persistent
 
 from export.errors import RoomNotFree
 from export.fossilize import Fossilizable
+from export.model.group import Principal, is_among
 from export.model.index import Calendar, Key, key_of
 from export.model.listeners import announce
 from export.model.reservation import Reservation, ReservationCERN
@@ -35,12 +36,12 @@ class Blocking:
     start: date
     end: date
     created_by: str
-    allowed: frozenset[str] = frozenset()
+    allowed: frozenset[Principal] = frozenset()
     reason: str = ""
 
     def stops(self, user: str | None, slots: Slots) -> bool:
         """Say whether *user* cannot have the room because of it."""
-        is_meant = user not in {self.created_by, *self.allowed}
+        is_meant = user != self.created_by and not is_among(user, self.allowed)
         return is_meant and any(slots.days(self.start, self.end))
 
 
@@ -75,8 +76,8 @@ class Room(Persistent, Fossilizable):
     needs_confirmation = False
     """Whether bookings have to be confirmed, so that only administrators book directly."""
     responsible: str | None = None
-    managers: frozenset[str] = frozenset()
-    booking_list: frozenset[str] | None = None
+    managers: frozenset[Principal] = frozenset()
+    booking_list: frozenset[Principal] | None = None
     """Who may book it; None for everybody."""
 
     def __init__(
@@ -157,10 +158,14 @@ class Room(Persistent, Fossilizable):
             return True
         if not registry.may_use(user) or not self.is_active:
             return False
-        if user == self.responsible or user in self.managers:
+        if self.is_kept_by(user):
             return True
-        listed = self.booking_list is None or user in self.booking_list
+        listed = self.booking_list is None or is_among(user, self.booking_list)
         return self.is_reservable and not self.needs_confirmation and listed
+
+    def is_kept_by(self, user: str) -> bool:
+        """Say whether *user* looks after the room: is responsible, or one of its managers."""
+        return user == self.responsible or is_among(user, self.managers)
 
     def book(
         self, slots: Slots, user: str | None, reason: str, booked_for: str, **more: Any

@@ -12,6 +12,7 @@ from ZODB.Connection import Connection
 
 from export.errors import CatalogueException
 from export.model.catalogue import catalogue
+from export.model.group import Principal, is_among
 from export.model.index import Calendar
 from export.model.listeners import announce
 from export.model.reservation import Reservation
@@ -73,9 +74,9 @@ class Registry(Persistent):
     again.
     """
 
-    users: frozenset[str] = frozenset()
+    users: frozenset[Principal] = frozenset()
     """Who may use the rooms; everybody who is known, if nobody is named."""
-    managers: frozenset[str] = frozenset()
+    managers: frozenset[Principal] = frozenset()
     """Who may book every room."""
 
     def __init__(self) -> None:
@@ -99,12 +100,12 @@ class Registry(Persistent):
     def may_use(self, user: str | None) -> bool:
         """Say whether *user* may look at bookings and make some."""
         return not self.users or (
-            user is not None and (user in self.users or self.is_manager(user))
+            user is not None and (is_among(user, self.users) or self.is_manager(user))
         )
 
     def is_manager(self, user: str) -> bool:
         """Say whether *user* may book every room."""
-        return user in self.managers or self.is_admin(user)
+        return is_among(user, self.managers) or self.is_admin(user)
 
     def is_admin(self, user: str) -> bool:
         """Say whether *user* may change everything."""

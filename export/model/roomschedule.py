@@ -10,6 +10,7 @@ from persistent import Persistent
 from ZODB.Connection import Connection
 
 from export.errors import CatalogueException
+from export.model.group import groups, is_among
 from export.model.instancetask import InstanceTask, StartTask, StopTask
 from export.model.listeners import announce
 from export.model.reservation import Reservation
@@ -59,15 +60,21 @@ class RoomSchedule(Persistent):
 
     def canAccess(self, user: str | None) -> bool:  # noqa: N802 (documented name)
         """Return whether *user* may see it: whom it is shared with, and who may change it."""
-        return user is not None and (user in self.wish.users or self.canModify(user))
+        return user is not None and (self._is_shared_with(user) or self.canModify(user))
 
     def canModify(self, user: str | None) -> bool:  # noqa: N802 (documented name)
         """Return whether *user* may change it: its author, and who looks after the room."""
         room = self.wish.room
-        keepers = {self.author, room.responsible, *room.managers}
         return user is not None and (
-            user in keepers or bool(room.location.registry.is_manager(user))
+            user == self.author
+            or room.is_kept_by(user)
+            or bool(room.location.registry.is_manager(user))
         )
+
+    def _is_shared_with(self, user: str) -> bool:
+        found = groups(self)
+        shared = (found.find(group_id) for group_id in self.wish.user_groups)
+        return user in self.wish.users or is_among(user, [one for one in shared if one])
 
     @property
     def current(self) -> datetime | None:

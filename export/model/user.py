@@ -84,6 +84,11 @@ class Users(Persistent):
         found: Avatar | None = self._by_id.get(user_id)
         return found
 
+    def address_of(self, user_id: str) -> str:
+        """Return the e-mail address of that user; the id itself where none is known."""
+        user = self.find(user_id)
+        return (user.email if user is not None else "") or user_id
+
     def __iter__(self) -> Iterator[Avatar]:
         return iter(self._by_id.values())
 

@@ -9,6 +9,7 @@ from typing import Any
 from export.errors import RefusedRequest, UnknownResource
 from export.fossils.category import IBasicConferenceFossil
 from export.model.catalogue import Catalogue, catalogue
+from export.model.group import is_among
 from export.model.user import Avatar, users
 from export.page import cut
 from export.request import ExportRequest, select
@@ -59,5 +60,5 @@ def _events(avatar: Avatar, view: View) -> Iterator[Any]:
 
 def _managed(found: Catalogue, user: str) -> Iterator[str]:
     for category_id, category in found.categories.items():
-        if user in category.getManagerList():
+        if is_among(user, category.getManagerList()):
             yield category_id

@@ -9,6 +9,7 @@ import pytest
 from werkzeug.test import Client
 
 from export.app import make_app
+from export.model.group import Group, groups
 from export.model.room import COLLISION, Blocking
 from export.model.rooms import Location, rooms
 from export.model.user import Avatar, users
@@ -485,6 +486,14 @@ def test_others_see_what_is_shared_with_them_and_change_nothing(api, database):
     assert friend.post(f"/{number}/delete")[0] == 403
     transact(database, lambda connection: rooms(connection).rooms[39].update(responsible="99"))
     assert stranger.post(f"/{number}/edit", {"name": "Mine"})[0] == 200
+
+
+def test_members_of_a_group_see_what_is_shared_with_it(api, database):
+    number = api.create(share={"user_groups": "7,12"})
+    member = other(api, database, "17")
+    assert member.get(f"/{number}")[0] == 404
+    transact(database, lambda connection: groups(connection).add(Group("7")).add("17"))
+    assert member.details(number)["shared"] == {"users": [], "user_groups": [7, 12]}
 
 
 def test_only_who_may_book_the_room_schedules_it(api, database):

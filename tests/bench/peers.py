@@ -48,7 +48,7 @@ def drain_huey(count, fsync=True):
 
 
 def drain_huey_without_sync(count):
-    """Return the tasks per second that Huey gets done by its own default."""
+    """Return the tasks per second that Huey gets done when it is told not to sync."""
     return drain_huey(count, fsync=False)
 
 

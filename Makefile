@@ -25,6 +25,7 @@ soak: $(STAMP)
 	SOAK=1 $(BIN)/python -m pytest -q -m "" -o timeout=3600
 
 $(STAMP): pyproject.toml
+	@echo "Installing into $(VENV), which takes a minute or two ..." >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@

@@ -86,11 +86,12 @@ def wait_for(port, process):
 
 def test_the_documents_can_be_followed_from_import_to_signed_request(do, server):
     (load,), (imported,) = blocks("sh", EXPORT), blocks("text", EXPORT)
-    rights, make_token, make_key = blocks("sh", AUTHENTICATION)
-    granted, by_token, by_key, by_session = blocks("text", AUTHENTICATION)
+    rights, fill_group, make_token, make_key = blocks("sh", AUTHENTICATION)
+    granted, filled, by_token, by_key, by_session = blocks("text", AUTHENTICATION)
 
     assert do(load) == imported
     assert do(rights) == granted
+    assert do(fill_group) == filled
     token, _ = re.findall(r"\w+ (\S+)", do(make_token))
     assert do(f"python script.py {server} {token}") == by_token
     key, secret = re.findall(r"\w+ (\S+)", do(make_key))

@@ -204,10 +204,13 @@ class Election:
             party.cable.mend()
         elif how == "stop":
             party.process.send_signal(signal.SIGCONT)
-        # One that was stopped in everybody's way is killed by the others.
-        if how == "kill" or party.process.poll() is not None:
-            party.close()
-            self.parties.remove(party)
+        elif how == "kill":
+            party.process.wait()
+        # One that was stopped in everybody's way is killed by the others, and one that is cut
+        # off from PostgreSQL ends by itself.
+        for dead in [each for each in self.parties if each.process.poll() is not None]:
+            dead.close()
+            self.parties.remove(dead)
             self.parties.append(Party(self.server))
 
     def close(self):

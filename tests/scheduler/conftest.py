@@ -65,3 +65,9 @@ def clock():
     TimeSource.set(standing)
     yield standing
     TimeSource.set(before)
+
+
+@pytest.fixture
+def one_commit(monkeypatch):
+    """See to it that tasks share a commit, however slow the machine is."""
+    monkeypatch.setattr("scheduler.execution.GROUP_SECONDS", 600)

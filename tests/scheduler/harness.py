@@ -126,3 +126,9 @@ def output_of(code, *arguments):
         output, _ = process.communicate(timeout=DEADLINE)
     assert process.returncode == 0
     return output.strip()
+
+
+def serial(obj):
+    """Return the number of the transaction that changed *obj* last."""
+    obj._p_activate()
+    return obj._p_serial

@@ -11,17 +11,7 @@ from scheduler.blame import commits_of, culprits, deeds_of
 from scheduler.errors import NoHistory
 from scheduler.store import open_database
 from tests.scheduler.bank import Bank, Chain, Deposit, Lottery, Opening
-
-
-def serial(obj):
-    obj._p_activate()
-    return obj._p_serial
-
-
-@pytest.fixture
-def one_commit(monkeypatch):
-    """See to it that tasks share a commit, however slow the machine is."""
-    monkeypatch.setattr("scheduler.execution.GROUP_SECONDS", 600)
+from tests.scheduler.harness import serial
 
 
 @pytest.fixture

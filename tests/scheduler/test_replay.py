@@ -10,17 +10,7 @@ import transaction
 from scheduler.errors import NoHistory
 from scheduler.replay import replay
 from tests.scheduler.bank import Account, Deposit, Lottery
-
-
-def serial(obj):
-    obj._p_activate()
-    return obj._p_serial
-
-
-@pytest.fixture
-def one_commit(monkeypatch):
-    """See to it that tasks share a commit, however slow the machine is."""
-    monkeypatch.setattr("scheduler.execution.GROUP_SECONDS", 600)
+from tests.scheduler.harness import serial
 
 
 @pytest.fixture

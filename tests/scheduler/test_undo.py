@@ -10,17 +10,7 @@ from scheduler import TASK_STATUS_FINISHED
 from scheduler.errors import InTheWay, TaskInconsistentStatusException
 from scheduler.undo import undo
 from tests.scheduler.bank import Bank, Chain, Deposit, Interest, Opening, later
-
-
-def serial(obj):
-    obj._p_activate()
-    return obj._p_serial
-
-
-@pytest.fixture
-def one_commit(monkeypatch):
-    """See to it that tasks share a commit, however slow the machine is."""
-    monkeypatch.setattr("scheduler.execution.GROUP_SECONDS", 600)
+from tests.scheduler.harness import serial
 
 
 @pytest.fixture

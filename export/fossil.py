@@ -84,6 +84,10 @@ class Plan:
         self.exported_name = _exported_name(fossil)
         self.fields = [Field(fossil[name]) for name in fossil.names(all=True)]
 
+    def suits(self, obj: Any) -> bool:
+        """Return whether *obj* has what every field is read from."""
+        return all(each.produce is not None or hasattr(obj, each.member) for each in self.fields)
+
 
 class Field:
     """One field of a fossil, read from a method and its tags."""

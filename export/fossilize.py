@@ -22,6 +22,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
+from persistent import Persistent
 from zope.interface import classImplements
 from zope.interface.interface import InterfaceClass
 
@@ -86,7 +87,8 @@ class Fossilizable:
         """Return *target* with every object in it fossilized.
 
         Dictionaries keep their keys; all other iterables become lists, of those members for
-        which *filterBy* is true. Raises NonFossilizableException.
+        which *filterBy* is true; so do objects that only wrap one, as their sole attribute, and
+        that no fossil suits. Raises NonFossilizableException.
         """
         if isinstance(target, Fossilizable):
             return target.fossilize(interface, useAttrCache, **kwargs)
@@ -101,6 +103,9 @@ class Fossilizable:
             return {key: again(value) for key, value in target.items()}
         if is_list or isinstance(target, Iterable):
             return [again(member) for member in target if filterBy is None or filterBy(member)]
+        wrapped = _wrapped(target, interface)
+        if wrapped is not None:
+            return cls.fossilizeIterable(wrapped, interface, useAttrCache, filterBy, **kwargs)
         return cls.fossilize_obj(target, interface, useAttrCache, **kwargs)
 
     @classmethod
@@ -212,6 +217,22 @@ def _default_fossil(obj: Any) -> Fossil:
         f"Object {obj} of class {type(obj).__name__} cannot be fossilized, "
         "no fossils were declared for it"
     )
+
+
+def _wrapped(obj: Any, argument: InterfaceArg) -> Iterable[Any] | None:
+    """Return the iterable that *obj* does nothing but wrap; None for any other object."""
+    if isinstance(obj, Persistent):
+        obj._p_activate()
+    attributes = list(getattr(obj, "__dict__", {}).values())
+    if len(attributes) != 1 or isinstance(attributes[0], (*ATOMS, Mapping)):
+        return None
+    if not isinstance(attributes[0], Iterable):
+        return None
+    try:
+        suits = plan_of(_fossil_for(obj, argument)).suits(obj)
+    except NonFossilizableException:
+        suits = False
+    return None if suits else attributes[0]
 
 
 def _class_keys(klass: type) -> Iterator[Any]:

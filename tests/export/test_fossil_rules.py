@@ -303,6 +303,35 @@ def test_an_iterable_fossilizable_is_an_object():
     assert fossilize(Pack("wolves"), INameFossil) == shown("wolves", "Pack")
 
 
+class Wrapper:
+    """As lists of old are stored: an object around one, and nothing else."""
+
+    def __init__(self, members):
+        self.members = members
+
+
+class IWrapperFossil(IFossil):
+    def members(self): ...
+
+
+def test_an_object_that_only_wraps_a_list_is_that_list():
+    wrapped = Wrapper([Animal("Rex"), [Animal("Tom")]])
+    assert fossilize(wrapped, INameFossil) == [shown("Rex"), [shown("Tom")]]
+    assert fossilize(wrapped) == [shown("Rex"), [shown("Tom")]]
+
+
+def test_a_wrapper_of_a_list_is_an_object_where_the_fossil_suits_it():
+    expected = {"members": [1, 2], "_type": "Wrapper", "_fossil": "wrapperFossil"}
+    assert fossilize(Wrapper([1, 2]), IWrapperFossil) == expected
+    assert fossilize(Wrapper([1, 2]), {Wrapper: IWrapperFossil}) == expected
+
+
+@pytest.mark.parametrize("only", [3, "text", {"a": 1}])
+def test_an_object_with_one_attribute_that_is_no_list_wraps_nothing(only):
+    with pytest.raises(NonFossilizableException):
+        fossilize(Wrapper(only))
+
+
 def test_a_complex_number_is_an_object_as_any_other():
     class IEmptyFossil(IFossil):
         pass

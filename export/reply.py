@@ -81,7 +81,9 @@ class Reply:
 
 def options(route: Route) -> Response:
     """Return which methods the address takes."""
-    return Response(status=204, headers={"Allow": route.allowed})
+    response = Response(status=204, headers={"Allow": route.allowed})
+    del response.headers["Content-Type"]  # there is no content
+    return response
 
 
 def file_response(answer: File, http: Request) -> Response:

@@ -15,8 +15,10 @@ from export.fossilize import IFossil
 
 def first_name_first(person: Any) -> str:
     """Return the name as it is spoken: title, first name, family name."""
-    parts = (person.getTitle(), person.getFirstName(), person.getFamilyName())
-    return " ".join(part for part in parts if part) or str(person.getFullName())
+    if person.shown_as is not None and not person.getFirstName():  # all that is known of it
+        return str(person.shown_as)
+    parts = (person.getTitle(), person.getFirstName(), person.shown_family_name())
+    return " ".join(part for part in parts if part)
 
 
 class IPersonFossil(IFossil):

@@ -42,8 +42,13 @@ class Person(Fossilizable):
         """Return the name as it is shown: title, family name, first name."""
         if self.shown_as is not None:
             return self.shown_as
-        name = ", ".join(part for part in (self.last_name, self.first_name) if part)
+        family = self.shown_family_name()
+        name = ", ".join(part for part in (family, self.first_name) if part)
         return f"{self.title} {name}".strip()
+
+    def shown_family_name(self) -> str:
+        """Return the family name as it is part of a name that is shown."""
+        return self.last_name
 
     def getAffiliation(self) -> str:
         """Return the institution."""
@@ -59,7 +64,14 @@ class Person(Fossilizable):
         return hashlib.md5(address, usedforsecurity=False).hexdigest()
 
 
-class Avatar(Person):
+class _InCapitals(Person):
+    """A person whose family name is shown in capitals, so that it is known for one."""
+
+    def shown_family_name(self) -> str:
+        return self.last_name.upper()
+
+
+class Avatar(_InCapitals):
     """An event's creator."""
 
 
@@ -67,11 +79,11 @@ class ConferenceChair(Person):
     """An event's chair."""
 
 
-class ContributionParticipation(Person):
+class ContributionParticipation(_InCapitals):
     """A speaker or an author of a contribution."""
 
 
-class SubContribParticipation(Person):
+class SubContribParticipation(_InCapitals):
     """A speaker of a subcontribution."""
 
 

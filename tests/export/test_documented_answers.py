@@ -232,7 +232,7 @@ def test_subcontributions_are_shown_inside_their_contribution(planted, database)
             "_fossil": "subContributionMetadata",
         },
     )
-    assert part["speakers"][0]["fullName"] == "Byron, Ada"
+    assert part["speakers"][0]["fullName"] == "BYRON, Ada"
     assert "startDate" not in part
     assert (
         "subContributions" not in get(planted, f"{URL}&detail=contributions")[0]["contributions"][0]

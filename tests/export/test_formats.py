@@ -163,7 +163,7 @@ def test_a_calendar_names_the_speakers_and_leaves_out_what_has_no_date(planted, 
 
     change(database, speak)
     first, *others = calendar(planted, f"{PATH}.ics?detail=contributions")
-    assert str(first["DESCRIPTION"]).startswith("Speakers: Byron, Ada (London)\n")
+    assert str(first["DESCRIPTION"]).startswith("Speakers: BYRON, Ada (London)\n")
     assert len(others) == 2
 
 

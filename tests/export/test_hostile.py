@@ -117,6 +117,7 @@ def test_methods_that_write_are_refused(planted, method):
 def test_the_methods_of_an_address_can_be_asked_for(planted):
     answer = planted.options(PATH)
     assert (answer.status_code, answer.headers["Allow"]) == (204, "GET, HEAD, OPTIONS")
+    assert "Content-Type" not in answer.headers
 
 
 def test_head_has_no_body(planted):

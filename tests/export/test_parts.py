@@ -125,7 +125,7 @@ def test_addresses_of_presenters_are_for_managers_only(planted, database):
     change(database, speak)
     (shown,) = table(planted)["20110623"]["c0"]["presenters"]
     assert (shown["name"], shown["_fossil"]) == (
-        "Dr Ada Byron",
+        "Dr Ada BYRON",
         "contributionParticipationTTDisplay",
     )
     assert "email" not in shown

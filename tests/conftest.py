@@ -9,6 +9,7 @@ import transaction
 from hypothesis import HealthCheck, settings
 
 from scheduler.store import open_database, using
+from tests import postgres
 
 # A machine that has much else to do is slow, not wrong.
 settings.register_profile(
@@ -32,6 +33,20 @@ def connection(database):
         yield connection
     connection.transaction_manager.abort()
     connection.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    """A PostgreSQL server for all tests."""
+    with postgres.server() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def postgres_uri(postgres_server):
+    """The address of a database of PostgreSQL for the tests of one module."""
+    with postgres.database(postgres_server) as uri:
+        yield uri
 
 
 @pytest.fixture

@@ -1,25 +1,53 @@
-"""A real PostgreSQL server for tests and benchmarks, started however busy the machine is."""
+"""A real PostgreSQL server for tests and benchmarks, and a database of its own for each."""
 
 from __future__ import annotations
 
+import secrets
 import subprocess
+import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pgserver
+import psycopg2
 
 PATIENCE = 100
 
 
 @contextmanager
-def server(folder):
-    """Run a server whose data is below *folder*; yield it."""
-    running = _start(Path(folder))
+def server():
+    """Run a server, started however busy the machine is; yield it."""
+    # Not in a folder of pytest, which keeps other users out, and the server is run by one.
+    with tempfile.TemporaryDirectory(prefix="postgres.", ignore_cleanup_errors=True) as folder:
+        running = _start(Path(folder))
+        try:
+            yield running
+        finally:
+            running.cleanup()
+
+
+@contextmanager
+def database(running):
+    """Make a database on the *running* server; yield its address."""
+    name = f"test_{secrets.token_hex(6)}"
+    _do(running, f"CREATE DATABASE {name}")
     try:
-        yield running
+        yield running.get_uri(name)
     finally:
-        running.cleanup()
+        _do(running, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def socket_of(running):
+    """Return the path of the socket at which the *running* server listens."""
+    return f"{running.get_postmaster_info().socket_dir}/.s.PGSQL.5432"
+
+
+def _do(running, command):
+    with closing(psycopg2.connect(running.get_uri())) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(command)
 
 
 def _start(folder, deadline=None):
@@ -30,4 +58,6 @@ def _start(folder, deadline=None):
         if time.monotonic() > deadline:
             raise
         # Each step is given ten seconds, which may not be enough. What was begun is of no use.
-        return _start(folder / "again", deadline)
+        again = folder / "again"
+        again.mkdir()
+        return _start(again, deadline)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import tempfile
 
 import psycopg2
 from psycopg2.extras import execute_values
@@ -24,11 +23,7 @@ TALKS = 99  # so that an event comes to 100 records
 
 def bench_postgres():
     """Send the events and contributions of a catalogue to PostgreSQL, and send them once more."""
-    with (
-        fresh() as view,
-        tempfile.TemporaryDirectory() as folder,
-        postgres.server(folder) as server,
-    ):
+    with fresh() as view, postgres.server() as server:
         fill(view)
         raw = RECORDS / timed(put_rows, server.get_uri())[0]
         agent = PostgresAgent("pg", "PostgreSQL", "", 60, dsn=server.get_uri())

@@ -5,13 +5,10 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import httpx
-import pgserver
 import pytest
 
 from daemon.config import Web
@@ -28,13 +25,14 @@ from tests.export.test_schedules import DOCUMENTED as SCHEDULE
 CLIENTS = 8
 
 
-@contextmanager
-def embedded(folder):
-    yield f"file://{folder}/data.fs"
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory):
+    return f"file://{tmp_path_factory.mktemp('booking')}/data.fs"
 
 
-@contextmanager
-def zeo(folder):
+@pytest.fixture(scope="module")
+def zeo(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("booking")
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "ZEO.runzeo", "-f", f"{folder}/zeo.fs"]
@@ -43,23 +41,13 @@ def zeo(folder):
         one.terminate()
 
 
-@contextmanager
-def postgres(folder):
-    # Not in a folder of pytest, which keeps other users out, and the server is run by one.
-    with tempfile.TemporaryDirectory() as place:
-        server = pgserver.get_server(place)
-        yield server.get_uri()
-        server.cleanup()
-
-
-@pytest.fixture(params=[embedded, zeo, postgres], ids=lambda one: one.__name__, scope="module")
-def database(request, tmp_path_factory):
-    with request.param(tmp_path_factory.mktemp("booking")) as uri:
-        database = open_database(uri)
-        transact(database, plant_rooms)
-        transact(database, plant_john)
-        yield database
-        database.close()
+@pytest.fixture(params=["embedded", "zeo", "postgres_uri"], scope="module")
+def database(request):
+    database = open_database(request.getfixturevalue(request.param))
+    transact(database, plant_rooms)
+    transact(database, plant_john)
+    yield database
+    database.close()
 
 
 @pytest.fixture(scope="module")

@@ -40,8 +40,8 @@ def uri(request, tmp_path, free_port):
         with serving(tmp_path / "zeo.fs", free_port):
             yield f"zeo://127.0.0.1:{free_port}?wait_timeout=20"
     else:
-        with postgres.server(tmp_path / "postgres") as server:
-            yield server.get_uri()
+        with postgres.database(request.getfixturevalue("postgres_server")) as uri:
+            yield uri
 
 
 def test_each_agent_gets_every_change_in_one_order_whoever_is_killed(uri, tmp_path):

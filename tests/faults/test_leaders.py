@@ -7,13 +7,12 @@ import random
 import signal
 import socket
 import subprocess
-import tempfile
 import threading
 import time
 from contextlib import suppress
 from datetime import timedelta
+from urllib.parse import urlsplit
 
-import pgserver
 import pytest
 import transaction
 from ZEO.Exceptions import ClientDisconnected
@@ -23,6 +22,7 @@ from scheduler.office import office_of
 from scheduler.store import open_database
 from scheduler.tasks import IntervalTask, OneShotTask
 from tests.faults.test_zeo import serving
+from tests.postgres import socket_of
 from tests.scheduler.harness import View, python, wait_for
 
 SCHEDULERS = 5
@@ -240,22 +240,16 @@ def zeo(tmp_path):
 
 
 @pytest.fixture
-def postgres():
-    # Not in a folder of pytest, which keeps other users out, and the server is run by one.
-    with tempfile.TemporaryDirectory() as folder:
-        server = pgserver.get_server(folder)
+def postgres(postgres_server, postgres_uri):
+    def connect():
+        end = socket.socket(socket.AF_UNIX)
+        end.connect(socket_of(postgres_server))
+        return end
 
-        def connect():
-            end = socket.socket(socket.AF_UNIX)
-            end.connect(f"{folder}/.s.PGSQL.5432")
-            return end
-
-        yield Server(
-            server.get_uri(),
-            connect,
-            lambda port: f"postgresql://postgres:@127.0.0.1:{port}/postgres",
-        )
-        server.cleanup()
+    name = urlsplit(postgres_uri).path.strip("/")
+    return Server(
+        postgres_uri, connect, lambda port: f"postgresql://postgres:@127.0.0.1:{port}/{name}"
+    )
 
 
 @pytest.fixture(params=["embedded", "zeo", "postgres"])

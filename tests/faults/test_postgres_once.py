@@ -15,7 +15,6 @@ import pytest
 from livesync import ActionWrapper, SyncManager
 from livesync.agents.postgres import PostgresAgent
 from scheduler.store import open_database, transact
-from tests import postgres
 from tests.livesync.stand_ins import Category, Conference
 
 BATCHES, BATCH = 3, 4
@@ -58,15 +57,9 @@ class MortalAgent(PostgresAgent):
             yield send_and_die
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with postgres.server(tmp_path_factory.mktemp("postgres")) as running:
-        yield running
-
-
 @pytest.fixture
-def query(server):
-    connection = psycopg2.connect(server.get_uri())
+def query(postgres_uri):
+    connection = psycopg2.connect(postgres_uri)
     connection.autocommit = True
 
     def query(text):
@@ -101,7 +94,9 @@ def change(connection):
 
 @pytest.mark.parametrize("place", ["before", "after"])
 @pytest.mark.parametrize("number", range(2))
-def test_after_a_kill_every_change_has_taken_effect_once(tmp_path, server, query, place, number):
+def test_after_a_kill_every_change_has_taken_effect_once(
+    tmp_path, postgres_uri, query, place, number
+):
     uri = f"file://{tmp_path}/data.fs"
 
     def write(work, *arguments):
@@ -119,7 +114,7 @@ def test_after_a_kill_every_change_has_taken_effect_once(tmp_path, server, query
             check=False,
         )
 
-    write(plant, server.get_uri())
+    write(plant, postgres_uri)
     assert deliver(f"{place} {number}").returncode == -signal.SIGKILL
     write(change)
     again = deliver()

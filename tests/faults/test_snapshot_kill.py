@@ -7,11 +7,9 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import ExitStack
 
-import pgserver
 import psycopg2
 import pytest
 
@@ -56,16 +54,7 @@ while True:
 
 
 @pytest.fixture
-def dsn():
-    # Not in a folder of pytest, which keeps other users out, and the server is run by one.
-    with tempfile.TemporaryDirectory() as place:
-        server = pgserver.get_server(place)
-        yield server.get_uri()
-        server.cleanup()
-
-
-@pytest.fixture
-def database(tmp_path, dsn):
+def database(tmp_path, postgres_uri):
     database = open_database(f"file://{tmp_path}/data.fs")
 
     def plant(connection):
@@ -74,7 +63,7 @@ def database(tmp_path, dsn):
             event = Conference(f"e{number:05}", f"event {number}")
             found.add_event(event)
             event.addContribution(Contribution("1", "a talk"))
-        agent = PostgresAgent("pg", "", "", 1, dsn=dsn, batch_size=20)
+        agent = PostgresAgent("pg", "", "", 1, dsn=postgres_uri, batch_size=20)
         SyncManager.getDBInstance(connection).registerNewAgent(agent)
 
     transact(database, plant)
@@ -108,7 +97,7 @@ def source(database):
 
 @pytest.mark.soak
 @pytest.mark.timeout(2 * DEADLINE)
-def test_the_target_equals_the_source_however_often_the_sender_was_killed(database, dsn):
+def test_the_target_equals_the_source_however_often_the_sender_was_killed(database, postgres_uri):
     with ExitStack() as stack:
         for name in range(WRITERS):
             writer = subprocess.Popen([sys.executable, "-c", WRITE, database.uri, f"w{name}"])
@@ -124,6 +113,6 @@ def test_the_target_equals_the_source_however_often_the_sender_was_killed(databa
     with command(database, "run") as courier:
         assert courier.wait(DEADLINE) == 0
 
-    found = rows(dsn)
+    found = rows(postgres_uri)
     assert len(found) == len(dict(found))
     assert sorted(found) == sorted(source(database))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 
-import pgserver
 import pytest
 
 from livesync import ActionWrapper, SyncManager
@@ -14,13 +13,6 @@ from livesync.courier import FAILED, Courier
 from livesync.snapshot import Snapshot
 from livesync.verification import Verification
 from scheduler.store import open_database, transact
-
-
-@pytest.fixture(scope="module")
-def dsn(tmp_path_factory):
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"))
-    yield server.get_uri()
-    server.cleanup()
 
 
 @pytest.fixture
@@ -33,10 +25,10 @@ def opened(folder):
 
 
 @pytest.fixture(params=["folder", "postgres"])
-def agent(request, folder, tmp_path, dsn):
+def agent(request, folder, tmp_path, postgres_uri):
     if request.param == "folder":
         return FolderAgent("a", "", "", 1, folder=tmp_path / "feed")
-    return PostgresAgent("a", "", "", 1, dsn=dsn, table=f"t{abs(hash(tmp_path))}")
+    return PostgresAgent("a", "", "", 1, dsn=postgres_uri, table=f"t{abs(hash(tmp_path))}")
 
 
 def change(database, name, when):

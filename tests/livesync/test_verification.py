@@ -6,7 +6,6 @@ import json
 import threading
 from contextlib import contextmanager
 
-import pgserver
 import psycopg2
 import pytest
 from werkzeug.serving import make_server
@@ -45,13 +44,6 @@ def serving(answer):
     server.server_close()
 
 
-@pytest.fixture(scope="module")
-def dsn(tmp_path_factory):
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"))
-    yield server.get_uri()
-    server.cleanup()
-
-
 @pytest.fixture
 def events(connection, commit):
     """The catalogue with three events, one of them with a contribution."""
@@ -67,11 +59,11 @@ def events(connection, commit):
 
 
 @pytest.fixture(params=["folder", "marcxml", "postgres"])
-def agent(request, events, commit, tmp_path, dsn):
+def agent(request, events, commit, tmp_path, postgres_uri):
     """An agent that has delivered everything."""
     common = ("a", "", "", 1)
     if request.param == "postgres":
-        agent = PostgresAgent(*common, dsn=dsn, table=f"t{abs(hash(tmp_path))}")
+        agent = PostgresAgent(*common, dsn=postgres_uri, table=f"t{abs(hash(tmp_path))}")
     else:
         kind = request.param if request.param == "marcxml" else "json"
         agent = FolderAgent(*common, folder=tmp_path / "feed", format=kind)
@@ -154,13 +146,15 @@ def test_it_is_exact_while_others_write(database, delivered, open_connection):
         writer.join()
 
 
-def test_what_a_table_has_of_other_applications_is_left_alone(database, events, commit, dsn):
+def test_what_a_table_has_of_other_applications_is_left_alone(
+    database, events, commit, postgres_uri
+):
     SyncManager.getDBInstance().registerNewAgent(
-        PostgresAgent("a", "", "", 1, dsn=dsn, table="of_others")
+        PostgresAgent("a", "", "", 1, dsn=postgres_uri, table="of_others")
     )
     commit()
     Courier(database, "a").deliver(None)
-    with psycopg2.connect(dsn) as connection, connection.cursor() as cursor:
+    with psycopg2.connect(postgres_uri) as connection, connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO of_others VALUES (%s, %s, %s)",
             ("book", "k", json.dumps({"id": "book", "type": "library.Book"})),

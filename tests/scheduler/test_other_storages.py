@@ -2,7 +2,6 @@
 
 import threading
 
-import pgserver
 import pytest
 import transaction
 from ZODB.utils import u64
@@ -24,13 +23,6 @@ from tests.scheduler.harness import View, running
 from tests.scheduler.sample_long import Endless, Limited, Report
 from tests.scheduler.sample_misbehaving import DieOnce
 from tests.scheduler.sample_tasks import Count, Noop
-
-
-@pytest.fixture(scope="module")
-def postgres_uri(tmp_path_factory):
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"))
-    yield server.get_uri()
-    server.cleanup()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import time
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,11 +14,12 @@ from typing import Any
 import httpx
 
 from livesync.agents.target import MEGABYTE, TargetAgent
+from livesync.agents.timelimit import time_limit
 from livesync.errors import AgentExecutionException, Overloaded, TargetFault
 from scheduler.clock import nowutc
 
 TIMEOUT_SECONDS = 30.0  # for connecting, and for each piece of what is sent and answered
-LONGEST_ANSWER_SECONDS = 120.0
+LONGEST_EXCHANGE_SECONDS = 120.0  # for a request and its answer
 LARGEST_ANSWER = 16 * MEGABYTE
 SHOWN_CHARACTERS = 200
 WANTS_IT_LATER = {429, 502, 503, 504}
@@ -96,6 +97,7 @@ class HttpTarget:
         self._client = client
         self._url = url
         self._login = login
+        self._socket: socket.socket | None = None
 
     def post(self, content: bytes, headers: dict[str, str], path: str = "") -> Answer:
         """Post *content* to *path* below the target's address; return a 2xx answer.
@@ -120,7 +122,7 @@ class HttpTarget:
     def _ask(self, method: str, url: httpx.URL, content: bytes, headers: dict[str, str]) -> Answer:
         try:
             answer, reason = self._exchange(method, url, content, headers)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, TimeoutError) as error:
             raise TargetFault(
                 f"{shown(url)} cannot be reached ({type(error).__name__}: {error}): check the "
                 "agent's URL, and that its target is up"
@@ -136,19 +138,30 @@ class HttpTarget:
     def _exchange(
         self, method: str, url: httpx.URL, content: bytes, headers: dict[str, str]
     ) -> tuple[Answer, str]:
-        deadline = time.monotonic() + LONGEST_ANSWER_SECONDS
         # Not compressed: a small answer cannot grow while it is read.
         headers = {"Accept-Encoding": "identity", **headers}
-        with self._client.stream(method, url, content=content, headers=headers) as response:
+        watched = {"trace": self._trace}
+        with (
+            time_limit(LONGEST_EXCHANGE_SECONDS, self._descriptor),
+            self._client.stream(
+                method, url, content=content, headers=headers, extensions=watched
+            ) as response,
+        ):
             received = bytearray()
             for piece in response.iter_raw():
                 received += piece
                 if len(received) > LARGEST_ANSWER or not response.is_success:
                     break  # the beginning tells enough
-                if time.monotonic() > deadline:
-                    raise httpx.ReadTimeout("its answer does not end")
             answer = Answer(response.status_code, response.headers, bytes(received))
             return answer, response.reason_phrase
+
+    def _trace(self, event: str, info: dict[str, Any]) -> None:
+        """Note the socket of each new connection, of which there is one at a time."""
+        if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
+            self._socket = info["return_value"].get_extra_info("socket")
+
+    def _descriptor(self) -> int | None:
+        return None if self._socket is None or self._socket.fileno() < 0 else self._socket.fileno()
 
     def _refusal(self, url: httpx.URL, answer: Answer, reason: str) -> AgentExecutionException:
         said = f"{shown(url)} answered {answer.status} {reason}".rstrip()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ from psycopg2.extensions import parse_dsn
 from psycopg2.extras import execute_values
 
 from livesync.agents.target import Items, Send, TargetAgent
+from livesync.agents.timelimit import time_limit
 from livesync.errors import PartialFailure, TargetFault
 from livesync.records import document, json_bytes, state_in
 from livesync.reduction import Record
@@ -23,6 +24,7 @@ Result = TypeVar("Result")
 
 CONNECT_SECONDS = 10
 STATEMENT_MILLISECONDS = 60_000
+LONGEST_EXCHANGE_SECONDS = 120.0  # for what the server itself does not bring to an end
 SECRETS = {"password", "sslpassword", "passfile"}
 
 CREATE = """
@@ -154,13 +156,19 @@ class Rows:
         self.create()
         try:
             with self._opened() as connection, connection.cursor("listed") as cursor:
-                cursor.itersize = LISTED_AT_ONCE
-                cursor.execute(self._statement(LIST, cursor))
-                yield from cursor
-        except psycopg2.Error as error:
+                with self._limited(connection):
+                    cursor.execute(self._statement(LIST, cursor))
+                while rows := self._fetched(cursor):
+                    yield from rows
+        except (psycopg2.Error, TimeoutError) as error:
             raise TargetFault(
                 f"PostgreSQL ({self._target}) does not list its rows: {_said(error)}"
             ) from error
+
+    def _fetched(self, cursor: Cursor) -> list[tuple[str, dict[str, Any]]]:
+        with self._limited(cursor.connection):
+            rows: list[tuple[str, dict[str, Any]]] = cursor.fetchmany(LISTED_AT_ONCE)
+            return rows
 
     def send(self, items: Items) -> None:
         """Bring the rows of *items* to their new state, and the position, or neither."""
@@ -202,14 +210,19 @@ class Rows:
     def _transact(self, work: Callable[[Cursor], Result]) -> Result:
         try:
             connection = self._opened()
-            with connection, connection.cursor() as cursor:
+            with self._limited(connection), connection, connection.cursor() as cursor:
                 cursor.execute("SET LOCAL statement_timeout = %s", (STATEMENT_MILLISECONDS,))
                 return work(cursor)
         except psycopg2.DataError:
             raise
-        except psycopg2.Error as error:
+        except (psycopg2.Error, TimeoutError) as error:
             said = f"PostgreSQL ({self._target}) did not take the records: {_said(error)}"
             raise TargetFault(said) from error
+
+    @staticmethod
+    def _limited(connection: Connection) -> AbstractContextManager[None]:
+        number = connection.fileno()
+        return time_limit(LONGEST_EXCHANGE_SECONDS, lambda: number)
 
     def _opened(self) -> Connection:
         if self._connection is None or self._connection.closed:
@@ -224,5 +237,5 @@ def _without_nul(value: Any) -> Any:
     return value.replace("\0", "\ufffd") if isinstance(value, str) else value
 
 
-def _said(error: psycopg2.Error) -> str:
+def _said(error: Exception) -> str:
     return " ".join(str(error).split())[:200]

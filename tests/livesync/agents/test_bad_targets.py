@@ -66,12 +66,22 @@ def never_ending(handler):
         handler.wfile.write(b"and then ")
 
 
-@pytest.mark.parametrize("answer", [close, close_in_the_middle, garbage, hang, never_ending])
+def dripping(handler):
+    """Never send nothing for long, and never get to the end of the headers."""
+    handler.send_response(200)
+    handler.flush_headers()
+    while not handler.server.let_go.wait(0.01):
+        handler.wfile.write(b"X-More: " + b"and more" * 5 + b"\r\n")
+
+
+@pytest.mark.parametrize(
+    "answer", [close, close_in_the_middle, garbage, hang, never_ending, dripping]
+)
 def test_a_target_that_does_not_answer_properly_is_a_failure_that_names_it(
     target, upload, record, answer, monkeypatch
 ):
     monkeypatch.setattr(http, "TIMEOUT_SECONDS", 0.5)
-    monkeypatch.setattr(http, "LONGEST_ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(http, "LONGEST_EXCHANGE_SECONDS", 1)
     target.answers = [answer]
 
     with pytest.raises(TargetFault, match=f"{target.url}/in cannot be reached"):

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
 import pytest
 
 from livesync import ActionWrapper
+from livesync.agents import postgres
 from livesync.agents.postgres import PostgresAgent
 from livesync.agents.target import TargetUploader
 from livesync.errors import PartialFailure, TargetFault
 from livesync.reduction import STATUS_CREATED, STATUS_DELETED, Record
-from tests import postgres
 from tests.livesync.stand_ins import Conference
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with postgres.server(tmp_path_factory.mktemp("postgres")) as running:
-        yield running
-
-
 @pytest.fixture
-def query(server):
-    connection = psycopg2.connect(server.get_uri())
+def query(postgres_uri):
+    connection = psycopg2.connect(postgres_uri)
     connection.autocommit = True
 
     def query(text):
@@ -38,8 +34,8 @@ def query(server):
 
 
 @pytest.fixture
-def agent(server):
-    return PostgresAgent("pg", "PostgreSQL", "", 60, dsn=server.get_uri(), table="talks")
+def agent(postgres_uri):
+    return PostgresAgent("pg", "PostgreSQL", "", 60, dsn=postgres_uri, table="talks")
 
 
 @pytest.fixture
@@ -144,9 +140,9 @@ def test_a_lost_connection_is_opened_again(agent, upload, query):
     assert query("SELECT id FROM talks ORDER BY id") == [("1",), ("2",)]
 
 
-def test_several_that_deliver_at_once_wait_for_each_other(server, query):
+def test_several_that_deliver_at_once_wait_for_each_other(postgres_uri, query):
     def deliver(name):
-        agent = PostgresAgent("pg", "PostgreSQL", "", 60, dsn=server.get_uri(), table="talks")
+        agent = PostgresAgent("pg", "PostgreSQL", "", 60, dsn=postgres_uri, table="talks")
         agent.getLastTS = lambda: None
         with agent._sender() as send:
             uploader = TargetUploader(None, agent, 1000, agent._prepare, send)
@@ -158,6 +154,22 @@ def test_several_that_deliver_at_once_wait_for_each_other(server, query):
         list(pool.map(deliver, "abcd"))
 
     assert query("SELECT count(*) FROM talks") == [(200,)]
+
+
+def test_a_server_that_freezes_is_given_up(agent, query, monkeypatch):
+    monkeypatch.setattr(postgres, "LONGEST_EXCHANGE_SECONDS", 1)
+    with agent._sender() as send:
+        ((frozen,),) = query(
+            "SELECT pid FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        os.kill(frozen, signal.SIGSTOP)
+        try:
+            with pytest.raises(TargetFault, match="took longer than 1 s to answer"):
+                send([])
+        finally:
+            os.kill(frozen, signal.SIGCONT)
+        send([])
 
 
 def test_a_server_that_is_not_there_is_named_without_the_password(upload):

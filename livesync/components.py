@@ -111,6 +111,9 @@ class ObjectChangeListener:
         )
         if before != after:
             _note_rule(obj, "set_public" if after == PUBLIC else "set_private")
+        elif old != new and _admits_others(_guard_of(obj)):
+            # As open as before, but by a rule of its own, which does not name the same people.
+            _note_rule(obj, "acl_changed")
 
     def accessGranted(self, obj: Any, *_who: Any) -> None:
         """Record that somebody may see *obj*."""
@@ -290,5 +293,13 @@ def _protection_level(obj: Any) -> int:
 
 
 def _inherited_protection(obj: Any) -> int:
-    guard = ask(obj, "getGuard") if has_method(obj, "getGuard") else owner_of(obj)
-    return PROTECTED if _is_protected(guard) else PUBLIC
+    return PROTECTED if _is_protected(_guard_of(obj)) else PUBLIC
+
+
+def _guard_of(obj: Any) -> Any:
+    return ask(obj, "getGuard") if has_method(obj, "getGuard") else owner_of(obj)
+
+
+def _admits_others(guard: Any) -> bool:
+    """Say whether *guard* lets in, or keeps out, others than an own rule of what inherits it."""
+    return ask(guard, "admitted") != ask(guard, "trusted") or bool(ask(guard, "getDomainList"))

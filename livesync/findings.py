@@ -13,6 +13,8 @@ from persistent import Persistent
 from persistent.wref import WeakRef
 from ZODB.utils import p64, u64
 
+from livesync.subjects import is_lost
+
 CREATE = """
     CREATE TABLE finding (
         mark BLOB, kind TEXT, reference INTEGER, id TEXT,
@@ -53,7 +55,8 @@ class Finding:
 
     def resolve(self) -> Any:
         """Return the object; None when it is gone."""
-        return self.reference() if isinstance(self.reference, WeakRef) else self.reference
+        obj = self.reference() if isinstance(self.reference, WeakRef) else self.reference
+        return None if is_lost(obj) else obj
 
 
 class Findings:

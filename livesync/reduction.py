@@ -14,7 +14,7 @@ from ZODB.Connection import Connection
 
 from livesync.actions import ActionWrapper, identity
 from livesync.findings import Finding, Findings
-from livesync.subjects import CATEGORY, KINDS, is_detached, kind_of, parts, unique_id
+from livesync.subjects import CATEGORY, KINDS, is_detached, is_lost, kind_of, parts, unique_id
 
 STATUS_DELETED = 1
 STATUS_CREATED = 2
@@ -48,6 +48,9 @@ class Record(tuple[Any, ObjectId, int]):
         record = super().__new__(cls, (obj, obj_id, status))
         record.position = position
         return record
+
+    def __getnewargs__(self) -> tuple[Any, ObjectId, int, int | None]:
+        return (*self, self.position)
 
 
 def reduce(
@@ -100,7 +103,7 @@ def _find(findings: Findings, position: int, action: ActionWrapper, dbi: Connect
                 died=action.timestamp if is_dead else None,
             )
         )
-    if is_seen_by_others:
+    if is_seen_by_others and not is_lost(action.getObject()):
         _find_below(findings, position, action.getObject(), dbi)
 
 

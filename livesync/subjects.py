@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from persistent import Persistent
 from ZODB.POSException import POSKeyError
 
 CATEGORY = "category"
@@ -54,18 +55,21 @@ def lineage(obj: Any) -> Iterator[Any]:
 
 
 def parts(obj: Any) -> Iterator[Any]:
-    """Yield everything below *obj*, owners before what they own."""
-    if has_method(obj, "below"):
-        # One by one: a list of all events of a category may be too long.
-        for part in obj.below():
+    """Yield everything below *obj*, owners before what they own; not what a pack has removed."""
+    for part in _direct_parts(obj):
+        if not is_lost(part):
             yield part
             yield from parts(part)
+
+
+def _direct_parts(obj: Any) -> Iterator[Any]:
+    if has_method(obj, "below"):
+        # One by one: a list of all events of a category may be too long.
+        yield from obj.below()
         return
     for method in LISTS_OF_PARTS:
         if has_method(obj, method):
-            for part in getattr(obj, method)():
-                yield part
-                yield from parts(part)
+            yield from getattr(obj, method)()
 
 
 def kind_of(obj: Any) -> str:
@@ -81,6 +85,17 @@ def kind_of(obj: Any) -> str:
     if is_a(obj, "Session") or is_a(obj, "SessionSlot"):
         return SESSION
     return f"{type(obj).__module__}.{type(obj).__qualname__}" if obj is not None else NOTHING
+
+
+def is_lost(obj: Any) -> bool:
+    """Say whether *obj* is not in its database any more, though something still refers to it."""
+    if not isinstance(obj, Persistent):
+        return False
+    try:
+        obj._p_activate()
+    except POSKeyError:
+        return True
+    return False
 
 
 def is_detached(obj: Any) -> bool:

@@ -367,3 +367,22 @@ def test_however_much_lies_below_a_category_it_does_not_fill_the_memory(
 
     assert number == 2999
     assert most < 2000
+
+
+@pytest.mark.parametrize("guest", ["ann", None])
+def test_the_same_protection_by_another_rule_counts_where_it_lets_others_in(
+    recorded, connection, guest
+):
+    root = catalogue(connection)
+    category = Category("p", "Private")
+    root.add_category(category)
+    category.setProtection(Protection.RESTRICTED)
+    event = Conference("e", "Event")
+    root.add_event(event, category)
+    if guest:
+        category.grant_access(guest)
+    recorded()
+
+    event.setProtection(Protection.RESTRICTED)
+
+    assert recorded() == ({"e": STATUS_CHANGED} if guest else {})

@@ -5,9 +5,10 @@ from __future__ import annotations
 from itertools import permutations
 
 import pytest
+from ZODB.Connection import TransactionMetaData
 
 from livesync import ActionWrapper, SyncAgent
-from livesync.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED, reduce
+from livesync.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED, Record, reduce
 from tests.livesync.stand_ins import Category, Conference, Contribution, Note, SubContribution
 
 
@@ -124,3 +125,39 @@ def test_a_record_is_shown_as_a_line():
 
     assert agent.record_str(("OBJ", None, STATUS_CHANGED)) == f"{'OBJ':40} {'None':20} MOD"
     assert agent.record_str(("OBJ", "1", 7)).endswith("MOD CRT DEL")
+
+
+def test_an_agent_may_store_records(connection, commit, open_connection):
+    connection.root()["sent"] = [Record("obj", "1", STATUS_CREATED, 7)]
+    commit()
+
+    (record,) = open_connection().root()["sent"]
+
+    assert (*record, record.position) == ("obj", "1", STATUS_CREATED, 7)
+
+
+@pytest.mark.parametrize(("lost", "left"), [(0, []), (1, ["b", "b.2", "b.2.3"])])
+def test_what_a_pack_has_removed_keeps_back_nothing_else(database, open_connection, lost, left):
+    first = open_connection()
+    category = first.root()["c"] = Category("c")
+    for name in ("a", "b"):
+        SubContribution("3", Contribution("2", Conference(name, category)))
+    first.transaction_manager.commit()
+    action = ActionWrapper(1, category, ["acl_changed"], "c")
+    first.root()["action"] = action
+    first.transaction_manager.commit()
+    remove(database, (category, category._parts[0])[lost])
+
+    found = list(reduce([(1, open_connection().root()["action"])]))
+
+    assert [obj_id for _, obj_id, _ in found] == left
+
+
+def remove(database, obj):
+    """Take *obj* out of the storage, whoever refers to it."""
+    removal = TransactionMetaData()
+    database.storage.tpc_begin(removal)
+    database.storage.deleteObject(obj._p_oid, obj._p_serial, removal)
+    database.storage.tpc_vote(removal)
+    database.storage.tpc_finish(removal)
+    database.cacheMinimize()

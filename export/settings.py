@@ -62,7 +62,7 @@ class Settings:
         for name in values:
             if name not in known:
                 near = difflib.get_close_matches(str(name), known, 1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
+                hint = f"; did you mean {near[0]!r}?" if near else "."
                 raise ExportConfigurationException(
                     f"unknown option {name!r}{hint} Known are: {', '.join(known)}"
                 )

@@ -24,9 +24,9 @@ def answer(
 
     Raises RequestException.
     """
-    select(request, {}, None, settings.zone)
     if user is None:
         raise RefusedRequest("You need to be logged in")
+    select(request, {}, None, settings.zone)
     wanted = users().find(match["user"])
     if wanted is None:
         raise UnknownResource("Requested user not found")

@@ -29,9 +29,9 @@ def answer(
 
     The user is the caller, or `userid` for administrators. Raises RequestException.
     """
-    selection = select(request, {"basic_events": 1000}, "basic_events", settings.zone)
     if user is None:
         raise RefusedRequest("Guest access to this resource is forbidden.")
+    selection = select(request, {"basic_events": 1000}, "basic_events", settings.zone)
     wanted = request.take("uid", "userid") or user
     if wanted != user and not is_admin(user):
         raise RefusedRequest("Access denied")

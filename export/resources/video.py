@@ -13,7 +13,7 @@ from export.fossils.video import ICollaborationFossil
 from export.model.catalogue import ROOT, catalogue
 from export.model.video import REJECTED, REQUESTS, SERVICES, CSBooking, CSBookingInstanceWrapper
 from export.page import cut
-from export.request import ExportRequest, Selection, select
+from export.request import MAXIMUM, ExportRequest, Selection, select
 from export.result import Results
 from export.settings import Settings
 from export.view import View
@@ -36,7 +36,8 @@ def answer(
     """
     if user is None:
         raise RefusedRequest("Guest access to this resource is forbidden.")
-    view = View(user, select(request, MAXIMA, "all", settings.zone), settings)
+    maxima = {request.take("d", "detail") or ALL: MAXIMUM, **MAXIMA}  # any word is a detail
+    view = View(user, select(request, maxima, ALL, settings.zone), settings)
     alarm, category = _alarm(request), request.take("categ")
     services = dict.fromkeys(re.split("[-,]", match["idlist"]))
     found = chain.from_iterable(_of_service(name, category, view) for name in services)

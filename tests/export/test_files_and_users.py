@@ -233,6 +233,11 @@ def test_a_user_is_not_answered_to_anybody_else(planted, people):
     )
 
 
+@pytest.mark.parametrize("address", ["/export/user/9.json", "/export/user/categ_events.json"])
+def test_guests_are_not_told_what_else_is_wrong(planted, address):
+    assert error(planted, f"{address}?limit=abc")[0] == 403
+
+
 def test_a_user_has_the_events_of_favourite_and_managed_categories(planted, people):
     address = "/export/user/categ_events.json"
     (shown,) = get(planted, f"{address}?ak={people['36024']}&tz=Europe/Zurich")

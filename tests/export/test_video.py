@@ -204,6 +204,12 @@ def test_guests_get_nothing_and_strangers_nothing_of_what_is_protected(planted, 
     assert ask("all") == []
 
 
+def test_any_word_is_a_detail_and_changes_nothing_but_the_limit(planted, database, ask):
+    assert ids(ask("all", "detail=recording")) == ids(ask("all"))
+    address = f"/export/video/all.json?ak={key_of(database, 'ann')}&detail=recording&limit=1001"
+    assert error(planted, address)[0] == 400
+
+
 @pytest.mark.parametrize("alarms", ["x", "-1", "999999999999999"])
 def test_an_alarm_that_makes_no_sense_is_refused(planted, database, ask, alarms):
     ann = key_of(database, "ann")

@@ -22,7 +22,9 @@ from export.settings import Settings
 
 PATTERN = re.compile(r"/api/roomBooking/bookRoom\.(?P<format>\w+)", re.ASCII)
 FORMATS = ("json", "xml")
-NEEDED = ("location", "roomid", "reason", "username")
+ROOM_ID = ("room", "roomid")
+"""What the documented example sends, and what is documented."""
+NEEDED = (("location",), ROOM_ID, ("reason",), ("username",))
 EDGES = {"from": "start", "to": "end"}
 
 
@@ -36,7 +38,7 @@ def answer(
     """
     registry = admitted(user)
     selection = select(request, {}, None, settings.zone)
-    missing = [name for name in NEEDED if not request.take(name)]
+    missing = [names[-1] for names in NEEDED if not request.take(*names)]
     missing += [name for name in ("from", "to") if getattr(selection, EDGES[name]) is None]
     if missing:
         raise MalformedRequest(f"Argument(s) missing: {', '.join(missing)}")
@@ -51,7 +53,7 @@ def answer(
 
 def _room(request: ExportRequest, registry: Registry) -> Room:
     location = registry.locations.get(request.take("location"))
-    room: Room | None = location and location.rooms.get(request.take_integer("roomid"))
+    room: Room | None = location and location.rooms.get(request.take_integer(*ROOM_ID))
     if room is None:
         raise UnknownResource("A room with this ID does not exist")
     return room

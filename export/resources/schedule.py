@@ -30,10 +30,9 @@ from export.result import Bare
 from export.settings import Settings
 
 ALL = re.compile(r"/api/v3/schedule/?")
-ONE = re.compile(r"/api/v3/schedule/(?P<id>[0-9]{1,18})/?")
-CHANGE = re.compile(
-    r"/api/v3/schedule/(?P<id>[0-9]{1,18})/(?P<what>edit|delete|delete_next|stop)/?"
-)
+ONE = re.compile(r"/api/v3/schedule/(?P<id>[^/]+)/?")
+CHANGE = re.compile(r"/api/v3/schedule/(?P<id>[^/]+)/(?P<what>edit|delete|delete_next|stop)/?")
+ID = re.compile("[0-9]{1,18}")
 HINDERED = re.compile(r"/api/v3/schedule/(?P<how>conflict|blocked)/?")
 
 Match = re.Match[str]
@@ -141,7 +140,8 @@ def _body(request: ExportRequest) -> Mapping[str, Any]:
 
 
 def _schedule(match: Match, user: str | None) -> RoomSchedule:
-    schedule = schedules().find(int(match["id"]))
+    is_id = ID.fullmatch(match["id"]) is not None
+    schedule = schedules().find(int(match["id"])) if is_id else None
     if schedule is None or not schedule.canAccess(user):
         raise UnknownResource("")
     return schedule

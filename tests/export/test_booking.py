@@ -15,6 +15,7 @@ from scheduler.store import transact
 from tests.export.planting import get
 from tests.export.planting_rooms import (
     RESERVATIONS,
+    SAMPLE_ID,
     change_reservation,
     change_room,
     key_of,
@@ -64,6 +65,11 @@ def book(client, database):
         return answer.status_code, answer.json["message"]
 
     return book
+
+
+def test_a_room_may_be_named_as_in_the_documented_example(book):
+    assert book(roomid=None, room="120")["results"] == {"reservationID": SAMPLE_ID + 1}
+    assert book(roomid=None, room="x") == (400, "Expected an integer for roomid")
 
 
 def test_a_room_is_booked_as_documented(book, database, client):

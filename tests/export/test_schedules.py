@@ -300,6 +300,12 @@ def test_deleting_gives_back_what_is_to_come_and_ends_the_tasks(api, database, a
     assert api.create(start_at=START + 14 * DAY) == 2
 
 
+@pytest.mark.parametrize("name", ["x", "-1", "0", "9" * 40, "1.5", "%D9%A1"])
+def test_what_is_no_id_names_no_schedule(api, name):
+    assert api.get(f"/{name}") == (404, {"error": {"code": 404}})
+    assert api.post(f"/{name}/edit", {}) == (404, {"error": {"code": 404}})
+
+
 def test_the_next_instance_alone_is_deleted(api, database, at_work):
     number = api.create(**WEEKLY)
     code, answer = api.post(f"/{number}/delete_next")

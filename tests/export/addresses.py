@@ -34,6 +34,7 @@ READ = [
     f"{CLOSED}/registrants",
     "/export/user/36024",
     "/export/user/categ_events",
+    "/export/user/linked_events",
     "/export/room/CERN/120",
     "/export/roomName/CERN/Mezzanine",
     "/export/reservation/CERN",

@@ -11,7 +11,10 @@ from export.keys import key_ring
 from export.model.access import Protection
 from export.model.catalogue import catalogue
 from export.model.contribution import SubContribution
+from export.model.group import Group
 from export.model.material import Link, LocalFile, Material, Slides
+from export.model.person import Avatar as Creator
+from export.model.registration import RegistrationForm
 from export.model.user import Avatar, users
 from scheduler.store import open_database, transact
 from tests.export.planting import change, error, get, plant
@@ -259,6 +262,40 @@ def test_a_user_has_the_events_of_favourite_and_managed_categories(planted, peop
     assert error(planted, address) == (403, "Guest access to this resource is forbidden.")
     assert error(planted, f"{address}?ak={people['36024']}&uid=1") == (403, "Access denied")
     assert error(planted, f"{address}?ak={people['1']}&uid=7") == (404, "Avatar does not exist")
+
+
+def test_a_user_has_the_events_with_a_role_for_them(planted, database, people):
+    def link(event):
+        event.update(creator=Creator("36024"), registration=RegistrationForm())
+        event.registration.registrars |= {"36024"}
+        event.grant_modification("36024")
+        event.grant_access("36024")
+
+    address = f"/export/user/linked_events.json?ak={people['36024']}"
+    assert get(planted, address) == []
+    change(database, link)
+    (shown,) = get(planted, address)
+    assert shown["id"] == "137346"
+    assert sorted(shown["roles"]) == [
+        "conference_access",
+        "conference_creator",
+        "conference_manager",
+        "conference_registrar",
+    ]
+    assert len(get(planted, f"{address}&from=2011-06-23")) == 1
+    assert get(planted, f"{address}&from=2011-06-24") == []
+    assert get(planted, f"/export/user/linked_events.json?ak={people['1']}") == []
+
+
+def test_a_role_can_be_that_of_a_group(planted, database, people):
+    def link(event):
+        staff = Group("staff")
+        staff.add("36024")
+        event.grant_modification(staff)
+
+    change(database, link)
+    (shown,) = get(planted, f"/export/user/linked_events.json?ak={people['36024']}")
+    assert shown["roles"] == ["conference_manager"]
 
 
 def test_ids_and_logins_of_users_are_taken_once(planted, people, database):

@@ -156,8 +156,7 @@ def _conflicts(module: SchedulerModule) -> Rows:
 
 
 def _agents(manager: SyncManager) -> Rows:
-    agents = sorted(manager.getAllAgents().items())
-    return [_agent(agent, standing(agent, manager)) for _, agent in agents]
+    return [_agent(agent, standing(agent, manager)) for agent in manager.agents()]
 
 
 def _agent(agent: SyncAgent, found: Standing) -> Sequence[Any]:
@@ -166,8 +165,13 @@ def _agent(agent: SyncAgent, found: Standing) -> Sequence[Any]:
         *(found.id, found.name, found.state),
         "nothing yet" if moment is None else as_text(moment),
         *(found.lag_records, found.waiting + found.dead),
-        "" if found.last_error is None else f"{as_text(found.last_error_at)} {found.last_error}",
+        _error(found),
     )
+
+
+def _error(found: Standing) -> str:
+    date = "" if found.last_error_at is None else f"{as_text(found.last_error_at)} "
+    return "" if found.last_error is None else date + found.last_error
 
 
 def _table(title: str, heads: Sequence[str], rows: Rows) -> str:

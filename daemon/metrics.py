@@ -75,8 +75,7 @@ def _scheduler(connection: Connection) -> Iterator[str]:
 
 def _agents(connection: Connection) -> Iterator[str]:
     manager = SyncManager.getDBInstance(connection)
-    agents = sorted(manager.getAllAgents().items())
-    found = [standing(agent, manager) for _, agent in agents]
+    found = [standing(agent, manager) for agent in manager.agents()]
     yield _family(
         "relay_agent_state",
         "gauge",

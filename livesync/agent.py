@@ -1,19 +1,17 @@
-"""The agents: what follows the track on behalf of a target, and what pushes to it.
+"""PushSyncAgent: it follows the track on behalf of a target, and pushes to it.
 
-Reference 4.3. `SyncManager` and `RecordUploader` are found here, too.
+Reference 4.3. `SyncAgent`, `SyncManager` and `RecordUploader` are found here, too.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from persistent import Persistent
 from ZODB.Connection import Connection
 
-from export.fossilize import Fossilizable
 from livesync.actions import ActionWrapper
 from livesync.delivery import (
     Delivery,
@@ -31,7 +29,8 @@ from livesync.errors import (
 )
 from livesync.ledger import Ledger
 from livesync.manager import SyncManager
-from livesync.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED, Record, reduce
+from livesync.reduction import reduce
+from livesync.syncagent import SyncAgent
 from livesync.uploader import RecordUploader
 from scheduler.clock import nowutc
 from scheduler.outside import is_held, is_holding
@@ -47,129 +46,6 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
-
-STATUS_NAMES = {STATUS_CHANGED: "MOD", STATUS_CREATED: "CRT", STATUS_DELETED: "DEL"}
-
-
-class SyncAgent(Fossilizable, Persistent):
-    """Somebody who follows the track, under the id *aid*.
-
-    *updateTime* is in minutes; *access* is whose eyes the agent sees with. Conflict behaviour:
-    written only by its own run and by those who administer it.
-    """
-
-    _manager: SyncManager | None = None
-    _active = False
-    _recording = False
-    _cut_off: str | None = None
-
-    def __init__(
-        self, aid: str, name: str, description: str, updateTime: int, access: Any = None
-    ) -> None:
-        self._id = aid
-        self._name = name
-        self._description = description
-        self._update_time = updateTime
-        self._access = access
-
-    def getId(self) -> str:
-        """Return the id."""
-        return self._id
-
-    def getName(self) -> str:
-        """Return the name for people."""
-        return self._name
-
-    def getDescription(self) -> str:
-        """Return what the agent is for."""
-        return self._description
-
-    @property
-    def update_time(self) -> int:
-        """How often it should be run, in minutes, as its makers had it in mind."""
-        return self._update_time
-
-    @property
-    def access(self) -> Any:
-        """With whose eyes it sees."""
-        return self._access
-
-    @property
-    def cut_off(self) -> str | None:
-        """Why nothing is kept for the agent any more; None if it is.
-
-        Changes before it may be gone: its target needs a new snapshot, then it is
-        pre-activated.
-        """
-        return self._cut_off
-
-    @cut_off.setter
-    def cut_off(self, reason: str | None) -> None:
-        if reason != self._cut_off:
-            self._cut_off = reason
-
-    def setManager(self, manager: SyncManager | None) -> None:
-        """Attach the agent to *manager*, as its registration does."""
-        self._manager = manager
-
-    def isActive(self) -> bool:
-        """Say whether the update task runs this agent."""
-        return self._active
-
-    def setActive(self, active: bool) -> None:
-        """Let the update task run this agent, or not.
-
-        Once it is active, the target may know everything that was there before.
-        """
-        if active and self._manager is not None:
-            self._manager.claim()
-        self._active = active
-
-    def isRecording(self) -> bool:
-        """Say whether changes are kept for this agent since `preActivate`."""
-        return self._recording
-
-    @property
-    def is_exporting(self) -> bool:
-        """Whether a snapshot is being sent to its target, or was broken off."""
-        return False
-
-    def preActivate(self, ts: int) -> None:
-        """Begin at position *ts*: what is recorded from now on will be sent, nothing older.
-
-        Call it before everything is exported by hand; afterwards the agent is set active. On
-        an empty track the pointer stays before its beginning, to the same effect.
-        """
-        manager = self._attached()
-        if not manager.getTrack().is_empty():
-            manager.advance(self._id, ts)
-        self._recording = True
-        self.cut_off = None
-
-    def getLastTS(self) -> int | None:
-        """Return the position up to which everything is delivered; None for nothing yet."""
-        return self._attached()._track.getPointerTimestamp(self._id)
-
-    def getLastDT(self) -> datetime | None:
-        """Return when that position begins, in UTC; None for nothing yet."""
-        position = self.getLastTS()
-        if position is None:
-            return None
-        return datetime.fromtimestamp(position * self._attached().getGranularity(), UTC)
-
-    def record_str(self, record: Record) -> str:
-        """Return a line that shows *record*, a tuple of object, object id and status bits."""
-        obj, obj_id, status = record
-        names = " ".join(name for bit, name in STATUS_NAMES.items() if status & bit)
-        return f"{obj!s:<40} {obj_id!s:<20} {names}"
-
-    def _attached(self) -> SyncManager:
-        if self._manager is None:
-            raise AgentExecutionException(
-                f"agent {self._id!r} has no manager: register it with "
-                "SyncManager.registerNewAgent first"
-            )
-        return self._manager
 
 
 class PushSyncAgent(SyncAgent):
@@ -335,9 +211,10 @@ class PushSyncAgent(SyncAgent):
         CutOffException.
         """
         manager = self._attached()
-        if self._cut_off is not None:
+        reason = self._cut_off or self._why_behind()
+        if reason is not None:
             raise CutOffException(
-                f"agent {self._id!r} was cut off: {self._cut_off}; changes before it may be gone. "
+                f"agent {self._id!r} was cut off: {reason}; changes before it may be gone. "
                 "Export everything to its target, then pre-activate it (agent ID activate --skip)"
             )
         if currentTS is None:
@@ -348,6 +225,13 @@ class PushSyncAgent(SyncAgent):
             # Changes were put beyond a reader who went up to the newest: those bins are closed.
             return manager.claim(frontier)
         return manager.claim(current - 1) if current > 0 else None
+
+    def _why_behind(self) -> str | None:
+        """Return what is to be said of a pointer that the track was trimmed beyond."""
+        position, horizon = self.getLastTS(), self._attached()._track.horizon
+        if position is None or horizon is None or position >= horizon:
+            return None
+        return f"it stands at {position}, and the track is trimmed up to {horizon}"
 
     def reach(self, till: int, count: int) -> int:
         """Return up to where the next *count* changes lie, in whole bins; *till* at the most."""

@@ -37,6 +37,7 @@ from livesync.errors import (
 )
 from livesync.ledger import Window
 from livesync.manager import SyncManager
+from livesync.syncagent import MissingAgent
 from scheduler.clock import nowutc
 from scheduler.outside import is_holding
 from scheduler.store import transact, using
@@ -308,6 +309,8 @@ def push_agent(connection: Connection, agent_id: str) -> PushSyncAgent:
     What does not push cannot be delivered to.
     """
     agent = SyncManager.getDBInstance(connection).getAgent(agent_id)
+    if isinstance(agent, MissingAgent):
+        raise AgentExecutionException(agent.complaint)
     if not isinstance(agent, PushSyncAgent):
         raise AgentExecutionException(f"agent {agent_id!r} does not push records: it cannot be run")
     return agent

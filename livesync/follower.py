@@ -119,7 +119,7 @@ class Follower:
 
 
 def _pushed(manager: SyncManager) -> Iterable[PushSyncAgent]:
-    agents = manager.getAllAgents().values()
+    agents = manager.agents()
     return (agent for agent in agents if isinstance(agent, PushSyncAgent) and agent.isActive())
 
 

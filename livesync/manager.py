@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from persistent import Persistent
 from persistent.mapping import PersistentMapping
+from ZODB.broken import Broken
 from ZODB.Connection import Connection
 
 from livesync import milestones, waiting
@@ -23,6 +24,7 @@ from livesync.pointers import hold
 from livesync.retention import Retention
 from livesync.sequencer import place, sequence
 from livesync.struct import MultiPointerTrack, SetMultiPointerTrack
+from livesync.syncagent import MissingAgent, SyncAgent
 from livesync.undone import opposites
 from livesync.waiting import Token
 from scheduler.clock import nowutc
@@ -30,9 +32,6 @@ from scheduler.lanes import Lanes
 from scheduler.store import Branch, connection_of, transact
 from scheduler.store.overlay import snapshot_of
 from scheduler.tasks import BaseTask
-
-if TYPE_CHECKING:
-    from livesync.agent import SyncAgent
 
 SEQUENCED_AT_ONCE = 1000
 
@@ -101,8 +100,17 @@ class SyncManager(Persistent):
         if agentId not in self._agents:
             known = ", ".join(sorted(map(repr, self._agents))) or "none"
             raise UnknownAgentException(f"no agent {agentId!r} is registered; there are: {known}")
-        agent: SyncAgent = self._agents[agentId]
-        return agent
+        found = self._agents[agentId]
+        if not isinstance(found, Broken):
+            agent: SyncAgent = found
+            return agent
+        missing = MissingAgent(agentId, found)
+        missing.setManager(self)
+        return missing
+
+    def agents(self) -> list[SyncAgent]:
+        """Return all agents in the order of their ids, MissingAgent for those without code."""
+        return [self.getAgent(agent_id) for agent_id in sorted(self._agents)]
 
     def getTrack(self) -> MultiPointerTrack:
         """Return the track, with all in it that was recorded."""
@@ -151,7 +159,7 @@ class SyncManager(Persistent):
         if agentId is None:
             raise QueryException("a query reads on behalf of an agent: say which, by its id")
         self._track.getPointerTimestamp(agentId)
-        agent = self._agents.get(agentId)
+        agent = self.getAgent(agentId) if agentId in self._agents else None
         if agent is not None and agent.cut_off is not None:
             raise CutOffException(f"agent {agentId!r} was cut off: {agent.cut_off}")
         end = self.claim(till)
@@ -246,13 +254,13 @@ class SyncManager(Persistent):
         With *trackOnly* the agents stay, with pointers before the oldest change.
         """
         if not trackOnly:
-            for agent in list(self._agents.values()):
+            for agent in self.agents():
                 self.removeAgent(agent)
         if not agentsOnly:
             self._lanes.clear()
             self._track = SetMultiPointerTrack()
-            for agent_id, agent in self._agents.items():
-                self._track.addPointer(agent_id)
+            for agent in self.agents():
+                self._track.addPointer(agent.getId())
                 agent.setManager(self)
 
     def exclude(

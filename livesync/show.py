@@ -126,7 +126,7 @@ def _letters(connection: Connection, agent_id: str | None) -> Iterator[tuple[str
     if agent_id is not None:
         chosen = [push_agent(connection, agent_id)]
     else:
-        every = SyncManager.getDBInstance(connection).getAllAgents().values()
+        every = SyncManager.getDBInstance(connection).agents()
         chosen = [agent for agent in every if isinstance(agent, PushSyncAgent)]
     for agent in chosen:
         yield from ((agent.getId(), letter) for letter in agent.ledger.letters)

@@ -9,11 +9,12 @@ from typing import Any
 
 from livesync.agent import PushSyncAgent, SyncAgent
 from livesync.manager import SyncManager
+from livesync.syncagent import MissingAgent
 from livesync.trimming import made_at
 from scheduler.clock import nowutc
 
 REGISTERED, RECORDING, EXPORTING, ACTIVE = "registered", "recording", "exporting", "active"
-PAUSED, FAILING, CUT_OFF = "paused", "failing", "cut off"
+PAUSED, FAILING, CUT_OFF, MISSING = "paused", "failing", "cut off", "missing"
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Standing:
     name: str
     type: str
     state: str
-    """registered, recording, exporting, active, paused, failing, or cut off."""
+    """registered, recording, exporting, active, paused, failing, cut off, or missing."""
 
     position: int | None
     lag_records: int
@@ -67,7 +68,7 @@ class Standing:
 def standings(manager: SyncManager) -> list[Standing]:
     """Return the standing of every agent of *manager*, by id."""
     manager.sequence()
-    return [standing(agent, manager) for _, agent in sorted(manager.getAllAgents().items())]
+    return [standing(agent, manager) for agent in manager.agents()]
 
 
 def standing(agent: SyncAgent, manager: SyncManager) -> Standing:
@@ -78,6 +79,8 @@ def standing(agent: SyncAgent, manager: SyncManager) -> Standing:
     lag = 0 if oldest is None else max(0, now - oldest)
     kind = f"{type(agent).__module__}:{type(agent).__qualname__}"
     common = (agent.getId(), agent.getName(), kind, _state(agent), position, records, lag)
+    if isinstance(agent, MissingAgent):
+        return Standing(*common, last_error=agent.complaint)
     if not isinstance(agent, PushSyncAgent):
         return Standing(*common)
     ledger = agent.ledger
@@ -121,6 +124,8 @@ def _before(manager: SyncManager, position: int | None) -> tuple[int, float | No
 
 
 def _state(agent: SyncAgent) -> str:
+    if isinstance(agent, MissingAgent):
+        return MISSING
     if agent.is_exporting:
         return EXPORTING
     if agent.cut_off is not None:

@@ -79,6 +79,7 @@ class MultiPointerTrack(Persistent):
             )
         if startPos is not None:
             self._refuse_if_empty()
+            _key(startPos)
         self._pointers[pid] = Pointer()
         if startPos is not None:
             self.movePointer(pid, startPos)

@@ -98,12 +98,12 @@ class _Run:
 
 def _due(connection: Connection) -> list[str]:
     now = nowutc().timestamp()
-    agents = SyncManager.getDBInstance(connection).getAllAgents().items()
-    return sorted(
-        agent_id
-        for agent_id, agent in agents
+    agents = SyncManager.getDBInstance(connection).agents()
+    return [
+        agent.getId()
+        for agent in agents
         if isinstance(agent, PushSyncAgent) and _is_due(agent, now)
-    )
+    ]
 
 
 def _is_due(agent: PushSyncAgent, now: float) -> bool:

@@ -10,9 +10,10 @@ import transaction
 from ZODB import DB
 from ZODB.Connection import Connection
 
-from livesync.agent import STATUS_NAMES, PushSyncAgent
+from livesync.agent import PushSyncAgent
 from livesync.manager import SyncManager
 from livesync.reduction import Record
+from livesync.syncagent import STATUS_NAMES
 from livesync.uploader import RecordUploader
 from scheduler.store import transact
 from scheduler.testing import Relay

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 
 from ZODB import DB
 from ZODB.Connection import Connection
@@ -11,11 +10,9 @@ from ZODB.Connection import Connection
 from livesync.actions import ActionWrapper
 from livesync.manager import SyncManager
 from livesync.retention import DAY
+from livesync.syncagent import SyncAgent
 from scheduler.clock import nowutc
 from scheduler.store import transact
-
-if TYPE_CHECKING:
-    from livesync.agent import SyncAgent
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +50,8 @@ def _decide(connection: Connection) -> int | None:
     too_many = _too_many(manager)
     ends = [] if too_many is None else [too_many]
     old = int((now - retention.keep) // manager.getGranularity())
-    waited_for = []
-    for agent in manager.getAllAgents().values():
+    waited_for: list[int | None] = []
+    for agent in manager.agents():
         if agent.cut_off is None:
             reason = _why_cut_off(manager, agent, too_many, now)
             if reason is None:
@@ -62,8 +59,9 @@ def _decide(connection: Connection) -> int | None:
             else:
                 log.error("agent %s is cut off: %s", agent.getId(), reason)
                 agent.cut_off = reason
-    if None not in waited_for:
-        ends.append(min([old, *waited_for]))
+    reached = [position for position in waited_for if position is not None]
+    if len(reached) == len(waited_for):
+        ends.append(min([old, *reached]))
     horizon = max(ends, default=None)
     track.note_trimming(horizon, now)
     return horizon

@@ -12,7 +12,7 @@ from ZODB.Connection import Connection
 from livesync.delivery import current_delivery
 
 if TYPE_CHECKING:
-    from livesync.agent import SyncAgent
+    from livesync.syncagent import SyncAgent
 
 log = logging.getLogger(__name__)
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from dateutil.rrule import MINUTELY
 
+from export.fossilize import fossilize
 from livesync import ActionWrapper, RecordUploader
 from livesync.agent import AgentExecutionException
 from livesync.records import key_of
@@ -389,3 +390,19 @@ def test_after_a_reset_nothing_is_left_to_acknowledge(manager, register, commit,
     agent.run(1000)
 
     assert sent(deliveries)[-1] == "after"
+
+
+def test_an_agent_can_be_shown_as_a_fossil(manager):
+    agent = ListAgent("a", "A", "an agent", 60)
+    manager.registerNewAgent(agent)
+
+    assert fossilize(agent) == {
+        "_type": "ListAgent",
+        "_fossil": "agentFossil",
+        "id": "a",
+        "name": "A",
+        "description": "an agent",
+        "isActive": False,
+        "lastTS": None,
+        "lastDT": None,
+    }

@@ -210,6 +210,13 @@ def test_a_pointer_that_cannot_start_where_it_should_is_not_put_up(empty_track):
     assert empty_track.getPointers() == {}
 
 
+def test_a_pointer_that_would_start_nowhere_is_not_put_up(track):
+    with pytest.raises(TypeError, match="a position is a whole number, not 'there'"):
+        track.addPointer("one", "there")
+
+    assert track.getPointers() == {}
+
+
 def test_a_pointer_is_not_put_up_twice(track):
     track.addPointer("one", 3)
 

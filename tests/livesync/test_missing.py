@@ -1,0 +1,112 @@
+"""An agent whose code is not there is shown as missing, and holds up nobody."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+
+import pytest
+
+from livesync import PushSyncAgent, SyncManager
+from livesync.courier import push_agent
+from livesync.errors import AgentExecutionException, CutOffException
+from livesync.retention import DAY, Retention
+from livesync.standing import MISSING, standings
+from livesync.tasks import LiveSyncUpdateTask
+from livesync.trimming import trim
+from scheduler.clock import nowutc
+from scheduler.store import open_database, transact, using
+from tests.livesync.agents_for_tests import ListAgent
+
+MODULE = "installed_once"
+
+
+@pytest.fixture
+def code(monkeypatch):
+    """Take the code of the agent away, or (True) put it back."""
+    module = ModuleType(MODULE)
+    module.Lost = type("Lost", (PushSyncAgent,), {"__module__": MODULE})
+
+    def put(is_there):
+        if is_there:
+            monkeypatch.setitem(sys.modules, MODULE, module)
+        else:
+            monkeypatch.delitem(sys.modules, MODULE)
+
+    put(True)
+    return put
+
+
+@pytest.fixture
+def database(tmp_path, code):
+    """A database with an agent whose class is missing, and another one."""
+    path = f"file://{tmp_path}/data.fs"
+    before = open_database(path)
+
+    def plant(connection):
+        manager = SyncManager.getDBInstance(connection)
+        for agent in (sys.modules[MODULE].Lost("lost", "", "", 1), ListAgent("there", "", "", 1)):
+            manager.registerNewAgent(agent)
+            agent.setActive(True)
+        manager.add(nowutc().timestamp() - DAY, "old")
+        manager.add(nowutc().timestamp() - 1000, "new")
+
+    transact(before, plant)
+    before.close()
+    code(False)
+    database = open_database(path)
+    yield database
+    database.close()
+
+
+def test_it_is_shown_with_what_to_do(manager):
+    lost, there = standings(manager)
+
+    assert (lost.id, lost.state, lost.lag_records) == ("lost", MISSING, 2)
+    assert "the class installed_once:Lost of agent 'lost' is missing" in lost.last_error
+    assert there.state == "active"
+
+
+def test_it_is_not_run(connection):
+    with pytest.raises(AgentExecutionException, match="is missing: install what it is in"):
+        push_agent(connection, "lost")
+
+
+def test_the_others_are_brought_up_to_date(connection, deliveries):
+    with using(connection):
+        assert LiveSyncUpdateTask(4).run() == {"there": "up to date: 2 records"}
+    assert deliveries == {"there": [["new", "old"]]}
+
+
+def test_it_can_be_removed(manager, commit):
+    manager.removeAgent(manager.getAgent("lost"))
+    commit()
+
+    assert list(manager.getAllAgents()) == ["there"]
+    assert list(manager.getTrack().getPointers()) == ["there"]
+
+
+def test_all_can_be_dropped(manager, commit):
+    manager.reset()
+    commit()
+
+    assert not manager.getAllAgents()
+
+
+def test_back_again_it_does_not_skip_what_was_trimmed_meanwhile(database, code):
+    transact(database, lambda own: advance(SyncManager.getDBInstance(own)))
+    assert trim(database) == 2
+    database.close()
+    code(True)
+
+    again = open_database(database.uri)
+    with pytest.raises(CutOffException, match="'lost' was cut off: it stands at"):
+        transact(again, lambda own: push_agent(own, "lost").claim(None))
+    again.close()
+
+
+def advance(manager):
+    manager.retention = Retention(keep=0, cut_off=DAY / 2, most=10)
+    oldest = manager.getTrack().oldestTS()
+    manager.advance("lost", oldest - 1)
+    manager.advance("there", manager.getTrack().mostRecentTS())

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from icalendar import Alarm, Calendar, Event
 from icalendar.prop import vRecur
@@ -24,6 +25,9 @@ DOMAIN = "cern.ch"
 TAG = re.compile(r"<[^>]*>")
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 WEEKS = {"weekly": 1, "everyTwoWeeks": 2, "everyThreeWeeks": 3}
+WEEKS_TO_LOOK_AT = 54
+"""After a year clocks change as they did before."""
+
 PREFIXES = {"CERNMCU": "MCU", "WebcastRequest": "W", "RecordingRequest": "R"}
 
 
@@ -110,7 +114,8 @@ def _description(shown: Shown) -> str:
 
 
 def _reservation(shown: Shown) -> Entries:
-    start, end = shown["startDT"], shown["endDT"]
+    zone = ZoneInfo(shown["timezone"])
+    start, end = (shown[edge].astimezone(zone) for edge in ("startDT", "endDT"))
     place = f"{shown['location']}: {shown['room']['fullName']}"
     event = _made(
         start,
@@ -132,8 +137,7 @@ def _first_end(start: datetime, end: datetime) -> datetime:
 
 def _repeat(event: Event, shown: Shown, start: datetime, end: datetime) -> None:
     """Let *event* come back; by local time, where it would not be the same in UTC."""
-    is_same = start.utcoffset() == end.utcoffset()
-    if not is_same or start.astimezone(UTC).date() != start.date():
+    if _clocks_change(start, end) or start.astimezone(UTC).date() != start.date():
         for name in ("dtstart", "dtend"):
             local = event.decoded(name).astimezone(start.tzinfo)
             del event[name]
@@ -141,7 +145,13 @@ def _repeat(event: Event, shown: Shown, start: datetime, end: datetime) -> None:
     event.add("rrule", vRecur(_rule(shown["repeatability"], start, end)))
     for day in shown["excludedDays"]:
         date = datetime.combine(datetime.fromisoformat(day), start.time(), start.tzinfo)
-        event.add("exdate", date.astimezone(UTC))
+        event.add("exdate", date.astimezone(event.decoded("dtstart").tzinfo))
+
+
+def _clocks_change(start: datetime, end: datetime) -> bool:
+    weeks = min((end - start).days // 7, WEEKS_TO_LOOK_AT)
+    moments = (*(start + timedelta(weeks=number) for number in range(weeks + 1)), end)
+    return len({moment.utcoffset() for moment in moments}) > 1
 
 
 def _rule(repeatability: str, start: datetime, end: datetime) -> dict[str, Any]:

@@ -124,6 +124,11 @@ class IReservationFields(IFossil):
     ]
     excludedDays.name = "excludedDays"
 
+    def timezone(): ...
+
+    timezone.name = "timezone"
+    timezone.produce = lambda reservation: reservation.zone.key
+
     def is_confirmed(): ...
 
     is_confirmed.name = "isConfirmed"

@@ -297,6 +297,7 @@ def test_a_reservation_is_its_first_time_with_a_rule(repeatability, rule):
         "endDT": datetime(2011, 7, 30, 9, tzinfo=UTC),
         "repeatability": repeatability,
         "excludedDays": [],
+        "timezone": "UTC",
         "location": "CERN",
         "room": {"fullName": "500-1-201 - Mezzanine"},
         "reason": "Weekly, of all",

@@ -279,13 +279,18 @@ def test_each_repeatability_has_its_rule(client, database, ann, every, rule):
     assert shown["repeatability"] == every
 
 
-def test_a_rule_over_a_change_of_clocks_is_in_local_time(client, database, ann):
-    book(database, "weekly", local(2014, 10, 20, 9), last=date(2014, 11, 5), every="weekly")
-    query = f"ak={ann}&bf=BYRON*&tz=Europe/Zurich"
+@pytest.mark.parametrize("tz", ["Europe/Zurich", "UTC", "Asia/Tokyo"])
+@pytest.mark.parametrize("last", [date(2014, 11, 5), date(2015, 10, 19)])
+def test_a_rule_over_a_change_of_clocks_is_in_local_time(client, database, ann, last, tz):
+    number = book(database, "weekly", local(2014, 10, 20, 9), last=last, every="weekly")
+    change_reservation(database, lambda one: one.exclude(date(2014, 10, 27)), number)
+    query = f"ak={ann}&bf=BYRON*&tz={tz}"
     text = client.get(f"/export/reservation/CERN.ics?{query}").text
     calendar = icalendar.Calendar.from_ical(text)
     (event,) = calendar.walk("VEVENT")
     assert event["dtstart"].to_ical() == b"20141020T090000"
+    assert event["dtend"].to_ical() == b"20141020T100000"
+    assert event["exdate"].to_ical() == b"20141027T090000"
     assert event["dtstart"].params["TZID"] == "Europe/Zurich"
     assert [zone["tzid"] for zone in calendar.walk("VTIMEZONE")] == ["Europe/Zurich"]
 

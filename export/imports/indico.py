@@ -61,8 +61,8 @@ def _draft(value: Any, where: str, paths: dict[str, list[tuple[str, str]]]) -> D
     draft.event.visibility = _visibility(node, draft.categories)
     allowed = node.node("allowed")
     if allowed is not None:
-        draft.allowed_users = allowed.texts("users")
-        draft.allowed_groups = allowed.texts("groups")
+        draft.allowed_users = allowed.ids("users")
+        draft.allowed_groups = allowed.ids("groups")
     titles = {}
     for contribution, part in _contributions(draft, node):
         titles[contribution.getId()] = part.text("session", default="")

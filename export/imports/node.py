@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,8 @@ from export.errors import ImportRefused
 
 MISSING = object()
 NONE = type(None)
+HALF = re.compile(r"[\ud800-\udfff]")
+"""What can be written in JSON, but in no file."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Node:
         ):
             wanted = " or ".join("null" if kind is NONE else kind.__name__ for kind in types)
             raise ImportRefused(f"{self.at(key)} is {_short(value)}; it must be {wanted}")
+        if isinstance(value, str) and HALF.search(value):
+            raise ImportRefused(f"{self.at(key)} has half a character in it: {_short(value)}")
         return value
 
     def text(self, key: str, default: Any = MISSING) -> str:
@@ -58,12 +63,9 @@ class Node:
             raise ImportRefused(f"{self.at(key)} is empty")
         return value
 
-    def texts(self, key: str) -> list[str]:
-        """Return the texts and numbers of the list *key*, as texts; none where it is missing."""
-        members = self.get(key, list, default=[])
-        if not all(isinstance(member, (str, int)) for member in members):
-            raise ImportRefused(f"{self.at(key)} must have only texts in it")
-        return list(map(str, members))
+    def ids(self, key: str) -> list[str]:
+        """Return the ids that are in the list *key*."""
+        return [Node({where: member}, "").id(where) for where, member in self.members(key)]
 
     def node(self, key: str) -> Node | None:
         """Return the object *key*; None for null, and where there is none."""

@@ -107,6 +107,12 @@ def differences(wanted, got, where="event"):
     [
         (lambda event: event.pop("title"), r"results\[0\]\.title is missing", None),
         (lambda event: event.update(startDate=3), r"startDate is 3", None),
+        (lambda event: event.update(title="\ud83d"), r"title has half a character in it", None),
+        (
+            lambda event: event.update(allowed={"users": [], "groups": ["a", None]}),
+            r"results\[0\]\.allowed\.groups\[1\] is None",
+            None,
+        ),
         (lambda event: event.update(timezone="Mars"), "no zone 'Mars'", None),
         (lambda event: event.update(contributions=3), "contributions is 3", None),
         (

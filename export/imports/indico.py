@@ -225,6 +225,7 @@ def _person(kind: type[Person], node: Node) -> Person:
         last_name=node.text("last_name", "") or node.text("familyName", ""),
         affiliation=node.text("affiliation", default=""),
         email=node.get("email", str, NONE, default=None),
+        email_hash=node.get("emailHash", str, NONE, default=None),
         shown_as=node.get("fullName", str),
         db_id=node.get("db_id", int, NONE, default=None),
         person_id=node.get("person_id", int, NONE, default=None),

@@ -21,6 +21,8 @@ class Person(Fossilizable):
     shown_as: str | None = None
     db_id: int | None = None
     person_id: int | None = None
+    email_hash: str | None = None
+    """What is known of an address that the source did not tell."""
 
     def getId(self) -> str:
         """Return the id, unique among the people of one object."""
@@ -60,6 +62,8 @@ class Person(Fossilizable):
 
     def getEmailHash(self) -> str:
         """Return the MD5 of the address, as avatar services use it; of "" without one."""
+        if self.email is None and self.email_hash is not None:
+            return self.email_hash
         address = (self.email or "").encode()
         return hashlib.md5(address, usedforsecurity=False).hexdigest()
 

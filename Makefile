@@ -27,5 +27,5 @@ soak: $(STAMP)
 $(STAMP): pyproject.toml
 	@echo "Installing into $(VENV), which takes a minute or two ..." >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[dev]'
 	@touch $@

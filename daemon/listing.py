@@ -123,7 +123,7 @@ def _spooled(module: SchedulerModule) -> Iterator[Row]:
 def _waiting(module: SchedulerModule) -> Iterator[Row]:
     for due, task in module.waiting():
         number, kind = u64(task._p_oid), full_name(task)
-        if due >= NEVER_DUE:
+        if due >= int(NEVER_DUE):
             yield Row(number, None, "paused", None, kind)
         else:
             yield Row(number, None, "waiting", datetime.fromtimestamp(due, UTC), kind)

@@ -274,7 +274,7 @@ class Runner:
             if type(task).prepare is not BaseTask.prepare:
                 self._guard.call(task.prepare)
                 savepoint = transaction.savepoint(optimistic=True)
-            result = self._guard.call(task.run)
+            result = self._guard.call(task._work)
         except TransientError:
             raise
         except TaskDelayed as delay:

@@ -17,8 +17,9 @@ Seconds: TypeAlias = float
 MICROSECONDS = 1_000_000
 # 32-bit keys of this many seconds reach beyond the year 9999; keys of single seconds end in 2038.
 BIN = 128 * MICROSECONDS
-# When something is due that stands in the queue and is not to be taken: the end of the year 9999.
-NEVER_DUE = 253_402_300_799
+# When something is due that stands in the queue and is not to be taken: the end of the year 9999,
+# at half a second, which is no date that anybody gives.
+NEVER_DUE = 253_402_300_799.5
 
 
 class DuplicateElementException(SchedulerException):

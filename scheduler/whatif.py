@@ -133,7 +133,7 @@ def _run(task: BaseTask, is_debugged: bool) -> tuple[Any, BaseException | None]:
     try:
         if type(task).prepare is not BaseTask.prepare:
             task.prepare()
-        return (pdb.Pdb().runcall(task.run) if is_debugged else task.run()), None
+        return (pdb.Pdb().runcall(task.run) if is_debugged else task._work()), None
     except POSKeyError as error:
         transaction.abort()
         raise NoHistory("what this attempt saw has been packed away since") from error

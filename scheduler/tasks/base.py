@@ -143,12 +143,15 @@ class BaseTask(TimedEvent):
         """Note that a run begins; what an override changes is kept even if the run fails."""
         self._started = nowutc().timestamp()
 
-    def start(self, delay: float = 0) -> None:
-        """Prepare and run the task here and now, *delay* seconds late, as a worker would."""
+    def start(self, delay: float = 0) -> Any:
+        """Run the task here and now, *delay* seconds late, and note when; return its result.
+
+        Workers call it after `prepare`: what an override does and returns is the run.
+        """
         self.getLogger().debug("%r starts %.3f s late", self, delay)
-        self.prepare()
+        self._started = nowutc().timestamp()
         try:
-            self.run()
+            return self.run()
         finally:
             self._ended = nowutc().timestamp()
 
@@ -287,6 +290,13 @@ class BaseTask(TimedEvent):
         spool_of(connection).put(ADD, self)
 
     # What follows is for the worker that runs the task.
+
+    def _work(self) -> Any:
+        """Do the work; most tasks do not ask how late it is, and are spared its being noted."""
+        if type(self).start is BaseTask.start:
+            return self.run()
+        now = nowutc()
+        return self.start(max(0.0, (now - (self.getDueOn() or now)).total_seconds()))
 
     def _instead_of_run(self, now: datetime) -> Callable[[], None] | None:
         """Return what is to be done instead of a run at *now*; None for a run."""

@@ -66,6 +66,17 @@ class DelayOnce(OneShotTask):
             raise TaskDelayed(0.2)
 
 
+class Started(OneShotTask):
+    """Notes what `start` is told, around its run."""
+
+    def start(self, delay=0):
+        self.delay = delay
+        return "started: " + super().start(delay)
+
+    def run(self):
+        return "run"
+
+
 class TearDown(OneShotTask):
     """Counts how often it is torn down; fails if told so."""
 

@@ -23,7 +23,15 @@ from scheduler.store import open_database
 from tests.scheduler.harness import View, output_of, running
 from tests.scheduler.sample_misbehaving import Abort, Commit, CommitElsewhere, MeetConflict
 from tests.scheduler.sample_recurring import Tick
-from tests.scheduler.sample_tasks import Count, DelayOnce, FailTimes, Parent, Raise, TearDown
+from tests.scheduler.sample_tasks import (
+    Count,
+    DelayOnce,
+    FailTimes,
+    Parent,
+    Raise,
+    Started,
+    TearDown,
+)
 
 
 def test_effects_and_finished_mark_are_one_commit(view, database):
@@ -49,6 +57,14 @@ def test_a_failed_run_leaves_nothing_but_its_record(view, database, error):
     assert attempt.message == f"{type(error).__name__}: {error}"
     assert "in run" in attempt.traceback
     assert attempt.started <= attempt.ended == task.getEndedOn()
+
+
+def test_an_overridden_start_is_the_run_and_is_told_how_late_it_is(view, database):
+    task = view.enqueue(Started(nowutc() - timedelta(seconds=30)))
+    with running(database):
+        view.until_counts(finished=1)
+    assert 30 <= task.delay < 3600
+    assert task.getResult() == "started: run"
 
 
 @pytest.mark.parametrize("mode", ["threads", "processes"])

@@ -10,7 +10,7 @@ from scheduler import Client, nowutc
 from scheduler.tasks import Cron, Interval
 from tests.scheduler.harness import running
 from tests.scheduler.sample_recurring import EverySecond, WaitEverySecond
-from tests.scheduler.sample_tasks import Count
+from tests.scheduler.sample_tasks import Count, Noop
 
 HOUR = timedelta(hours=1)
 
@@ -63,6 +63,16 @@ def test_a_task_that_is_paused_while_it_runs_ends_its_run(view, database, tmp_pa
         view.client.resumeTask(task)
         view.commit()
         view.until(lambda: len(task.getOccurrences()) > 1)
+
+
+def test_a_task_for_the_last_second_of_all_waits_and_can_be_moved(view, database):
+    task = view.enqueue(Noop(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)))
+    with running(database):
+        view.until_counts(waiting=1)
+        assert not task.isPaused()
+        view.client.moveTask(task, nowutc())
+        view.commit()
+        view.until_counts(finished=1)
 
 
 def test_a_paused_task_can_be_taken_out(view, database):

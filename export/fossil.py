@@ -5,7 +5,6 @@ Reference: chapter 1.2; the tags are explained where they are applied, in `expor
 
 from __future__ import annotations
 
-import functools
 import inspect
 import re
 import threading
@@ -103,6 +102,8 @@ class Field:
         self.filter_by: str | None = tags.get("filterBy")
         self.convert: Callable[..., Any] | None = tags.get("convert")
         self.convert_takes = _keywords_of(self.convert) if self.convert is not None else ()
+        self.plain_names = _plain_name(self, False), _plain_name(self, True)
+        """The keys for what a method answers and for an attribute; None where `put` is needed."""
         self.is_plain = not self.has_result and self.filter_by is None and self.convert is None
 
     def accepts(self, keywords: Mapping[str, Any]) -> Callable[[Any], bool] | None:
@@ -125,11 +126,7 @@ class Field:
 
     def put(self, shown: dict[str, Any], value: Any, is_attribute: bool) -> None:
         """Put *value* into *shown*, under the field's name. Raises InvalidFossilException."""
-        name = self.name or _field_name(self.member, is_attribute)
-        if "." in name or name in RESERVED:
-            _nest(shown, name, value)
-        else:
-            shown[name] = value
+        _nest(shown, self.name or _field_name(self.member, is_attribute), value)
 
     def read(self, obj: Any) -> tuple[Any, bool]:
         """Return the value, and whether it is an attribute rather than a method's answer."""
@@ -169,7 +166,14 @@ def _exported_name(fossil: Fossil) -> str:
     return own or fossil.__name__[1].lower() + fossil.__name__[2:]
 
 
-@functools.lru_cache(maxsize=1024)
+def _plain_name(field: Field, is_attribute: bool) -> str | None:
+    try:
+        name = field.name or _field_name(field.member, is_attribute)
+    except InvalidFossilException:  # it is no error before such a value is met
+        return None
+    return None if "." in name or name in RESERVED else name
+
+
 def _field_name(method: str, is_attribute: bool) -> str:
     if is_attribute:
         return method

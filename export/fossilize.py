@@ -131,8 +131,16 @@ class Fossilizable:
         }
         try:
             for field in plan.fields:
-                if field.only_if is None or kwargs.get(field.only_if):
-                    _add(result, obj, field, useAttrCache, mapClassType, kwargs)
+                if field.only_if is not None and not kwargs.get(field.only_if):
+                    continue
+                value, is_attribute = field.read_cached(obj) if useAttrCache else field.read(obj)
+                if not field.is_plain:
+                    value = _treated(value, field, mapClassType, kwargs)
+                name = field.plain_names[is_attribute]
+                if name is not None:
+                    result[name] = value
+                else:
+                    field.put(result, value, is_attribute)
         except (InvalidFossilException, NonFossilizableException):
             raise
         except Exception:
@@ -243,21 +251,6 @@ def _class_keys(klass: type) -> Iterator[Any]:
         yield base
         yield f"{base.__module__}.{base.__qualname__}"
         yield base.__name__
-
-
-def _add(
-    shown: dict[str, Any],
-    obj: Any,
-    field: Field,
-    use_cache: bool,
-    class_names: Mapping[str, str],
-    keywords: Mapping[str, Any],
-) -> None:
-    """Add to *shown* what *field* is of *obj*."""
-    value, is_attribute = field.read_cached(obj) if use_cache else field.read(obj)
-    if not field.is_plain:
-        value = _treated(value, field, class_names, keywords)
-    field.put(shown, value, is_attribute)
 
 
 def _treated(

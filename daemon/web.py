@@ -16,6 +16,7 @@ from werkzeug.security import safe_join
 from daemon.config import Web
 from daemon.errors import DaemonException
 from daemon.metrics import CONTENT_TYPE as METRICS_TYPE
+from daemon.refusal import Channel
 from daemon.shipped import shipped
 
 log = logging.getLogger(__name__)
@@ -131,6 +132,9 @@ class WebServer:
                         "set another host or port in [web]"
                     ) from error
             else:
+                for listening in self._map.values():
+                    if isinstance(listening, waitress.server.BaseWSGIServer):
+                        listening.channel_class = Channel
                 if port != settings.port:
                     log.warning("port %d is taken: port %d is used", settings.port, port)
                 return server

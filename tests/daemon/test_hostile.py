@@ -99,9 +99,10 @@ def test_a_strange_address_is_answered(port, target, status):
     ids=["tls", "word", "header", "length", "chunk", "bytes"],
 )
 def test_what_is_no_http_is_refused(port, data):
-    status, _, body = say(port, data)
+    status, head, body = say(port, data)
     assert 400 <= status < 500
-    assert b"Traceback" not in body
+    assert json.loads(body)["_type"] == "HTTPAPIError"
+    assert "nosniff" in head
 
 
 def test_head_tells_the_length_and_sends_nothing(port):

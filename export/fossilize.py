@@ -244,13 +244,12 @@ def _wrapped(obj: Any, argument: InterfaceArg) -> Iterable[Any] | None:
 
 
 def _class_keys(klass: type) -> Iterator[Any]:
-    yield f"{klass.__module__}.{klass.__qualname__}"
-    yield klass
-    yield klass.__name__
-    for base in klass.__mro__[1:]:
-        yield base
-        yield f"{base.__module__}.{base.__qualname__}"
-        yield base.__name__
+    """Yield what may stand for *klass* in a dictionary; a class in a function has two names."""
+    for one in klass.__mro__:
+        yield f"{one.__module__}.{one.__qualname__}"
+        yield f"{one.__module__}.{one.__name__}"
+        yield one
+        yield one.__name__
 
 
 def _treated(

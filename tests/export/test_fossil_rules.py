@@ -145,6 +145,14 @@ def test_a_dictionary_finds_the_nearest_class_first():
     assert fossilize(Dog("rex"), {"Animal": INameFossil})["_fossil"] == "nameFossil"
 
 
+def test_a_dictionary_knows_a_class_in_a_function_by_module_and_name():
+    class Cat(Animal):
+        pass
+
+    for name in (f"{__name__}.Cat", f"{__name__}.{Cat.__qualname__}", f"{__name__}.Animal"):
+        assert fossilize(Cat("tom"), {name: INameFossil}) == shown("tom", "Cat")
+
+
 def test_what_is_inherited_and_declared_again_loses_its_tags():
     class IBaseFossil(IFossil):
         def getName(self): ...

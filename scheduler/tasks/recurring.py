@@ -206,16 +206,17 @@ class RecurringTask(BaseTask):
         if upcoming is None:
             return None
         started, ended = moment(self._attempts[0][1]), moment(self._attempts[-1][2])
-        is_missed = upcoming <= started and upcoming > self._last_ended()
-        if is_missed and self.catchUp == "all":
-            return None
-        if self.overlap == "queue":
-            return started if is_missed else None
-        return ended
+        if self.catchUp == "all":
+            # Between two tries, the first may have been lost with its scheduler, nothing runs.
+            last_try = moment(self._attempts[-1][1])
+            return ended if self.overlap == "skip" and upcoming > last_try else None
+        if self.overlap == "skip":
+            return ended
+        return started if started >= upcoming > self._last_ended() else None
 
     def _last_ended(self) -> datetime:
         # What fell into the run before, and is queued, was not missed.
-        if self.overlap != "queue" or not self._count:
+        if not self._count:
             return _never
         last = self._occurrences[self._count - 1]
         return (isinstance(last, TaskOccurrence) and last.getEndedOn()) or _never

@@ -54,6 +54,17 @@ def test_all_that_was_missed_may_be_run_one_after_the_other(relay, start):
     assert task.getStartOn() == start + timedelta(seconds=360)
 
 
+def test_all_that_was_missed_between_two_tries_is_run_too(relay, start):
+    task = Noted(MINUTE, catchUp="all")
+    task.fails = True
+    relay.enqueue(task)
+    relay.run_due()
+    task.fails = False
+    relay.clock.advance(150)
+    relay.run_due()
+    assert seconds_of_runs(relay, start) == [150, 150, 150]
+
+
 def test_what_was_missed_may_be_left_out_and_is_recorded_as_missed(relay, start):
     task = enqueue_and_miss(relay, NotedForgetful(MINUTE), 320)
     # What is 20 s late is not missed yet.

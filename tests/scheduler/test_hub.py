@@ -8,6 +8,7 @@ import stat
 
 import pytest
 import transaction
+from ZODB.FileStorage import FileIterator
 from ZODB.POSException import ConflictError
 
 from scheduler import nowutc
@@ -142,6 +143,20 @@ storage = FileStorage(sys.argv[1])
 print("holding", flush=True)
 sys.stdin.read()
 """
+
+
+def test_nobody_is_told_of_a_commit_that_is_not_in_the_file(view, tmp_path):
+    in_the_file = []
+
+    class Reader:
+        def _invalidate(self, tid, oids):
+            in_the_file.append(tid in [each.tid for each in FileIterator(str(tmp_path / "data.fs"))])
+
+    view.database._mvcc_storage._instances.add(reader := Reader())
+    view.root["here"] = 1
+    view.commit()
+    view.database._mvcc_storage._release(reader)
+    assert in_the_file == [True]
 
 
 def test_a_file_held_by_a_process_that_does_not_serve_it_is_reported(tmp_path, uri, monkeypatch):

@@ -38,6 +38,8 @@ STANDBY_SECONDS = 10.0
 FORGOTTEN_SECONDS = 30.0
 # A leader that has not beaten for so long has lost its office to the first who asks for it.
 SILENCE_SECONDS = 3.0
+# Who is seen to be stopped, on the same machine, has so after less.
+STOPPED_SECONDS = 1.5
 # One that was not watched has to notice first that it is now.
 FIRST_SILENCE_SECONDS = 6.0
 LOOK_SECONDS = 0.25
@@ -123,6 +125,7 @@ class Candidacy:
         """
         try:
             with self._warden.asking():
+                self._ask_server()
                 return transact(
                     self._database, lambda own: self._look(own, is_patient), note="scheduler: lead"
                 )
@@ -131,6 +134,12 @@ class Candidacy:
                 raise
             log.info("who leads cannot be told: %s", error)
             return None
+
+    def _ask_server(self) -> None:
+        # What is read may all be known here, and nothing show that the server stands still.
+        ping = getattr(self._database.storage, "ping", None)
+        if ping is not None:
+            ping()
 
     def _look(self, connection: Connection, is_patient: bool) -> Lease | None:
         office = office_of(connection)
@@ -153,6 +162,8 @@ class Candidacy:
     def _is_silent(self, office: Office, leader: Candidate) -> bool:
         # To have taken office is a sign of life, too.
         still = self._leader.still((office.term, leader.beats))
+        if office.process is not None and office.process.is_stopped():
+            return still > STOPPED_SECONDS
         return still > (SILENCE_SECONDS if self._leader.has_moved else FIRST_SILENCE_SECONDS)
 
     def _leave(self, connection: Connection) -> None:

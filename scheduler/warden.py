@@ -13,7 +13,7 @@ from scheduler.owner import Owner
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.25
-STUCK_SECONDS = 0.5
+STUCK_SECONDS = 1.0
 
 
 class Warden:

@@ -204,13 +204,16 @@ def _join(file: Path) -> ClientStorage | None:
     if not os.path.exists(path):
         return None
     try:
-        return ClientStorage(
+        client = ClientStorage(
             path,
             storage=STORAGE_NAME,
             blob_dir=f"{file}.blobs",
             shared_blob_dir=True,
             wait_timeout=2,
         )
+        # Up to a second is added at random: whoever serves the file next is soon found.
+        client._server.client.connect_poll = 0
+        return client
     except (ClientDisconnected, OSError):
         return None
 

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.25
 # So long does an heir wait for others: worker processes end with their scheduler within less.
-PATIENCE_SECONDS = 1.0
+PATIENCE_SECONDS = 0.5
 
 
 class Closable(Protocol):

@@ -150,7 +150,9 @@ def test_nobody_is_told_of_a_commit_that_is_not_in_the_file(view, tmp_path):
 
     class Reader:
         def _invalidate(self, tid, oids):
-            in_the_file.append(tid in [each.tid for each in FileIterator(str(tmp_path / "data.fs"))])
+            in_the_file.append(
+                tid in [each.tid for each in FileIterator(str(tmp_path / "data.fs"))]
+            )
 
     view.database._mvcc_storage._instances.add(reader := Reader())
     view.root["here"] = 1

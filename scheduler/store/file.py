@@ -1,4 +1,4 @@
-"""The file of the embedded database, on a disk that may be full, in a process that may be killed."""
+"""The file of the embedded database: the disk may be full, and the process may be killed."""
 
 from __future__ import annotations
 

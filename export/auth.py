@@ -89,7 +89,7 @@ def open_session(request: ExportRequest) -> Session | None:
     """Return the session that the request's cookie opens, or None."""
     cookie = request.cookies.get(COOKIE)
     session = sessions().find(cookie) if cookie else None
-    return session if session is not None and not _is_blocked(session.user) else None
+    return session if session is not None and not users().is_shut_out(session.user) else None
 
 
 def check_csrf_token(request: ExportRequest, session: Session) -> None:
@@ -102,7 +102,7 @@ def _by_token(text: str | None, scopes: AbstractSet[str]) -> Caller | None:
     if text is None:
         return None
     token = tokens().find(text)
-    if token is None or not token.is_valid or _is_blocked(token.user):
+    if token is None or not token.is_valid or users().is_shut_out(token.user):
         raise InvalidToken
     if not scopes & token.scopes:
         raise InsufficientScope(scopes)
@@ -142,7 +142,7 @@ def _valid_key(text: str) -> ApiKey:
     key = key_ring().find(text)
     if key is None:
         raise RefusedRequest("Invalid API key")
-    if key.blocked or _is_blocked(key.user):
+    if key.blocked or users().is_shut_out(key.user):
         raise RefusedRequest("API key is blocked")
     return key
 
@@ -162,8 +162,3 @@ def _check_signature(
 def _check_connection(request: ExportRequest, settings: Settings, caller: Caller) -> None:
     if caller.user is not None and settings.https_required and not request.is_secure:
         raise RefusedRequest("HTTPS is required")
-
-
-def _is_blocked(user_id: str) -> bool:
-    user = users().find(user_id)
-    return user is not None and user.blocked

@@ -13,6 +13,7 @@ from export.errors import CatalogueException
 from export.fossilize import Fossilizable
 from export.model.contribution import Contribution
 from export.model.entry import Entry, Persons, Placed, natural
+from export.model.group import is_among
 from export.model.person import Person
 from export.model.registration import RegistrationForm
 from export.model.schedule import Break
@@ -223,7 +224,7 @@ class Conference(Placed):
     def can_register_others(self, user: str | None) -> bool:
         """Return whether *user* may see and change who registered."""
         registrars = self.registration.registrars if self.registration is not None else ()
-        return self.canModify(user) or (user is not None and user in registrars)
+        return self.canModify(user) or is_among(user, registrars)
 
     def getOccurrences(
         self, start: datetime | None = None, end: datetime | None = None

@@ -14,6 +14,7 @@ from persistent import Persistent
 
 from export.errors import CatalogueException
 from export.fossilize import Fossilizable
+from export.model.group import Principal
 from scheduler.clock import nowutc
 
 PERSONAL_FIELDS = (
@@ -169,7 +170,7 @@ class RegistrationForm(Persistent):
         self.payment = payment
         self.currency = currency
         self.hidden_fields = frozenset(hidden_fields)
-        self.registrars: frozenset[str] = frozenset()
+        self.registrars: frozenset[Principal] = frozenset()
         self._registrants = OOBTree()
         self._next = 0
 

@@ -64,18 +64,24 @@ class Avatar(Persistent, Fossilizable):
 class Users(Persistent):
     """All users, by id and by login. Adding different users merges."""
 
+    _removed: frozenset[str] = frozenset()
+
     def __init__(self) -> None:
         self._by_id = OOBTree()
         self._by_login = OOBTree()
 
     def add(self, user: Avatar) -> None:
-        """Take *user* in. Raises CatalogueException where the id or the login is taken."""
-        if user.id in self._by_id or user.login in self._by_login:
+        """Take *user* in. Raises CatalogueException where the id or the login is taken.
+
+        The id of somebody who was removed is: lists and keys still name it.
+        """
+        if user.id in self._by_id or user.login in self._by_login or user.id in self._removed:
             raise CatalogueException(f"there is a user {user.id} or a login {user.login} already")
         self._by_id[user.id] = self._by_login[user.login] = user
 
     def remove(self, user: Avatar) -> None:
-        """Forget *user*; access lists still name the id."""
+        """Forget *user*, whose keys, tokens and sessions open nothing more."""
+        self._removed |= {user.id}
         del self._by_id[user.id]
         del self._by_login[user.login]
 
@@ -83,6 +89,11 @@ class Users(Persistent):
         """Return the user of that id, or None."""
         found: Avatar | None = self._by_id.get(user_id)
         return found
+
+    def is_shut_out(self, user_id: str) -> bool:
+        """Say whether keys, tokens and sessions of that user open nothing."""
+        user = self.find(user_id)
+        return user_id in self._removed if user is None else user.blocked
 
     def address_of(self, user_id: str) -> str:
         """Return the e-mail address of that user; the id itself where none is known."""

@@ -29,7 +29,7 @@ ROLES: dict[str, Callable[[Conference, str], bool]] = {
     ),
     "conference_manager": lambda event, user: is_among(user, event.getManagerList()),
     "conference_registrar": lambda event, user: (
-        event.registration is not None and user in event.registration.registrars
+        event.registration is not None and is_among(user, event.registration.registrars)
     ),
 }
 """What links a user to an event, by the names that answers have for it."""

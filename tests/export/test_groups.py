@@ -17,6 +17,7 @@ from export.imports.source import items_of
 from export.model.access import Protection
 from export.model.catalogue import catalogue
 from export.model.group import Group, groups, is_among
+from export.model.registration import RegistrationForm
 from export.model.user import Avatar, users
 from livesync.marc.access import access_list
 from scheduler.store import transact
@@ -95,6 +96,18 @@ def test_members_of_a_group_that_manages_may_change_what_is_below(planted, datab
         assert catalogue(connection).event("137346").canModify("ann")
         catalogue(connection).root.revoke_modification(groups(connection).find("staff"))
         assert not catalogue(connection).event("137346").canModify("ann")
+
+
+def test_members_of_a_group_of_registrars_may_register_others(planted, database):
+    def work(connection):
+        form = catalogue(connection).event("137346").registration = RegistrationForm()
+        form.registrars = frozenset({groups(connection).add(Group("desk"))})
+        groups(connection).find("desk").add("ann")
+
+    transact(database, work)
+    with database.transaction() as connection:
+        event = catalogue(connection).event("137346")
+        assert [event.can_register_others(user) for user in ("ann", "bob")] == [True, False]
 
 
 def test_a_new_group_of_the_same_id_is_not_let_in(planted, database):

@@ -8,6 +8,7 @@ import pytest
 from werkzeug.test import Client
 
 from export.app import make_app
+from export.errors import CatalogueException
 from export.keys import key_ring
 from export.model.access import Protection
 from export.model.catalogue import catalogue
@@ -126,6 +127,21 @@ def test_the_token_of_a_blocked_user_opens_nothing(client, make, closed):
     token = make("read:legacy_api")
     transact(closed, lambda connection: setattr(users(connection).find("7"), "blocked", True))
     assert ask(client, token).status_code == 401
+
+
+def test_a_removed_user_leaves_nothing_that_opens_and_nobody_takes_their_id(client, make, closed):
+    token = make("read:legacy_api")
+    key = transact(closed, lambda connection: key_ring(connection).create("7").key)
+
+    def remove(connection):
+        found = users(connection)
+        found.remove(found.find("7"))
+        with pytest.raises(CatalogueException, match="already"):
+            found.add(Avatar("7"))
+
+    transact(closed, remove)
+    assert ask(client, token).status_code == 401
+    assert client.get(f"{PATH}?ak={key}").status_code == 403
 
 
 def test_a_token_counts_before_a_key_and_a_wrong_one_is_not_replaced_by_a_key(client, make, closed):

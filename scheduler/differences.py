@@ -45,7 +45,7 @@ class Describer:
         new = self.describe(after)
         names = sorted({*old, *new})
         differences = [
-            Difference(name, old.get(name), new.get(name))
+            Difference(name, _short(old.get(name)), _short(new.get(name)))
             for name in names
             if old.get(name) != new.get(name)
         ]
@@ -66,10 +66,9 @@ class Describer:
         if isinstance(value, tuple | list) and any(isinstance(v, Persistent) for v in value):
             return f"({', '.join(map(self._text, value))})"
         try:
-            text = repr(value)
+            return repr(value)
         except Exception as error:  # noqa: BLE001 (whatever an object of the application does)
-            text = f"<{type(value).__name__} without a text: {error!r}>"
-        return text if len(text) <= TEXT_LENGTH else f"{text[: TEXT_LENGTH - 3]}..."
+            return f"<{type(value).__name__} without a text: {error!r}>"
 
     def _name(self, obj: Persistent) -> str:
         kind = type(obj).__name__
@@ -82,11 +81,26 @@ def _facts(kind: type, state: Any) -> Iterable[tuple[str, Any]]:
     if state is None:
         return ()
     if isinstance(state, Mapping):
-        return ((str(name), value) for name, value in state.items())
+        return _attributes(state)
     is_of_btrees = any(base.__module__.startswith("BTrees.") for base in kind.__mro__)
     if is_of_btrees and isinstance(state, tuple):
         return ((repr(key), value) for key, value in entries(kind, state))
     return [("state", state)]
+
+
+def _attributes(state: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    """Yield the attributes of *state*; of one that is a dictionary, each entry for itself."""
+    for name, value in state.items():
+        if isinstance(value, dict) and value:
+            yield from ((f"{name}[{key!r}]", entry) for key, entry in value.items())
+        else:
+            yield str(name), value
+
+
+def _short(text: str | None) -> str | None:
+    if text is None or len(text) <= TEXT_LENGTH:
+        return text
+    return f"{text[: TEXT_LENGTH - 3]}..."
 
 
 def entries(kind: type, state: tuple[Any, ...] | None) -> Iterable[tuple[Any, Any]]:

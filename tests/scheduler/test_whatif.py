@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 import transaction
 
+from scheduler import nowutc
+from scheduler.differences import TEXT_LENGTH
 from scheduler.whatif import try_out
 from tests.scheduler.bank import Account, Bank, Chain, Deposit, Lottery, Notice, Opening, OwnCommit
+from tests.scheduler.sample_tasks import Count
 
 
 @pytest.fixture
@@ -61,6 +64,21 @@ def test_the_attributes_that_would_change_are_told(relay, ann):
     (change,) = tried(relay, Deposit(ann, 5)).changes
     assert change.kind == "tests.scheduler.bank.Account"
     assert change.differences == [("balance", "100", "105")]
+
+
+def test_what_changes_in_a_large_mapping_is_told_by_its_key(relay, ann):
+    relay.connection.root().update({f"key {number}": "text" for number in range(100)})
+    (change,) = tried(relay, Count(nowutc())).changes
+    assert change.number == 0
+    assert change.differences == [("data['count']", None, "1")]
+
+
+def test_long_texts_are_compared_as_a_whole_and_cut_when_told(relay, ann):
+    ann.balance = 10 ** (2 * TEXT_LENGTH)
+    (change,) = tried(relay, Deposit(ann, 5)).changes
+    (difference,) = change.differences
+    assert difference.name == "balance"
+    assert len(difference.before) == len(difference.after) == TEXT_LENGTH
 
 
 def test_nothing_is_changed(relay, ann):

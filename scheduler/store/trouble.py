@@ -8,6 +8,8 @@ import sys
 from ZEO.Exceptions import ClientDisconnected, ServerException
 
 _OF_THE_DISK = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS})
+# The codes of PostgreSQL: it has not enough of something (disk, memory), or its disk is broken.
+_OF_POSTGRES_DISK = ("53", "58030")
 
 LONGEST_PAUSE = 5.0
 
@@ -25,6 +27,8 @@ def is_trouble(error: BaseException) -> bool:
 
 def told(error: BaseException) -> str:
     """Return in a few words what the trouble *error* is."""
+    if str(getattr(error, "pgcode", "")).startswith(_OF_POSTGRES_DISK):
+        return f"the database cannot write: {error}"
     if _is_away(error):
         return "the database is away"
     arguments = error.args[1] if isinstance(error, ServerException) else error.args

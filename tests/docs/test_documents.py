@@ -123,6 +123,13 @@ def test_functions_are_called_as_the_document_shows(reader):
     assert done.stdout == blocks("functions.md", "text")[0]
 
 
+def test_many_calls_are_one_commit_as_the_document_shows(reader):
+    reader.save("functions.md")
+    done = reader.run("python many.py")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == blocks("functions.md", "text")[1]
+
+
 def test_chains_and_groups_are_run_as_the_document_shows(reader):
     reader.save("chains.md")
     done = reader.run("python compose.py")

@@ -30,13 +30,13 @@ from scheduler.execution import Runner
 from scheduler.line import Line
 from scheduler.retry import Retry
 from scheduler.shelving import Shelving
-from scheduler.store import open_database, transact
+from scheduler.store import current, open_database, transact
 from scheduler.tasks import OneShotTask
 from tests.faults.processes import Daemon
 from tests.scheduler.harness import View, running, wait_for
 from tests.scheduler.sample_long import Sleep, Wait
 from tests.scheduler.sample_misbehaving import MeetConflict
-from tests.scheduler.sample_recurring import LimitedTick, Tick
+from tests.scheduler.sample_recurring import EverySecond, LimitedTick, Tick
 from tests.scheduler.sample_tasks import Count, FailTimes, Noop
 
 TESTS = Path(__file__).parents[1]
@@ -126,6 +126,12 @@ SHOWN_BY = {
         "test_8_processes_record_without_conflict_and_nothing_is_lost",
     ],
     "pointers that share a record": ["test_pointers_of_two_agents_move_at_once"],
+    "edits of a task that collide with its run": [
+        "test_an_edit_of_a_task_that_is_at_work_is_kept_and_seen_by_its_run",
+    ],
+    "an end of a periodic run that writes all occurrences anew": [
+        "test_the_hundredth_end_of_a_periodic_run_writes_no_more_than_the_tenth",
+    ],
     # Runs.
     "expired tasks that are run": [
         "test_an_expired_task_is_terminated_and_never_counted_as_finished",
@@ -201,6 +207,11 @@ SHOWN_BY = {
         "test_what_is_too_old_goes_and_what_is_not_stays",
         "test_of_too_many_the_oldest_go",
     ],
+    "a track that only grows": [
+        "test_without_agents_old_changes_go",
+        "test_what_every_agent_has_had_goes_after_a_while",
+        "test_a_record_survives_the_removal_of_its_object",
+    ],
     "lists without pages": ["test_tasks_are_shown_by_state_by_class_and_page_by_page"],
     # Tasks that are shipped, and those whose class is gone.
     "tasks whose class has gone that break the lists": [
@@ -208,6 +219,10 @@ SHOWN_BY = {
     ],
     "reminders of events that are gone": [
         "test_of_an_event_that_is_gone_or_has_begun_nobody_is_reminded",
+    ],
+    "callers of what is gone, and dates that are always None": [
+        "test_the_tasks_names_are_where_they_should_be",
+        "test_an_occurrence_is_stored_with_times_and_the_next_date_set",
     ],
     "tasks that end themselves and vanish": [
         "test_a_waiting_task_that_is_cancelled_is_not_run",
@@ -368,6 +383,42 @@ def test_a_run_whose_preparation_meets_a_conflict_is_done_again(relay):
     assert task.getStatus() == TASK_STATUS_FINISHED
     assert relay.connection.root()["count"] == 2
     assert len(task.getAttempts()) == 1
+
+
+class Edited(OneShotTask):
+    """Notes its text; somebody edits that meanwhile, in its first run only."""
+
+    text = "old"
+
+    def run(self):
+        current().root()["seen"] = self.text
+        if self.text == "old":
+            transact(current().db(), self.edit)
+
+    def edit(self, connection):
+        Client(connection).getTask(self.getId()).text = "new"
+
+
+def test_an_edit_of_a_task_that_is_at_work_is_kept_and_seen_by_its_run(relay):
+    task = Edited(nowutc())
+    relay.enqueue(task)
+    relay.run_due()
+    assert task.getStatus() == TASK_STATUS_FINISHED
+    assert (task.text, relay.connection.root()["seen"]) == ("new", "new")
+    assert len(task.getAttempts()) == 1
+
+
+def test_the_hundredth_end_of_a_periodic_run_writes_no_more_than_the_tenth(relay):
+    relay.enqueue(EverySecond())
+    sizes = [_bytes_of_next_second(relay) for _ in range(100)]
+    assert min(sizes[90:]) < 1.5 * max(sizes[:10])
+
+
+def _bytes_of_next_second(relay):
+    relay.clock.advance(1)
+    before = relay.database.storage.getSize()
+    assert len(relay.run_due()) == 1
+    return relay.database.storage.getSize() - before
 
 
 def test_clients_read_the_status_and_enqueue_while_it_changes_without_a_conflict(view):

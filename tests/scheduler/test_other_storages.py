@@ -1,7 +1,9 @@
 """The scheduler on a real PostgreSQL server, and with a Dask cluster."""
 
 import threading
+from contextlib import closing
 
+import psycopg2
 import pytest
 import transaction
 from ZODB.utils import u64
@@ -19,8 +21,8 @@ from scheduler.store import open_database
 from scheduler.undo import undo
 from scheduler.whatif import try_out
 from tests.scheduler.bank import Account, Deposit
-from tests.scheduler.harness import View, running
-from tests.scheduler.sample_long import Endless, Limited, Report
+from tests.scheduler.harness import View, running, wait_for
+from tests.scheduler.sample_long import Endless, Limited, Report, Wait
 from tests.scheduler.sample_misbehaving import DieOnce
 from tests.scheduler.sample_tasks import Count, Noop
 
@@ -43,6 +45,35 @@ def test_on_postgres_each_task_has_its_effect_once(on_postgres, mode):
         on_postgres.until(lambda: on_postgres.root.get("count", 0) == before + 30)
         on_postgres.until(lambda: on_postgres.counts().get("running", 0) == 0)
     assert on_postgres.root["count"] == before + 30
+
+
+FILL = """
+    CREATE FUNCTION fill() RETURNS trigger AS $$ BEGIN
+        RAISE 'could not extend file: No space left on device' USING ERRCODE = 'disk_full';
+    END $$ LANGUAGE plpgsql;
+    CREATE TRIGGER fill BEFORE INSERT ON object_state EXECUTE FUNCTION fill();
+"""
+
+
+def test_a_full_disk_of_postgres_costs_no_task_and_the_log_says_it(
+    on_postgres, postgres_uri, tmp_path, caplog
+):
+    go = tmp_path / "go"
+    before = on_postgres.root.get("count", 0)
+    on_postgres.enqueue(Wait(nowutc(), str(go)))
+    with (
+        running(on_postgres.database),
+        closing(psycopg2.connect(postgres_uri)) as server,
+        server.cursor() as cursor,
+    ):
+        wait_for(lambda: (tmp_path / "go.begun").exists())
+        cursor.execute(FILL)
+        server.commit()
+        go.touch()
+        wait_for(lambda: "the database cannot write: could not extend file" in caplog.text)
+        cursor.execute("DROP TRIGGER fill ON object_state; DROP FUNCTION fill")
+        server.commit()
+        on_postgres.until(lambda: on_postgres.root.get("count", 0) == before + 1)
 
 
 def test_on_postgres_writers_on_one_spool_never_conflict(on_postgres):

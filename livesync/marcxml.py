@@ -65,7 +65,8 @@ def record_xml(record: Record, access: Any = None) -> bytes:
     else:
         element = _element(fields_of(obj, str(obj_id), access))
     text: bytes = etree.tostring(element, encoding="UTF-8", xml_declaration=False)
-    return text.replace(DECLARATION, b"", 1)  # the collection says it for all
+    text = text.replace(DECLARATION, b"", 1)  # the collection says it for all
+    return text.replace(b">\n", b">\r\n")  # a sign > of a value is no sign > here
 
 
 def _element(fields: Iterable[Field], leader: str = LEADER) -> Any:

@@ -106,3 +106,11 @@ def test_what_records_of_parts_tell_of_their_owners_is_a_change_of_theirs():
     ]
     ids = [(position, action.getObjectId()) for position, action in with_parts(news)]
     assert ids == [(1, "1"), (1, "1.2"), (1, "1.2.3"), (2, "1.2"), (2, "1.2.3")]
+
+
+def test_lines_end_in_cr_and_lf_after_each_tag_and_texts_keep_theirs(tree):
+    tree._title = "\nTalks >\nand\r\nmore"
+    text = collection([(tree, "1", STATUS_CREATED)])
+
+    assert ">\n" not in text.replace(">\r\n", "")
+    assert fields(text)["245__"] == [{"a": "\nTalks >\nand\r\nmore"}]

@@ -51,8 +51,11 @@ class Gate:
             return self._application(environ, start)
         try:
             is_delivered = self._wait(Token.read(values[-1]))
-        except (TokenException, UnknownAgentException) as error:
+        except TokenException as error:
             return _refuse(start, "400 Bad Request", str(error))
+        except UnknownAgentException:
+            # Which agents there are is nobody's business out there.
+            return _refuse(start, "400 Bad Request", f"{values[-1]!r} names no agent")
         if not is_delivered:
             message = f"Agent '{Token.read(values[-1]).agent_id}' has not delivered this yet"
             return _refuse(start, "503 Service Unavailable", message, ("Retry-After", RETRY_AFTER))

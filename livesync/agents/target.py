@@ -65,6 +65,8 @@ class TargetAgent(PushSyncAgent):
         batch_size: int = 1000,
     ) -> None:
         super().__init__(aid, name, description, updateTime, access)
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}: a batch holds at least one record")
         self._batch_size = batch_size
 
     @property

@@ -148,6 +148,7 @@ def test_an_agent_is_added_with_settings_and_edited(run, target, tmp_path):
         ("agent add b --type nonsense", "no type of agents 'nonsense'"),
         ("agent add b --type nowhere:Agent", "cannot be loaded"),
         ("agent add b --type json:JSONDecoder", "no class of agents"),
+        ("agent add b --type folder --set folder=x --set batch_size=0", "batch_size is 0"),
         ("agent add b --type folder", "needs the setting 'folder'"),
         ("agent add b --type folder --set folder=x --set wings=2", "no setting 'wings'"),
         ("agent add b --type folder --set folder=x --set format=pdf", "format is 'pdf'"),

@@ -72,3 +72,4 @@ def test_a_token_that_is_none_is_refused(client, value):
     answer = client.get(f"/x?after={value}")
     # An empty parameter is none.
     assert answer.status_code == (200 if value == "" else 400)
+    assert AGENT_ID not in answer.text

@@ -8,7 +8,7 @@ from ZODB.Connection import Connection
 
 from export.commands.words import Commands, add_list, add_noun, add_verb, listed
 from export.errors import CatalogueException
-from export.model.group import Group, groups, principal
+from export.model.group import Group, groups, named_in, principal
 
 HEADS = ("id", "name", "members")
 
@@ -51,8 +51,9 @@ def _add(options: Namespace, connection: Connection) -> str:
 
 def _remove(options: Namespace, connection: Connection) -> str:
     group = _named(options, connection)
-    for member in options.members:
-        group.remove(principal(member, connection))
+    for text in options.members:
+        for member in named_in(group.getMemberList(), text):
+            group.remove(member)
     return f"{', '.join(options.members)}: not in {group} by name"
 
 

@@ -13,7 +13,7 @@ from export.errors import CatalogueException
 from export.model.access import Protected, Protection
 from export.model.catalogue import catalogue
 from export.model.conference import Conference
-from export.model.group import principal
+from export.model.group import named_in, principal
 
 HEADS = ("user", "right")
 PARTS: dict[str, Callable[[Conference, str], Any]] = {
@@ -51,8 +51,11 @@ def _grant(options: Namespace, connection: Connection) -> str:
 
 def _revoke(options: Namespace, connection: Connection) -> str:
     found = _named(options, connection)
-    revoke = found.revoke_access if options.right == "access" else found.revoke_modification
-    revoke(principal(options.user, connection))
+    of_access = options.right == "access"
+    listed = found.getAllowedToAccessList() if of_access else found.getManagerList()
+    revoke = found.revoke_access if of_access else found.revoke_modification
+    for who in named_in(listed, options.user):
+        revoke(who)
     return f"{options.user} has no {options.right} of {options.object} by its own rule"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import TypeAlias
 
 from BTrees.OOBTree import OOBTree, OOTreeSet
@@ -133,3 +133,8 @@ def principal(text: str, connection: Connection) -> Principal:
     if found is None:
         raise CatalogueException(f"there is no {text}; make it with `group create`")
     return found
+
+
+def named_in(listed: Iterable[Principal], text: str) -> list[Principal]:
+    """Return whom of *listed* the text names, groups that were removed too."""
+    return [one for one in listed if str(one) == text]

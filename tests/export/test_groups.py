@@ -193,6 +193,8 @@ def test_groups_are_made_filled_and_named_on_the_command_line(run):
     run("group", "remove", "staff", "group:inner")
     assert "group:inner" not in run("group", "list", "--json").partition("staff")[2]
     run("group", "delete", "staff")
+    run("right", "revoke", "group:staff", "access", "event/137346")
+    assert json.loads(run("right", "list", "event/137346", "--json")) == []
     assert "there is no group:staff" in run(
         "right", "grant", "group:staff", "access", "event/137346", status=1
     )

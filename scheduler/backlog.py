@@ -16,12 +16,12 @@ from BTrees.Length import Length
 from BTrees.LOBTree import LOBTree
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
-from transaction.interfaces import TransientError
 from ZODB.utils import u64
 
 from scheduler.limits import Limit, Starts
 from scheduler.place import ORDINARY, Place
 from scheduler.queue import MICROSECONDS, PersistentWaitingQueue, TimeOrder, microseconds
+from scheduler.store.trouble import is_passing
 
 # So many tasks of a queue are looked at in one tick, for one whose key is free.
 LOOKED_AT = 1000
@@ -224,9 +224,10 @@ def _wanted_by(task: Any) -> Held:
     """Return what *task* is to hold; the ordinary place for one that cannot be loaded."""
     try:
         return Held(Place(*task._place), task.keyLimit, task.inOrder)
-    except TransientError:
-        raise
-    except Exception:  # noqa: BLE001 (whatever its state raises; the worker will tell)
+    except Exception as error:
+        if is_passing(error):
+            raise
+        # Whatever its state raises, the worker will tell.
         return Held(ORDINARY)
 
 

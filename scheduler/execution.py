@@ -39,7 +39,7 @@ from scheduler.states import (
 from scheduler.store import using
 from scheduler.store.broken import forget_broken, why_unusable
 from scheduler.store.overlay import snapshot_of
-from scheduler.store.trouble import is_trouble, pause, told
+from scheduler.store.trouble import give_up, is_passing, is_trouble, pause, told
 from scheduler.store.unit import backoff
 from scheduler.tasks.attempt import MESSAGE_KEPT, TRACEBACK_KEPT, Attempt
 from scheduler.tasks.base import BaseTask
@@ -92,7 +92,7 @@ class Runner:
 
     def close(self) -> None:
         """Give the connection back."""
-        transaction.abort()
+        give_up(transaction.manager)
         self._guard.release()
         self._connection.close()
 
@@ -103,7 +103,7 @@ class Runner:
             try:
                 return self._run_group(first, line)
             except Exception as error:  # noqa: BLE001 (each one is told apart in a run of its own)
-                transaction.abort()
+                give_up(transaction.manager)
                 if is_trouble(error):
                     return [self._record_problem(claim, error) for claim in self.held]
                 log.info("%d tasks are run again one by one: %r", len(self.held), error)
@@ -139,7 +139,7 @@ class Runner:
                 self._begin()
                 return self._commit([self._try(claim)])[0]._replace(fought=fought)
             except Exception as error:  # noqa: BLE001 (what cannot be committed is a failed try)
-                transaction.abort()
+                give_up(transaction.manager)
                 problem: Exception = error
                 fought = Fought.over(error, fought)
                 if is_trouble(error) or not isinstance(error, TransientError):
@@ -166,7 +166,7 @@ class Runner:
                 transaction.commit()
                 return outcome_of(task, claim)
             except Exception as error:
-                transaction.abort()
+                give_up(transaction.manager)
                 if is_trouble(error):
                     log.warning("%s; trying again in %g s", told(error), pause(attempt))
                     time.sleep(pause(attempt))
@@ -231,10 +231,10 @@ class Runner:
         try:
             task = self._connection.get(p64(claim.tid))
             task._p_activate()
-        except (TransientError, POSKeyError):
+        except POSKeyError:
             raise
         except Exception as error:
-            if is_trouble(error):
+            if is_passing(error):
                 raise
             raise _UnloadableError(f"{type(error).__name__}: {error}") from error
         if not isinstance(task, BaseTask):
@@ -376,7 +376,7 @@ def _undo(savepoint: Any) -> None:
         savepoint.rollback()
     except InvalidSavepointRollbackError:
         # The task ended the transaction itself; the group is run again one by one.
-        transaction.abort()
+        give_up(transaction.manager)
 
 
 def _nothing() -> None:

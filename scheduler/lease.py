@@ -17,14 +17,13 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from transaction.interfaces import TransientError
 from ZODB import DB
 from ZODB.Connection import Connection
 
 from scheduler.errors import LeadershipLost, SchedulerException
 from scheduler.office import Candidate, Office, begin_here, end_here, office_of
 from scheduler.store import has_changes, transact
-from scheduler.store.trouble import is_trouble, told
+from scheduler.store.trouble import is_passing, is_trouble, told
 from scheduler.warden import Warden
 
 log = logging.getLogger(__name__)
@@ -130,7 +129,7 @@ class Candidacy:
                     self._database, lambda own: self._look(own, is_patient), note="scheduler: lead"
                 )
         except Exception as error:
-            if not (isinstance(error, TransientError) or is_trouble(error)):
+            if not is_passing(error):
                 raise
             log.info("who leads cannot be told: %s", error)
             return None
@@ -178,7 +177,7 @@ class Candidacy:
                 if transact(self._database, self._beat, note="scheduler: beat"):
                     self._last_beat = time.monotonic()
             except Exception as error:
-                if not (isinstance(error, TransientError) or is_trouble(error)):
+                if not is_passing(error):
                     log.exception("the heart stands still")
                     raise
                 log.info("a beat is left out: %s", error)

@@ -40,7 +40,7 @@ from scheduler.staff import Staff
 from scheduler.states import TASK_STATUS_FAILED, TASK_STATUS_QUEUED
 from scheduler.stop import Stop
 from scheduler.store import current, open_database, using
-from scheduler.store.trouble import is_trouble, pause, told
+from scheduler.store.trouble import give_up, is_passing, is_trouble, pause, told
 from scheduler.store.unit import backoff
 from scheduler.store.wake import Wake
 
@@ -120,18 +120,22 @@ class Scheduler:
 
     def _lead(self, database: DB, lease: Lease) -> None:
         """Work until another one leads; SchedulerQuitException ends it for good."""
-        with ExitStack() as stack:
-            wake = Wake(database)
-            stack.callback(wake.close)
-            self._stop.wake = wake
-            executor = start_executor(database, self._settings, wake.set, stack)
-            is_meant = self._is_meant
-            loop = _Loop(database, lease, self._settings, executor, self._stop, wake, is_meant)
-            stack.callback(loop.close)
-            try:
+        try:
+            with ExitStack() as stack:
+                wake = Wake(database)
+                stack.callback(wake.close)
+                self._stop.wake = wake
+                executor = start_executor(database, self._settings, wake.set, stack)
+                is_meant = self._is_meant
+                loop = _Loop(database, lease, self._settings, executor, self._stop, wake, is_meant)
+                stack.callback(loop.close)
                 loop.run()
-            except LeadershipLost as loss:
-                log.warning("standing by: %s", loss)
+        except LeadershipLost as loss:
+            log.warning("standing by: %s", loss)
+        except Exception as error:
+            if not is_trouble(error):
+                raise
+            log.warning("standing by: %s", told(error))
 
     def _open(self, stack: ExitStack) -> DB:
         if isinstance(self._database, DB):
@@ -190,7 +194,7 @@ class _Loop:
             0 if self._lease.is_lost else self._settings.shutdown_timeout
         )
         gathered = self._executor.collect()
-        self._manager.abort()
+        give_up(self._manager)
         self._connection.close()
 
         def put_away(connection: Connection) -> None:
@@ -211,22 +215,23 @@ class _Loop:
     def _tick(self) -> bool:
         """Do what is to be done now; say whether there may be more at once."""
         gathered = self._executor.collect()
-        attempt = 0
+        attempt = conflicts = 0
         while True:
             attempt += 1
             try:
                 return self._work(gathered)
             except Exception as error:
-                self._manager.abort()
+                give_up(self._manager)
                 if is_trouble(error):
                     # Whether it was committed is unknown; all of it can be written down twice.
                     self._is_unsure = True
                     self._wait_out(error, attempt)
                     continue
-                if not isinstance(error, TransientError) or attempt == CONFLICT_TRIES:
+                conflicts += 1
+                if not isinstance(error, TransientError) or conflicts == CONFLICT_TRIES:
                     raise
                 log.info("the tick met a conflict: %s", error)
-                time.sleep(backoff(attempt))
+                time.sleep(backoff(conflicts))
 
     def _wait_out(self, trouble: Exception, attempt: int) -> None:
         if self._stop.asked is not None:
@@ -305,7 +310,7 @@ class _Loop:
         try:
             step()
         except Exception as error:
-            if not (isinstance(error, TransientError) or is_trouble(error)):
+            if not is_passing(error):
                 raise
             log.info("what is not urgent is done later: %s", error)
 

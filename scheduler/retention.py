@@ -10,7 +10,6 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from transaction.interfaces import TransientError
 from ZODB.Connection import Connection
 
 from scheduler import states
@@ -20,6 +19,7 @@ from scheduler.keep import Keep
 from scheduler.lease import Lease
 from scheduler.module import SchedulerModule
 from scheduler.settings import Settings
+from scheduler.store.trouble import is_passing
 from scheduler.tasks.attempt import moment
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.occurrence import TaskOccurrence
@@ -110,9 +110,9 @@ class Retention:
         try:
             if element is task or _is_last(element, task):
                 task._status = states.TASK_STATUS_NONE
-        except TransientError:
-            raise
-        except Exception as error:  # noqa: BLE001 (whatever its state raises when it is loaded)
+        except Exception as error:
+            if is_passing(error):
+                raise
             log.warning("an ended task cannot be loaded, and is forgotten as it is: %r", error)
 
 

@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from transaction.interfaces import TransientError
-
 from scheduler import spool
 from scheduler.clock import nowutc
 from scheduler.errors import WorkerLost
@@ -37,6 +35,7 @@ from scheduler.states import (
     TASK_STATUS_TERMINATED,
 )
 from scheduler.store.broken import forget_broken, why_unusable
+from scheduler.store.trouble import is_passing
 from scheduler.tasks.attempt import Attempt, moment
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.bound import BoundTask
@@ -49,7 +48,7 @@ class Shelving:
     """Moves tasks between the shelves of a module, in the transaction of the present tick.
 
     Nothing bad stops the rest: what cannot be carried out is logged, what cannot be loaded is
-    set aside. Only conflicts get out.
+    set aside. Only conflicts get out, and that the database is away.
     """
 
     def __init__(self, module: SchedulerModule) -> None:
@@ -79,9 +78,9 @@ class Shelving:
         }
         try:
             act[instruction.op](instruction.obj)
-        except TransientError:
-            raise
         except Exception as error:
+            if is_passing(error):
+                raise
             log.exception("the instruction %r could not be carried out", instruction.op)
             self._set_aside(instruction.obj, error)
 
@@ -121,9 +120,9 @@ class Shelving:
             return
         try:
             element = self._ended(outcome)
-        except TransientError:
-            raise
         except Exception as error:
+            if is_passing(error):
+                raise
             log.exception("task %d cannot be shelved", tid)
             outcome = Outcome(outcome.claim, unloadable=f"{type(error).__name__}: {error}")
         task = self._running.remove(tid)
@@ -174,9 +173,9 @@ class Shelving:
             if task._settled < claim.number:
                 self._fence(task, lost, max_tries)
             outcome = outcome_of(task, claim)
-        except TransientError:
-            raise
         except Exception as error:
+            if is_passing(error):
+                raise
             log.exception("what became of task %d cannot be told", claim.tid)
             outcome = Outcome(claim, unloadable=f"{type(error).__name__}: {error}")
         self.settle(outcome)
@@ -366,9 +365,9 @@ def _stands_somewhere(thing: Any) -> bool:
 def _is_sound(task: BaseTask) -> bool:
     try:
         task.getDueOn()
-    except TransientError:
-        raise
-    except Exception as error:  # noqa: BLE001 (whatever its state raises when it is loaded)
+    except Exception as error:
+        if is_passing(error):
+            raise
         log.info("what was set aside still cannot be loaded: %s", error)
         return False
     return True

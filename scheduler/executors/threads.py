@@ -18,6 +18,7 @@ from scheduler.run import Begun, News, Run
 from scheduler.running import Claim
 from scheduler.settings import Settings
 from scheduler.states import TASK_STATUS_ABORTED
+from scheduler.store.trouble import is_trouble, pause, told
 
 log = logging.getLogger(__name__)
 
@@ -102,8 +103,7 @@ class ThreadExecutor:
         self._results.report([], Lost.all_of(held, verdict))
 
     def _work(self, seat: _Seat) -> None:
-        runner = Runner(self._database, self._settings.task_max_tries, seat.name, seat.hear)
-        seat.runner = runner
+        seat.runner = runner = self._runner(seat)
         try:
             while not seat.abandoned.is_set() and (claim := self._line.wait()) is not None:
                 started = time.monotonic()
@@ -116,6 +116,18 @@ class ThreadExecutor:
                 self._results.report(outcomes, lost)
         finally:
             runner.close()
+
+    def _runner(self, seat: _Seat) -> Runner:
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return Runner(self._database, self._settings.task_max_tries, seat.name, seat.hear)
+            except Exception as error:
+                if not is_trouble(error):
+                    raise
+                log.warning("%s; trying again in %g s", told(error), pause(attempt))
+                time.sleep(pause(attempt))
 
     def _run(self, runner: Runner, claim: Claim) -> tuple[list[Outcome], list[Lost]]:
         try:

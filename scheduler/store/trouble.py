@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import errno
+import logging
 import sys
+from typing import Any
 
+from transaction.interfaces import TransientError
 from ZEO.Exceptions import ClientDisconnected, ServerException
+
+log = logging.getLogger(__name__)
 
 _OF_THE_DISK = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS})
 # The codes of PostgreSQL: it has not enough of something (disk, memory), or its disk is broken.
@@ -23,6 +28,22 @@ def is_trouble(error: BaseException) -> bool:
         name, arguments = (*error.args, (), ())[:2]  # of an error that the server had
         return name == "builtins.OSError" and bool(_OF_THE_DISK.intersection(arguments[:1]))
     return _is_away(error) or (isinstance(error, OSError) and error.errno in _OF_THE_DISK)
+
+
+def is_passing(error: BaseException) -> bool:
+    """Say whether *error* is over some time: a conflict, or trouble with the database."""
+    return isinstance(error, TransientError) or is_trouble(error)
+
+
+def give_up(manager: Any) -> None:
+    """Abort the current transaction of *manager*, also while the database cannot be reached."""
+    try:
+        manager.abort()
+    except Exception as error:
+        if not is_trouble(error):
+            raise
+        # What was changed is forgotten; where the database stands now, the next one looks.
+        log.debug("%s; given up is given up", told(error))
 
 
 def told(error: BaseException) -> str:

@@ -14,6 +14,7 @@ from ZODB import DB
 from ZODB.Connection import Connection
 
 from scheduler.store.current import using
+from scheduler.store.trouble import give_up
 
 log = logging.getLogger(__name__)
 
@@ -59,13 +60,13 @@ def _repeat(
             result = work()
             manager.commit()
         except TransientError as error:
-            manager.abort()
+            give_up(manager)
             if attempt == attempts:
                 raise
             log.debug("attempt %d of %r met %s", attempt, note, error)
             time.sleep(backoff(attempt))
         except BaseException:
-            manager.abort()
+            give_up(manager)
             raise
         else:
             return result

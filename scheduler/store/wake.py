@@ -9,6 +9,8 @@ from typing import Any
 from ZODB import DB
 from ZODB.mvccadapter import MVCCAdapter
 
+from scheduler.store.trouble import is_trouble
+
 POLL_INTERVAL = 0.05
 
 
@@ -25,6 +27,7 @@ class Wake:
         self._thread: int | None = None
         self._readers = database._mvcc_storage
         self._poller: Any = None
+        self._seen = b""
         if isinstance(self._readers, MVCCAdapter):
             with self._readers._lock:
                 self._readers._instances.add(self)
@@ -62,8 +65,13 @@ class Wake:
         return False
 
     def _newest(self) -> bytes:
-        self._poller.poll_invalidations()
-        newest: bytes = self._poller.lastTransaction()
+        try:
+            self._poller.poll_invalidations()
+            newest: bytes = self._poller.lastTransaction()
+        except Exception as error:
+            if not is_trouble(error):
+                raise
+            return self._seen  # of a database that is away nothing is heard
         return newest
 
     def _invalidate(self, tid: bytes, oids: Iterable[bytes]) -> None:

@@ -23,7 +23,7 @@ from scheduler.store import open_database
 from scheduler.tasks import IntervalTask, OneShotTask
 from tests.faults.test_zeo import serving
 from tests.postgres import socket_of
-from tests.scheduler.harness import View, python, wait_for
+from tests.scheduler.harness import Running, View, python, wait_for
 
 SCHEDULERS = 5
 SCHEDULES = 50
@@ -206,8 +206,7 @@ class Election:
             party.process.send_signal(signal.SIGCONT)
         elif how == "kill":
             party.process.wait()
-        # One that was stopped in everybody's way is killed by the others, and one that is cut
-        # off from PostgreSQL ends by itself.
+        # One that was stopped in everybody's way is killed by the others.
         for dead in [each for each in self.parties if each.process.poll() is not None]:
             dead.close()
             self.parties.remove(dead)
@@ -257,6 +256,29 @@ def election(request):
     election = Election(request.getfixturevalue(request.param))
     yield election
     election.close()
+
+
+@pytest.mark.parametrize("kind", ["zeo", "postgres"])
+def test_a_scheduler_that_was_cut_off_is_there_again(request, caplog, kind):
+    server = request.getfixturevalue(kind)
+    cable = server.cable()
+    database, beside = open_database(server.uri_over(cable)), open_database(server.uri)
+    view = View(beside, transaction.TransactionManager())
+    run = Running(database, standby=True)
+    view.enqueue(Once(nowutc()))
+    view.until_counts(finished=1)
+    caplog.clear()
+    cable.cut()
+    wait_for(lambda: "the database is away" in caplog.text)
+    cable.mend()
+    view.enqueue(Once(nowutc()))
+    view.until_counts(finished=2)
+    run.scheduler.shutdown()
+    assert (run.join(), run.error) == (0, None)
+    view.close()
+    for each in (database, beside):
+        each.close()
+    cable.close()
 
 
 @pytest.mark.soak

@@ -9,16 +9,29 @@ from datetime import timedelta
 
 import pytest
 from dateutil import rrule
+from ZEO.Exceptions import ClientDisconnected
 
 from scheduler import Client, Scheduler, nowutc
 from scheduler.errors import SchedulerException
+from scheduler.module import SchedulerModule
+from scheduler.shelving import Shelving
+from scheduler.spool import ADD, Instruction
 from scheduler.store import connect
 from scheduler.store.database import socket_path
+from scheduler.tasks import OneShotTask
 from tests.scheduler.harness import Running, python, running, wait_for
 from tests.scheduler.sample_long import Sleep, Wait
 from tests.scheduler.sample_misbehaving import Die, DieOnce
 from tests.scheduler.sample_recurring import EverySecondFails, Tick, UniqueTick
 from tests.scheduler.sample_tasks import Count, Noop, Raise
+
+
+class Away(OneShotTask):
+    """What its date is stands where the database cannot be reached."""
+
+    def getDueOn(self):
+        raise ClientDisconnected("away")
+
 
 both_modes = pytest.mark.parametrize("mode", ["threads", "processes"])
 
@@ -331,3 +344,10 @@ def test_a_signal_shuts_a_scheduler_in_the_main_thread_down(tmp_path, number):
 
     with connect(uri) as connection:
         assert Client(connection).getStatus()["state"] is False
+
+
+def test_an_instruction_is_not_passed_over_because_the_database_is_away(view):
+    module = SchedulerModule.getDBInstance(view.connection)
+    with pytest.raises(ClientDisconnected):
+        Shelving(module).perform(Instruction(ADD, Away(soon())))
+    assert module.aside() == []

@@ -58,5 +58,9 @@ def follow(obj: Any) -> None:
     that is not stored yet, and in a database that has no such tasks.
     """
     connection = obj._p_jar
-    if connection is not None and BRANCH.is_planted(connection):
+    if connection is None:
+        return
+    if BRANCH.is_planted(connection):
         spool_of(connection).put(FOLLOW, obj)
+    else:
+        BRANCH.expect_none(connection)  # the first such task may be enqueued meanwhile

@@ -53,6 +53,11 @@ class Branch(Generic[Trunk]):
         """Say whether the branch's object was ever made."""
         return self._stored(connection) is not _NOTHING
 
+    def expect_none(self, connection: Connection) -> None:
+        """Let the commit of *connection* conflict if the branch's object is made before it."""
+        root = connection.root()
+        connection.readCurrent(root.get(ROOT_KEY, root))
+
     def _stored(self, connection: Connection) -> tuple[int | None, Trunk]:
         # The root by its id: `connection.root()` makes an object for each of these many calls.
         branches = connection.get(z64).get(ROOT_KEY)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from persistent import Persistent
 from persistent.mapping import PersistentMapping
-from ZODB.POSException import UndoError
+from ZODB.POSException import ConflictError, UndoError
 
 from scheduler import TASK_STATUS_FINISHED, TASK_STATUS_NONE, SchedulerModule
 from scheduler.bonds import bonds_of
@@ -182,6 +182,30 @@ def test_an_object_that_has_gone_while_its_task_was_given_out_is_not_reminded_of
     relay.run_due()
     assert "count" not in relay.connection.root()
     assert waiting(relay) == []
+
+
+def test_a_change_made_while_the_first_such_task_is_enqueued_is_not_missed(view, open_view):
+    view.root["folder"] = folder = Folder()
+    meeting = Meeting()
+    meeting.date = TimeSource.get().getCurrentTime() + 10 * MINUTE
+    put(folder, "a", meeting)
+    view.commit()
+    beside = open_view()
+    beside.refresh()
+
+    meeting.date += MINUTE
+    view.client.follow(meeting)
+    beside.enqueue(Reminder(beside.root["folder"]["a"]))
+    with pytest.raises(ConflictError):
+        view.commit()
+    view.refresh()
+    meeting.date += MINUTE
+    view.client.follow(meeting)
+    view.commit()
+    assert [op for op, _ in SchedulerModule.getDBInstance(view.connection).getSpool()] == [
+        "add",
+        "follow",
+    ]
 
 
 def test_a_daemon_lets_tasks_follow(view, database):

@@ -130,6 +130,10 @@ class Ledger(Persistent):
     def close(self) -> None:
         """Note that the window is delivered."""
         self.void()
+        self.recover()
+
+    def recover(self) -> None:
+        """Note that whatever made runs fail has come to an end."""
         if self.failures:
             self.failure, self.failures, self.not_before = None, 0, 0
 

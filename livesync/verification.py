@@ -118,8 +118,7 @@ class Verification:
                 differing[Difference(obj_id, EXTRA)] = record
         repaired = self._repair(connection, agent, list(differing.values())) if repair else 0
         if repaired == len(differing):
-            reached = agent.reached()
-            self._transact(lambda own: own.ledger.reach(reached))
+            self._transact(partial(_go_on, agent.reached()))
         return Verified(compared, len(coming), list(differing), repaired)
 
     def _records(self, connection: Connection, agent: TargetAgent) -> Any:
@@ -153,6 +152,12 @@ class Verification:
             lambda own: work(push_agent(own, self._agent_id)),
             note=f"livesync: verify {self._agent_id}",
         )
+
+
+def _go_on(reached: int | None, agent: TargetAgent) -> None:
+    """Let *agent* go on with a target that is in line with the database, and was ahead perhaps."""
+    agent.ledger.reach(reached)
+    agent.ledger.recover()
 
 
 def _on_the_way(connection: Connection, agent: TargetAgent) -> set[str]:

@@ -69,8 +69,12 @@ def test_an_agent_whose_target_is_ahead_delivers_nothing_and_says_why(restored):
         assert "an older backup" in reason
 
 
-def test_after_a_verification_that_repaired_it_goes_on(restored):
+def test_after_a_verification_that_repaired_it_goes_on_without_a_rest(restored):
+    Courier(restored, "a").deliver(None)
     Verification(restored, "a").run(repair=True)
+    with restored.transaction() as connection:
+        ledger = SyncManager.getDBInstance(connection).getAgent("a").ledger
+        assert (ledger.failures, ledger.not_before) == (0, 0)
     change(restored, "3", 200)
     assert str(Courier(restored, "a").deliver(None)) == "up to date: 1 records"
 

@@ -16,6 +16,9 @@ from scheduler.owner import Owner
 if TYPE_CHECKING:
     from livesync.delivery import Results
 
+# A target that wants something in a hundred years is mistaken.
+LONGEST_REST = 86_400
+
 
 class Window(NamedTuple):
     """What one run delivers: the changes behind *start*, up to *end*."""
@@ -170,7 +173,7 @@ class Ledger(Persistent):
         self.retries += 1
         self.failure = (now, reason)
         wait = self.terms.wait(self.failures) if retry_after is None else retry_after
-        self.not_before = now + wait
+        self.not_before = now + min(wait, max(LONGEST_REST, self.terms.longest))
 
     def rests(self, now: float) -> bool:
         """Say whether a run is not due at *now*: paused, or waiting after a failure."""

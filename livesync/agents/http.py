@@ -195,7 +195,7 @@ def retry_after(headers: httpx.Headers) -> float | None:
         return float(value)
     try:
         date = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     aware: datetime = date if date.tzinfo else date.replace(tzinfo=UTC)
     return max(0.0, (aware - nowutc()).total_seconds())

@@ -278,6 +278,15 @@ def test_a_target_says_itself_when_it_wants_to_be_asked_again(target, change, up
     assert update() == {"a": "up to date: 1 records"}
 
 
+@pytest.mark.parametrize("seconds", [2e9, float("inf")])
+def test_no_target_sends_an_agent_away_for_years(target, change, update, look, clock, seconds):
+    target.troubles["a"] = Overloaded("too much", retry_after=seconds)
+    change("a")
+    update()
+
+    assert look(lambda agent: agent.ledger.not_before) == clock.now.timestamp() + 86_400
+
+
 def test_batches_that_were_taken_before_a_failure_are_not_sent_again(target, change, update, look):
     change(*"abcdef")
     order = []

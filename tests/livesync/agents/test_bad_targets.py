@@ -126,7 +126,10 @@ def test_megabytes_of_agreement_are_too_much(target, upload, record, monkeypatch
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("7", 7), ("-7", None), ("soon", None), (None, None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0)],
+    [
+        *(("7", 7), ("-7", None), ("soon", None), (None, None)),
+        *(("Wed, 21 Oct 2015 07:28:00 GMT", 0), (f"Wed, {'9' * 20} Oct 2015 07:28:00 GMT", None)),
+    ],
 )
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_a_target_that_wants_it_later_says_when(target, upload, record, status, value, seconds):

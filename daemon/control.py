@@ -21,10 +21,10 @@ from daemon.rehearsal import rehearse
 from daemon.service import Service
 from scheduler import TASK_STATUS_RUNNING, Client
 from scheduler.blame import sign
-from scheduler.execution import signature_of
 from scheduler.office import office_of
 from scheduler.output import as_json
 from scheduler.store import connect
+from scheduler.trial import signature_of
 
 DEATH_SECONDS = 30.0
 POLL_SECONDS = 0.1

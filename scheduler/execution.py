@@ -1,4 +1,4 @@
-"""The execution of claimed tasks: load, check, run, commit.
+"""The execution of claimed tasks: they are tried, and committed.
 
 Short tasks share a transaction, with a savepoint for each, so that one that fails is undone
 alone; what they changed and their finished marks are one commit. When that meets a conflict
@@ -8,62 +8,36 @@ they are run again, each in a transaction of its own.
 from __future__ import annotations
 
 import logging
-import random
 import time
-import traceback
 from collections.abc import Callable
-from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import transaction
-from transaction.interfaces import InvalidSavepointRollbackError, TransientError
+from transaction.interfaces import TransientError
 from ZODB import DB
 from ZODB.POSException import POSKeyError
 from ZODB.utils import p64
 
-from scheduler.blame import Signature, Watch, sign
+from scheduler.blame import sign
 from scheduler.clock import nowutc
 from scheduler.errors import SchedulerException
 from scheduler.fights import Fought
 from scheduler.guard import Guard
 from scheduler.line import Line
 from scheduler.outcome import Outcome, outcome_of
-from scheduler.retry import TaskDelayed, retry_for
-from scheduler.run import Begun, News, Run, keep_log_lines, set_current_run
+from scheduler.run import News, Run, keep_log_lines
 from scheduler.running import Claim
-from scheduler.states import (
-    TASK_STATUS_FAILED,
-    TASK_STATUS_FINISHED,
-    TASK_STATUS_QUEUED,
-)
 from scheduler.store import using
-from scheduler.store.broken import forget_broken, why_unusable
-from scheduler.store.overlay import snapshot_of
-from scheduler.store.trouble import give_up, is_passing, is_trouble, pause, told
+from scheduler.store.trouble import give_up, is_trouble, pause, told
 from scheduler.store.unit import backoff
-from scheduler.tasks.attempt import MESSAGE_KEPT, TRACEBACK_KEPT, Attempt
 from scheduler.tasks.base import BaseTask
-from scheduler.version import code_version
+from scheduler.trial import Trial, Trials, signature_of
 
 log = logging.getLogger(__name__)
 
 GROUP_SECONDS = 0.03
 GROUP_LIMIT = 200
 CONFLICT_TRIES = 10
-
-
-class _Trial(NamedTuple):
-    """A run whose effects stand in the open transaction, and the mark that is still to be made."""
-
-    claim: Claim
-    task: BaseTask | None
-    mark: Callable[[], None]
-    signature: Signature
-    unloadable: str = ""
-
-
-class _UnloadableError(Exception):
-    """The task's class or state cannot be loaded."""
 
 
 class Runner:
@@ -78,17 +52,15 @@ class Runner:
         self, database: DB, max_tries: int, name: str, tell: Callable[[News], None]
     ) -> None:
         keep_log_lines()
-        self._max_tries = max_tries
-        self._name = name
-        self._tell = tell
         self._connection = database.open()
         self._guard = Guard(self._connection)
-        self._snapshot = 0
-        self._watch = Watch(self._connection)
-        self._seconds: dict[type, float] = {}
+        self._trials = Trials(self._connection, self._guard, max_tries, name, tell)
         self.held: list[Claim] = []
-        self.now: Run | None = None
+
+    @property
+    def now(self) -> Run | None:
         """The run that is going on."""
+        return self._trials.now
 
     def close(self) -> None:
         """Give the connection back."""
@@ -115,7 +87,7 @@ class Runner:
         unit = self._begin()
         self._connection.prefetch([p64(claim.tid) for claim in (first, *line.coming(GROUP_LIMIT))])
         deadline = time.monotonic() + GROUP_SECONDS
-        trials: list[_Trial] = []
+        trials: list[Trial] = []
         claim: Claim | None = first
         while claim is not None:
             # Held here, so that the connection does not have to read it again.
@@ -124,7 +96,7 @@ class Runner:
                 # What is done must not wait for it to be committed.
                 line.put_back(self.held.pop())
                 break
-            trials.append(self._try(claim))
+            trials.append(self._trials.make(claim))
             if transaction.get() is not unit:
                 raise SchedulerException(f"task {claim.tid} aborted the transaction of its run")
             has_room = len(trials) < GROUP_LIMIT and time.monotonic() < deadline
@@ -137,7 +109,7 @@ class Runner:
         for attempt in range(1, CONFLICT_TRIES + 1):
             try:
                 self._begin()
-                return self._commit([self._try(claim)])[0]._replace(fought=fought)
+                return self._commit([self._trials.make(claim)])[0]._replace(fought=fought)
             except Exception as error:  # noqa: BLE001 (what cannot be committed is a failed try)
                 give_up(transaction.manager)
                 problem: Exception = error
@@ -158,11 +130,11 @@ class Runner:
             attempt += 1
             try:
                 self._begin()
-                task = self._load(claim)
+                task = self._trials.load(claim)
                 if task._settled < claim.number:
                     task._settled = claim.number
                     sign(transaction.get(), [signature_of(claim.tid, task)])
-                    self._put_down(task, started, problem)
+                    self._trials.put_down(task, started, problem)
                 transaction.commit()
                 return outcome_of(task, claim)
             except Exception as error:
@@ -178,23 +150,13 @@ class Runner:
                     log.exception("the failure of task %d could not be recorded", claim.tid)
                     return Outcome(claim, unloadable=f"{type(error).__name__}: {error}")
 
-    def _put_down(self, task: BaseTask, started: datetime, problem: Exception) -> None:
-        if is_trouble(problem):
-            now = nowutc()
-            task._delay(
-                self._attempt(task, started, now, TASK_STATUS_QUEUED, told(problem)),
-                now.timestamp(),
-            )
-        else:
-            self._fail(task, self._failure(task, started, problem), type(problem))
-
     def _begin(self) -> Any:
         unit = transaction.begin()
         unit.addBeforeCommitHook(self._guard.refuse_commit)
-        self._snapshot = snapshot_of(self._connection)
+        self._trials.begin()
         return unit
 
-    def _commit(self, trials: list[_Trial]) -> list[Outcome]:
+    def _commit(self, trials: list[Trial]) -> list[Outcome]:
         for trial in trials:
             if trial.task is not None and trial.task._settled < trial.claim.number:
                 trial.mark()
@@ -210,52 +172,6 @@ class Runner:
             for trial in trials
         ]
 
-    def _try(self, claim: Claim) -> _Trial:
-        self.now = None
-        try:
-            task = self._load(claim)
-        except _UnloadableError as error:
-            return _Trial(claim, None, _nothing, signature_of(claim.tid, None), str(error))
-        if task._settled >= claim.number:
-            # Committed before, though nobody heard of it; or taken from this worker meanwhile.
-            return _Trial(claim, task, _nothing, signature_of(claim.tid, task))
-        now = nowutc()
-        instead = task._instead_of_run(now)
-        if instead is not None:
-            log.info("%r is not run at this date", task)
-            return _Trial(claim, task, instead, signature_of(claim.tid, task))
-        mark = self._run_task(claim, task, now)
-        return _Trial(claim, task, mark, signature_of(claim.tid, task, self._watch.changed()))
-
-    def _load(self, claim: Claim) -> BaseTask:
-        try:
-            task = self._connection.get(p64(claim.tid))
-            task._p_activate()
-        except POSKeyError:
-            raise
-        except Exception as error:
-            if is_passing(error):
-                raise
-            raise _UnloadableError(f"{type(error).__name__}: {error}") from error
-        if not isinstance(task, BaseTask):
-            forget_broken(task)
-            raise _UnloadableError(why_unusable(task))
-        return task
-
-    def _run_task(self, claim: Claim, task: BaseTask, started: datetime) -> Callable[[], None]:
-        began = time.monotonic()
-        self.now = Run(claim, task.softLimit, self._tell)
-        set_current_run(self.now)
-        if task.hardLimit is not None:
-            self._tell(Begun(claim, task.hardLimit))
-        try:
-            mark = self._call(claim, task, started)
-            self._tear_down(task)
-        finally:
-            set_current_run(None)
-            self._seconds[type(task)] = time.monotonic() - began
-        return mark
-
     def _find(self, claim: Claim) -> Any:
         try:
             return self._connection.get(p64(claim.tid))
@@ -264,120 +180,10 @@ class Runner:
 
     def _is_short(self, task: Any) -> bool:
         """Say whether the last task of this one's class was short; a new class may be long."""
-        return self._seconds.get(type(task), GROUP_SECONDS) < GROUP_SECONDS
-
-    def _call(self, claim: Claim, task: BaseTask, started: datetime) -> Callable[[], None]:
-        savepoint = transaction.savepoint(optimistic=True)
-        self._watch = Watch(self._connection)
-        random.seed(seed_of(claim.tid, self._snapshot))
-        try:
-            if type(task).prepare is not BaseTask.prepare:
-                self._guard.call(task.prepare)
-                savepoint = transaction.savepoint(optimistic=True)
-            result = self._guard.call(task._work)
-        except TransientError:
-            raise
-        except TaskDelayed as delay:
-            _undo(savepoint)
-            now = nowutc()
-            attempt = self._attempt(task, started, now, TASK_STATUS_QUEUED, message=str(delay))
-            until = now.timestamp() + delay.delaySeconds
-            return lambda: task._delay(attempt, until)
-        except BaseException as error:  # noqa: BLE001 (even SystemExit ends the run only)
-            attempt, kind = self._failure(task, started, error), type(error)
-            _undo(savepoint)
-            return lambda: self._fail(task, attempt, kind)
-        else:
-            attempt = self._attempt(task, started, nowutc(), TASK_STATUS_FINISHED)
-            return lambda: task._finish(attempt, result)
-
-    def _tear_down(self, task: BaseTask) -> None:
-        if type(task).tearDown is BaseTask.tearDown:
-            return
-        savepoint = transaction.savepoint(optimistic=True)
-        try:
-            self._guard.call(task.tearDown)
-        except TransientError:
-            raise
-        except BaseException:
-            log.exception("tearDown of %r failed", task)
-            _undo(savepoint)
-
-    def _failure(self, task: BaseTask, started: datetime, error: BaseException) -> Attempt:
-        text = "".join(traceback.format_exception(error))[-TRACEBACK_KEPT:]
-        message = f"{type(error).__name__}: {error}"[:MESSAGE_KEPT]
-        return self._attempt(task, started, nowutc(), TASK_STATUS_FAILED, message, text)
-
-    def _attempt(
-        self,
-        task: BaseTask,
-        started: datetime,
-        ended: datetime,
-        state: int,
-        message: str = "",
-        text: str = "",
-    ) -> Attempt:
-        version = code_version(type(task))
-        lines = self.now.lines() if self.now is not None else ()
-        number = task._tries + 1
-        return Attempt(
-            number,
-            started,
-            ended,
-            state,
-            message,
-            text,
-            self._name,
-            version,
-            lines,
-            self._snapshot,
-        )
-
-    def _fail(self, task: BaseTask, attempt: Attempt, kind: type[BaseException]) -> None:
-        fail(task, attempt, kind, self._max_tries)
-
-
-def fail(task: BaseTask, attempt: Attempt, kind: type[BaseException], max_tries: int) -> None:
-    """Record a try that failed with an exception of this *kind*.
-
-    The task is tried again, or has failed when its tries are used up, *max_tries* where nothing
-    else is said.
-    """
-    retry = retry_for(kind, task.retries)
-    tries = retry.tries or task.maxTries or max_tries
-    if attempt.number < tries:
-        log.warning("%r failed (try %d of %d): %s", task, attempt.number, tries, attempt.message)
-        task._retry(attempt, attempt.ended.timestamp() + retry.wait(attempt.number))
-    else:
-        log.error("%r failed for good: %s", task, attempt.message)
-        task._end(attempt)
-
-
-def seed_of(number: int, snapshot: int) -> int:
-    """Return what Python's random numbers begin with in a run of task *number* on *snapshot*."""
-    return number ^ snapshot
-
-
-def signature_of(number: int, task: BaseTask | None, changed: tuple[int, ...] = ()) -> Signature:
-    """Return what a commit says of the present try of *task*, None for one that is not loaded."""
-    if task is None:
-        return Signature(number, 0, "", changed)
-    return Signature(number, task._tries + 1, code_version(type(task)), changed)
+        return self._trials.seconds.get(type(task), GROUP_SECONDS) < GROUP_SECONDS
 
 
 def _is_alone(task: Any) -> bool:
     # Asked of the class: the task itself is loaded where a failure of that is dealt with.
     kind = type(task)
     return issubclass(kind, BaseTask) and (kind.alone or kind.hardLimit is not None)
-
-
-def _undo(savepoint: Any) -> None:
-    try:
-        savepoint.rollback()
-    except InvalidSavepointRollbackError:
-        # The task ended the transaction itself; the group is run again one by one.
-        give_up(transaction.manager)
-
-
-def _nothing() -> None:
-    """Make no mark: the task bears it already."""

@@ -11,7 +11,6 @@ from typing import Any
 from scheduler import spool
 from scheduler.clock import nowutc
 from scheduler.errors import WorkerLost
-from scheduler.execution import fail
 from scheduler.executors import Lost
 from scheduler.fights import kind_of
 from scheduler.following import Following
@@ -40,6 +39,7 @@ from scheduler.tasks.attempt import Attempt, moment
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.bound import BoundTask
 from scheduler.tasks.recurring import RecurringTask, unpacked
+from scheduler.trial import fail
 
 log = logging.getLogger(__name__)
 

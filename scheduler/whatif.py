@@ -19,7 +19,6 @@ from scheduler.blame import bookkeeping
 from scheduler.clock import TimeSource
 from scheduler.differences import Change, Describer
 from scheduler.errors import NoHistory
-from scheduler.execution import seed_of
 from scheduler.outside import Held, hold_back
 from scheduler.spool import ADD, spool_of
 from scheduler.store import using
@@ -27,6 +26,7 @@ from scheduler.store.overlay import overlay
 from scheduler.tasks.attempt import Attempt
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.mail import Delivery
+from scheduler.trial import seed_of
 
 
 class WhatIf(NamedTuple):

@@ -1,0 +1,251 @@
+"""Trials: one run each of a claimed task, whose effects stand in the open transaction."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+import traceback
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import transaction
+from transaction.interfaces import InvalidSavepointRollbackError, TransientError
+from ZODB.Connection import Connection
+from ZODB.POSException import POSKeyError
+from ZODB.utils import p64
+
+from scheduler.blame import Signature, Watch
+from scheduler.clock import nowutc
+from scheduler.guard import Guard
+from scheduler.retry import TaskDelayed, retry_for
+from scheduler.run import Begun, News, Run, set_current_run
+from scheduler.running import Claim
+from scheduler.states import (
+    TASK_STATUS_FAILED,
+    TASK_STATUS_FINISHED,
+    TASK_STATUS_QUEUED,
+)
+from scheduler.store.broken import forget_broken, why_unusable
+from scheduler.store.overlay import snapshot_of
+from scheduler.store.trouble import give_up, is_passing, is_trouble, told
+from scheduler.tasks.attempt import MESSAGE_KEPT, TRACEBACK_KEPT, Attempt
+from scheduler.tasks.base import BaseTask
+from scheduler.version import code_version
+
+log = logging.getLogger(__name__)
+
+
+class Trial(NamedTuple):
+    """A run whose effects stand in the open transaction, and the mark that is still to be made."""
+
+    claim: Claim
+    task: BaseTask | None
+    mark: Callable[[], None]
+    signature: Signature
+    unloadable: str = ""
+
+
+class _UnloadableError(Exception):
+    """The task's class or state cannot be loaded."""
+
+
+class Trials:
+    """Tries claimed tasks on one connection, in its thread; *guard* keeps them from ending that.
+
+    *tell* is called with what is to be known of a run before it has ended.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        guard: Guard,
+        max_tries: int,
+        name: str,
+        tell: Callable[[News], None],
+    ) -> None:
+        self._connection = connection
+        self._guard = guard
+        self._max_tries = max_tries
+        self._name = name
+        self._tell = tell
+        self._snapshot = 0
+        self._watch = Watch(connection)
+        self.seconds: dict[type, float] = {}
+        """How long the last run of each class took."""
+        self.now: Run | None = None
+        """The run that is going on."""
+
+    def begin(self) -> None:
+        """Note what the tries of the transaction that has just begun will see."""
+        self._snapshot = snapshot_of(self._connection)
+
+    def make(self, claim: Claim) -> Trial:
+        """Run the task of *claim*, if it is to be run now; raises what is no failure of its own."""
+        self.now = None
+        try:
+            task = self.load(claim)
+        except _UnloadableError as error:
+            return Trial(claim, None, _nothing, signature_of(claim.tid, None), str(error))
+        if task._settled >= claim.number:
+            # Committed before, though nobody heard of it; or taken from this worker meanwhile.
+            return Trial(claim, task, _nothing, signature_of(claim.tid, task))
+        now = nowutc()
+        instead = task._instead_of_run(now)
+        if instead is not None:
+            log.info("%r is not run at this date", task)
+            return Trial(claim, task, instead, signature_of(claim.tid, task))
+        mark = self._run_task(claim, task, now)
+        return Trial(claim, task, mark, signature_of(claim.tid, task, self._watch.changed()))
+
+    def load(self, claim: Claim) -> BaseTask:
+        """Return the task of *claim*, loaded."""
+        try:
+            task = self._connection.get(p64(claim.tid))
+            task._p_activate()
+        except POSKeyError:
+            raise
+        except Exception as error:
+            if is_passing(error):
+                raise
+            raise _UnloadableError(f"{type(error).__name__}: {error}") from error
+        if not isinstance(task, BaseTask):
+            forget_broken(task)
+            raise _UnloadableError(why_unusable(task))
+        return task
+
+    def put_down(self, task: BaseTask, started: datetime, problem: Exception) -> None:
+        """Record that a run could not be committed: it failed, but for trouble of the database."""
+        if is_trouble(problem):
+            now = nowutc()
+            task._delay(
+                self._attempt(task, started, now, TASK_STATUS_QUEUED, told(problem)),
+                now.timestamp(),
+            )
+        else:
+            self._fail(task, self._failure(task, started, problem), type(problem))
+
+    def _run_task(self, claim: Claim, task: BaseTask, started: datetime) -> Callable[[], None]:
+        began = time.monotonic()
+        self.now = Run(claim, task.softLimit, self._tell)
+        set_current_run(self.now)
+        if task.hardLimit is not None:
+            self._tell(Begun(claim, task.hardLimit))
+        try:
+            mark = self._call(claim, task, started)
+            self._tear_down(task)
+        finally:
+            set_current_run(None)
+            self.seconds[type(task)] = time.monotonic() - began
+        return mark
+
+    def _call(self, claim: Claim, task: BaseTask, started: datetime) -> Callable[[], None]:
+        savepoint = transaction.savepoint(optimistic=True)
+        self._watch = Watch(self._connection)
+        random.seed(seed_of(claim.tid, self._snapshot))
+        try:
+            if type(task).prepare is not BaseTask.prepare:
+                self._guard.call(task.prepare)
+                savepoint = transaction.savepoint(optimistic=True)
+            result = self._guard.call(task._work)
+        except TransientError:
+            raise
+        except TaskDelayed as delay:
+            _undo(savepoint)
+            now = nowutc()
+            attempt = self._attempt(task, started, now, TASK_STATUS_QUEUED, message=str(delay))
+            until = now.timestamp() + delay.delaySeconds
+            return lambda: task._delay(attempt, until)
+        except BaseException as error:  # noqa: BLE001 (even SystemExit ends the run only)
+            attempt, kind = self._failure(task, started, error), type(error)
+            _undo(savepoint)
+            return lambda: self._fail(task, attempt, kind)
+        else:
+            attempt = self._attempt(task, started, nowutc(), TASK_STATUS_FINISHED)
+            return lambda: task._finish(attempt, result)
+
+    def _tear_down(self, task: BaseTask) -> None:
+        if type(task).tearDown is BaseTask.tearDown:
+            return
+        savepoint = transaction.savepoint(optimistic=True)
+        try:
+            self._guard.call(task.tearDown)
+        except TransientError:
+            raise
+        except BaseException:
+            log.exception("tearDown of %r failed", task)
+            _undo(savepoint)
+
+    def _failure(self, task: BaseTask, started: datetime, error: BaseException) -> Attempt:
+        text = "".join(traceback.format_exception(error))[-TRACEBACK_KEPT:]
+        message = f"{type(error).__name__}: {error}"[:MESSAGE_KEPT]
+        return self._attempt(task, started, nowutc(), TASK_STATUS_FAILED, message, text)
+
+    def _attempt(
+        self,
+        task: BaseTask,
+        started: datetime,
+        ended: datetime,
+        state: int,
+        message: str = "",
+        text: str = "",
+    ) -> Attempt:
+        version = code_version(type(task))
+        lines = self.now.lines() if self.now is not None else ()
+        number = task._tries + 1
+        return Attempt(
+            number,
+            started,
+            ended,
+            state,
+            message,
+            text,
+            self._name,
+            version,
+            lines,
+            self._snapshot,
+        )
+
+    def _fail(self, task: BaseTask, attempt: Attempt, kind: type[BaseException]) -> None:
+        fail(task, attempt, kind, self._max_tries)
+
+
+def fail(task: BaseTask, attempt: Attempt, kind: type[BaseException], max_tries: int) -> None:
+    """Record a try that failed with an exception of this *kind*.
+
+    The task is tried again, or has failed when its tries are used up, *max_tries* where nothing
+    else is said.
+    """
+    retry = retry_for(kind, task.retries)
+    tries = retry.tries or task.maxTries or max_tries
+    if attempt.number < tries:
+        log.warning("%r failed (try %d of %d): %s", task, attempt.number, tries, attempt.message)
+        task._retry(attempt, attempt.ended.timestamp() + retry.wait(attempt.number))
+    else:
+        log.error("%r failed for good: %s", task, attempt.message)
+        task._end(attempt)
+
+
+def seed_of(number: int, snapshot: int) -> int:
+    """Return what Python's random numbers begin with in a run of task *number* on *snapshot*."""
+    return number ^ snapshot
+
+
+def signature_of(number: int, task: BaseTask | None, changed: tuple[int, ...] = ()) -> Signature:
+    """Return what a commit says of the present try of *task*, None for one that is not loaded."""
+    if task is None:
+        return Signature(number, 0, "", changed)
+    return Signature(number, task._tries + 1, code_version(type(task)), changed)
+
+
+def _undo(savepoint: Any) -> None:
+    try:
+        savepoint.rollback()
+    except InvalidSavepointRollbackError:
+        # The task ended the transaction itself; the group is run again one by one.
+        give_up(transaction.manager)
+
+
+def _nothing() -> None:
+    """Make no mark: the task bears it already."""

@@ -8,6 +8,7 @@ import pytest
 import transaction
 from hypothesis import HealthCheck, settings
 
+from export.model import listeners
 from scheduler.store import open_database, using
 from tests import postgres
 
@@ -16,6 +17,14 @@ settings.register_profile(
     "any_machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("any_machine")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def listeners_of_its_own():
+    """What a module subscribes, as every application does, hears nothing of the next one."""
+    before = [*listeners._listeners]
+    yield
+    listeners._listeners[:] = before
 
 
 @pytest.fixture

@@ -127,6 +127,8 @@ def meant_for(zone, moment, minute):
 @pytest.mark.soak
 def test_a_minutely_job_is_run_in_each_minute_there_is(zone):
     for change in changes(zone):
+        if not (SOAK or change.year == 2011):
+            continue
         since, until = change - timedelta(hours=2), change + timedelta(hours=2)
         start = local(zone, since).replace(second=0).replace(tzinfo=ZoneInfo(zone))
         expected = [

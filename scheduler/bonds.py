@@ -13,7 +13,7 @@ from scheduler.spool import FOLLOW, spool_of
 from scheduler.store import Branch
 
 if TYPE_CHECKING:
-    from scheduler.tasks.bound import BoundTask
+    from scheduler.tasks.bound import FollowingTask
 
 
 class Bonds(Persistent):
@@ -22,24 +22,26 @@ class Bonds(Persistent):
     def __init__(self) -> None:
         self._tasks = LOBTree()  # number of the object -> tasks
 
-    def add(self, task: BoundTask) -> None:
-        """Bind *task* to its object, if it is not."""
-        bound = self.of(task.subject)
+    def add(self, task: FollowingTask) -> None:
+        """Bind *task* to its object, if it is not; one that stands for itself has none."""
+        if task._followed() is task:
+            return
+        bound = self.of(task._followed())
         if task not in bound:
-            self._tasks[u64(task.subject._p_oid)] = (*bound, task)
+            self._tasks[u64(task._followed()._p_oid)] = (*bound, task)
 
-    def remove(self, task: BoundTask) -> None:
+    def remove(self, task: FollowingTask) -> None:
         """Loose *task* from its object; nothing if it is not bound."""
-        rest = tuple(each for each in self.of(task.subject) if each is not task)
-        number = u64(task.subject._p_oid)
+        rest = tuple(each for each in self.of(task._followed()) if each is not task)
+        number = u64(task._followed()._p_oid)
         if rest:
             self._tasks[number] = rest
         else:
             self._tasks.pop(number, None)
 
-    def of(self, subject: Any) -> tuple[BoundTask, ...]:
+    def of(self, subject: Any) -> tuple[FollowingTask, ...]:
         """Return the tasks that are bound to *subject*."""
-        found: tuple[BoundTask, ...] = self._tasks.get(u64(subject._p_oid), ())
+        found: tuple[FollowingTask, ...] = self._tasks.get(u64(subject._p_oid), ())
         return found
 
 

@@ -17,7 +17,7 @@ from scheduler.states import (
     TASK_STATUS_SPOOLED,
 )
 from scheduler.tasks.base import BaseTask
-from scheduler.tasks.bound import BoundTask
+from scheduler.tasks.bound import FollowingTask
 
 
 class Following:
@@ -32,7 +32,7 @@ class Following:
         self._catch_up = catch_up
         self._bonds = bonds_of(module._p_jar)
 
-    def bind(self, task: BoundTask) -> bool:
+    def bind(self, task: FollowingTask) -> bool:
         """Bind *task*, which comes out of the spool; say whether there is a date for it."""
         self._bonds.add(task)
         wanted = task._wanted_on()
@@ -42,7 +42,7 @@ class Following:
             task._date = wanted
         return wanted is not None
 
-    def release(self, task: BoundTask) -> None:
+    def release(self, task: FollowingTask) -> None:
         """Let *task* no longer follow its object."""
         self._bonds.remove(task)
 
@@ -51,11 +51,11 @@ class Following:
         for task in self._bonds.of(subject):
             self._place(task)
 
-    def _place(self, task: BoundTask) -> None:
+    def _place(self, task: FollowingTask) -> None:
         self._catch_up(task)
         status = task.getStatus()
         if status == TASK_STATUS_RUNNING:
-            self._module.postpone(task.getId() or 0, FOLLOW, task.subject)
+            self._module.postpone(task.getId() or 0, FOLLOW, task._followed())
             return
         wanted = task._wanted_on()
         if status in (TASK_STATUS_SPOOLED, TASK_STATUS_ABORTED) or task.isPaused():
@@ -70,7 +70,7 @@ class Following:
             task.reset()
             self._wait(task, wanted)
 
-    def _wait(self, task: BoundTask, wanted: float | None) -> None:
+    def _wait(self, task: FollowingTask, wanted: float | None) -> None:
         if wanted is None:
             task._rest()
         else:
@@ -78,7 +78,7 @@ class Following:
             self._module.wait(task, wanted)
 
 
-def _is_new(wanted: float, task: BoundTask) -> bool:
+def _is_new(wanted: float, task: FollowingTask) -> bool:
     if task._met is None:
         return True
     return wanted != task._met and wanted > nowutc().timestamp()

@@ -37,7 +37,7 @@ from scheduler.store.broken import forget_broken, why_unusable
 from scheduler.store.trouble import is_passing
 from scheduler.tasks.attempt import Attempt, moment
 from scheduler.tasks.base import BaseTask
-from scheduler.tasks.bound import BoundTask
+from scheduler.tasks.bound import FollowingTask
 from scheduler.tasks.recurring import RecurringTask, unpacked
 from scheduler.trial import fail
 
@@ -232,7 +232,7 @@ class Shelving:
             task._status = TASK_STATUS_NONE
             self._note_in(task._group, task.getId() or 0, has_finished=False)
             return
-        if isinstance(task, BoundTask) and not self._following.bind(task):
+        if isinstance(task, FollowingTask) and not self._following.bind(task):
             return
         if status != TASK_STATUS_SPOOLED:
             self._module.start_again(task, status)
@@ -250,7 +250,7 @@ class Shelving:
         self._module.moveTask(task, status, TASK_STATUS_NONE)
         self._module.unique.release(task)
         self._note_in(task._group, task.getId() or 0, has_finished=False)
-        if isinstance(task, BoundTask):
+        if isinstance(task, FollowingTask):
             self._following.release(task)
 
     def _change(self, change: tuple[datetime, BaseTask]) -> None:

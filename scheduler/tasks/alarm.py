@@ -7,10 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, Self
 from zoneinfo import ZoneInfo
 
+from persistent import Persistent
+
 from scheduler.clock import nowutc
 from scheduler.retry import TaskDelayed
 from scheduler.spool import DELETE, spool_of
 from scheduler.store import connection_of
+from scheduler.tasks.bound import FollowingTask
 from scheduler.tasks.mail import SendMailTask
 
 
@@ -32,14 +35,14 @@ class Event(Protocol):
         """Return when it begins, as an aware datetime."""
 
 
-class AlarmTask(SendMailTask):
+class AlarmTask(FollowingTask, SendMailTask):
     """Reminds people of the event *conf* by mail, at a date or some time before the event.
 
-    *relative* is the time before its beginning: `timedelta(hours=1)`. When the event is moved, the
-    alarm moves with it: to a later date by itself, to an earlier one by
-    `client.moveTask(alarm, alarm.getStartOn())`. Of an event that is gone or has begun nobody is
-    reminded. ValueError where neither *startDateTime* nor *relative* is given, or for *relative*
-    without an event that has a date.
+    *relative* is the time before its beginning: `timedelta(hours=1)`. The alarm moves with the
+    event, and rests while that is not listed: whoever changes an event calls
+    `Client.follow(event)`, those of the catalogue do so themselves. Of an event that is gone or
+    has begun nobody is reminded. ValueError where neither *startDateTime* nor *relative* is
+    given, or for *relative* without an event that has a date.
     """
 
     _relative: timedelta | None = None
@@ -57,7 +60,7 @@ class AlarmTask(SendMailTask):
             self._relative = relative
         elif startDateTime is None:
             raise ValueError("an alarm needs startDateTime, or relative: the time before the event")
-        super().__init__(startDateTime or self._before_event())
+        SendMailTask.__init__(self, startDateTime or self._before_event())
         self._note = ""
         self._to_all = self._with_summary = False
         self.setUpSubject()
@@ -74,6 +77,15 @@ class AlarmTask(SendMailTask):
         """Return when people are to be reminded, in UTC."""
         is_movable = self._relative is not None and self.conf.getStartDate() is not None
         return self._before_event() if is_movable else super().getStartOn()
+
+    def _wanted_on(self) -> float | None:
+        """Return when people are to be reminded, since 1970; None of an event that is gone."""
+        is_gone = _ask(self.conf, "is_listed") is False
+        return None if is_gone else self.getStartOn().timestamp()
+
+    def _followed(self) -> Any:
+        # What is no object of the database of its own, tells nobody that it has changed.
+        return self.conf if isinstance(self.conf, Persistent) else self
 
     def setRelative(self, relative: timedelta | None) -> None:
         """Set the time before the event; None for the date that was given."""

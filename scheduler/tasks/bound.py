@@ -15,22 +15,21 @@ from scheduler.tasks.attempt import Attempt, moment
 from scheduler.tasks.base import BaseTask
 
 
-class BoundTask(BaseTask):
-    """A task about *subject*, a persistent object that says when the task is due.
+class FollowingTask(BaseTask):
+    """A task that is due when a persistent object says so: `getStartOn`, None for not at all.
 
-    A subclass overrides `getStartOn`, which gets the date from `self.subject`: None where there
-    is none, or where the object is no longer in its place. Whoever changes the object calls
-    `Client.follow(obj)` in the same transaction; so the task moves with the object, rests while
-    there is no date for it, and is due again when there is one. It has run for a date once and for
-    all: after that, only a date that is still to come makes it due again.
+    Whoever changes the object calls `Client.follow(obj)` in the same transaction; so the task
+    moves with the object, rests while there is no date for it, and is due again when there is
+    one. It has run for a date once and for all: after that, only a date that is still to come
+    makes it due again.
     """
 
     _date: float | None = None  # what it is at work for; None while it rests, and when it has run
     _met: float | None = None  # what it has run for last
 
-    def __init__(self, subject: Persistent, expiryDate: datetime | None = None) -> None:
-        super().__init__(expiryDate)
-        self.subject = subject
+    def _followed(self) -> Persistent:
+        """Return the object that it is bound to."""
+        raise NotImplementedError
 
     def getDueOn(self) -> datetime | None:
         """Return when the task is to be taken up next, as the queue has it if it is there."""
@@ -41,8 +40,8 @@ class BoundTask(BaseTask):
     def _enter(self, connection: Connection) -> None:
         """Give the task to the scheduler; its object is stored with it, if it was not."""
         bonds_of(connection)  # planted now, while there may be nothing that it would join
-        if self.subject._p_oid is None:
-            connection.add(self.subject)
+        if self._followed()._p_oid is None:
+            connection.add(self._followed())
         super()._enter(connection)
 
     def _wanted_on(self) -> float | None:
@@ -92,3 +91,18 @@ class BoundTask(BaseTask):
     def _ended_element(self) -> Any:
         """Return what goes into the index of ended runs: nothing where there was no run."""
         return self if self._status in states.ENDED else None
+
+
+class BoundTask(FollowingTask):
+    """A task about *subject*, a persistent object that says when the task is due.
+
+    A subclass overrides `getStartOn`, which gets the date from `self.subject`: None where there
+    is none, or where the object is no longer in its place.
+    """
+
+    def __init__(self, subject: Persistent, expiryDate: datetime | None = None) -> None:
+        super().__init__(expiryDate)
+        self.subject = subject
+
+    def _followed(self) -> Persistent:
+        return self.subject

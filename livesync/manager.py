@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from persistent import Persistent
 from persistent.mapping import PersistentMapping
-from ZODB.broken import Broken
 from ZODB.Connection import Connection
 
 from livesync import milestones, waiting
@@ -24,7 +23,7 @@ from livesync.pointers import hold
 from livesync.retention import Retention
 from livesync.sequencer import place, sequence
 from livesync.struct import MultiPointerTrack, SetMultiPointerTrack
-from livesync.syncagent import MissingAgent, SyncAgent
+from livesync.syncagent import MissingAgent, SyncAgent, why_missing
 from livesync.undone import opposites
 from livesync.waiting import Token
 from scheduler.clock import nowutc
@@ -100,16 +99,15 @@ class SyncManager(Persistent):
         if agentId not in self._agents:
             known = ", ".join(sorted(map(repr, self._agents))) or "none"
             raise UnknownAgentException(f"no agent {agentId!r} is registered; there are: {known}")
-        found = self._agents[agentId]
-        if not isinstance(found, Broken):
-            agent: SyncAgent = found
-            return agent
-        missing = MissingAgent(agentId, found)
-        missing.setManager(self)
-        return missing
+        agent: SyncAgent = self._agents[agentId]
+        complaint = why_missing(agentId, agent)
+        if complaint is not None:
+            agent = MissingAgent(agentId, complaint)
+            agent.setManager(self)
+        return agent
 
     def agents(self) -> list[SyncAgent]:
-        """Return all agents in the order of their ids, MissingAgent for those without code."""
+        """Return all agents by their ids, MissingAgent for those that cannot be had."""
         return [self.getAgent(agent_id) for agent_id in sorted(self._agents)]
 
     def getTrack(self) -> MultiPointerTrack:

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from persistent import Persistent
+from ZODB.broken import Broken
+from ZODB.POSException import POSKeyError, StateLoadError
 
 from export.fossilize import Fossilizable, IFossil, fossilizes
 from livesync.errors import AgentExecutionException
@@ -162,12 +164,28 @@ class SyncAgent(Fossilizable, Persistent):
 
 
 class MissingAgent(SyncAgent):
-    """Stands for a registered agent whose code is not there; never stored itself."""
+    """Stands for a registered agent that cannot be had, and says why; never stored itself."""
 
-    def __init__(self, aid: str, broken: Any) -> None:
-        kind = type(broken)
-        self.complaint = (
+    def __init__(self, aid: str, complaint: str) -> None:
+        super().__init__(aid, aid, complaint, 0)
+        self.complaint = complaint
+
+
+def why_missing(aid: str, registered: Any) -> str | None:
+    """Return why the agent *registered* as *aid* cannot be had; None if it can."""
+    if isinstance(registered, Broken):
+        kind = type(registered)
+        return (
             f"the class {kind.__module__}:{kind.__qualname__} of agent {aid!r} is missing: install "
             "what it is in, or correct the path on which Python looks for it"
         )
-        super().__init__(aid, aid, self.complaint, 0)
+    try:
+        if isinstance(registered, Persistent):
+            registered._p_activate()
+    except (StateLoadError, POSKeyError) as error:
+        cause = error.__cause__ or error
+        return (
+            f"agent {aid!r} cannot be loaded ({type(cause).__name__}: {cause}): install the "
+            "version that has stored it, or remove it"
+        )
+    return None

@@ -67,6 +67,24 @@ def test_it_is_shown_with_what_to_do(manager):
     assert there.state == "active"
 
 
+def test_one_that_cannot_be_loaded_is_shown_and_holds_up_nobody(manager, commit, monkeypatch):
+    class Unreadable(ListAgent):
+        def __setstate__(self, state):
+            raise ValueError("of another version")
+
+    monkeypatch.setattr(sys.modules[__name__], "Unreadable", Unreadable, raising=False)
+    Unreadable.__qualname__ = "Unreadable"
+    manager.registerNewAgent(Unreadable("other", "", "", 1))
+    commit()
+    manager._p_jar.cacheMinimize()
+
+    standing = standings(manager)[1]
+    assert (standing.id, standing.state) == ("other", MISSING)
+    assert "cannot be loaded (ValueError: of another version)" in standing.last_error
+    with using(manager._p_jar):
+        assert LiveSyncUpdateTask(4).run() == {"there": "up to date: 2 records"}
+
+
 def test_it_is_not_run(connection):
     with pytest.raises(AgentExecutionException, match="is missing: install what it is in"):
         push_agent(connection, "lost")

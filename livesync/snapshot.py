@@ -134,6 +134,9 @@ class Snapshot:
 
     def _send_all(self, state: Progress, view: AbstractContextManager[Connection]) -> None:
         with view as connection:
+            # The target is about to hear of all that is seen here: what is deleted from now on
+            # must be told, even if its creation stands behind the agent's pointer.
+            self._transact(lambda agent: SyncManager.getDBInstance(agent).claim())
             for key, records in self._parts(connection, state):
                 results = self._send_part(connection, records)
                 self._transact(partial(self._note, key, results))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 import psutil
 import pytest
@@ -41,7 +42,8 @@ def following(database):
 def change(database):
     def work(connection):
         manager = SyncManager.getDBInstance(connection)
-        manager.add(1, ActionWrapper(1, manager, {"deleted"}, "1"))
+        now = int(time.time())
+        manager.add(now, ActionWrapper(now, manager, {"deleted"}, "1"))
 
     transact(database, work)
 

@@ -198,3 +198,21 @@ def test_two_at_once_are_refused(database, found):
     assert send(database, progress=again).records == 11
     assert json.dumps(table)
     transaction.abort()
+
+
+def test_what_was_seen_beyond_the_position_and_is_gone_again_is_deleted(
+    database, found, commit, monkeypatch
+):
+    def take_up(self):
+        position = transact(database, lambda own: SyncManager.getDBInstance(own).claim())
+        found.add_event(Conference("late", "between position and view"))
+        commit()
+        return self._transact(lambda agent: self._begin(position, agent))
+
+    monkeypatch.setattr(Snapshot, "_take_up", take_up)
+    send(database)
+    assert "late" in table
+    found.remove_event(found.event("late"))
+    commit()
+    Courier(database, "t").deliver(None)
+    assert table == titles(found)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from dateutil import rrule, tz
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from ZODB.serialize import ObjectWriter
 
@@ -200,9 +200,8 @@ def test_what_is_no_zone_is_refused_by_name(zone):
     periods=st.integers(0, 10**6),
 )
 def test_the_dates_of_an_interval_are_exact_whenever_one_looks(seconds, periods):
+    assume(seconds * periods < 10**6 * 86400)
     step = timedelta(seconds=seconds)
-    if step * periods > timedelta(days=10**6):
-        return
     interval = unpacked(packed(Interval(seconds, START)))
     moment = START + periods * step
     assert interval.after(moment) == moment + step

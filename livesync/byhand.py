@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
 import sys
 import threading
 
@@ -15,6 +14,7 @@ from ZODB.Connection import Connection
 from livesync.courier import FAILED, UP_TO_DATE, Courier, Delivered, push_agent
 from livesync.errors import AgentExecutionException
 from livesync.follower import Follower
+from livesync.interruption import interrupting
 from livesync.inventory import catalogued, inventory_named
 from livesync.manager import SyncManager
 from livesync.progress import progress
@@ -95,11 +95,10 @@ def run(connection: Connection, options: argparse.Namespace) -> int:
 def follow(connection: Connection, options: argparse.Namespace) -> int:
     """Deliver to the active agents whatever is committed, until SIGINT or SIGTERM."""
     follower = Follower(connection.db())
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: follower.stop())
     if options.until_eof:
         threading.Thread(target=_stop_at_eof, args=(follower,), daemon=True).start()
-    follower.run()
+    with interrupting(follower.stop):
+        follower.run()
     return 0
 
 

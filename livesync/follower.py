@@ -58,7 +58,7 @@ class Follower:
             self._wake.close()
 
     def stop(self) -> None:
-        """Make `run` return, from another thread or a signal handler."""
+        """Make `run` return, from another thread."""
         self._stop.set()
         self._wake.set()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from ZODB.Connection import Connection
 from livesync.actions import ActionWrapper
 from livesync.agent import PushSyncAgent
 from livesync.courier import push_agent
+from livesync.interruption import interrupting
 from livesync.letters import Letter
 from livesync.manager import SyncManager
 from livesync.standing import standings
@@ -54,10 +55,10 @@ def list_track(connection: Connection, options: argparse.Namespace) -> int:
 def _follow(connection: Connection, options: argparse.Namespace, behind: int | None) -> int:
     """Print changes as they are put on the track, oldest first, until interrupted."""
     begins_now = options.start is None and options.pointer is None
-    with suppress(KeyboardInterrupt), closing(Tail(connection, behind)) as tail:
+    with closing(Tail(connection, behind)) as tail, interrupting(tail.stop):
         if begins_now:
             tail.pass_over()
-        while True:
+        while not tail.is_stopped:
             for position, action in tail.news():
                 line = as_line(_entry(position, action)) if options.json else f"{position} {action}"
                 print(line, flush=True)

@@ -28,6 +28,7 @@ class Tail:
         self._behind = behind
         self._seen: set[tuple[int, Any]] = set()
         self._wake = Wake(connection.db())
+        self.is_stopped = False
 
     def pass_over(self) -> None:
         """Take everything that is there as known."""
@@ -52,6 +53,11 @@ class Tail:
         self._wake.wait(LONGEST_SLEEP)
         time.sleep(REST_SECONDS)
         self._connection.sync()
+
+    def stop(self) -> None:
+        """End the waiting for good, from another thread."""
+        self.is_stopped = True
+        self._wake.set()
 
     def close(self) -> None:
         """Stop looking."""

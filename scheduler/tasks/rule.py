@@ -10,7 +10,7 @@ from dateutil import rrule, tz
 
 from scheduler.clock import nowutc
 from scheduler.tasks.attempt import moment
-from scheduler.tasks.schedule import LocalSchedule, zone_named
+from scheduler.tasks.schedule import DAY, LocalSchedule, zone_named
 
 FREQUENCIES = range(rrule.YEARLY, rrule.SECONDLY + 1)
 # Rules of these frequencies can be started near any date; the others have few dates to walk.
@@ -59,6 +59,9 @@ class Rule(LocalSchedule):
 
     def after(self, moment: datetime, inclusive: bool = False) -> datetime | None:
         """Return the first date behind *moment* (or at it), in UTC; None when there is none."""
+        begin = self.utc(self.begin)
+        if moment < begin:
+            moment, inclusive = begin, True
         found = super().after(moment, inclusive)
         return None if found is None or (self.until and found > self.until) else found
 
@@ -105,7 +108,9 @@ class Rule(LocalSchedule):
         if step is None or "count" in self.arguments:
             return self.begin
         periods = (local - self.begin) // step - 1
-        return self.begin + max(0, periods) * step
+        # A dense rule that begins in an hour that comes twice has its earlier minutes, then.
+        least = 0 if self.spacing() is None else -(DAY // step)
+        return self.begin + max(least, periods) * step
 
     def _end_by_date(self) -> None:
         # The dates of such a rule need not be counted, which is to walk through them all.

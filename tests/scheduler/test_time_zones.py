@@ -138,6 +138,14 @@ def test_a_minutely_job_is_run_in_each_minute_there_is(zone):
             assert dates(schedule, since, until) == expected, (schedule, change)
 
 
+def test_a_dense_job_that_begins_in_an_hour_that_comes_twice_goes_on_evenly():
+    start = datetime(2026, 10, 25, 2, 30, tzinfo=ZoneInfo("Europe/Zurich"))
+    rule = Rule(rrule.MINUTELY, interval=10, dtstart=start)
+    begin = start.astimezone(UTC)
+    found = dates(rule, begin - DAY, begin + timedelta(hours=3))
+    assert found == [begin + number * timedelta(minutes=10) for number in range(19)]
+
+
 @pytest.mark.soak
 def test_an_hourly_job_is_run_in_each_hour_there_is(zone):
     for number, change in enumerate(changes(zone)):

@@ -19,7 +19,7 @@ from ZEO.ClientStorage import ClientStorage
 
 from scheduler.execution import Runner
 from scheduler.line import Line
-from scheduler.store import open_database
+from scheduler.store.database import join_database
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Worker:
         sys.path[:] = start.path
         for prepare in entry_points(group=ENTRY_POINTS):
             prepare.load()()  # as the application needs it: its listeners, for one
-        self._database = database = open_database(start.uri)
+        self._database = database = join_database(start.uri)
         threading.Thread(target=self._listen, name="ear", daemon=True).start()
         try:
             name = f"{start.name}/{os.getpid()}"

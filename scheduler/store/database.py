@@ -106,6 +106,24 @@ def open_database(uri: str | None = None) -> Database:
     return Database(_open_storage(uri, factory), uri, **options)
 
 
+def join_database(uri: str) -> Database:
+    """Open the database that *uri* names for a process that is not to outlive its owner.
+
+    An embedded one is joined only, and not served on when whoever serves it has gone.
+    Raises DatabaseUnavailable.
+    """
+    if not uri.startswith("file://"):
+        return open_database(uri)
+    _, options = _resolve(uri)
+    file, _ = _file_and_query(uri)
+    deadline = time.monotonic() + JOIN_SECONDS
+    while (joined := _join(file)) is None:
+        if time.monotonic() > deadline:
+            raise DatabaseUnavailable(f"nobody serves {file}{_holder(file)}")
+        time.sleep(0.05)
+    return Database(joined, uri, **options)
+
+
 def socket_path(file: Path) -> str:
     """Return where the embedded database *file* is served.
 
@@ -153,8 +171,7 @@ def _open_postgres(uri: str) -> Any:
 
 
 def _open_embedded(uri: str, options: dict[str, Any]) -> Database:
-    name, _, query = uri.removeprefix("file://").partition("?")
-    file = Path(os.path.abspath(name))
+    file, query = _file_and_query(uri)
     deadline = time.monotonic() + JOIN_SECONDS
     while True:
         try:
@@ -171,6 +188,11 @@ def _open_embedded(uri: str, options: dict[str, Any]) -> Database:
                     "stop that process and try again"
                 ) from None
             time.sleep(0.05)  # between taking the lock and serving, or between two owners
+
+
+def _file_and_query(uri: str) -> tuple[Path, str]:
+    name, _, query = uri.removeprefix("file://").partition("?")
+    return Path(os.path.abspath(name)), query
 
 
 def _own(file: Path, uri: str, query: str, options: dict[str, Any]) -> Database:

@@ -44,6 +44,8 @@ class Calendar(IntervalTask):
     """Notes each date at which it is run, every two seconds."""
 
     catchUp = "all"
+    # One that is stopped in the middle of a run, and ends it when it is continued, ran meanwhile.
+    overlap = "queue"
 
     def __init__(self, start):
         super().__init__(2, start)

@@ -218,7 +218,7 @@ SHOWN_BY = {
         "test_a_task_without_class_is_set_aside_and_taken_back_with_its_class",
     ],
     "reminders of events that are gone": [
-        "test_of_an_event_that_is_gone_or_has_begun_nobody_is_reminded",
+        "test_of_an_event_that_has_begun_nobody_is_reminded",
     ],
     "callers of what is gone, and dates that are always None": [
         "test_the_tasks_names_are_where_they_should_be",

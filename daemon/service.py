@@ -28,7 +28,8 @@ from scheduler import Scheduler, SchedulerModule
 from scheduler.errors import SchedulerException
 from scheduler.office import office_of
 from scheduler.owner import Owner
-from scheduler.store import Database, default_uri, open_database, transact
+from scheduler.store import Database, default_uri, transact
+from scheduler.warden import open_watched
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ class Service:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self.database = open_database(self.uri)
+            self.database = open_watched(self.uri)
             stack.callback(self.database.close)
             transact(self.database, plant, note="daemon: plant")
             for listener in listeners.subscribe_installed():

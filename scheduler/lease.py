@@ -94,8 +94,9 @@ class Candidacy:
 
     def __enter__(self) -> Self:
         begin_here(self._token)
-        self._warden = Warden()
-        transact(self._database, self._enter, note="scheduler: enter")
+        self._warden = Warden(getattr(self._database, "uri", None))
+        with self._warden.asking():
+            transact(self._database, self._enter, note="scheduler: enter")
         self._heart.start()
         return self
 
@@ -174,8 +175,10 @@ class Candidacy:
     def _beat_on(self) -> None:
         while not self._closing.wait(BEAT_SECONDS):
             try:
-                if transact(self._database, self._beat, note="scheduler: beat"):
-                    self._last_beat = time.monotonic()
+                with self._warden.asking():
+                    self._ask_server()
+                    if transact(self._database, self._beat, note="scheduler: beat"):
+                        self._last_beat = time.monotonic()
             except Exception as error:
                 if not is_passing(error):
                     log.exception("the heart stands still")

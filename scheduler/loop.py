@@ -39,10 +39,11 @@ from scheduler.spool import Instruction
 from scheduler.staff import Staff
 from scheduler.states import TASK_STATUS_FAILED, TASK_STATUS_QUEUED
 from scheduler.stop import Stop
-from scheduler.store import current, open_database, using
+from scheduler.store import current, default_uri, using
 from scheduler.store.trouble import give_up, is_passing, is_trouble, pause, told
 from scheduler.store.unit import backoff
 from scheduler.store.wake import Wake
+from scheduler.warden import open_watched
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +141,7 @@ class Scheduler:
     def _open(self, stack: ExitStack) -> DB:
         if isinstance(self._database, DB):
             return self._database
-        database = open_database(self._database)
+        database = open_watched(self._database or default_uri())
         stack.callback(database.close)
         return database
 

@@ -17,7 +17,24 @@ class Owner(tuple[str, int, str]):
     @classmethod
     def this_process(cls) -> Owner:
         """Return the process that asks."""
-        return cls((os.uname().nodename, os.getpid(), _started(os.getpid())))
+        return cls._of(os.getpid())
+
+    @classmethod
+    def of_lock(cls, lock: Path) -> Owner | None:
+        """Return the process of this machine that has the lock file *lock*; None if none is seen.
+
+        It holds the process id, which may be that of another process in another container.
+        """
+        try:
+            pid = int(lock.read_text())
+            opened = {each.path for each in psutil.Process(pid).open_files()}
+            return cls._of(pid) if os.path.realpath(lock) in opened else None
+        except (OSError, ValueError, psutil.Error):
+            return None
+
+    @classmethod
+    def _of(cls, pid: int) -> Owner:
+        return cls((os.uname().nodename, pid, _started(pid)))
 
     @property
     def pid(self) -> int:

@@ -1,4 +1,4 @@
-"""The warden: it ends a stopped leader that everybody else waits for."""
+"""The warden: it ends a stopped process that everybody else waits for."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from scheduler.owner import Owner
+from scheduler.store import Database, holder_of, open_database
 
 log = logging.getLogger(__name__)
 
@@ -17,17 +18,19 @@ STUCK_SECONDS = 1.0
 
 
 class Warden:
-    """Watches, in a thread of its own, how long a call to the database takes.
+    """Watches, in a thread of its own, how long calls to the database that *uri* names take.
 
     A process that was stopped (SIGSTOP) in the middle of a commit, or that serves the embedded
-    database, lets all others wait for ever. If that is the leader and it is one of this machine,
-    it is killed: what it had committed stays, and what it had not is done by its successor.
+    database, lets all others wait for ever. If that is the leader, or who has the database's
+    file, and it is one of this machine, it is killed: what it had committed stays, and what it
+    had not is done by its successor.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, uri: str | None) -> None:
         self.leader: Owner | None = None
         """The process that leads, as far as known."""
-        self._asked: float | None = None
+        self._uri = uri
+        self._asked: dict[int, float] = {}  # by thread
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="warden", daemon=True)
         self._thread.start()
@@ -40,18 +43,35 @@ class Warden:
     @contextmanager
     def asking(self) -> Iterator[None]:
         """Let the time be watched that the block takes."""
-        self._asked = time.monotonic()
+        thread = threading.get_ident()
+        self._asked[thread] = time.monotonic()
         try:
             yield
         finally:
-            self._asked = None
+            del self._asked[thread]
 
     def _watch(self) -> None:
         while not self._closing.wait(LOOK_SECONDS):
-            asked, leader = self._asked, self.leader
-            is_stuck = asked is not None and time.monotonic() - asked > STUCK_SECONDS
-            if is_stuck and leader is not None and leader.is_stopped():
-                log.warning(
-                    "the leader, pid %d, is stopped and in the way: it is killed", leader.pid
-                )
-                leader.kill()
+            if not self._is_stuck():
+                continue
+            # The one that has the file may not be known to lead yet, and need not lead at all.
+            for process in (self.leader, self._holder()):
+                if process is not None and process.is_stopped():
+                    log.warning("process %d is stopped and in the way: it is killed", process.pid)
+                    process.kill()
+
+    def _is_stuck(self) -> bool:
+        now = time.monotonic()
+        return any(now - asked > STUCK_SECONDS for asked in list(self._asked.values()))
+
+    def _holder(self) -> Owner | None:
+        return None if self._uri is None else holder_of(self._uri)
+
+
+def open_watched(uri: str) -> Database:
+    """Open the database that *uri* names for a scheduler; a stopped process that has it is killed.
+
+    Raises DatabaseUnavailable.
+    """
+    with closing(Warden(uri)) as warden, warden.asking():
+        return open_database(uri)

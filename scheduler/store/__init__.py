@@ -2,7 +2,13 @@
 
 from scheduler.store.branch import Branch, has_changes
 from scheduler.store.current import connection_of, current, using
-from scheduler.store.database import Database, connect, default_uri, open_database
+from scheduler.store.database import (
+    Database,
+    connect,
+    default_uri,
+    holder_of,
+    open_database,
+)
 from scheduler.store.unit import transact
 
 __all__ = [
@@ -13,6 +19,7 @@ __all__ = [
     "current",
     "default_uri",
     "has_changes",
+    "holder_of",
     "open_database",
     "transact",
     "using",

@@ -27,6 +27,7 @@ from ZODB.POSException import POSError
 from zodburi.resolvers import FileStorageURIResolver
 
 from scheduler.errors import DatabaseUnavailable
+from scheduler.owner import Owner
 from scheduler.store.current import using
 from scheduler.store.file import EmbeddedStorage
 from scheduler.store.heir import Heir
@@ -122,6 +123,17 @@ def join_database(uri: str) -> Database:
             raise DatabaseUnavailable(f"nobody serves {file}{_holder(file)}")
         time.sleep(0.05)
     return Database(joined, uri, **options)
+
+
+def holder_of(uri: str) -> Owner | None:
+    """Return the process of this machine that has the file of the embedded database *uri*.
+
+    None where that cannot be seen, and for every other database.
+    """
+    if not uri.startswith("file://"):
+        return None
+    file, _ = _file_and_query(uri)
+    return Owner.of_lock(Path(f"{file}.lock"))
 
 
 def socket_path(file: Path) -> str:

@@ -126,9 +126,12 @@ class Candidacy:
         try:
             with self._warden.asking():
                 self._ask_server()
-                return transact(
+                lease = transact(
                     self._database, lambda own: self._look(own, is_patient), note="scheduler: lead"
                 )
+            if lease is not None:
+                self._warden.leader = None  # who led before is in nobody's way now
+            return lease
         except Exception as error:
             if not is_passing(error):
                 raise

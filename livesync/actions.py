@@ -81,6 +81,12 @@ class ActionWrapper:
         """Return what it is ordered and compared by."""
         return (-self._timestamp, self._mark, self._kind, self._actions)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As few parts as can be: each append to a lane stores some others again.
+        mark = self._mark if self._id is None or self._mark != str(self._id) else None
+        stored = (self._timestamp, self._object, self._kind, self._actions, self._id, mark)
+        return _restored, stored
+
     def __eq__(self, other: object) -> bool:
         return self.key() == other.key() if isinstance(other, ActionWrapper) else NotImplemented
 
@@ -101,3 +107,19 @@ def identity(obj: Any) -> str:
     """Return what tells *obj* apart from others, where it has no id."""
     oid = getattr(obj, "_p_oid", None)
     return oid.hex() if oid else f"{id(obj):x}"
+
+
+def _restored(
+    timestamp: int,
+    reference: Any,
+    kind: str,
+    actions: tuple[str, ...],
+    obj_id: str | int | None,
+    mark: str | None,
+) -> ActionWrapper:
+    """Return the ActionWrapper that was stored as these."""
+    action = ActionWrapper.__new__(ActionWrapper)
+    action._timestamp, action._object, action._kind = timestamp, reference, kind
+    action._actions, action._id = actions, obj_id
+    action._mark = str(obj_id) if mark is None else mark
+    return action

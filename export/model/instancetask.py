@@ -31,7 +31,7 @@ class InstanceTask(RecurringTask):
 
     def tell(self, date: datetime) -> None:
         """Tell the schedule that it is *date*."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not say what it tells")
 
 
 class StartTask(InstanceTask):

@@ -29,7 +29,7 @@ class FollowingTask(BaseTask):
 
     def _followed(self) -> Persistent:
         """Return the object that it is bound to."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not say what it is bound to")
 
     def getDueOn(self) -> datetime | None:
         """Return when the task is to be taken up next, as the queue has it if it is there."""

@@ -52,8 +52,11 @@ class View:
         numbers = {key: value for key, value in self.status().items() if type(value) is int}
         return {key: value for key, value in numbers.items() if value and key != "pid"}
 
-    def until(self, condition, seconds=DEADLINE):
-        """Wait until *condition*, a function, is true of what is committed; return its value."""
+    def until(self, condition, seconds=DEADLINE, every=0.005):
+        """Wait until *condition*, a function, is true of what is committed; return its value.
+
+        It is looked at *every* so many seconds.
+        """
         deadline = time.monotonic() + seconds
         while True:
             self.refresh()
@@ -61,7 +64,7 @@ class View:
             if value:
                 return value
             assert time.monotonic() < deadline, f"waited in vain: {self.client.getStatus()}"
-            time.sleep(0.005)
+            time.sleep(every)
 
     def until_counts(self, seconds=DEADLINE, **expected):
         self.until(lambda: self.counts() == expected, seconds)

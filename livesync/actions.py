@@ -82,10 +82,11 @@ class ActionWrapper:
         return (-self._timestamp, self._mark, self._kind, self._actions)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # As few parts as can be: each append to a lane stores some others again.
+        return _restored, self._parts()
+
+    def _parts(self) -> tuple[Any, ...]:
         mark = self._mark if self._id is None or self._mark != str(self._id) else None
-        stored = (self._timestamp, self._object, self._kind, self._actions, self._id, mark)
-        return _restored, stored
+        return self._timestamp, self._object, self._kind, self._actions, self._id, mark
 
     def __eq__(self, other: object) -> bool:
         return self.key() == other.key() if isinstance(other, ActionWrapper) else NotImplemented
@@ -101,6 +102,22 @@ class ActionWrapper:
         shown = f"<{self._kind}, gone>" if obj is None else repr(obj)
         names = ",".join(self._actions)
         return f"<ActionWrapper@{id(self):#x} ({shown} {self._id}) [{names}] {self._timestamp}>"
+
+
+def entry_of(position: int, action: Any) -> tuple[Any, ...]:
+    """Return the entry of a log that records *action* at *position*: plain where it can be."""
+    return (position, *action._parts()) if type(action) is ActionWrapper else (position, action)
+
+
+def recorded(entry: tuple[Any, ...]) -> tuple[int, Any]:
+    """Return the position and the action that *entry* of a log records."""
+    position, *parts = entry
+    return position, _restored(*parts) if len(parts) > 1 else parts[0]
+
+
+def is_record(entry: tuple[Any, ...]) -> bool:
+    """Say whether *entry*, of a log of any kind, records an action: it begins with a position."""
+    return isinstance(entry[0], int)
 
 
 def identity(obj: Any) -> str:

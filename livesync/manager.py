@@ -11,6 +11,7 @@ from persistent.mapping import PersistentMapping
 from ZODB.Connection import Connection
 
 from livesync import milestones, waiting
+from livesync.actions import entry_of
 from livesync.errors import (
     CutOffException,
     DuplicateAgentException,
@@ -60,8 +61,10 @@ class SyncManager(Persistent):
     def getDBInstance(cls, connection: Connection | Persistent | None = None) -> SyncManager:
         """Return the manager of the database of *connection*, or of the current one."""
         connection = connection_of(connection)
-        milestones.BRANCH.get(connection)
-        waiting.BRANCH.get(connection)
+        if not BRANCH.is_planted(connection):
+            # Now, while there may be nothing that they would join.
+            milestones.BRANCH.get(connection)
+            waiting.BRANCH.get(connection)
         return BRANCH.get(connection)
 
     def getGranularity(self) -> float:
@@ -122,7 +125,7 @@ class SyncManager(Persistent):
             # Not stored yet: there is nobody else to come in between.
             place(self._track, position, action)
         else:
-            self._lanes.append((position, action))
+            self._lanes.append(entry_of(position, action))
 
     def registerNewAgent(self, agent: SyncAgent) -> None:
         """Take *agent* in, with a pointer before the oldest change.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from livesync.actions import recorded
 from livesync.struct import MultiPointerTrack
 from scheduler.lanes import Lanes
 
@@ -31,13 +32,13 @@ def place(track: MultiPointerTrack, position: int, action: Any) -> int:
 
 
 def sequence(lanes: Lanes, track: MultiPointerTrack, limit: int | None = None) -> int:
-    """Move pending (position, action) entries, at most *limit*, into *track*; return how many.
+    """Move pending entries, at most *limit*, into *track*; return how many.
 
     One unit of work: it conflicts with another of its kind, and with a frontier that moves.
     """
     entries = lanes.drain(limit)
     if entries:
         track.extend()
-    for position, action in entries:
-        place(track, position, action)
+    for entry in entries:
+        place(track, *recorded(entry))
     return len(entries)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from livesync.actions import ActionWrapper
+from livesync.actions import ActionWrapper, is_record, recorded
 
 
 def opposites(
@@ -19,8 +19,7 @@ def opposites(
     """
     undone = {
         (action.kind, action.mark): action
-        for entry in entries
-        for action in entry
+        for action in (recorded(entry)[1] for entry in entries if is_record(entry))
         if isinstance(action, ActionWrapper)
     }
     return [action.repeated(timestamp, _opposite(action, unmade)) for action in undone.values()]

@@ -13,6 +13,7 @@ import transaction
 from ZODB import DB
 from ZODB.Connection import Connection
 
+from livesync.actions import recorded
 from livesync.agents.target import TargetAgent
 from livesync.courier import push_agent
 from livesync.delivery import Results
@@ -163,7 +164,8 @@ def _go_on(reached: int | None, agent: TargetAgent) -> None:
 def _on_the_way(connection: Connection, agent: TargetAgent) -> set[str]:
     """Return the ids of the objects of which something is still to be delivered."""
     manager = SyncManager.getDBInstance(connection)
-    news = chain(manager._track.pointerIterItems(agent.getId()), manager._lanes.pending())
+    pending = map(recorded, manager._lanes.pending())
+    news = chain(manager._track.pointerIterItems(agent.getId()), pending)
     records = agent._generateRecords(news, None, connection)
     coming = {str(obj_id) for _, obj_id, _ in records}
     letters = (letter.record for letter in agent.ledger.letters)

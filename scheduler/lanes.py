@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from heapq import merge
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from BTrees.LOBTree import LOBTree, LOBucket
@@ -23,10 +23,9 @@ from persistent import Persistent
 from ZODB.Connection import Connection
 from ZODB.POSException import ConflictError
 
+from scheduler.entries import Entry, Stored, entry_of, stored, time_of
 from scheduler.owner import Owner
 from scheduler.revoked import entry_of_old, marked_numbers, missing_numbers
-
-Entry: TypeAlias = tuple[Any, ...]
 
 PAGE = 12
 # The smallest key of the register: never removed, so that inserting and removing others merge.
@@ -161,13 +160,13 @@ class LanePages(LOBTree):
 
 
 class LanePage(Persistent):
-    """A few entries of a lane, one after the other, each (time in nanoseconds, *entry).
+    """A few entries of a lane, one after the other, as `scheduler.entries` has them stored.
 
     Conflict behaviour: an undo of a transaction that added entries, when others were added
     since, marks its entries and leaves them. Everything else conflicts.
     """
 
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[Stored, ...] = ()
     undone: tuple[int, ...] = ()
     """Which of the entries are those of transactions that were undone."""
 
@@ -205,20 +204,20 @@ class Lane(Persistent):
         newest = self._pages[self._pages.maxKey()] if self._pages else None
         if newest is not None:
             # Clocks step back; the order of a lane does not.
-            recorded = max(recorded, newest.entries[-1][0] + 1)
+            recorded = max(recorded, time_of(newest.entries[-1]) + 1)
         end = self._end()
         if newest is None or len(newest.entries) == PAGE or end <= read:
             end = max(end, read + 1)
             self._drop(read)
             newest = self._pages[end] = LanePage()
-        newest.entries = (*newest.entries, (recorded, *entry))
+        newest.entries = (*newest.entries, stored(recorded, entry, self._p_jar))
 
     def after(self, name: str, number: int) -> Iterator[tuple[int, str, int, Entry]]:
         """Yield (time, *name*, number, entry) for the entries behind *number*."""
         for first, page in self._pages.items(number - PAGE + 2):
-            for key, (recorded, *entry) in enumerate(page.entries, first):
+            for key, found in enumerate(page.entries, first):
                 if key > number:
-                    yield recorded, name, key, tuple(entry)
+                    yield time_of(found), name, key, entry_of(found, self._p_jar)
 
     def undone(self, read: int, *, thorough: bool) -> list[int]:
         """Return the numbers up to *read* of entries whose transactions were undone.
@@ -232,7 +231,10 @@ class Lane(Persistent):
     def entry(self, number: int) -> Entry | None:
         """Return the entry with this number; None if it is not there."""
         found = self.page_of(number)
-        return None if found is None else tuple(found[1].entries[number - found[0]][1:])
+        if found is None:
+            return None
+        first, page = found
+        return entry_of(page.entries[number - first], self._p_jar)
 
     def page_of(self, number: int) -> tuple[int, LanePage] | None:
         """Return the page that has the entry *number*, with its first number; None for none."""

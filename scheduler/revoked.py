@@ -15,6 +15,8 @@ from ZODB import DB
 from ZODB.POSException import POSKeyError
 from ZODB.utils import u64
 
+from scheduler.entries import entry_of
+
 REVISIONS_READ = 100
 
 
@@ -62,8 +64,8 @@ def _entry_before(database: DB, lane: Any, tid: bytes, number: int) -> tuple[Any
         first, page = found
         # Read for the connection of today: what the entry refers to, belongs there.
         state, _ = connection._storage.load(page._p_oid)
-        _, *entry = lane._p_jar._reader.getState(state)["entries"][number - first]
-        return tuple(entry)
+        found = lane._p_jar._reader.getState(state)["entries"][number - first]
+        return entry_of(found, lane._p_jar)
     except POSKeyError:
         return None  # there was no such lane then
     finally:

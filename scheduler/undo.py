@@ -11,8 +11,9 @@ from ZODB.utils import p64, u64
 from scheduler.blame import Commit, class_of, commits_of, deeds_of
 from scheduler.client import Client
 from scheduler.clock import nowutc
+from scheduler.entries import Entry, Stored, entry_of
 from scheduler.errors import InTheWay, NoHistory, TaskInconsistentStatusException
-from scheduler.lanes import Entry, LanePage
+from scheduler.lanes import LanePage
 from scheduler.states import BEFORE_RUN
 from scheduler.tasks.base import BaseTask
 
@@ -115,14 +116,18 @@ def _restore(connection: Connection, commit: Commit, obj: Any) -> None:
 def _entries(connection: Connection, commit: Commit) -> list[Entry]:
     page = (LanePage.__module__, LanePage.__name__)
     pages = [number for number, state in commit.states.items() if class_of(state) == page]
-    return [tuple(entry) for number in pages for _, *entry in _added(connection, commit, number)]
+    return [
+        entry_of(found, connection)
+        for number in pages
+        for found in _added(connection, commit, number)
+    ]
 
 
-def _added(connection: Connection, commit: Commit, page: int) -> tuple[Entry, ...]:
+def _added(connection: Connection, commit: Commit, page: int) -> tuple[Stored, ...]:
     before, *_ = commit.before(page) or (b"",)
     return _held(connection, commit.states[page])[len(_held(connection, before)) :]
 
 
-def _held(connection: Connection, state: bytes) -> tuple[Entry, ...]:
-    held: tuple[Entry, ...] = connection._reader.getState(state)["entries"] if state else ()
+def _held(connection: Connection, state: bytes) -> tuple[Stored, ...]:
+    held: tuple[Stored, ...] = connection._reader.getState(state)["entries"] if state else ()
     return held

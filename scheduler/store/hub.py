@@ -171,6 +171,12 @@ class _ServerTap:
 class _Server(StorageServer):
     """ZEO's server, made right for commits from other threads and for clients that hang."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # It would warn, twice for each commit, as soon as a few clients commit at a time.
+        for manager in self.lock_managers.values():
+            manager._log_waiting = _pass_over
+
     def invalidate(self, origin: Any, storage_id: str, tid: bytes, oids: Any) -> None:
         # Called by committing threads as well as by the loop, which adds and removes clients:
         # walk a copy. A client that registers later waits for the storage lock held here.
@@ -212,3 +218,7 @@ class _Handler(ZEOStorage):
         tid = self.storage.tpc_finish(self.transaction, self._invalidate)
         self.async_("info", self.get_size_info())
         return Result(tid, self._clear_transaction)
+
+
+def _pass_over(client: ZEOStorage, message: str) -> None:
+    """Say nothing of clients that wait for each other's commits."""

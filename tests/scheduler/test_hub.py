@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import subprocess
+from contextlib import ExitStack
 
 import pytest
 import transaction
@@ -19,6 +21,7 @@ from scheduler.store import (
     transact,
 )
 from scheduler.store.database import socket_path
+from scheduler.store.hub import STORAGE_NAME
 from tests.scheduler.harness import View, output_of, python, running, wait_for
 from tests.scheduler.sample_tasks import Count
 
@@ -104,6 +107,44 @@ def test_a_conflict_between_two_processes_is_detected(view, uri):
         view.commit()
     view.refresh()
     assert view.root["there"] == 1
+
+
+HOLD_THE_LOCK = """
+import sys
+from persistent.mapping import PersistentMapping
+from scheduler.store import connect
+with connect(sys.argv[1]) as connection:
+    class Last:
+        def sortKey(self): return "~"
+        def tpc_vote(self, unit): print("voted", flush=True); sys.stdin.readline()
+        def tpc_begin(self, unit): "Nothing to prepare."
+        commit = tpc_finish = tpc_abort = abort = tpc_begin
+    if sys.argv[2] == "first":
+        connection.transaction_manager.get().join(Last())
+    connection.add(PersistentMapping())
+    print("ready", flush=True)
+    sys.stdin.readline()
+    connection.transaction_manager.commit()
+"""
+
+
+def test_clients_that_wait_for_each_other_are_not_warned_of(database, uri, caplog):
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with ExitStack() as stack:
+        first, *others = (
+            stack.enter_context(python(HOLD_THE_LOCK, uri, name, **pipes))
+            for name in ("first", *"abcdef")
+        )
+        for process in (first, *others):
+            assert process.stdout.readline() == "ready\n"
+        print("go", file=first.stdin, flush=True)
+        assert first.stdout.readline() == "voted\n"
+        for process in others:
+            print("go", file=process.stdin, flush=True)
+        locks = database.hub._server.lock_managers[STORAGE_NAME]
+        wait_for(lambda: len(locks.waiting) == len(others))
+        print("go", file=first.stdin, flush=True)
+    assert [record for record in caplog.records if "waiting" in record.getMessage()] == []
 
 
 def test_a_stale_socket_is_replaced(tmp_path, uri):

@@ -117,6 +117,20 @@ with connect(sys.argv[1]) as connection:
 """
 
 
+def clients_side_by_side(uri, works, number, count, rounds=5):
+    """Let *number* processes do each of *works* in turns, *count* things in all each time.
+
+    Return the median rate of each by its name, and how many conflicts there were.
+    """
+    rates, conflicts = {work: [] for work in works}, dict.fromkeys(works, 0)
+    for _ in range(rounds):
+        for work in works:
+            rate, met = clients(uri, work, number, count // number)
+            rates[work].append(rate)
+            conflicts[work] += met
+    return {work: statistics.median(found) for work, found in rates.items()}, conflicts
+
+
 def clients(uri, work, number, count):
     """Let *number* processes do *work* at once; return the rate of all, and the conflicts."""
     processes = [

@@ -117,7 +117,7 @@ def recorded(entry: tuple[Any, ...]) -> tuple[int, Any]:
 
 def is_record(entry: tuple[Any, ...]) -> bool:
     """Say whether *entry*, of a log of any kind, records an action: it begins with a position."""
-    return isinstance(entry[0], int)
+    return bool(entry) and isinstance(entry[0], int)
 
 
 def identity(obj: Any) -> str:

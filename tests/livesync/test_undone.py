@@ -11,7 +11,8 @@ from export.model import listeners
 from export.model.catalogue import catalogue
 from export.model.category import Category
 from export.model.conference import Conference
-from livesync import SyncManager
+from livesync import ActionWrapper, SyncManager
+from livesync.actions import entry_of
 from livesync.agent import SyncAgent
 from livesync.components import ObjectChangeListener
 from livesync.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED, reduce
@@ -129,3 +130,10 @@ def test_what_is_recorded_after_zodb_s_undo_is_not_lost(relay, catalogue_of):
     event.setTitle("Fourth")
     transaction.commit()
     assert recorded(relay)["1"] == STATUS_CHANGED
+
+
+def test_entries_of_other_logs_are_passed_over():
+    action = ActionWrapper(1, None, {"created"}, "a")
+    others = [(), ("add", action), (action, "agent", 5)]
+    (opposite,) = opposites([*others, entry_of(7, action), (7, action)], 9)
+    assert (opposite.getObjectId(), opposite.getActions()) == ("a", {"deleted"})

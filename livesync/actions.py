@@ -104,7 +104,7 @@ class ActionWrapper:
         return f"<ActionWrapper@{id(self):#x} ({shown} {self._id}) [{names}] {self._timestamp}>"
 
 
-def entry_of(position: int, action: Any) -> tuple[Any, ...]:
+def as_entry(position: int, action: Any) -> tuple[Any, ...]:
     """Return the entry of a log that records *action* at *position*: plain where it can be."""
     return (position, *action._parts()) if type(action) is ActionWrapper else (position, action)
 

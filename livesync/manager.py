@@ -11,7 +11,7 @@ from persistent.mapping import PersistentMapping
 from ZODB.Connection import Connection
 
 from livesync import milestones, waiting
-from livesync.actions import entry_of
+from livesync.actions import as_entry
 from livesync.errors import (
     CutOffException,
     DuplicateAgentException,
@@ -125,7 +125,7 @@ class SyncManager(Persistent):
             # Not stored yet: there is nobody else to come in between.
             place(self._track, position, action)
         else:
-            self._lanes.append(entry_of(position, action))
+            self._lanes.append(as_entry(position, action))
 
     def registerNewAgent(self, agent: SyncAgent) -> None:
         """Take *agent* in, with a pointer before the oldest change.

@@ -12,7 +12,7 @@ from export.model.catalogue import catalogue
 from export.model.category import Category
 from export.model.conference import Conference
 from livesync import ActionWrapper, SyncManager
-from livesync.actions import entry_of
+from livesync.actions import as_entry
 from livesync.agent import SyncAgent
 from livesync.components import ObjectChangeListener
 from livesync.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED, reduce
@@ -135,5 +135,5 @@ def test_what_is_recorded_after_zodb_s_undo_is_not_lost(relay, catalogue_of):
 def test_entries_of_other_logs_are_passed_over():
     action = ActionWrapper(1, None, {"created"}, "a")
     others = [(), ("add", action), (action, "agent", 5)]
-    (opposite,) = opposites([*others, entry_of(7, action), (7, action)], 9)
+    (opposite,) = opposites([*others, as_entry(7, action), (7, action)], 9)
     assert (opposite.getObjectId(), opposite.getActions()) == ("a", {"deleted"})

@@ -195,7 +195,8 @@ def test_the_schedules_of_the_document_are_followed(reader, monkeypatch, relay_c
         relay = Relay(connection.db(), connection, relay_clock)
         assert relay.run_due() == []
         relay_clock.advance(62)  # the jitter included
-        (heartbeat,) = relay.run_due()
+        # the working day may begin in this very minute
+        (heartbeat,) = (task for task in relay.run_due() if type(task).__name__ == "Heartbeat")
         assert heartbeat.getSchedule().seconds == 60
         assert connection.root()["heartbeat"] == 1
 

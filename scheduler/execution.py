@@ -162,7 +162,7 @@ class Runner:
                 trial.mark()
                 trial.task._settled = trial.claim.number
         unit = transaction.get()
-        unit.note(", ".join(repr(trial.task) for trial in trials[:3]))
+        unit.note(", ".join(f"task {trial.claim.tid}" for trial in trials[:3]))
         sign(unit, [trial.signature for trial in trials])
         transaction.commit()
         return [

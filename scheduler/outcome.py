@@ -37,7 +37,7 @@ def outcome_of(task: BaseTask, claim: Claim) -> Outcome:
         return Outcome(claim, due=moment(task._retry_on))
     element = task._ended_element()
     comes_back = element is not task and task._status == TASK_STATUS_QUEUED
-    due = task.getDueOn() if comes_back else None
+    due = moment(task._queued_for) if comes_back else None
     if element is None:
         return Outcome(claim, due=due)
     ended = task.getEndedOn()

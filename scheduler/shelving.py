@@ -38,6 +38,7 @@ from scheduler.store.trouble import is_passing
 from scheduler.tasks.attempt import Attempt, moment
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.bound import FollowingTask
+from scheduler.tasks.occurrence import TaskOccurrence
 from scheduler.tasks.recurring import RecurringTask, unpacked
 from scheduler.trial import fail
 
@@ -341,7 +342,10 @@ class Shelving:
         task = self._running.task(outcome.claim.tid)
         if outcome.element is None:
             return task._ended_element()
-        return task if outcome.element == task._p_oid else self._module._p_jar.get(outcome.element)
+        if outcome.element == task._p_oid:
+            return task
+        # Not by `get`, which would load it to see what it is.
+        return self._module._p_jar._reader.load_persistent(outcome.element, TaskOccurrence)
 
     def _catch_up(self, task: BaseTask) -> None:
         due, _ = self._fresh.pop(task._p_oid, (None, None))

@@ -215,6 +215,11 @@ class BaseTask(TimedEvent):
         result = self._after.getResult()
         return [result] if isinstance(self._after, BaseTask) else list(result)
 
+    def __lt__(self, other: object) -> bool:
+        # Tasks that are due at one moment are compared often: by their ids, if they have them.
+        mine, others = self._p_oid, other._p_oid if isinstance(other, BaseTask) else None
+        return mine < others if mine and others else super().__lt__(other)
+
     def getId(self) -> int | None:
         """Return the task's number; None for one that is not in the database yet."""
         if self._p_oid is None:

@@ -22,6 +22,8 @@ from scheduler.tasks.schedule import Schedule
 
 # What is a little late is not missed yet, for a task that does without what it missed.
 MISSED_SECONDS = 60.0
+# So many ended runs stand in the task's own record, which each run writes anyhow.
+RECENT = 8
 
 
 class OccurrenceLeaf(IOBucket):
@@ -29,7 +31,7 @@ class OccurrenceLeaf(IOBucket):
 
 
 class Occurrences(IOBTree):
-    """The ended runs of a task, by number; small buckets, as each run writes the last one."""
+    """The ended runs of a task, by number; small buckets, as some are added now and then."""
 
     _bucket_type = OccurrenceLeaf
     max_leaf_size = 8
@@ -71,6 +73,8 @@ class RecurringTask(BaseTask):
     _schedule: tuple[Any, ...]  # its kind and what it is made of
     _next: float | None = None
     _count = 0  # how many occurrences there were so far
+    _recent_runs: tuple[TaskOccurrence | Firing, ...] = ()  # the last of them, and the older ones:
+    _occurrences: Occurrences | None = None
 
     def __init__(
         self, schedule: Schedule, expiryDate: datetime | None = None, **policies: Any
@@ -86,7 +90,6 @@ class RecurringTask(BaseTask):
                 raise ValueError(f"{name} is {value!r}; it must be {remedy}")
         self._keep_schedule(schedule)
         self._go_to(schedule.first())
-        self._occurrences = Occurrences()
 
     def getStartOn(self) -> datetime | None:
         """Return the date of the next occurrence, in UTC; None when there is none."""
@@ -134,11 +137,10 @@ class RecurringTask(BaseTask):
 
     def getOccurrences(self) -> list[TaskOccurrence]:
         """Return the ended runs that are kept, oldest first."""
-        kept = (
-            entry.getOccurrence() if isinstance(entry, Firing) else entry
-            for entry in self._occurrences.values()
-        )
-        return [occurrence for occurrence in kept if occurrence is not None]
+        runs = [*(self._occurrences or {}).values(), *self._recent_runs][-self.keepOccurrences :]
+        kept = [run for run in runs[:-1] if not self._is_old(run)] + runs[-1:]
+        occurrences = (run.getOccurrence() if isinstance(run, Firing) else run for run in kept)
+        return [occurrence for occurrence in occurrences if occurrence is not None]
 
     def shouldComeBack(self) -> bool:
         """Say whether the task is to be run again after this time."""
@@ -187,7 +189,7 @@ class RecurringTask(BaseTask):
         """Return the last occurrence; None for a firing, the task if it has ended as a whole."""
         if self._status in (states.TASK_STATUS_TERMINATED, states.TASK_STATUS_ABORTED):
             return self
-        last = self._occurrences[self._count - 1]
+        last = self._last_run()
         return None if isinstance(last, Firing) else last
 
     def _is_missed(self, now: datetime) -> bool:
@@ -216,9 +218,7 @@ class RecurringTask(BaseTask):
 
     def _last_ended(self) -> datetime:
         # What fell into the run before, and is queued, was not missed.
-        if not self._count:
-            return _never
-        last = self._occurrences[self._count - 1]
+        last = self._last_run()
         return (isinstance(last, TaskOccurrence) and last.getEndedOn()) or _never
 
     def _turn(self, dropped: datetime | None) -> None:
@@ -236,19 +236,34 @@ class RecurringTask(BaseTask):
             self._status = states.TASK_STATUS_QUEUED
             self._queued_for = due.timestamp()
 
-    def _keep(self, entry: TaskOccurrence | Firing) -> None:
-        self._occurrences[self._count] = entry
-        self._count += 1
-        for number in list(self._occurrences.keys(max=self._count - self.keepOccurrences - 1)):
-            del self._occurrences[number]
-        if self.keepOccurrencesFor is not None:
-            self._forget_before(nowutc() - timedelta(seconds=self.keepOccurrencesFor))
+    def _last_run(self) -> TaskOccurrence | Firing | None:
+        if self._recent_runs:
+            return self._recent_runs[-1]
+        return self._occurrences[self._count - 1] if self._occurrences else None
 
-    def _forget_before(self, limit: datetime) -> None:
-        for number, entry in list(self._occurrences.items(max=self._count - 2)):
-            if (entry.getEndedOn() or limit) >= limit:
+    def _keep(self, run: TaskOccurrence | Firing) -> None:
+        if len(self._recent_runs) == RECENT:
+            self._put_away()
+        self._recent_runs += (run,)
+        self._count += 1
+
+    def _put_away(self) -> None:
+        """Move the runs in the task's own record to the older ones, and drop what is not kept."""
+        runs = self._occurrences = self._occurrences or Occurrences()
+        runs.update(list(enumerate(self._recent_runs, self._count - len(self._recent_runs))))
+        self._recent_runs = ()
+        for number in list(runs.keys(max=self._count - self.keepOccurrences - 1)):
+            del runs[number]
+        for number, run in list(runs.items()):
+            if not self._is_old(run):
                 return
-            del self._occurrences[number]
+            del runs[number]
+
+    def _is_old(self, run: TaskOccurrence | Firing) -> bool:
+        ended = run.getEndedOn()
+        if self.keepOccurrencesFor is None or ended is None:
+            return False
+        return ended < nowutc() - timedelta(seconds=self.keepOccurrencesFor)
 
     def _keep_schedule(self, schedule: Schedule) -> None:
         if not isinstance(schedule, Schedule):

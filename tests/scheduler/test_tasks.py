@@ -19,6 +19,7 @@ from scheduler.tasks import (
     SamplePeriodicTask,
     TaskOccurrence,
 )
+from scheduler.tasks.recurring import Occurrences
 from tests.scheduler.sample_recurring import Tick
 from tests.scheduler.sample_tasks import Noop
 
@@ -235,6 +236,28 @@ def test_a_periodic_task_numbers_its_occurrences():
         task.addOccurrence(TaskOccurrence(task))
     assert [found.getId() for found in task.getOccurrences()] == [0, 1, 2]
     assert task.getOccurrences()[2].getTask() is task
+
+
+@given(runs=st.integers(0, 40), kept=st.integers(1, 30))
+def test_the_last_occurrences_are_kept_in_order_and_older_ones_are_not_stored(runs, kept):
+    task = Tick(rrule.DAILY, keepOccurrences=kept)
+    for _ in range(runs):
+        task.addOccurrence(TaskOccurrence(task))
+    numbers = list(range(runs))[-kept:]
+    assert [found.getId() for found in task.getOccurrences()] == numbers
+    assert len(task._occurrences or ()) <= kept
+
+
+def test_occurrences_that_all_stand_in_a_tree_as_earlier_releases_stored_them_go_on():
+    task = Tick(rrule.DAILY)
+    task._occurrences = Occurrences()
+    for number in range(3):
+        occurrence = task._occurrences[number] = TaskOccurrence(task)
+        occurrence.setId(number)
+    task._count = 3
+    assert task._ended_element() is occurrence
+    task.addOccurrence(TaskOccurrence(task))
+    assert [found.getId() for found in task.getOccurrences()] == [0, 1, 2, 3]
 
 
 def test_a_periodic_task_that_should_not_come_back_says_so():

@@ -40,6 +40,8 @@ EMBEDDED_FILE = "var/relay.fs"
 SOCKET_PATH_LIMIT = 100
 JOIN_SECONDS = 10.0
 POOL_SIZE = 50
+# Objects in memory of each connection, as zodburi has it for the other URIs.
+CACHE_SIZE = 10_000
 POSTGRES_SCHEMES = ("postgresql://", "postgres://")
 
 
@@ -100,7 +102,7 @@ def open_database(uri: str | None = None) -> Database:
     uri = uri or default_uri()
     if uri.startswith(POSTGRES_SCHEMES):
         storage = _open_storage(uri, lambda: _open_postgres(uri))
-        return Database(storage, uri, pool_size=POOL_SIZE)
+        return Database(storage, uri, pool_size=POOL_SIZE, cache_size=CACHE_SIZE)
     factory, options = _resolve(uri)
     if uri.startswith("file://"):
         return _open_embedded(uri, options)

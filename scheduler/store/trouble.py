@@ -13,6 +13,9 @@ from ZEO.Exceptions import ClientDisconnected, ServerException
 log = logging.getLogger(__name__)
 
 _OF_THE_DISK = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS})
+# Somebody has too many files open: a storage opens more of its own as more is read at a time.
+_OF_FILES = frozenset({errno.EMFILE, errno.ENFILE})
+_OF_THE_SYSTEM = _OF_THE_DISK | _OF_FILES
 # The codes of PostgreSQL: it has not enough of something (disk, memory), or its disk is broken.
 _OF_POSTGRES_DISK = ("53", "58030")
 
@@ -22,12 +25,13 @@ LONGEST_PAUSE = 5.0
 def is_trouble(error: BaseException) -> bool:
     """Say whether *error* means that the database cannot be read or written just now.
 
-    So it is where its server is away, and where its disk is full or broken, here or there.
+    So it is where its server is away, where its disk is full or broken, here or there, and
+    where no more files can be opened.
     """
     if isinstance(error, ServerException):
         name, arguments = (*error.args, (), ())[:2]  # of an error that the server had
-        return name == "builtins.OSError" and bool(_OF_THE_DISK.intersection(arguments[:1]))
-    return _is_away(error) or (isinstance(error, OSError) and error.errno in _OF_THE_DISK)
+        return name == "builtins.OSError" and bool(_OF_THE_SYSTEM.intersection(arguments[:1]))
+    return _is_away(error) or (isinstance(error, OSError) and error.errno in _OF_THE_SYSTEM)
 
 
 def is_passing(error: BaseException) -> bool:
@@ -53,7 +57,8 @@ def told(error: BaseException) -> str:
     if _is_away(error):
         return "the database is away"
     arguments = error.args[1] if isinstance(error, ServerException) else error.args
-    return f"the database cannot write: {arguments[1]}"
+    verb = "be read" if arguments[0] in _OF_FILES else "write"
+    return f"the database cannot {verb}: {arguments[1]}"
 
 
 def pause(attempt: int) -> float:

@@ -254,10 +254,8 @@ class RecurringTask(BaseTask):
         self._recent_runs = ()
         for number in list(runs.keys(max=self._count - self.keepOccurrences - 1)):
             del runs[number]
-        for number, run in list(runs.items()):
-            if not self._is_old(run):
-                return
-            del runs[number]
+        while runs and self._is_old(runs[runs.minKey()]):
+            del runs[runs.minKey()]
 
     def _is_old(self, run: TaskOccurrence | Firing) -> bool:
         ended = run.getEndedOn()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from datetime import timedelta
 
 import pytest
@@ -49,6 +51,25 @@ def test_a_task_that_cannot_be_shelved_is_set_aside_and_the_scheduler_goes_on(vi
     with running(database):
         view.enqueue(Noop(nowutc()))
         view.until(lambda: view.counts().get("finished") == 2)
+
+
+def test_a_task_that_no_file_is_left_to_read_from_is_run_when_there_is_one(
+    view, database, monkeypatch, caplog
+):
+    task = view.enqueue(Count(nowutc()))
+    read, refused = database.storage.loadBefore, []
+
+    def read_but_once(oid, tid):
+        if oid == task._p_oid and not refused:
+            refused.append(oid)
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return read(oid, tid)
+
+    monkeypatch.setattr(database.storage, "loadBefore", read_but_once)
+    with running(database):
+        view.until(lambda: view.root.get("count") == 1)
+    assert refused
+    assert "the database cannot be read: Too many open files" in caplog.text
 
 
 def test_a_short_task_is_committed_before_a_long_one_begins(view, database, tmp_path):

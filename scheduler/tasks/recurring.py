@@ -258,10 +258,10 @@ class RecurringTask(BaseTask):
             del runs[runs.minKey()]
 
     def _is_old(self, run: TaskOccurrence | Firing) -> bool:
-        ended = run.getEndedOn()
-        if self.keepOccurrencesFor is None or ended is None:
+        if self.keepOccurrencesFor is None:
             return False
-        return ended < nowutc() - timedelta(seconds=self.keepOccurrencesFor)
+        ended = run.getEndedOn()
+        return ended is not None and ended < nowutc() - timedelta(seconds=self.keepOccurrencesFor)
 
     def _keep_schedule(self, schedule: Schedule) -> None:
         if not isinstance(schedule, Schedule):

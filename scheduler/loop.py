@@ -53,7 +53,8 @@ BUSY_SLEEP = 0.1
 LONGEST_SLEEP = 3600.0
 # So often it is looked for changes that were undone.
 UNDONE_SECONDS = 1.0
-# While tasks queue up at the workers, so long is waited for more reports in one commit.
+# While each worker has so many claims, there is waited so long for more reports in one commit.
+PLENTY = 16
 GATHER_SECONDS = 0.01
 
 ENDED_MEANWHILE = "the scheduler ended while this task was running"
@@ -185,7 +186,7 @@ class _Loop:
             self._seldom(self._follow_undone)
             if is_busy:
                 continue
-            if self._wake.wait(self._sleep()) and len(self._given) > self._settings.workers:
+            if self._wake.wait(self._sleep()) and self._workers_have_plenty():
                 time.sleep(GATHER_SECONDS)
 
     def close(self) -> None:
@@ -298,6 +299,9 @@ class _Loop:
         if claims:
             self._given.update((claim.number, claim) for claim in claims)
             self._executor.submit(claims)
+
+    def _workers_have_plenty(self) -> bool:
+        return len(self._given) > PLENTY * self._settings.workers
 
     def _sleep(self) -> float:
         longest = min(self._settings.sleep_interval, LONGEST_SLEEP, self._retention.rest())

@@ -7,7 +7,6 @@ inside a request it is gathered, one record for each object, and recorded when t
 from __future__ import annotations
 
 import logging
-from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,6 +15,7 @@ from ZODB.utils import u64
 
 from export.model import listeners
 from livesync.actions import ActionWrapper
+from livesync.gathering import Change, Request, current_request
 from livesync.manager import SyncManager
 from livesync.reduction import CASCADING
 from livesync.subjects import (
@@ -35,27 +35,6 @@ from scheduler.store import connection_of
 log = logging.getLogger(__name__)
 
 INHERITING, PROTECTED, PUBLIC = 0, 1, -1
-
-
-class Gathering:
-    """What happened to which objects so far in one request."""
-
-    def __init__(self) -> None:
-        self._changes: dict[int, tuple[Any, str, Any, set[str]]] = {}
-
-    def add(self, obj: Any, obj_id: str, owner: Any, actions: set[str]) -> None:
-        """Note *actions*; the id under which *obj* was first seen stays."""
-        first = self._changes.setdefault(id(obj), (obj, obj_id, owner, set()))
-        first[-1].update(actions)
-
-    def record(self) -> None:
-        """Record every object's actions in the current transaction, with one time for all."""
-        timestamp = int(nowutc().timestamp())
-        for obj, obj_id, owner, actions in self._changes.values():
-            _record(timestamp, obj, obj_id, owner, actions)
-
-
-_gathering: ContextVar[Gathering | None] = ContextVar("livesync_gathering", default=None)
 
 
 class ObjectChangeListener:
@@ -141,32 +120,40 @@ class ObjectChangeListener:
 
 
 class RequestListener:
-    """Gathers the changes of a request, and records them when it has ended well."""
+    """Gathers the changes of a request, and records them when it has ended well.
+
+    What is gathered follows the transaction: what it rolls back or aborts is not recorded, and
+    what it commits is, even where the request goes on, or fails.
+    """
 
     def requestStarted(self, obj: Any = None) -> None:  # noqa: N802 (documented)
         """Begin to gather."""
-        _gathering.set(Gathering())
+        current_request.set(Request(_record_together))
 
     def requestRetry(self, obj: Any = None, nretry: int = 0) -> None:  # noqa: N802 (documented)
         """Begin anew: the transaction was aborted, and what was gathered with it."""
-        _gathering.set(Gathering())
+        request = current_request.get()
+        if request is not None:
+            request.drop()
+        self.requestStarted()
 
     def requestFinished(self, obj: Any = None) -> None:  # noqa: N802 (documented)
         """Record what was gathered, in the current transaction, before its commit."""
-        gathering = _gathering.get()
-        _gathering.set(None)
-        if gathering is not None:
-            gathering.record()
+        request = current_request.get()
+        current_request.set(None)
+        if request is not None:
+            request.end()
 
 
 class RequestListenerContext:
     """A `with` block that counts as a request, for scripts and tests.
 
-    What changes inside is recorded at its end; nothing is if the block raises.
+    What changes inside is recorded at its end, or in a commit before that. If the block raises,
+    it is recorded only where the transaction is committed all the same.
     """
 
     def __enter__(self) -> Self:
-        self._outer = _gathering.get()
+        self._outer = current_request.get()
         RequestListener().requestStarted()
         return self
 
@@ -180,7 +167,7 @@ class RequestListenerContext:
             if kind is None:
                 RequestListener().requestFinished()
         finally:
-            _gathering.set(self._outer)
+            current_request.set(self._outer)
 
 
 _listener = ObjectChangeListener()
@@ -204,11 +191,12 @@ def _note(obj: Any, *actions: str, owner: Any = None) -> None:
     if obj_id is None:
         log.warning("a change of %r is not recorded: it has no id and is not stored", obj)
         return
-    gathering = _gathering.get()
-    if gathering is not None:
-        gathering.add(obj, obj_id, owner, set(actions))
+    request = current_request.get()
+    if request is not None:
+        manager = _stored(obj, owner).transaction_manager
+        request.gathering_of(manager).add(obj, obj_id, owner, set(actions))
     else:
-        _record(int(nowutc().timestamp()), obj, obj_id, owner, set(actions))
+        _record(_now(), obj, obj_id, owner, set(actions))
 
 
 def _place_of(obj: Any, owner: Any) -> str | None:
@@ -236,6 +224,16 @@ def _event_of(obj: Any) -> Any:
     while obj is not None and kind_of(obj) != EVENT:
         obj = owner_of(obj)
     return obj
+
+
+def _record_together(changes: list[Change]) -> None:
+    timestamp = _now()
+    for obj, obj_id, owner, actions in changes:
+        _record(timestamp, obj, obj_id, owner, set(actions))
+
+
+def _now() -> int:
+    return int(nowutc().timestamp())
 
 
 def _record(timestamp: int, obj: Any, obj_id: str, owner: Any, actions: set[str]) -> None:

@@ -50,6 +50,16 @@ class Refused(NamedTuple):
     is_final: bool
 
 
+class _Suspect(NamedTuple):
+    """A record that failed, in a batch of which the target has taken nothing."""
+
+    item: Any
+    error: Exception
+    reason: str
+    is_final: bool
+    """Whether the target has refused it for good, unless the target is at fault itself."""
+
+
 class Results(NamedTuple):
     """What a delivery came to since the last look."""
 
@@ -100,7 +110,7 @@ class Delivery:
         self._underway: dict[Any, deque[tuple[str, Any]]] = {}
         self._done: set[str] = set()
         self._taken_up: set[str] = set()  # letters whose object has a later state on the way
-        self._suspects: list[tuple[Any, Exception]] = []
+        self._suspects: list[_Suspect] = []
         self._has_success = False
         self._has_uploader = False
         self._failures = 0  # of single records, one after the other
@@ -163,7 +173,7 @@ class Delivery:
     def end_well(self) -> None:
         """Settle what is left when the run has succeeded; raises if in truth nothing was taken."""
         if self._suspects and not self._has_success and not self._is_last_try:
-            raise self._suspects[0][1]
+            raise self._suspects[0].error
         self._convict()
         if not self._has_uploader:
             for waiting in list(self._underway.values()):
@@ -197,32 +207,39 @@ class Delivery:
 
     def _isolate(self, batch: list[Any], upload: Upload, error: Exception) -> None:
         if len(batch) == 1:
-            self._suspect(batch[0], error)
+            self._suspect(_Suspect(batch[0], error, reason_of(error), is_final=False))
             return
         middle = len(batch) // 2
         self._try(batch[:middle], upload)
         self._try(batch[middle:], upload)
 
-    def _suspect(self, item: Any, error: Exception) -> None:
-        mark, record = self._underway[key(item)][0]
+    def _suspect(self, suspect: _Suspect) -> None:
+        mark, record = self._underway[key(suspect.item)][0]
         if self._letters.find(mark) is not None:
             # It was refused before, and waits again: that is no failure of this run.
-            self._resolve(item)
-            self._refuse(mark, record, reason_of(error), is_final=False)
+            self._resolve(suspect.item)
+            self._refuse(mark, record, suspect.reason, is_final=False)
             return
         self._failures += 1
         if self._failures > SUSPECTS:
-            raise error
-        self._suspects.append((item, error))
+            raise suspect.error
+        self._suspects.append(suspect)
 
     def _part(self, batch: list[Any], failure: PartialFailure) -> None:
         refused = failure.refused
         if not all(0 <= i < len(batch) and self._is_known(batch[i]) for i in refused):
             raise failure
         self._accept([record for index, record in enumerate(batch) if index not in refused])
+        # That something unknown is not there shows of no target that it takes anything.
+        is_any_taken = any(
+            index not in refused and not _is_deletion(record) for index, record in enumerate(batch)
+        )
         for index, reason in refused.items():
-            mark, record = self._resolve(batch[index])
-            self._refuse(mark, record, reason, is_final=True)
+            if is_any_taken or index in failure.unsendable:
+                mark, record = self._resolve(batch[index])
+                self._refuse(mark, record, reason, is_final=True)
+            else:
+                self._suspect(_Suspect(batch[index], failure, reason, is_final=True))
 
     def _accept(self, batch: list[Any]) -> None:
         if not batch:
@@ -241,9 +258,9 @@ class Delivery:
 
     def _convict(self) -> None:
         suspects, self._suspects = self._suspects, []
-        for item, error in suspects:
+        for item, _, reason, is_final in suspects:
             mark, record = self._resolve(item)
-            self._refuse(mark, record, reason_of(error), is_final=self._is_last_try)
+            self._refuse(mark, record, reason, is_final=is_final or self._is_last_try)
 
     def _refuse(self, mark: str, record: Any, reason: str, *, is_final: bool) -> None:
         self._done.add(mark)
@@ -319,6 +336,10 @@ def _made(make: Callable[[], Iterable[Any]]) -> Iterator[Any]:
         yield from make()
     except Exception as error:
         raise RecordsNotMade(reason_of(error)) from error
+
+
+def _is_deletion(record: Any) -> bool:
+    return is_record(record) and bool(record[2] & STATUS_DELETED)
 
 
 def _new_name(mark: str) -> str:

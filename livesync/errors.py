@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 
 class LiveSyncException(Exception):  # noqa: N818 (one family with the documented names)
     """The root of all errors of livesync."""
@@ -22,12 +24,17 @@ class AgentExecutionException(LiveSyncException):
 class PartialFailure(AgentExecutionException):
     """The target took a batch but for some records, and will never take those as they are.
 
-    `refused` says why, by the index of each such record in its batch.
+    `refused` says why, by the index of each such record in its batch; `unsendable` are those
+    indexes of them that were never offered to the target. A target that takes no record at all
+    of those it was offered is at fault itself.
     """
 
-    def __init__(self, message: str, refused: dict[int, str]) -> None:
+    def __init__(
+        self, message: str, refused: dict[int, str], unsendable: Collection[int] = ()
+    ) -> None:
         super().__init__(message)
         self.refused = refused
+        self.unsendable = frozenset(unsendable)
 
 
 class Overloaded(AgentExecutionException):

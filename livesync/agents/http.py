@@ -22,8 +22,8 @@ TIMEOUT_SECONDS = 30.0  # for connecting, and for each piece of what is sent and
 LONGEST_EXCHANGE_SECONDS = 120.0  # for a request and its answer
 LARGEST_ANSWER = 16 * MEGABYTE
 SHOWN_CHARACTERS = 200
-WANTS_IT_LATER = {429, 502, 503, 504}
-IS_NOT_ABOUT_RECORDS = {401, 403, 404, 405, 407, 410}
+WANTS_IT_LATER = {408, 425, 429, 502, 503, 504, 507}
+IS_NOT_ABOUT_RECORDS = {401, 402, 403, 404, 405, 406, 407, 410, 421, 426, 428, 451, 501, 505, 511}
 
 Login = tuple[str, str]
 

@@ -8,21 +8,21 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from livesync.agents.http import Answer, HttpAgent, HttpTarget
+from livesync.agents.http import IS_NOT_ABOUT_RECORDS, WANTS_IT_LATER, Answer, HttpAgent, HttpTarget
 from livesync.agents.target import Item, Items, Send
-from livesync.errors import AgentExecutionException, Overloaded, PartialFailure
+from livesync.errors import AgentExecutionException, Overloaded, PartialFailure, TargetFault
 from livesync.records import json_bytes
 
 PATH = "/_bulk"
 NOT_FOUND = 404
-TOO_MANY = 429
 
 
 class OpenSearchAgent(HttpAgent):
     """Puts records into *index* of the server at *url*, and takes deleted ones out.
 
     A record's document has the record's id. Of a batch that was taken in part the records
-    that the server refuses for good are told; one that it has no room for is sent again.
+    that the server refuses for good are told. Where it has no room for one, or refuses it for a
+    reason that concerns all (a block, a missing index), the whole batch is sent again later.
     """
 
     def __init__(
@@ -81,10 +81,13 @@ def _judge(items: Items, outcomes: list[dict[str, Any]]) -> None:
     refused: dict[int, str] = {}
     for place, (item, outcome) in enumerate(zip(items, outcomes, strict=True)):
         status = int(outcome["status"])
-        if status == TOO_MANY or status >= 500:
+        if status < 300 or (item.is_deleted and status == NOT_FOUND):
+            continue
+        if status in WANTS_IT_LATER or status >= 500:
             raise Overloaded(f"the server has no room for {item.obj_id!r}: {_reason(outcome)}")
-        if status >= 300 and not (item.is_deleted and status == NOT_FOUND):
-            refused[place] = _reason(outcome)
+        if status in IS_NOT_ABOUT_RECORDS:
+            raise TargetFault(f"the server does not take {item.obj_id!r}: {_reason(outcome)}")
+        refused[place] = _reason(outcome)
     if refused:
         raise PartialFailure(f"the server refused {len(refused)} of {len(items)}", refused)
 

@@ -22,6 +22,9 @@ from livesync.reduction import Record
 
 Result = TypeVar("Result")
 
+# A value, or a constraint of the table, that is about one row.
+FAULTS_OF_ROWS = (psycopg2.DataError, psycopg2.IntegrityError)
+
 CONNECT_SECONDS = 10
 STATEMENT_MILLISECONDS = 60_000
 LONGEST_EXCHANGE_SECONDS = 120.0  # for what the server itself does not bring to an end
@@ -174,7 +177,7 @@ class Rows:
         """Bring the rows of *items* to their new state, and the position, or neither."""
         try:
             self._transact(partial(self._bring, items))
-        except psycopg2.DataError:
+        except FAULTS_OF_ROWS:
             refused: dict[int, str] = {}
             self._transact(partial(self._bring_each, items, refused))
             if refused:
@@ -185,7 +188,7 @@ class Rows:
             cursor.execute("SAVEPOINT one")
             try:
                 self._bring([item], cursor)
-            except psycopg2.DataError as error:
+            except FAULTS_OF_ROWS as error:
                 cursor.execute("ROLLBACK TO SAVEPOINT one")
                 refused[place] = _said(error)
 
@@ -213,7 +216,7 @@ class Rows:
             with self._limited(connection), connection, connection.cursor() as cursor:
                 cursor.execute("SET LOCAL statement_timeout = %s", (STATEMENT_MILLISECONDS,))
                 return work(cursor)
-        except psycopg2.DataError:
+        except FAULTS_OF_ROWS:
             raise
         except (psycopg2.Error, TimeoutError) as error:
             said = f"PostgreSQL ({self._target}) did not take the records: {_said(error)}"
@@ -238,4 +241,6 @@ def _without_nul(value: Any) -> Any:
 
 
 def _said(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+    # The details of an error quote the row.
+    told = error.diag.message_primary if isinstance(error, psycopg2.Error) else None
+    return " ".join((told or str(error)).split())[:200]

@@ -147,14 +147,15 @@ class TargetUploader(RecordUploader):
 
     def _uploadBatch(self, batch: list[Record]) -> None:
         """Send *batch*; raises PartialFailure where some of it was refused, the rest taken."""
-        items, refused = self.prepare(batch)
-        refused |= self.deliver(items)
+        items, unsendable = self.prepare(batch)
+        refused = unsendable | self.deliver(items)
         if refused:
             place, reason = next(iter(refused.items()))
             raise PartialFailure(
                 f"{len(refused)} of {len(batch)} records were refused; "
                 f"the first, {batch[place][1]!r}: {reason}",
                 refused,
+                unsendable,
             )
 
     def prepare(self, batch: list[Record]) -> tuple[dict[int, Item], dict[int, str]]:

@@ -13,6 +13,7 @@ from livesync import ActionWrapper
 from livesync.agents import postgres
 from livesync.agents.postgres import PostgresAgent
 from livesync.agents.target import TargetUploader
+from livesync.courier import FAILED, UP_TO_DATE, Courier
 from livesync.errors import PartialFailure, TargetFault
 from livesync.reduction import STATUS_CREATED, STATUS_DELETED, Record
 from tests.livesync.stand_ins import Conference
@@ -185,3 +186,22 @@ def test_a_server_that_is_not_there_is_named_without_the_password(upload):
 def test_a_dsn_that_is_none_is_refused():
     with pytest.raises(ValueError, match="dsn is no connection string"):
         PostgresAgent("pg", "PostgreSQL", "", 60, dsn="s3cret")
+
+
+def test_a_table_whose_rules_no_row_keeps_is_at_fault(
+    tree, register, agent, query, database, manager, commit
+):
+    register(agent)
+    query("CREATE TABLE talks (id text PRIMARY KEY, key text, document jsonb, CHECK (id > 'x'))")
+    for number in range(5):
+        event = Conference(f"more {number}", tree.getOwner())
+        manager.add(100, ActionWrapper(100, event, ["created"], event.getId()))
+    commit()
+    assert Courier(database, "pg").deliver(None).outcome == FAILED
+    query("ALTER TABLE talks DROP CONSTRAINT talks_id_check")
+    query("ALTER TABLE talks ADD CHECK (id != '1.2')")
+
+    assert Courier(database, "pg").deliver(None) == (UP_TO_DATE, 7, "")
+    tree._p_jar.sync()
+    (letter,) = agent.ledger.letters.dead()
+    assert letter.record[1] == "1.2"

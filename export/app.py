@@ -13,12 +13,13 @@ from ZODB import DB
 from ZODB.Connection import Connection
 from ZODB.POSException import ConflictError, StorageError
 
-from export import keys, sessions, tokens
+from export import feeds, keys, sessions, tokens
 from export.auth import Caller
 from export.errors import (
     AddressTooLong,
     InternalFailure,
     MalformedRequest,
+    RefusedRequest,
     RequestException,
     ServiceUnavailable,
     UnknownResource,
@@ -40,11 +41,13 @@ log = logging.getLogger(__name__)
 
 BRANCHES = (
     *(catalogue.BRANCH, rooms.BRANCH, roomschedule.BRANCH, user.BRANCH, group.BRANCH),
-    *(keys.BRANCH, sessions.BRANCH, tokens.BRANCH),
+    *(keys.BRANCH, feeds.BRANCH, sessions.BRANCH, tokens.BRANCH),
 )
 
 MOST = 1000
 """How many ids an address may name."""
+
+UNSIGNED = "The API key does not count without a signature: sign the request."
 
 SEPARATOR = re.compile("[-,]")
 
@@ -104,9 +107,16 @@ class ExportApp:
             return reply.refuse(InternalFailure("Internal error; the log tells more"))
 
     def _answer(self, request: ExportRequest, route: Route, match: re.Match[str]) -> Answer:
+        request.bearer_token  # noqa: B018 (credentials of another kind are refused everywhere)
+
         def work(connection: Connection) -> tuple[Answer, Caller]:
             caller = route.door(request, self.settings, route.scopes)
-            return route.answer(request, match, caller.user, self.settings), caller
+            try:
+                return route.answer(request, match, caller.user, self.settings), caller
+            except RefusedRequest as error:
+                if caller.lacks_signature:
+                    raise RefusedRequest(f"{error.message} {UNSIGNED}") from None
+                raise
 
         if route.method == "GET":
             answer, caller = self._read(work)
@@ -144,10 +154,10 @@ def make_app(database: DB | str, config: Mapping[str, Any] | Settings | None = N
 def _find(request: ExportRequest) -> tuple[Route, re.Match[str]]:
     if request.is_too_long:
         raise AddressTooLong(f"Path and query may have {LONGEST} characters together")
-    if len(SEPARATOR.findall(request.decoded_path)) >= MOST:
+    if len(SEPARATOR.findall(request.path)) >= MOST:
         raise MalformedRequest(f"You can only request up to {MOST} ids per request")
     for route in ROUTES:
-        match = route.pattern.fullmatch(request.decoded_path)
+        match = route.pattern.fullmatch(request.path)
         if match is None:
             continue
         wanted = match.groupdict().get("format", "json")

@@ -11,13 +11,14 @@ from export.errors import (
     RefusedRequest,
     TokenNeeded,
 )
+from export.feeds import Feed, feeds
 from export.keys import ApiKey, key_ring
 from export.model.user import users
-from export.request import ExportRequest
+from export.request import MASK, ExportRequest, masked
 from export.secret import is_same
 from export.sessions import COOKIE, Session, sessions
 from export.settings import ApiMode, Settings
-from export.signature import is_signed
+from export.signature import documented, signed_query
 from export.tokens import tokens
 from export.usage import Owner
 from scheduler.clock import nowutc
@@ -26,6 +27,9 @@ READING = {"GET", "HEAD"}
 KEY_NEEDED = {ApiMode.ONLYKEY, ApiMode.ONLYKEY_SIGNED, ApiMode.ALL_SIGNED}
 KEY_ENOUGH = {ApiMode.KEY, ApiMode.ONLYKEY}
 
+LONGEST_TOLD = 2000
+"""How many characters of what must be signed are told."""
+
 
 @dataclass(frozen=True)
 class Caller:
@@ -33,6 +37,8 @@ class Caller:
 
     user: str | None
     credential: Owner | None = None
+    lacks_signature: bool = False
+    """Whether the key would have counted with a signature."""
 
 
 def classic(request: ExportRequest, settings: Settings, scopes: AbstractSet[str]) -> Caller:
@@ -41,15 +47,14 @@ def classic(request: ExportRequest, settings: Settings, scopes: AbstractSet[str]
     What is shown first in this order counts, and nothing is fallen back to where it is wrong.
     Raises RefusedRequest, InvalidToken, InsufficientScope.
     """
-    only_public = request.take_flag("op", "onlypublic")
-    only_authed = request.take_flag("oa", "onlyauthed")
     caller = _by_token(request.bearer_token, scopes)
     if caller is None:
         caller = _by_session(request) or _by_key(request, settings)
-    if only_public:
+    # Only now: of a signed request the parameters that count are known when it was checked.
+    if request.take_flag("op", "onlypublic"):
         caller = Caller(None, caller.credential)
     _check_connection(request, settings, caller)
-    if only_authed and caller.user is None:
+    if request.take_flag("oa", "onlyauthed") and caller.user is None:
         raise RefusedRequest("Not authenticated")
     return caller
 
@@ -110,7 +115,8 @@ def _by_token(text: str | None, scopes: AbstractSet[str]) -> Caller | None:
 
 
 def _by_session(request: ExportRequest) -> Caller | None:
-    if request.take("ak", "apikey") or not request.take_flag("ca", "cookieauth"):
+    is_keyed = request.take("ak", "apikey") or request.signature
+    if is_keyed or not request.take_flag("ca", "cookieauth"):
         return None
     if request.method not in READING:
         raise RefusedRequest("cookieauth is for GET only")
@@ -123,19 +129,32 @@ def _by_session(request: ExportRequest) -> Caller | None:
 
 def _by_key(request: ExportRequest, settings: Settings) -> Caller:
     text = request.take("ak", "apikey")
-    signature = request.take("signature")
+    signature = request.signature
     timestamp = request.take_integer("timestamp")
     if not text:
-        if settings.api_mode in KEY_NEEDED:
+        if signature or settings.api_mode in KEY_NEEDED:
             raise RefusedRequest("API key is missing")
         return Caller(None)
+    feed = feeds().find(text)
+    if feed is not None:
+        return _by_feed(request, feed)
     key = _valid_key(text)
     if signature:
-        _check_signature(request, settings, key, signature, timestamp)
-    elif settings.api_mode is ApiMode.ALL_SIGNED:
+        _check_time(timestamp, settings, key)
+        _check_signature(request, key, text, signature)
+        _check_time(request.take_integer("timestamp"), settings, key)
+    elif settings.api_mode is ApiMode.ALL_SIGNED or _is_known_to_others(key, settings):
         raise RefusedRequest("Signature missing")
     is_enough = bool(signature) or settings.api_mode in KEY_ENOUGH
-    return Caller(key.user if is_enough else None, (key_ring, key.digest))
+    return Caller(key.user if is_enough else None, (key_ring, key.digest), not is_enough)
+
+
+def _by_feed(request: ExportRequest, feed: Feed) -> Caller:
+    if users().is_shut_out(feed.user):
+        raise RefusedRequest("API key is blocked")
+    if request.method not in READING or not feed.is_at(request.path, request.query):
+        raise RefusedRequest("This API key opens one address only, and not this one")
+    return Caller(feed.user, (feeds, feed.digest))
 
 
 def _valid_key(text: str) -> ApiKey:
@@ -147,16 +166,33 @@ def _valid_key(text: str) -> ApiKey:
     return key
 
 
-def _check_signature(
-    request: ExportRequest, settings: Settings, key: ApiKey, signature: str, timestamp: int
-) -> None:
+def _is_known_to_others(key: ApiKey, settings: Settings) -> bool:
+    """Say whether *key* may stand in addresses that are good for ever, and are passed on."""
+    return key.persistent_allowed and settings.persistent_signatures
+
+
+def _check_time(timestamp: int, settings: Settings, key: ApiKey) -> None:
     if timestamp:
         if abs(timestamp - nowutc().timestamp()) > settings.signature_ttl:
             raise RefusedRequest("Signature invalid (bad timestamp)")
     elif not (key.persistent_allowed and settings.persistent_signatures):
         raise RefusedRequest("Signature invalid (no timestamp)")
-    if not is_signed(request.path, request.query, key.secret, signature):
-        raise RefusedRequest("Signature invalid")
+
+
+def _check_signature(request: ExportRequest, key: ApiKey, text: str, signature: str) -> None:
+    """See that *signature* was made with the secret of *key*; take what it was made for."""
+    query = signed_query(request.path, request.sent_path, request.query, key.secret, signature)
+    if query is None:
+        expected = documented(request.path, masked(request.query))
+        raise RefusedRequest(
+            f"Signature invalid: sign {expected[:LONGEST_TOLD]!r}, with your key for {MASK}, by "
+            "HMAC-SHA1 with your secret as the key, in hexadecimal. Names and values are encoded "
+            "as UTF-8 in a form: a blank as + (or %20), every byte but those of letters, digits "
+            "and _.- as %XX; parameters are sorted by name, whatever the case"
+        )
+    request.read_as_signed(query)
+    if request.take("ak", "apikey") != text:
+        raise RefusedRequest("Signature invalid: another API key was signed")
 
 
 def _check_connection(request: ExportRequest, settings: Settings, caller: Caller) -> None:

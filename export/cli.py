@@ -9,13 +9,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from export.commands import groups, imports, keys, rights, rooms, tokens, users
+from export.commands import feeds, groups, imports, keys, rights, rooms, tokens, users
 from export.errors import ExportException
 from export.model.listeners import subscribe_installed
 from scheduler.errors import SchedulerException
 from scheduler.store import open_database
 
-NOUNS = (imports, users, groups, rights, keys, tokens, rooms)
+NOUNS = (imports, users, groups, rights, keys, feeds, tokens, rooms)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

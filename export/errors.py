@@ -128,6 +128,19 @@ class TokenNeeded(RequestException):
         super().__init__("A token is needed", {"WWW-Authenticate": "Bearer"})
 
 
+class UnknownCredentials(RequestException):
+    """The header `Authorization` has a kind of credentials that is not understood (401)."""
+
+    status = 401
+
+    def __init__(self, scheme: str) -> None:
+        super().__init__(
+            f"Authorization of the kind {scheme[:40]!r} is not understood: send a Bearer token, "
+            "or leave the header out",
+            {"WWW-Authenticate": "Bearer"},
+        )
+
+
 class TokenRefused(RequestException):
     """The caller's token does not open this (RFC 6750 section 3.1)."""
 

@@ -13,16 +13,27 @@ from export.errors import CredentialException
 from export.secret import digest
 from export.usage import Usage
 from scheduler.clock import nowutc
+from scheduler.seal import resealed, seal, unseal
 from scheduler.store import Branch, connection_of
 
 
 class ApiKey(Persistent):
-    """A user's key with its secret; both are random UUIDs. How it is used is kept apart."""
+    """A user's key with its secret: random UUIDs, or those of another installation.
 
-    def __init__(self, user: str, persistent_allowed: bool = False) -> None:
+    The key is looked up by its digest, which is all that is kept of it; its text is `key` of the
+    fresh object only. The secret is needed to check signatures. How it is used is kept apart.
+    """
+
+    _v_key = ""
+
+    def __init__(
+        self, user: str, persistent_allowed: bool = False, key: str = "", secret: str = ""
+    ) -> None:
         self.user = user
-        self.key = str(uuid.uuid4())
-        self.secret = str(uuid.uuid4())
+        self._v_key = key or str(uuid.uuid4())
+        self.digest = digest(self._v_key)
+        self.hint = _hint(self._v_key)
+        self._secret = seal(secret or str(uuid.uuid4()))
         self.created = nowutc()
         self.persistent_allowed = persistent_allowed
         self.blocked = False
@@ -30,9 +41,20 @@ class ApiKey(Persistent):
         self.usage = Usage()
 
     @property
-    def digest(self) -> str:
-        """What the key is looked up by."""
-        return digest(self.key)
+    def key(self) -> str:
+        """The text of a key that was made just now; of any other one, its beginning."""
+        return self._v_key or self.hint
+
+    @property
+    def secret(self) -> str:
+        """The secret. Raises SecretUnreadable without the key that it is encrypted with."""
+        return unseal(self._secret)
+
+    def reseal(self) -> None:
+        """Encrypt the secret with the installation's present key."""
+        sealed = resealed(self._secret)
+        if sealed != self._secret:
+            self._secret = sealed
 
 
 class KeyRing(Persistent):
@@ -45,26 +67,32 @@ class KeyRing(Persistent):
     def __iter__(self) -> Iterator[ApiKey]:
         return iter(self._by_user.values())
 
-    def create(self, user: str, persistent_allowed: bool = False) -> ApiKey:
+    def create(
+        self, user: str, persistent_allowed: bool = False, key: str = "", secret: str = ""
+    ) -> ApiKey:
         """Make a key for *user*; the one they had is valid no more.
 
-        Raises CredentialException while that one is blocked.
+        *key* and *secret* are taken over where they are given, both random otherwise. Raises
+        CredentialException while the old one is blocked, and where another user has *key*.
         """
-        key = ApiKey(user, persistent_allowed)
+        made = ApiKey(user, persistent_allowed, key, secret)
+        other = self.lookup(made.digest)
+        if other is not None and other.user != user:
+            raise CredentialException(f"this key is that of {other.user!r}: revoke it there first")
         old = self._by_user.get(user)
         if old is not None:
             if old.blocked:
                 raise CredentialException(
                     f"the key of {user!r} is blocked: unblock or revoke it first"
                 )
-            key.old_keys = (*old.old_keys, old.key)
+            made.old_keys = tuple(dict.fromkeys((*old.old_keys, old.digest)))
             self.revoke(old)
-        self._by_digest[digest(key.key)] = self._by_user[user] = key
-        return key
+        self._by_digest[made.digest] = self._by_user[user] = made
+        return made
 
     def revoke(self, key: ApiKey) -> None:
         """Forget *key*; nobody can use it any more."""
-        del self._by_digest[digest(key.key)]
+        del self._by_digest[key.digest]
         del self._by_user[key.user]
 
     def find(self, text: str) -> ApiKey | None:
@@ -82,7 +110,24 @@ class KeyRing(Persistent):
         return found
 
 
-BRANCH = Branch("apikeys", 1, KeyRing)
+def _hint(text: str) -> str:
+    """Return so much of a key that people recognize it, and nobody can guess it."""
+    return f"{text[: min(8, len(text) // 4)]}..."
+
+
+def _forget_texts(ring: KeyRing) -> None:
+    """Keep digests of the keys that were kept as texts, and the secrets as they are kept now."""
+    for key in ring:
+        key._p_activate()
+        state = key.__dict__
+        text = state.pop("key")
+        key.digest, key.hint = digest(text), _hint(text)
+        key._secret = seal(state.pop("secret"))
+        key.old_keys = tuple(map(digest, key.old_keys))
+        key.usage.mask()
+
+
+BRANCH = Branch("apikeys", 2, KeyRing, {1: _forget_texts})
 
 
 def key_ring(connection: Connection | Persistent | None = None) -> KeyRing:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import cached_property
 from typing import Any
-from urllib.parse import parse_qsl, unquote, unquote_plus, urlencode
+from urllib.parse import parse_qsl, quote, unquote, unquote_plus, urlencode
 from zoneinfo import ZoneInfo
 
 from werkzeug.datastructures import MultiDict
@@ -17,7 +17,13 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Request, Response
 
 from export.dates import parse_from, parse_to
-from export.errors import BodyTooLarge, MalformedBody, MalformedRequest, UnknownBody
+from export.errors import (
+    BodyTooLarge,
+    MalformedBody,
+    MalformedRequest,
+    UnknownBody,
+    UnknownCredentials,
+)
 from scheduler.clock import nowutc
 
 LONGEST = 64 * 1024
@@ -31,6 +37,11 @@ FORMS = {"application/x-www-form-urlencoded", "multipart/form-data"}
 SECRETS = {"signature", "csrftoken", "access_token"}
 """Parameters that are not repeated to anybody."""
 
+KEYS = {"ak", "apikey"}
+"""Parameters of which the name alone is repeated."""
+
+MASK = "..."
+
 MAXIMUM = 1000
 """How many objects an answer has at most, of a detail without a limit of its own."""
 
@@ -41,7 +52,8 @@ class ExportRequest:
     """One request; parameters are taken one by one, of a repeated one the first.
 
     They are those of the address, or, where something is posted, of the body: a form, or an
-    object in JSON.
+    object in JSON. A parameter without a value is not there. Once `read_as_signed` was called,
+    parameters are those that were signed.
     """
 
     def __init__(self, request: Request) -> None:
@@ -58,26 +70,31 @@ class ExportRequest:
         self.address_query = query.decode("utf-8", "replace")
 
     @property
-    def decoded_path(self) -> str:
-        """The path as it is matched: decoded once more."""
-        return unquote(self.path)
+    def sent_path(self) -> str:
+        """The path as the address has it, percent-encoded."""
+        sent = self._request.environ.get("REQUEST_URI", "").partition("?")[0]
+        return sent if unquote(sent) == self.path else quote(self.path)
 
     @property
     def shown_query(self) -> str:
         """The query as answers repeat it, without secrets; nothing of what was posted."""
         if self.method == "POST":
             return ""
-        parts = self.query.split("&") if self.query else []
-        return "&".join(part for part in parts if _name(part) not in SECRETS)
+        return masked(self.query)
 
     @property
     def recorded(self) -> str:
-        """Path and parameters as the record of a key's use has them, in order."""
+        """Path and parameters as the record of a key's use has them, in order, without secrets."""
         if self.method == "POST":
             return self.path
         pairs = sorted((name.lower(), value) for name, value in parse_qsl(self.query))
-        kept = [pair for pair in pairs if pair[0] not in (*SECRETS, "timestamp")]
-        return f"{self.path}?{urlencode(kept)}" if kept else self.path
+        kept = masked(urlencode([pair for pair in pairs if pair[0] != "timestamp"]))
+        return f"{self.path}?{kept}" if kept else self.path
+
+    def read_as_signed(self, query: str) -> None:
+        """Take the parameters from *query*, the text that was signed, from now on."""
+        self.query = query
+        self._params = _first_of_each(parse_qsl(query))
 
     @cached_property
     def query(self) -> str:
@@ -97,14 +114,25 @@ class ExportRequest:
 
     @property
     def bearer_token(self) -> str | None:
-        """The token that the header `Authorization` shows; None for no such header."""
+        """The token that the header `Authorization` shows; None for no such header.
+
+        Raises UnknownCredentials for a header of another kind.
+        """
         scheme, _, text = self._request.headers.get("Authorization", "").strip().partition(" ")
-        return text.strip() if scheme.lower() == "bearer" else None
+        if scheme and scheme.lower() != "bearer":
+            raise UnknownCredentials(scheme)
+        return text.strip() if scheme else None
 
     @property
     def access_token(self) -> str | None:
         """The token that the address shows, where that is allowed; None for none."""
         return self._request.args.get("access_token")
+
+    @property
+    def signature(self) -> str | None:
+        """The signature, whatever the case of its name; None for none."""
+        named = (name for name in self._params if name.lower() == "signature")
+        return self.take(*named)
 
     @property
     def csrf_token(self) -> str:
@@ -138,12 +166,7 @@ class ExportRequest:
     @cached_property
     def _params(self) -> dict[str, str]:
         pairs = self._posted
-        if pairs is None:
-            pairs = parse_qsl(self.address_query, keep_blank_values=True)
-        params: dict[str, str] = {}
-        for name, value in pairs:
-            params.setdefault(name, value)
-        return params
+        return _first_of_each(parse_qsl(self.address_query) if pairs is None else pairs)
 
     @cached_property
     def _posted(self) -> list[tuple[str, str]] | None:
@@ -182,8 +205,23 @@ def _flat(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _name(part: str) -> str:
-    return unquote_plus(part.split("=", 1)[0]).lower()
+def _first_of_each(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    params: dict[str, str] = {}
+    for name, value in pairs:
+        if value:
+            params.setdefault(name, value)
+    return params
+
+
+def masked(query: str) -> str:
+    """Return *query* without SECRETS, and without the values of KEYS."""
+    return "&".join(filter(None, map(_masked, query.split("&"))))
+
+
+def _masked(part: str) -> str:
+    sent = part.partition("=")[0]
+    name = unquote_plus(sent).lower()
+    return "" if name in SECRETS else f"{sent}={MASK}" if name in KEYS else part
 
 
 @dataclass(frozen=True)

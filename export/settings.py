@@ -37,7 +37,7 @@ class Settings:
     timezone: str = "UTC"
     """The zone of dates where a request names none with `tz`."""
 
-    api_mode: ApiMode = ApiMode.KEY
+    api_mode: ApiMode = ApiMode.SIGNED
     """A number from 0 to 4, or its name; see ApiMode."""
 
     https_required: bool = False

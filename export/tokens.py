@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
@@ -17,6 +18,7 @@ from scheduler.store import Branch, connection_of
 
 PREFIX = "indp_"
 LENGTH = 42
+DIGEST = re.compile("[0-9A-Fa-f]{64}")
 
 SCOPES = {
     "full:everything": "Everything (all methods)",
@@ -63,11 +65,14 @@ class Tokens(Persistent):
     def __iter__(self) -> Iterator[Token]:
         return iter(self._by_digest.values())
 
-    def create(self, user: str, name: str, scopes: Iterable[str]) -> tuple[Token, str]:
+    def create(
+        self, user: str, name: str, scopes: Iterable[str], text: str = "", digested: str = ""
+    ) -> tuple[Token, str]:
         """Make a token for *user*; return it with its text, which is shown this once only.
 
-        Raises CredentialException where *user* has a token of that name, whatever the case, and
-        for no or unknown scopes.
+        A token of another installation is taken over by its *text*, or where that is not known
+        by its SHA-256 *digested*. Raises CredentialException where *user* has a token of that
+        name, whatever the case, for no or unknown scopes, and for a token that is there already.
         """
         wanted = frozenset(scopes)
         unknown = sorted(wanted - SCOPES.keys())
@@ -78,8 +83,12 @@ class Tokens(Persistent):
             raise CredentialException("a token needs a name, to be told from others")
         if any(token.name.casefold() == name.casefold() for token in self.of(user)):
             raise CredentialException(f"{user!r} has a token {name!r} already")
-        text = PREFIX + random_text(LENGTH)
-        token = Token(user, name, wanted, digest(text))
+        if digested and not DIGEST.fullmatch(digested):
+            raise CredentialException("a digest is a SHA-256 in hexadecimal: 64 digits")
+        text = text or PREFIX + random_text(LENGTH)
+        token = Token(user, name, wanted, digested.lower() or digest(text))
+        if token.digest in self._by_digest:
+            raise CredentialException(f"this token is there already, with the id {token.id}")
         self._by_digest[token.digest] = token
         return token, text
 

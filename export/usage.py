@@ -17,6 +17,7 @@ from persistent import Persistent
 from ZODB import DB
 from ZODB.Connection import Connection
 
+from export.request import masked
 from scheduler.store import transact
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,11 @@ class Usage(Persistent):
         if self.last is None or uses.last >= self.last:
             self.last, self.address = uses.last, uses.address
             self.request, self.authenticated = uses.request, uses.authenticated
+
+    def mask(self) -> None:
+        """Take the key out of the recorded request."""
+        path, sign, query = self.request.partition("?")
+        self.request = f"{path}{sign}{masked(query)}"
 
     def _p_resolveConflict(  # noqa: N802 (ZODB's name)
         self, old: Mapping[str, Any], saved: Mapping[str, Any], new: Mapping[str, Any]

@@ -81,6 +81,10 @@ class SchemaTooNew(StoreException):
     """The database was written by a newer version of this software."""
 
 
+class SecretUnreadable(StoreException):
+    """A stored secret is encrypted, and its key is not given; the text says how to give it."""
+
+
 class InTheWay(SchedulerException):
     """What is to be undone was changed again since; the text names the transactions."""
 

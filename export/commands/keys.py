@@ -6,7 +6,7 @@ from argparse import Namespace
 
 from ZODB.Connection import Connection
 
-from export.commands.words import Commands, add_list, add_noun, add_verb, listed
+from export.commands.words import Commands, add_list, add_noun, add_secret, add_verb, listed
 from export.errors import CredentialException
 from export.keys import ApiKey, key_ring
 
@@ -17,8 +17,12 @@ def add_commands(commands: Commands) -> None:
     """Add the commands of keys; KEY is a key, or whose it is."""
     keys = add_noun(commands, "key", "API keys")
     create = add_verb(keys, "create", "make a key; an old one ends", _create)
-    create.add_argument("--user", required=True, help="whom the key acts as")
-    create.add_argument("--persistent", action="store_true", help="may sign without a timestamp")
+    take = add_verb(keys, "import", "take a key over from elsewhere; an old one ends", _create)
+    for verb, is_needed in ((create, False), (take, True)):
+        verb.add_argument("--user", required=True, help="whom the key acts as")
+        verb.add_argument("--persistent", action="store_true", help="may sign without a timestamp")
+        add_secret(verb, "--key", "a key taken over", required=is_needed, default="")
+        add_secret(verb, "--secret", "its secret", default="")
     add_list(keys, "show all keys, and how they are used", _list)
     add_verb(keys, "block", "let a key open nothing", _block, "key")
     add_verb(keys, "unblock", "let a blocked key be used again", _unblock, "key")
@@ -28,7 +32,9 @@ def add_commands(commands: Commands) -> None:
 
 
 def _create(options: Namespace, connection: Connection) -> str:
-    key = key_ring(connection).create(options.user, options.persistent)
+    key = key_ring(connection).create(options.user, options.persistent, options.key, options.secret)
+    if options.key and options.secret:
+        return f"the key {key.hint} of {key.user} is taken over"
     return f"key {key.key}\nsecret {key.secret}"
 
 
@@ -39,7 +45,7 @@ def _list(options: Namespace, connection: Connection) -> str:
 def _row(key: ApiKey) -> tuple[object, ...]:
     use = key.usage
     return (
-        *(key.user, key.key, key.created, key.blocked, key.persistent_allowed),
+        *(key.user, key.hint, key.created, key.blocked, key.persistent_allowed),
         *(use.count, use.last, use.address, use.request),
     )
 

@@ -6,7 +6,7 @@ from argparse import Namespace
 
 from ZODB.Connection import Connection
 
-from export.commands.words import Commands, add_list, add_noun, add_verb, listed
+from export.commands.words import Commands, add_list, add_noun, add_secret, add_verb, listed
 from export.errors import CredentialException
 from export.tokens import SCOPES, Token, tokens
 
@@ -20,17 +20,24 @@ def add_commands(commands: Commands) -> None:
     """Add the commands of tokens; TOKEN is its id as `list` shows it, or its text."""
     found = add_noun(commands, "token", "bearer tokens")
     create = add_verb(found, "create", "make a token, which is shown this once", _create)
-    create.add_argument("--user", required=True, help="whom the token acts as")
-    create.add_argument("--name", required=True, help="what it is for")
-    create.add_argument(
-        *("--scope", "--scopes"),
-        dest="scopes",
-        action="extend",
-        nargs="+",
-        required=True,
-        metavar="SCOPE",
-        help=f"one or more of {', '.join(SCOPES)}",
-    )
+    take = add_verb(found, "import", "take a token over from elsewhere", _create)
+    for verb in (create, take):
+        verb.add_argument("--user", required=True, help="whom the token acts as")
+        verb.add_argument("--name", required=True, help="what it is for")
+        verb.add_argument(
+            *("--scope", "--scopes"),
+            dest="scopes",
+            action="extend",
+            nargs="+",
+            required=True,
+            metavar="SCOPE",
+            help=f"one or more of {', '.join(SCOPES)}",
+        )
+        which = verb.add_mutually_exclusive_group(required=verb is take)
+        add_secret(which, "--token", "the text of a token taken over", default="")
+        which.add_argument(
+            "--digest", default="", help="the SHA-256 of its text in hexadecimal, as Indico has it"
+        )
     add_list(found, "show all tokens, and how they are used", _list)
     add_verb(found, "block", "let a token open nothing", _block, "token")
     add_verb(found, "unblock", "let a blocked token be used again", _unblock, "token")
@@ -40,7 +47,11 @@ def add_commands(commands: Commands) -> None:
 
 def _create(options: Namespace, connection: Connection) -> str:
     scopes = [scope for word in options.scopes for scope in word.split(",") if scope]
-    token, text = tokens(connection).create(options.user, options.name, scopes)
+    token, text = tokens(connection).create(
+        options.user, options.name, scopes, options.token, options.digest
+    )
+    if options.token or options.digest:
+        return f"the token {token.name!r} of {token.user} is taken over\nid {token.id}"
     return f"token {text}\nid {token.id}"
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from ZODB import DB
 from ZODB.Connection import Connection
 
+from scheduler.given import HOW, given
 from scheduler.output import as_json, as_table
 from scheduler.store import transact
 
@@ -49,6 +50,11 @@ def _in_one_transaction(work: Work, options: argparse.Namespace, database: DB) -
     note = options.note.format(**vars(options))
     print(transact(database, partial(work, options), note=note))
     return 0
+
+
+def add_secret(parser: argparse._ActionsContainer, name: str, about: str, **more: Any) -> None:
+    """Add the option *name*, a secret that need not stand in the list of processes."""
+    parser.add_argument(name, type=given, help=f"{about}: {HOW}, or itself", **more)
 
 
 def add_list(commands: Commands, about: str, work: Work, *names: str) -> argparse.ArgumentParser:

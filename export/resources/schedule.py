@@ -17,6 +17,7 @@ from export.errors import (
     RoomNotFree,
     TokenNeeded,
     TokenRefused,
+    UnknownCredentials,
     UnknownResource,
 )
 from export.model.rooms import rooms
@@ -74,7 +75,7 @@ def hindered(request: ExportRequest, match: Match, user: str | None, settings: S
 
 def refusal(error: RequestException) -> tuple[int, Mapping[str, Any]]:
     """Return the status and the body that tell *error*."""
-    if isinstance(error, TokenNeeded | TokenRefused):
+    if isinstance(error, TokenNeeded | TokenRefused | UnknownCredentials):
         return error.status, {"error": {"code": error.status, "message": error.message}}
     if isinstance(error, UnknownResource):
         message = {"message": error.message} if error.message else {}

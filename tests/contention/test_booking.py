@@ -53,7 +53,7 @@ def database(request):
 @pytest.fixture(scope="module")
 def server(database):
     """The address of a server with a thread for each client."""
-    app = make_app(database)
+    app = make_app(database, {"api_mode": "KEY"})
     serving = WebServer(app, Web(port=0, threads=CLIENTS))
     yield serving.url
     serving.close()

@@ -35,7 +35,7 @@ def database() -> Iterator[ZODB.DB]:
 
 @pytest.fixture
 def client(database: ZODB.DB) -> Client:
-    return Client(make_app(database, {"base_url": "https://indico.server"}))
+    return Client(make_app(database, {"base_url": "https://indico.server", "api_mode": "KEY"}))
 
 
 @pytest.fixture

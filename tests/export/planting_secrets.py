@@ -223,8 +223,7 @@ def _add_users(connection):
     other.phone, other.address = f"{FOR_NOBODY}-phone", f"{FOR_NOBODY}-address"
     other._password = f"{FOR_NOBODY}-password"
     found.add(other)
-    key = key_ring(connection).create("36024")
-    key.secret = f"{FOR_NOBODY}-secret"
+    key_ring(connection).create("36024", secret=f"{FOR_NOBODY}-secret")
     token, _ = tokens(connection).create("36024", f"{FOR_NOBODY}-name", ["read:user"])
     token.usage.address = f"{FOR_NOBODY}-address"
     session, _ = sessions(connection).begin("36024")

@@ -45,7 +45,7 @@ def add_files(event):
 
 @pytest.fixture
 def files(stored):
-    return Client(make_app(stored, {"base_url": "https://indico.server"}))
+    return Client(make_app(stored, {"base_url": "https://indico.server", "api_mode": "KEY"}))
 
 
 @pytest.mark.parametrize(

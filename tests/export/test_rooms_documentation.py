@@ -29,8 +29,11 @@ def test_the_documents_can_be_followed_from_making_rooms_to_schedules(do, server
     (scheduled,) = blocks("text", SCHEDULES)
 
     assert do(make) == made
-    key, _ = re.findall(r"\w+ (\S+)", do("indico_export key create --user 7"))
-    assert do(f"python book.py {server} {key}") == booked
+    booker, _ = re.findall(
+        r"\w+ (\S+)",
+        do("indico_export token create --user 7 --name b --scope write:legacy_api"),
+    )
+    assert do(f"python book.py {server} {booker}") == booked
     token, *_ = re.findall(
         r"\w+ (\S+)", do("indico_export token create --user 7 --name s --scope full:everything")
     )

@@ -153,9 +153,13 @@ def test_a_token_counts_before_a_key_and_a_wrong_one_is_not_replaced_by_a_key(cl
     assert ask(client, right, f"{PATH}?op=yes&oa=yes").status_code == 403
 
 
-def test_another_scheme_is_left_to_the_rules_of_keys(client):
-    answer = ask(client, "YW5uOmFubg==", scheme="Basic")
-    assert (answer.status_code, answer.json["message"]) == (403, "API key is missing")
+@pytest.mark.parametrize("path", [PATH, "/api/user/", "/api/session", "/api/v3/schedule/1"])
+@pytest.mark.parametrize("scheme", ["Basic", "Digest", "Bearer:", "YW5uOmFubg=="])
+def test_another_kind_of_authorization_is_refused_and_not_answered_as_nobody(client, path, scheme):
+    answer = ask(client, "YW5uOmFubg==", path, scheme=scheme)
+    assert answer.status_code == 401
+    assert "is not understood: send a Bearer token" in answer.text
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
 def test_a_token_needs_a_secure_connection_where_that_is_required(closed, make):

@@ -55,11 +55,11 @@ def test_the_last_use_of_a_key_is_told_without_its_secrets(stored, key):
     client.get(f"{PATH}?ak=unknown")
     client.get(f"{PATH}?ak={key[0]}&limit=x")
     app.close()
-    assert usage(stored, key[0]) == (1, "192.0.2.1", f"{PATH}?ak={key[0]}", False)
+    assert usage(stored, key[0]) == (1, "192.0.2.1", f"{PATH}?ak=...", False)
 
     client.get(build_indico_request(PATH, {"pretty": "yes"}, *key))
     app.close()
-    assert usage(stored, key[0]) == (2, "", f"{PATH}?apikey={key[0]}&pretty=yes", True)
+    assert usage(stored, key[0]) == (2, "", f"{PATH}?apikey=...&pretty=yes", True)
 
 
 def test_a_request_commits_nothing_itself(stored, key):

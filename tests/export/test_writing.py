@@ -94,7 +94,8 @@ def test_the_body_is_signed_like_a_query(writing, database):
     form = {"content_type": "application/x-www-form-urlencoded"}
     assert writing.post(PATH, data=query, **form).json["results"]["by"] == "ann"
     forged = writing.post(PATH, data=query.replace("A+b", "A+x"), **form)
-    assert (forged.status_code, forged.json["message"]) == (403, "Signature invalid")
+    assert forged.status_code == 403
+    assert forged.json["message"].startswith("Signature invalid: sign '/api/title.json?")
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Sequence
-
-import psutil
 
 from daemon.errors import StartFailure
 
@@ -63,22 +60,3 @@ def start(arguments: Sequence[str]) -> tuple[int, str]:
         return int(pid), url
     status = process.wait()
     raise StartFailure(rest or f"the daemon ended with status {status}: see its log")
-
-
-def is_here(hostname: str | None) -> bool:
-    """Say whether *hostname* is this machine."""
-    return hostname in {socket.getfqdn(), os.uname().nodename}
-
-
-def is_gone(hostname: str | None, pid: int | None) -> bool:
-    """Say whether the process is known to have ended."""
-    if pid is None:
-        return True
-    return is_here(hostname) and _has_ended(pid)
-
-
-def _has_ended(pid: int) -> bool:
-    try:
-        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return True

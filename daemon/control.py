@@ -58,13 +58,16 @@ def restart(options: argparse.Namespace, config: Config) -> int:
     """Stop the daemon if it runs, then start it in the background."""
     with connect(config.database) as connection:
         office = office_of(connection)
-        is_taken, hostname, pid = office.is_taken(), office.hostname, office.pid
-    if is_taken and not background.is_here(hostname) and not options.force:
-        raise Refusal(f"The daemon is running on another machine ({hostname}) (consider -f?)")
+        is_taken, hostname, process = office.is_taken(), office.hostname, office.process
+    if is_taken and process is not None and not process.is_here() and not options.force:
+        raise Refusal(
+            f"The daemon is running on another machine, or in another container ({hostname}) "
+            "(consider -f?)"
+        )
     if is_taken and _stop(config) != 0:
         return 1
     # It has left its office; what it serves to others may still be closing.
-    _wait_until(lambda: background.is_gone(hostname, pid), DEATH_SECONDS)
+    _wait_until(lambda: process is None or process.is_gone(), DEATH_SECONDS)
     return _start_in_background(options)
 
 
@@ -74,7 +77,7 @@ def check(options: argparse.Namespace, config: Config) -> int:
         office = office_of(connection)
         hostname, pid = office.hostname, office.pid
         entered, alive = pid is not None, office.is_taken()
-        is_here = not entered or background.is_here(hostname)
+        is_here = office.process is None or office.process.is_here()
         if entered and not alive and is_here and office.token is not None:
             office.leave(office.token)
             transaction.commit()
@@ -82,7 +85,7 @@ def check(options: argparse.Namespace, config: Config) -> int:
         f"Database status: running={entered}, host={hostname}, pid={pid}",
         f"Process status:  running={alive}"
         if is_here
-        else "The daemon is entered as running on another machine",
+        else "The daemon is entered as running on another machine, or in another container",
     ]
     if entered and not alive and is_here:
         lines.append("Marking dead scheduler as not running")
@@ -127,11 +130,11 @@ def _stop(config: Config) -> int:
     print("Waiting for death confirmation... ", end="", flush=True)
     with connect(config.database) as connection:
         office = office_of(connection)
-        hostname, pid, token = office.hostname, office.pid, office.token
+        process, token = office.process, office.token
         Client(connection).shutdown("Daemon script")
         transaction.commit()
         has_ended = _wait_until(
-            lambda: _is_over(connection, token) or background.is_gone(hostname, pid),
+            lambda: _is_over(connection, token) or (process is None or process.is_gone()),
             config.scheduler.shutdown_timeout + DEATH_SECONDS,
         )
     print("DONE!" if has_ended else "FAILED!")

@@ -103,8 +103,9 @@ class Ledger(Persistent):
         if lease is not None and lease.token != token:
             owner = lease.owner
             if lease.deadline > now and not owner.is_gone():
+                where = "" if owner.is_here() else " of another machine or container"
                 raise AgentBusyException(
-                    f"process {owner[1]} on {owner[0]} is delivering to this agent: wait for it"
+                    f"process {owner.pid}{where} is delivering to this agent: wait for it"
                 )
         self.lease = Lease(token, Owner.this_process(), now + self.terms.limit)
 

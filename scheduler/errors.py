@@ -77,6 +77,10 @@ class DatabaseUnavailable(StoreException):
     """A database cannot be opened; the text says which one, why, and what to do."""
 
 
+class OpenedBeforeFork(DatabaseUnavailable):
+    """A child process cannot use what its parent opened; the text says what to do instead."""
+
+
 class SchemaTooNew(StoreException):
     """The database was written by a newer version of this software."""
 

@@ -50,4 +50,4 @@ class Guard:
         # Stands in front of the connection's own method.
         if self._is_up and threading.get_ident() == self._thread:
             raise SchedulerException("a task must not close the connection of its run")
-        Connection.close(self._connection, primary)
+        type(self._connection).close(self._connection, primary)

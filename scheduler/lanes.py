@@ -35,8 +35,8 @@ CLOSED: Entry = ()
 # Greater than any number of an entry.
 ALL = float("inf")
 
-_own_lanes: WeakKeyDictionary[Connection, dict[bytes, str]] = WeakKeyDictionary()
-os.register_at_fork(after_in_child=_own_lanes.clear)
+# By process as well: a connection that was opened before a fork is two, which share no lane.
+_own_lanes: WeakKeyDictionary[Connection, dict[tuple[int, bytes], str]] = WeakKeyDictionary()
 
 
 class Lanes(Persistent):
@@ -136,11 +136,12 @@ class Lanes(Persistent):
             # Not stored yet, so nobody else can write here.
             return next(self._lanes(), None) or self._open_lane()
         own = _own_lanes.setdefault(connection, {})
-        name = own.get(self._p_oid, FRONT)
+        key = (os.getpid(), self._p_oid)
+        name = own.get(key, FRONT)
         lane = self._register.get(name)
         if lane is None:
             name, lane = self._open_lane()
-            own[self._p_oid] = name
+            own[key] = name
         return name, lane
 
     def _open_lane(self) -> tuple[str, Lane]:

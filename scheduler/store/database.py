@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
-import logging
 import os
-import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from threading import RLock
 from typing import Any
-from urllib.parse import parse_qsl
+from weakref import WeakSet
 
 import transaction
-import zc.lockfile
 import zodburi
 from ZConfig import ConfigurationError
 from ZEO.ClientStorage import ClientStorage
-from ZEO.Exceptions import ClientDisconnected
 from ZODB import DB
 from ZODB.Connection import Connection
-from ZODB.FileStorage.FileStorage import packed_version
-from ZODB.POSException import POSError
-from zodburi.resolvers import FileStorageURIResolver
+from ZODB.DB import ConnectionPool, KeyedConnectionPool
+from ZODB.interfaces import IMVCCStorage
+from ZODB.mvccadapter import MVCCAdapter
 
-from scheduler.errors import DatabaseUnavailable
+from scheduler.errors import DatabaseUnavailable, OpenedBeforeFork
 from scheduler.owner import Owner
+from scheduler.store.access import Access, Plain
+from scheduler.store.connection import OwnConnection
 from scheduler.store.current import using
-from scheduler.store.file import EmbeddedStorage
+from scheduler.store.descriptors import cut_off
+from scheduler.store.embedded import Embedded, Guest, file_and_query
 from scheduler.store.heir import Heir
-from scheduler.store.hub import STORAGE_NAME, Hub
-
-log = logging.getLogger(__name__)
+from scheduler.store.hub import Hub
 
 URI_VARIABLE = "SCHEDULER_DATABASE"
 EMBEDDED_FILE = "var/relay.fs"
-SOCKET_PATH_LIMIT = 100
-JOIN_SECONDS = 10.0
 POOL_SIZE = 50
 # Objects in memory of each connection, as zodburi has it for the other URIs.
 CACHE_SIZE = 10_000
@@ -46,22 +40,40 @@ POSTGRES_SCHEMES = ("postgresql://", "postgres://")
 
 
 class Database(DB):
-    """A database that knows its URI, and is served to others while it is open where it can be."""
+    """A database that knows its URI, and is served to others while it is open where it can be.
 
-    def __init__(self, storage: Any, uri: str, **options: Any) -> None:
-        if isinstance(storage, ClientStorage):
-            _forget_ids_of_gone_servers(storage)
-        super().__init__(storage, **options)
+    A child process that is forked while it is open comes to the storage by itself, at the first
+    use; where that cannot be, OpenedBeforeFork says why.
+    """
+
+    klass = OwnConnection
+    pool: ConnectionPool
+    historical_pool: KeyedConnectionPool
+
+    def __init__(self, access: Access, uri: str, **options: Any) -> None:
         self.uri = uri
         self.hub: Hub | None = None
         self.heir: Heir | None = None
+        self._access = access
+        super().__init__(_ready(access.open()), **options)
+        access.attach(self)
+        _opened.add(self)
 
     def serve(self, path: str) -> None:
         """Let the other processes of this machine join at the Unix socket *path*."""
         self.hub = Hub(self, path)
 
+    def open(self, *args: Any, **options: Any) -> Connection:
+        """Open a connection, as `ZODB.DB.open` does."""
+        self._be_here()
+        return super().open(*args, **options)
+
     def close(self) -> None:
         """Stop serving, and close the database with all its connections."""
+        _opened.discard(self)
+        if self._process != os.getpid():
+            self.leave_parent()
+            return
         if self.hub is not None:
             self.hub.close()
             self.hub = None
@@ -69,6 +81,107 @@ class Database(DB):
         if self.heir is not None:
             self.heir.close()
             self.heir = None
+
+    @property
+    def storage(self) -> Any:
+        """The storage that this process uses."""
+        self._be_here()
+        return self._own_storage
+
+    @storage.setter
+    def storage(self, storage: Any) -> None:
+        self._process = self._left = os.getpid()
+        self._own_storage = storage
+
+    @storage.deleter
+    def storage(self) -> None:
+        del self._own_storage
+
+    @property
+    def _mvcc_storage(self) -> Any:
+        self._be_here()
+        return self._shared_storage
+
+    @_mvcc_storage.setter
+    def _mvcc_storage(self, storage: Any) -> None:
+        self._shared_storage = storage
+
+    @_mvcc_storage.deleter
+    def _mvcc_storage(self) -> None:
+        del self._shared_storage
+
+    def adopt(self, connection: Connection) -> None:
+        """Enter *connection*, which was opened before a fork, as one of this process."""
+        with self._lock:
+            if connection.before is None:
+                self.pool.all.add(connection)
+
+    def leave_parent(self) -> None:
+        """Share nothing with the parent process any more; called in a child process."""
+        if self._left == os.getpid():
+            return
+        self._left = os.getpid()
+        cut_off(self._own_storage)
+        if self.hub is not None:
+            self.hub.cut_off()
+        # Nothing of it may be finalized here: it is all the parent's.
+        _left_behind.append((self._own_storage, self._shared_storage, self.hub, self.heir))
+        self.hub = self.heir = None
+        self._lock = RLock()
+        connections = [*self.pool, *self.historical_pool]
+        self.pool = ConnectionPool(self.pool.size, self.pool.timeout)
+        self.historical_pool = KeyedConnectionPool(
+            self.historical_pool.size, self.historical_pool.timeout
+        )
+        for connection in connections:
+            connection.leave_parent()
+
+    def _be_here(self) -> None:
+        if self._process == os.getpid():
+            return
+        with _reopening:
+            if self._process != os.getpid():
+                self.leave_parent()
+                self._reopen()
+
+    def _reopen(self) -> None:
+        parent = self._process
+        try:
+            storage = _ready(self._access.open())
+        except DatabaseUnavailable as error:
+            raise OpenedBeforeFork(
+                f"the database {self.uri!r} was opened in process {parent}, before process "
+                f"{os.getpid()} was forked from it, and cannot be opened here: {error}. Open it "
+                "after the fork (gunicorn: without --preload; uWSGI: with lazy-apps)"
+            ) from error
+        self.storage = storage
+        is_shared = IMVCCStorage.providedBy(storage)
+        self._mvcc_storage = storage if is_shared else MVCCAdapter(storage)
+        _opened.add(self)
+        self._access.attach(self)
+
+    def _returnToPool(self, connection: Connection) -> None:  # noqa: N802 (ZODB's name)
+        if connection.before is None and connection not in self.pool.all:
+            connection.opened = None  # it was opened before a fork, and not used since
+        elif connection.before is not None and connection.before not in self.historical_pool.pools:
+            connection.opened = None
+        else:
+            super()._returnToPool(connection)
+
+
+_opened: WeakSet[Database] = WeakSet()
+_left_behind: list[Any] = []
+_reopening = RLock()
+
+
+def _leave_parent() -> None:
+    global _reopening
+    _reopening = RLock()  # a thread that is not here may hold the other one
+    for database in list(_opened):
+        database.leave_parent()
+
+
+os.register_at_fork(after_in_child=_leave_parent)
 
 
 def default_uri() -> str:
@@ -101,12 +214,11 @@ def open_database(uri: str | None = None) -> Database:
     """
     uri = uri or default_uri()
     if uri.startswith(POSTGRES_SCHEMES):
-        storage = _open_storage(uri, lambda: _open_postgres(uri))
-        return Database(storage, uri, pool_size=POOL_SIZE, cache_size=CACHE_SIZE)
+        options = {"pool_size": POOL_SIZE, "cache_size": CACHE_SIZE}
+        return Database(Plain(uri, lambda: _open_postgres(uri)), uri, **options)
     factory, options = _resolve(uri)
-    if uri.startswith("file://"):
-        return _open_embedded(uri, options)
-    return Database(_open_storage(uri, factory), uri, **options)
+    access = Embedded(uri) if uri.startswith("file://") else Plain(uri, factory)
+    return Database(access, uri, **options)
 
 
 def join_database(uri: str) -> Database:
@@ -118,13 +230,7 @@ def join_database(uri: str) -> Database:
     if not uri.startswith("file://"):
         return open_database(uri)
     _, options = _resolve(uri)
-    file, _ = _file_and_query(uri)
-    deadline = time.monotonic() + JOIN_SECONDS
-    while (joined := _join(file)) is None:
-        if time.monotonic() > deadline:
-            raise DatabaseUnavailable(f"nobody serves {file}{_holder(file)}")
-        time.sleep(0.05)
-    return Database(joined, uri, **options)
+    return Database(Guest(uri), uri, **options)
 
 
 def holder_of(uri: str) -> Owner | None:
@@ -134,26 +240,8 @@ def holder_of(uri: str) -> Owner | None:
     """
     if not uri.startswith("file://"):
         return None
-    file, _ = _file_and_query(uri)
+    file, _ = file_and_query(uri)
     return Owner.of_lock(Path(f"{file}.lock"))
-
-
-def socket_path(file: Path) -> str:
-    """Return where the embedded database *file* is served.
-
-    Beside it; for a path longer than a Unix socket's may be, in a private folder of the
-    user's under the system's temporary one.
-    """
-    beside = f"{file}.sock"
-    if len(beside) <= SOCKET_PATH_LIMIT:
-        return beside
-    folder = Path(tempfile.gettempdir()) / f"relay-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o077:
-        raise DatabaseUnavailable(
-            f"{folder} must belong to you and be closed to others: remove it and try again"
-        )
-    return str(folder / hashlib.sha256(beside.encode()).hexdigest()[:24])
 
 
 def _resolve(uri: str) -> tuple[Any, dict[str, Any]]:
@@ -184,74 +272,10 @@ def _open_postgres(uri: str) -> Any:
     return postgres.open_postgres(uri)
 
 
-def _open_embedded(uri: str, options: dict[str, Any]) -> Database:
-    file, query = _file_and_query(uri)
-    deadline = time.monotonic() + JOIN_SECONDS
-    while True:
-        try:
-            return _own(file, uri, query, options)
-        except zc.lockfile.LockError:
-            joined = _join(file)
-            if joined is not None:
-                database = Database(joined, uri, **options)
-                database.heir = Heir(joined, lambda: _own(file, uri, query, {}))
-                return database
-            if time.monotonic() > deadline:
-                raise DatabaseUnavailable(
-                    f"{file} is locked by another process{_holder(file)} that does not serve it: "
-                    "stop that process and try again"
-                ) from None
-            time.sleep(0.05)  # between taking the lock and serving, or between two owners
-
-
-def _file_and_query(uri: str) -> tuple[Path, str]:
-    name, _, query = uri.removeprefix("file://").partition("?")
-    return Path(os.path.abspath(name)), query
-
-
-def _own(file: Path, uri: str, query: str, options: dict[str, Any]) -> Database:
-    storage = _open_storage(uri, lambda: _make_file_storage(file, query))
-    database = Database(storage, uri, **options)
-    database.serve(socket_path(file))
-    return database
-
-
-def _make_file_storage(file: Path, query: str) -> EmbeddedStorage:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    options, _ = FileStorageURIResolver().interpret_kwargs(dict(parse_qsl(query)))
-    options.pop("blobstorage_layout", None)
-    blobs = options.pop("blobstorage_dir", None) or f"{file}.blobs"
-    _check_magic(file)
-    return EmbeddedStorage(str(file), blob_dir=blobs, **options)
-
-
-def _check_magic(file: Path) -> None:
-    # FileStorage finds out as well, but leaves its lock and its files behind.
-    if not file.exists():
-        return
-    with file.open("rb") as opened:
-        start = opened.read(len(packed_version))
-    if start not in (b"", packed_version):
-        raise ValueError("it is no ZODB FileStorage; name another file, or put the backup back")
-
-
-def _join(file: Path) -> ClientStorage | None:
-    path = socket_path(file)
-    if not os.path.exists(path):
-        return None
-    try:
-        client = ClientStorage(
-            path,
-            storage=STORAGE_NAME,
-            blob_dir=f"{file}.blobs",
-            shared_blob_dir=True,
-            wait_timeout=2,
-        )
-        # Up to a second is added at random: whoever serves the file next is soon found.
-        client._server.client.connect_poll = 0
-        return client
-    except (ClientDisconnected, OSError):
-        return None
+def _ready(storage: Any) -> Any:
+    if isinstance(storage, ClientStorage):
+        _forget_ids_of_gone_servers(storage)
+    return storage
 
 
 def _forget_ids_of_gone_servers(storage: ClientStorage) -> None:
@@ -263,27 +287,3 @@ def _forget_ids_of_gone_servers(storage: ClientStorage) -> None:
         disconnected()
 
     storage.notify_disconnected = notify_disconnected
-
-
-def _holder(file: Path) -> str:
-    try:
-        return f" (pid {Path(f'{file}.lock').read_text().strip()})"
-    except OSError:
-        return ""
-
-
-def _open_storage(uri: str, factory: Any) -> Any:
-    try:
-        return factory()
-    except (zc.lockfile.LockError, DatabaseUnavailable):
-        raise
-    except ClientDisconnected as error:
-        raise DatabaseUnavailable(
-            f"no ZEO server answers at {uri!r}: start it, or correct the address"
-        ) from error
-    except (OSError, POSError, ValueError) as error:
-        raise DatabaseUnavailable(f"the database {uri!r} cannot be opened: {error}") from error
-    except Exception as error:
-        raise DatabaseUnavailable(
-            f"the database {uri!r} cannot be opened: {type(error).__name__}: {error}"
-        ) from error

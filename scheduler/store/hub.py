@@ -22,6 +22,8 @@ from ZEO.StorageServer import StorageServer, ZEOStorage
 from ZODB import DB
 from zope.interface import directlyProvides, providedBy
 
+from scheduler.store.descriptors import cut_off_loop
+
 log = logging.getLogger(__name__)
 
 STORAGE_NAME = "1"
@@ -71,6 +73,10 @@ class Hub:
         self._thread.join(CLOSE_SECONDS)
         if os.path.exists(self.path):
             os.unlink(self.path)
+
+    def cut_off(self) -> None:
+        """Let this process, a child of the one that serves, hold none of its sockets."""
+        cut_off_loop(self._server.acceptor.event_loop)
 
     def _send_away(self) -> None:
         # The server by itself may stop its loop before it has closed the connections; a client

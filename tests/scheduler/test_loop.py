@@ -17,7 +17,7 @@ from scheduler.module import SchedulerModule
 from scheduler.shelving import Shelving
 from scheduler.spool import ADD, Instruction
 from scheduler.store import connect
-from scheduler.store.database import socket_path
+from scheduler.store.embedded import socket_path
 from scheduler.tasks import OneShotTask
 from tests.scheduler.harness import Running, python, running, wait_for
 from tests.scheduler.sample_long import Sleep, Wait

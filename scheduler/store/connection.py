@@ -1,0 +1,108 @@
+"""Connections that notice that their process was forked since they were opened."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ZODB.Connection import Connection
+from ZODB.mvccadapter import HistoricalStorageAdapter
+
+from scheduler.errors import OpenedBeforeFork
+from scheduler.store.descriptors import redirect
+
+
+class OwnConnection(Connection):
+    """A connection that belongs to the process that uses it.
+
+    In a child process, one that was opened before the fork sees the database as it is then,
+    from its first use on. Where it had uncommitted changes, OpenedBeforeFork is raised until
+    the transaction is aborted: the parent has the same changes, and may have committed them.
+    """
+
+    _process = 0
+    _opened_storage: Any = None
+
+    @property
+    def _storage(self) -> Any:
+        if self._process != os.getpid():
+            self._cross()
+        return self._opened_storage
+
+    @_storage.setter
+    def _storage(self, storage: Any) -> None:
+        self._process = self._process or os.getpid()
+        self._opened_storage = storage
+
+    def register(self, obj: Any) -> None:
+        """Note that *obj* was changed."""
+        if self._process != os.getpid():
+            self._refuse()  # what it holds is of before the fork
+        super().register(obj)
+
+    def savepoint(self) -> Any:
+        """Keep what was changed up to here."""
+        if self._process != os.getpid():
+            self._cross()
+        return super().savepoint()
+
+    def tpc_begin(self, transaction: Any) -> None:
+        """Begin to commit."""
+        if self._process != os.getpid():
+            self._cross()
+        super().tpc_begin(transaction)
+
+    def tpc_abort(self, transaction: Any) -> None:
+        """Forget what was to be committed."""
+        if self._process != os.getpid():
+            self.abort(transaction)
+        else:
+            super().tpc_abort(transaction)
+
+    def close(self, primary: bool = True) -> None:
+        """Give the connection back to its database."""
+        if self._process != os.getpid():
+            self._opened_storage = self._normal_storage = None
+        super().close(primary)
+
+    def leave_parent(self) -> None:
+        """Share nothing with the parent process, and load anew what was loaded before the fork."""
+        savepoints = self._savepoint_storage
+        if savepoints is not None:
+            redirect(iter([savepoints._file.fileno()]))
+        if self._needs_to_join:
+            self._forget()
+
+    def _forget(self) -> None:
+        # Not the one that is being loaded at this moment.
+        loaded = [oid for oid, obj in self._cache.cache_data.items() if obj._p_changed is False]
+        self._cache.invalidate(loaded)
+
+    def _cross(self) -> None:
+        if self._opened_storage is None:
+            return
+        if not self._needs_to_join:
+            self._refuse()
+        shared = self._db._mvcc_storage
+        self._process = os.getpid()
+        self._storage = self._normal_storage = _instance_of(shared, self.before)
+        self._db.adopt(self)
+        self._readCurrent.clear()
+        self._storage.sync(False)
+        self._storage.poll_invalidations()
+        self._forget()
+
+    def _refuse(self) -> None:
+        raise OpenedBeforeFork(
+            f"this connection was opened in process {self._process}, from which process "
+            f"{os.getpid()} was forked in the middle of a transaction: call transaction.abort() "
+            "here and do the work again, or open connections after the fork only"
+        )
+
+
+def _instance_of(shared: Any, before: bytes | None) -> Any:
+    if before is None:
+        return shared.new_instance()
+    if hasattr(shared, "before_instance"):
+        return shared.before_instance(before)
+    return HistoricalStorageAdapter(shared.new_instance(), before)

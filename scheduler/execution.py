@@ -31,7 +31,7 @@ from scheduler.store import using
 from scheduler.store.trouble import give_up, is_trouble, pause, told
 from scheduler.store.unit import backoff
 from scheduler.tasks.base import BaseTask
-from scheduler.trial import Trial, Trials, signature_of
+from scheduler.trial import LogLine, Trial, Trials, signature_of
 
 log = logging.getLogger(__name__)
 
@@ -122,20 +122,23 @@ class Runner:
     def _record_problem(self, claim: Claim, problem: Exception) -> Outcome:
         """Record why a run could not be committed, as soon as something can be.
 
-        It is run again where the database was in trouble, and where not, has failed this try.
+        It is run again after conflicts and trouble of the database, else it has failed this try.
         """
         started = nowutc()
         attempt = 0
         while True:
             attempt += 1
+            line: LogLine | None = None
             try:
                 self._begin()
                 task = self._trials.load(claim)
                 if task._settled < claim.number:
                     task._settled = claim.number
                     sign(transaction.get(), [signature_of(claim.tid, task)])
-                    self._trials.put_down(task, started, problem)
+                    line = self._trials.put_down(task, started, problem)
                 transaction.commit()
+                if line is not None:
+                    log.log(*line)
                 return outcome_of(task, claim)
             except Exception as error:
                 give_up(transaction.manager)
@@ -157,14 +160,17 @@ class Runner:
         return unit
 
     def _commit(self, trials: list[Trial]) -> list[Outcome]:
+        lines: list[LogLine | None] = []
         for trial in trials:
             if trial.task is not None and trial.task._settled < trial.claim.number:
-                trial.mark()
+                lines.append(trial.mark())
                 trial.task._settled = trial.claim.number
         unit = transaction.get()
         unit.note(", ".join(f"task {trial.claim.tid}" for trial in trials[:3]))
         sign(unit, [trial.signature for trial in trials])
         transaction.commit()
+        for line in filter(None, lines):
+            log.log(*line)
         return [
             Outcome(trial.claim, unloadable=trial.unloadable)
             if trial.task is None

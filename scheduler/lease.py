@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 # The leader beats so often while somebody stands by, else not at all: each beat is a commit.
-BEAT_SECONDS = 1.0
+BEAT_SECONDS = 1.25
 # Who stands by shows that so often, and is forgotten when it has not for so long.
 STANDBY_SECONDS = 10.0
 FORGOTTEN_SECONDS = 30.0

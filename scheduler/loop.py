@@ -49,7 +49,6 @@ log = logging.getLogger(__name__)
 
 DRAIN_LIMIT = 200
 CONFLICT_TRIES = 20
-BUSY_SLEEP = 0.1
 LONGEST_SLEEP = 3600.0
 # So often it is looked for changes that were undone.
 UNDONE_SECONDS = 1.0
@@ -168,6 +167,7 @@ class _Loop:
         self._is_meant = is_meant
         self._manager = transaction.TransactionManager()
         self._connection: Connection = database.open(self._manager)
+        wake.ignore(self._connection)
         self._staff = Staff(lease, executor)
         self._retention = Retention(lease, settings)
         self._given: dict[int, Claim] = {}
@@ -304,9 +304,8 @@ class _Loop:
         return len(self._given) > PLENTY * self._settings.workers
 
     def _sleep(self) -> float:
-        longest = min(self._settings.sleep_interval, LONGEST_SLEEP, self._retention.rest())
-        if self._executor.is_busy():
-            longest = min(longest, BUSY_SLEEP)
+        rests = (self._retention.rest(), self._staff.rest(), self._executor.rest())
+        longest = min(self._settings.sleep_interval, LONGEST_SLEEP, *rests)
         if self._next_due is not None and self._executor.room() > 0:
             longest = min(longest, self._next_due - nowutc().timestamp())
         return max(0, longest)

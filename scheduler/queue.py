@@ -97,7 +97,8 @@ class PersistentWaitingQueue(Persistent):
             if not elements:
                 del self._bins[key]
             popped.extend(element for _, element in due)
-        self._length.change(-len(popped))
+        if popped:  # a change by nothing would be written, too
+            self._length.change(-len(popped))
         return popped
 
     def nbins(self) -> int:

@@ -67,6 +67,7 @@ class Retention:
         began = time.monotonic()
         if began < self._next:
             return
+        self._next = began + REST_SECONDS  # should it fail
         self._place = self._lease.transact(self._sweep, note="scheduler: retention")
         now = time.monotonic()
         self._worked += now - began

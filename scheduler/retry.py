@@ -6,11 +6,18 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+# A wait that is shorter than this is given so many times in a row; then it doubles each time.
+AT_ONCE_SECONDS = 1.0
+AT_ONCE_TIMES = 10
+FIRST_PACE = 0.05
+LONGEST_PACE = 10.0
+
 
 class TaskDelayed(Exception):  # noqa: N818 (documented name)
     """Raised by a task that wants to run later; not a failed try.
 
-    What the run changed is undone, and the task is queued for `seconds` from now.
+    What the run changed is undone, and the task is queued for `seconds` from now. One that comes
+    back within less than a second again and again waits longer each time, up to 10 seconds.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -39,6 +46,17 @@ class Retry:
         # The exponent is bounded where a float is: a task may be tried for years.
         longest = min(self.longest, self.first * self.factor ** min(tries - 1, 50))
         return longest * random.uniform(1 - self.jitter, 1)  # noqa: S311 (jitter is no secret)
+
+
+def paced(seconds: float, times: int) -> float:
+    """Return after how many *seconds* a task comes back, for the so many *times* in a row.
+
+    Each run is written down: one that comes back at once, without end, would fill the disk.
+    """
+    if seconds >= AT_ONCE_SECONDS or times <= AT_ONCE_TIMES:
+        return seconds
+    doubled = FIRST_PACE * 2.0 ** min(times - AT_ONCE_TIMES, 50)
+    return max(seconds, min(LONGEST_PACE, doubled))
 
 
 NEVER = Retry(tries=1)

@@ -40,7 +40,7 @@ from scheduler.tasks.base import BaseTask
 from scheduler.tasks.bound import FollowingTask
 from scheduler.tasks.occurrence import TaskOccurrence
 from scheduler.tasks.recurring import RecurringTask, unpacked
-from scheduler.trial import fail
+from scheduler.trial import fail, named
 
 log = logging.getLogger(__name__)
 
@@ -211,12 +211,12 @@ class Shelving:
         task._settled = lost.claim.number  # whoever still runs it conflicts with this
         attempt = Attempt(task._tries + 1, started, now, lost.state, lost.why)
         if lost.state == TASK_STATUS_FAILED:
-            fail(task, attempt, WorkerLost, max_tries)
+            log.log(*fail(task, attempt, WorkerLost, max_tries))
         elif lost.state == TASK_STATUS_TERMINATED:
-            log.error("%r is terminated: %s", task, lost.why)
+            log.error("%s is terminated: %s", named(task), lost.why)
             task._end(attempt)
         else:
-            log.warning("%r is run again: %s", task, lost.why)
+            log.warning("%s is run again: %s", named(task), lost.why)
             task._delay(attempt, now.timestamp())
 
     def _add(self, task: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 from ZODB.Connection import Connection
@@ -25,17 +26,29 @@ class Staff:
         self._executor = executor
         self._posts: tuple[Post, ...] = ()
         self._next = 0.0
+        self._again = math.inf
 
     def note(self) -> None:
         """Note who is at work, if it is time for that."""
-        if time.monotonic() < self._next:
+        now = time.monotonic()
+        if now < self._next:
+            self._again = self._next
             return
-        self._next = time.monotonic() + NOTE_SECONDS
+        self._next = now + NOTE_SECONDS
         before = nowutc().timestamp() - LONG_SECONDS
-        posts = tuple(_post(*pair, before) for pair in self._executor.workers())
+        workers = self._executor.workers()
+        posts = tuple(_post(*pair, before) for pair in workers)
+        is_begun = any(claim is not None and claim.since > before for _, claim in workers)
+        self._again = self._next
         if posts != self._posts:
             self._lease.transact(lambda own: _enter(own, posts), note="scheduler: staff")
             self._posts = posts
+        if not is_begun:
+            self._again = math.inf
+
+    def rest(self) -> float:
+        """Return for how many seconds there is nothing to note."""
+        return max(0.0, self._again - time.monotonic())
 
 
 def _post(worker: str, claim: Claim | None, before: float) -> Post:

@@ -8,7 +8,7 @@ import time
 import traceback
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import transaction
 from transaction.interfaces import InvalidSavepointRollbackError, TransientError
@@ -19,7 +19,7 @@ from ZODB.utils import p64
 from scheduler.blame import Signature, Watch
 from scheduler.clock import nowutc
 from scheduler.guard import Guard
-from scheduler.retry import TaskDelayed, retry_for
+from scheduler.retry import Retry, TaskDelayed, paced, retry_for
 from scheduler.run import Begun, News, Run, set_current_run
 from scheduler.running import Claim
 from scheduler.states import (
@@ -29,7 +29,7 @@ from scheduler.states import (
 )
 from scheduler.store.broken import forget_broken, why_unusable
 from scheduler.store.overlay import snapshot_of
-from scheduler.store.trouble import give_up, is_passing, is_trouble, told
+from scheduler.store.trouble import give_up, is_passing, told
 from scheduler.tasks.attempt import MESSAGE_KEPT, TRACEBACK_KEPT, Attempt
 from scheduler.tasks.base import BaseTask
 from scheduler.version import code_version
@@ -37,12 +37,20 @@ from scheduler.version import code_version
 log = logging.getLogger(__name__)
 
 
+LogLine: TypeAlias = tuple[int, str]
+"""A line of the log: its level, and the text."""
+
+# How long a task waits that has met conflicts only, by how often that was.
+AFTER_CONFLICTS = Retry(first=1, longest=60)
+
+
 class Trial(NamedTuple):
     """A run whose effects stand in the open transaction, and the mark that is still to be made."""
 
     claim: Claim
     task: BaseTask | None
-    mark: Callable[[], None]
+    mark: Callable[[], LogLine | None]
+    """Makes the mark; returns what is to be logged when it is committed."""
     signature: Signature
     unloadable: str = ""
 
@@ -115,18 +123,27 @@ class Trials:
             raise _UnloadableError(why_unusable(task))
         return task
 
-    def put_down(self, task: BaseTask, started: datetime, problem: Exception) -> None:
-        """Record that a run could not be committed: it failed, but for trouble of the database."""
-        if is_trouble(problem):
-            now = nowutc()
-            task._delay(
-                self._attempt(task, started, now, TASK_STATUS_QUEUED, told(problem)),
-                now.timestamp(),
-            )
-        else:
-            self._fail(task, self._failure(task, started, problem), type(problem))
+    def put_down(self, task: BaseTask, started: datetime, problem: Exception) -> LogLine:
+        """Record that a run could not be committed; return the line for the log.
 
-    def _run_task(self, claim: Claim, task: BaseTask, started: datetime) -> Callable[[], None]:
+        Conflicts, and trouble of the database, put it off; by anything else it has failed.
+        """
+        if not is_passing(problem):
+            return self._fail(task, self._failure(task, started, problem), type(problem))
+        wait = 0.0
+        if isinstance(problem, TransientError):
+            why = f"conflicts, one after the other, the last: {problem}"
+            wait = AFTER_CONFLICTS.wait(task._times_put_off() + 1)
+        else:
+            why = told(problem)
+        now = nowutc()
+        attempt = self._attempt(task, started, now, TASK_STATUS_QUEUED, why[:MESSAGE_KEPT])
+        task._delay(attempt, now.timestamp() + wait)
+        return logging.WARNING, f"{named(task)} is put off for {wait:.1f} s: {one_line(why)}"
+
+    def _run_task(
+        self, claim: Claim, task: BaseTask, started: datetime
+    ) -> Callable[[], LogLine | None]:
         began = time.monotonic()
         self.now = Run(claim, task.softLimit, self._tell)
         set_current_run(self.now)
@@ -140,7 +157,9 @@ class Trials:
             self.seconds[type(task)] = time.monotonic() - began
         return mark
 
-    def _call(self, claim: Claim, task: BaseTask, started: datetime) -> Callable[[], None]:
+    def _call(
+        self, claim: Claim, task: BaseTask, started: datetime
+    ) -> Callable[[], LogLine | None]:
         savepoint = transaction.savepoint(optimistic=True)
         self._watch = Watch(self._connection)
         random.seed(seed_of(claim.tid, self._snapshot))
@@ -155,7 +174,8 @@ class Trials:
             _undo(savepoint)
             now = nowutc()
             attempt = self._attempt(task, started, now, TASK_STATUS_QUEUED, message=str(delay))
-            until = now.timestamp() + delay.delaySeconds
+            wait = paced(delay.delaySeconds, task._times_put_off() + 1)
+            until = now.timestamp() + wait
             return lambda: task._delay(attempt, until)
         except BaseException as error:  # noqa: BLE001 (even SystemExit ends the run only)
             attempt, kind = self._failure(task, started, error), type(error)
@@ -207,24 +227,36 @@ class Trials:
             self._snapshot,
         )
 
-    def _fail(self, task: BaseTask, attempt: Attempt, kind: type[BaseException]) -> None:
-        fail(task, attempt, kind, self._max_tries)
+    def _fail(self, task: BaseTask, attempt: Attempt, kind: type[BaseException]) -> LogLine:
+        return fail(task, attempt, kind, self._max_tries)
 
 
-def fail(task: BaseTask, attempt: Attempt, kind: type[BaseException], max_tries: int) -> None:
-    """Record a try that failed with an exception of this *kind*.
+def fail(task: BaseTask, attempt: Attempt, kind: type[BaseException], max_tries: int) -> LogLine:
+    """Record a try that failed with an exception of this *kind*; return the line for the log.
 
     The task is tried again, or has failed when its tries are used up, *max_tries* where nothing
     else is said.
     """
     retry = retry_for(kind, task.retries)
     tries = retry.tries or task.maxTries or max_tries
+    what = f"{named(task)} failed on try {attempt.number} of {tries}"
+    message = one_line(attempt.message)
     if attempt.number < tries:
-        log.warning("%r failed (try %d of %d): %s", task, attempt.number, tries, attempt.message)
-        task._retry(attempt, attempt.ended.timestamp() + retry.wait(attempt.number))
-    else:
-        log.error("%r failed for good: %s", task, attempt.message)
-        task._end(attempt)
+        wait = paced(retry.wait(attempt.number), attempt.number)
+        task._retry(attempt, attempt.ended.timestamp() + wait)
+        return logging.WARNING, f"{what}, the next is in {wait:.1f} s: {message}"
+    task._end(attempt)
+    return logging.ERROR, f"{what}, for good: {message}"
+
+
+def named(task: BaseTask) -> str:
+    """Return how the log names *task*: by its number and its class."""
+    return f"task {task.getId()} ({type(task).__name__})"
+
+
+def one_line(text: str) -> str:
+    """Return *text* without line breaks: a failure is one line of the log."""
+    return " ".join(text.split())
 
 
 def seed_of(number: int, snapshot: int) -> int:

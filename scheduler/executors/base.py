@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -76,8 +77,8 @@ class Executor(Protocol):
     def workers(self) -> list[tuple[str, Claim | None]]:
         """Return the workers by name, each with the claim it is at, or was last."""
 
-    def is_busy(self) -> bool:
-        """Say whether claims are with it whose outcomes were not collected."""
+    def rest(self) -> float:
+        """Return for how many seconds nothing has to be collected, unless it reports something."""
 
     def shutdown(self, seconds: float) -> list[Claim]:
         """Stop after at most *seconds* for what is running; return what was not started."""
@@ -97,10 +98,15 @@ class Watch:
         """Note that no such run goes on."""
         self._last = None
 
+    def rest(self) -> float:
+        """Return for how many seconds no run is over its limit."""
+        last = self._last
+        return math.inf if last is None else max(0.0, last[1] - time.monotonic())
+
     def overdue(self) -> Begun | None:
         """Return the run that is over its limit, if it is."""
         last = self._last
-        return last[0] if last is not None and time.monotonic() > last[1] else None
+        return last[0] if last is not None and time.monotonic() >= last[1] else None
 
 
 class Flow:
@@ -149,6 +155,10 @@ class Results:
         with self._lock:
             self._outcomes.extend(outcomes)
             self._lost.extend(lost)
+        self._on_report()
+
+    def wake(self) -> None:
+        """Have the executor asked anew how long it may rest."""
         self._on_report()
 
     def report_progress(self, progress: Progress) -> None:

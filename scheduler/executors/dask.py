@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import threading
 import time
@@ -100,9 +101,9 @@ class DaskExecutor:
             return []
         return [(address, claims.get(keys[0]) if keys else None) for address, keys in work]
 
-    def is_busy(self) -> bool:
-        """Say whether claims are out whose outcomes were not collected."""
-        return self._outstanding > 0
+    def rest(self) -> float:
+        """Return for how many seconds no run is over its limit."""
+        return min((watch.rest() for watch in list(self._watches.values())), default=math.inf)
 
     def shutdown(self, seconds: float) -> list[Claim]:
         """Wait at most *seconds* for what the cluster runs; return what it was not done with."""
@@ -141,6 +142,7 @@ class DaskExecutor:
         else:
             begun = Begun(Claim(*claim), *told)
             self._watches.setdefault(begun.claim.number, Watch()).begin(begun)
+            self._results.wake()
 
     def _done(self, future: Any) -> None:
         with self._lock:

@@ -102,9 +102,13 @@ class ProcessExecutor:
                 (each.signature, next(iter(each.held.values()), None)) for each in self._workers
             ]
 
-    def is_busy(self) -> bool:
-        """Say whether claims are out whose outcomes were not collected."""
-        return self._outstanding > 0
+    def rest(self) -> float:
+        """Return for how many seconds no worker has to be looked at."""
+        with self._lock:
+            rest = min(worker.watch.rest() for worker in self._workers)
+            if any(len(worker.held) > 1 for worker in self._workers):
+                rest = min(rest, STUCK_SECONDS)
+        return min(rest, MEMORY_SECONDS) if self._settings.worker_memory else rest
 
     def shutdown(self, seconds: float) -> list[Claim]:
         """Let the workers end what they run, for at most *seconds*, then kill them.
@@ -130,6 +134,7 @@ class ProcessExecutor:
     def _heard(self, worker: _Worker, message: Message | News) -> None:
         if isinstance(message, Begun):
             worker.watch.begin(message)
+            self._results.wake()
         elif isinstance(message, Progress):
             self._results.report_progress(message)
         else:

@@ -73,9 +73,9 @@ class ThreadExecutor:
         """Return the threads by name, each with the claim that it works on, or did last."""
         return [(seat.name, seat.claim) for seat in self._seats]
 
-    def is_busy(self) -> bool:
-        """Say whether claims are out whose outcomes were not collected."""
-        return self._outstanding > 0
+    def rest(self) -> float:
+        """Return for how many seconds no run is over its limit."""
+        return min(seat.watch.rest() for seat in self._seats)
 
     def shutdown(self, seconds: float) -> list[Claim]:
         """Let the threads end what they run, for at most *seconds*; return the rest of the line."""
@@ -169,5 +169,6 @@ class _Seat:
         """Take up what a run has to tell."""
         if isinstance(news, Begun):
             self.watch.begin(news)
+            self._results.wake()
         else:
             self._results.report_progress(news)

@@ -1,83 +1,96 @@
-"""Waking up when somebody commits, instead of looking every few seconds."""
+"""Waking up when somebody else commits, instead of looking every few seconds."""
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterable
+from time import monotonic
 from typing import Any
 
 from ZODB import DB
+from ZODB.Connection import Connection
 from ZODB.mvccadapter import MVCCAdapter
 
-from scheduler.store.trouble import is_trouble
+from scheduler.store.announcements import announcements_of
 
-POLL_INTERVAL = 0.05
+OWN_KEPT = 1000
 
 
 class Wake:
-    """An event that is set whenever another thread or process commits to *database*.
+    """An event that is set whenever somebody commits to *database*, here or in another process.
 
-    Works by push wherever ZODB passes invalidations (direct, hub, ZEO). Where the storage
-    keeps its readers' views itself (RelStorage) there is nobody to push: `wait` looks for
-    new transactions every 50 ms.
+    Works by push wherever ZODB passes invalidations (direct, hub, ZEO), and where PostgreSQL
+    announces transactions. Other databases of RelStorage are polled every 50 ms.
     """
 
     def __init__(self, database: DB) -> None:
         self._event = threading.Event()
-        self._thread: int | None = None
+        self._lock = threading.Lock()
+        self._is_set = False
+        self._heard: set[bytes] = set()
+        self._own: deque[bytes] = deque(maxlen=OWN_KEPT)
+        self._ignored: list[Any] = []
         self._readers = database._mvcc_storage
-        self._poller: Any = None
-        self._seen = b""
+        self._announcements: Any = None
         if isinstance(self._readers, MVCCAdapter):
             with self._readers._lock:
                 self._readers._instances.add(self)
         else:
-            self._poller = self._readers.new_instance()
-            self._seen = self._newest()
+            self._announcements = announcements_of(self._readers, self._hear, self.set)
+
+    def ignore(self, connection: Connection) -> None:
+        """Take no notice of what *connection* commits; it is used by nobody else until `close`."""
+        storage = connection._storage
+        finish = storage.tpc_finish
+
+        def tpc_finish(*args: Any) -> bytes:
+            tid: bytes = finish(*args)
+            with self._lock:
+                self._own.append(tid)
+                self._heard.discard(tid)
+            return tid
+
+        storage.tpc_finish = tpc_finish
+        self._ignored.append(storage)
 
     def wait(self, seconds: float) -> bool:
         """Wait for a commit or a call of `set`, at the most *seconds*; say whether one came."""
-        self._thread = threading.get_ident()
-        happened = self._event.wait(seconds) if self._poller is None else self._poll(seconds)
-        self._event.clear()
-        return happened
+        deadline = monotonic() + seconds
+        while True:
+            happened = self._event.wait(max(0.0, deadline - monotonic()))
+            with self._lock:
+                self._event.clear()
+                is_news = self._is_set or bool(self._heard)
+                self._is_set = False
+                self._heard.clear()
+            # The event alone may have been set by a commit of one's own.
+            if is_news or not happened:
+                return is_news
 
     def set(self) -> None:
         """Wake up whoever waits."""
+        self._is_set = True
         self._event.set()
 
     def close(self) -> None:
         """Stop listening."""
-        if self._poller is not None:
-            self._poller.release()
+        for storage in self._ignored:
+            del storage.tpc_finish
+        if self._announcements is not None:
+            self._announcements.close()
         else:
             self._readers._release(self)
 
-    def _poll(self, seconds: float) -> bool:
-        while seconds > 0:
-            if self._event.wait(min(POLL_INTERVAL, seconds)):
-                return True
-            newest, before = self._newest(), self._seen
-            self._seen = newest
-            if newest != before:
-                return True
-            seconds -= POLL_INTERVAL
-        return False
-
-    def _newest(self) -> bytes:
-        try:
-            self._poller.poll_invalidations()
-            newest: bytes = self._poller.lastTransaction()
-        except Exception as error:
-            if not is_trouble(error):
-                raise
-            return self._seen  # of a database that is away nothing is heard
-        return newest
+    def _hear(self, tid: bytes) -> None:
+        with self._lock:
+            if tid not in self._own:
+                self._heard.add(tid)
+                self._event.set()
 
     def _invalidate(self, tid: bytes, oids: Iterable[bytes]) -> None:
-        # Called inside a commit, under the storage's lock; one's own commits are no news.
-        if threading.get_ident() != self._thread:
-            self._event.set()
+        # Called inside a commit, under the storage's lock.
+        self._hear(tid)
 
     def _invalidateCache(self) -> Any:  # noqa: N802 (the reader's interface)
-        self._event.set()
+        self.set()

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import total_ordering
+from itertools import takewhile
 from typing import Any, ClassVar
 
 from persistent import Persistent
@@ -343,6 +344,13 @@ class BaseTask(TimedEvent):
         self._ended = None
         self._retry_on = self._queued_for = until
         self._status = states.TASK_STATUS_QUEUED
+
+    def _times_put_off(self) -> int:
+        """Return how many of the last runs, one after the other, did not count as a try."""
+        newest_first = reversed(self._attempts)
+        return sum(
+            1 for _ in takewhile(lambda run: run[3] == states.TASK_STATUS_QUEUED, newest_first)
+        )
 
     def _expire(self, now: datetime, why: str) -> None:
         """Record that there is no time left at which the task might run."""

@@ -9,6 +9,7 @@ from tests.bench import (
     agents_bench,
     export_bench,
     livesync_bench,
+    rest_bench,
     scheduler_bench,
     waiting_bench,
 )
@@ -19,6 +20,7 @@ BENCHMARKS = {
     **livesync_bench.BENCHMARKS,
     **agents_bench.BENCHMARKS,
     **export_bench.BENCHMARKS,
+    **rest_bench.BENCHMARKS,
 }
 
 if __name__ == "__main__":

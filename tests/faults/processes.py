@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -14,13 +15,17 @@ DEADLINE = 60.0
 
 
 class Daemon:
-    """`indico_scheduler start --standalone` in *folder*, with these settings of the scheduler."""
+    """`indico_scheduler start --standalone` in *folder*, with these settings of the scheduler.
 
-    def __init__(self, folder, uri, **settings):
+    *push* is that of livesync.
+    """
+
+    def __init__(self, folder, uri, *, push=False, **settings):
         self.log = folder / "daemon.log"
         config = folder / "relay.toml"
-        lines = [f"{name} = {value!r}" for name, value in settings.items()]
-        config.write_text("\n".join(["[web]", "port = 0", "[scheduler]", *lines, ""]))
+        lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
+        parts = ["[web]", "port = 0", "[livesync]", f"push = {json.dumps(push)}", "[scheduler]"]
+        config.write_text("\n".join([*parts, *lines, ""]))
         self._command = [sys.executable, "-m", "daemon.cli", "start", "--standalone"]
         self._command += ["--database", uri, "--config", str(config)]
         self.process = None

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from scheduler.queue import DuplicateElementException, PersistentWaitingQueue
+from scheduler.store.branch import has_changes
 
 YEAR_9999 = 253_402_300_799
 
@@ -151,3 +152,11 @@ def test_an_element_is_taken_out_by_its_whole_second():
 def test_what_is_due_later_stays(queue):
     assert queue.pop_due(3, 10) == ["a", "b", "z", "c"]
     assert list(queue) == [(5, "d")]
+
+
+def test_taking_nothing_out_of_the_queue_changes_nothing(connection):
+    queue = connection.root()["queue"] = PersistentWaitingQueue()
+    queue.enqueue(100, "later")
+    connection.transaction_manager.commit()
+    assert queue.pop_due(99, 10) == []
+    assert not has_changes(connection)

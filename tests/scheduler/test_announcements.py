@@ -1,0 +1,62 @@
+"""PostgreSQL tells of its transactions; where it cannot, it is asked."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import psycopg2
+import pytest
+
+from scheduler.store import announcements, open_database, transact
+from scheduler.store.wake import Wake
+
+DEADLINE = 30
+
+
+@pytest.fixture
+def opened(postgres_uri):
+    database = open_database(postgres_uri)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def wake(opened):
+    wake = Wake(opened)
+    yield wake
+    wake.close()
+
+
+def count(connection):
+    root = connection.root()
+    root["count"] = root.get("count", 0) + 1
+
+
+def execute(uri, command):
+    with closing(psycopg2.connect(uri)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(command)
+            return cursor.fetchall()
+
+
+def test_a_lost_connection_is_made_again_and_counts_as_news(opened, wake, postgres_uri):
+    ended = execute(
+        postgres_uri,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN relay'",
+    )
+    assert ended == [(True,)]
+    assert wake.wait(DEADLINE)
+    transact(opened, count)
+    assert wake.wait(DEADLINE)
+
+
+def test_a_database_that_may_not_announce_is_polled(opened, monkeypatch):
+    monkeypatch.setattr(announcements, "HAS_TRIGGER", "SELECT 1 WHERE false")
+    monkeypatch.setattr(announcements, "MAKE_TRIGGER", "SELECT not_allowed()")
+    wake = Wake(opened)
+    try:
+        transact(opened, count)
+        assert wake.wait(DEADLINE)
+    finally:
+        wake.close()

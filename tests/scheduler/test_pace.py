@@ -1,0 +1,86 @@
+"""Tasks that come back at once are slowed down; conflicts are no failed tries."""
+
+from __future__ import annotations
+
+import logging
+from itertools import pairwise
+
+import pytest
+from ZODB.POSException import ConflictError
+
+from scheduler import nowutc
+from scheduler.retry import LONGEST_PACE, Retry, TaskDelayed, paced
+from scheduler.states import TASK_STATUS_QUEUED
+from scheduler.tasks import OneShotTask
+from tests.scheduler.harness import running
+from tests.scheduler.sample_tasks import Raise
+
+
+class AlwaysDelayed(OneShotTask):
+    def run(self):
+        raise TaskDelayed(0)
+
+
+class Fights(OneShotTask):
+    """Meets a conflict, whenever it is run, while there is no peace."""
+
+    maxTries = 1
+
+    def run(self):
+        if not self._p_jar.root().get("peace"):
+            raise ConflictError(object=self)
+
+
+def test_a_task_may_come_back_at_once_a_few_times():
+    assert [paced(0, times) for times in range(1, 11)] == [0] * 10
+
+
+def test_one_that_comes_back_at_once_without_end_waits_longer_each_time():
+    waits = [paced(0, times) for times in range(11, 100)]
+    assert waits == sorted(waits)
+    assert waits[0] > 0
+    assert waits[-1] == LONGEST_PACE
+
+
+@pytest.mark.parametrize("seconds", [1, 5, 3600])
+def test_a_wait_of_a_second_or_more_is_what_was_asked_for(seconds):
+    assert paced(seconds, 1000) == seconds
+
+
+def test_a_task_that_wants_to_run_at_once_for_ever_is_slowed_down(view):
+    task = view.enqueue(AlwaysDelayed(nowutc()))
+    with running(view.database):
+        runs = view.until(lambda: len(task.getAttempts()) > 11 and task.getAttempts())
+    waits = [after.started - before.ended for before, after in pairwise(runs)]
+    assert max(waits).total_seconds() >= paced(0, 11)
+
+
+def test_ten_conflicts_in_a_row_put_a_task_off_and_are_no_failed_try(view, caplog):
+    caplog.set_level(logging.WARNING)
+    task = view.enqueue(Fights(nowutc()))
+    with running(view.database):
+        view.until(lambda: task.getAttempts() and task.getStatus() == TASK_STATUS_QUEUED)
+        attempt, *_ = task.getAttempts()
+        assert task.getDueOn() > attempt.ended
+        assert attempt.state == TASK_STATUS_QUEUED
+        assert "conflict" in attempt.message
+        assert f"task {task.getId()} (Fights) is put off" in caplog.text
+        view.root["peace"] = True
+        view.commit()
+        view.until_counts(finished=1)
+    assert view.counts() == {"finished": 1}
+
+
+def test_conflicts_put_a_task_off_for_longer_each_time():
+    waits = [Retry(first=1, longest=60, jitter=0).wait(times) for times in range(1, 10)]
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_a_failed_try_is_one_line_of_the_log_with_the_number_of_its_task(view, caplog):
+    caplog.set_level(logging.WARNING)
+    task = view.enqueue(Raise(nowutc(), ValueError("two\nlines")))
+    with running(view.database, task_max_tries=1):
+        view.until_counts(failed=1)
+    (line,) = [record.getMessage() for record in caplog.records if "lines" in record.getMessage()]
+    expected = f"task {task.getId()} (Raise) failed on try 1 of 1, for good: ValueError: two lines"
+    assert line == expected

@@ -162,5 +162,5 @@ def test_keys_of_an_older_database_are_kept_as_digests_and_go_on(database):
     secret, request, texts, old_keys = transact(database, read)
     assert (secret, request, texts) == ("old-secret", f"{PATH}?ak=...&limit=2", set())
     assert "older" not in old_keys
-    client = Client(make_app(database))
-    assert len(get(client, build_indico_request(PATH, {}, "old-key", "old-secret"))) == 1
+    address = build_indico_request(PATH, {"onlyauthed": "yes"}, "old-key", "old-secret")
+    assert Client(make_app(database)).get(address).status_code == 200

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import glob
 import logging
+import re
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from logging.handlers import TimedRotatingFileHandler
 from pathlib import Path
+from textwrap import indent
+from typing import Any
 
+from scheduler.private import close_to_others, opener, own_folder
 from scheduler.store.trouble import is_trouble
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 LOG_FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s %(message)s"
 LOGS_KEPT = 14
+CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @contextmanager
@@ -46,19 +52,42 @@ def wait_for(stop: threading.Event) -> None:
 
 def log_to(file: str | None, level: int) -> None:
     """Write what is logged from *level* on to *file*, a new one each day; to stderr for None."""
-    handler: logging.Handler
-    if file is None:
-        handler = logging.StreamHandler()
-    else:
-        Path(file).absolute().parent.mkdir(parents=True, exist_ok=True)
-        handler = TimedRotatingFileHandler(
-            file, when="midnight", backupCount=LOGS_KEPT, encoding="utf-8"
-        )
-    handler.setFormatter(logging.Formatter(LOG_FORMAT))
+    handler = logging.StreamHandler() if file is None else PrivateLog(file)
+    handler.setFormatter(LineFormatter(LOG_FORMAT))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     handler.addFilter(_is_news)
     for chatty in ("ZEO", "txn", "httpx"):
         logging.getLogger(chatty).setLevel(max(level, logging.WARNING))
+
+
+class PrivateLog(TimedRotatingFileHandler):
+    """A file that is closed to others, like the folder where that is made; a new one each day."""
+
+    def __init__(self, file: str) -> None:
+        place = Path(file).absolute()
+        own_folder(place.parent, place.name)
+        for each in place.parent.glob(f"{glob.escape(place.name)}*"):
+            close_to_others(each)
+        super().__init__(file, when="midnight", backupCount=LOGS_KEPT, encoding="utf-8")
+
+    def _open(self) -> Any:
+        return open(self.baseFilename, self.mode, encoding=self.encoding, opener=opener)
+
+
+class LineFormatter(logging.Formatter):
+    """Keeps an event on one line, so that no text of a request looks like another event."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
+        """Return the line, its control characters escaped."""
+        return CONTROL.sub(_escaped, super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 (logging's name)
+        """Return the traceback, indented."""
+        return indent(super().formatException(ei), "  ")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
 
 
 def _is_news(record: logging.LogRecord) -> bool:

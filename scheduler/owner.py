@@ -112,6 +112,34 @@ def _unseen() -> str:
     return (_PROC / "self/stat").read_text().split()[0]
 
 
+def locker_of(lock: Path) -> int | None:
+    """Return the process of this machine that holds the lock *lock*; None if none is seen.
+
+    What the file says is the process that had it last, which may have ended long ago.
+    """
+    try:
+        wanted = lock.stat()
+        device = f"{os.major(wanted.st_dev):02x}:{os.minor(wanted.st_dev):02x}:{wanted.st_ino}"
+        lines = Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        return None
+    holders = (line.split() for line in lines if "->" not in line)
+    pids = [int(holder[4]) for holder in holders if holder[5] == device and int(holder[4]) > 0]
+    return next((pid for pid in pids if psutil.pid_exists(pid)), None) or _opener_of(lock)
+
+
+def _opener_of(lock: Path) -> int | None:
+    """Return a process that has *lock* open, as one that inherited it from the one that locked."""
+    path = os.path.realpath(lock)
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and path in {each.path for each in process.open_files()}:
+                return int(process.pid)
+        except (psutil.Error, OSError):
+            continue
+    return None
+
+
 def _started(pid: int) -> str:
     """Return when process *pid* started, in a form that is compared only.
 

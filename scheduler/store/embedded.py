@@ -17,8 +17,9 @@ from ZODB.FileStorage.FileStorage import packed_version
 from zodburi.resolvers import FileStorageURIResolver
 
 from scheduler.errors import DatabaseUnavailable
+from scheduler.owner import locker_of
 from scheduler.store.access import open_storage
-from scheduler.store.file import EmbeddedStorage
+from scheduler.store.file import EmbeddedStorage, PrivateBlobs
 from scheduler.store.heir import Heir
 from scheduler.store.hub import STORAGE_NAME
 
@@ -85,7 +86,7 @@ class Guest:
         deadline = time.monotonic() + JOIN_SECONDS
         while (joined := _join(self._file)) is None:
             if time.monotonic() > deadline:
-                raise DatabaseUnavailable(f"nobody serves {self._file}{_holder(self._file)}")
+                raise DatabaseUnavailable(f"nobody serves {self._file}")
             time.sleep(0.05)
         return joined
 
@@ -118,7 +119,6 @@ def socket_path(file: Path) -> str:
 
 
 def _make_file_storage(file: Path, query: str) -> EmbeddedStorage:
-    file.parent.mkdir(parents=True, exist_ok=True)
     options, _ = FileStorageURIResolver().interpret_kwargs(dict(parse_qsl(query)))
     options.pop("blobstorage_layout", None)
     blobs = options.pop("blobstorage_dir", None) or f"{file}.blobs"
@@ -150,13 +150,14 @@ def _join(file: Path) -> ClientStorage | None:
         )
         # Up to a second is added at random: whoever serves the file next is soon found.
         client._server.client.connect_poll = 0
+        client.fshelper = PrivateBlobs(f"{file}.blobs")
         return client
     except (ClientDisconnected, OSError):
         return None
 
 
 def _holder(file: Path) -> str:
-    try:
-        return f" (pid {Path(f'{file}.lock').read_text().strip()})"
-    except OSError:
-        return ""
+    pid = locker_of(Path(f"{file}.lock"))
+    if pid is None:
+        return " that cannot be seen from here, another user's or one in another container,"
+    return f" (pid {pid})"

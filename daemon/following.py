@@ -6,6 +6,9 @@ import logging
 import subprocess
 import sys
 import threading
+from multiprocessing.connection import Connection, Pipe
+
+from scheduler.said import Said
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +26,7 @@ class Following:
 
     def __init__(self, uri: str) -> None:
         options = ["--database", uri, "follow", "--until-eof"]
-        self._command = [sys.executable, "-m", "livesync.cli", *options]
+        self._command = [sys.executable, "-m", "livesync.cli", *options, "--log-to"]
         self._closing = threading.Event()
         self._process = self._begin()
         self._thread = threading.Thread(target=self._watch, name="following", daemon=True)
@@ -39,8 +42,16 @@ class Following:
             self._thread.join()
 
     def _begin(self) -> subprocess.Popen[bytes]:
-        # The pipe tells it when this process is gone.
-        return subprocess.Popen(self._command, stdin=subprocess.PIPE)  # noqa: S603 (our own)
+        # One pipe tells it when this process is gone, the other one what it has to log.
+        ours, theirs = Pipe(duplex=False)
+        with theirs:
+            process = subprocess.Popen(  # noqa: S603 (our own)
+                [*self._command, str(theirs.fileno())],
+                stdin=subprocess.PIPE,
+                pass_fds=[theirs.fileno()],
+            )
+        threading.Thread(target=_hear, args=(ours,), name="log of following", daemon=True).start()
+        return process
 
     def _watch(self) -> None:
         while True:
@@ -53,3 +64,13 @@ class Following:
             if self._closing.wait(REST_SECONDS):
                 return
             self._process = self._begin()
+
+
+def _hear(pipe: Connection) -> None:
+    with pipe:
+        try:
+            while True:
+                said: Said = pipe.recv()
+                said.log()
+        except (EOFError, OSError):
+            log.debug("the process that follows changes says no more")

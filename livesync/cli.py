@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection as PipeConnection
 from typing import NoReturn, TypeAlias
 
 from ZEO.Exceptions import ClientDisconnected
@@ -19,6 +20,7 @@ from livesync import byhand, orders, show
 from livesync.errors import LiveSyncException
 from scheduler.errors import SchedulerException
 from scheduler.period import period
+from scheduler.said import tell
 from scheduler.store import connect
 
 Command = Callable[[Connection, argparse.Namespace], int]
@@ -55,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(_verb_first(list(given)))
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    if getattr(options, "log_to", None) is not None:
+        tell(PipeConnection(options.log_to).send, logging.INFO)
     try:
         with connect(getattr(options, "database", None)) as connection:
             status: int = options.command(connection, options)
@@ -142,6 +146,7 @@ def _parser() -> argparse.ArgumentParser:
         commands, database, "follow", byhand.follow, "deliver to active agents until stopped"
     )
     command.add_argument("--until-eof", action="store_true", help=argparse.SUPPRESS)
+    command.add_argument("--log-to", type=int, metavar="FD", help=argparse.SUPPRESS)
     command = _add(commands, database, "token", show.token, "print what `after=` takes, for now")
     command.add_argument("agent_id", metavar="AGENT_ID")
     command = _add(

@@ -257,16 +257,18 @@ class Courier:
         results = delivery.collect()
         self.sign = time.monotonic()
 
-        def enter(agent: PushSyncAgent) -> bool:
-            ledger = agent.ledger
+        def enter(agent: PushSyncAgent) -> tuple[bool, list[str]]:
+            ledger, dead = agent.ledger, []
             if not ledger.is_held_by(self._token):
-                return False
+                return False, []
             if any(results[:3]):
-                ledger.enter(results, _now())
+                dead = ledger.enter(results, _now())
                 ledger.take(self._token, _now())
-            return not ledger.paused
+            return not ledger.paused, dead
 
-        goes_on = self._transact(enter)
+        goes_on, dead = self._transact(enter)
+        for line in dead:
+            self._logger.error("agent %s: %s", self._agent_id, line)
         self._records += len(results.accepted)
         self._progress(self._records)
         if not goes_on:

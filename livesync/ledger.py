@@ -148,8 +148,12 @@ class Ledger(Persistent):
         if self.accepted:
             self.accepted = OOTreeSet()
 
-    def enter(self, results: Results, now: float) -> None:
-        """Write down what has come out of a delivery since the last time."""
+    def enter(self, results: Results, now: float) -> list[str]:
+        """Write down what has come out of a delivery since the last time.
+
+        Returns what is to be told of the records that are not sent any more.
+        """
+        dead = []
         if results.accepted:
             if self.window is not None:
                 self.accepted.update(results.accepted)
@@ -165,8 +169,13 @@ class Ledger(Persistent):
             is_dead = refused.is_final or tries >= self.terms.tries
             due = None if is_dead else now + self.terms.wait(tries)
             self.letters.put(refused.name, refused.record, refused.reason, tries, now, due)
+            if is_dead:
+                dead.append(
+                    f"record {refused.name} is a dead letter, try {tries}: {refused.reason}"
+                )
             if self.window is not None:
                 self.accepted.add(refused.mark)
+        return dead
 
     def fail(self, reason: str, now: float, retry_after: float | None = None) -> None:
         """Note that a run failed, and when the next one may begin."""

@@ -19,6 +19,7 @@ from ZEO.ClientStorage import ClientStorage
 
 from scheduler.execution import Runner
 from scheduler.line import Line
+from scheduler.said import tell
 from scheduler.store.database import join_database
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,8 @@ class Start(NamedTuple):
     max_tries: int
     name: str
     path: list[str]
+    level: int
+    """From which level on the scheduler's process logs."""
 
 
 class Worker:
@@ -48,7 +51,15 @@ class Worker:
     def main(self) -> None:
         """Run what is given until told to stop."""
         start: Start = self._pipe.recv()
+        tell(self._send, start.level)
         sys.path[:] = start.path
+        try:
+            self._serve(start)
+        except Exception:
+            log.exception("the worker ends")
+            raise
+
+    def _serve(self, start: Start) -> None:
         for prepare in entry_points(group=ENTRY_POINTS):
             prepare.load()()  # as the application needs it: its listeners, for one
         self._database = database = join_database(start.uri)

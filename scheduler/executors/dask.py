@@ -18,6 +18,7 @@ from scheduler.line import Line
 from scheduler.outcome import Outcome
 from scheduler.run import Begun, News, Progress
 from scheduler.running import Claim
+from scheduler.said import Said, Teller
 from scheduler.settings import Settings
 from scheduler.states import TASK_STATUS_ABORTED
 from scheduler.store import Database, open_database
@@ -137,7 +138,9 @@ class DaskExecutor:
 
     def _hear(self, event: tuple[float, list[Any]]) -> None:
         _, (kind, claim, *told) = event
-        if kind == Progress.__name__:
+        if kind == Said.__name__:
+            Said(claim).log()
+        elif kind == Progress.__name__:
             self._results.report_progress(Progress(Claim(*claim), *told))
         else:
             begun = Begun(Claim(*claim), *told)
@@ -175,6 +178,8 @@ def run_claims(
         claim, *told = news
         worker.log_event(topic, [type(news).__name__, list(claim), *told])
 
+    teller = Teller(lambda said: worker.log_event(topic, [Said.__name__, said.fields]))
+    logging.getLogger().addHandler(teller)
     runner = Runner(_database(uri), max_tries, worker.address, tell)
     try:
         outcomes = []
@@ -182,6 +187,7 @@ def run_claims(
             outcomes += runner.run(claim, line)
     finally:
         runner.close()
+        logging.getLogger().removeHandler(teller)
     return outcomes, time.monotonic() - started
 
 

@@ -19,6 +19,7 @@ from scheduler.executors.base import Flow, Lost, Report, Results, Watch
 from scheduler.outcome import Outcome
 from scheduler.run import Begun, News, Progress
 from scheduler.running import Claim
+from scheduler.said import Said
 from scheduler.settings import Settings
 from scheduler.states import TASK_STATUS_ABORTED, TASK_STATUS_QUEUED
 from scheduler.worker import Start
@@ -128,11 +129,15 @@ class ProcessExecutor:
         return rest
 
     def _start(self, number: int) -> _Worker:
-        start = Start(self._uri, self._settings.task_max_tries, f"process-{number}", sys.path)
+        level = logging.getLogger().getEffectiveLevel()
+        tries = self._settings.task_max_tries
+        start = Start(self._uri, tries, f"process-{number}", sys.path, level)
         return _Worker(start, self._heard)
 
-    def _heard(self, worker: _Worker, message: Message | News) -> None:
-        if isinstance(message, Begun):
+    def _heard(self, worker: _Worker, message: Message | News | Said) -> None:
+        if isinstance(message, Said):
+            message.log()
+        elif isinstance(message, Begun):
             worker.watch.begin(message)
             self._results.wake()
         elif isinstance(message, Progress):
@@ -212,7 +217,7 @@ class _Worker:
     def __init__(
         self,
         start: Start,
-        heard: Callable[[_Worker, Message | News], None],
+        heard: Callable[[_Worker, Message | News | Said], None],
     ) -> None:
         self.name = start.name
         self.held: dict[int, Claim] = {}

@@ -1,0 +1,115 @@
+"""What workers and the process that follows have to log stands in the daemon's log."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import psutil
+import pytest
+import transaction
+
+from livesync import ActionWrapper, PushSyncAgent, RecordUploader, SyncManager
+from livesync.errors import PartialFailure
+from scheduler import Client, nowutc
+from scheduler.store import open_database, transact
+from tests.daemon.conftest import wait_until
+from tests.daemon.sample_tasks import Bad, Good, Long
+
+
+class _Refusing(RecordUploader):
+    def _uploadBatch(self, batch):
+        reasons = dict.fromkeys(range(len(batch)), "too long")
+        raise PartialFailure("nothing was sent", reasons, reasons.keys())
+
+
+class RefusingAgent(PushSyncAgent):
+    """None of its records can be sent at all."""
+
+    def _run(self, data, logger=None, monitor=None, dbi=None, task=None):
+        return _Refusing(logger, self).iterateOver(data, dbi)
+
+
+class Background:
+    """A daemon in the background, its log, and its database."""
+
+    def __init__(self, folder, pid):
+        self.folder = folder
+        self.process = psutil.Process(pid)
+        self.database = open_database(f"file://{folder}/data.fs")
+
+    def enqueue(self, *tasks):
+        transact(self.database, lambda own: Client(own).enqueueAll(tasks))
+        return tasks[0].getId()
+
+    def line(self, *parts):
+        """Return the one line of the log that has all *parts*, as soon as there is one."""
+
+        def found():
+            lines = (self.folder / "relay.log").read_text().splitlines()
+            return [line for line in lines if all(part in line for part in parts)]
+
+        (line,) = wait_until(found, f"a line with {parts}")
+        return line
+
+    def workers(self):
+        children = self.process.children()
+        return [each for each in children if "scheduler.worker" in " ".join(each.cmdline())]
+
+
+@pytest.fixture
+def background(tmp_path, command):
+    config = tmp_path / "relay.toml"
+    config.write_text(
+        '[web]\nport = 0\n[log]\nfile = "relay.log"\n[livesync]\npush = true\n'
+        "[scheduler]\nworkers = 1\n"
+    )
+    options = ("--config", str(config), "--database", f"file://{tmp_path}/data.fs")
+    started = command("start", *options)
+    assert started.returncode == 0, started.stderr
+    background = Background(tmp_path, int(started.stdout.split()[0]))
+    yield background
+    transaction.abort()
+    background.database.close()
+    family = [background.process, *background.process.children(recursive=True)]
+    background.process.terminate()
+    _, alive = psutil.wait_procs(family, timeout=20)
+    for process in alive:
+        process.kill()
+
+
+def test_failures_of_tasks_and_workers_are_one_line_each(background, tmp_path):
+    bad = background.enqueue(Bad(nowutc(), str(tmp_path / "never")))
+    line = background.line(f"task {bad} (Bad) failed", "for good")
+    assert line.endswith("ValueError: no luck")
+    assert "ERROR" in line
+    background.enqueue(Good(nowutc()))
+    background.line("all is well")
+    long = background.enqueue(Long(nowutc(), str(tmp_path / "go")))
+    wait_until(lambda: background.workers(), "the worker")
+    wait_until(lambda: _is_at_work(background, long), "the run")
+    (worker,) = background.workers()
+    worker.send_signal(signal.SIGKILL)
+    background.line(f"task {long} (Long) failed on try 1 of 5", "the worker died")
+    (tmp_path / "go").touch()
+
+
+def test_a_dead_letter_is_a_line_with_its_agent_and_record(background):
+    def register(connection):
+        agent = RefusingAgent("refusing", "", "", 1)
+        SyncManager.getDBInstance(connection).registerNewAgent(agent)
+        agent.ledger.terms = agent.ledger.terms.__class__(tries=1)
+        agent.setActive(True)
+
+    def change(connection):
+        manager = SyncManager.getDBInstance(connection)
+        now = int(time.time())
+        manager.add(now, ActionWrapper(now, manager, {"deleted"}, "101"))
+
+    transact(background.database, register)
+    transact(background.database, change)
+    background.line("agent refusing: record", "is a dead letter", "too long")
+
+
+def _is_at_work(background, tid):
+    return transact(background.database, lambda own: Client(own).getTask(tid).getProgress())

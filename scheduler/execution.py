@@ -12,23 +12,21 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import transaction
+from transaction import Transaction
 from transaction.interfaces import TransientError
 from ZODB import DB
 from ZODB.POSException import POSKeyError
 from ZODB.utils import p64
 
 from scheduler.blame import sign
-from scheduler.clock import nowutc
-from scheduler.errors import SchedulerException
 from scheduler.fights import Fought
-from scheduler.guard import Guard
+from scheduler.guard import Guard, Unclean
 from scheduler.line import Line
 from scheduler.outcome import Outcome, outcome_of
 from scheduler.run import News, Run, keep_log_lines
 from scheduler.running import Claim
 from scheduler.store import using
-from scheduler.store.trouble import give_up, is_trouble, pause, told
+from scheduler.store.trouble import is_trouble, pause, told
 from scheduler.store.unit import backoff
 from scheduler.tasks.base import BaseTask
 from scheduler.trial import LogLine, Trial, Trials, signature_of
@@ -64,7 +62,7 @@ class Runner:
 
     def close(self) -> None:
         """Give the connection back."""
-        give_up(transaction.manager)
+        self._guard.give_up()
         self._guard.release()
         self._connection.close()
 
@@ -74,10 +72,12 @@ class Runner:
         with using(self._connection):
             try:
                 return self._run_group(first, line)
-            except Exception as error:  # noqa: BLE001 (each one is told apart in a run of its own)
-                give_up(transaction.manager)
+            except BaseException as error:  # noqa: BLE001 (each one is told apart in a run of its own)
+                self._guard.give_up()
                 if is_trouble(error):
                     return [self._record_problem(claim, error) for claim in self.held]
+                if isinstance(error, Unclean) and len(self.held) == 1:
+                    return [self._record_problem(first, error.problem)]
                 log.info("%d tasks are run again one by one: %r", len(self.held), error)
                 # Of several it is not known which one it was.
                 fought = Fought.over(error) if len(self.held) == 1 else None
@@ -97,51 +97,48 @@ class Runner:
                 line.put_back(self.held.pop())
                 break
             trials.append(self._trials.make(claim))
-            if transaction.get() is not unit:
-                raise SchedulerException(f"task {claim.tid} aborted the transaction of its run")
             has_room = len(trials) < GROUP_LIMIT and time.monotonic() < deadline
             claim = line.take() if has_room and not _is_alone(task) else None
             if claim is not None:
                 self.held.append(claim)
-        return self._commit(trials)
+        return self._commit(unit, trials)
 
     def _run_alone(self, claim: Claim, fought: Fought | None) -> Outcome:
         for attempt in range(1, CONFLICT_TRIES + 1):
             try:
-                self._begin()
-                return self._commit([self._trials.make(claim)])[0]._replace(fought=fought)
-            except Exception as error:  # noqa: BLE001 (what cannot be committed is a failed try)
-                give_up(transaction.manager)
-                problem: Exception = error
+                unit = self._begin()
+                return self._commit(unit, [self._trials.make(claim)])[0]._replace(fought=fought)
+            except BaseException as error:  # noqa: BLE001 (what cannot be committed is a failed try)
+                self._guard.give_up()
+                problem = error.problem if isinstance(error, Unclean) else error
                 fought = Fought.over(error, fought)
                 if is_trouble(error) or not isinstance(error, TransientError):
                     break
                 time.sleep(backoff(attempt))
         return self._record_problem(claim, problem)._replace(fought=fought)
 
-    def _record_problem(self, claim: Claim, problem: Exception) -> Outcome:
+    def _record_problem(self, claim: Claim, problem: BaseException) -> Outcome:
         """Record why a run could not be committed, as soon as something can be.
 
         It is run again after conflicts and trouble of the database, else it has failed this try.
         """
-        started = nowutc()
         attempt = 0
         while True:
             attempt += 1
             line: LogLine | None = None
             try:
-                self._begin()
+                unit = self._begin()
                 task = self._trials.load(claim)
                 if task._settled < claim.number:
                     task._settled = claim.number
-                    sign(transaction.get(), [signature_of(claim.tid, task)])
-                    line = self._trials.put_down(task, started, problem)
-                transaction.commit()
+                    sign(unit, [signature_of(claim.tid, task)])
+                    line = self._trials.put_down(task, problem)
+                self._guard.commit()
                 if line is not None:
                     log.log(*line)
                 return outcome_of(task, claim)
             except Exception as error:
-                give_up(transaction.manager)
+                self._guard.give_up()
                 if is_trouble(error):
                     log.warning("%s; trying again in %g s", told(error), pause(attempt))
                     time.sleep(pause(attempt))
@@ -153,22 +150,20 @@ class Runner:
                     log.exception("the failure of task %d could not be recorded", claim.tid)
                     return Outcome(claim, unloadable=f"{type(error).__name__}: {error}")
 
-    def _begin(self) -> Any:
-        unit = transaction.begin()
-        unit.addBeforeCommitHook(self._guard.refuse_commit)
+    def _begin(self) -> Transaction:
+        unit = self._guard.begin()
         self._trials.begin()
         return unit
 
-    def _commit(self, trials: list[Trial]) -> list[Outcome]:
+    def _commit(self, unit: Transaction, trials: list[Trial]) -> list[Outcome]:
         lines: list[LogLine | None] = []
         for trial in trials:
             if trial.task is not None and trial.task._settled < trial.claim.number:
                 lines.append(trial.mark())
                 trial.task._settled = trial.claim.number
-        unit = transaction.get()
         unit.note(", ".join(f"task {trial.claim.tid}" for trial in trials[:3]))
         sign(unit, [trial.signature for trial in trials])
-        transaction.commit()
+        self._guard.commit()
         for line in filter(None, lines):
             log.log(*line)
         return [

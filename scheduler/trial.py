@@ -8,17 +8,16 @@ import time
 import traceback
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
-import transaction
-from transaction.interfaces import InvalidSavepointRollbackError, TransientError
+from transaction.interfaces import TransientError
 from ZODB.Connection import Connection
 from ZODB.POSException import POSKeyError
 from ZODB.utils import p64
 
 from scheduler.blame import Signature, Watch
 from scheduler.clock import nowutc
-from scheduler.guard import Guard
+from scheduler.guard import Guard, Unclean
 from scheduler.retry import Retry, TaskDelayed, paced, retry_for
 from scheduler.run import Begun, News, Run, set_current_run
 from scheduler.running import Claim
@@ -29,7 +28,7 @@ from scheduler.states import (
 )
 from scheduler.store.broken import forget_broken, why_unusable
 from scheduler.store.overlay import snapshot_of
-from scheduler.store.trouble import give_up, is_passing, told
+from scheduler.store.trouble import is_passing, told
 from scheduler.tasks.attempt import MESSAGE_KEPT, TRACEBACK_KEPT, Attempt
 from scheduler.tasks.base import BaseTask
 from scheduler.version import code_version
@@ -84,6 +83,8 @@ class Trials:
         """How long the last run of each class took."""
         self.now: Run | None = None
         """The run that is going on."""
+        self.started = nowutc()
+        """When the last run began."""
 
     def begin(self) -> None:
         """Note what the tries of the transaction that has just begun will see."""
@@ -92,6 +93,7 @@ class Trials:
     def make(self, claim: Claim) -> Trial:
         """Run the task of *claim*, if it is to be run now; raises what is no failure of its own."""
         self.now = None
+        self.started = now = nowutc()
         try:
             task = self.load(claim)
         except _UnloadableError as error:
@@ -99,12 +101,11 @@ class Trials:
         if task._settled >= claim.number:
             # Committed before, though nobody heard of it; or taken from this worker meanwhile.
             return Trial(claim, task, _nothing, signature_of(claim.tid, task))
-        now = nowutc()
         instead = task._instead_of_run(now)
         if instead is not None:
             log.info("%r is not run at this date", task)
             return Trial(claim, task, instead, signature_of(claim.tid, task))
-        mark = self._run_task(claim, task, now)
+        mark = self._run_task(claim, task)
         return Trial(claim, task, mark, signature_of(claim.tid, task, self._watch.changed()))
 
     def load(self, claim: Claim) -> BaseTask:
@@ -123,13 +124,14 @@ class Trials:
             raise _UnloadableError(why_unusable(task))
         return task
 
-    def put_down(self, task: BaseTask, started: datetime, problem: Exception) -> LogLine:
-        """Record that a run could not be committed; return the line for the log.
+    def put_down(self, task: BaseTask, problem: BaseException) -> LogLine | None:
+        """Record that the last run could not be committed; return the line for the log.
 
-        Conflicts, and trouble of the database, put it off; by anything else it has failed.
+        Conflicts, and trouble of the database, put it off; by anything else it has failed, or
+        asked for that itself.
         """
         if not is_passing(problem):
-            return self._fail(task, self._failure(task, started, problem), type(problem))
+            return self._mark_of(task, problem)()
         wait = 0.0
         if isinstance(problem, TransientError):
             why = f"conflicts, one after the other, the last: {problem}"
@@ -137,75 +139,75 @@ class Trials:
         else:
             why = told(problem)
         now = nowutc()
-        attempt = self._attempt(task, started, now, TASK_STATUS_QUEUED, why[:MESSAGE_KEPT])
+        attempt = self._attempt(task, now, TASK_STATUS_QUEUED, why[:MESSAGE_KEPT])
         task._delay(attempt, now.timestamp() + wait)
         return logging.WARNING, f"{named(task)} is put off for {wait:.1f} s: {one_line(why)}"
 
-    def _run_task(
-        self, claim: Claim, task: BaseTask, started: datetime
-    ) -> Callable[[], LogLine | None]:
+    def _run_task(self, claim: Claim, task: BaseTask) -> Callable[[], LogLine | None]:
         began = time.monotonic()
         self.now = Run(claim, task.softLimit, self._tell)
         set_current_run(self.now)
         if task.hardLimit is not None:
             self._tell(Begun(claim, task.hardLimit))
+        self._guard.enter()
         try:
-            mark = self._call(claim, task, started)
+            mark = self._call(claim, task)
             self._tear_down(task)
         finally:
             set_current_run(None)
             self.seconds[type(task)] = time.monotonic() - began
         return mark
 
-    def _call(
-        self, claim: Claim, task: BaseTask, started: datetime
-    ) -> Callable[[], LogLine | None]:
-        savepoint = transaction.savepoint(optimistic=True)
+    def _call(self, claim: Claim, task: BaseTask) -> Callable[[], LogLine | None]:
+        start = self._guard.start()
         self._watch = Watch(self._connection)
         random.seed(seed_of(claim.tid, self._snapshot))
         try:
             if type(task).prepare is not BaseTask.prepare:
-                self._guard.call(task.prepare)
-                savepoint = transaction.savepoint(optimistic=True)
-            result = self._guard.call(task._work)
-        except TransientError:
+                self._guard.call(task.prepare, start)
+                start = self._guard.start()
+            result = self._guard.call(task._work, start)
+        except (TransientError, Unclean):
             raise
-        except TaskDelayed as delay:
-            _undo(savepoint)
-            now = nowutc()
-            attempt = self._attempt(task, started, now, TASK_STATUS_QUEUED, message=str(delay))
-            wait = paced(delay.delaySeconds, task._times_put_off() + 1)
-            until = now.timestamp() + wait
-            return lambda: task._delay(attempt, until)
         except BaseException as error:  # noqa: BLE001 (even SystemExit ends the run only)
-            attempt, kind = self._failure(task, started, error), type(error)
-            _undo(savepoint)
-            return lambda: self._fail(task, attempt, kind)
+            mark = self._mark_of(task, error)
+            self._guard.undo(start, error)
+            return mark
         else:
-            attempt = self._attempt(task, started, nowutc(), TASK_STATUS_FINISHED)
+            attempt = self._attempt(task, nowutc(), TASK_STATUS_FINISHED)
             return lambda: task._finish(attempt, result)
 
     def _tear_down(self, task: BaseTask) -> None:
         if type(task).tearDown is BaseTask.tearDown:
             return
-        savepoint = transaction.savepoint(optimistic=True)
+        start = self._guard.start()
         try:
-            self._guard.call(task.tearDown)
-        except TransientError:
+            self._guard.call(task.tearDown, start)
+        except (TransientError, Unclean):
             raise
-        except BaseException:
+        except BaseException as error:
             log.exception("tearDown of %r failed", task)
-            _undo(savepoint)
+            self._guard.undo(start, error)
 
-    def _failure(self, task: BaseTask, started: datetime, error: BaseException) -> Attempt:
+    def _mark_of(self, task: BaseTask, error: BaseException) -> Callable[[], LogLine | None]:
+        """Return what records that a run ended with *error*; the text is made now."""
+        if isinstance(error, TaskDelayed):
+            now = nowutc()
+            put_off = self._attempt(task, now, TASK_STATUS_QUEUED, str(error))
+            wait = paced(error.delaySeconds, task._times_put_off() + 1)
+            until = now.timestamp() + wait
+            return lambda: task._delay(put_off, until)
+        attempt, kind = self._failure(task, error), type(error)
+        return lambda: fail(task, attempt, kind, self._max_tries)
+
+    def _failure(self, task: BaseTask, error: BaseException) -> Attempt:
         text = "".join(traceback.format_exception(error))[-TRACEBACK_KEPT:]
         message = f"{type(error).__name__}: {error}"[:MESSAGE_KEPT]
-        return self._attempt(task, started, nowutc(), TASK_STATUS_FAILED, message, text)
+        return self._attempt(task, nowutc(), TASK_STATUS_FAILED, message, text)
 
     def _attempt(
         self,
         task: BaseTask,
-        started: datetime,
         ended: datetime,
         state: int,
         message: str = "",
@@ -216,7 +218,7 @@ class Trials:
         number = task._tries + 1
         return Attempt(
             number,
-            started,
+            self.started,
             ended,
             state,
             message,
@@ -226,9 +228,6 @@ class Trials:
             lines,
             self._snapshot,
         )
-
-    def _fail(self, task: BaseTask, attempt: Attempt, kind: type[BaseException]) -> LogLine:
-        return fail(task, attempt, kind, self._max_tries)
 
 
 def fail(task: BaseTask, attempt: Attempt, kind: type[BaseException], max_tries: int) -> LogLine:
@@ -269,14 +268,6 @@ def signature_of(number: int, task: BaseTask | None, changed: tuple[int, ...] = 
     if task is None:
         return Signature(number, 0, "", changed)
     return Signature(number, task._tries + 1, code_version(type(task)), changed)
-
-
-def _undo(savepoint: Any) -> None:
-    try:
-        savepoint.rollback()
-    except InvalidSavepointRollbackError:
-        # The task ended the transaction itself; the group is run again one by one.
-        give_up(transaction.manager)
 
 
 def _nothing() -> None:

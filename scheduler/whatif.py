@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 import transaction
@@ -19,6 +20,7 @@ from scheduler.blame import bookkeeping
 from scheduler.clock import TimeSource
 from scheduler.differences import Change, Describer
 from scheduler.errors import NoHistory
+from scheduler.guard import Guard, Unclean
 from scheduler.outside import Held, hold_back
 from scheduler.spool import ADD, spool_of
 from scheduler.store import using
@@ -58,16 +60,19 @@ def try_out(
     """
     with _view(database, attempt) as base, overlay(base) as tried, hold_back() as held:
         connection = tried.open()
+        guard = Guard(connection)
         try:
+            guard.begin()
             with using(connection), _time_of(attempt):
                 if attempt is not None:
                     random.seed(seed_of(number, attempt.snapshot))
                 known = _pending(connection)
-                result, error = _run(_find(connection, number, attempt), is_debugged)
+                result, error = _run(guard, _find(connection, number, attempt), is_debugged)
                 enqueued = [] if error else _enqueued(connection, known)
-                transaction.commit()
+                guard.commit()
         finally:
-            transaction.abort()
+            guard.give_up()
+            guard.release()
             connection.close()
         states = _written(tried, number)
         before = {key: _stored(tried, key) for key in states}
@@ -129,19 +134,20 @@ def _find(connection: Connection, number: int, attempt: Attempt | None) -> BaseT
     return task
 
 
-def _run(task: BaseTask, is_debugged: bool) -> tuple[Any, BaseException | None]:
+def _run(guard: Guard, task: BaseTask, is_debugged: bool) -> tuple[Any, BaseException | None]:
     try:
+        work = partial(pdb.Pdb().runcall, task.run) if is_debugged else task._work
         if type(task).prepare is not BaseTask.prepare:
-            task.prepare()
-        return (pdb.Pdb().runcall(task.run) if is_debugged else task._work()), None
-    except POSKeyError as error:
-        transaction.abort()
-        raise NoHistory("what this attempt saw has been packed away since") from error
-    except (Exception, SystemExit) as error:  # noqa: BLE001 (it is what there is to be told)
+            guard.call(task.prepare, guard.start())
+        return guard.call(work, guard.start()), None
+    except (Exception, SystemExit) as error:
+        if isinstance(error, POSKeyError):
+            raise NoHistory("what this attempt saw has been packed away since") from error
         if is_debugged:
             pdb.post_mortem(error.__traceback__)
-        transaction.abort()
-        return None, error
+        guard.give_up()
+        guard.begin()
+        return None, error.problem if isinstance(error, Unclean) else error
 
 
 def _pending(connection: Connection) -> set[bytes]:

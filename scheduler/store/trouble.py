@@ -40,14 +40,17 @@ def is_passing(error: BaseException) -> bool:
 
 
 def give_up(manager: Any) -> None:
-    """Abort the current transaction of *manager*, also while the database cannot be reached."""
+    """Abort the current transaction of *manager*, also where a part of it fails to.
+
+    What was changed is forgotten all the same: where the database stands now, the next one looks.
+    """
     try:
         manager.abort()
-    except Exception as error:
-        if not is_trouble(error):
-            raise
-        # What was changed is forgotten; where the database stands now, the next one looks.
-        log.debug("%s; given up is given up", told(error))
+    except Exception as error:  # noqa: BLE001 (the transaction is over whatever it was)
+        if is_trouble(error):
+            log.debug("%s; the transaction is aborted", told(error))
+        else:
+            log.warning("a data manager failed to abort its part of a transaction: %r", error)
 
 
 def told(error: BaseException) -> str:

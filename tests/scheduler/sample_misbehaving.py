@@ -5,28 +5,10 @@ from __future__ import annotations
 import os
 import time
 
-import transaction
-
 from scheduler import Client
 from scheduler.store import current, transact
 from scheduler.tasks import OneShotTask
 from tests.scheduler.sample_tasks import count
-
-
-class Commit(OneShotTask):
-    """Commits by itself, which a task must not."""
-
-    def run(self):
-        count("count")
-        transaction.commit()
-
-
-class Abort(OneShotTask):
-    """Aborts its run's transaction, which a task must not."""
-
-    def run(self):
-        transaction.abort()
-        count("count")
 
 
 class CommitElsewhere(OneShotTask):

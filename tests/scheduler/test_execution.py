@@ -21,7 +21,7 @@ from scheduler import (
 from scheduler.retry import Retry
 from scheduler.store import open_database
 from tests.scheduler.harness import View, output_of, running
-from tests.scheduler.sample_misbehaving import Abort, Commit, CommitElsewhere, MeetConflict
+from tests.scheduler.sample_misbehaving import CommitElsewhere, MeetConflict
 from tests.scheduler.sample_recurring import Tick
 from tests.scheduler.sample_tasks import (
     Count,
@@ -123,25 +123,6 @@ def test_a_delay_is_no_failed_try_and_leaves_nothing(view, database):
     assert (delayed.state, delayed.number) == (TASK_STATUS_QUEUED, 1)
     assert (finished.state, finished.number) == (TASK_STATUS_FINISHED, 1)
     assert task.getStartedOn() >= task.getStartOn() + timedelta(seconds=0.2)
-
-
-def neighbours(view, task):
-    counts = [Count(task.getStartOn()) for _ in range(10)]
-    view.enqueue(*counts[:5], task, *counts[5:])
-
-
-def test_a_task_that_commits_fails_and_harms_nobody(view, database):
-    neighbours(view, Commit(nowutc()))
-    with running(database):
-        view.until_counts(finished=10, failed=1)
-    assert view.root["count"] == 10
-
-
-def test_a_task_that_aborts_undoes_nothing_of_others(view, database):
-    neighbours(view, Abort(nowutc()))
-    with running(database):
-        view.until_counts(finished=11)
-    assert view.root["count"] == 11
 
 
 def test_a_task_may_commit_in_a_transaction_of_its_own(view, database):

@@ -79,12 +79,13 @@ def test_a_task_that_closes_its_connection_fails_and_the_others_are_run(
     assert view.root["count"] == 20
 
 
+@both_modes
 def test_a_task_that_closes_the_database_of_its_process_fails_and_the_others_are_run(
-    view, database
+    view, database, mode
 ):
     task = view.enqueue(CloseDatabase(nowutc()))
-    with running(database, multitask_mode="processes", workers=1):
+    with running(database, multitask_mode=mode, workers=1):
         view.until_counts(failed=1)
         view.enqueue(*(Count(nowutc()) for _ in range(20)))
         view.until_counts(failed=1, finished=20)
-    assert "the worker died" in task.getAttempts()[0].message
+    assert "must not close the database" in task.getAttempts()[0].message

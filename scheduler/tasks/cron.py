@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 from cronsim import CronSim, CronSimError
 
 from scheduler.clock import nowutc
-from scheduler.tasks.schedule import LocalSchedule, zone_named
+from scheduler.tasks.schedule import LocalSchedule, longest_gap, zone_named
 
 SECOND = timedelta(seconds=1)
 HOURS_OF_A_DAY = 24
@@ -28,7 +27,8 @@ class Cron(LocalSchedule):
 
     def __init__(self, expression: str, zone: str = "UTC") -> None:
         self.expression = " ".join(str(expression).split())
-        self.zone = zone_named(zone).key
+        zone_named(zone)  # which checks it
+        self.zone = zone
         self._started_at(_ANY)  # which checks the expression
 
     def first(self) -> datetime | None:
@@ -39,14 +39,17 @@ class Cron(LocalSchedule):
         """Yield the local dates from *start* on, in order, without a zone."""
         return self._started_at(start - SECOND)
 
-    def spacing(self) -> timedelta | None:
-        """Return how far apart the dates are at most, for one with dates in every hour."""
+    def is_dense(self, change: timedelta) -> bool:
+        """Say whether the dates go on evenly where clocks are changed by *change*.
+
+        As in Debian's cron: where the field of minutes or hours begins with a star; and beyond
+        that, where all hours are given one by one.
+        """
+        minutes, hours = self.expression.split()[-5:-3]
+        if minutes.startswith("*") or hours.startswith("*"):
+            return True
         fields = self._started_at(_ANY)
-        if len(fields.hours) < HOURS_OF_A_DAY:
-            return None
-        minutes = sorted(fields.minutes)
-        steps = [later - earlier for earlier, later in pairwise([*minutes, minutes[0] + 60])]
-        return timedelta(minutes=max(steps))
+        return len(fields.hours) == HOURS_OF_A_DAY and longest_gap(fields.minutes) <= change
 
     def packed(self) -> tuple[Any, ...]:
         """Return expression and zone, as they are stored."""

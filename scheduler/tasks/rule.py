@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from itertools import dropwhile, islice
 from typing import Any
 
 from dateutil import rrule, tz
 
 from scheduler.clock import nowutc
 from scheduler.tasks.attempt import moment
-from scheduler.tasks.schedule import DAY, LocalSchedule, zone_named
+from scheduler.tasks.schedule import DAY, LocalSchedule, longest_gap, zone_named
 
 FREQUENCIES = range(rrule.YEARLY, rrule.SECONDLY + 1)
 # Rules of these frequencies can be started near any date; the others have few dates to walk.
@@ -21,14 +22,18 @@ STEPS = {
     rrule.MINUTELY: timedelta(minutes=1),
     rrule.SECONDLY: timedelta(seconds=1),
 }
+HOUR = timedelta(hours=1)
+# What says on which days a rule's dates are; without any it is the start's day of the week.
+DAYS_GIVEN = {"byweekno", "byyearday", "bymonthday", "byweekday", "byeaster"}
 
 
 class Rule(LocalSchedule):
     """A recurrence rule: `dateutil.rrule.rrule(frequency, **arguments)`, in its start's zone.
 
     Without a `dtstart` it starts now, in UTC; a start whose zone has no name, only an offset,
-    is taken in UTC. An `until` without zone is local time. Raises TypeError or ValueError for
-    arguments that make no rule.
+    stays at that offset. An `until` without zone is local time. Weeks of a rule with `bysetpos`
+    are whole weeks, also the first (dateutil counts from the start's day). Raises TypeError or
+    ValueError for arguments that make no rule.
     """
 
     kind = "rule"
@@ -67,13 +72,16 @@ class Rule(LocalSchedule):
 
     def labels(self, start: datetime) -> Iterator[datetime]:
         """Yield the local dates from *start* on, in order, without a zone."""
-        return iter(self._started_at(self._near(start)).xafter(start, inc=True))
+        if not self._picks_from_weeks():
+            return iter(self._started_at(self._near(start)).xafter(start, inc=True))
+        found = self._started_at(self._week_of(self._near(start))).xafter(self.begin, inc=True)
+        counted = islice(found, self.arguments.get("count"))
+        return dropwhile(lambda label: label < start, counted)
 
-    def spacing(self) -> timedelta | None:
-        """Return how far apart the dates are, for a rule with dates all day long."""
-        if self.frequency < rrule.HOURLY or "byhour" in self.arguments:
-            return None
-        return self._step()
+    def is_dense(self, change: timedelta) -> bool:
+        """Say whether the dates go on evenly where clocks are changed by *change*."""
+        spacing = self._spacing()
+        return spacing is not None and spacing <= change
 
     def packed(self) -> tuple[Any, ...]:
         """Return the rule as a tuple of plain values, as it is stored."""
@@ -103,14 +111,35 @@ class Rule(LocalSchedule):
         step = STEPS.get(self.frequency)
         return step and step * int(self.arguments.get("interval", 1))
 
+    def _spacing(self) -> timedelta | None:
+        """Return how far apart the dates are within the hours that have any.
+
+        None for a rule without dates all day long, unless it has several in an hour.
+        """
+        step = self._step()
+        if self.frequency < rrule.HOURLY or step is None:
+            return None
+        minutes = self.arguments.get("byminute")
+        if self.frequency > rrule.HOURLY or step == HOUR:
+            hourly = HOUR if self.frequency == rrule.HOURLY else step
+            step = hourly if minutes in (None, ()) else longest_gap(_several(minutes))
+        return None if step >= HOUR and "byhour" in self.arguments else step
+
     def _near(self, local: datetime) -> datetime:
         step = self._step()
         if step is None or "count" in self.arguments:
             return self.begin
         periods = (local - self.begin) // step - 1
         # A dense rule that begins in an hour that comes twice has its earlier minutes, then.
-        least = 0 if self.spacing() is None else -(DAY // step)
+        least = 0 if self._spacing() is None else -(DAY // step)
         return self.begin + max(least, periods) * step
+
+    def _picks_from_weeks(self) -> bool:
+        return self.frequency == rrule.WEEKLY and "bysetpos" in self.arguments
+
+    def _week_of(self, local: datetime) -> datetime:
+        first = self.arguments.get("wkst", rrule.MO.weekday)
+        return local - timedelta(days=(local.weekday() - first) % 7)
 
     def _end_by_date(self) -> None:
         # The dates of such a rule need not be counted, which is to walk through them all.
@@ -128,6 +157,10 @@ class Rule(LocalSchedule):
             arguments["byweekday"] = [
                 rrule.weekday(day, n) if n else day for day, n in arguments["byweekday"]
             ]
+        if self._picks_from_weeks():
+            arguments.pop("count", None)
+            if not arguments.keys() & DAYS_GIVEN:
+                arguments["byweekday"] = self.begin.weekday()
         return rrule.rrule(self.frequency, dtstart=start, **arguments)  # type: ignore[arg-type]
 
 
@@ -145,27 +178,41 @@ def _zone_and_local(begin: datetime) -> tuple[str, datetime]:
     zone = begin.tzinfo
     if zone is None:
         return "UTC", begin
-    if isinstance(zone, timezone | tz.tzutc | tz.tzoffset):
-        # A fixed offset is no zone with rules of its own: what is meant is the moment.
-        return "UTC", begin.astimezone(UTC).replace(tzinfo=None)
     return _zone_name(zone), begin.replace(tzinfo=None)
 
 
 def _zone_name(zone: tzinfo) -> str:
     file = str(getattr(zone, "_filename", "")).rpartition("zoneinfo/")[2]
     name = getattr(zone, "key", None) or getattr(zone, "zone", None) or file
+    offset = None if name else _fixed_offset(zone)
+    if offset is not None:
+        return timezone(offset).tzname(None).removeprefix("UTC") or "UTC"
     if not name:
         raise ValueError(f"the zone {zone!r} has no name: use zoneinfo.ZoneInfo")
-    return zone_named(name).key
+    zone_named(name)  # which checks it
+    return str(name)
+
+
+def _fixed_offset(zone: tzinfo) -> timedelta | None:
+    """Return the offset from UTC that *zone* has at all times; None where it has not one."""
+    if isinstance(zone, tz.tzlocal):  # the host's zone, which differs from process to process
+        return None
+    try:
+        return zone.utcoffset(None)
+    except Exception:  # noqa: BLE001 (classes of applications may need a date)
+        return None
+
+
+def _several(value: Any) -> Iterable[Any]:
+    return value if isinstance(value, Iterable) else (value,)
 
 
 def _plain(name: str, value: Any) -> Any:
     """Return what is given for the argument *name* as plain values, to be stored."""
     if name == "byweekday":
-        several = value if isinstance(value, Iterable) else (value,)
         return tuple(
             (day.weekday, day.n) if isinstance(day, rrule.weekday) else (int(day), None)
-            for day in several
+            for day in _several(value)
         )
     if isinstance(value, rrule.weekday):
         return value.weekday

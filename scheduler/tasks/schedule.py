@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -53,8 +53,8 @@ class LocalSchedule(Schedule):
     Where clocks are changed, a local time may not exist, or exist twice. A schedule that has a
     date for each day, week or other long time has it then, too, and once: a time that does
     not exist is as much behind the gap as it would be in it (RFC 5545, 3.3.5), one that exists
-    twice is taken the first time. A dense schedule, whose dates are closer together than
-    clocks are changed, goes on evenly: it has each local time as often as that exists.
+    twice is taken the first time. A dense schedule goes on evenly: it has each local time as
+    often as that exists.
     """
 
     zone: str
@@ -64,8 +64,8 @@ class LocalSchedule(Schedule):
         """Yield the local dates from *start* on, in order, without a zone."""
 
     @abstractmethod
-    def spacing(self) -> timedelta | None:
-        """Return how far apart the dates are, for a schedule with dates all day long."""
+    def is_dense(self, change: timedelta) -> bool:
+        """Say whether the dates go on evenly where clocks are changed by *change*."""
 
     def after(self, moment: datetime, inclusive: bool = False) -> datetime | None:
         """Return the first date behind *moment* (or at it), in UTC; None when there is none."""
@@ -90,13 +90,12 @@ class LocalSchedule(Schedule):
         return local.replace(tzinfo=self._place).astimezone(UTC)
 
     @property
-    def _place(self) -> ZoneInfo:
-        return ZoneInfo(self.zone)
+    def _place(self) -> tzinfo:
+        return zone_named(self.zone)
 
     def _moments(self, label: datetime) -> tuple[datetime, ...]:
         change = self._change_at(label)
-        spacing = self.spacing() if change else None
-        if spacing is None or spacing > abs(change):
+        if not change or not self.is_dense(abs(change)):
             return (self.utc(label),)
         return () if change > NO_TIME else (self.utc(label), self.utc(label) - change)
 
@@ -124,12 +123,22 @@ def _until(last: datetime, labels: Iterator[datetime]) -> Iterator[datetime]:
     return takewhile(lambda label: label <= last, labels)
 
 
+def longest_gap(minutes: Iterable[int]) -> timedelta:
+    """Return the longest time from one of the *minutes* of an hour to the next, the next hour's."""
+    ordered = sorted(minutes)
+    steps = [later - earlier for earlier, later in pairwise([*ordered, ordered[0] + 60])]
+    return timedelta(minutes=max(steps))
+
+
 @lru_cache
-def zone_named(name: str) -> ZoneInfo:
-    """Return the zone with that *name*; ValueError where there is none."""
+def zone_named(name: str) -> tzinfo:
+    """Return the zone with that *name*, or the fixed offset "+02:00"; ValueError where none is."""
     try:
+        if isinstance(name, str) and name.startswith(("+", "-")):
+            return datetime.fromisoformat(f"2000-01-01T00:00{name}").tzinfo or UTC
         return ZoneInfo(name)
     except (KeyError, ValueError, TypeError, OSError):
         raise ValueError(
-            f"{name!r} is no time zone: use a name such as 'Europe/Zurich' or 'UTC'"
+            f"{name!r} is no time zone: use a name such as 'Europe/Zurich' or 'UTC', "
+            "or an offset such as '+02:00'"
         ) from None

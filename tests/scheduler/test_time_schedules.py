@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import time
 from datetime import UTC, date, datetime, timedelta, timezone
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -100,11 +101,114 @@ def test_a_rule_keeps_the_zone_of_its_start(zone):
     assert summer == datetime(2031, 7, 1, 6, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("zone", [timezone(timedelta(hours=2)), tz.tzoffset(None, 7200), tz.UTC])
-def test_a_start_at_a_fixed_offset_is_taken_in_utc(zone):
-    rule = Rule(rrule.DAILY, dtstart=datetime(2031, 3, 1, 8, tzinfo=zone))
-    assert rule.zone == "UTC"
-    assert rule.first() == datetime(2031, 3, 1, 8, tzinfo=zone)
+@pytest.mark.parametrize(
+    "zone",
+    [
+        timezone(timedelta(hours=2)),
+        timezone(timedelta(hours=2), "summer"),
+        tz.tzoffset(None, 7200),
+        tz.tzstr("UTC-2", posix_offset=True),
+    ],
+    ids=repr,
+)
+def test_a_start_at_a_fixed_offset_stays_at_that_offset(zone):
+    rule = Rule(rrule.WEEKLY, byweekday=rrule.TH, dtstart=datetime(2022, 4, 14, 1, 30, tzinfo=zone))
+    assert rule.zone == "+02:00"
+    assert rule.first() == datetime(2022, 4, 13, 23, 30, tzinfo=UTC)
+    assert {found.astimezone(zone).weekday() for found in dates(rule, 60)} == {3}
+
+
+@pytest.mark.parametrize("zone", [UTC, timezone(timedelta(0)), tz.UTC, tz.tzutc()], ids=repr)
+def test_a_start_without_an_offset_is_in_utc(zone):
+    assert Rule(rrule.DAILY, dtstart=datetime(2031, 3, 1, 8, tzinfo=zone)).zone == "UTC"
+
+
+def test_a_monthly_rule_from_a_fixed_offset_has_each_month():
+    start = datetime.fromisoformat("2026-06-01T00:30+02:00")
+    rule = Rule(rrule.MONTHLY, dtstart=start)
+    found = [moment.astimezone(start.tzinfo) for moment in dates(rule, 12, start)]
+    assert {moment.day for moment in found} == {1}
+    assert [moment.month for moment in found] == [7, 8, 9, 10, 11, 12, 1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("text", ["-03:30", "+05:45", "+14:00", "-12:00", "+00:19:32"])
+def test_an_offset_of_any_size_is_stored_by_its_text(text):
+    start = datetime.fromisoformat(f"2031-03-01T00:15{text}")
+    rule = unpacked(pickle.loads(pickle.dumps(packed(Rule(rrule.DAILY, dtstart=start)))))  # noqa: S301
+    assert rule.zone == text
+    assert dates(rule, 2, start) == [start + timedelta(days=1), start + timedelta(days=2)]
+
+
+def test_a_cron_expression_may_be_local_time_at_an_offset():
+    found = Cron("0 8 * * *", zone="+02:00").after(datetime(2031, 1, 1, tzinfo=UTC))
+    assert found == datetime(2031, 1, 1, 6, tzinfo=UTC)
+
+
+# dateutil counts the first week of such a rule from the day of its start.
+
+
+def test_positions_are_counted_in_whole_weeks_also_in_the_first():
+    rule = Rule(
+        rrule.WEEKLY,
+        dtstart=datetime(2024, 11, 10, tzinfo=UTC),
+        wkst=rrule.WE,
+        bysetpos=1,
+        byweekday=(rrule.MO, rrule.TU, rrule.WE),
+    )
+    assert rule.first() == datetime(2024, 11, 13, tzinfo=UTC)
+
+
+def dates_by_position(start, interval, first_day, weekdays, hours, positions):
+    """Yield the dates of a weekly rule with `bysetpos`, as RFC 5545 has them."""
+    week = start - timedelta(days=(start.weekday() - first_day) % 7)
+    while True:
+        days = [week + timedelta(days=day) for day in range(7)]
+        found = [
+            day.replace(hour=hour) for day in days if day.weekday() in weekdays for hour in hours
+        ]
+        chosen = {found[n - (n > 0)] for n in positions if abs(n) <= len(found)}
+        yield from (moment for moment in sorted(chosen) if moment >= start)
+        week += timedelta(weeks=interval)
+
+
+@given(
+    start=st.datetimes(datetime(2019, 12, 1), datetime(2025, 1, 9)),  # noqa: DTZ001
+    interval=st.integers(1, 3),
+    first_day=st.integers(0, 6),
+    weekdays=st.lists(st.integers(0, 6), unique=True, min_size=1),
+    hours=st.lists(st.integers(0, 23), unique=True, min_size=1, max_size=3).map(sorted),
+    positions=st.lists(
+        st.sampled_from([-7, -3, -2, -1, 1, 2, 3, 7]), min_size=1, max_size=3, unique=True
+    ),
+    count=st.none() | st.integers(1, 9),
+)
+def test_weekly_positions_are_those_of_rfc_5545(
+    start, interval, first_day, weekdays, hours, positions, count
+):
+    assume(min(map(abs, positions)) <= len(weekdays) * len(hours))
+    start = start.replace(minute=0, second=0, microsecond=0, tzinfo=UTC)
+    rule = Rule(
+        rrule.WEEKLY,
+        dtstart=start,
+        interval=interval,
+        wkst=first_day,
+        byweekday=weekdays,
+        byhour=hours,
+        bysetpos=positions,
+        count=count,
+    )
+    found, moment = [], rule.first()
+    while moment is not None and len(found) < 12:
+        found.append(moment)
+        moment = rule.after(moment)
+    expected = dates_by_position(start, interval, first_day, weekdays, hours, positions)
+    assert found == list(islice(expected, min(12, count or 12)))
+
+
+def test_positions_without_days_are_those_of_the_starts_weekday():
+    start = datetime(2031, 5, 8, 12, tzinfo=UTC)
+    rule = Rule(rrule.WEEKLY, dtstart=start, byhour=(6, 12), bysetpos=-1, wkst=rrule.SU)
+    assert [rule.first(), *dates(rule, 1, start)] == [start, start + timedelta(days=7)]
 
 
 @pytest.mark.parametrize(

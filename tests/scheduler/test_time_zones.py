@@ -152,17 +152,18 @@ def test_an_hourly_job_is_run_in_each_hour_there_is(zone):
         since, until = change - timedelta(hours=30), change + timedelta(hours=30)
         minute = number * 7 % 60
         start = local(zone, since).replace(minute=minute, second=0, tzinfo=ZoneInfo(zone))
+        expected = [
+            moment
+            for moment in half_minutes(since, until)
+            if (local(zone, moment).minute, local(zone, moment).second) == (minute, 0)
+        ]
+        assert dates(Cron(f"{minute} * * * *", zone), since, until) == expected, (zone, change)
         found = dates(Rule(rrule.HOURLY, dtstart=start), since, until)
-        assert found == dates(Cron(f"{minute} * * * *", zone), since, until)
         change_of = offset(zone, change) - offset(zone, change - SECOND)
         if change_of % timedelta(hours=1):
             assert_even(zone, found, abs(change_of))
         else:
-            assert found == [
-                moment
-                for moment in half_minutes(since, until)
-                if (local(zone, moment).minute, local(zone, moment).second) == (minute, 0)
-            ], (zone, change)
+            assert found == expected, (zone, change)
 
 
 def assert_even(zone, found, change):

@@ -34,6 +34,15 @@ class Web:
     threads: int = 4
     """How many requests are answered at a time."""
 
+    connections: int = 300
+    """How many connections are open at a time; of more, those that wait longest are closed."""
+
+    header_seconds: float = 10.0
+    """How long the header of a request may take to come."""
+
+    body_seconds: float = 60.0
+    """How long its body may take."""
+
     trusted_proxy: str = ""
     """The address of the proxy that is believed how a request came to it; empty for none."""
 
@@ -150,7 +159,14 @@ def _web(values: Mapping[str, Any]) -> Web:
     web = Web(**values)
     _text(web.host, "[web] host")
     _text(web.trusted_proxy, "[web] trusted_proxy")
-    for name, least, most in (("port", 0, 65535), ("threads", 1, 1000)):
+    for name in ("header_seconds", "body_seconds"):
+        seconds = getattr(web, name)
+        if type(seconds) not in (int, float) or not 0 < seconds <= DAY:
+            raise ConfigurationException(
+                f"[web] {name} is {seconds!r}; it must be a number of seconds above 0"
+            )
+    numbers = (("port", 0, 65535), ("threads", 1, 1000), ("connections", 10, 100_000))
+    for name, least, most in numbers:
         value = getattr(web, name)
         if type(value) is not int or not least <= value <= most:
             raise ConfigurationException(

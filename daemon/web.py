@@ -5,17 +5,19 @@ from __future__ import annotations
 import errno
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import waitress.server
 from waitress import wasyncore
-from werkzeug.security import safe_join
 
 from daemon.config import Web
 from daemon.errors import DaemonException
 from daemon.metrics import CONTENT_TYPE as METRICS_TYPE
+from daemon.patience import send_away
 from daemon.refusal import Channel
 from daemon.shipped import shipped
 
@@ -23,6 +25,9 @@ log = logging.getLogger(__name__)
 
 PORTS_TRIED = 20
 LOOP_SECONDS = 1.0
+LOOK_SECONDS = 0.2
+OVER_LIMIT = 100
+"""How many connections more than wanted are accepted, until some are sent away."""
 
 LIMITS = {
     "max_request_header_size": 1280 * 1024,
@@ -91,6 +96,7 @@ class WebServer:
     def __init__(self, application: Application, settings: Web) -> None:
         self._map: dict[int, Any] = {}
         self._closing = False
+        self._settings = settings
         self._server = self._bind(application, settings)
         self.port = int(self._server.effective_port)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -107,8 +113,12 @@ class WebServer:
         wasyncore.close_all(self._map, ignore_all=True)
 
     def _serve(self) -> None:
+        due = 0.0
         while not self._closing:
             wasyncore.loop(timeout=LOOP_SECONDS, map=self._map, use_poll=True, count=1)
+            if time.monotonic() >= due:
+                send_away(self._map, self._settings)
+                due = time.monotonic() + LOOK_SECONDS
 
     def _bind(self, application: Application, settings: Web) -> Any:
         last = min(settings.port + PORTS_TRIED, 65535) if settings.port else 0
@@ -121,6 +131,9 @@ class WebServer:
                     port=port,
                     threads=settings.threads,
                     ident=None,
+                    # More are accepted, and then some sent away: a listener that waits for
+                    # places would leave them all to those who keep them.
+                    connection_limit=settings.connections + OVER_LIMIT,
                     **LIMITS,
                     **_proxy(settings),
                 )
@@ -154,11 +167,18 @@ def _proxy(settings: Web) -> dict[str, Any]:
 
 
 def _document(start: StartResponse, name: str) -> Iterable[bytes]:
-    folder = shipped("docs")
-    file = safe_join(str(folder), name) if folder else None
-    if file is None or not name.endswith(".md") or not Path(file).is_file():
+    file = _documents().get(name)
+    if file is None:
         return _answer(start, "404 Not Found", "there is no such document\n")
-    return _answer(start, "200 OK", Path(file).read_text(encoding="utf-8"))
+    return _answer(start, "200 OK", file.read_text(encoding="utf-8"))
+
+
+@cache
+def _documents() -> dict[str, Path]:
+    """Return the documents that are shipped, by the names that they are asked for."""
+    folder = shipped("docs")
+    found = folder.rglob("*.md") if folder else ()
+    return {file.relative_to(folder).as_posix(): file for file in found if folder}
 
 
 def _answer(

@@ -97,13 +97,13 @@ class ExportApp:
         except RequestException as error:
             return reply.refuse(error)
         except ConflictError:
-            log.exception("%s meets conflicts", request.path)
+            log.exception("request for %r met conflicts", request.path)
             return reply.refuse(InternalFailure("An unresolvable database conflict has occured"))
         except StorageError:
             log.exception("the database does not answer")
             return reply.refuse(ServiceUnavailable("The database does not answer"))
         except Exception:
-            log.exception("%s failed", request.path)
+            log.exception("request for %r failed", request.path)
             return reply.refuse(InternalFailure("Internal error; the log tells more"))
 
     def _answer(self, request: ExportRequest, route: Route, match: re.Match[str]) -> Answer:

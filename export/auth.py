@@ -16,7 +16,7 @@ from export.keys import ApiKey, key_ring
 from export.model.user import users
 from export.request import MASK, ExportRequest, masked
 from export.secret import is_same
-from export.sessions import COOKIE, Session, sessions
+from export.sessions import COOKIE, Session, csrf_token_of, sessions
 from export.settings import ApiMode, Settings
 from export.signature import documented, signed_query
 from export.tokens import tokens
@@ -94,12 +94,15 @@ def open_session(request: ExportRequest) -> Session | None:
     """Return the session that the request's cookie opens, or None."""
     cookie = request.cookies.get(COOKIE)
     session = sessions().find(cookie) if cookie else None
-    return session if session is not None and not users().is_shut_out(session.user) else None
+    user = users().find(session.user) if session is not None else None
+    if user is None or session is None or user.blocked:
+        return None
+    return session if user.password_stamp == session.stamp else None
 
 
-def check_csrf_token(request: ExportRequest, session: Session) -> None:
+def check_csrf_token(request: ExportRequest) -> None:
     """See that a page of this site asks. Raises RefusedRequest."""
-    if not is_same(request.csrf_token, session.csrf_token):
+    if not is_same(request.csrf_token, csrf_token_of(request.cookies.get(COOKIE, ""))):
         raise RefusedRequest("Invalid CSRF token")
 
 
@@ -123,7 +126,7 @@ def _by_session(request: ExportRequest) -> Caller | None:
     session = open_session(request)
     if session is None:
         return None
-    check_csrf_token(request, session)
+    check_csrf_token(request)
     return Caller(session.user)
 
 

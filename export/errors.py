@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
@@ -111,6 +112,18 @@ class ServiceUnavailable(RequestException):
     """The database does not answer (503)."""
 
     status = 503
+
+
+class TooManyGuesses(RequestException):
+    """Passwords are guessed faster than they are checked (429).
+
+    *seconds* tell when to come again.
+    """
+
+    status = 429
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message, {"Retry-After": str(max(1, math.ceil(seconds)))})
 
 
 class InternalFailure(RequestException):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import uuid
+import hashlib
+import hmac
 from datetime import datetime, timedelta
 
 from BTrees.OOBTree import OOBTree
@@ -21,12 +22,12 @@ SWEPT = 20
 
 
 class Session(Persistent):
-    """Who is logged in, with the token that shows that a page of this site asks."""
+    """Who is logged in, and with which password, by its stamp; nothing of it changes."""
 
-    def __init__(self, user: str, digested: str) -> None:
+    def __init__(self, user: str, digested: str, stamp: str) -> None:
         self.user = user
         self.digest = digested
-        self.csrf_token = str(uuid.uuid4())
+        self.stamp = stamp
         self.ends: datetime = nowutc() + LIFETIME
 
 
@@ -37,11 +38,11 @@ class Sessions(Persistent):
         self._by_digest = OOBTree()
         self._by_end = OOBTree()
 
-    def begin(self, user: str) -> tuple[Session, str]:
-        """Log *user* in; return the session and its cookie's value."""
+    def begin(self, user: str, stamp: str) -> tuple[Session, str]:
+        """Log *user* in, whose password has that *stamp*; return the session and its cookie."""
         self._sweep()
         text = random_text(LENGTH)
-        session = Session(user, digest(text))
+        session = Session(user, digest(text), stamp)
         self._by_digest[session.digest] = session
         self._by_end[session.ends, session.digest] = session
         return session, text
@@ -62,7 +63,21 @@ class Sessions(Persistent):
             self.end(session)
 
 
-BRANCH = Branch("sessions", 1, Sessions)
+def csrf_token_of(cookie: str) -> str:
+    """Return the token that shows that a page of this site asks in the session of *cookie*.
+
+    It follows from the cookie, of which only a digest is kept: it is stored nowhere.
+    """
+    return hmac.new(cookie.encode("utf-8", "surrogatepass"), b"csrf", hashlib.sha256).hexdigest()
+
+
+def _end_all(found: Sessions) -> None:
+    """End sessions of which it is not known with which password they began."""
+    for session in list(found._by_digest.values()):
+        found.end(session)
+
+
+BRANCH = Branch("sessions", 2, Sessions, {1: _end_all})
 
 
 def sessions(connection: Connection | Persistent | None = None) -> Sessions:

@@ -13,6 +13,7 @@ from ZODB.Connection import Connection
 
 from export.errors import CatalogueException
 from export.fossilize import Fossilizable
+from export.secret import digest
 from scheduler.store import Branch, connection_of
 
 
@@ -47,6 +48,11 @@ class Avatar(Persistent, Fossilizable):
     def set_password(self, password: str) -> None:
         """Let the user log in with *password*; what is kept of it is a salted hash."""
         self._password = generate_password_hash(password)
+
+    @property
+    def password_stamp(self) -> str:
+        """What tells this password from the ones before; nothing can be told from it."""
+        return digest(self._password)
 
     def getId(self) -> str:
         """Return the id."""

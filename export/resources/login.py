@@ -9,11 +9,13 @@ from werkzeug.http import dump_cookie
 
 from export.auth import check_csrf_token, open_session
 from export.errors import RefusedRequest
+from export.guesses import guesses_of
 from export.model.user import users
 from export.request import ExportRequest
 from export.result import Bare
-from export.sessions import COOKIE, Session, sessions
+from export.sessions import COOKIE, Session, csrf_token_of, sessions
 from export.settings import Settings
+from scheduler.store import current
 
 LOGIN = re.compile(r"/api/login")
 LOGOUT = re.compile(r"/api/logout")
@@ -25,15 +27,20 @@ def log_in(
 ) -> Bare:
     """Begin a session for `username` and `password`; the cookie opens it.
 
-    Raises RefusedRequest.
+    Raises RefusedRequest, TooManyGuesses.
     """
     if settings.https_required and not request.is_secure:
         raise RefusedRequest("HTTPS is required")
-    known = users().authenticate(request.take("username") or "", request.take("password") or "")
+    name, password = request.take("username") or "", request.take("password") or ""
+    guesses = guesses_of(current().db())
+    guesses.admit(name, request.remote_address)
+    with guesses.checking():
+        known = users().authenticate(name, password)
     if known is None:
         raise RefusedRequest("Unknown user or wrong password")
-    session, text = sessions().begin(known.id)
-    return Bare(_told(session), {"Set-Cookie": _cookie(text, request)})
+    guesses.succeeded(name, request.remote_address)
+    session, text = sessions().begin(known.id, known.password_stamp)
+    return Bare(_told(session, text), {"Set-Cookie": _cookie(text, request)})
 
 
 def log_out(
@@ -42,7 +49,7 @@ def log_out(
     """End the session, for a page that shows its token. Raises RefusedRequest."""
     session = open_session(request)
     if session is not None:
-        check_csrf_token(request, session)
+        check_csrf_token(request)
         sessions().end(session)
     return Bare(None, {"Set-Cookie": _cookie("", request, max_age=0)})
 
@@ -52,11 +59,12 @@ def tell(
 ) -> Bare:
     """Tell a page of this site who is logged in, and the token that it has to show."""
     session = open_session(request)
-    return Bare(_told(session) if session is not None else None)
+    cookie = request.cookies.get(COOKIE, "")
+    return Bare(_told(session, cookie) if session is not None else None)
 
 
-def _told(session: Session) -> dict[str, Any]:
-    return {"user": session.user, "csrf_token": session.csrf_token}
+def _told(session: Session, cookie: str) -> dict[str, Any]:
+    return {"user": session.user, "csrf_token": csrf_token_of(cookie)}
 
 
 def _cookie(text: str, request: ExportRequest, max_age: int | None = None) -> str:

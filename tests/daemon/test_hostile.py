@@ -162,3 +162,87 @@ def test_many_clients_at_a_time_are_all_answered(port):
     for client in clients:
         client.join()
     assert statuses == [200] * 80
+
+
+@pytest.mark.parametrize(
+    ("version", "headers"),
+    [
+        ("1.1", "Content-Length: 4\r\nTransfer-Encoding: chunked"),
+        ("1.1", "Transfer-Encoding: chunked\r\nContent-Length: 4"),
+        ("1.0", "Transfer-Encoding: chunked"),
+        ("1.0", "Content-Length: 4\r\nTransfer-Encoding: chunked"),
+        ("1.1", "transfer-encoding: chunked\r\ncontent-length: 0"),
+        ("1.1", "Content-Length: 4\r\nContent-Length: 5"),
+        ("1.1", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"),
+    ],
+)
+def test_a_body_whose_end_is_told_in_two_ways_is_refused(port, version, headers):
+    data = f"POST /api/login HTTP/{version}\r\nHost: x\r\n{headers}\r\n\r\n0\r\n\r\n"
+    status, head, body = say(port, data.encode())
+    assert status == 400
+    assert json.loads(body)["_type"] == "HTTPAPIError"
+    assert "Connection: close" in head
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 300 + ".md", "%0a" * 100 + "forged.md", "%00.md", "%ff.md", "x" * 5000 + ".md"]
+)
+def test_a_document_with_a_strange_name_is_not_there(port, name, caplog):
+    assert ask(port, f"/docs/{name}")[0] == 404
+    assert caplog.records == []
+
+
+def serve_patiently(stack, **settings):
+    server = WebServer(
+        front(make_app("memory://strange"), lambda: "page", lambda: "", lambda: "numbers"),
+        Web(port=0, threads=THREADS, **settings),
+    )
+    stack.callback(server.close)
+    return server.port
+
+
+def is_closed(client):
+    client.settimeout(60)
+    try:
+        return client.recv(1) == b""
+    except ConnectionError:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("setting", "beginning"),
+    [
+        ("header_seconds", b"GET /health HTTP/1.1\r\nX: "),
+        ("body_seconds", b"POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"),
+        ("body_seconds", b"POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n"),
+    ],
+)
+def test_a_request_that_drips_is_given_up(setting, beginning):
+    with ExitStack() as stack:
+        client = stack.enter_context(connect(serve_patiently(stack, **{setting: 0.5})))
+        client.sendall(beginning)
+        stop = threading.Event()
+
+        def drip():
+            while not stop.wait(0.05):
+                try:
+                    client.sendall(b"1")
+                except OSError:
+                    return
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        try:
+            assert is_closed(client)
+        finally:
+            stop.set()
+            dripping.join()
+
+
+def test_dripping_connections_do_not_shut_others_out():
+    with ExitStack() as stack:
+        port = serve_patiently(stack, connections=20)
+        for number in range(150):
+            client = stack.enter_context(connect(port))
+            client.sendall(b"GET / HTTP/1.1\r\nX: " if number % 2 else b"")
+        assert ask(port, "/health")[0] == 200

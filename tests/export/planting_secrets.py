@@ -226,8 +226,7 @@ def _add_users(connection):
     key_ring(connection).create("36024", secret=f"{FOR_NOBODY}-secret")
     token, _ = tokens(connection).create("36024", f"{FOR_NOBODY}-name", ["read:user"])
     token.usage.address = f"{FOR_NOBODY}-address"
-    session, _ = sessions(connection).begin("36024")
-    session.csrf_token = f"{FOR_NOBODY}-csrf"
+    session, _ = sessions(connection).begin("36024", f"{FOR_NOBODY}-stamp")
     session.ends += timedelta(days=1)
 
 

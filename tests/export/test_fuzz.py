@@ -14,8 +14,9 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from export.app import make_app
 from export.keys import key_ring
 from export.model.catalogue import catalogue
+from export.model.user import users
 from export.resources import ROUTES
-from export.sessions import COOKIE, sessions
+from export.sessions import COOKIE, csrf_token_of, sessions
 from export.tokens import SCOPES, tokens
 from scheduler.store import open_database, transact
 from tests.export.addresses import all_paths
@@ -159,9 +160,11 @@ def credentials(app):
     def make(connection):
         catalogue(connection).root.grant_modification(MANAGER)
         token = tokens(connection).create(MANAGER, "all", SCOPES)[1]
-        session, cookie = sessions(connection).begin(MANAGER)
+        _, cookie = sessions(connection).begin(
+            MANAGER, users(connection).find(MANAGER).password_stamp
+        )
         session_headers = {"HTTP_COOKIE": f"{COOKIE}={cookie}"}
-        csrf = ("csrftoken", session.csrf_token)
+        csrf = ("csrftoken", csrf_token_of(cookie))
         return [
             ([], {}),
             ([("ak", key_ring(connection).create(MANAGER).key)], {}),

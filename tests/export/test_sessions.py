@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from werkzeug.test import Client
 
 from export.app import make_app
+from export.guesses import ACCOUNT, ADDRESS, AT_ONCE, guesses_of
 from export.model.access import Protection
 from export.model.user import Avatar, users
 from export.sessions import COOKIE, LIFETIME, sessions
 from scheduler.clock import TimeSource, nowutc
 from scheduler.store import transact
+from scheduler.store.branch import ROOT_KEY
 from tests.export.planting import change, error, get, plant
 
 PATH = "/export/event/137346.json?cookieauth=yes"
@@ -143,3 +148,98 @@ def test_a_session_of_a_blocked_user_opens_nothing(browser, token, closed):
     transact(closed, lambda connection: setattr(users(connection).find("7"), "blocked", True))
     assert get(browser, f"{PATH}&csrftoken={token}") == []
     assert log_in(browser).status_code == 403
+
+
+def test_sessions_end_when_the_password_changes(browser, token, closed):
+    def change_password(connection):
+        users(connection).find("7").set_password("another")
+
+    assert browser.get("/api/session").json["user"] == "7"
+    transact(closed, change_password)
+    assert browser.get("/api/session").json is None
+    assert get(browser, f"{PATH}&csrftoken={token}") == []
+
+
+def test_the_same_password_set_again_ends_sessions_too(browser, token, closed):
+    transact(closed, lambda connection: users(connection).find("7").set_password("open sesame"))
+    assert browser.get("/api/session").json is None
+
+
+def guess(app, name, address, word="wrong"):
+    sent = {"username": name, "password": word}
+    return Client(app).post("/api/login", data=sent, environ_base={"REMOTE_ADDR": address})
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Passwords that are checked at once: the guesses are what counts."""
+    monkeypatch.setattr("export.model.user.check_password_hash", lambda kept, text: text == "right")
+
+
+@pytest.mark.usefixtures("quick")
+def test_guesses_of_an_account_are_slowed_from_wherever_they_come(closed):
+    app = make_app(closed)
+    statuses = [guess(app, "ann", f"192.0.2.{n}").status_code for n in range(30)]
+    assert statuses == [403] * ACCOUNT.burst + [429] * (30 - ACCOUNT.burst)
+    refused = guess(app, "ann", "192.0.2.99", "right")
+    assert refused.status_code == 429
+    assert 1 <= int(refused.headers["Retry-After"]) <= ACCOUNT.seconds
+    assert guess(app, "bob", "192.0.2.1").status_code == 403
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::{:x}"])
+def test_guesses_from_an_address_are_slowed_whoever_is_guessed(closed, address):
+    app = make_app(closed)
+    statuses = [guess(app, f"user{n}", address.format(n)).status_code for n in range(50)]
+    assert statuses == [403] * ADDRESS.burst + [429] * (50 - ADDRESS.burst)
+    elsewhere = guess(app, "ann", "198.51.100.1", "right")
+    assert elsewhere.status_code == 200
+
+
+@pytest.mark.usefixtures("quick")
+def test_who_was_here_before_is_not_shut_out_by_those_who_guess(closed):
+    app = make_app(closed)
+    assert guess(app, "ann", "192.0.2.1", "right").status_code == 200
+    for n in range(20):
+        guess(app, "ann", f"198.51.100.{n}")
+    assert guess(app, "ann", "192.0.2.1", "right").status_code == 200
+    assert guess(app, "ann", "203.0.113.1", "right").status_code == 429
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_right_password_is_no_guess(closed):
+    app = make_app(closed)
+    for _ in range(3 * ADDRESS.burst):
+        assert guess(app, "ann", "192.0.2.1", "right").status_code == 200
+
+
+def test_no_more_passwords_are_checked_at_a_time_than_leave_threads_for_others(closed, monkeypatch):
+    entered, leave = threading.Semaphore(0), threading.Event()
+
+    def check(kept, text):
+        entered.release()
+        assert leave.wait(60)
+        return False
+
+    monkeypatch.setattr("export.model.user.check_password_hash", check)
+    app = make_app(closed)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        waiting = [pool.submit(guess, app, f"u{n}", "") for n in range(AT_ONCE)]
+        assert entered.acquire(timeout=60)
+        deadline = time.monotonic() + 60
+        while guesses_of(closed)._waiting._value and time.monotonic() < deadline:
+            time.sleep(0.01)
+        refused = guess(app, "one more", "")
+        leave.set()
+        assert {each.result().status_code for each in waiting} == {403}
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
+
+
+def test_sessions_of_an_older_database_have_ended(browser, token, closed):
+    def make_old(connection):
+        found = sessions(connection)
+        connection.root()[ROOT_KEY]["sessions"] = (1, found)
+
+    transact(closed, make_old)
+    assert browser.get("/api/session").json is None

@@ -1,9 +1,15 @@
-"""The command of imports: `indico_export import SOURCE...`."""
+"""The command of imports: `indico_export import SOURCE...`.
+
+Exit status: 0 all of it went in, 1 something was left out, 2 wrong usage.
+"""
 
 from __future__ import annotations
 
+import argparse
+import os
 import sys
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 
@@ -13,11 +19,15 @@ from ZODB import DB
 
 from export.commands.words import Commands, add_command
 from export.imports.draft import Item
+from export.imports.ids import REACHABLE
 from export.imports.load import NothingLoaded, load
-from export.imports.source import items_of
+from export.imports.source import Wish, items_of
+from export.imports.visibility import untold_in_words
+from export.imports.zones import zone_named
 from export.model.catalogue import ROOT
 
 ABOUT = "take over events from files, or from an Indico's address"
+DOMAIN = "EXPORT_DOMAIN"
 SOURCE = "an Indico's JSON, iCalendar, a schedule as JSON or XML; or https://.../export/..."
 
 
@@ -25,16 +35,45 @@ def add_commands(commands: Commands) -> None:
     """Add the command of imports."""
     parser = add_command(commands, "import", ABOUT, _import)
     parser.add_argument("sources", metavar="SOURCE", nargs="+", help=SOURCE)
-    parser.add_argument("--replace", action="store_true", help="replace events of the same ids")
+    parser.add_argument(
+        "--replace", action="store_true", help="replace events that came from there before"
+    )
     parser.add_argument("--strict", action="store_true", help="all of it, or nothing")
     parser.add_argument(
-        "--category", default=ROOT, metavar="ID", help="for events that name none; default: root"
+        "--category",
+        type=_id,
+        default=ROOT,
+        metavar="ID",
+        help="for events that name none; default: root",
+    )
+    parser.add_argument("--timezone", type=_zone, metavar="ZONE", help="of times that have none")
+    parser.add_argument(
+        "--domain",
+        default=os.environ.get(DOMAIN, ""),
+        metavar="NAME",
+        help=f"this installation's own, whose ids are kept; default: ${DOMAIN}",
     )
 
 
+def _zone(name: str) -> str:
+    zone = zone_named(name)
+    if zone is None:
+        raise argparse.ArgumentTypeError(f"no zone {name!r}; a zone is as Europe/Zurich")
+    return zone.key
+
+
+def _id(name: str) -> str:
+    if not REACHABLE.fullmatch(name):
+        raise argparse.ArgumentTypeError(f"no id {name!r}; an id has letters, digits and _ only")
+    return name
+
+
 def _import(options: Namespace, database: DB) -> int:
-    items = chain.from_iterable(items_of(source) for source in options.sources)
+    wish = Wish(options.timezone or "", options.domain)
+    items = chain.from_iterable(items_of(source, wish) for source in options.sources)
     problems: list[str] = []
+    untold: dict[str, Counter[str]] = {}
+    count = 0
     try:
         for done in load(
             database,
@@ -46,16 +85,27 @@ def _import(options: Namespace, database: DB) -> int:
         ):
             for event in done.events:
                 print(f"imported {event}")
+            for note in done.notes:
+                _tell(f"note: {note}")
+            for source, parts in done.untold.items():
+                untold.setdefault(source, Counter()).update(parts)
+            count += len(done.events)
             problems += done.problems
     except NothingLoaded as refused:
         problems = refused.problems
+    for source, parts in untold.items():
+        if parts:
+            _tell(f"note: {source}: {untold_in_words(parts)}")
     for problem in problems:
-        print(f"indico_export: {problem}", file=sys.stderr)
+        _tell(problem)
     if problems:
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        rest = "nothing was imported" if options.strict else "everything else was imported"
-        print(f"indico_export: {count}; {rest}", file=sys.stderr)
+        told = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        _tell(f"{told}; {'everything else' if count else 'nothing'} was imported")
     return 1 if problems else 0
+
+
+def _tell(sentence: str) -> None:
+    print(f"indico_export: {sentence}", file=sys.stderr)
 
 
 def _followed(items: Iterator[Item]) -> Iterator[Item]:

@@ -8,8 +8,9 @@ from typing import Any
 from zope.interface import taggedValue
 
 from export.fossilize import IFossil
+from export.fossils.allowed import allowed
 from export.fossils.person import IContributionParticipationFossil
-from export.fossils.placed import IPlacedFossil, allowed, minutes
+from export.fossils.placed import IPlacedFossil, minutes
 
 # Fossils declare fields, not code: their methods have no self, and their tags are attributes.
 # mypy: disable-error-code="misc, no-untyped-def, no-untyped-call, attr-defined, override"

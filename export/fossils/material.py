@@ -6,6 +6,7 @@ from zope.interface import taggedValue
 
 from export.fossilize import IFossil
 from export.fossils.address import absolute
+from export.fossils.allowed import allowed
 
 # Fossils declare fields, not code: their methods have no self, and their tags are attributes.
 # mypy: disable-error-code="misc, no-untyped-def, no-untyped-call, attr-defined, override"
@@ -49,6 +50,11 @@ class IMaterialFossil(IFossil):
     resources.name = "resources"
     resources.result = {"LocalFile": ILocalFileFossil, "Link": ILinkFossil}
 
+    def getAllowed(): ...
+
+    getAllowed.produce = allowed
+    getAllowed.onlyIf = "canModify"
+
 
 class IAttachmentFossil(IFossil):
     """A file or link of a folder."""
@@ -70,6 +76,11 @@ class IAttachmentFossil(IFossil):
 
     isProtected.name = "is_protected"
 
+    def getAllowed(): ...
+
+    getAllowed.produce = allowed
+    getAllowed.onlyIf = "canModify"
+
 
 class IFolderFossil(IFossil):
     """A folder with its attachments."""
@@ -88,3 +99,8 @@ class IFolderFossil(IFossil):
     def isProtected(): ...
 
     isProtected.name = "is_protected"
+
+    def getAllowed(): ...
+
+    getAllowed.produce = allowed
+    getAllowed.onlyIf = "canModify"

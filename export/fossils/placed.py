@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, tzinfo
-from typing import Any
 
 from zope.interface import taggedValue
 
 from export.fossilize import IFossil
 from export.fossils.address import absolute
+from export.fossils.allowed import allowed
 from export.fossils.material import IFolderFossil, IMaterialFossil
-from export.model.group import Group
-from export.model.user import users
 
 # Fossils declare fields, not code: their methods have no self, and their tags are attributes.
 # mypy: disable-error-code="misc, no-untyped-def, no-untyped-call, attr-defined, override"
@@ -26,15 +24,6 @@ def in_zone(moment: datetime | None, tz: tzinfo | None = None) -> datetime | Non
 def minutes(duration: timedelta) -> int | None:
     """Return whole minutes; None for no time at all."""
     return int(duration.total_seconds() // 60) if duration else None
-
-
-def allowed(obj: Any) -> dict[str, list[str]]:
-    """Return who may see a restricted object: users by their address, or id, and groups."""
-    listed = obj.getRecursiveAllowedToAccessList()
-    return {
-        "users": [users().address_of(one) for one in listed if not isinstance(one, Group)],
-        "groups": [one.id for one in listed if isinstance(one, Group)],
-    }
 
 
 class IPlacedFossil(IFossil):

@@ -5,26 +5,27 @@ XML is read by the module `pentabarf` into the same nodes.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time
 from functools import partial
-from urllib.parse import urljoin
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from export.errors import ImportRefused
-from export.imports.draft import Draft, Item
+from export.imports.draft import Draft, Item, place
+from export.imports.ids import digest, reachable, readable
 from export.imports.node import NONE, Node
+from export.imports.talktime import day_of, duration_of, start_of
+from export.imports.visibility import rule_of
+from export.imports.zones import zone_named
 from export.model.conference import Conference
 from export.model.contribution import Contribution
 from export.model.entry import own_all
 from export.model.material import Link, Material
 from export.model.person import ContributionParticipation
 
-DURATION = re.compile(r"(?:(\d{1,3}):)?(\d{1,3}):(\d{1,2})", re.ASCII)
-NIGHT_ENDS = time(6)
-"""Where only the clock is given, a talk that begins earlier is in the night after its day."""
+ZONES = ("time_zone_name", "timezone", "time_zone")
 
 
 @dataclass(frozen=True)
@@ -36,20 +37,23 @@ class Talk:
     room: str
 
 
-Talks = Iterator[Talk | ImportRefused]
+Talks: TypeAlias = "Iterator[Talk | ImportRefused]"
 """The talks, and in the place of each that cannot be read why."""
 
 
-def items(answer: Node) -> Iterator[Item]:
+def items(answer: Node, timezone: str = "") -> Iterator[Item]:
     """Return the event of the schedule *answer*. Raises ImportRefused."""
     schedule = answer.node("schedule") or Node.of(None, "schedule")
     conference = schedule.node("conference") or Node.of(None, "schedule.conference")
-    yield event(conference, partial(_talks, conference), schedule.text("base_url", ""))
+    base_url = schedule.text("base_url", "")
+    yield event(conference, partial(_talks, conference), base_url, timezone)
 
 
-def event(conference: Node, talks: Callable[[], Talks], base_url: str = "") -> Item:
+def event(
+    conference: Node, talks: Callable[[], Talks], base_url: str = "", timezone: str = ""
+) -> Item:
     """Return the event that *conference* is, with what *talks* gives at each call."""
-    return Item(conference.where, partial(_draft, conference, talks, base_url))
+    return Item(conference.where, partial(_draft, conference, talks, base_url, timezone))
 
 
 def _talks(conference: Node) -> Talks:
@@ -68,98 +72,114 @@ def _talks(conference: Node) -> Talks:
                     yield ImportRefused(f"{where} is {member!r:.40}; it must be an object")
 
 
-def _draft(node: Node, talks: Callable[[], Talks], base_url: str) -> Draft:
+def _draft(node: Node, talks: Callable[[], Talks], base_url: str, timezone: str) -> Draft:
     title = node.get("title", str)
     name = node.text("acronym", "") or title
     if not name:
         raise ImportRefused(f"{node.where}.title is empty")
-    made = Conference(_address_part(name), title)
+    listed = list(talks())
+    draft = Draft(Conference("", title), origin=f"schedule {base_url} {name} {_year(node, listed)}")
+    made = draft.event
+    made._id = _id(name, draft.origin)
     made.type = "conference"
-    made.timezone = node.text("time_zone_name", "") or "UTC"
     made.location = node.text("venue", "") or node.text("city", "") or None
-    made.url = node.text("url", "") or base_url or None
-    zone = _zone(made.timezone, node)
-    draft = Draft(made)
-    taken: set[str] = set()
-    for talk in talks():
+    made.url = (
+        draft.address(node, "url", base_url)
+        or draft.address(Node({"base_url": base_url}, node.where), "base_url")
+        or None
+    )
+    draft.visibility.close(made, rule_of(node), None)
+    zone = _zone(draft, node, timezone)
+    made.timezone = zone.key if zone is not None else "UTC"
+    for talk in listed:
         try:
-            if isinstance(talk, ImportRefused):
-                raise talk
-            contribution = _contribution(talk, zone, base_url)
-            if contribution.getId() in taken:
-                raise ImportRefused(
-                    f"{talk.node.where}: two talks have the id {contribution.getId()}"
-                )
+            _take(draft, talk, zone, base_url)
         except ImportRefused as problem:
             draft.problems.append(str(problem))
-            continue
-        taken.add(contribution.getId())
-        draft.contributions.append(contribution)
+    draft.visibility.untold.clear()  # a schedule is a programme for everybody
+    if zone is None and not draft.contributions and listed:
+        raise ImportRefused(draft.problems[-1])
     _set_dates(made, node, zone, draft.contributions)
     return draft
 
 
-def _set_dates(made: Conference, node: Node, zone: ZoneInfo, talks: list[Contribution]) -> None:
+def _year(node: Node, talks: list[Talk | ImportRefused]) -> str:
+    days = (talk.day for talk in talks if isinstance(talk, Talk))
+    return (node.text("start", "") or next(days, ""))[:4]
+
+
+def _id(name: str, origin: str) -> str:
+    """Return the acronym, without what no address can have; an id made of it for a number."""
+    made = readable(name)
+    return made if made and not made.isdigit() else digest(origin)
+
+
+def _zone(draft: Draft, node: Node, timezone: str) -> ZoneInfo | None:
+    """Return the zone of times without an offset; None where nobody tells one."""
+    told = next((name for name in (node.text(key, "") for key in ZONES) if name), "")
+    zone = zone_named(told) if told else None
+    if told and zone is None:
+        draft.notes.append(
+            f"{node.where}.time_zone_name: no zone {told!r}; "
+            + (f"it is taken for {timezone}" if timezone else "the offsets of its times count")
+        )
+    return zone or (zone_named(timezone) if timezone else None)
+
+
+def _take(draft: Draft, talk: Talk | ImportRefused, zone: ZoneInfo | None, base_url: str) -> None:
+    """Add *talk* to the draft. Raises ImportRefused."""
+    if isinstance(talk, ImportRefused):
+        raise talk
+    contribution = _contribution(draft, talk, zone, base_url)
+    taken = {one.getId() for one in draft.contributions}
+    if contribution.getId() in taken:
+        guid = talk.node.text("guid", "")
+        again = f"{contribution.getId()}_{digest(guid)[:8]}"
+        if not guid or again in taken:
+            raise ImportRefused(f"{talk.node.where}: two talks have the id {contribution.getId()}")
+        draft.notes.append(
+            f"{talk.node.where}: the talk {contribution.getId()} takes place again; "
+            f"this time has the id {again}"
+        )
+        contribution._id = again
+    draft.visibility.close(contribution, rule_of(talk.node), None)
+    draft.contributions.append(contribution)
+
+
+def _set_dates(
+    made: Conference, node: Node, zone: ZoneInfo | None, talks: list[Contribution]
+) -> None:
     """Let the event be as long as its talks; without any, as its own dates say."""
     starts = [talk._start for talk in talks if talk._start is not None]
     ends = [talk._end for talk in talks if talk._end is not None]
-    first, last = _day(node, "start"), _day(node, "end")
     if starts and ends:
-        made._start, made._end = min(starts), max(ends)
-    elif first is not None and last is not None and first <= last:
-        made._start = datetime.combine(first, time(0), zone).astimezone(UTC)
-        made._end = datetime.combine(last, time(23, 59, 59), zone).astimezone(UTC)
+        place(made, min(starts), max(ends), node.where)
+        return
+    begins, last = day_of(node, "start"), day_of(node, "end")
+    if begins is not None and last is not None and begins <= last:
+        place(
+            made,
+            datetime.combine(begins, time(0), zone or UTC).astimezone(UTC),
+            datetime.combine(last, time(23, 59, 59), zone or UTC).astimezone(UTC),
+            node.where,
+        )
 
 
-def _day(node: Node, key: str) -> date | None:
-    text = node.text(key, "")
-    try:
-        return datetime.fromisoformat(text).date() if text else None
-    except ValueError:
-        raise ImportRefused(f"{node.where}.{key} is no date: {text}") from None
-
-
-def _contribution(talk: Talk, zone: ZoneInfo, base_url: str) -> Contribution:
+def _contribution(draft: Draft, talk: Talk, zone: ZoneInfo | None, base_url: str) -> Contribution:
     node = talk.node
-    talk_id = node.id("id" if "id" in node.data else "guid")
-    made = Contribution(_address_part(talk_id), node.get("title", str))
+    talk_id = node.id("id" if node.data.get("id") not in (None, "") else "guid")
+    made = Contribution(reachable(talk_id), node.get("title", str))
     paragraphs = (node.text(key, "").strip() for key in ("subtitle", "abstract", "description"))
     made._description = "\n\n".join(text for text in paragraphs if text)
-    made._start = _start(talk, zone)
-    made.duration = _duration(node)
-    made._end = made._start + made.duration
+    start, made.duration = start_of(node, talk.day, zone), duration_of(node)
+    place(made, start, start + made.duration, node.where)
     made.room = node.text("room", "") or talk.room or None
     made.track = node.text("track", "") or None
     made.type = node.text("type", "") or None
-    address = node.text("url", "")
-    made.url = urljoin(base_url, address) if address else None
+    made.url = draft.address(node, "url", base_url) or None
     made.speakers = tuple(_speaker(one) for one in node.nodes("persons"))
-    made.materials = own_all(made, tuple(_links(node, base_url)))
+    made.materials = own_all(made, tuple(_links(draft, node, base_url)))
     return made
-
-
-def _start(talk: Talk, zone: ZoneInfo) -> datetime:
-    node = talk.node
-    text = node.text("date", "")
-    try:
-        if text:
-            moment = datetime.fromisoformat(text)
-            return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
-        text = f"{talk.day} {node.text('start')}"
-        clock = time.fromisoformat(node.text("start").zfill(5))
-        day = date.fromisoformat(talk.day) + timedelta(days=clock < NIGHT_ENDS)
-        return datetime.combine(day, clock, zone).astimezone(UTC)
-    except (ValueError, TypeError, OverflowError):
-        raise ImportRefused(f"{node.where} has no start that can be read: {text!r}") from None
-
-
-def _duration(node: Node) -> timedelta:
-    text = node.text("duration")
-    found = DURATION.fullmatch(text)
-    if found is None:
-        raise ImportRefused(f"{node.where}.duration is {text!r}; it must be as 00:45")
-    days, hours, minutes = (int(part or 0) for part in found.groups())
-    return timedelta(days=days, hours=hours, minutes=minutes)
 
 
 def _speaker(node: Node) -> ContributionParticipation:
@@ -172,23 +192,14 @@ def _speaker(node: Node) -> ContributionParticipation:
     )
 
 
-def _links(node: Node, base_url: str) -> Iterator[Material]:
+def _links(draft: Draft, node: Node, base_url: str) -> Iterator[Material]:
     for key, title in (("links", "Links"), ("attachments", "Attachments")):
-        links = tuple(
-            Link(one.text("title", "") or one.text("url"), urljoin(base_url, one.text("url")))
-            for one in node.nodes(key)
-        )
+        links = []
+        for one in node.nodes(key):
+            address = draft.address(one, "url", base_url)
+            if address:
+                links.append(Link(one.text("title", "") or one.text("url"), address))
+            elif not one.text("url", ""):
+                draft.problems.append(f"{one.where} has no address; it is left out")
         if links:
-            yield Material(key, title, links)
-
-
-def _address_part(name: str) -> str:
-    """Return *name* with nothing in it that an id in an address cannot have."""
-    return re.sub(r"\W+", "_", name, flags=re.ASCII)
-
-
-def _zone(name: str, node: Node) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ValueError, KeyError, OSError):
-        raise ImportRefused(f"{node.where}.time_zone_name: no zone {name!r}") from None
+            yield Material(key, title, tuple(links))

@@ -1,11 +1,13 @@
-"""From iCalendar: every VEVENT is an event. What its lines mean, the icalendar library says."""
+"""From iCalendar: every event goes in with the first time that it takes place.
+
+What its lines mean, the icalendar library says; what a time without a zone means, the calendar.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, time, timedelta
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,49 +15,85 @@ from zoneinfo import ZoneInfo
 from icalendar import Calendar
 
 from export.errors import ImportRefused
-from export.imports.draft import Draft, Item
+from export.imports.draft import Draft, Item, Noted, place
 from export.imports.feed import Block, read_feed
+from export.imports.ids import digest
+from export.imports.links import web_address
+from export.imports.localtime import UNTOLD, Clock
+from export.imports.series import Occurrence, Series, Version, sequence_of
 from export.model.access import Protection
 from export.model.conference import Conference
 from export.model.person import ConferenceChair
 
-TIMES = {"DTSTART", "DTEND", "DURATION"}
-UID = re.compile(r"indico-event-(\w+)@.*|(\w+)", re.ASCII)
-RECURRENCE = "another time of an event that recurs; only the first one is taken"
+TIMES = {"DTSTART", "DTEND", "DURATION", "RDATE", "EXDATE", "RECURRENCE-ID"}
+UID = re.compile(r"indico-event-(\w+)@(.+)", re.ASCII)
 
 
-def items(content: bytes) -> Iterator[Item]:
-    """Return every event of the calendar *content*, and what is wrong outside of them."""
+@dataclass
+class Entry:
+    """The VEVENTs of one event: those that are all of it, and those of single times of it."""
+
+    uid: str
+    masters: list[tuple[Block, Clock]] = field(default_factory=list)
+    changes: list[tuple[Block, Clock]] = field(default_factory=list)
+
+
+def items(content: bytes, timezone: str = "", domain: str = "") -> Iterator[Item]:
+    """Return every event of the calendars in *content*, and what is wrong outside of them.
+
+    *timezone* is that of times for which no calendar gives one. Ids of events are kept if they
+    are of *domain*, this installation's own.
+    """
     feed = read_feed(content)
-    zone = _zone(feed.own.value("X-WR-TIMEZONE"))
     for number, reason in feed.problems:
         yield _refused(number, reason)
-    by_uid: dict[str, list[Block]] = {}
-    for block in feed.events:
-        uid = block.value("UID")
-        if not uid or block.value("RECURRENCE-ID"):
-            yield _refused(block.number, "the event has no UID" if not uid else RECURRENCE)
-        else:
-            by_uid.setdefault(uid, []).append(block)
-    for uid, blocks in by_uid.items():
-        yield from _events(uid, blocks, feed.zones, zone)
+    for number, reason in feed.notes:
+        yield _noted(number, reason)
+    entries: dict[str, Entry] = {}
+    for calendar in feed.calendars:
+        clock = Clock.of(calendar, timezone)
+        if clock.is_assumed and any(map(clock.is_floating, calendar.events)):
+            yield _noted(calendar.own.number, UNTOLD)
+        for block in calendar.events:
+            uid = block.value("UID")
+            if not uid:
+                yield _refused(block.number, "the event has no UID")
+                continue
+            entry = entries.setdefault(uid, Entry(uid))
+            is_change = bool(block.value("RECURRENCE-ID"))
+            (entry.changes if is_change else entry.masters).append((block, clock))
+    for entry in entries.values():
+        yield from _events(entry, domain.lower())
 
 
-def _events(uid: str, blocks: list[Block], zones: list[Block], zone: ZoneInfo) -> Iterator[Item]:
-    """Return the events that share *uid*; where they are several, each has an id of its own."""
-    if len(blocks) == 1:
-        yield Item(f"line {blocks[0].number}", partial(_draft, blocks[0], zones, zone, _id(uid)))
+def _events(entry: Entry, domain: str) -> Iterator[Item]:
+    """Return the events of *entry*; where they are several, each has an id of its own."""
+    newest = max((sequence_of(block) for block, _ in entry.masters), default=0)
+    masters = [one for one in entry.masters if sequence_of(one[0]) == newest]
+    for block, _ in entry.masters:
+        if sequence_of(block) != newest:
+            told = f"the event is an older version of that of line {masters[0][0].number}"
+            yield _noted(block.number, f"{told}, which goes in")
+    if len(masters) < 2:
+        first = (masters or entry.changes)[0][0]
+        where = f"line {first.number}"
+        make = partial(_draft, masters[0] if masters else None, entry.changes, entry.uid, domain)
+        yield Item(where, make)
         return
-    shared = f"the UID {uid} is that of {len(blocks)} events"
     seen: dict[str, int] = {}
-    for block in blocks:
-        own_id = _digest("\n".join((uid, block.value("DTSTART"), block.value("SUMMARY"))))
-        if own_id in seen:
-            yield _refused(block.number, f"the event is that of line {seen[own_id]} again")
+    for block, clock in masters:
+        origin = "\n".join((entry.uid, block.value("DTSTART"), block.value("SUMMARY")))
+        if origin in seen:
+            yield _noted(block.number, f"the event is that of line {seen[origin]} again")
             continue
-        seen[own_id] = block.number
-        where = f"line {block.number}"
-        yield Item(where, partial(_draft, block, zones, zone, own_id, shared))
+        told = (
+            f"the UID {entry.uid} is that of {len(masters)} events; "
+            f"this one goes in with the id {digest(origin)}"
+        )
+        changes = [] if seen else entry.changes
+        seen[origin] = block.number
+        make = partial(_draft, (block, clock), changes, origin, "", told)
+        yield Item(f"line {block.number}", make)
 
 
 def _refused(number: int, reason: str) -> Item:
@@ -65,37 +103,70 @@ def _refused(number: int, reason: str) -> Item:
     return Item(f"line {number}", make)
 
 
+def _noted(number: int, reason: str) -> Item:
+    def make() -> Draft:
+        raise Noted(f"line {number}: {reason}")
+
+    return Item(f"line {number}", make)
+
+
 def _draft(
-    block: Block, zones: list[Block], zone: ZoneInfo, event_id: str, shared: str | None = None
+    master: tuple[Block, Clock] | None,
+    changes: list[tuple[Block, Clock]],
+    origin: str,
+    domain: str,
+    shared: str | None = None,
 ) -> Draft:
+    draft = Draft(Conference(""), origin=origin)
+    series = Series(
+        _version(*master, draft) if master is not None else None,
+        [one for change in changes for one in _readable(*change, draft)],
+    )
+    told = series.master or next(iter(series.changes), None)
+    if told is None:
+        raise ImportRefused(draft.problems.pop())
+    if told.is_cancelled and told is series.master:
+        raise ImportRefused(f"{told.where}: the event is cancelled")
+    try:
+        time = series.first()
+    except OverflowError:
+        raise ImportRefused(f"{told.where}: a time is beyond the calendar's edge") from None
+    draft.problems += series.problems
+    if time is None:
+        raise ImportRefused(f"{told.where}: no time of the event takes place")
+    place(draft.event, time.start, time.end, told.where)
+    _describe(draft, time, told)
+    draft.event._id = _id(origin, domain)
+    if shared is not None:
+        draft.notes.append(f"{told.where}: {shared}")
+    if told.recurs or series.changes:
+        draft.notes.append(f"{told.where}: the event recurs; only the first time is taken")
+    return draft
+
+
+def _readable(block: Block, clock: Clock, draft: Draft) -> Iterator[Version]:
+    """Yield the version of one time, if it can be read; else that is told."""
+    try:
+        version = _version(block, clock, draft)
+        for name in ("RECURRENCE-ID", "DTSTART"):
+            version.told(name)
+        yield version
+    except ImportRefused as problem:
+        draft.problems.append(str(problem))
+
+
+def _version(block: Block, clock: Clock, draft: Draft) -> Version:
     where = f"line {block.number}"
-    used = [one for one in zones if block.names_zone(one.value("TZID"))]
-    event = _parsed([*used, block], where)
-    told = [f"{where}: {name} cannot be read: {reason}" for name, reason in event.errors]
+    event = _parsed(clock.settled(block), where)
+    problems = [f"{where}: {name} cannot be read: {reason}" for name, reason in event.errors]
     if not TIMES.isdisjoint(name for name, _ in event.errors):
-        raise ImportRefused(told[0])
+        raise ImportRefused(problems[0])
     for name, _ in event.errors:
         event.pop(name, None)
-    if str(event.get("STATUS", "")).upper() == "CANCELLED":
-        raise ImportRefused(f"{where}: the event is cancelled")
-    title = " ".join(_text(event, "SUMMARY").split())
-    if not title:
-        raise ImportRefused(f"{where}: the event has no SUMMARY")
-    made = Conference(event_id, title, _text(event, "DESCRIPTION").strip())
-    made.type = "simple_event"
-    made.timezone = zone.key
-    made._start, made._end = _dates(event, zone, where)
-    made.location = _text(event, "LOCATION").strip() or None
-    made.url = _text(event, "URL").strip() or None
-    made.chairs = tuple(_organizers(event))
-    made.keywords = tuple(_categories(event))
-    if str(event.get("CLASS", "PUBLIC")).upper() != "PUBLIC":
-        made._protection = Protection.RESTRICTED
-    if shared is not None:
-        told.append(f"{where}: {shared}; this one goes in with the id {event_id}")
-    if "RRULE" in event or "RDATE" in event:
-        told.append(f"{where}: the event recurs; only the first time is taken")
-    return Draft(made, problems=told)
+    draft.problems += problems
+    status = str(event.get("STATUS", "")).upper()
+    is_cancelled = status == "CANCELLED" or clock.method == "CANCEL"
+    return Version(block, event, clock.zone_of_days(block), is_cancelled, where)
 
 
 def _parsed(blocks: list[Block], where: str) -> Any:
@@ -105,66 +176,53 @@ def _parsed(blocks: list[Block], where: str) -> Any:
     try:
         calendar = Calendar.from_ical("\r\n".join([*lines, "END:VCALENDAR", ""]))
         return calendar.walk("VEVENT")[0]
-    except ValueError as error:
+    except (ValueError, KeyError, TypeError, IndexError, OverflowError) as error:
         raise ImportRefused(f"{where}: {error}") from None
 
 
-def _first(event: Any, name: str) -> Any:
-    """Return a property; of one that is there several times, the first; None for none."""
-    value = event.get(name)
-    return value[0] if isinstance(value, list) else value
+def _describe(draft: Draft, time: Occurrence, told: Version) -> None:
+    """Give the event the words of its first time, or of the whole event where that has none."""
+    event, versions = draft.event, (time.version, told)
+    title = " ".join(_text(versions, "SUMMARY").split())
+    if not title:
+        raise ImportRefused(f"{time.version.where}: the event has no SUMMARY")
+    event._title = title
+    event._description = _text(versions, "DESCRIPTION").strip()
+    event.type = "simple_event"
+    event.timezone = _zone_name(time.version)
+    event.location = _text(versions, "LOCATION").strip() or None
+    url = _text(versions, "URL").strip()
+    event.url = web_address(url) if url else None
+    if url and event.url is None:
+        draft.problems.append(f"{told.where}: URL is no web address: {url[:60]!r}; it is left out")
+    event.chairs = tuple(_organizers(_first(versions, "ORGANIZER")))
+    event.keywords = tuple(_categories(_first(versions, "CATEGORIES")))
+    if any(str(one.first("CLASS") or "PUBLIC").upper() != "PUBLIC" for one in versions):
+        event._protection = Protection.RESTRICTED
 
 
-def _text(event: Any, name: str) -> str:
-    value = _first(event, name)
-    return str(value) if value is not None else ""
+def _zone_name(version: Version) -> str:
+    return str(version.zone.key) if isinstance(version.zone, ZoneInfo) else "UTC"
 
 
-def _id(uid: str) -> str:
-    """Return an id that an address can have: the one in *uid*, or one made of it."""
-    found = UID.fullmatch(uid)
-    return (found[1] or found[2]) if found else _digest(uid)
+def _first(versions: tuple[Version, ...], name: str) -> Any:
+    """Return the property *name* of the first of *versions* that has it."""
+    return next((one.event[name] for one in versions if name in one.event), [])
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def _text(versions: tuple[Version, ...], name: str) -> str:
+    values = (one.first(name) for one in versions)
+    return next((str(value) for value in values if value is not None), "")
 
 
-def _dates(event: Any, zone: ZoneInfo, where: str) -> tuple[datetime, datetime]:
-    begins, ends, lasts = (_first(event, name) for name in ("DTSTART", "DTEND", "DURATION"))
-    if begins is None:
-        raise ImportRefused(f"{where}: the event has no DTSTART")
-    is_day = not isinstance(begins.dt, datetime)
-    start = end = _moment(begins, "DTSTART", zone, where)
-    if ends is not None:
-        end = _moment(ends, "DTEND", zone, where)
-    elif lasts is not None and isinstance(lasts.dt, timedelta):
-        end = start + lasts.dt
-    elif is_day:
-        end = start + timedelta(days=1)
-    if is_day and end > start:
-        end -= timedelta(minutes=1)
-    if end < start:
-        raise ImportRefused(f"{where}: the event ends ({end}) before it starts ({start})")
-    return start, end
+def _id(origin: str, domain: str) -> str:
+    """Return the id of an event of *domain* as it is there; for all others one made of it."""
+    found = UID.fullmatch(origin)
+    is_own = found is not None and bool(domain) and found[2].lower() == domain
+    return found[1] if found is not None and is_own else digest(origin)
 
 
-def _moment(value: Any, name: str, zone: ZoneInfo, where: str) -> datetime:
-    moment = value.dt
-    try:
-        if not isinstance(moment, datetime):
-            moment = datetime.combine(moment, time(0), zone)
-        elif moment.tzinfo is None and "TZID" in value.params:
-            raise ImportRefused(f"{where}: {name} is in an unknown zone")
-        elif moment.tzinfo is None:
-            moment = moment.replace(tzinfo=zone)
-        return moment.astimezone(UTC)
-    except (TypeError, OverflowError, ValueError):
-        raise ImportRefused(f"{where}: {name} is no date that can be used") from None
-
-
-def _organizers(event: Any) -> Iterator[ConferenceChair]:
-    value = event.get("ORGANIZER", [])
+def _organizers(value: Any) -> Iterator[ConferenceChair]:
     for number, one in enumerate(value if isinstance(value, list) else [value]):
         scheme, _, address = str(one).partition(":")
         email = address if scheme.lower() == "mailto" else None
@@ -172,14 +230,6 @@ def _organizers(event: Any) -> Iterator[ConferenceChair]:
         yield ConferenceChair(str(number), last_name=name, shown_as=name, email=email)
 
 
-def _categories(event: Any) -> Iterator[str]:
-    value = event.get("CATEGORIES", [])
+def _categories(value: Any) -> Iterator[str]:
     for one in value if isinstance(value, list) else [value]:
         yield from (str(name) for name in one.cats)
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name or "UTC")
-    except (ValueError, KeyError, OSError):
-        return ZoneInfo("UTC")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,12 +12,16 @@ from itertools import islice
 from ZODB import DB
 from ZODB.Connection import Connection
 
-from export.errors import ImportRefused
-from export.imports.draft import Item
+from export.errors import CatalogueException, ImportRefused
+from export.imports.draft import Item, Noted
 from export.model.catalogue import ROOT, catalogue
 from scheduler.store import transact
 
+log = logging.getLogger(__name__)
+
 BATCH = 20
+BAD = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What reading a file can raise because of what is in it."""
 
 
 @dataclass
@@ -26,6 +32,13 @@ class Loaded:
     """A line for each event that went in."""
     problems: list[str] = field(default_factory=list)
     """Where and why something was left out."""
+
+    notes: list[str] = field(default_factory=list)
+    """What was changed or assumed, with nothing left out."""
+
+    untold: dict[str, Counter[str]] = field(default_factory=dict)
+    """For each source how many parts it does not tell the visibility of, by their kinds."""
+
     items: int = 0
 
 
@@ -72,21 +85,33 @@ def _enter(
 def _enter_one(
     item: Item, category: str, replace: bool, connection: Connection, done: Loaded
 ) -> None:
-    def tell(problem: object) -> None:
-        done.problems.append(f"{item.source}: {problem}")
+    def told(sentences: Iterable[object]) -> list[str]:
+        return [f"{item.source}: {sentence}" for sentence in sentences]
 
     try:
         draft = item.make()
+    except Noted as note:
+        done.notes += told([note])
+        return
     except ImportRefused as problem:
-        return tell(problem)
-    for part in draft.problems:
-        tell(part)
+        done.problems += told([problem])
+        return
+    except BAD as error:
+        log.info("%s: %s cannot be read", item.source, item.where, exc_info=True)
+        done.problems += told([f"{item.where} cannot be read: {error or type(error).__name__}"])
+        return
+    done.problems += told(draft.problems)
     draft.categories = draft.categories or [(category, category)]
+    before = connection.transaction_manager.savepoint(optimistic=True)
     try:
         event = draft.enter(catalogue(connection), replace=replace)
-    except ImportRefused as problem:
-        return tell(f"{item.where}: {problem}")
+    except (ImportRefused, CatalogueException, TypeError, ValueError) as problem:
+        before.rollback()
+        done.problems += told([f"{item.where}: {problem}"])
+        return
+    done.notes += told(draft.notes)
+    if not item.is_public:
+        done.untold.setdefault(item.source, Counter()).update(draft.visibility.untold)
     count = len(event.contributions)
     talks = "1 contribution" if count == 1 else f"{count} contributions"
     done.events.append(f"event {event.getId()}: {event.getTitle()}, {talks}")
-    return None

@@ -14,7 +14,7 @@ from export.imports.draft import Item
 from export.imports.node import Node
 
 
-def items(content: bytes) -> Iterator[Item]:
+def items(content: bytes, timezone: str = "") -> Iterator[Item]:
     """Return the event of the schedule *content*. Raises ImportRefused."""
     parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True)
     try:
@@ -26,7 +26,7 @@ def items(content: bytes) -> Iterator[Item]:
         raise ImportRefused(f"line {schedule.sourceline}: no <schedule> with a <conference>")
     base_url = schedule.findtext("conference/base_url") or ""
     node = Node(_texts(conference), _where(conference))
-    yield frab.event(node, partial(_talks, schedule), base_url)
+    yield frab.event(node, partial(_talks, schedule), base_url, timezone)
 
 
 def _talks(schedule: Any) -> frab.Talks:
@@ -38,7 +38,10 @@ def _talks(schedule: Any) -> frab.Talks:
             **({"id": talk.get("id")} if talk.get("id") else {}),
             **({"guid": talk.get("guid")} if talk.get("guid") else {}),
             "persons": [
-                {"id": person.get("id"), "public_name": person.text or ""}
+                {
+                    "id": person.get("id"),
+                    "public_name": person.text or person.get("name") or "",
+                }
                 for person in talk.iterfind("persons/person")
             ],
             "links": _links(talk, "links/link"),
@@ -48,11 +51,12 @@ def _talks(schedule: Any) -> frab.Talks:
 
 
 def _links(talk: Any, path: str) -> list[dict[str, str]]:
-    return [
-        {"url": link.get("href"), "title": (link.text or "").strip()}
-        for link in talk.iterfind(path)
-        if link.get("href")
-    ]
+    """Return the links at *path*; one without an attribute is the address itself."""
+    found = []
+    for link in talk.iterfind(path):
+        text = " ".join("".join(link.itertext()).split())
+        found.append({"url": link.get("href") or text, "title": text})
+    return found
 
 
 def _texts(element: Any) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -14,18 +15,32 @@ from export.imports.draft import Draft, Item
 from export.imports.node import Node
 
 KNOWN = "an Indico's JSON, iCalendar, or a schedule as JSON or XML"
+PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
+PAGE_TAGS = (b"<!doctype html", b"<html")
 
 
-def items_of(source: str | Path) -> Iterator[Item]:
+@dataclass(frozen=True)
+class Wish:
+    """What the importer tells beside the sources."""
+
+    timezone: str = ""
+    """The zone of times for which a source gives none."""
+
+    domain: str = ""
+    """This installation's own domain; ids of calendars are kept from there only."""
+
+
+def items_of(source: str | Path, wish: Wish | None = None) -> Iterator[Item]:
     """Return everything that is in *source*; which kind of file it is, its content says.
 
     Where it cannot be read, there is one item that says so when it is made.
     """
     is_empty = True
+    is_public = remote.is_address(str(source)) and not os.environ.get(remote.TOKEN)
     try:
-        for item in _items(str(source)):
+        for item in _items(str(source), wish or Wish()):
             is_empty = False
-            yield replace(item, source=str(source))
+            yield replace(item, source=str(source), is_public=is_public)
         if is_empty:
             yield _unreadable("there is nothing in it, or nothing that is public", str(source))
     except OSError as error:
@@ -34,23 +49,30 @@ def items_of(source: str | Path) -> Iterator[Item]:
         yield _unreadable(str(problem), str(source))
 
 
-def _items(source: str) -> Iterator[Item]:
+def _items(source: str, wish: Wish) -> Iterator[Item]:
     if remote.is_address(source):
-        return chain.from_iterable(of_answer(answer) for answer in remote.answers(source))
+        answers = remote.answers(source)
+        return chain.from_iterable(of_answer(answer, wish.timezone) for answer in answers)
     content = Path(source).read_bytes()
     beginning = content.removeprefix(b"\xef\xbb\xbf").lstrip()
     if beginning[:15].upper() == b"BEGIN:VCALENDAR":
-        return ics.items(content)
+        return ics.items(content, wish.timezone, wish.domain)
+    if beginning[:100].lower().startswith(PAGE_TAGS):
+        raise ImportRefused("it is a page for people (HTML), as servers send it instead of data")
     if beginning.startswith(b"<"):
-        return pentabarf.items(content)
+        return pentabarf.items(content, wish.timezone)
+    for mark, name in PACKED.items():
+        if content.startswith(mark):
+            raise ImportRefused(f"it is compressed ({name}); unpack it first")
     if not beginning.startswith((b"{", b"[")):
-        raise ImportRefused(f"it is none of the kinds that are known: {KNOWN}")
-    return of_answer(_json(content))
+        what = "it is empty" if not beginning else "it is none of the kinds that are known"
+        raise ImportRefused(f"{what}: {KNOWN}")
+    return of_answer(_json(content), wish.timezone)
 
 
-def of_answer(answer: Node) -> Iterator[Item]:
+def of_answer(answer: Node, timezone: str = "") -> Iterator[Item]:
     """Return what is in the JSON object *answer*. Raises ImportRefused."""
-    return frab.items(answer) if "schedule" in answer.data else indico.items(answer)
+    return frab.items(answer, timezone) if "schedule" in answer.data else indico.items(answer)
 
 
 def _json(content: bytes) -> Node:

@@ -16,6 +16,9 @@ class Category(Entry):
 
     STANDS_ALONE = True
     TITLE_CHANGED = "categoryTitleChanged"
+    is_secret: bool = False
+    """Whether it is closed only because imports have told it for nothing but closed events."""
+
     index: EventIndex
     """What finds the events of the whole catalogue."""
 

@@ -51,6 +51,9 @@ class Conference(Placed):
     TITLE_CHANGED = "eventTitleChanged"
     type: str = "meeting"
     timezone: str = "UTC"
+    origin: str = ""
+    """The name at the source that it was imported from; "" for an event of this installation."""
+
     map_url: str = ""
     chairs: Persons = ()
     creator: Person | None = None

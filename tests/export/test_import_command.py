@@ -43,7 +43,7 @@ def test_a_file_that_is_nothing_known_is_named_in_one_line(uri, tmp_path, capsys
     assert run(uri, bad) == 1
     first, last = capsys.readouterr().err.splitlines()
     assert first.startswith(f"indico_export: {bad}: ")
-    assert last == "indico_export: 1 problem; everything else was imported"
+    assert last == "indico_export: 1 problem; nothing was imported"
 
 
 def test_of_several_files_the_good_ones_go_in(uri, tmp_path, capsys):
@@ -81,7 +81,8 @@ def test_a_calendar_goes_into_the_category_that_is_named(uri, tmp_path, capsys):
     )
     assert run(uri, calendar, "--category", "12") == 0
     with connect(uri) as connection:
-        assert catalogue(connection).event("1").getOwner().getId() == "12"
+        (event,) = catalogue(connection).events.values()
+        assert event.getOwner().getId() == "12"
 
 
 def test_bad_usage_ends_with_2():

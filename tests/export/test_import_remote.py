@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -75,9 +76,7 @@ def load_all(database, source):
     return [problem for done in load(database, items_of(source)) for problem in done.problems]
 
 
-@pytest.mark.parametrize(
-    "path", ["/export/categ/3.json", "/category/3/", "/export/categ/3.json?n=2"]
-)
+@pytest.mark.parametrize("path", ["/export/categ/3.json", "/category/3/"])
 def test_a_category_is_taken_over_page_by_page(live, database, monkeypatch, path):
     address, _ = live
     monkeypatch.setattr(remote, "PAGE", 10)
@@ -91,6 +90,55 @@ def test_a_category_is_taken_over_page_by_page(live, database, monkeypatch, path
         ]
 
     transact(database, look)
+
+
+@pytest.mark.parametrize(
+    ("asked", "numbers"),
+    [
+        ("limit=3", range(3)),
+        ("n=12", range(12)),
+        ("limit=4&offset=9", range(9, 13)),
+        ("O=22", range(22, 24)),
+    ],
+)
+def test_a_limit_and_an_offset_in_the_address_are_respected(
+    live, database, monkeypatch, asked, numbers
+):
+    address, _ = live
+    monkeypatch.setattr(remote, "PAGE", 10)
+    assert load_all(database, f"{address}/export/categ/3.json?{asked}") == []
+    found = transact(database, lambda c: sorted(map(int, catalogue(c).events)))
+    assert found == list(numbers)
+
+
+def answering(body, *headers):
+    def application(environ, start):
+        start("200 OK", [("Content-Length", str(len(body))), *headers])
+        return [body]
+
+    return application
+
+
+def test_an_answer_is_unpacked_up_to_a_limit(database, monkeypatch):
+    monkeypatch.setattr(remote, "LARGEST", 1 << 20)
+    bomb = gzip.compress(b'{"results": [' + b" " * (4 << 20) + b"]}")
+    with serving(answering(bomb, ("Content-Encoding", "gzip"))) as address:
+        (problem,) = load_all(database, f"{address}/event/1")
+    assert problem.endswith("page 1: the answer has more than 1 MB, unpacked")
+
+
+def test_an_answer_with_too_many_objects_is_refused(database, monkeypatch):
+    monkeypatch.setattr(remote, "MOST", 1000)
+    with serving(answering(b'{"results": [' + b"{}," * 1000 + b"{}]}")) as address:
+        (problem,) = load_all(database, f"{address}/event/1")
+    assert problem.endswith("the answer has more than 1000 objects and lists")
+
+
+def test_a_page_that_is_too_large_is_asked_for_in_parts(live, database, monkeypatch):
+    address, _ = live
+    monkeypatch.setattr(remote, "LARGEST", 8 << 10)
+    assert load_all(database, f"{address}/category/3/") == []
+    assert transact(database, lambda c: len(catalogue(c).events)) == 24
 
 
 def test_what_is_not_public_is_taken_over_with_a_token(live, database, monkeypatch):
@@ -131,10 +179,6 @@ def test_what_is_wrong_with_an_answer_is_told(live, database):
     ],
 )
 def test_what_is_no_answer_ends_the_import_and_is_told(database, monkeypatch, body, told):
-    def application(environ, start):
-        start("200 OK", [("Content-Length", str(len(body)))])
-        return [body]
-
     monkeypatch.setattr(remote, "PAGE", 1)
-    with serving(application) as address:
+    with serving(answering(body)) as address:
         assert load_all(database, f"{address}/event/1")[-1].endswith(told)

@@ -1,0 +1,131 @@
+"""The zones of a calendar's times: every time gets one that is known, before it is read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from functools import cached_property
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from icalendar.parser import Contentline
+
+from export.imports.feed import Block, Calendar, parts_of
+from export.imports.ids import digest
+from export.imports.zones import iana_zone, zone_named
+
+DATED = {"DTSTART", "DTEND", "RECURRENCE-ID", "EXDATE", "RDATE"}
+DAY = re.compile(r"\d{8}", re.ASCII)
+FLOATING = re.compile(r"\d{8}T\d{6}(?!Z)", re.ASCII)
+WORLD = {"UTC", "Etc/UTC", "GMT", "Etc/GMT", "Z"}
+"""Names of UTC, whose times are written with a Z."""
+
+MOMENT = re.compile(r"\d{8}T\d{4,6}", re.ASCII)
+UNTOLD = "the calendar's times have no zone; they are taken for UTC, or give one with --timezone"
+
+
+@dataclass
+class Clock:
+    """The zones of one calendar. Zones that it defines itself have names of their own.
+
+    Two calendars may call different zones alike, and a library keeps one for each name.
+    """
+
+    defined: dict[str, Block] = field(default_factory=dict)
+    """The definitions by the names that the calendar has for them, renamed."""
+
+    default: str | None = None
+    """The zone of times without one; None where its name says nothing."""
+
+    is_assumed: bool = False
+    """Whether nobody has told the default."""
+
+    method: str = ""
+
+    @classmethod
+    def of(cls, calendar: Calendar, timezone: str = "") -> Clock:
+        """Return the zones of *calendar*, and *timezone* for times that it gives none."""
+        clock = cls(method=calendar.own.value("METHOD").upper())
+        for block in calendar.zones:
+            name = block.value("TZID")
+            if name and iana_zone(name) is None:
+                clock.defined.setdefault(name, _renamed(block))
+        told = calendar.own.value("X-WR-TIMEZONE")
+        clock.default = clock.resolved(told) if told else timezone or "UTC"
+        if clock.default is None and timezone:
+            clock.default = timezone
+        clock.is_assumed = not told and not timezone
+        return clock
+
+    def resolved(self, name: str) -> str | None:
+        """Return a name for the zone *name* that is known; None for a zone that nobody knows."""
+        if iana_zone(name) is not None:
+            return name
+        if name in self.defined:
+            return self.defined[name].value("TZID")
+        zone = zone_named(name)
+        return zone.key if zone is not None else None
+
+    def settled(self, block: Block) -> list[Block]:
+        """Return *block* with a zone for each time, and before it the definitions it needs."""
+        lines = [(number, self._settled_line(line)) for number, line in block.lines]
+        text = "\n".join(line for _, line in lines)
+        used = [zone for zone in self.defined.values() if zone.value("TZID") in text]
+        return [*used, Block(block.name, block.number, lines)]
+
+    def is_floating(self, block: Block) -> bool:
+        """Say whether *block* begins at a time without a zone."""
+        for _, line in block.lines:
+            if line[:7].upper() == "DTSTART":
+                _, parameters, value = parts_of(line)
+                return "TZID" not in parameters and bool(MOMENT.fullmatch(value.strip()))
+        return False
+
+    def zone_of_days(self, block: Block) -> tzinfo:
+        """Return the zone that *block* is told in: that of its start, else the calendar's."""
+        name = None
+        for _, line in block.lines:
+            if line[:8].upper() == "DTSTART;":
+                name = parts_of(line)[1].get("TZID")
+                break
+        zone = zone_named(str(name)) if name else None
+        return zone or self._default_zone
+
+    @cached_property
+    def _default_zone(self) -> tzinfo:
+        name = self.default or "UTC"
+        for told, block in self.defined.items():
+            if block.value("TZID") == name:
+                return zone_named(block.value("X-LIC-LOCATION") or told) or UTC
+        return zone_named(name) or ZoneInfo("UTC")
+
+    def _settled_line(self, line: str) -> str:
+        name = re.split("[:;]", line, maxsplit=1)[0].upper()
+        if name not in DATED:
+            return line
+        _, parameters, value = parts_of(line)
+        values = [one.strip() for one in value.split(",")]
+        told = parameters.pop("TZID", None)
+        if all(DAY.fullmatch(one) for one in values):
+            parameters["VALUE"] = "DATE"
+        elif not all(one.partition("/")[0].endswith("Z") for one in values):
+            zone = self.resolved(str(told)) if told else self.default
+            if zone in WORLD:
+                values = [FLOATING.sub(r"\g<0>Z", one) for one in values]
+            else:
+                parameters["TZID"] = zone or str(told or "unknown")
+        elif "VALUE" in parameters and str(parameters["VALUE"]).upper() == "DATE":
+            del parameters["VALUE"]
+        contentline: Any = Contentline  # the library has no types for it
+        return str(contentline.from_parts(name, parameters, ",".join(values)))
+
+
+def _renamed(block: Block) -> Block:
+    """Return the definition *block* with a name that says what is in it."""
+    content = "\n".join(line for _, line in block.lines)
+    lines = [
+        (number, f"TZID:zone-{digest(content)}" if line[:5].upper() in ("TZID:", "TZID;") else line)
+        for number, line in block.lines
+    ]
+    return Block(block.name, block.number, lines)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 from ZODB.Connection import Connection
+from ZODB.utils import p64
 
 from daemon.errors import DaemonException
-from daemon.listing import QUARANTINED, WORDS, Row, full_name, quarantined, word
+from daemon.listing import QUARANTINED, WORDS, full_name, rows, word
 from scheduler import Client, SchedulerModule
+from scheduler.quarantine import Aside, quarantine_of
+from scheduler.store.broken import reason_of
+from scheduler.store.trouble import is_passing
 from scheduler.tasks import BaseTask, TaskOccurrence
 from scheduler.tasks.attempt import Attempt
 from scheduler.tasks.recurring import RecurringTask
@@ -25,57 +29,87 @@ def find_task(connection: Connection, number: int) -> BaseTask:
         task = Client(connection).getTask(number)
         task.getStatus()
     except KeyError:
-        is_aside = any(row.id == number for row in _quarantined(connection))
-        raise DaemonException(
-            f"task {number} is quarantined: its class cannot be loaded"
-            if is_aside
-            else f"there is no task {number}: see 'indico_scheduler show tasks'"
-        ) from None
+        if _aside(connection, number) is not None:
+            raise DaemonException(
+                f"task {number} is quarantined: its class cannot be loaded"
+            ) from None
+        raise _unknown(number) from None
     except Exception as error:
-        raise DaemonException(
-            f"task {number} cannot be loaded: {type(error).__name__}: {error}"
-        ) from error
+        if is_passing(error):
+            raise
+        raise DaemonException(f"task {number} cannot be loaded: {reason_of(error)}") from error
     return task
 
 
 def card(connection: Connection, number: int) -> Card:
-    """Return what there is to know of task *number*; raises DaemonException as find_task does."""
-    for row in _quarantined(connection):
-        if row.id == number:
-            return {
-                "id": number,
-                "class": row.kind,
-                "state": QUARANTINED,
-                "since": row.date,
-                "reason": row.reason,
-            }
-    return _card(find_task(connection, number))
+    """Return what there is to know of task *number*; raises DaemonException if there is none.
+
+    What cannot be read of a task says so.
+    """
+    aside = _aside(connection, number)
+    try:
+        task = find_task(connection, number)
+    except DaemonException as error:
+        if aside is None:
+            return _unread(connection, number, error)
+        facts: Card = {"id": number, "class": full_name(aside.obj)}
+    else:
+        facts = _card(task)
+    if aside is not None:
+        facts |= {"state": QUARANTINED, "since": aside.since, "reason": aside.reason}
+    return facts
 
 
-def _quarantined(connection: Connection) -> Iterator[Row]:
-    return quarantined(SchedulerModule.getDBInstance(connection))
+def _aside(connection: Connection, number: int) -> Aside | None:
+    try:
+        return quarantine_of(connection).get(p64(number))
+    except ValueError:
+        return None
+
+
+def _unknown(number: int) -> DaemonException:
+    return DaemonException(f"there is no task {number}: see 'indico_scheduler show tasks'")
+
+
+def _unread(connection: Connection, number: int, error: DaemonException) -> Card:
+    """Return what its shelf tells of a task that cannot be read; raises *error* for no task."""
+    for row in rows(SchedulerModule.getDBInstance(connection)):
+        if row.id == number and row.occurrence is None:
+            why = str(error) if error.__cause__ else "its class cannot be imported"
+            return {"id": number, "class": row.kind, "state": row.state, "reason": why}
+    raise error
 
 
 def _card(task: BaseTask) -> Card:
-    facts: Card = {
-        "id": task.getId(),
-        "class": full_name(task),
-        "state": word(task),
-        "created": task.getCreatedOn(),
-        "due": task.getDueOn() if word(task) in ("spooled", "waiting") else None,
-        "started": task.getStartedOn(),
-        "ended": task.getEndedOn(),
-        "expires": task.expiryDate,
-        "schedule": repr(task.getSchedule()) if isinstance(task, RecurringTask) else None,
-        "key": task.uniqueKey(),
-        "progress": task.getProgress(),
-        "result": _result(task),
-        "undone": task.getUndoneOn(),
-        "attempts": [_attempt(attempt) for attempt in task.getAttempts()],
+    facts: dict[str, Callable[[], Any]] = {
+        "id": task.getId,
+        "class": lambda: full_name(task),
+        "state": lambda: word(task),
+        "created": task.getCreatedOn,
+        "due": lambda: task.getDueOn() if word(task) in ("spooled", "waiting") else None,
+        "started": task.getStartedOn,
+        "ended": task.getEndedOn,
+        "expires": lambda: task.expiryDate,
+        "schedule": lambda: repr(task.getSchedule()) if isinstance(task, RecurringTask) else None,
+        "key": task.uniqueKey,
+        "progress": task.getProgress,
+        "result": lambda: _result(task),
+        "undone": task.getUndoneOn,
+        "attempts": lambda: [_attempt(attempt) for attempt in task.getAttempts()],
     }
     if isinstance(task, RecurringTask):
-        facts["occurrences"] = [_run(run) for run in task.getOccurrences()[-RUNS_SHOWN:]]
-    return facts
+        runs = task.getOccurrences
+        facts["occurrences"] = lambda: [_run(run) for run in runs()[-RUNS_SHOWN:]]
+    return {name: _fact(tell) for name, tell in facts.items()}
+
+
+def _fact(tell: Callable[[], Any]) -> Any:
+    try:
+        return tell()
+    except Exception as error:
+        if is_passing(error):
+            raise
+        return f"cannot be read: {reason_of(error)}"
 
 
 def _run(run: TaskOccurrence) -> Card:
@@ -104,9 +138,5 @@ def _attempt(attempt: Attempt) -> Card:
 
 
 def _result(task: BaseTask) -> str | None:
-    if task.getResult() is None:
-        return None
-    try:
-        return repr(task.getResult())
-    except Exception as error:  # noqa: BLE001 (it may be any object of the application)
-        return f"cannot be shown: {type(error).__name__}: {error}"
+    result = task.getResult()
+    return None if result is None else repr(result)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from persistent import Persistent
 from transaction.interfaces import TransientError
 from ZODB.utils import u64
 
@@ -22,7 +23,9 @@ from scheduler import (
     nowutc,
 )
 from scheduler.index import TaskIndex
+from scheduler.quarantine import is_aside
 from scheduler.queue import NEVER_DUE
+from scheduler.store.broken import reason_of, why_unusable
 from scheduler.tasks import BaseTask, TaskOccurrence
 from scheduler.tasks.attempt import moment
 
@@ -99,13 +102,27 @@ def quarantined(module: SchedulerModule) -> Iterator[Row]:
 
 
 def word(task: BaseTask) -> str:
-    """Return the state of *task* as one of STATES."""
+    """Return the state of *task* as one of STATES, or "gone"."""
+    if is_aside(task):
+        return QUARANTINED
     return "paused" if task.isPaused() else WORDS.get(task.getStatus(), "gone")
+
+
+def shown(obj: Any) -> str:
+    """Return *obj* as a text: its class and number where it cannot be read."""
+    if not isinstance(obj, Persistent) or isinstance(obj, BaseTask):
+        return str(obj)
+    return f"[{type(obj).__name__}:{_number(obj)}]"
 
 
 def full_name(obj: Any) -> str:
     """Return the full name of the class of *obj*, which need not be there."""
     return f"{type(obj).__module__}.{type(obj).__qualname__}"
+
+
+def _number(obj: Any) -> int:
+    oid = getattr(obj, "_p_oid", None)
+    return 0 if oid is None else u64(oid)
 
 
 def _running(module: SchedulerModule) -> Iterator[Row]:
@@ -117,12 +134,12 @@ def _running(module: SchedulerModule) -> Iterator[Row]:
 def _spooled(module: SchedulerModule) -> Iterator[Row]:
     for op, obj in module.getSpool():
         if op == "add":
-            yield Row(u64(obj._p_oid), None, "spooled", None, full_name(obj))
+            yield Row(_number(obj), None, "spooled", None, full_name(obj))
 
 
 def _waiting(module: SchedulerModule) -> Iterator[Row]:
     for due, task in module.waiting():
-        number, kind = u64(task._p_oid), full_name(task)
+        number, kind = _number(task), full_name(task)
         if due >= int(NEVER_DUE):
             yield Row(number, None, "paused", None, kind)
         else:
@@ -145,14 +162,18 @@ def _ended(index: TaskIndex, state: str) -> Iterator[Row]:
         except TransientError:
             raise
         except Exception as error:  # noqa: BLE001 (whatever its state raises when it is loaded)
-            why = f"cannot be loaded: {type(error).__name__}: {error}"
-            yield Row(u64(element._p_oid), None, state, date, full_name(element), 0, why)
+            why = f"cannot be read: {reason_of(error)}"
+            yield Row(_number(element), None, state, date, full_name(element), 0, why)
 
 
-def _ended_row(element: BaseTask | TaskOccurrence, date: datetime) -> Row:
+def _ended_row(element: Any, date: datetime) -> Row:
+    if not isinstance(element, BaseTask | TaskOccurrence):
+        raise TypeError(why_unusable(element))
     attempts = element.getAttempts()
     tries, reason = (attempts[-1].number, attempts[-1].message) if attempts else (0, "")
     state = WORDS[element.getStatus()]
+    if state != "finished" and not reason:
+        reason = "no reason is on record"
     if isinstance(element, BaseTask):
         number = u64(element._p_oid)
         return Row(number, None, state, date, full_name(element), tries, reason)

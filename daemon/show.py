@@ -13,7 +13,7 @@ from ZODB.Connection import Connection
 from daemon import listing
 from daemon.card import card
 from daemon.config import Config
-from daemon.listing import Row, dead_letters, full_name, rows
+from daemon.listing import Row, dead_letters, full_name, rows, shown
 from scheduler import Client, SchedulerModule
 from scheduler.office import office_of
 from scheduler.output import as_json, as_lines, as_table
@@ -40,13 +40,13 @@ def spool(options: argparse.Namespace, config: Config) -> int:
     """Print the instructions that were not taken up yet."""
     with connect(config.database) as connection:
         found = [
-            (op, None if obj is None else str(obj)) for op, obj in Client(connection).getSpool()
+            (op, None if obj is None else shown(obj)) for op, obj in Client(connection).getSpool()
         ]
     if options.json:
-        print(as_json([{"operation": op, "object": shown} for op, shown in found]))
+        print(as_json([{"operation": op, "object": text} for op, text in found]))
     else:
-        for op, shown in found:
-            print(f"{op} {shown}" if op in {"add", "del"} else op)
+        for op, text in found:
+            print(f"{op} {text}" if op in {"add", "del"} else op)
     return 0
 
 

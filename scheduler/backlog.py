@@ -7,6 +7,7 @@ for a place is in the way of others, or costs anything while it waits.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -22,6 +23,8 @@ from scheduler.limits import Limit, Starts
 from scheduler.place import ORDINARY, Place
 from scheduler.queue import MICROSECONDS, PersistentWaitingQueue, TimeOrder, microseconds
 from scheduler.store.trouble import is_passing
+
+log = logging.getLogger(__name__)
 
 # So many tasks of a queue are looked at in one tick, for one whose key is free.
 LOOKED_AT = 1000
@@ -51,7 +54,7 @@ class Backlog(Persistent):
 
     def limit(self, name: str, limit: Limit) -> None:
         """Let *limit* go for the queue *name*."""
-        self._limits[name] = tuple(limit)
+        self._limits[name] = tuple(limit.checked())
         self._starts.pop(name, None)  # counted by another period
 
     def queues(self) -> Mapping[str, tuple[Limit, int, int]]:
@@ -88,6 +91,24 @@ class Backlog(Persistent):
         else:
             self._queues[-place.priority, place.queue].dequeue(due, task)
         self.release(u64(task._p_oid))
+
+    def has(self, due: float, task: Any, place: Place) -> bool:
+        """Say whether *task* waits here, to be due at *due*."""
+        parked = (place.key, -place.priority, microseconds(due), task)
+        if place.key is not None and parked in self._parked:
+            return True
+        queue = self._queues.get((-place.priority, place.queue))
+        return queue is not None and queue.has(due, task)
+
+    def discard(self, task: Any) -> bool:
+        """Remove *task*, wherever it waits; say whether it was here. All tasks are looked at."""
+        parked = [entry for entry in self._parked if entry[3] is task]
+        for entry in parked:
+            self._unpark(entry)
+        found = [queue.discard(task) for queue in self._queues.values()]
+        if parked or any(found):
+            self.release(u64(task._p_oid))
+        return bool(parked) or any(found)
 
     def take(
         self, now: float, room: int, least: float, most: float, caps: Mapping[str, int]
@@ -177,7 +198,11 @@ class Backlog(Persistent):
         return max(0, places - running)
 
     def _limit_of(self, name: str) -> Limit:
-        return Limit(*self._limits.get(name, ()))
+        try:
+            return Limit(*self._limits.get(name, ())).checked()
+        except (TypeError, ValueError) as error:
+            log.warning("queue %r has no limit: what is stored as one is wrong: %s", name, error)
+            return Limit()
 
     def _starts_of(self, name: str) -> Starts:
         return Starts(self._starts.get(name, ()))
@@ -223,7 +248,8 @@ class Backlog(Persistent):
 def _wanted_by(task: Any) -> Held:
     """Return what *task* is to hold; the ordinary place for one that cannot be loaded."""
     try:
-        return Held(Place(*task._place), task.keyLimit, task.inOrder)
+        key_limit, in_order = int(task.keyLimit), bool(task.inOrder)
+        return Held(Place(*task._place), key_limit, in_order)
     except Exception as error:
         if is_passing(error):
             raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 from persistent import Persistent
@@ -12,10 +12,13 @@ from ZODB.Connection import Connection
 from scheduler import spool
 from scheduler.bonds import follow
 from scheduler.chain import Step, chain
-from scheduler.clock import nowutc
+from scheduler.clock import moment, nowutc, stamp
 from scheduler.errors import TaskInconsistentStatusException, TaskStillRunningException
 from scheduler.group import Group
+from scheduler.limits import Limit
 from scheduler.module import SchedulerModule
+from scheduler.place import plain_text
+from scheduler.quarantine import is_aside
 from scheduler.spool import Spool
 from scheduler.states import (
     TASK_STATUS_ABORTED,
@@ -116,7 +119,7 @@ class Client:
 
     def moveTask(self, task: BaseTask, newDate: datetime) -> bool:
         """Give *task*, which was not started yet, the aware start date *newDate*; always True."""
-        date = aware(newDate, "newDate").astimezone(UTC)
+        date = moment(stamp(aware(newDate, "newDate")))
         return self._module.spool(spool.CHANGE, (date, task))
 
     def pauseTask(self, task: BaseTask) -> bool:
@@ -168,12 +171,8 @@ class Client:
         """
         if not name:
             raise ValueError("a limit is for a queue with a name: give one, and the tasks, too")
-        for what, number in (("atOnce", atOnce), ("rate", rate)):
-            if number is not None and (type(number) is not int or number < 0):
-                raise ValueError(f"{what} is {number!r}; it must be a whole number from 0, or None")
-        if not period > 0:
-            raise ValueError(f"period is {period!r}; it must be a number of seconds above 0")
-        return self._module.spool(spool.LIMIT, (name, (atOnce, rate, period)))
+        limit = tuple(Limit(atOnce, rate, period).checked())
+        return self._module.spool(spool.LIMIT, (plain_text(name, "the queue"), limit))
 
     def getQueues(self) -> dict[str, dict[str, Any]]:
         """Return by the names of queues what `limitQueue` says, and how many wait and run."""
@@ -205,7 +204,7 @@ class Client:
 
     def shutdown(self, msg: str = "") -> bool:
         """Shut the scheduler down; *msg* is written to its log. Always True."""
-        return self._module.spool(spool.SHUTDOWN, msg)
+        return self._module.spool(spool.SHUTDOWN, str(msg))
 
     def clearSpool(self) -> int:
         """Drop all instructions that the scheduler has not taken up; return how many."""
@@ -226,8 +225,12 @@ class Client:
     def startFailedTask(self, task: BaseTask) -> None:
         """Start a failed, terminated or cancelled task again, at once.
 
-        Raises TaskInconsistentStatusException for a task in another state.
+        One in quarantine goes on if it can be read now. Raises TaskInconsistentStatusException
+        for a task in another state.
         """
+        if is_aside(task):
+            self.reclaim(task.getId())
+            return
         if task.getStatus() not in _STARTED_AGAIN:
             raise TaskInconsistentStatusException(f"{task!r} has not failed")
         self._module.spool(spool.ADD, task)

@@ -6,8 +6,12 @@ Every time inside the system is an aware UTC datetime; zones appear only at the 
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar
+
+# A second is left at both ends of the calendar, so that no date stands for "never" or overflows.
+EARLIEST = -62_135_596_799.0
+LATEST = 253_402_300_798.0
 
 
 class TimeSource:
@@ -44,3 +48,54 @@ TimeSource.set(TimeSource())
 def nowutc() -> datetime:
     """Return the current time of the source in force, as an aware UTC datetime."""
     return TimeSource.get().getCurrentTime()
+
+
+def moment(timestamp: float) -> datetime:
+    """Return the aware UTC datetime of *timestamp* (seconds since 1970)."""
+    return datetime.fromtimestamp(timestamp, UTC)
+
+
+def stamp(date: datetime) -> float:
+    """Return *date* in seconds since 1970, within the years 1 to 9999 of UTC.
+
+    Raises TypeError for what is no datetime, ValueError for one without a time zone.
+    """
+    if not isinstance(date, datetime):
+        raise TypeError(f"{date!r} is no datetime")
+    if date.utcoffset() is None:
+        raise ValueError(f"{date!r} has no time zone")
+    return within_calendar(date.timestamp())
+
+
+def within_calendar(timestamp: float) -> float:
+    """Return *timestamp*, or the end of the calendar that it lies beyond; ValueError for NaN."""
+    if timestamp != timestamp:
+        raise ValueError("a date is NaN, which is no number")
+    return min(LATEST, max(EARLIEST, timestamp))
+
+
+def later(date: datetime, seconds: float) -> datetime:
+    """Return the date so many *seconds* after *date*, or the end of the calendar before it."""
+    try:
+        return date + timedelta(seconds=seconds)
+    except OverflowError:
+        return moment(LATEST if seconds > 0 else EARLIEST)
+
+
+def in_utc(date: datetime) -> datetime:
+    """Return the aware *date* in UTC, or the end of the calendar that it lies beyond there."""
+    try:
+        return date.astimezone(UTC)
+    except OverflowError:
+        return moment(stamp(date))
+
+
+def aware(dt: datetime, name: str) -> datetime:
+    """Return *dt*; ValueError naming the argument *name* if it has no time zone."""
+    if not isinstance(dt, datetime):
+        raise TypeError(f"{name} must be a datetime, not {dt!r}")
+    if dt.tzinfo is None:
+        raise ValueError(
+            f"{name} must have a time zone: use nowutc(), or datetime(..., tzinfo=UTC)"
+        )
+    return dt

@@ -26,6 +26,7 @@ from scheduler.outcome import Outcome, outcome_of
 from scheduler.run import News, Run, keep_log_lines
 from scheduler.running import Claim
 from scheduler.store import using
+from scheduler.store.broken import reason_of
 from scheduler.store.trouble import is_trouble, pause, told
 from scheduler.store.unit import backoff
 from scheduler.tasks.base import BaseTask
@@ -148,7 +149,7 @@ class Runner:
                     raise  # a task has closed the database: nothing can be run here any more
                 else:
                     log.exception("the failure of task %d could not be recorded", claim.tid)
-                    return Outcome(claim, unloadable=f"{type(error).__name__}: {error}")
+                    return Outcome(claim, unloadable=reason_of(error))
 
     def _begin(self) -> Transaction:
         unit = self._guard.begin()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
+
+from ZODB.utils import u64
 
 from scheduler.bonds import bonds_of
 from scheduler.clock import nowutc
@@ -16,8 +20,12 @@ from scheduler.states import (
     TASK_STATUS_RUNNING,
     TASK_STATUS_SPOOLED,
 )
+from scheduler.steps import Steps
+from scheduler.store.broken import reason_of
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.bound import FollowingTask
+
+log = logging.getLogger(__name__)
 
 
 class Following:
@@ -27,8 +35,11 @@ class Following:
     which order, or how late that is done.
     """
 
-    def __init__(self, module: SchedulerModule, catch_up: Callable[[BaseTask], None]) -> None:
+    def __init__(
+        self, module: SchedulerModule, catch_up: Callable[[BaseTask], None], steps: Steps
+    ) -> None:
         self._module = module
+        self._steps = steps
         self._catch_up = catch_up
         self._bonds = bonds_of(module._p_jar)
 
@@ -49,7 +60,10 @@ class Following:
     def follow(self, subject: Any) -> None:
         """Put the tasks that are bound to *subject* where it wants them."""
         for task in self._bonds.of(subject):
-            self._place(task)
+            self._steps.take(partial(self._place, task), partial(self._not_placed, task))
+
+    def _not_placed(self, task: FollowingTask, error: Exception) -> None:
+        log.error("task %d cannot follow its object: %s", u64(task._p_oid), reason_of(error))
 
     def _place(self, task: FollowingTask) -> None:
         self._catch_up(task)

@@ -8,6 +8,7 @@ of the scheduler and the recorded changes of livesync are both kept in lanes.
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import time
@@ -21,11 +22,14 @@ from BTrees.LOBTree import LOBTree, LOBucket
 from BTrees.OOBTree import OOBTree, OOBucket, OOTreeSet
 from persistent import Persistent
 from ZODB.Connection import Connection
-from ZODB.POSException import ConflictError
+from ZODB.POSException import ConflictError, StateLoadError
 
 from scheduler.entries import Entry, Stored, entry_of, stored, time_of
 from scheduler.owner import Owner
 from scheduler.revoked import entry_of_old, marked_numbers, missing_numbers
+from scheduler.store.broken import reason_of, salvaged
+
+log = logging.getLogger(__name__)
 
 PAGE = 12
 # The smallest key of the register: never removed, so that inserting and removing others merge.
@@ -89,6 +93,10 @@ class Lanes(Persistent):
         )
         return [entry for entry in entries if entry is not None]
 
+    def skip(self, name: str, number: int) -> None:
+        """Take the entries of the lane *name* up to *number* as drained, without reading them."""
+        self._read[name] = number
+
     def has_revoked(self) -> bool:
         """Say whether `revoked` has something to give."""
         return any((name, number) not in self._revoked for name, _, number in self._undone(False))
@@ -150,6 +158,16 @@ class Lanes(Persistent):
         return name, lane
 
 
+class UnreadablePage(Exception):  # noqa: N818 (what it is about)
+    """A page of the lane *name* cannot be read; its entries end with the number *last*."""
+
+    def __init__(self, name: str, last: int, page: LanePage) -> None:
+        super().__init__(f"a page of the lane {name} cannot be read")
+        self.name = name
+        self.last = last
+        self.page = page
+
+
 class LaneLeaf(LOBucket):
     """A leaf of the tree of pages."""
 
@@ -202,7 +220,7 @@ class Lane(Persistent):
         After an undo it goes behind *read*, not to a number that was read before.
         """
         recorded = time.time_ns()
-        newest = self._pages[self._pages.maxKey()] if self._pages else None
+        newest = self._newest()
         if newest is not None:
             # Clocks step back; the order of a lane does not.
             recorded = max(recorded, time_of(newest.entries[-1]) + 1)
@@ -216,7 +234,10 @@ class Lane(Persistent):
     def after(self, name: str, number: int) -> Iterator[tuple[int, str, int, Entry]]:
         """Yield (time, *name*, number, entry) for the entries behind *number*."""
         for first, page in self._pages.items(number - PAGE + 2):
-            for key, found in enumerate(page.entries, first):
+            entries = entries_on(page)
+            if entries is None:
+                raise UnreadablePage(name, self._last_on(first), page)
+            for key, found in enumerate(entries, first):
                 if key > number:
                     yield time_of(found), name, key, entry_of(found, self._p_jar)
 
@@ -235,12 +256,12 @@ class Lane(Persistent):
         if found is None:
             return None
         first, page = found
-        return entry_of(page.entries[number - first], self._p_jar)
+        return entry_of((entries_on(page) or ())[number - first], self._p_jar)
 
     def page_of(self, number: int) -> tuple[int, LanePage] | None:
         """Return the page that has the entry *number*, with its first number; None for none."""
         for first, page in self._pages.items(number - PAGE + 1, number):
-            if number < first + len(page.entries):
+            if number < first + len(entries_on(page) or ()):
                 return first, page
         return None
 
@@ -254,12 +275,46 @@ class Lane(Persistent):
         yield self._pages
         yield from self._pages.values()
 
+    def _newest(self) -> LanePage | None:
+        """Return the page to write on; None where there is none, or it cannot be read."""
+        if not self._pages:
+            return None
+        page: LanePage = self._pages[self._pages.maxKey()]
+        try:
+            page._p_activate()
+        except StateLoadError:
+            return None
+        return page
+
     def _end(self) -> int:
         if not self._pages:
             return 1
-        first: int = self._pages.maxKey()
-        return first + len(self._pages[first].entries)
+        return self._last_on(self._pages.maxKey()) + 1
+
+    def _last_on(self, first: int) -> int:
+        """Return the number of the last entry on the page that begins with *first*."""
+        entries = entries_on(self._pages[first])
+        if entries is not None:
+            return first + len(entries) - 1
+        following = next(iter(self._pages.keys(first + 1)), first + PAGE)
+        return int(following) - 1
 
     def _drop(self, read: int) -> None:
         for first in list(self._pages.keys(max=read - PAGE + 1)):
             del self._pages[first]
+
+
+def entries_on(page: LanePage) -> tuple[Stored, ...] | None:
+    """Return the entries of *page* as they are stored; None where it cannot be read at all.
+
+    What cannot be read of an entry is replaced by an Unreadable.
+    """
+    try:
+        return page.entries
+    except StateLoadError as error:
+        log.warning("a page of a log can be read in part: %s", reason_of(error))
+    try:
+        entries: tuple[Stored, ...] = salvaged(page).get("entries", ())
+    except StateLoadError:
+        return None
+    return entries

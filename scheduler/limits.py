@@ -21,6 +21,15 @@ class Limit(NamedTuple):
     period: float = 1.0
     """In seconds."""
 
+    def checked(self) -> Limit:
+        """Return the limit; ValueError naming what can be none."""
+        for what, number in (("atOnce", self.at_once), ("rate", self.rate)):
+            if number is not None and (type(number) is not int or number < 0):
+                raise ValueError(f"{what} is {number!r}; it must be a whole number from 0, or None")
+        if not isinstance(self.period, int | float) or not 0 < self.period < math.inf:
+            raise ValueError(f"period is {self.period!r}; it must be a number of seconds above 0")
+        return self
+
 
 class Starts(NamedTuple):
     """When tasks of a queue were started of late: how many in which slot of time."""

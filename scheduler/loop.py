@@ -38,6 +38,7 @@ from scheduler.shelving import Shelving
 from scheduler.spool import Instruction
 from scheduler.staff import Staff
 from scheduler.states import TASK_STATUS_FAILED, TASK_STATUS_QUEUED
+from scheduler.steps import StepFailed
 from scheduler.stop import Stop
 from scheduler.store import current, default_uri, using
 from scheduler.store.trouble import give_up, is_passing, is_trouble, pause, told
@@ -218,10 +219,14 @@ class _Loop:
         """Do what is to be done now; say whether there may be more at once."""
         gathered = self._executor.collect()
         attempt = conflicts = 0
+        is_careful = False
         while True:
             attempt += 1
             try:
-                return self._work(gathered)
+                return self._work(gathered, is_careful=is_careful)
+            except StepFailed:
+                give_up(self._manager)
+                is_careful = True
             except Exception as error:
                 give_up(self._manager)
                 if is_trouble(error):
@@ -241,11 +246,11 @@ class _Loop:
         log.warning("%s; trying again in %g s", told(trouble), pause(attempt))
         self._wake.wait(pause(attempt))
 
-    def _work(self, gathered: Report) -> bool:
+    def _work(self, gathered: Report, *, is_careful: bool) -> bool:
         self._manager.begin().note("scheduler: tick")
         with using(self._connection):
             module = SchedulerModule.getDBInstance(self._connection)
-            shelving = Shelving(module)
+            shelving = Shelving(module, is_careful=is_careful)
             self._write_down(shelving, gathered)
             instructions = module.getSpool().take(DRAIN_LIMIT)
             quit_ = self._perform(shelving, instructions)

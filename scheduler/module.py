@@ -5,24 +5,24 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from BTrees.LLBTree import LLTreeSet
 from BTrees.LOBTree import LOBTree
-from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 from ZODB.Connection import Connection
 from ZODB.POSException import POSKeyError
-from ZODB.utils import p64, u64
+from ZODB.utils import p64
 
 from scheduler import states
 from scheduler.backlog import Backlog
-from scheduler.clock import nowutc
+from scheduler.clock import nowutc, stamp
 from scheduler.errors import TaskInconsistentStatusException, TaskNotFoundException
 from scheduler.fights import Fights, kind_of
 from scheduler.index import TaskIndex
 from scheduler.office import office_of
 from scheduler.place import ORDINARY, Place, place_of
+from scheduler.quarantine import Aside, Quarantine, quarantine_of
 from scheduler.queue import PersistentWaitingQueue
 from scheduler.running import RunningList, running_list
 from scheduler.spool import Spool, spool_of
@@ -36,24 +36,11 @@ from scheduler.states import (
     TASK_STATUS_TERMINATED,
 )
 from scheduler.store import Branch, connection_of
-from scheduler.tasks.attempt import moment
 from scheduler.tasks.base import BaseTask
+from scheduler.tasks.occurrence import TaskOccurrence
 from scheduler.unique import UniqueKeys
 
 log = logging.getLogger(__name__)
-
-
-class Aside(NamedTuple):
-    """What could not be loaded: the object, as far as there is one, the reason, and since when."""
-
-    obj: Any
-    reason: str
-    since: datetime
-
-    @property
-    def number(self) -> int:
-        """The task's number."""
-        return int(u64(self.obj._p_oid))
 
 
 class SchedulerModule(Persistent):
@@ -71,7 +58,6 @@ class SchedulerModule(Persistent):
         self._waiting = PersistentWaitingQueue()
         self._failed = TaskIndex()
         self._finished = TaskIndex()
-        self._aside = OOBTree()  # object id -> (object that could not be loaded, reason, since)
         self.backlog = Backlog()
         self.unique = UniqueKeys()
         self.fights = Fights()
@@ -89,6 +75,7 @@ class SchedulerModule(Persistent):
         # Planted now, while there may be nothing that it would join.
         spool_of(connection)
         running_list(connection)
+        quarantine_of(connection)
         return BRANCH.get(connection)
 
     def getStatus(self) -> dict[str, Any]:
@@ -101,7 +88,7 @@ class SchedulerModule(Persistent):
             "waiting": len(self._waiting) + len(self.backlog),
             "running": len(self.running),
             "spooled": len(self.getSpool()),
-            "failed": len(self._failed) + len(self._aside),
+            "failed": len(self._failed) + len(self.quarantine),
             "finished": len(self._finished),
         }
 
@@ -190,6 +177,11 @@ class SchedulerModule(Persistent):
         """The running list with its claims."""
         return running_list(connection_of(self))
 
+    @property
+    def quarantine(self) -> Quarantine:
+        """What could not be read or carried out."""
+        return quarantine_of(connection_of(self))
+
     # What follows is for the scheduler, the only writer of the shelves.
 
     def queue(self, task: BaseTask) -> None:
@@ -199,7 +191,7 @@ class SchedulerModule(Persistent):
         """
         due = task.getDueOn()
         if due is not None:
-            self.wait(task, due.timestamp())
+            self.wait(task, stamp(due))
         else:
             now = nowutc()
             task._expire(now, "no date is left at which it might run")
@@ -209,9 +201,9 @@ class SchedulerModule(Persistent):
         """Put *task* in the waiting queue, to be due at *due* (since 1970)."""
         if task._p_oid is None:
             connection_of(self).add(task)  # the queue orders tasks by their numbers
+        place = self.place_of(task)
         task._status = TASK_STATUS_QUEUED
         task._queued_for = due
-        place = self.place_of(task)
         if place != ORDINARY or task._place:
             task._place = () if place == ORDINARY else tuple(place)
         self.requeue(task, due, place)
@@ -238,6 +230,19 @@ class SchedulerModule(Persistent):
         else:
             self._waiting.dequeue(task._queued_for, task)
 
+    def is_waiting(self, task: BaseTask) -> bool:
+        """Say whether *task* stands in the queue where it says itself that it does."""
+        if task._place:
+            return self.backlog.has(task._queued_for, task, Place(*task._place))
+        return self._waiting.has(task._queued_for, task)
+
+    def unqueue_unread(self, task: Any) -> bool:
+        """Take *task*, which cannot be loaded, out of the queue, which is searched through.
+
+        Say whether it was there.
+        """
+        return self._waiting.discard(task) or self.backlog.discard(task)
+
     def next_due(self, caps: Mapping[str, int]) -> float | None:
         """Return when the next task is due that can be run then; *caps* as in `Backlog.take`."""
         dues = (self._waiting.next_due(), self.backlog.next_due(nowutc().timestamp(), caps))
@@ -252,8 +257,7 @@ class SchedulerModule(Persistent):
         """Queue *task*, which has ended in state *status*, as if it had never been run."""
         self.take_from_index(task, status)
         task.reset()
-        due = task.getDueOn() or nowutc()
-        self.wait(task, due.timestamp())
+        self.wait(task, stamp(task.getDueOn() or nowutc()))
 
     def shelve(self, element: Any, ended: datetime, status: int) -> None:
         """Put an ended task or occurrence into the index that *status* belongs to."""
@@ -261,16 +265,16 @@ class SchedulerModule(Persistent):
         index.add(ended, element)
 
     def set_aside(self, obj: Any, reason: str) -> None:
-        """Keep what cannot be loaded, with the reason, until its code is back."""
-        self._aside[obj._p_oid] = (obj, reason, nowutc().timestamp())
+        """Keep in quarantine what cannot be read or carried out, with the reason."""
+        self.quarantine.add(obj, reason)
 
     def aside(self) -> list[Aside]:
-        """Return what was set aside, by number."""
-        return [Aside(obj, why, moment(since)) for obj, why, since in self._aside.values()]
+        """Return what is in quarantine, by number."""
+        return list(self.quarantine)
 
-    def take_back(self, obj: Any) -> None:
-        """Remove *obj* from what was set aside."""
-        del self._aside[obj._p_oid]
+    def take_back(self, obj: Any) -> bool:
+        """Remove *obj* from the quarantine; say whether it was there."""
+        return self.quarantine.discard(obj)
 
     def admit(self, task: BaseTask) -> bool:
         """Say whether *task* may go on to the queue: nobody else has its unique key."""
@@ -347,14 +351,23 @@ class SchedulerModule(Persistent):
         return TASK_STATUS_QUEUED if status == TASK_STATUS_RUNNING else status
 
     def _tasks(self) -> Iterator[BaseTask]:
-        yield from (obj for op, obj in self.getSpool() if op == "add")
+        yield from (obj for op, obj in self.getSpool() if op == "add" and isinstance(obj, BaseTask))
         yield from (task for _, task in self.waiting())
         yield from self.running
         for index in (self._failed, self._finished):
             for element in index:
-                yield element if isinstance(element, BaseTask) else element.getTask()
+                task = element.getTask() if isinstance(element, TaskOccurrence) else element
+                if isinstance(task, BaseTask):
+                    yield task
 
 
-BRANCH = Branch("scheduler", 1, SchedulerModule)
+def _move_quarantine(module: SchedulerModule) -> None:
+    """Upgrade from version 1, where the quarantine was a part of the module."""
+    module._p_activate()
+    quarantine_of(connection_of(module)).add_all(module.__dict__.pop("_aside"))
+    module._p_changed = True
+
+
+BRANCH = Branch("scheduler", 2, SchedulerModule, {1: _move_quarantine})
 
 _never = datetime.min.replace(tzinfo=nowutc().tzinfo)

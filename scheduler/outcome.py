@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
+from scheduler.errors import TaskInconsistentStatusException
 from scheduler.fights import Fought
 from scheduler.running import Claim
-from scheduler.states import TASK_STATUS_QUEUED
+from scheduler.states import ENDED, TASK_STATUS_NONE, TASK_STATUS_QUEUED
 from scheduler.tasks.attempt import moment
 from scheduler.tasks.base import BaseTask
 
@@ -32,7 +33,10 @@ class Outcome(NamedTuple):
 
 
 def outcome_of(task: BaseTask, claim: Claim) -> Outcome:
-    """Return the outcome that a settled task bears itself."""
+    """Return the outcome that a settled task bears itself.
+
+    Raises TaskInconsistentStatusException for one that says that it has not ended.
+    """
     if task._retry_on is not None:
         return Outcome(claim, due=moment(task._retry_on))
     element = task._ended_element()
@@ -42,4 +46,7 @@ def outcome_of(task: BaseTask, claim: Claim) -> Outcome:
         return Outcome(claim, due=due)
     ended = task.getEndedOn()
     group = None if task._group is None else task._group._p_oid
-    return Outcome(claim, element.getStatus(), ended, due, element=element._p_oid, group=group)
+    shelf = element._status if element is task else element.getStatus()
+    if shelf not in ENDED and shelf != TASK_STATUS_NONE:
+        raise TaskInconsistentStatusException(f"its run is over, and its state is {shelf!r}")
+    return Outcome(claim, shelf, ended, due, element=element._p_oid, group=group)

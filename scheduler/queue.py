@@ -64,6 +64,21 @@ class PersistentWaitingQueue(Persistent):
             del self._bins[due // BIN]
         self._length.change(-1)
 
+    def has(self, t: Seconds, obj: Any) -> bool:
+        """Say whether *obj* stands here, due at *t* (any moment of a whole second)."""
+        try:
+            self._find(t, obj)
+        except KeyError:
+            return False
+        return True
+
+    def discard(self, obj: Any) -> bool:
+        """Remove *obj*, whenever it is due; say whether it was here. All elements are looked at."""
+        dues = [due for due, element in self._items() if element is obj]
+        for due in dues:
+            self.dequeue(due / MICROSECONDS, obj)
+        return bool(dues)
+
     def peek(self) -> tuple[int, Any] | None:
         """Return (second, element) of what is due first; None for an empty queue."""
         first = next(self._items(), None)

@@ -19,6 +19,7 @@ from scheduler.keep import Keep
 from scheduler.lease import Lease
 from scheduler.module import SchedulerModule
 from scheduler.settings import Settings
+from scheduler.store.broken import reason_of
 from scheduler.store.trouble import is_passing
 from scheduler.tasks.attempt import moment
 from scheduler.tasks.base import BaseTask
@@ -89,7 +90,12 @@ class Retention:
             if number >= STEP and ended != before:
                 return _Place(place.shelf, before, kept)
             before = ended
-            self._look_at(index, place.shelf, moment(ended), element, kept)
+            try:
+                self._look_at(index, place.shelf, moment(ended), element, kept)
+            except Exception as error:
+                if is_passing(error):
+                    raise
+                log.warning("an ended task is kept, as it cannot be read: %s", reason_of(error))
         return _Place(1) if place.shelf == 0 else _Place()
 
     def _look_at(
@@ -114,7 +120,8 @@ class Retention:
         except Exception as error:
             if is_passing(error):
                 raise
-            log.warning("an ended task cannot be loaded, and is forgotten as it is: %r", error)
+            why = reason_of(error)
+            log.warning("an ended task cannot be loaded, and is forgotten as it is: %s", why)
 
 
 def _task_of(element: Any) -> Any:

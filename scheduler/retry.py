@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,11 +17,16 @@ LONGEST_PACE = 10.0
 class TaskDelayed(Exception):  # noqa: N818 (documented name)
     """Raised by a task that wants to run later; not a failed try.
 
-    What the run changed is undone, and the task is queued for `seconds` from now. One that comes
-    back within less than a second again and again waits longer each time, up to 10 seconds.
+    What the run changed is undone, and the task is queued for `seconds` from now, at the latest
+    for the end of the year 9999. One that comes back within less than a second again and again
+    waits longer each time, up to 10 seconds. Raises TypeError or ValueError for what is no number.
     """
 
     def __init__(self, seconds: float) -> None:
+        if not isinstance(seconds, int | float):
+            raise TypeError(f"the delay is {seconds!r}; it must be a number of seconds")
+        if math.isnan(seconds):
+            raise ValueError("the delay is NaN; it must be a number of seconds")
         super().__init__(f"delayed by {seconds} s")
         self.delaySeconds = seconds
 
@@ -31,6 +37,7 @@ class Retry:
 
     The waits are first, first * factor, first * factor ** 2... up to *longest*; the part
     *jitter* of each is left to chance, so that what failed together is not tried together.
+    Raises ValueError for numbers that make no wait.
     """
 
     tries: int | None = None
@@ -41,10 +48,22 @@ class Retry:
     longest: float = 3600
     jitter: float = 0.5
 
+    def __post_init__(self) -> None:
+        for name in ("first", "factor", "longest", "jitter"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not value >= 0:
+                raise ValueError(f"{name} is {value!r}; it must be a number from 0")
+        if self.jitter > 1:
+            raise ValueError(f"jitter is {self.jitter!r}; it must be a part from 0 to 1")
+        if self.tries is not None and (not isinstance(self.tries, int) or self.tries < 1):
+            raise ValueError(f"tries is {self.tries!r}; it must be a whole number from 1, or None")
+
     def wait(self, tries: int) -> float:
         """Return the seconds to wait after the given number of failed *tries*."""
-        # The exponent is bounded where a float is: a task may be tried for years.
-        longest = min(self.longest, self.first * self.factor ** min(tries - 1, 50))
+        try:
+            longest = min(self.longest, self.first * float(self.factor) ** (tries - 1))
+        except OverflowError:  # a task may be tried for years
+            longest = self.longest
         return longest * random.uniform(1 - self.jitter, 1)  # noqa: S311 (jitter is no secret)
 
 

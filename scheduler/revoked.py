@@ -12,7 +12,7 @@ from typing import Any
 
 import transaction
 from ZODB import DB
-from ZODB.POSException import POSKeyError
+from ZODB.POSException import POSKeyError, StateLoadError
 from ZODB.utils import u64
 
 from scheduler.entries import entry_of
@@ -23,14 +23,16 @@ REVISIONS_READ = 100
 def missing_numbers(pages: list[tuple[int, Any]], last: int, read: int) -> Iterator[int]:
     """Yield the numbers up to *read* that are on none of a lane's *pages*, nor before them."""
     for (first, page), (second, _) in pairwise(pages):
-        yield from range(first + len(page.entries), min(second - 1, read) + 1)
+        if _is_read(page):
+            yield from range(first + len(page.entries), min(second - 1, read) + 1)
     yield from range(last + 1, read + 1)
 
 
 def marked_numbers(pages: list[tuple[int, Any]], read: int) -> Iterator[int]:
     """Yield the numbers up to *read* of the entries that *pages* mark as undone."""
     for first, page in pages:
-        yield from (first + index for index in page.undone if first + index <= read)
+        if _is_read(page):
+            yield from (first + index for index in page.undone if first + index <= read)
 
 
 def entry_of_old(lane: Any, number: int) -> tuple[Any, ...] | None:
@@ -43,6 +45,14 @@ def entry_of_old(lane: Any, number: int) -> tuple[Any, ...] | None:
         if entry is not None:
             return entry
     return None
+
+
+def _is_read(page: Any) -> bool:
+    try:
+        page._p_activate()
+    except StateLoadError:
+        return False  # what is unreadable has not been undone
+    return True
 
 
 def _revisions(database: DB, lane: Any) -> list[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -9,9 +10,14 @@ from BTrees.Length import Length
 from BTrees.LOBTree import LOBTree
 from persistent import Persistent
 from ZODB.Connection import Connection
-from ZODB.utils import u64
+from ZODB.utils import p64, u64
 
+from scheduler.clock import EARLIEST, LATEST
 from scheduler.store import Branch
+from scheduler.store.broken import reason_of
+from scheduler.store.trouble import is_passing
+
+log = logging.getLogger(__name__)
 
 
 class Claim(NamedTuple):
@@ -45,7 +51,7 @@ class RunningList(Persistent):
 
     def remove(self, tid: int) -> Any:
         """Take the task with number *tid* off the list and return it; KeyError if unknown."""
-        task, _, _ = self._claims.pop(tid)
+        task = self._task_in(tid, self._claims.pop(tid))
         self._length.change(-1)
         if tid in self._progress:
             del self._progress[tid]
@@ -54,11 +60,11 @@ class RunningList(Persistent):
     def claim(self, tid: int) -> Claim | None:
         """Return the claim on the task with number *tid*, None when it is not on the list."""
         entry = self._claims.get(tid)
-        return entry and Claim(tid, entry[1], entry[2])
+        return None if entry is None else self._claim_in(tid, entry)
 
     def task(self, tid: int) -> Any:
         """Return the task with number *tid*; KeyError when it is not on the list."""
-        return self._claims[tid][0]
+        return self._task_in(tid, self._claims[tid])
 
     def note_progress(self, claim: Claim, fraction: float, message: str) -> None:
         """Note how far the run on *claim* has come; nothing for one that is no longer in force."""
@@ -72,17 +78,48 @@ class RunningList(Persistent):
 
     def claims(self) -> list[Claim]:
         """Return all claims, by task."""
-        return [Claim(tid, number, since) for tid, (_, number, since) in self._claims.items()]
+        return [self._claim_in(tid, entry) for tid, entry in self._claims.items()]
 
     def __contains__(self, tid: int) -> bool:
         return tid in self._claims
 
     def __iter__(self) -> Iterator[Any]:
-        return (task for task, _, _ in self._claims.values())
+        return (self._task_in(tid, entry) for tid, entry in self._claims.items())
 
     def __len__(self) -> int:
         count: int = self._length()
         return count
+
+    def _claim_in(self, tid: int, entry: Any) -> Claim:
+        """Return the claim in *entry*; the newest there can be, where that is damaged."""
+        if _is_sound(entry):
+            return Claim(tid, entry[1], entry[2])
+        return Claim(tid, self._last, 0.0)
+
+    def _task_in(self, tid: int, entry: Any) -> Any:
+        """Return the task in *entry*; where that is damaged, None if it cannot be found either."""
+        if _is_sound(entry):
+            return entry[0]
+        try:
+            return self._p_jar.get(p64(tid))
+        except Exception as error:
+            if is_passing(error):
+                raise
+            log.warning(
+                "task %d has a damaged claim and cannot be found: %s", tid, reason_of(error)
+            )
+            return None
+
+
+def _is_sound(entry: Any) -> bool:
+    if not isinstance(entry, tuple) or len(entry) != len(Claim._fields):
+        return False
+    task, number, since = entry
+    return isinstance(task, Persistent) and type(number) is int and _is_date(since)
+
+
+def _is_date(value: Any) -> bool:
+    return isinstance(value, int | float) and EARLIEST <= value <= LATEST
 
 
 BRANCH = Branch("running", 1, RunningList)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from persistent import Persistent
+from ZODB.utils import u64
+
 from scheduler import spool
-from scheduler.clock import nowutc
+from scheduler.claiming import Claiming
+from scheduler.clock import nowutc, stamp
 from scheduler.errors import WorkerLost
 from scheduler.executors import Lost
 from scheduler.fights import kind_of
@@ -20,6 +23,7 @@ from scheduler.module import SchedulerModule
 from scheduler.outcome import Outcome, outcome_of
 from scheduler.place import ORDINARY
 from scheduler.queue import NEVER_DUE
+from scheduler.reclaiming import Reclaiming
 from scheduler.run import Progress
 from scheduler.running import Claim
 from scheduler.spool import Instruction
@@ -33,8 +37,8 @@ from scheduler.states import (
     TASK_STATUS_SPOOLED,
     TASK_STATUS_TERMINATED,
 )
-from scheduler.store.broken import forget_broken, why_unusable
-from scheduler.store.trouble import is_passing
+from scheduler.steps import Steps
+from scheduler.store.broken import reason_of, why_unusable
 from scheduler.tasks.attempt import Attempt, moment
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.bound import FollowingTask
@@ -48,16 +52,18 @@ log = logging.getLogger(__name__)
 class Shelving:
     """Moves tasks between the shelves of a module, in the transaction of the present tick.
 
-    Nothing bad stops the rest: what cannot be carried out is logged, what cannot be loaded is
-    set aside. Only conflicts get out, and that the database is away.
+    A step that fails is undone and logged; a task that cannot be read or queued is put in
+    quarantine. Only conflicts get out, troubles of the database, and StepFailed (see `Steps`).
     """
 
-    def __init__(self, module: SchedulerModule) -> None:
+    def __init__(self, module: SchedulerModule, *, is_careful: bool = True) -> None:
         self._module = module
         self._running = module.running
-        self._following = Following(module, self._catch_up)
+        self._steps = Steps(module._p_jar, is_careful=is_careful)
+        self._following = Following(module, self._catch_up, self._steps)
+        self._reclaiming = Reclaiming(module, self._steps, self._add, self.perform)
         self._now = nowutc()
-        self._fresh: dict[bytes, tuple[float, BaseTask]] = {}  # by object id: due at once
+        self._claiming = Claiming(module, self._steps)
         self.has_more = False
         """Whether something may have been put into the spool here, for the next tick."""
         self.stopped: list[Claim] = []
@@ -65,6 +71,12 @@ class Shelving:
 
     def perform(self, instruction: Instruction) -> None:
         """Carry out one instruction of the spool."""
+        self._steps.take(
+            lambda: self._carry_out(instruction),
+            lambda error: self._not_carried_out(instruction, reason_of(error)),
+        )
+
+    def _carry_out(self, instruction: Instruction) -> None:
         act: dict[str, Callable[[Any], None]] = {
             spool.ADD: self._add,
             spool.DELETE: self._delete,
@@ -76,39 +88,25 @@ class Shelving:
             spool.RECLAIM: self.reclaim,
             spool.LIMIT: self._limit,
             spool.FOLLOW: self._following.follow,
+            spool.PAGE: self._reclaiming.read_page,
         }
-        try:
-            act[instruction.op](instruction.obj)
-        except Exception as error:
-            if is_passing(error):
-                raise
-            log.exception("the instruction %r could not be carried out", instruction.op)
-            self._set_aside(instruction.obj, error)
+        act[instruction.op](instruction.obj)
+
+    def _not_carried_out(self, instruction: Instruction, reason: str) -> None:
+        op, obj = instruction.op, instruction.obj
+        thing = obj[-1] if isinstance(obj, tuple) and obj else obj
+        number = _number_of(thing)
+        log.error("the instruction %r about object %s failed: %s", op, number, reason)
+        if number is None:
+            return
+        if op in (spool.ADD, spool.PAGE):
+            self._module.set_aside(thing, reason)
+        elif op == spool.DELETE and self._module.unqueue_unread(thing):
+            log.warning("task %d is removed from the queue unread", number)
 
     def claim(self, now: float, room: int, caps: Mapping[str, int]) -> list[Claim]:
-        """Give out the tasks that are due at *now* (since 1970), at most *room*.
-
-        Of the room that more urgent ones leave, other queues get half, as long as something is
-        due in the ordinary one. *caps* says how many of a queue this scheduler runs.
-        """
-        backlog = self._module.backlog
-        tasks = backlog.take(now, room, 1, math.inf, caps)
-        tasks += backlog.take(now, -(-(room - len(tasks)) // 2), 0, 0, caps)
-        tasks += self._claim_ordinary(now, room - len(tasks))
-        tasks += backlog.take(now, room - len(tasks), -math.inf, 0, caps)
-        return [self._running.add(task, now) for task in tasks]
-
-    def _claim_ordinary(self, now: float, room: int) -> list[BaseTask]:
-        # What has only just come out of the spool goes straight to a worker if it can: that it
-        # was queued for no time at all need not be written into it.
-        tasks = self._module.getWaitingQueue().pop_due(now, room) if room > 0 else []
-        fresh = sorted(self._fresh.values())
-        self._fresh.clear()
-        straight = max(0, room - len(tasks))
-        for due, task in fresh[straight:]:
-            self._module.wait(task, due)
-        tasks.extend(task for _, task in fresh[:straight])
-        return tasks
+        """Give out the tasks that are due, see `Claiming.claim`."""
+        return self._claiming.claim(now, room, caps)
 
     def settle(self, outcome: Outcome) -> None:
         """Put a task that comes back from a worker on its next shelf.
@@ -119,13 +117,26 @@ class Shelving:
         if self._running.claim(tid) != outcome.claim:
             log.warning("an outcome of task %d came too late", tid)
             return
-        try:
-            element = self._ended(outcome)
-        except Exception as error:
-            if is_passing(error):
-                raise
-            log.exception("task %d cannot be shelved", tid)
-            outcome = Outcome(outcome.claim, unloadable=f"{type(error).__name__}: {error}")
+        if outcome.unloadable:
+            self._quarantine(tid, outcome.unloadable)
+        else:
+            self._steps.take(
+                lambda: self._settle(outcome), lambda error: self._quarantine(tid, reason_of(error))
+            )
+
+    def _quarantine(self, tid: int, reason: str) -> None:
+        task = self._running.remove(tid)
+        self._module.backlog.release(tid)
+        if self._module.stop_leaving(tid):
+            log.warning("task %d is deleted unread: %s", tid, reason)
+        elif task is not None:
+            log.error("task %d is quarantined: %s", tid, reason)
+            self._module.set_aside(task, reason)
+        self._perform_postponed(tid)
+
+    def _settle(self, outcome: Outcome) -> None:
+        tid = outcome.claim.tid
+        element = self._ended(outcome)
         task = self._running.remove(tid)
         if outcome.fought is not None:
             self._module.fights.note(kind_of(task), outcome.fought, self._now.timestamp())
@@ -134,10 +145,6 @@ class Shelving:
         place = self._module.backlog.release(
             tid, keeps_key=is_put_off and not isinstance(task, RecurringTask)
         )
-        if outcome.unloadable:
-            log.error("task %d is set aside: %s", tid, outcome.unloadable)
-            self._module.set_aside(task, outcome.unloadable)
-            return
         if outcome.shelf is not None and outcome.shelf != TASK_STATUS_NONE:
             self._module.shelve(element, outcome.ended or nowutc(), outcome.shelf)
         if outcome.due is not None and not is_leaving:
@@ -147,7 +154,7 @@ class Shelving:
             return
         if outcome.due is not None:
             task._status = TASK_STATUS_NONE
-        self._module.unique.release(task)
+        self._release_key(task)
         if outcome.group is not None:
             group = self._module._p_jar.get(outcome.group)
             self._note_in(group, tid, has_finished=outcome.shelf == TASK_STATUS_FINISHED)
@@ -169,17 +176,17 @@ class Shelving:
         claim = lost.claim
         if self._running.claim(claim.tid) != claim:
             return
-        try:
+
+        def outcome() -> Outcome:
             task = self._module.getTaskById(claim.tid)
             if task._settled < claim.number:
                 self._fence(task, lost, max_tries)
-            outcome = outcome_of(task, claim)
-        except Exception as error:
-            if is_passing(error):
-                raise
-            log.exception("what became of task %d cannot be told", claim.tid)
-            outcome = Outcome(claim, unloadable=f"{type(error).__name__}: {error}")
-        self.settle(outcome)
+            return outcome_of(task, claim)
+
+        def unread(error: Exception) -> Outcome:
+            return Outcome(claim, unloadable=reason_of(error))
+
+        self.settle(self._steps.take(outcome, unread))
 
     def note_progress(self, progress: Progress) -> None:
         """Let clients see how far a run has come."""
@@ -188,21 +195,20 @@ class Shelving:
     def put_back(self, claim: Claim) -> None:
         """Put a task that no worker had begun back into the waiting queue."""
         if self._running.claim(claim.tid) == claim:
-            self._module.backlog.release(claim.tid)
-            self._module.wait(self._running.remove(claim.tid), claim.since)
-            self._perform_postponed(claim.tid)
+            self._steps.take(
+                lambda: self._put_back(claim),
+                lambda error: self._quarantine(claim.tid, reason_of(error)),
+            )
+
+    def _put_back(self, claim: Claim) -> None:
+        self._module.backlog.release(claim.tid)
+        self._module.wait(self._running.remove(claim.tid), claim.since)
+        self._perform_postponed(claim.tid)
 
     def reclaim(self, number: int | None = None) -> None:
-        """Queue what was set aside and can be loaded now; only task *number*, if given."""
-        for aside in self._module.aside():
-            forget_broken(aside.obj)
-        self._module._p_jar.cacheMinimize()  # and with it, who refers to what is forgotten
-        for aside in self._module.aside():
-            task = aside.obj
-            if number in (None, aside.number) and isinstance(task, BaseTask) and _is_sound(task):
-                log.warning("%r was set aside and can be loaded again", task)
-                self._module.take_back(task)
-                self._module.queue(task)
+        """Queue what is in quarantine and can be read now; only task *number*, if given."""
+        self._reclaiming.reclaim(number)
+        self._claiming.queue_all()
 
     def _fence(self, task: BaseTask, lost: Lost, max_tries: int) -> None:
         now = nowutc()
@@ -222,8 +228,14 @@ class Shelving:
     def _add(self, task: Any) -> None:
         if not isinstance(task, BaseTask):
             raise TypeError(why_unusable(task))
+        if task._p_oid in self._module.quarantine:
+            self._reclaiming.take_up(task)
+            return
         self._catch_up(task)
         status = task.getStatus()
+        if status == TASK_STATUS_QUEUED and not self._module.is_waiting(task):
+            log.warning("%r says that it waits, and does not: it is queued", task)
+            status = task._status = TASK_STATUS_SPOOLED
         if status in (TASK_STATUS_QUEUED, TASK_STATUS_RUNNING):
             log.info("%r is at work already", task)
             return
@@ -238,24 +250,36 @@ class Shelving:
         if status != TASK_STATUS_SPOOLED:
             self._module.start_again(task, status)
         elif due is not None and due <= self._now and self._module.place_of(task) == ORDINARY:
-            self._fresh[task._p_oid] = (due.timestamp(), task)
+            self._claiming.add(task, stamp(due))
         else:
             self._module.queue(task)
 
     def _delete(self, task: BaseTask) -> None:
+        if self._module.take_back(task):
+            self._steps.take(lambda: self._forget(task), lambda _: None)
+            return
         self._catch_up(task)
         status = task.getStatus()
         if status == TASK_STATUS_RUNNING:
             self._module.leaving.insert(task.getId() or 0)
             return
         self._module.moveTask(task, status, TASK_STATUS_NONE)
-        self._module.unique.release(task)
+        self._forget(task)
+
+    def _forget(self, task: BaseTask) -> None:
+        task._status = TASK_STATUS_NONE
+        self._release_key(task)
         self._note_in(task._group, task.getId() or 0, has_finished=False)
         if isinstance(task, FollowingTask):
             self._following.release(task)
 
     def _change(self, change: tuple[datetime, BaseTask]) -> None:
         date, task = change
+        if task._p_oid in self._module.quarantine:
+            task.setStartOn(date)
+            task._retry_on = None
+            self._reclaiming.take_up(task)
+            return
         self._catch_up(task)
         status = task.getStatus()
         if status != TASK_STATUS_QUEUED:
@@ -264,7 +288,7 @@ class Shelving:
         task.setStartOn(date)
         task._retry_on = None
         if not task.isPaused():
-            self._move_to(task, date.timestamp())
+            self._move_to(task, stamp(date))
 
     def _pause(self, task: BaseTask | None) -> None:
         if task is None:
@@ -327,14 +351,27 @@ class Shelving:
         started = now if claim is None else min(now, moment(claim.since))
         task._abort(Attempt(task._tries + 1, started, now, TASK_STATUS_ABORTED, "cancelled"))
         self._module.shelve(task, now, TASK_STATUS_ABORTED)
-        self._module.unique.release(task)
+        self._release_key(task)
         self._note_in(task._group, task.getId() or 0, has_finished=False)
         self.has_more = True  # what undoes the steps before it, in a chain
 
     def _note_in(self, group: Group | None, tid: int, *, has_finished: bool) -> None:
-        if group is not None:
-            group._note(self._module._p_jar, tid, has_finished)
-            self.has_more = True
+        if group is None:
+            return
+
+        def failed(error: Exception) -> None:
+            log.error("a group cannot note that task %d has ended: %s", tid, reason_of(error))
+            if _is_stored(group):
+                self._module.set_aside(group, reason_of(error))
+
+        self._steps.take(lambda: group._note(self._module._p_jar, tid, has_finished), failed)
+        self.has_more = True
+
+    def _release_key(self, task: BaseTask) -> None:
+        def failed(error: Exception) -> None:
+            log.error("the unique key of task %s is not known: %s", task.getId(), reason_of(error))
+
+        self._steps.take(lambda: self._module.unique.release(task), failed)
 
     def _ended(self, outcome: Outcome) -> Any:
         if outcome.shelf is None or outcome.unloadable:
@@ -348,30 +385,16 @@ class Shelving:
         return self._module._p_jar._reader.load_persistent(outcome.element, TaskOccurrence)
 
     def _catch_up(self, task: BaseTask) -> None:
-        due, _ = self._fresh.pop(task._p_oid, (None, None))
-        if due is not None:
-            self._module.wait(task, due)
+        self._claiming.queue(task)
         # Its run may be committed while the worker's report is still on the way.
         claim = self._running.claim(task.getId() or 0)
         if claim is not None and task._settled >= claim.number:
             self.settle(outcome_of(task, claim))
 
-    def _set_aside(self, obj: Any, error: Exception) -> None:
-        thing = obj[1] if isinstance(obj, tuple) else obj
-        if getattr(thing, "_p_oid", None) is not None and not _stands_somewhere(thing):
-            self._module.set_aside(thing, f"{type(error).__name__}: {error}")
+
+def _number_of(thing: Any) -> int | None:
+    return u64(thing._p_oid) if _is_stored(thing) else None
 
 
-def _stands_somewhere(thing: Any) -> bool:
-    return isinstance(thing, BaseTask) and thing._status != TASK_STATUS_SPOOLED
-
-
-def _is_sound(task: BaseTask) -> bool:
-    try:
-        task.getDueOn()
-    except Exception as error:
-        if is_passing(error):
-            raise
-        log.info("what was set aside still cannot be loaded: %s", error)
-        return False
-    return True
+def _is_stored(thing: Any) -> bool:
+    return isinstance(thing, Persistent) and thing._p_oid is not None

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import time
+import time as clock
 from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta, timezone
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from persistent import Persistent
 from ZODB.Connection import Connection
 
 from scheduler.errors import SchedulerUnknownOperationException
-from scheduler.lanes import Lanes
+from scheduler.lanes import Lanes, UnreadablePage
 from scheduler.office import office_of
 from scheduler.store import Branch
 
@@ -25,8 +27,14 @@ RECLAIM = "reclaim"
 LIMIT = "limit"
 FOLLOW = "follow"
 SHUTDOWN = "shutdown"
+# What is taken in the place of instructions that cannot be read: the page that they stand on.
+PAGE = "page"
 OPERATIONS = frozenset(
     {ADD, DELETE, CHANGE, CANCEL, PAUSE, RESUME, RESCHEDULE, RECLAIM, LIMIT, FOLLOW, SHUTDOWN}
+)
+
+_PLAIN = frozenset(
+    {type(None), bool, int, float, str, bytes, datetime, date, time, timedelta, timezone, ZoneInfo}
 )
 
 
@@ -50,17 +58,23 @@ class Spool(Persistent):
     def put(self, op: str, obj: Any) -> None:
         """Add an instruction in the caller's transaction.
 
-        Raises SchedulerUnknownOperationException here, to whoever asks for it, rather than
-        in the scheduler that would meet it.
+        Raises SchedulerUnknownOperationException here, and not in the scheduler that would meet
+        it. Raises TypeError for an object that is neither persistent nor plain data: a later
+        release may lack its class, and could not read what is stored with it.
         """
         if op not in OPERATIONS:
             known = ", ".join(sorted(OPERATIONS))
             raise SchedulerUnknownOperationException(f"{op!r} is no operation; known are {known}")
+        _check(obj)
         self._lanes.append((op, obj, *self._address()) if op == SHUTDOWN else (op, obj))
 
     def take(self, limit: int) -> list[Instruction]:
         """Remove and return the oldest instructions, at most *limit*."""
-        return [Instruction(*entry) for entry in self._lanes.drain(limit)]
+        try:
+            return [Instruction(*entry) for entry in self._lanes.drain(limit)]
+        except UnreadablePage as error:
+            self._lanes.skip(error.name, error.last)
+            return [Instruction(PAGE, error.page)]
 
     def undone(self) -> list[Instruction]:
         """Return the instructions that were taken and whose transactions were undone since.
@@ -83,18 +97,33 @@ class Spool(Persistent):
 
     def _address(self) -> tuple[float, str | None]:
         if self._p_jar is None:
-            return time.time(), None
+            return clock.time(), None
         office = office_of(self._p_jar)
-        return time.time(), office.token if office.is_taken() else None
+        return clock.time(), office.token if office.is_taken() else None
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
-        return ((entry[0], entry[1]) for entry in self._lanes.pending())
+        try:
+            yield from ((entry[0], entry[1]) for entry in self._lanes.pending())
+        except UnreadablePage as error:
+            yield PAGE, error.page  # the rest is seen once it has been taken
 
     def __len__(self) -> int:
         return len(self._lanes)
 
     def __bool__(self) -> bool:
         return bool(self._lanes)
+
+
+def _check(obj: Any) -> None:
+    if isinstance(obj, tuple | list):
+        for part in obj:
+            _check(part)
+    elif isinstance(obj, dict):
+        _check((*obj, *obj.values()))
+    elif type(obj) not in _PLAIN and not isinstance(obj, Persistent):
+        raise TypeError(
+            f"{obj!r} cannot be a part of an instruction: give a persistent object or plain data"
+        )
 
 
 BRANCH = Branch("spool", 1, Spool)

@@ -16,7 +16,7 @@ from ZODB.POSException import POSKeyError
 from ZODB.utils import p64
 
 from scheduler.blame import Signature, Watch
-from scheduler.clock import nowutc
+from scheduler.clock import nowutc, within_calendar
 from scheduler.guard import Guard, Unclean
 from scheduler.retry import Retry, TaskDelayed, paced, retry_for
 from scheduler.run import Begun, News, Run, set_current_run
@@ -26,7 +26,7 @@ from scheduler.states import (
     TASK_STATUS_FINISHED,
     TASK_STATUS_QUEUED,
 )
-from scheduler.store.broken import forget_broken, why_unusable
+from scheduler.store.broken import forget_broken, reason_of, why_unusable
 from scheduler.store.overlay import snapshot_of
 from scheduler.store.trouble import is_passing, told
 from scheduler.tasks.attempt import MESSAGE_KEPT, TRACEBACK_KEPT, Attempt
@@ -34,6 +34,8 @@ from scheduler.tasks.base import BaseTask
 from scheduler.version import code_version
 
 log = logging.getLogger(__name__)
+
+LONGEST_LIMIT = 1e9
 
 
 LogLine: TypeAlias = tuple[int, str]
@@ -118,10 +120,14 @@ class Trials:
         except Exception as error:
             if is_passing(error):
                 raise
-            raise _UnloadableError(f"{type(error).__name__}: {error}") from error
+            raise _UnloadableError(reason_of(error)) from error
         if not isinstance(task, BaseTask):
             forget_broken(task)
             raise _UnloadableError(why_unusable(task))
+        for name in ("_settled", "_tries"):
+            number = getattr(task, name)
+            if not isinstance(number, int):
+                raise _UnloadableError(f"{name} is {number!r}, which is no whole number")
         return task
 
     def put_down(self, task: BaseTask, problem: BaseException) -> LogLine | None:
@@ -145,10 +151,12 @@ class Trials:
 
     def _run_task(self, claim: Claim, task: BaseTask) -> Callable[[], LogLine | None]:
         began = time.monotonic()
-        self.now = Run(claim, task.softLimit, self._tell)
+        soft_limit = _seconds(task.softLimit, "softLimit")
+        hard_limit = _seconds(task.hardLimit, "hardLimit")
+        self.now = Run(claim, soft_limit, self._tell)
         set_current_run(self.now)
-        if task.hardLimit is not None:
-            self._tell(Begun(claim, task.hardLimit))
+        if hard_limit is not None:
+            self._tell(Begun(claim, hard_limit))
         self._guard.enter()
         try:
             mark = self._call(claim, task)
@@ -242,7 +250,7 @@ def fail(task: BaseTask, attempt: Attempt, kind: type[BaseException], max_tries:
     message = one_line(attempt.message)
     if attempt.number < tries:
         wait = paced(retry.wait(attempt.number), attempt.number)
-        task._retry(attempt, attempt.ended.timestamp() + wait)
+        task._retry(attempt, within_calendar(attempt.ended.timestamp() + wait))
         return logging.WARNING, f"{what}, the next is in {wait:.1f} s: {message}"
     task._end(attempt)
     return logging.ERROR, f"{what}, for good: {message}"
@@ -268,6 +276,14 @@ def signature_of(number: int, task: BaseTask | None, changed: tuple[int, ...] = 
     if task is None:
         return Signature(number, 0, "", changed)
     return Signature(number, task._tries + 1, code_version(type(task)), changed)
+
+
+def _seconds(limit: Any, name: str) -> float | None:
+    if limit is None:
+        return None
+    if not isinstance(limit, int | float) or not limit >= 0:
+        raise TypeError(f"{name} is {limit!r}; it must be a number of seconds, or None")
+    return float(min(limit, LONGEST_LIMIT))
 
 
 def _nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,13 @@ from BTrees.OOBTree import OOBTree, OOTreeSet
 from persistent import Persistent
 
 from scheduler import states
+from scheduler.clock import within_calendar
+from scheduler.place import plain_text
+from scheduler.store.broken import reason_of
+from scheduler.store.trouble import is_passing
 from scheduler.tasks.base import BaseTask
+
+log = logging.getLogger(__name__)
 
 
 class UniqueKeys(Persistent):
@@ -24,7 +31,7 @@ class UniqueKeys(Persistent):
 
         *replace* is called with a waiting holder that is to make room.
         """
-        key = task.uniqueKey()
+        key = _key_of(task)
         if key is None:
             return True
         holder = self._holders.get(key)
@@ -34,14 +41,14 @@ class UniqueKeys(Persistent):
             replace(holder)
         self._holders[key] = task
         if task.uniqueFor:
-            self._until.insert((now + task.uniqueFor, key))
+            self._until.insert((within_calendar(now + task.uniqueFor), key))
         return True
 
     def release(self, task: BaseTask) -> None:
         """Take its key from *task*, which has ended, unless that is held for a period."""
         if type(task).uniqueKey is BaseTask.uniqueKey or type(task).uniqueFor:
             return  # told by the class: the task itself need not be loaded
-        key = task.uniqueKey()
+        key = _key_of(task)
         if key is not None and self._holders.get(key) is task:
             del self._holders[key]
 
@@ -58,7 +65,22 @@ class UniqueKeys(Persistent):
         return len(self._holders)
 
 
+def _key_of(task: BaseTask) -> str | None:
+    key = task.uniqueKey()
+    return None if key is None else plain_text(key, "uniqueKey()")
+
+
 def _holds(holder: Any, now: float) -> bool:
     if not isinstance(holder, BaseTask):
         return False  # its class is gone
+    try:
+        return _is_at_work(holder, now)
+    except Exception as error:
+        if is_passing(error):
+            raise
+        log.warning("a unique key is free: its holder cannot be read: %s", reason_of(error))
+        return False
+
+
+def _is_at_work(holder: BaseTask, now: float) -> bool:
     return holder.getStatus() in states.AT_WORK or now - holder._created < holder.uniqueFor

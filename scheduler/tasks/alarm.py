@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from persistent import Persistent
 
-from scheduler.clock import nowutc
+from scheduler.clock import later, nowutc, stamp
 from scheduler.retry import TaskDelayed
 from scheduler.spool import DELETE, spool_of
 from scheduler.store import connection_of
@@ -81,7 +81,7 @@ class AlarmTask(FollowingTask, SendMailTask):
     def _wanted_on(self) -> float | None:
         """Return when people are to be reminded, since 1970; None of an event that is gone."""
         is_gone = _ask(self.conf, "is_listed") is False
-        return None if is_gone else self.getStartOn().timestamp()
+        return None if is_gone else stamp(self.getStartOn())
 
     def _followed(self) -> Any:
         # What is no object of the database of its own, tells nobody that it has changed.
@@ -209,7 +209,7 @@ class AlarmTask(FollowingTask, SendMailTask):
         start = self.conf.getStartDate()
         if start is None or self._relative is None:
             raise ValueError("the event has no date that an alarm could be relative to")
-        return start - self._relative
+        return later(start, -self._relative.total_seconds())
 
 
 def _is_dated(part: Any) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from scheduler import states
+from scheduler.clock import moment as moment
 
 ATTEMPTS_KEPT = 20
 TRACEBACK_KEPT = 8000
@@ -62,8 +63,3 @@ class Attempt(NamedTuple):
     def __str__(self) -> str:
         what = states.status(self.state)
         return f"{self.number} {what} {self.started:%Y-%m-%d %H:%M:%S} {self.message}".rstrip()
-
-
-def moment(timestamp: float) -> datetime:
-    """Return the aware UTC datetime of *timestamp* (seconds since 1970)."""
-    return datetime.fromtimestamp(timestamp, UTC)

@@ -10,13 +10,16 @@ from itertools import takewhile
 from typing import Any, ClassVar
 
 from persistent import Persistent
+from ZODB.broken import PersistentBroken
 from ZODB.Connection import Connection
 from ZODB.utils import u64
 
 from scheduler import states
+from scheduler.clock import aware as aware
 from scheduler.clock import nowutc
 from scheduler.errors import TaskInconsistentStatusException
 from scheduler.keep import Keep
+from scheduler.quarantine import is_aside
 from scheduler.queue import NEVER_DUE
 from scheduler.retry import Retry
 from scheduler.run import current_run
@@ -49,7 +52,7 @@ class TimedEvent(Persistent):
     def __lt__(self, other: object) -> bool:
         if other is None:
             return False
-        if not isinstance(other, TimedEvent):
+        if not isinstance(other, TimedEvent | PersistentBroken):  # the latter has lost its class
             return NotImplemented
         return _place(self) < _place(other)
 
@@ -229,9 +232,15 @@ class BaseTask(TimedEvent):
         return number
 
     def getStatus(self) -> int:
-        """Return the state as one of `scheduler.states.TASK_STATUS_*`."""
-        if self._status in states.BEFORE_RUN and is_running(self):
-            return states.TASK_STATUS_RUNNING
+        """Return the state as one of `scheduler.states.TASK_STATUS_*`.
+
+        A task in quarantine has failed.
+        """
+        if self._status in states.BEFORE_RUN:
+            if is_running(self):
+                return states.TASK_STATUS_RUNNING
+            if is_aside(self):
+                return states.TASK_STATUS_FAILED
         return self._status
 
     def isPaused(self) -> bool:
@@ -282,7 +291,12 @@ class BaseTask(TimedEvent):
         return logging.getLogger(f"task.{type(self).__name__}")
 
     def __repr__(self) -> str:
-        return f"[{type(self).__name__}:{self.getId()}|{states.status(self.getStatus())}]"
+        try:
+            code = states.status(self.getStatus())
+        except Exception:  # noqa: BLE001 (what cannot be read has a name all the same)
+            code = "??"
+        number = None if self._p_oid is None else u64(self._p_oid)
+        return f"[{type(self).__name__}:{number}|{code}]"
 
     def _enter(self, connection: Connection) -> None:
         """Give the task to the scheduler, in the current transaction of *connection*."""
@@ -381,20 +395,9 @@ class BaseTask(TimedEvent):
         self._attempts = (*self._attempts, stored)[-ATTEMPTS_KEPT:]
 
 
-def aware(dt: datetime, name: str) -> datetime:
-    """Return *dt*; ValueError naming the argument *name* if it has no time zone."""
-    if not isinstance(dt, datetime):
-        raise TypeError(f"{name} must be a datetime, not {dt!r}")
-    if dt.tzinfo is None:
-        raise ValueError(
-            f"{name} must have a time zone: use nowutc(), or datetime(..., tzinfo=UTC)"
-        )
-    return dt
-
-
 def _place(element: Any) -> tuple[bytes, int, int]:
     # A stored task is compared by its object id alone, which does not load it.
-    if isinstance(element, BaseTask):
+    if isinstance(element, BaseTask | PersistentBroken):
         return element._p_oid or b"", 0 if element._p_oid else id(element), 0
     oid, unstored, _ = _place(element.getTask())
     number = element.getId()

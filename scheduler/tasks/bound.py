@@ -11,7 +11,8 @@ from ZODB.Connection import Connection
 
 from scheduler import states
 from scheduler.bonds import bonds_of
-from scheduler.tasks.attempt import Attempt, moment
+from scheduler.clock import moment, stamp
+from scheduler.tasks.attempt import Attempt
 from scheduler.tasks.base import BaseTask
 
 
@@ -47,7 +48,7 @@ class FollowingTask(BaseTask):
     def _wanted_on(self) -> float | None:
         """Return the date that the object gives now, since 1970."""
         date = self.getStartOn()
-        return None if date is None else date.timestamp()
+        return None if date is None else stamp(date)
 
     def _instead_of_run(self, now: datetime) -> Callable[[], None] | None:
         """Return what is done where the object has changed after the task was given out."""

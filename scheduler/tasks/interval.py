@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from scheduler.clock import nowutc
-from scheduler.tasks.attempt import moment
+from scheduler.clock import in_utc, moment, nowutc
 from scheduler.tasks.base import aware
 from scheduler.tasks.schedule import Schedule
 
@@ -27,7 +26,7 @@ class Interval(Schedule):
         if not (math.isfinite(seconds) and seconds * 1_000_000 >= 1):
             raise ValueError(f"seconds is {seconds!r}; it must be a number greater than 0")
         self.seconds = seconds
-        self.start = aware(start or nowutc(), "start").astimezone(UTC)
+        self.start = in_utc(aware(start or nowutc(), "start"))
 
     def first(self) -> datetime | None:
         """Return the start."""
@@ -35,10 +34,10 @@ class Interval(Schedule):
 
     def after(self, moment: datetime, inclusive: bool = False) -> datetime | None:
         """Return the first date behind *moment* (or at it), in UTC; None when there is none."""
-        step = timedelta(seconds=self.seconds)
         since = moment - self.start - (MICROSECOND if inclusive else timedelta())
-        periods = max(0, since // step + 1)
         try:
+            step = timedelta(seconds=self.seconds)
+            periods = max(0, since // step + 1)
             return self.start + periods * step
         except OverflowError:
             return None

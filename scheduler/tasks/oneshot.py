@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from scheduler.tasks.attempt import moment
+from scheduler.clock import moment, stamp
 from scheduler.tasks.base import BaseTask, aware
 
 
@@ -12,11 +12,12 @@ class OneShotTask(BaseTask):
     """A task that is run once, at *startDateTime* or as soon after it as may be.
 
     Both dates are aware datetimes; *expiryDate* is the last moment at which it may start.
+    A date beyond the calendar of UTC (the years 1 to 9999) stands for its end.
     """
 
     def __init__(self, startDateTime: datetime, expiryDate: datetime | None = None) -> None:
         super().__init__(expiryDate)
-        self._start_on = aware(startDateTime, "startDateTime").timestamp()
+        self._start_on = stamp(aware(startDateTime, "startDateTime"))
 
     def getStartOn(self) -> datetime:
         """Return when the task is to be run, in UTC."""
@@ -24,4 +25,4 @@ class OneShotTask(BaseTask):
 
     def setStartOn(self, dt: datetime) -> None:
         """Set when the task is to be run; for one in the queue use `Client.moveTask`."""
-        self._start_on = aware(dt, "the start date").timestamp()
+        self._start_on = stamp(aware(dt, "the start date"))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 from BTrees.IOBTree import IOBTree, IOBucket
 
 from scheduler import states
-from scheduler.clock import nowutc
-from scheduler.tasks.attempt import Attempt, moment
+from scheduler.clock import later, moment, nowutc, stamp
+from scheduler.tasks.attempt import Attempt
 from scheduler.tasks.base import BaseTask, aware
 from scheduler.tasks.cron import Cron
 from scheduler.tasks.firing import Firing
@@ -97,7 +97,7 @@ class RecurringTask(BaseTask):
 
     def setStartOn(self, dt: datetime) -> None:
         """Set the date of the next occurrence; the schedule goes on behind it."""
-        self._next = aware(dt, "the start date").timestamp()
+        self._next = stamp(aware(dt, "the start date"))
 
     def getDueOn(self) -> datetime | None:
         """Return when the task is to be taken up next: its date with the jitter, or a retry's."""
@@ -105,7 +105,7 @@ class RecurringTask(BaseTask):
         if due is None or not self.jitter or self._retry_on is not None:
             return due
         chance = random.Random(f"{self.getId()} {self._next}").random()  # noqa: S311 (no secret)
-        return due + timedelta(seconds=chance * self.jitter)
+        return later(due, chance * self.jitter)
 
     def getSchedule(self) -> Schedule:
         """Return the schedule by which the task is run."""
@@ -173,8 +173,7 @@ class RecurringTask(BaseTask):
         """Record that there was no run at a date, and turn to the first that is still to be had."""
         message = f"missed: it was due at {self.getDueOn():%Y-%m-%d %H:%M:%S} UTC"
         super()._end(Attempt(1, now, now, states.TASK_STATUS_TERMINATED, message))
-        grace = timedelta(seconds=self._grace() or 0)
-        self._turn(None if self.catchUp == "all" else now - grace)
+        self._turn(None if self.catchUp == "all" else later(now, -(self._grace() or 0)))
 
     def _fire(self) -> None:
         """Enqueue a task of its own for the run at this date, and turn to the next one."""
@@ -234,7 +233,7 @@ class RecurringTask(BaseTask):
         due = self.getDueOn()
         if due is not None:
             self._status = states.TASK_STATUS_QUEUED
-            self._queued_for = due.timestamp()
+            self._queued_for = stamp(due)
 
     def _last_run(self) -> TaskOccurrence | Firing | None:
         if self._recent_runs:
@@ -261,7 +260,7 @@ class RecurringTask(BaseTask):
         if self.keepOccurrencesFor is None:
             return False
         ended = run.getEndedOn()
-        return ended is not None and ended < nowutc() - timedelta(seconds=self.keepOccurrencesFor)
+        return ended is not None and ended < later(nowutc(), -self.keepOccurrencesFor)
 
     def _keep_schedule(self, schedule: Schedule) -> None:
         if not isinstance(schedule, Schedule):
@@ -270,7 +269,7 @@ class RecurringTask(BaseTask):
         self._v_schedule = schedule
 
     def _go_to(self, date: datetime | None) -> datetime | None:
-        self._next = None if date is None else date.timestamp()
+        self._next = None if date is None else stamp(date)
         return date
 
 

@@ -9,8 +9,7 @@ from typing import Any
 
 from dateutil import rrule, tz
 
-from scheduler.clock import nowutc
-from scheduler.tasks.attempt import moment
+from scheduler.clock import LATEST, in_utc, moment, nowutc
 from scheduler.tasks.schedule import DAY, LocalSchedule, longest_gap, zone_named
 
 FREQUENCIES = range(rrule.YEARLY, rrule.SECONDLY + 1)
@@ -105,7 +104,7 @@ class Rule(LocalSchedule):
         return f"{name}{arguments} from {self.begin} {self.zone}{until}"
 
     def _moment(self, date: datetime) -> datetime:
-        return date.astimezone(UTC) if date.tzinfo else self.utc(date)
+        return in_utc(date) if date.tzinfo else self.utc(date)
 
     def _step(self) -> timedelta | None:
         step = STEPS.get(self.frequency)
@@ -148,8 +147,14 @@ class Rule(LocalSchedule):
             return
         count = self.arguments.pop("count", None)
         if count is not None:
-            last = self.utc(self.begin + (count - 1) * step) if count > 0 else _NEVER
+            last = self._date_number(count, step) if count > 0 else _NEVER
             self.until = min(last, self.until or last)
+
+    def _date_number(self, count: int, step: timedelta) -> datetime:
+        try:
+            return self.utc(self.begin + (count - 1) * step)
+        except OverflowError:
+            return moment(LATEST)
 
     def _started_at(self, start: datetime) -> rrule.rrule:
         arguments = dict(self.arguments)

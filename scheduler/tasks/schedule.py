@@ -10,8 +10,12 @@ from itertools import pairwise, takewhile
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
+from scheduler.clock import in_utc
+
 NO_TIME = timedelta(0)
 DAY = timedelta(days=1)
+# The zones' offsets are looked up a little before each date.
+FIRST = datetime(1, 1, 4, tzinfo=UTC)
 
 
 class Schedule(ABC):
@@ -69,6 +73,14 @@ class LocalSchedule(Schedule):
 
     def after(self, moment: datetime, inclusive: bool = False) -> datetime | None:
         """Return the first date behind *moment* (or at it), in UTC; None when there is none."""
+        if moment < FIRST:
+            moment, inclusive = FIRST, True
+        try:
+            return self._after(moment, inclusive)
+        except OverflowError:
+            return None  # the calendar ends before
+
+    def _after(self, moment: datetime, inclusive: bool) -> datetime | None:
         local = moment.astimezone(self._place).replace(tzinfo=None)
         labels = self.labels(local - self._shift(moment))
 
@@ -87,7 +99,7 @@ class LocalSchedule(Schedule):
 
     def utc(self, local: datetime) -> datetime:
         """Return when it is *local* in the schedule's zone, in UTC."""
-        return local.replace(tzinfo=self._place).astimezone(UTC)
+        return in_utc(local.replace(tzinfo=self._place))
 
     @property
     def _place(self) -> tzinfo:

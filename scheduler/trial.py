@@ -202,8 +202,8 @@ class Trials:
         if isinstance(error, TaskDelayed):
             now = nowutc()
             put_off = self._attempt(task, now, TASK_STATUS_QUEUED, str(error))
-            wait = paced(error.delaySeconds, task._times_put_off() + 1)
-            until = now.timestamp() + wait
+            wait = paced(max(0.0, error.delaySeconds), task._times_put_off() + 1)
+            until = within_calendar(now.timestamp() + wait)
             return lambda: task._delay(put_off, until)
         attempt, kind = self._failure(task, error), type(error)
         return lambda: fail(task, attempt, kind, self._max_tries)

@@ -228,14 +228,10 @@ class BaseTask(TimedEvent):
         """Return the task's number; None for one that is not in the database yet."""
         if self._p_oid is None:
             return None
-        number: int = u64(self._p_oid)
-        return number
+        return int(u64(self._p_oid))
 
     def getStatus(self) -> int:
-        """Return the state as one of `scheduler.states.TASK_STATUS_*`.
-
-        A task in quarantine has failed.
-        """
+        """Return the state, one of `scheduler.states.TASK_STATUS_*`; in quarantine, FAILED."""
         if self._status in states.BEFORE_RUN:
             if is_running(self):
                 return states.TASK_STATUS_RUNNING

@@ -278,7 +278,7 @@ def signature_of(number: int, task: BaseTask | None, changed: tuple[int, ...] = 
     return Signature(number, task._tries + 1, code_version(type(task)), changed)
 
 
-def _seconds(limit: Any, name: str) -> float | None:
+def _seconds(limit: object, name: str) -> float | None:
     if limit is None:
         return None
     if not isinstance(limit, int | float) or not limit >= 0:

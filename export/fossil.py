@@ -23,8 +23,11 @@ Fossil: TypeAlias = Any
 InterfaceArg: TypeAlias = Any
 """A fossil, a mapping from classes to fossils, or None."""
 
-_plans: dict[Fossil, Plan] = {}
-"""What is known of each fossil, until a tag of any is changed."""
+_plans: dict[int, tuple[Fossil, Plan]] = {}
+"""The plans of fossils by their identity, until a tag of any is changed.
+
+Two interfaces of one name and module are equal for zope.interface, and may differ in all else.
+"""
 
 
 class _FossilMethod(Method):
@@ -148,10 +151,10 @@ class Field:
 
 def plan_of(fossil: Fossil) -> Plan:
     """Return what *fossil* makes of an object. Raises InvalidFossilException."""
-    plan = _plans.get(fossil)
-    if plan is None:
-        plan = _plans[fossil] = Plan(fossil)
-    return plan
+    known = _plans.get(id(fossil))
+    if known is None:
+        known = _plans[id(fossil)] = fossil, Plan(fossil)
+    return known[1]
 
 
 def _exported_name(fossil: Fossil) -> str:

@@ -206,7 +206,11 @@ def _fossil_for(obj: Any, argument: InterfaceArg) -> Fossil:
     if argument is None:
         return _default_fossil(obj)
     if not isinstance(argument, Mapping):
-        raise NonFossilizableException(f"Type {type(argument)} is not fossilizable!")
+        raise NonFossilizableException(
+            f"interfaceArg is an object of class {type(argument).__name__}; it must be a fossil "
+            "(an interface derived from IFossil), a dict of fossils by class, or None: call "
+            "obj.fossilize(fossil), or fossilize(obj, fossil)"
+        )
     for key in _class_keys(type(obj)):
         if key in argument:
             return _fossil_for(obj, argument[key])

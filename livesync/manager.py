@@ -169,8 +169,12 @@ class SyncManager(Persistent):
     def advance(self, agentId: str, newLastTS: int) -> None:
         """Move the agent's pointer to position *newLastTS*; raises as the track does.
 
-        What waited for that is enqueued.
+        What was recorded up to there is passed over, also where nobody has read it yet. What waited
+        for that is enqueued.
         """
+        frontier = self._track.frontier
+        if newLastTS is not None and (frontier is None or newLastTS > frontier):
+            self.sequence()
         self._track.movePointer(agentId, newLastTS)
         if self._p_jar is not None:
             waiting.BRANCH.get(self._p_jar).let_go(agentId, newLastTS)

@@ -25,10 +25,10 @@ class Reservation(Persistent, Fossilizable):
 
     is_cancelled = False
     is_rejected = False
-    uses_avc: bool | None = None
-    """Whether it uses audio-visual equipment; None where nobody said."""
-    needs_avc_support: bool | None = None
-    needs_startup_support: bool | None = None
+    uses_avc: bool = False
+    """Whether it uses audio-visual equipment."""
+    needs_avc_support: bool = False
+    needs_startup_support: bool = False
     video_systems: tuple[str, ...] = ()
     rejection_reason: str = ""
 

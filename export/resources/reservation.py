@@ -35,9 +35,9 @@ FLAGS: dict[tuple[str, ...], Filter] = {
     ("rej", "rejected"): lambda one: one.is_rejected,
     ("arch", "archival"): lambda one: one.getEndDate() < nowutc(),
     ("rec", "recurring", "rep", "repeating"): lambda one: one.slots.repeatability is not None,
-    ("avc",): lambda one: bool(one.uses_avc),
-    ("avcs", "avcsupport"): lambda one: bool(one.needs_avc_support),
-    ("sts", "startupsupport"): lambda one: bool(one.needs_startup_support),
+    ("avc",): lambda one: one.uses_avc,
+    ("avcs", "avcsupport"): lambda one: one.needs_avc_support,
+    ("sts", "startupsupport"): lambda one: one.needs_startup_support,
 }
 """Parameters that are `yes` or something else, and what they ask for."""
 

@@ -407,3 +407,43 @@ def test_a_new_thread_begins_with_an_empty_cache():
     thread.start()
     thread.join()
     assert rex.asked == 2
+
+
+def twin_that_calls():
+    class ITwinFossil(IFossil):
+        def getName(): ...
+
+    return ITwinFossil
+
+
+def twin_that_reads():
+    class ITwinFossil(IFossil):
+        def name(): ...
+
+    return ITwinFossil
+
+
+def twin_that_is_invalid():
+    class ITwinFossil(IFossil):
+        def callName(): ...  # noqa: N802
+
+    return ITwinFossil
+
+
+def test_two_fossils_of_one_name_and_module_are_two_fossils():
+    calls, reads, invalid = twin_that_calls(), twin_that_reads(), twin_that_is_invalid()
+    animal = Animal("Ann")
+    animal.callName = animal.getName
+    assert calls == reads == invalid
+    assert [fossilize(animal, twin)["name"] for twin in (calls, reads, calls)] == ["Ann"] * 3
+    assert animal.asked == 2
+    with pytest.raises(InvalidFossilException, match="callName"):
+        fossilize(animal, invalid)
+
+
+@pytest.mark.parametrize("wrong", [Animal("Ann"), "IDogFossil", [IDogFossil], 7, Animal])
+def test_what_is_given_for_a_fossil_and_is_none_is_named(wrong):
+    with pytest.raises(NonFossilizableException) as raised:
+        Dog("Rex").fossilize(wrong, INameFossil)
+    assert f"interfaceArg is an object of class {type(wrong).__name__}" in str(raised.value)
+    assert "Dog" not in str(raised.value)

@@ -9,6 +9,8 @@ import pytest
 from werkzeug.test import Client
 
 from export.app import make_app
+from export.fossilize import fossilize
+from export.fossils.room import IReservationFossil
 from export.model.group import Group, groups
 from export.model.room import COLLISION, Blocking
 from export.model.rooms import Location, rooms
@@ -113,6 +115,18 @@ def test_a_schedule_books_its_room_and_enqueues_its_tasks(api, database, at_work
     api.create()
     assert booked(database) == [START]
     assert waiting(at_work) == 2
+
+
+def test_nothing_is_unsaid_in_the_booking_of_a_schedule(api, database):
+    api.create()
+
+    def work(connection):
+        (booking,) = rooms(connection).rooms[39].reservations()
+        return fossilize(booking, IReservationFossil)
+
+    shown = transact(database, work)
+    assert {name for name, value in shown.items() if value is None} == {"repeatability"}
+    assert (shown["usesAVC"], shown["needsAVCSupport"], shown["vcList"]) == (False, False, [])
 
 
 def test_details_are_the_documented_ones(api, at_work):

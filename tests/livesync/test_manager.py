@@ -8,6 +8,7 @@ import pytest
 
 from livesync import ActionWrapper, SyncManager
 from livesync.agent import AgentExecutionException, QueryException
+from livesync.struct import EmptyTrackException
 from scheduler.errors import NoConnectionError
 from tests.livesync.agents_for_tests import ListAgent
 from tests.livesync.stand_ins import Category, Conference
@@ -114,6 +115,23 @@ def test_a_query_reads_behind_the_pointer_up_to_its_end(manager, agent, commit):
     assert list(manager.query("list")) == [(4, 400), (3, 300), (2, 200)]
     assert list(manager.query("list", till=3)) == [(3, 300), (2, 200)]
     assert list(manager.query("list", till=-1)) == [(3, 300), (2, 200)]
+
+
+def test_an_agent_advances_over_committed_changes_that_nobody_has_read(manager, agent, commit):
+    manager.add(100, "first")
+    commit()
+    manager.advance("list", 1)
+    assert list(manager.query("list")) == []
+    manager.add(300, "second")
+    manager.add(400, "third")
+    commit()
+    manager.advance("list", 3)
+    assert list(manager.query("list")) == [(4, "third")]
+
+
+def test_an_agent_does_not_advance_where_nothing_was_ever_recorded(manager, agent):
+    with pytest.raises(EmptyTrackException):
+        manager.advance("list", 1)
 
 
 def test_a_query_for_all_but_the_newest_of_one_bin_has_nothing(manager, agent):

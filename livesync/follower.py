@@ -8,8 +8,6 @@ import time
 from collections.abc import Iterable
 from contextvars import copy_context
 
-from transaction.interfaces import TransientError
-from ZEO.Exceptions import ClientDisconnected
 from ZODB import DB
 from ZODB.Connection import Connection
 
@@ -21,6 +19,7 @@ from livesync.standing import lingers
 from livesync.trimming import trim_if_due
 from scheduler.clock import nowutc
 from scheduler.store import transact
+from scheduler.store.trouble import is_passing
 from scheduler.store.wake import Wake
 
 log = logging.getLogger(__name__)
@@ -67,7 +66,9 @@ class Follower:
         try:
             due, rest = transact(self._database, self._due)
             trim_if_due(self._database)
-        except (TransientError, ClientDisconnected) as error:
+        except Exception as error:
+            if not is_passing(error):
+                raise
             log.warning("the database is away or busy: %s", error)
             return REST_SECONDS
         for agent_id in due:

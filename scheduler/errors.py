@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ZEO.Exceptions import ClientDisconnected
+
 
 class SchedulerException(Exception):  # noqa: N818 (documented name)
     """The root of all errors of the scheduler and of its store."""
@@ -79,6 +81,20 @@ class DatabaseUnavailable(StoreException):
 
 class OpenedBeforeFork(DatabaseUnavailable):
     """A child process cannot use what its parent opened; the text says what to do instead."""
+
+
+class CommitInterrupted(StoreException, ClientDisconnected):
+    """The database went away in the middle of a commit, of which nothing is stored.
+
+    It is a TransientError: what was to be committed can be done again.
+    """
+
+
+class OutcomeUnknown(StoreException):
+    """The database went away at the end of a commit, which is stored as a whole, or not at all.
+
+    Look for what it writes before you do it again; no TransientError, so nothing repeats it.
+    """
 
 
 class SchemaTooNew(StoreException):

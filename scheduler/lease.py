@@ -51,6 +51,7 @@ class Lease:
     def __init__(self, database: DB, term: int) -> None:
         self._database = database
         self._term = term
+        self._epoch = _epoch_of(database)
         self.is_lost = False
 
     def guard(self, connection: Connection) -> None:
@@ -63,6 +64,10 @@ class Lease:
         if office.term != self._term:
             self.is_lost = True
             raise LeadershipLost(f"a scheduler on {office.hostname}, pid {office.pid}, leads now")
+        if self._epoch != _epoch_of(self._database):
+            # What runs, and what was given to whom, is not what the database says.
+            self.is_lost = True
+            raise LeadershipLost("the database was put back to an earlier state")
         if has_changes(connection) and not office._p_changed:
             connection.readCurrent(office)
 
@@ -205,6 +210,11 @@ class Candidacy:
         if is_due:
             office.enter(self._token).beat()
         return is_due
+
+
+def _epoch_of(database: DB) -> int:
+    epoch: int = getattr(database, "epoch", 0)
+    return epoch
 
 
 class _Pulse:

@@ -7,8 +7,10 @@ from typing import Any
 
 from ZODB.Connection import Connection
 from ZODB.mvccadapter import HistoricalStorageAdapter
+from ZODB.POSException import ReadConflictError
 
 from scheduler.errors import OpenedBeforeFork
+from scheduler.store.commit import last_step, nothing_stored
 from scheduler.store.descriptors import redirect
 
 
@@ -21,6 +23,7 @@ class OwnConnection(Connection):
     """
 
     _process = 0
+    _epoch = 0
     _opened_storage: Any = None
 
     @property
@@ -33,6 +36,11 @@ class OwnConnection(Connection):
     def _storage(self, storage: Any) -> None:
         self._process = self._process or os.getpid()
         self._opened_storage = storage
+
+    def newTransaction(self, transaction: Any, sync: bool = True) -> None:  # noqa: N802 (ZODB's)
+        """See the database as it is now."""
+        self._epoch = self._db.epoch
+        super().newTransaction(transaction, sync)
 
     def register(self, obj: Any) -> None:
         """Note that *obj* was changed."""
@@ -50,7 +58,33 @@ class OwnConnection(Connection):
         """Begin to commit."""
         if self._process != os.getpid():
             self._cross()
-        super().tpc_begin(transaction)
+        if self._epoch != self._db.epoch:
+            raise ReadConflictError("the database was put back to an earlier state meanwhile")
+        with nothing_stored():
+            super().tpc_begin(transaction)
+
+    def commit(self, transaction: Any) -> None:
+        """Give the changes to the storage."""
+        with nothing_stored():
+            super().commit(transaction)
+
+    def tpc_vote(self, transaction: Any) -> None:
+        """Let the storage agree."""
+        with nothing_stored():
+            super().tpc_vote(transaction)
+
+    def tpc_finish(self, transaction: Any) -> None:
+        """Commit for good; raises OutcomeUnknown where it cannot be told whether that is done."""
+        with last_step(self._db.storage, self._serials()):
+            super().tpc_finish(transaction)
+
+    def _serials(self) -> dict[bytes, bytes]:
+        changed = ((oid, self._cache.get(oid)) for oid in self._modified)
+        return {
+            oid: obj._p_serial
+            for oid, obj in changed
+            if obj is not None and obj._p_changed is not None
+        }
 
     def tpc_abort(self, transaction: Any) -> None:
         """Forget what was to be committed."""
@@ -88,6 +122,7 @@ class OwnConnection(Connection):
         self._storage = self._normal_storage = _instance_of(shared, self.before)
         self._db.adopt(self)
         self._readCurrent.clear()
+        self._epoch = self._db.epoch
         self._storage.sync(False)
         self._storage.poll_invalidations()
         self._forget()

@@ -30,6 +30,7 @@ from scheduler.store.descriptors import cut_off
 from scheduler.store.embedded import Embedded, Guest, file_and_query
 from scheduler.store.heir import Heir
 from scheduler.store.hub import Hub
+from scheduler.store.witness import Witness
 
 URI_VARIABLE = "SCHEDULER_DATABASE"
 EMBEDDED_FILE = "var/relay.fs"
@@ -49,14 +50,26 @@ class Database(DB):
     klass = OwnConnection
     pool: ConnectionPool
     historical_pool: KeyedConnectionPool
+    epoch = 0
+    """How often it was seen that the database was put back to an earlier state."""
 
     def __init__(self, access: Access, uri: str, **options: Any) -> None:
         self.uri = uri
         self.hub: Hub | None = None
         self.heir: Heir | None = None
         self._access = access
-        super().__init__(_ready(access.open()), **options)
-        access.attach(self)
+        storage = _ready(access.open())
+        try:
+            super().__init__(storage, **options)
+        except BaseException:
+            storage.close()
+            raise
+        self._watch(storage)
+        try:
+            access.attach(self)
+        except BaseException:
+            super().close()
+            raise
         _opened.add(self)
 
     def serve(self, path: str) -> None:
@@ -157,8 +170,13 @@ class Database(DB):
         self.storage = storage
         is_shared = IMVCCStorage.providedBy(storage)
         self._mvcc_storage = storage if is_shared else MVCCAdapter(storage)
+        self._watch(storage)
         _opened.add(self)
         self._access.attach(self)
+
+    def _watch(self, storage: Any) -> None:
+        if isinstance(storage, ClientStorage):
+            Witness(self, storage)
 
     def _returnToPool(self, connection: Connection) -> None:  # noqa: N802 (ZODB's name)
         if connection.before is None and connection not in self.pool.all:

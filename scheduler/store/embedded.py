@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -39,6 +41,7 @@ class Embedded:
 
     def open(self) -> Any:
         """Return the file's storage, or a client of the process that has the file."""
+        _refuse_what_is_in_the_way(self._file)
         deadline = time.monotonic() + JOIN_SECONDS
         while True:
             try:
@@ -61,7 +64,7 @@ class Embedded:
                 database.storage, lambda: type(database)(Inherited(self), self._uri)
             )
         else:
-            database.serve(socket_path(self._file))
+            _serve(database, self._file)
 
     def _own(self) -> Any:
         return open_storage(self._uri, lambda: _make_file_storage(self._file, self._query))
@@ -110,8 +113,9 @@ def socket_path(file: Path) -> str:
     if len(beside) <= SOCKET_PATH_LIMIT:
         return beside
     folder = Path(tempfile.gettempdir()) / f"relay-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o077:
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    if not folder.is_dir() or folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o077:
         raise DatabaseUnavailable(
             f"{folder} must belong to you and be closed to others: remove it and try again"
         )
@@ -154,6 +158,30 @@ def _join(file: Path) -> ClientStorage | None:
         return client
     except (ClientDisconnected, OSError):
         return None
+
+
+def _refuse_what_is_in_the_way(file: Path) -> None:
+    path = socket_path(file)
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        kind = "symbolic link" if stat.S_ISLNK(mode) else "folder" if stat.S_ISDIR(mode) else "file"
+        raise DatabaseUnavailable(
+            f"{file} cannot be opened: a {kind} stands at {path}, where its socket belongs: remove "
+            "it and try again"
+        )
+
+
+def _serve(database: Database, file: Path) -> None:
+    path = socket_path(file)
+    try:
+        database.serve(path)
+    except OSError as error:
+        raise DatabaseUnavailable(
+            f"{file} cannot be served to other processes at {path}: {error.strerror or error}"
+        ) from error
 
 
 def _holder(file: Path) -> str:

@@ -20,6 +20,7 @@ from scheduler.private import (
     private_folder,
     private_tree,
 )
+from scheduler.store.tail import CORRUPT, Tail, tid_at
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,11 @@ class EmbeddedStorage(FileStorage):
                 private_file(f"{file_name}{each}")
             for each in KEPT:
                 close_to_others(f"{file_name}{each}")
-        super().__init__(file_name, read_only=read_only, **options)
+        try:
+            super().__init__(file_name, read_only=read_only, **options)
+        except BaseException:
+            self._let_go()
+            raise
         if not read_only:
             close_to_others(file_name)
 
@@ -120,6 +125,22 @@ class EmbeddedStorage(FileStorage):
     def _blob_storeblob(self, oid: bytes, serial: bytes, blobfilename: str) -> None:
         super()._blob_storeblob(oid, serial, blobfilename)
         os.chmod(self.fshelper.getBlobFilename(oid, serial), COMMITTED)
+
+    def _restore_index(self) -> Any:
+        try:
+            index = super()._restore_index()
+        except CORRUPT as error:
+            log.info("the index of %s is of no use: %s", self._file_name, error)
+            index = None
+        if not self._is_read_only:
+            Tail(self._file, self._file_name, *tid_at(index)).cut()
+        return index
+
+    def _let_go(self) -> None:
+        for name in ("_file", "_tfile", "_lock_file"):
+            opened = getattr(self, name, None)
+            if opened is not None:
+                opened.close()
 
     def _forget_buffers(self) -> None:
         self._file.raw.truncate(self._pos)

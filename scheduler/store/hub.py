@@ -31,6 +31,8 @@ TRANSACTION_TIMEOUT = 30
 SWITCH_INTERVAL = 0.0005
 INVALIDATIONS_KEPT = 1000
 CLOSE_SECONDS = 5.0
+# So long a client that has voted may take to end its commit, when the server closes.
+LAST_COMMIT_SECONDS = 2.0
 
 
 class Hub:
@@ -55,6 +57,7 @@ class Hub:
             )
         finally:
             os.umask(umask)
+        self._socket = _identity(path)
         self._tap = _ServerTap(self._server, self._port)
         self._readers = database._mvcc_storage
         with self._readers._lock:
@@ -71,7 +74,7 @@ class Hub:
         self._send_away()
         self._server.close()
         self._thread.join(CLOSE_SECONDS)
-        if os.path.exists(self.path):
+        if _identity(self.path) == self._socket:
             os.unlink(self.path)
 
     def cut_off(self) -> None:
@@ -80,15 +83,24 @@ class Hub:
 
     def _send_away(self) -> None:
         # The server by itself may stop its loop before it has closed the connections; a client
-        # in the middle of a commit would wait for its answer for ever.
+        # in the middle of a commit would wait for its answer for ever. One that has voted is let
+        # end first, so that it knows what became of its commit.
         loop, sent_away = self._server.acceptor.event_loop, threading.Event()
+        deadline = loop.time() + LAST_COMMIT_SECONDS
 
         def send_away() -> None:
             self._server.acceptor.server.close()
+            committing = self._server.lock_managers[STORAGE_NAME].locked
+            if loop.time() > deadline:
+                committing = None
             for handlers in self._server.zeo_storages_by_storage_id.values():
                 for handler in list(handlers):
-                    handler.connection.close()
-            loop.call_soon(loop.call_soon, sent_away.set)
+                    if handler is not committing:
+                        handler.connection.close()
+            if committing is None:
+                loop.call_soon(loop.call_soon, sent_away.set)
+            else:
+                loop.call_later(0.002, send_away)
 
         loop.call_soon_threadsafe(send_away)
         sent_away.wait(CLOSE_SECONDS)
@@ -224,6 +236,14 @@ class _Handler(ZEOStorage):
         tid = self.storage.tpc_finish(self.transaction, self._invalidate)
         self.async_("info", self.get_size_info())
         return Result(tid, self._clear_transaction)
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _pass_over(client: ZEOStorage, message: str) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 from transaction.interfaces import TransientError
 from ZEO.Exceptions import ClientDisconnected, ServerException
 
+from scheduler.errors import OutcomeUnknown
+
 log = logging.getLogger(__name__)
 
 _OF_THE_DISK = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS})
@@ -31,7 +33,9 @@ def is_trouble(error: BaseException) -> bool:
     if isinstance(error, ServerException):
         name, arguments = (*error.args, (), ())[:2]  # of an error that the server had
         return name == "builtins.OSError" and bool(_OF_THE_SYSTEM.intersection(arguments[:1]))
-    return _is_away(error) or (isinstance(error, OSError) and error.errno in _OF_THE_SYSTEM)
+    if str(getattr(error, "pgcode", "")).startswith(_OF_POSTGRES_DISK):
+        return True
+    return is_away(error) or (isinstance(error, OSError) and error.errno in _OF_THE_SYSTEM)
 
 
 def is_passing(error: BaseException) -> bool:
@@ -57,7 +61,7 @@ def told(error: BaseException) -> str:
     """Return in a few words what the trouble *error* is."""
     if str(getattr(error, "pgcode", "")).startswith(_OF_POSTGRES_DISK):
         return f"the database cannot write: {error}"
-    if _is_away(error):
+    if is_away(error):
         return "the database is away"
     arguments = error.args[1] if isinstance(error, ServerException) else error.args
     verb = "be read" if arguments[0] in _OF_FILES else "write"
@@ -69,8 +73,11 @@ def pause(attempt: int) -> float:
     return float(min(LONGEST_PAUSE, 0.5 * 2 ** min(attempt, 10)))
 
 
-def _is_away(error: BaseException) -> bool:
-    kinds: list[type[BaseException]] = [ClientDisconnected]
+def is_away(error: BaseException) -> bool:
+    """Say whether *error* means that the database's server is not there."""
+    if str(getattr(error, "pgcode", "")).startswith(_OF_POSTGRES_DISK):
+        return False
+    kinds: list[type[BaseException]] = [ClientDisconnected, OutcomeUnknown]
     # These are extras; where they are not loaded, nothing of theirs is raised.
     if "psycopg2" in sys.modules:
         driver = sys.modules["psycopg2"]

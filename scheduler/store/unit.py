@@ -34,7 +34,8 @@ def transact(
 
     The connection is the current one meanwhile. A transient error (a conflict) aborts and
     repeats the work, which therefore must not act on anything but the database; after
-    *attempts* the last one is raised. Any other error aborts and is raised at once.
+    *attempts* the last one is raised. Any other error aborts and is raised at once, so also
+    OutcomeUnknown, where it cannot be told whether the work is committed.
     *note* becomes the transaction's description.
     """
     manager = transaction.TransactionManager(explicit=True)

@@ -1,0 +1,88 @@
+"""Commits in the middle of which the database goes away: which are stored, and which are not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from transaction.interfaces import TransientError
+from ZEO.ClientStorage import ClientStorage
+from ZEO.Exceptions import ClientDisconnected
+from ZODB.Connection import TransactionMetaData
+from ZODB.utils import maxtid
+
+from scheduler.errors import CommitInterrupted, OutcomeUnknown
+from scheduler.store.trouble import is_away
+
+# For so long the server is waited for, to ask it what became of a commit.
+ASKING_SECONDS = 10.0
+ASKING_PAUSE = 0.1
+
+
+@contextmanager
+def nothing_stored() -> Iterator[None]:
+    """Raise CommitInterrupted where the database goes away in the block, which stores nothing."""
+    try:
+        yield
+    except Exception as error:
+        if not is_away(error) or isinstance(error, CommitInterrupted):
+            raise
+        raise _interrupted() from error
+
+
+@contextmanager
+def last_step(storage: Any, serials: dict[bytes, bytes]) -> Iterator[None]:
+    """Find out what became of the commit where the database goes away in the block, its last step.
+
+    *serials* are those of the objects that it changes, from before it. Raises CommitInterrupted
+    where it is not stored, OutcomeUnknown where that cannot be told.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_away(error):
+            raise
+        if _is_as_before(storage, serials):
+            raise _interrupted() from error
+        raise OutcomeUnknown(
+            "the database went away at the very end of a commit, which may be stored or not: look "
+            "for what it writes before it is done again"
+        ) from error
+
+
+def _interrupted() -> CommitInterrupted:
+    return CommitInterrupted(
+        "the database went away in the middle of a commit; nothing of it is stored: do it again"
+    )
+
+
+def _is_as_before(storage: Any, serials: dict[bytes, bytes]) -> bool:
+    """Say whether an object is seen to be as it was before the commit."""
+    if not isinstance(storage, ClientStorage) or not serials:
+        return False
+    oid, serial = next(iter(serials.items()))
+    deadline = time.monotonic() + ASKING_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            return _current_serial(storage, oid) == serial
+        except ClientDisconnected:
+            time.sleep(ASKING_PAUSE)
+        except TransientError:
+            return False
+    return False
+
+
+def _current_serial(storage: ClientStorage, oid: bytes) -> bytes:
+    # Asked under the commit lock: a server that has not noticed yet that its client was cut off
+    # may still have the last message of the commit before it. Not from the client's cache.
+    transaction = TransactionMetaData()
+    storage.tpc_begin(transaction)
+    try:
+        storage.tpc_vote(transaction)
+        _, serial, _ = storage._call("loadBefore", oid, maxtid)
+    finally:
+        storage.tpc_abort(transaction)
+    current: bytes = serial
+    return current

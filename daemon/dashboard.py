@@ -52,23 +52,30 @@ class Panel:
 
 
 class Dashboard:
-    """The page of one database, with *panels* of whoever runs it below the usual ones."""
+    """The page of one database, with *panels* of whoever runs it below the usual ones.
 
-    def __init__(self, database: DB, panels: Sequence[Panel] = ()) -> None:
+    *health* says what is wrong with the daemon, nothing if all is well.
+    """
+
+    def __init__(
+        self, database: DB, panels: Sequence[Panel] = (), health: Callable[[], str] = str
+    ) -> None:
+        self._health = health
         self._database = database
         self._panels = tuple(panels)
 
     def page(self) -> str:
         """Return the page as it is now, from one snapshot of the database."""
+        health = self._health() or "ok"
         with snapshot(self._database) as connection:
-            tables = [*_tables(connection), *self._tables_of_panels()]
+            tables = [*_tables(connection, health), *self._tables_of_panels()]
         return _page("".join(tables))
 
     def _tables_of_panels(self) -> list[str]:
         return [_table(panel.title, panel.heads, panel.rows()) for panel in self._panels]
 
 
-def _tables(connection: Connection) -> list[str]:
+def _tables(connection: Connection, health: str) -> list[str]:
     module = SchedulerModule.getDBInstance(connection)
     status = module.getStatus()
     standbys = office_of(connection).standing_by()
@@ -78,11 +85,12 @@ def _tables(connection: Connection) -> list[str]:
     return [
         _table(
             "Daemon",
-            ("Scheduler", "Standing by", "Time (UTC)"),
+            ("Scheduler", "Standing by", "Health", "Time (UTC)"),
             [
                 (
                     f"{running if status['state'] else 'not running'}{paused}",
                     ", ".join(f"{each.hostname}, pid {each.pid}" for each in standbys) or "nobody",
+                    health,
                     as_text(nowutc()),
                 )
             ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
 from ZODB import DB
@@ -33,15 +33,22 @@ AGENTS = (
 
 
 class Metrics:
-    """The metrics of one database."""
+    """The metrics of one database; *health* says what is wrong with the daemon."""
 
-    def __init__(self, database: DB) -> None:
+    def __init__(self, database: DB, health: Callable[[], str] = str) -> None:
         self._database = database
+        self._health = health
 
     def text(self) -> str:
         """Return the numbers as they are now, from one snapshot of the database."""
+        healthy = _family(
+            "relay_healthy",
+            "gauge",
+            "Whether the daemon can do its work, as /health says.",
+            [({}, not self._health())],
+        )
         with snapshot(self._database) as connection:
-            families = (*_scheduler(connection), *_agents(connection))
+            families = (healthy, *_scheduler(connection), *_agents(connection))
             return "".join(families) + _family(
                 "relay_database_bytes",
                 "gauge",

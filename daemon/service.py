@@ -15,9 +15,9 @@ from ZODB.Connection import Connection
 from daemon.config import Config
 from daemon.dashboard import Dashboard, Panel
 from daemon.following import Following
+from daemon.health import Health
 from daemon.metrics import Metrics
 from daemon.packing import Packing
-from daemon.snapshot import snapshot
 from daemon.web import WebServer, front
 from export.app import make_app
 from export.model import listeners
@@ -59,6 +59,8 @@ class Service:
             self.database = open_watched(self.uri)
             stack.callback(self.database.close)
             transact(self.database, plant, note="daemon: plant")
+            self._scheduler = Scheduler(database=self.database, **asdict(self._config.scheduler))
+            self._health = Health(self.database, self._scheduler.complaint)
             for listener in listeners.subscribe_installed():
                 stack.callback(listeners.unsubscribe, listener)
             self._start_scheduler(stack)
@@ -82,17 +84,9 @@ class Service:
         """Say what is wrong; nothing if all is well."""
         if not self._thread.is_alive():
             return "the scheduler is not running"
-        try:
-            with snapshot(self.database) as connection:
-                SchedulerModule.getDBInstance(connection).getStatus()
-        except Exception as error:
-            log.exception("the database does not answer")
-            return f"the database does not answer: {type(error).__name__}"
-        return ""
+        return self._health.fault()
 
     def _start_scheduler(self, stack: ExitStack) -> None:
-        options = asdict(self._config.scheduler)
-        self._scheduler = Scheduler(database=self.database, **options)
         self._thread = threading.Thread(target=self._run_scheduler, name="scheduler")
         self._thread.start()
         stack.callback(self._end_scheduler)
@@ -140,10 +134,12 @@ class Service:
     def _start_web(self, stack: ExitStack) -> None:
         export = make_app(self.database, self._config.export)
         stack.callback(export.close)
-        page = Dashboard(self.database, self._panels).page
+        page = Dashboard(self.database, self._panels, self.health).page
+        metrics = Metrics(self.database, self.health).text
         gate = Gate(export, self.database)
         self.web = WebServer(
-            front(gate, page, self.health, Metrics(self.database).text), self._config.web
+            front(gate, page, self.health, metrics, self._health.database_fault),
+            self._config.web,
         )
         stack.callback(self.web.close)
         log.info("the front end is at %s", self.web.url)

@@ -53,11 +53,13 @@ def front(
     page: Callable[[], str],
     health: Callable[[], str],
     metrics: Callable[[], str],
+    database_fault: Callable[[], str] = str,
 ) -> Application:
     """Return the application that answers what is in OWN and `/docs/`, and leaves all else.
 
     *page* gives the status page's HTML; *health* what is wrong, nothing if all is well;
-    *metrics* the numbers for Prometheus.
+    *metrics* the numbers for Prometheus. Where *database_fault* says why the database does not
+    answer, page and metrics are that.
     """
 
     def application(environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
@@ -76,6 +78,9 @@ def front(
             return _answer(start, status, f"{fault or 'ok'}\n")
         if path.startswith("/docs/"):
             return _document(start, path.removeprefix("/docs/"))
+        fault = database_fault()
+        if fault:
+            return _answer(start, "503 Service Unavailable", f"{fault}\n")
         make, kind = (metrics, METRICS_TYPE) if path == "/metrics" else (page, "text/html")
         try:
             text = make()

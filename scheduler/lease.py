@@ -22,6 +22,7 @@ from ZODB.Connection import Connection
 
 from scheduler.errors import LeadershipLost, SchedulerException
 from scheduler.office import Candidate, Office, begin_here, end_here, office_of
+from scheduler.pulse import Pulse
 from scheduler.store import has_changes, transact
 from scheduler.store.trouble import is_passing, is_trouble, told
 from scheduler.warden import Warden
@@ -48,10 +49,11 @@ CLOSE_SECONDS = 5.0
 class Lease:
     """The right to write the shelves of *database* during one *term* of office."""
 
-    def __init__(self, database: DB, term: int) -> None:
+    def __init__(self, database: DB, term: int, pulse: Pulse | None = None) -> None:
         self._database = database
         self._term = term
         self._epoch = _epoch_of(database)
+        self.pulse = pulse or Pulse()
         self.is_lost = False
 
     def guard(self, connection: Connection) -> None:
@@ -74,21 +76,29 @@ class Lease:
     def transact(self, work: Callable[[Connection], Result], *, note: str) -> Result:
         """Run *work* as `scheduler.store.transact` does, bound to this term."""
 
-        def bound(connection: Connection) -> Result:
+        def bound(connection: Connection) -> tuple[Result, bool]:
             result = work(connection)
             self.guard(connection)
-            return result
+            return result, has_changes(connection)
 
-        return transact(self._database, bound, note=note)
+        try:
+            result, has_written = transact(self._database, bound, note=note)
+        except Exception as error:
+            if is_trouble(error):
+                self.pulse.failed(note, told(error))
+            raise
+        self.pulse.succeeded(note, has_written=has_written)
+        return result
 
 
 class Candidacy:
     """The wish of a scheduler to lead *database*: within its `with` block it is known, and beats.
 
-    *token* names this scheduler, for ever and everywhere.
+    *token* names this scheduler, for ever and everywhere; *pulse* is its own.
     """
 
-    def __init__(self, database: DB, token: str) -> None:
+    def __init__(self, database: DB, token: str, pulse: Pulse | None = None) -> None:
+        self._pulse = pulse or Pulse()
         self._database = database
         self._token = token
         self._leader = _Pulse()
@@ -152,7 +162,7 @@ class Candidacy:
     def _look(self, connection: Connection, is_patient: bool) -> Lease | None:
         office = office_of(connection)
         if office.token == self._token:
-            return Lease(self._database, office.term)
+            return Lease(self._database, office.term, self._pulse)
         leader: Candidate | None = office.candidates.get(office.token)
         if office.is_taken() and leader is not None and not self._is_silent(office, leader):
             if not is_patient and (office.is_certain() or self._leader.has_moved):
@@ -165,7 +175,7 @@ class Candidacy:
         office.take(self._token)
         if leader is not None:
             connection.readCurrent(leader)  # if it beats after all, this is a conflict
-        return Lease(self._database, office.term)
+        return Lease(self._database, office.term, self._pulse)
 
     def _is_silent(self, office: Office, leader: Candidate) -> bool:
         # To have taken office is a sign of life, too.

@@ -31,6 +31,7 @@ from scheduler.errors import (
 from scheduler.executors import Executor, Lost, Report, start_executor
 from scheduler.lease import LOOK_SECONDS, Candidacy, Lease
 from scheduler.module import SchedulerModule
+from scheduler.pulse import Pulse
 from scheduler.retention import Retention
 from scheduler.running import Claim
 from scheduler.settings import Settings
@@ -40,7 +41,7 @@ from scheduler.staff import Staff
 from scheduler.states import TASK_STATUS_FAILED, TASK_STATUS_QUEUED
 from scheduler.steps import StepFailed
 from scheduler.stop import Stop
-from scheduler.store import current, default_uri, using
+from scheduler.store import current, default_uri, has_changes, using
 from scheduler.store.trouble import give_up, is_passing, is_trouble, pause, told
 from scheduler.store.unit import backoff
 from scheduler.store.wake import Wake
@@ -48,6 +49,7 @@ from scheduler.warden import open_watched
 
 log = logging.getLogger(__name__)
 
+TICK = "scheduler: tick"
 DRAIN_LIMIT = 200
 CONFLICT_TRIES = 20
 LONGEST_SLEEP = 3600.0
@@ -75,6 +77,7 @@ class Scheduler:
         self._token = secrets.token_hex(8)
         self._stop = Stop()
         self._lease: Lease | None = None
+        self._pulse = Pulse()
 
     def run(self) -> int:
         """Run until a shutdown; return 0 then. Works in any thread.
@@ -86,7 +89,7 @@ class Scheduler:
         with ExitStack() as stack:
             stack.enter_context(self._stop.on_signals())
             database = self._open(stack)
-            candidacy = stack.enter_context(Candidacy(database, self._token))
+            candidacy = stack.enter_context(Candidacy(database, self._token, self._pulse))
             is_patient = self._settings.standby
             try:
                 while True:
@@ -101,6 +104,14 @@ class Scheduler:
     def leads(self) -> bool:
         """Whether this is the scheduler that works; False while it stands by."""
         return self._lease is not None and not self._lease.is_lost
+
+    def complaint(self) -> str:
+        """Say what keeps this scheduler from its work, as far as it knows; empty for nothing.
+
+        Nothing is read for it. It says so where the database could not be written the last time,
+        and where tasks are due and workers neither take nor end any.
+        """
+        return self._pulse.complaint()
 
     def shutdown(self, msg: str = "") -> None:
         """Make `run` return, from another thread; as `Client.shutdown`, without the database."""
@@ -126,6 +137,7 @@ class Scheduler:
             with ExitStack() as stack:
                 wake = Wake(database)
                 stack.callback(wake.close)
+                stack.callback(self._pulse.end)
                 self._stop.wake = wake
                 executor = start_executor(database, self._settings, wake.set, stack)
                 is_meant = self._is_meant
@@ -160,6 +172,7 @@ class _Loop:
         wake: Wake,
         is_meant: Callable[[Instruction], bool],
     ) -> None:
+        self._pulse = lease.pulse
         self._lease = lease
         self._settings = settings
         self._executor = executor
@@ -187,8 +200,11 @@ class _Loop:
             self._seldom(self._follow_undone)
             if is_busy:
                 continue
-            if self._wake.wait(self._sleep()) and self._workers_have_plenty():
+            seconds = self._sleep()
+            self._pulse.rest(seconds)
+            if self._wake.wait(seconds) and self._workers_have_plenty():
                 time.sleep(GATHER_SECONDS)
+            self._pulse.rest(0)
 
     def close(self) -> None:
         """Let the workers end what they run, write it down, and put back what was not begun."""
@@ -244,10 +260,12 @@ class _Loop:
         if self._stop.asked is not None:
             raise self._stop.asked from trouble
         log.warning("%s; trying again in %g s", told(trouble), pause(attempt))
+        self._pulse.failed(TICK, told(trouble))
+        self._pulse.rest(pause(attempt))
         self._wake.wait(pause(attempt))
 
     def _work(self, gathered: Report, *, is_careful: bool) -> bool:
-        self._manager.begin().note("scheduler: tick")
+        self._manager.begin().note(TICK)
         with using(self._connection):
             module = SchedulerModule.getDBInstance(self._connection)
             shelving = Shelving(module, is_careful=is_careful)
@@ -261,11 +279,14 @@ class _Loop:
                 claims = self._not_given(module, gathered)
             self._next_due = module.next_due(self._settings.queues) if is_open else None
             self._lease.guard(self._connection)
+            has_written = has_changes(self._connection)
             self._manager.commit()
+        self._pulse.succeeded(TICK, has_written=has_written)
         self._is_unsure = False
         for claim in shelving.stopped:
             self._executor.stop(claim)
         self._hand_out(claims, gathered)
+        self._pulse.note(self._waits_since(), has_moved=bool(claims or gathered.outcomes))
         if quit_ is not None:
             raise quit_
         has_more = shelving.has_more or len(instructions) == DRAIN_LIMIT
@@ -304,6 +325,11 @@ class _Loop:
         if claims:
             self._given.update((claim.number, claim) for claim in claims)
             self._executor.submit(claims)
+
+    def _waits_since(self) -> float | None:
+        if len(self._given) > self._settings.workers:
+            return next(iter(self._given.values())).since
+        return self._next_due
 
     def _workers_have_plenty(self) -> bool:
         return len(self._given) > PLENTY * self._settings.workers

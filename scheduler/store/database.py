@@ -251,6 +251,11 @@ def join_database(uri: str) -> Database:
     return Database(Guest(uri), uri, **options)
 
 
+def file_of(uri: str) -> Path | None:
+    """Return the file of the embedded database *uri*; None for every other database."""
+    return file_and_query(uri)[0] if uri.startswith("file://") else None
+
+
 def holder_of(uri: str) -> Owner | None:
     """Return the process of this machine that has the file of the embedded database *uri*.
 

@@ -1,0 +1,102 @@
+"""/health says ok only where the daemon can do its work, and why not, quickly."""
+
+from __future__ import annotations
+
+import resource
+import signal
+from contextlib import closing, contextmanager
+
+import httpx
+import pytest
+
+from scheduler.store import connect
+from tests.daemon.conftest import wait_until
+from tests.faults.processes import Daemon, serving
+
+# A database that does not answer is waited for two seconds.
+QUICKLY = 10
+PATHS = ("/health", "/", "/metrics")
+
+
+@contextmanager
+def daemon_of(folder, uri):
+    with closing(Daemon(folder, uri, sleep_interval=1)) as daemon:
+        daemon.wait_until_up()
+        yield daemon
+
+
+def get(daemon, path="/health"):
+    url = daemon.text().split("the front end is at ")[-1].split()[0]
+    return httpx.get(url + path, timeout=QUICKLY)
+
+
+def until_ok(daemon):
+    wait_until(lambda: get(daemon).status_code == 200, "health")
+
+
+def fault(daemon):
+    """Return what /health says is wrong, as soon as something is."""
+    answer = wait_until(lambda: (found := get(daemon)).status_code == 503 and found, "a fault")
+    return answer.text
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_dead_or_hanging_server_is_told_quickly_on_every_page(tmp_path, free_port, end):
+    with serving(tmp_path / "data.fs", free_port) as server:
+        with daemon_of(tmp_path, f"zeo://127.0.0.1:{free_port}?wait_timeout=60") as daemon:
+            until_ok(daemon)
+            server.send_signal(end)
+            fault(daemon)
+            for path in PATHS:
+                answer = get(daemon, path)
+                assert answer.status_code == 503
+                assert "the database" in answer.text
+        server.kill()
+
+
+def test_a_server_that_is_back_makes_the_daemon_ready_again(tmp_path, free_port):
+    file, uri = tmp_path / "data.fs", f"zeo://127.0.0.1:{free_port}?wait_timeout=60"
+    with serving(file, free_port) as server, daemon_of(tmp_path, uri) as daemon:
+        until_ok(daemon)
+        server.kill()
+        server.wait()
+        fault(daemon)
+        with serving(file, free_port):
+            until_ok(daemon)
+
+
+def test_a_full_disk_is_told_though_nothing_is_to_be_written(tmp_path):
+    file = tmp_path / "data.fs"
+    with daemon_of(tmp_path, f"file://{file}") as daemon:
+        until_ok(daemon)
+        limit = file.stat().st_size + 1000
+        ever = resource.RLIM_INFINITY
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (limit, ever))
+        assert "cannot write" in fault(daemon)
+        assert "cannot write" in get(daemon, "/").text
+        assert "relay_healthy 0.0" in get(daemon, "/metrics").text
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (ever, ever))
+        until_ok(daemon)
+        assert "relay_healthy 1.0" in get(daemon, "/metrics").text
+
+
+def test_health_writes_nothing(tmp_path):
+    file = tmp_path / "data.fs"
+    with daemon_of(tmp_path, f"file://{file}") as daemon:
+        until_ok(daemon)
+        with connect(f"file://{file}") as connection:
+            before = connection.db().lastTransaction()
+            for path in PATHS * 3:
+                assert get(daemon, path).status_code == 200
+            assert connection.db().lastTransaction() == before
+
+
+def test_a_standby_is_ready_too(tmp_path):
+    uri = f"file://{tmp_path}/data.fs"
+    (tmp_path / "standby").mkdir()
+    with (
+        daemon_of(tmp_path, uri),
+        closing(Daemon(tmp_path / "standby", uri, standby=True)) as standby,
+    ):
+        standby.wait_until_up()
+        until_ok(standby)

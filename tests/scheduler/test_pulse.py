@@ -1,0 +1,65 @@
+"""What a scheduler knows of its own health."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from scheduler import Client, nowutc, pulse
+from scheduler.pulse import Pulse
+from tests.daemon.sample_tasks import Long
+from tests.scheduler.harness import running, wait_for
+from tests.scheduler.sample_tasks import Noop
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(pulse, "PATIENCE_SECONDS", 0.2)
+
+
+def test_what_could_not_be_written_is_complained_of_until_it_can():
+    own = Pulse()
+    own.failed("tick", "the database cannot write: no space")
+    own.succeeded("staff", has_written=False)
+    assert own.complaint() == "the database cannot write: no space"
+    own.succeeded("tick", has_written=False)
+    assert own.complaint() == ""
+
+
+def test_whatever_is_written_shows_that_the_database_can_be():
+    own = Pulse()
+    own.failed("tick", "the database is away")
+    own.succeeded("staff", has_written=True)
+    assert own.complaint() == ""
+
+
+def test_tasks_that_no_worker_takes_are_complained_of(view, tmp_path, impatient):
+    go = tmp_path / "go"
+    view.enqueue(Long(nowutc(), str(go)), Noop(nowutc()), Noop(nowutc()))
+    with running(view.database, workers=1) as run:
+        complaint = wait_for(run.scheduler.complaint)
+        assert "no worker has taken or ended any" in complaint
+        go.touch()
+        view.until_counts(finished=3)
+        wait_for(lambda: not run.scheduler.complaint())
+
+
+def test_a_long_task_alone_is_nothing_to_complain_of(view, tmp_path, impatient):
+    go = tmp_path / "go"
+    view.enqueue(Long(nowutc(), str(go)))
+    with running(view.database, workers=1, sleep_interval=0.05) as run:
+        view.until_counts(running=1)
+        time.sleep(1)
+        assert run.scheduler.complaint() == ""
+        go.touch()
+        view.until_counts(finished=1)
+
+
+def test_tasks_that_are_not_to_be_begun_are_nothing_to_complain_of(view, impatient):
+    Client(view.connection).pause()
+    view.enqueue(Noop(nowutc()))
+    with running(view.database, sleep_interval=0.05) as run:
+        view.until_counts(waiting=1)
+        time.sleep(1)
+        assert run.scheduler.complaint() == ""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from math import isfinite
 from typing import Any
 
+from export.model.localtime import in_utc
 from livesync.reduction import STATUS_CREATED, STATUS_DELETED, Record
 from livesync.subjects import has_method, is_detached, kind_of, may_see
 
@@ -109,7 +110,7 @@ def well_formed(text: str) -> str:
 def plain(value: Any) -> Any:
     """Return *value* as JSON knows it: ISO 8601 in UTC for a date, seconds for a duration."""
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
+        return in_utc(value).isoformat()
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, int | bool | None) or (isinstance(value, float) and isfinite(value)):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from lxml.builder import ElementMaker
 from lxml.etree import tostring
 
 from export.formats.printable import printable
+from export.model.localtime import in_utc
 from export.request import ExportRequest
 from scheduler.clock import nowutc
 
@@ -44,4 +45,4 @@ def _entry(item: Mapping[str, Any]) -> Any:
 
 
 def _utc(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return f"{in_utc(moment).replace(tzinfo=None, microsecond=0).isoformat()}Z"

@@ -14,6 +14,7 @@ from icalendar import Alarm, Calendar, Event
 from icalendar.prop import vRecur
 
 from export.formats.printable import printable
+from export.model.localtime import in_utc
 from export.request import ExportRequest
 
 Shown = Mapping[str, Any]
@@ -190,9 +191,9 @@ def _video(shown: Shown) -> Entries:
 
 def _made(start: datetime, end: datetime | None, **texts: str) -> Event:
     event = Event()
-    event.add("dtstart", start.astimezone(UTC))
+    event.add("dtstart", in_utc(start))
     if end is not None:
-        event.add("dtend", end.astimezone(UTC))
+        event.add("dtend", in_utc(end))
     for name, text in texts.items():
         event.add(name, printable(text).replace("\r\n", "\n").replace("\r", "\n"))
     return event

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from zope.interface import taggedValue
 
 from export.fossilize import IFossil
+from export.model.localtime import in_zone
 
 # Fossils declare fields, not code: their methods have no self, and their tags are attributes.
 # mypy: disable-error-code="misc, no-untyped-def, no-untyped-call, attr-defined, override"
@@ -17,7 +18,7 @@ from export.fossilize import IFossil
 
 def moment_in_words(moment: datetime | None, event_zone: str) -> str | None:
     """Return *moment* as the clocks at the event show it."""
-    return f"{moment.astimezone(ZoneInfo(event_zone)):%d/%m/%Y %H:%M}" if moment else None
+    return f"{in_zone(moment, ZoneInfo(event_zone)):%d/%m/%Y %H:%M}" if moment else None
 
 
 def day_in_words(day: date | None) -> str | None:

@@ -11,6 +11,7 @@ from export.fossilize import IFossil
 from export.fossils.address import absolute
 from export.fossils.material import IMaterialFossil
 from export.fossils.person import IConvenerFossil, IPresenterFossil
+from export.model.localtime import in_zone
 
 # Fossils declare fields, not code: their methods have no self, and their tags are attributes.
 # mypy: disable-error-code="misc, no-untyped-def, no-untyped-call, attr-defined, override"
@@ -22,8 +23,8 @@ DEFAULT_LENGTH = 20
 
 def in_parts(moment: Any, tz: tzinfo) -> dict[str, str]:
     """Return *moment* in words, whatever the format of the answer."""
-    local = moment.astimezone(tz)
-    return {"date": f"{local:%Y-%m-%d}", "time": f"{local:%H:%M:%S}", "tz": str(tz)}
+    local = in_zone(moment, tz)
+    return {"date": local.date().isoformat(), "time": f"{local:%H:%M:%S}", "tz": str(tz)}
 
 
 def by_key(entries: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -14,6 +14,7 @@ from export.fossilize import Fossilizable
 from export.model.contribution import Contribution
 from export.model.entry import Entry, Persons, Placed, natural
 from export.model.group import is_among
+from export.model.localtime import in_utc, in_zone
 from export.model.person import Person
 from export.model.registration import RegistrationForm
 from export.model.schedule import Break
@@ -241,7 +242,7 @@ class Conference(Placed):
         for entry in (*self.contributions.values(), *self.getSessionSlotList(), *self.breaks):
             begins, ends = entry.getStartDate(), entry.getEndDate()
             if begins is not None and ends is not None:
-                days.setdefault(begins.astimezone(zone).date(), []).append((begins, ends))
+                days.setdefault(in_zone(begins, zone).date(), []).append((begins, ends))
         return [
             period
             for period in (_period(day, times, zone) for day, times in sorted(days.items()))
@@ -252,7 +253,7 @@ class Conference(Placed):
 
 
 def _period(day: Any, times: list[tuple[datetime, datetime]], zone: ZoneInfo) -> Period:
-    last = datetime.combine(day, time(23, 59), zone).astimezone(UTC)
+    last = in_utc(datetime.combine(day, time(23, 59), zone))
     return Period(min(begins for begins, _ in times), min(last, max(ends for _, ends in times)))
 
 

@@ -8,6 +8,10 @@ from typing import Any
 
 from export.fossilize import Fossilizable
 from export.model.entry import Placed
+from export.model.localtime import in_zone
+
+LONGEST = 1000
+"""How many days of an event are told, whether there is something on them or not."""
 
 
 class Break(Placed):
@@ -59,9 +63,11 @@ def timetable(event: Any, shows: Callable[[Any], bool], zone: tzinfo) -> dict[da
 
     Contributions are inside their slots, or by themselves where their session may not be seen.
     """
-    days: dict[date, list[Any]] = {day: [] for day in _days(event, zone)}
-    for entry in _entries(event, shows):
-        day = entry.of.getStartDate().astimezone(zone).date()
+    entries = [(_day(entry.of.getStartDate(), zone), entry) for entry in _entries(event, shows)]
+    days: dict[date, list[Any]] = {
+        day: [] for day in _days(event, zone, {day for day, _ in entries})
+    }
+    for day, entry in entries:
         if day in days:
             days[day].append(entry)
     return days
@@ -93,17 +99,19 @@ def _is_dated(entry: Any) -> bool:
     return entry.getStartDate() is not None and entry.getEndDate() is not None
 
 
-def _days(event: Any, zone: tzinfo) -> Iterator[date]:
+def _days(event: Any, zone: tzinfo, with_entries: set[date]) -> list[date]:
+    """Return the days of *event*; of a very long one those with entries."""
     if not _is_dated(event):
-        return
-    day = _day(event.getStartDate(), zone)
-    while day <= _day(event.getEndDate(), zone):
-        yield day
-        day += timedelta(days=1)
+        return []
+    first, last = _day(event.getStartDate(), zone), _day(event.getEndDate(), zone)
+    count = (last - first).days + 1
+    if count > LONGEST:
+        return sorted(day for day in with_entries if first <= day <= last)
+    return [first + timedelta(days=number) for number in range(count)]
 
 
 def _day(moment: datetime, zone: tzinfo) -> date:
-    return moment.astimezone(zone).date()
+    return in_zone(moment, zone).date()
 
 
 def _slot_key(slot: Any) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from export.fossilize import Fossilizable
+from export.model.localtime import in_utc
 
 SERVICES = {
     "vidyo": "Vidyo",
@@ -104,7 +105,7 @@ class CSBookingInstanceWrapper(Fossilizable):
         """Return what it is known by in every calendar."""
         talk = f"t{self.place.getId()}" if self.place is not self.event else ""
         start = self.getStartDate()
-        at = f"{start.astimezone(UTC):%Y%m%dT%H%M%S}" if start is not None else ""
+        at = f"{in_utc(start):%Y%m%dT%H%M%S}" if start is not None else ""
         return f"a{self.event.getId()}{talk}{self.type[:2].lower()}_{at}"
 
     def getTitle(self) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from export.model.localtime import in_zone
 from export.model.recurrence import Recurrence
 from export.model.room import Room
 from export.model.slots import Slots
@@ -41,7 +42,7 @@ class Wish:
 
     def local(self, moment: datetime) -> datetime:
         """Return *moment* by the clocks of the room."""
-        return moment.astimezone(self.room.location.zone).replace(tzinfo=None)
+        return in_zone(moment, self.room.location.zone).replace(tzinfo=None)
 
     def rule(self, delay: timedelta) -> Rule:
         """Return when a task is to run, *delay* after each beginning. Raises ValueError."""

@@ -12,6 +12,7 @@ from export.fossils.conference import visibility
 from export.model.catalogue import Catalogue, catalogue
 from export.model.category import Category
 from export.model.conference import Conference
+from export.model.localtime import in_zone
 from export.model.user import users
 from export.page import cut
 from export.request import ExportRequest, select
@@ -94,9 +95,9 @@ def _has_later(found: Catalogue, categories: list[str], view: View) -> bool:
     end, zone = view.selection.end, view.selection.tz
     if end is None:
         return False
-    last = end.astimezone(zone).date()
+    last = in_zone(end, zone).date()
     return any(
-        event.getStartDate() is not None and event.getStartDate().astimezone(zone).date() > last
+        event.getStartDate() is not None and in_zone(event.getStartDate(), zone).date() > last
         for category_id in categories
         for event in _visible(found, category_id, view)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -22,9 +23,14 @@ from export.result import Results
 from export.settings import Settings
 from export.view import View
 
+log = logging.getLogger(__name__)
+
 PATTERN = re.compile(r"/export/event/(?P<idlist>\w+(?:[-,]\w+)*)\.(?P<format>\w+)", re.ASCII)
 FORMATS = ("json", "jsonp", "xml", "html", "ics", "atom")
 MAXIMA = {"events": 1000, "contributions": 500, "subcontributions": 500, "sessions": 100}
+UNSHOWABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What is raised because of something that an event holds."""
+
 FOSSILS = {
     "events": IConferenceFossil,
     "contributions": IConferenceWithContribsFossil,
@@ -45,9 +51,23 @@ def answer(
 def show_events(
     events: list[Conference], request: ExportRequest, view: View
 ) -> list[dict[str, Any]]:
-    """Return *events* in the detail that is asked for, with their occurrences if they are."""
+    """Return *events* in the detail that is asked for, with their occurrences if they are.
+
+    An event with something in it that cannot be shown is left out, which is logged, so that it
+    does not take others with it; where nothing can be shown, its error is raised.
+    """
     occurrences = request.take_flag("occ", "occurrences")
-    return [_show(event, view, occurrences) for event in events]
+    shown: list[dict[str, Any]] = []
+    failed: list[Exception] = []
+    for event in events:
+        try:
+            shown.append(_show(event, view, occurrences))
+        except UNSHOWABLE as error:
+            log.exception("event %s left out of an answer", event.getId())
+            failed.append(error)
+    if failed and not shown:
+        raise failed[0]
+    return shown
 
 
 def _events(idlist: str, view: View) -> Iterator[Conference]:

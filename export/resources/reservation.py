@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from export.errors import RefusedRequest
 from export.fossilize import fossilize
 from export.fossils.room import SLOTS, INaivePeriodFossil, IReservationFossil
+from export.model.localtime import in_zone
 from export.model.reservation import Reservation
 from export.model.room import Room
 from export.model.rooms import Location, Registry, rooms
@@ -136,4 +137,4 @@ def _local(moment: datetime | None, zone: ZoneInfo, limit: datetime) -> datetime
     edge = limit.replace(tzinfo=zone)
     if moment is None or (moment < edge if limit is FIRST else moment > edge):
         return limit
-    return moment.astimezone(zone).replace(tzinfo=None)
+    return in_zone(moment, zone).replace(tzinfo=None)

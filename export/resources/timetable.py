@@ -38,6 +38,6 @@ def answer(
 def _days(event: Any, view: View) -> dict[str, Any]:
     days = timetable(event, view.shows, view.selection.tz)
     return {
-        f"{day:%Y%m%d}": by_key(view.show(entries, ENTRY_FOSSILS, event))
+        day.isoformat().replace("-", ""): by_key(view.show(entries, ENTRY_FOSSILS, event))
         for day, entries in days.items()
     }

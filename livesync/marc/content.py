@@ -7,9 +7,10 @@ who may not see it are told where it is and who may see it, and nothing else.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from export.model.localtime import in_utc
 from livesync.marc.access import access_list, resources, visibility
 from livesync.marc.field import Field
 from livesync.subjects import (
@@ -205,12 +206,12 @@ def _add_role(roles: dict[tuple[str, str | None], list[str]], person: Any, role:
 
 def moment(date: datetime | None) -> str | None:
     """Return *date* in UTC to the minute, as `2011-02-07T12:21:00Z`."""
-    return None if date is None else date.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:00Z")
+    return None if date is None else f"{in_utc(date).isoformat()[:16]}:00Z"
 
 
 def day(date: datetime | None) -> str | None:
     """Return the day of *date* in UTC, as `2011-02-07T`."""
-    return None if date is None else date.astimezone(UTC).strftime("%Y-%m-%dT")
+    return None if date is None else f"{in_utc(date).date().isoformat()}T"
 
 
 def clock_time(duration: timedelta | None) -> str | None:

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 
 from daemon.errors import StartFailure
+from scheduler.given import ENVIRONMENT
+from scheduler.store.database import URI_VARIABLE
 
 
 class Report:
@@ -35,11 +37,17 @@ class Report:
             self._descriptor = None
 
 
-def start(arguments: Sequence[str]) -> tuple[int, str]:
+def start(arguments: Sequence[str], database: str | None) -> tuple[int, str]:
     """Start `indico_scheduler` with *arguments* in the background; return its pid and address.
 
+    The URI *database*, where one is given, is passed in the environment: the list of processes
+    would show a password in an argument.
     Returns when it is up; raises StartFailure with the reason if it does not come up.
     """
+    environment = dict(os.environ)
+    if database is not None:
+        environment[URI_VARIABLE] = database
+        arguments = [*arguments, "--database", f"{ENVIRONMENT}{URI_VARIABLE}"]
     ours, theirs = os.pipe()
     try:
         process = subprocess.Popen(  # noqa: S603 (this very interpreter, a module of ours)
@@ -49,6 +57,7 @@ def start(arguments: Sequence[str]) -> tuple[int, str]:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            env=environment,
         )
     finally:
         os.close(theirs)

@@ -21,6 +21,8 @@ from export.errors import ExportException
 from livesync.errors import LiveSyncException
 from scheduler import nowutc
 from scheduler.errors import SchedulerException
+from scheduler.given import HOW, given
+from scheduler.hidden import hidden
 from scheduler.period import period
 from scheduler.store import default_uri
 
@@ -48,11 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command: Command = options.command
         return command(options, _config(options))
     except Refusal as refusal:
-        print(refusal)
+        print(hidden(str(refusal)))
         return REFUSED
     except SOLVED as error:
-        options.report.failed(str(error))
-        print(f"indico_scheduler: {error}", file=sys.stderr)
+        options.report.failed(hidden(str(error)))
+        print(f"indico_scheduler: {hidden(str(error))}", file=sys.stderr)
         return failed
     except ClientDisconnected:
         print("indico_scheduler: the database went away: try again when it is up", file=sys.stderr)
@@ -132,7 +134,10 @@ def _common() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     common.add_argument("--config", metavar="FILE", help="a TOML file with the settings")
     common.add_argument(
-        "--database", metavar="URI", help="default: $SCHEDULER_DATABASE, else the embedded one"
+        "--database",
+        type=given,
+        metavar="URI",
+        help=f"{HOW}, or itself; default: $SCHEDULER_DATABASE, else the embedded one",
     )
     common.add_argument(
         "-p", "--fork-processes", action="store_true", help="run tasks in worker processes"

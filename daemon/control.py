@@ -166,7 +166,7 @@ def _refuse_second(options: argparse.Namespace, config: Config) -> None:
 
 
 def _start_in_background(options: argparse.Namespace) -> int:
-    pid, url = background.start(_repeated(options))
+    pid, url = background.start(_repeated(options), getattr(options, "database", None))
     print(f"{pid}\n{url}")
     return 0
 
@@ -174,7 +174,7 @@ def _start_in_background(options: argparse.Namespace) -> int:
 def _repeated(options: argparse.Namespace) -> list[str]:
     """Return the arguments that give the daemon in the background the same options."""
     arguments = ["start", "--standalone"]
-    for name in ("config", "database", "log"):
+    for name in ("config", "log"):
         if getattr(options, name, None) is not None:
             arguments += [f"--{name}", getattr(options, name)]
     for name, flag in (("fork_processes", "-p"), ("standby", "--standby")):

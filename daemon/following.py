@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 import threading
 from multiprocessing.connection import Connection, Pipe
 
+from scheduler.given import ENVIRONMENT
 from scheduler.said import Said
+from scheduler.store.database import URI_VARIABLE
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +28,9 @@ class Following:
     """
 
     def __init__(self, uri: str) -> None:
-        options = ["--database", uri, "follow", "--until-eof"]
+        # In the environment: the list of processes would show a password in an argument.
+        self._environment = {**os.environ, URI_VARIABLE: uri}
+        options = ["--database", f"{ENVIRONMENT}{URI_VARIABLE}", "follow", "--until-eof"]
         self._command = [sys.executable, "-m", "livesync.cli", *options, "--log-to"]
         self._closing = threading.Event()
         self._process = self._begin()
@@ -48,6 +53,7 @@ class Following:
             process = subprocess.Popen(  # noqa: S603 (our own)
                 [*self._command, str(theirs.fileno())],
                 stdin=subprocess.PIPE,
+                env=self._environment,
                 pass_fds=[theirs.fileno()],
             )
         threading.Thread(target=_hear, args=(ours,), name="log of following", daemon=True).start()

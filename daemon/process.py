@@ -14,6 +14,7 @@ from pathlib import Path
 from textwrap import indent
 from typing import Any
 
+from scheduler.hidden import hidden
 from scheduler.private import close_to_others, opener, own_folder
 from scheduler.store.trouble import is_trouble
 
@@ -80,6 +81,10 @@ class LineFormatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
         """Return the line, its control characters escaped."""
         return CONTROL.sub(_escaped, super().formatMessage(record))
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the event without passwords."""
+        return hidden(super().format(record))
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 (logging's name)
         """Return the traceback, indented."""

@@ -18,6 +18,7 @@ from daemon.following import Following
 from daemon.health import Health
 from daemon.metrics import Metrics
 from daemon.packing import Packing
+from daemon.resealing import reseal
 from daemon.web import WebServer, front
 from export.app import make_app
 from export.model import listeners
@@ -59,6 +60,7 @@ class Service:
             self.database = open_watched(self.uri)
             stack.callback(self.database.close)
             transact(self.database, plant, note="daemon: plant")
+            reseal(self.database)
             self._scheduler = Scheduler(database=self.database, **asdict(self._config.scheduler))
             self._health = Health(self.database, self._scheduler.complaint)
             for listener in listeners.subscribe_installed():

@@ -13,6 +13,7 @@ from export.commands import feeds, groups, imports, keys, rights, rooms, tokens,
 from export.errors import ExportException
 from export.model.listeners import subscribe_installed
 from scheduler.errors import SchedulerException
+from scheduler.hidden import hidden
 from scheduler.store import open_database
 
 NOUNS = (imports, users, groups, rights, keys, feeds, tokens, rooms)
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             database.close()
     except (ExportException, SchedulerException) as error:
-        print(f"indico_export: {error}", file=sys.stderr)
+        print(f"indico_export: {hidden(str(error))}", file=sys.stderr)
         return 1
 
 

@@ -19,9 +19,13 @@ from ZODB.Connection import Connection
 from livesync import byhand, orders, show
 from livesync.errors import LiveSyncException
 from scheduler.errors import SchedulerException
+from scheduler.given import HOW, given, is_shown
+from scheduler.hidden import hidden
 from scheduler.period import period
 from scheduler.said import tell
 from scheduler.store import connect
+
+SECRET_SETTINGS = {"secret", "password"}
 
 Command = Callable[[Connection, argparse.Namespace], int]
 Subparsers: TypeAlias = "argparse._SubParsersAction[_Parser]"
@@ -64,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             status: int = options.command(connection, options)
             return status
     except (LiveSyncException, SchedulerException) as error:
-        print(f"indico_livesync: {error}", file=sys.stderr)
+        print(f"indico_livesync: {hidden(str(error))}", file=sys.stderr)
         return 1
     except ClientDisconnected:
         print("indico_livesync: the database went away: try again when it is up", file=sys.stderr)
@@ -102,7 +106,10 @@ def _parser() -> argparse.ArgumentParser:
     # Where the database is may be said before a command or behind it.
     database = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
     database.add_argument(
-        "--database", metavar="URI", help="default: $SCHEDULER_DATABASE, else the embedded one"
+        "--database",
+        type=given,
+        metavar="URI",
+        help=f"{HOW}, or itself; default: $SCHEDULER_DATABASE, else the embedded one",
     )
     parser = _Parser(
         prog="indico_livesync",
@@ -224,7 +231,8 @@ def _add_settings(sub: _Parser) -> None:
         default=[],
         type=_setting,
         metavar="NAME=VALUE",
-        help="a setting of its type, such as url=..., or of delivery, such as parallel=4",
+        help="a setting of its type, such as url=..., or of delivery, such as parallel=4; "
+        f"VALUE may be {HOW}",
     )
 
 
@@ -247,8 +255,15 @@ def _add_yes(sub: _Parser) -> None:
 def _setting(text: str) -> tuple[str, str]:
     name, sign, value = text.partition("=")
     if not sign or not name:
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
-    return name, value
+        # The text is not shown: it may hold a password.
+        raise argparse.ArgumentTypeError("a setting is of the form NAME=VALUE")
+    if is_shown(value) and (name in SECRET_SETTINGS or hidden(value) != value):
+        print(
+            f"indico_livesync: the list of processes shows {name}; give {name}=@FILE, "
+            f"{name}=@env:VARIABLE, or {name}=- and a line of standard input",
+            file=sys.stderr,
+        )
+    return name, given(value)
 
 
 def _period(text: str) -> float:

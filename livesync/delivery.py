@@ -16,6 +16,7 @@ from livesync.errors import Overloaded, PartialFailure, TargetFault
 from livesync.letters import Change, Letter, Letters, is_record, name_of
 from livesync.marks import falls_to, key, mark_of_change, marked
 from livesync.reduction import STATUS_DELETED, Record
+from scheduler.hidden import hidden
 
 Upload = Callable[[list[Any]], None]
 
@@ -312,10 +313,10 @@ def is_fault_of_target(error: BaseException | None) -> bool:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return what is kept of *error*: its class and the beginning of its message."""
+    """Return what is kept of *error*: its class and the beginning of its message, no password."""
     if isinstance(error, RecordsNotMade):
         return str(error)
-    return f"{type(error).__name__}: {error}"[:LONGEST_REASON]
+    return hidden(f"{type(error).__name__}: {error}")[:LONGEST_REASON]
 
 
 def current_delivery() -> Delivery | None:

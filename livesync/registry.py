@@ -16,6 +16,7 @@ from typing import Any
 from livesync.agent import PushSyncAgent
 from livesync.errors import AgentSettingException
 from livesync.terms import Terms
+from scheduler.seal import unseal
 
 ENTRY_POINTS = "zodb_relay.agents"
 BASIC = ("aid", "name", "description", "updateTime", "access")
@@ -156,4 +157,5 @@ def _basic(agent: PushSyncAgent) -> dict[str, Any]:
 
 def _value(agent: PushSyncAgent, name: str) -> Any:
     is_public = isinstance(getattr(type(agent), name, None), property)
-    return getattr(agent, name if is_public else f"_{name}", None)
+    value = getattr(agent, name if is_public else f"_{name}", None)
+    return unseal(value) if isinstance(value, bytes) else value

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ZEO.Exceptions import ClientDisconnected
 
+from scheduler.hidden import hidden
+
 
 class SchedulerException(Exception):  # noqa: N818 (documented name)
     """The root of all errors of the scheduler and of its store."""
@@ -76,7 +78,10 @@ class NoConnectionError(StoreException):
 
 
 class DatabaseUnavailable(StoreException):
-    """A database cannot be opened; the text says which one, why, and what to do."""
+    """A database cannot be opened; the text says which one, why, and what to do, no password."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(hidden(text))
 
 
 class OpenedBeforeFork(DatabaseUnavailable):

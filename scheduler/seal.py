@@ -67,6 +67,11 @@ def resealed(stored: Sealed) -> Sealed:
     return seal(unseal(stored))
 
 
+def has_key() -> bool:
+    """Say whether this installation has a key. Raises SchedulerConfigurationException."""
+    return bool(_keys())
+
+
 def _keys() -> tuple[str, ...]:
     text = os.environ.get(KEY_VARIABLE, "")
     file = os.environ.get(FILE_VARIABLE, "")

@@ -27,7 +27,12 @@ def add_noun(commands: Commands, noun: str, about: str) -> Commands:
 def add_command(commands: Commands, verb: str, about: str, run: Run) -> argparse.ArgumentParser:
     """Add a command that is *run* with the database, and returns the exit status."""
     parser = commands.add_parser(verb, help=about)
-    parser.add_argument("--database", metavar="URI", help="default: $SCHEDULER_DATABASE")
+    parser.add_argument(
+        "--database",
+        type=given,
+        metavar="URI",
+        help=f"{HOW}, or itself; default: $SCHEDULER_DATABASE",
+    )
     parser.set_defaults(run=run)
     return parser
 

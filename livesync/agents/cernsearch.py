@@ -17,6 +17,7 @@ from livesync.agents.target import Items, Send
 from livesync.errors import AgentExecutionException
 from livesync.marcxml import collected, record_xml
 from livesync.reduction import Record
+from scheduler.seal import seal, unseal
 
 PATH = "/ImportXML"
 
@@ -26,6 +27,8 @@ class CERNSearchUploadAgent(HttpAgent):
 
     An answer in XML whose text is `true` accepts a batch.
     """
+
+    SECRETS = ("_password",)
 
     def __init__(
         self,
@@ -42,10 +45,12 @@ class CERNSearchUploadAgent(HttpAgent):
     ) -> None:
         super().__init__(aid, name, description, updateTime, access, url, batch_size=batch_size)
         self._username = username
-        self._password = password
+        self._password = seal(password)
 
     def _login(self) -> Login | None:
-        return (self._username, self._password) if self._username else super()._login()
+        if not self._username:
+            return super()._login()
+        return self._username, unseal(self._password)
 
     @property
     def tells_of_owners(self) -> bool:

@@ -17,6 +17,7 @@ from livesync.agents.target import MEGABYTE, TargetAgent
 from livesync.agents.timelimit import time_limit
 from livesync.errors import AgentExecutionException, Overloaded, TargetFault
 from scheduler.clock import nowutc
+from scheduler.seal import Sealed, resealed, seal, unseal
 
 TIMEOUT_SECONDS = 30.0  # for connecting, and for each piece of what is sent and answered
 LONGEST_EXCHANGE_SECONDS = 120.0  # for a request and its answer
@@ -61,13 +62,24 @@ class HttpAgent(TargetAgent):
             raise ValueError(
                 f"url is {shown(address)!r}: it must be an address with http:// or https://"
             )
-        login = (address.username, address.password) if address.userinfo else None
+        login = (address.username, seal(address.password)) if address.userinfo else None
         # Together, so that nobody gets the login that was meant for another address.
-        self._address: tuple[str, Login | None] = str(address.copy_with(userinfo=b"")), login
+        self._address: tuple[str, tuple[str, Sealed] | None] = (
+            str(address.copy_with(userinfo=b"")),
+            login,
+        )
 
     def _login(self) -> Login | None:
         """Return the user and the password that the target wants."""
-        return self._address[1]
+        login = self._address[1]
+        return None if login is None else (login[0], unseal(login[1]))
+
+    def reseal(self) -> None:
+        """Encrypt the login in the address with the installation's present key, and the rest."""
+        super().reseal()
+        url, login = self._address
+        if login is not None and (sealed := resealed(login[1])) != login[1]:
+            self._address = url, (login[0], sealed)
 
     @contextmanager
     def _connected(self) -> Iterator[HttpTarget]:

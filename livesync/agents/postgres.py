@@ -19,6 +19,7 @@ from livesync.agents.timelimit import time_limit
 from livesync.errors import PartialFailure, TargetFault
 from livesync.records import document, json_bytes, state_in
 from livesync.reduction import Record
+from scheduler.seal import seal, unseal
 
 Result = TypeVar("Result")
 
@@ -28,7 +29,7 @@ FAULTS_OF_ROWS = (psycopg2.DataError, psycopg2.IntegrityError)
 CONNECT_SECONDS = 10
 STATEMENT_MILLISECONDS = 60_000
 LONGEST_EXCHANGE_SECONDS = 120.0  # for what the server itself does not bring to an end
-SECRETS = {"password", "sslpassword", "passfile"}
+SECRET_PARTS = {"password", "sslpassword", "passfile"}
 
 CREATE = """
     SELECT pg_advisory_xact_lock(7461);  -- two at once may fail over IF NOT EXISTS
@@ -61,6 +62,8 @@ class PostgresAgent(TargetAgent):
     batch that is sent again takes effect once, for triggers and followers too.
     """
 
+    SECRETS = ("_dsn",)
+
     def __init__(
         self,
         aid: str,
@@ -81,14 +84,14 @@ class PostgresAgent(TargetAgent):
             raise ValueError(
                 "dsn is no connection string: give host=... dbname=... or postgresql://..."
             ) from None
-        self._dsn = dsn
+        self._dsn = seal(dsn)
         self._table = table
 
     @property
     def target(self) -> str:
         """Which server and database that is, without what is secret."""
-        known = parse_dsn(self._dsn).items()
-        return " ".join(f"{name}={value}" for name, value in known if name not in SECRETS)
+        known = parse_dsn(unseal(self._dsn)).items()
+        return " ".join(f"{name}={value}" for name, value in known if name not in SECRET_PARTS)
 
     def _prepare(self, record: Record) -> bytes:
         told = document(record, self._access)
@@ -96,7 +99,7 @@ class PostgresAgent(TargetAgent):
 
     def reached(self) -> int | None:
         """Return the position that the table of positions tells for this agent."""
-        rows = Rows(self._dsn, self._table, self._id, self.target)
+        rows = Rows(unseal(self._dsn), self._table, self._id, self.target)
         try:
             return rows.position()
         finally:
@@ -104,7 +107,7 @@ class PostgresAgent(TargetAgent):
 
     def listed(self) -> Iterator[tuple[str, Any]]:
         """Yield the rows of the table: id, and the document without what is no state."""
-        rows = Rows(self._dsn, self._table, self._id, self.target)
+        rows = Rows(unseal(self._dsn), self._table, self._id, self.target)
         try:
             for obj_id, told in rows.all():
                 yield obj_id, state_in(told)
@@ -113,7 +116,7 @@ class PostgresAgent(TargetAgent):
 
     @contextmanager
     def _sender(self) -> Iterator[Send]:
-        rows = Rows(self._dsn, self._table, self._id, self.target)
+        rows = Rows(unseal(self._dsn), self._table, self._id, self.target)
         try:
             rows.create()
             yield rows.send

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from transaction.interfaces import TransientError
 from ZODB.broken import Broken
@@ -21,6 +21,7 @@ from livesync.marc.embedded import with_parts
 from livesync.records import document, json_bytes, key_of, present, state_in, well_formed
 from livesync.reduction import STATUS_DELETED, Record
 from livesync.uploader import RecordUploader
+from scheduler.seal import resealed
 
 MEGABYTE = 2**20
 
@@ -53,6 +54,8 @@ class TargetAgent(PushSyncAgent):
     """A record with more bytes is refused."""
     LARGEST_UPLOAD = 20 * MEGABYTE
     """A batch with more bytes is sent in several parts."""
+    SECRETS: ClassVar[tuple[str, ...]] = ()
+    """The attributes that hold secrets, as `scheduler.seal` stores them."""
 
     def __init__(
         self,
@@ -68,6 +71,13 @@ class TargetAgent(PushSyncAgent):
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}: a batch holds at least one record")
         self._batch_size = batch_size
+
+    def reseal(self) -> None:
+        """Encrypt the agent's secrets with the installation's present key; SecretUnreadable."""
+        for name in self.SECRETS:
+            kept = getattr(self, name)
+            if (sealed := resealed(kept)) != kept:
+                setattr(self, name, sealed)
 
     @property
     def tells_of_owners(self) -> bool:

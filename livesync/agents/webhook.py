@@ -16,6 +16,7 @@ from livesync.errors import AgentExecutionException
 from livesync.records import document, json_bytes, key_of, read_documents, wrapped
 from livesync.reduction import Record
 from scheduler.clock import nowutc
+from scheduler.seal import seal, unseal
 
 TIMESTAMP_HEADER = "X-Livesync-Timestamp"
 SIGNATURE_HEADER = "X-Livesync-Signature"
@@ -43,6 +44,8 @@ class WebhookAgent(HttpAgent):
     where there is one.
     """
 
+    SECRETS = ("_secret",)
+
     def __init__(
         self,
         aid: str,
@@ -57,7 +60,7 @@ class WebhookAgent(HttpAgent):
         batch_size: int = 1000,
     ) -> None:
         super().__init__(aid, name, description, updateTime, access, url, batch_size=batch_size)
-        self._secret = secret
+        self._secret = seal(secret)
         self._list_url = list_url
 
     def _prepare(self, record: Record) -> bytes:
@@ -71,13 +74,15 @@ class WebhookAgent(HttpAgent):
         with self._connected() as target:
             address = self._list_url
             while address:
-                states, address = _page(target, target.get(address, _signed(self._secret, b"")))
+                states, address = _page(
+                    target, target.get(address, _signed(unseal(self._secret), b""))
+                )
                 yield from states.items()
 
     @contextmanager
     def _sender(self) -> Iterator[Send]:
         with self._connected() as target:
-            yield partial(_post, target, self._id, self._secret)
+            yield partial(_post, target, self._id, unseal(self._secret))
 
 
 def _post(target: HttpTarget, agent_id: str, secret: str, items: Items) -> None:

@@ -22,6 +22,7 @@ from ZODB.interfaces import IMVCCStorage
 from ZODB.mvccadapter import MVCCAdapter
 
 from scheduler.errors import DatabaseUnavailable, OpenedBeforeFork
+from scheduler.hidden import hidden
 from scheduler.owner import Owner
 from scheduler.store.access import Access, Plain
 from scheduler.store.connection import OwnConnection
@@ -163,7 +164,7 @@ class Database(DB):
             storage = _ready(self._access.open())
         except DatabaseUnavailable as error:
             raise OpenedBeforeFork(
-                f"the database {self.uri!r} was opened in process {parent}, before process "
+                f"the database {hidden(self.uri)!r} was opened in process {parent}, before process "
                 f"{os.getpid()} was forked from it, and cannot be opened here: {error}. Open it "
                 "after the fork (gunicorn: without --preload; uWSGI: with lazy-apps)"
             ) from error

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from scheduler import states
 from scheduler.clock import moment as moment
+from scheduler.hidden import hidden
 
 ATTEMPTS_KEPT = 20
 TRACEBACK_KEPT = 8000
@@ -47,8 +48,14 @@ class Attempt(NamedTuple):
         return (self.ended - self.started).total_seconds()
 
     def packed(self) -> tuple[Any, ...]:
-        """Return it as a small tuple of plain values, as it is stored."""
-        fields: list[Any] = list(self)
+        """Return it as a small tuple of plain values, as it is stored: without passwords."""
+        fields: list[Any] = list(
+            self._replace(
+                message=hidden(self.message),
+                traceback=hidden(self.traceback),
+                log=tuple(map(hidden, self.log)),
+            )
+        )
         fields[1:3] = self.started.timestamp(), self.ended.timestamp()
         while not fields[-1]:
             fields.pop()

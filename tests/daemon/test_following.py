@@ -51,7 +51,19 @@ def change(database):
 def followers():
     """Return the processes that follow; tests before may have left helpers of Python's own."""
     children = psutil.Process(os.getpid()).children()
-    return [child for child in children if "livesync.cli" in child.cmdline()]
+    return [child for child in children if "livesync.cli" in _command_of(child)]
+
+
+def _command_of(process):
+    try:
+        return process.cmdline()
+    except psutil.Error:  # it has just ended
+        return []
+
+
+def test_the_list_of_processes_does_not_show_its_database(database, following):
+    (process,) = followers()
+    assert database.uri not in " ".join(process.cmdline())
 
 
 def test_it_delivers_what_is_committed_and_ends_with_the_daemon(database, following, tmp_path):

@@ -15,6 +15,7 @@ import waitress.server
 from waitress import wasyncore
 
 from daemon.config import Web
+from daemon.dispatch import Dispatcher
 from daemon.errors import DaemonException
 from daemon.metrics import CONTENT_TYPE as METRICS_TYPE
 from daemon.patience import send_away
@@ -126,6 +127,7 @@ class WebServer:
                 due = time.monotonic() + LOOK_SECONDS
 
     def _bind(self, application: Application, settings: Web) -> Any:
+        dispatcher = Dispatcher(settings.threads, OWN)
         last = min(settings.port + PORTS_TRIED, 65535) if settings.port else 0
         for port in range(settings.port, last + 1):
             try:
@@ -134,7 +136,7 @@ class WebServer:
                     map=self._map,
                     host=settings.host,
                     port=port,
-                    threads=settings.threads,
+                    _dispatcher=dispatcher,
                     ident=None,
                     # More are accepted, and then some sent away: a listener that waits for
                     # places would leave them all to those who keep them.

@@ -42,7 +42,7 @@ SILENCE_SECONDS = 3.0
 STOPPED_SECONDS = 1.5
 # One that was not watched has to notice first that it is now.
 FIRST_SILENCE_SECONDS = 6.0
-LOOK_SECONDS = 0.25
+LOOK_SECONDS = 0.5
 CLOSE_SECONDS = 5.0
 
 

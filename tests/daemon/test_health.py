@@ -5,6 +5,8 @@ from __future__ import annotations
 import resource
 import signal
 from contextlib import closing, contextmanager
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -51,6 +53,21 @@ def test_a_dead_or_hanging_server_is_told_quickly_on_every_page(tmp_path, free_p
                 answer = get(daemon, path)
                 assert answer.status_code == 503
                 assert "the database" in answer.text
+        server.kill()
+
+
+def test_health_is_told_while_all_threads_wait_for_a_dead_server(tmp_path, free_port):
+    with serving(tmp_path / "data.fs", free_port) as server:
+        with daemon_of(tmp_path, f"zeo://127.0.0.1:{free_port}?wait_timeout=60") as daemon:
+            until_ok(daemon)
+            server.send_signal(signal.SIGSTOP)
+            address = urlsplit(str(get(daemon).url))
+            waiting = [HTTPConnection(address.hostname, address.port) for _ in range(10)]
+            for connection in waiting:
+                connection.request("GET", "/export/categ/0.json")
+            assert "the database" in fault(daemon)
+            for connection in waiting:
+                connection.close()
         server.kill()
 
 

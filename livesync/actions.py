@@ -11,7 +11,7 @@ from persistent.wref import WeakRef
 
 from livesync.subjects import kind_of
 
-Key = tuple[int | float, str, str, tuple[str, ...]]
+Key = tuple[int | float, str, str, tuple[str, ...], tuple[int, ...]]
 
 
 @total_ordering
@@ -20,13 +20,19 @@ class ActionWrapper:
 
     Plain data, ordered by time (newest first), id, kind and actions, so that equal records
     are one element of a track. The object is only referred to: once it is deleted, a pack may
-    remove it. Where *objId* is None, two objects are told apart by their identity.
+    remove it. Where *objId* is None, two objects are told apart by their identity. *sight* says
+    whether targets could see it, see `livesync.sight`; None where that stayed as it was.
     """
 
-    __slots__ = ("_actions", "_id", "_kind", "_mark", "_object", "_timestamp")
+    __slots__ = ("_actions", "_id", "_kind", "_mark", "_object", "_sight", "_timestamp")
 
     def __init__(
-        self, timestamp: int, obj: Any, actions: Iterable[str], objId: str | int | None
+        self,
+        timestamp: int,
+        obj: Any,
+        actions: Iterable[str],
+        objId: str | int | None,
+        sight: tuple[int, bool, bool] | None = None,
     ) -> None:
         self._timestamp = timestamp
         self._object = WeakRef(obj) if isinstance(obj, Persistent) else obj
@@ -34,6 +40,7 @@ class ActionWrapper:
         self._actions = tuple(sorted(set(actions)))
         self._id = objId
         self._mark = identity(obj) if objId is None else str(objId)
+        self._sight = None if sight is None else (sight[0], sight[1], sight[2])
 
     def getObject(self) -> Any:
         """Return the object; None when it is gone from the database."""
@@ -49,7 +56,9 @@ class ActionWrapper:
 
     def copy(self) -> ActionWrapper:
         """Return an equal one that may be stored through another connection."""
-        return self.repeated(self._timestamp, self._actions)
+        twin = self.repeated(self._timestamp, self._actions)
+        twin._sight = self._sight
+        return twin
 
     def repeated(self, timestamp: int, actions: Iterable[str]) -> ActionWrapper:
         """Return one about the same object, with other *actions* at another time."""
@@ -77,16 +86,22 @@ class ActionWrapper:
         """The object, or where it is in a database a weak reference, which loads nothing."""
         return self._object
 
+    @property
+    def sight(self) -> tuple[int, bool, bool] | None:
+        """Whether targets could see the object before and after, see `livesync.sight`."""
+        return self._sight
+
     def key(self) -> Key:
         """Return what it is ordered and compared by."""
-        return (-self._timestamp, self._mark, self._kind, self._actions)
+        return (-self._timestamp, self._mark, self._kind, self._actions, self._sight or ())
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, self._parts()
 
     def _parts(self) -> tuple[Any, ...]:
         mark = self._mark if self._id is None or self._mark != str(self._id) else None
-        return self._timestamp, self._object, self._kind, self._actions, self._id, mark
+        parts = (self._timestamp, self._object, self._kind, self._actions, self._id, mark)
+        return parts if self._sight is None else (*parts, self._sight)
 
     def __eq__(self, other: object) -> bool:
         return self.key() == other.key() if isinstance(other, ActionWrapper) else NotImplemented
@@ -133,10 +148,12 @@ def _restored(
     actions: tuple[str, ...],
     obj_id: str | int | None,
     mark: str | None,
+    sight: tuple[int, bool, bool] | None = None,
 ) -> ActionWrapper:
     """Return the ActionWrapper that was stored as these."""
     action = ActionWrapper.__new__(ActionWrapper)
     action._timestamp, action._object, action._kind = timestamp, reference, kind
     action._actions, action._id = actions, obj_id
     action._mark = str(obj_id) if mark is None else mark
+    action._sight = sight
     return action

@@ -103,7 +103,7 @@ class PushSyncAgent(SyncAgent):
         if self._manager is None:
             return reduce(data, dbi=dbi)
         told = self._manager.told_up_to() if told is None else told
-        return reduce(data, told, dbi, self._manager.objectExcluded)
+        return reduce(data, told, dbi, self._manager.exclusion.excludes)
 
     def run(
         self,
@@ -159,6 +159,20 @@ class PushSyncAgent(SyncAgent):
         super().setManager(manager)
         self._last_try = None
         self._ledger.void()
+
+    def setActive(self, active: bool) -> None:
+        """Let the update task run this agent, or not.
+
+        Once it is active, the target may know everything that was there before.
+        """
+        super().setActive(active)
+        if active and self._manager is not None:
+            self._ledger.hear(self._manager.getTrack().frontier)
+
+    def preActivate(self, ts: int) -> None:
+        """Begin at position *ts*: what is recorded from now on will be sent, nothing older."""
+        super().preActivate(ts)
+        self._ledger.hear(self._attached().getTrack().frontier)
 
     def acknowledge(self) -> None:
         """Move the pointer over what the last run delivered, never back; nothing if it failed."""

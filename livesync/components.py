@@ -14,7 +14,7 @@ from persistent import Persistent
 from ZODB.utils import u64
 
 from export.model import listeners
-from livesync.actions import ActionWrapper
+from livesync import sight
 from livesync.gathering import Change, Request, current_request
 from livesync.manager import SyncManager
 from livesync.reduction import CASCADING
@@ -238,19 +238,20 @@ def _now() -> int:
 
 def _record(timestamp: int, obj: Any, obj_id: str, owner: Any, actions: set[str]) -> None:
     manager = SyncManager.getDBInstance(_stored(obj, owner))
-    # Of what was moved from where it counts to where it does not, targets have yet to hear.
-    ignored = all if "moved" in actions else any
-    if ignored((manager.objectExcluded(obj), manager.objectExcluded(owner))):
-        return
     log.debug("%s %s: %s", kind_of(obj), obj_id, ", ".join(sorted(actions)))
-    manager.add(timestamp, ActionWrapper(timestamp, obj, actions, obj_id))
+    sight.record(manager, timestamp, obj, obj_id, actions)
 
 
 def _stored(*candidates: Any) -> Any:
-    """Return the connection that one of *candidates* is stored in, else the current one."""
+    """Return the connection that one of *candidates*, or an owner, is stored in.
+
+    The current one where none is.
+    """
     for candidate in candidates:
-        if isinstance(candidate, Persistent) and candidate._p_jar is not None:
-            return candidate._p_jar
+        while candidate is not None:
+            if isinstance(candidate, Persistent) and candidate._p_jar is not None:
+                return candidate._p_jar
+            candidate = owner_of(candidate)
     return connection_of(None)
 
 

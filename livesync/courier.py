@@ -150,8 +150,12 @@ class Courier:
                 f"the snapshot for agent {self._agent_id!r} is not sent whole: let it end, or go "
                 f"on with 'indico_livesync agent {self._agent_id} export'"
             )
-        self._told_up_to = SyncManager.getDBInstance(agent).told_up_to()
-        return agent.claim(self._current)
+        manager, heard = SyncManager.getDBInstance(agent), agent.ledger.heard
+        self._told_up_to = manager.told_up_to() if heard is None else heard
+        goal = agent.claim(self._current)
+        # A change of a category is one of all that is in it by now, whatever the window.
+        agent.ledger.hear(manager.getTrack().frontier)
+        return goal
 
     def _deliver(self, goal: int | None) -> Delivered:
         parcel = self._transact(lambda agent: self._first_parcel(agent, goal))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from importlib import import_module
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 from livesync.subjects import lineage
@@ -36,11 +37,20 @@ class Exclusion(NamedTuple):
             names,
         )
 
-    def excludes(self, obj: Any) -> bool:
-        """Say whether *obj* is excluded: its class or a base of it, its category, by a function."""
+    def __bool__(self) -> bool:
+        return any(self)
+
+    def excludes(self, obj: Any, within: Any = None) -> bool:
+        """Say whether *obj* is excluded: its class or a base of it, its category, by a function.
+
+        Of its categories only those in category *within* count, where that is given.
+        """
         if self.classes and any(_name(base) in self.classes for base in type(obj).__mro__):
             return True
-        if self.categories and any(str(c.getId()) in self.categories for c in lineage(obj)):
+        if self.categories and any(
+            str(category.getId()) in self.categories
+            for category in takewhile(lambda one: one is not within, lineage(obj))
+        ):
             return True
         return any(_says_so(name, obj) for name in self.functions)
 

@@ -19,17 +19,26 @@ CREATE = """
     CREATE TABLE finding (
         mark BLOB, kind TEXT, reference INTEGER, id TEXT,
         status INTEGER, position INTEGER, made INTEGER, born INTEGER, died INTEGER,
+        tid INTEGER, absent INTEGER, hidden INTEGER, shown INTEGER,
         PRIMARY KEY (mark, kind, reference)
     ) WITHOUT ROWID
 """
 ADD = """
-    INSERT INTO finding VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO finding VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET
         status = status | excluded.status,
         position = max(position, excluded.position),
         made = coalesce(min(made, excluded.made), made, excluded.made),
         born = coalesce(max(born, excluded.born), born, excluded.born),
-        died = coalesce(max(died, excluded.died), died, excluded.died)
+        died = coalesce(max(died, excluded.died), died, excluded.died),
+        absent = CASE
+            WHEN excluded.tid IS NULL OR tid < excluded.tid THEN absent
+            WHEN tid = excluded.tid THEN min(absent, excluded.absent)
+            ELSE excluded.absent
+        END,
+        tid = coalesce(min(tid, excluded.tid), tid, excluded.tid),
+        hidden = max(hidden, excluded.hidden),
+        shown = max(shown, excluded.shown)
 """
 NO_OBJECT = -1
 
@@ -40,7 +49,10 @@ class Finding:
 
     *reference* is the object, or a weak reference to it. *position* is the newest at which
     something happened, *made* the first at which it was created. *born* and *died* are the
-    last times (Unix seconds) of its creation and deletion; None for what did not happen.
+    last times (Unix seconds) of its creation and deletion; None for what did not happen. *tid*
+    is that of the first change that hid or showed it, *absent* where that stands if targets
+    could not see it before, *hidden* and *shown* say whether any left it
+    hidden, or to be seen (see `livesync.sight`).
     """
 
     mark: str
@@ -52,6 +64,10 @@ class Finding:
     made: int | None = None
     born: int | None = None
     died: int | None = None
+    tid: int | None = None
+    absent: int | None = None
+    hidden: bool = False
+    shown: bool = True
 
     def resolve(self) -> Any:
         """Return the object; None when it is gone."""
@@ -99,6 +115,10 @@ class Findings:
                 finding.made,
                 finding.born,
                 finding.died,
+                finding.tid,
+                finding.absent,
+                finding.hidden,
+                finding.shown,
             ),
         )
 

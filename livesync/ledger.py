@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -66,6 +67,9 @@ class Ledger(Persistent):
     furthest: int | None = None
     """The newest position that anything was ever delivered up to, or was about to be."""
 
+    heard: float | None = None
+    """The position up to which the target may have heard of anything; None if that is not known."""
+
     paused = False
     failures = 0
     """How many runs failed, one after the other."""
@@ -93,6 +97,7 @@ class Ledger(Persistent):
     """How many batches were taken, ever, and how long that took."""
 
     def __init__(self) -> None:
+        self.heard = -math.inf
         self.terms = Terms()
         self.letters = Letters()
         self.accepted = OOTreeSet()
@@ -130,6 +135,11 @@ class Ledger(Persistent):
         """Note that the target is about to know of what stands up to *position*."""
         if position is not None and (self.furthest is None or position > self.furthest):
             self.furthest = position
+
+    def hear(self, position: int | None) -> None:
+        """Note that the target may hear of whatever was made up to *position*."""
+        if position is not None and self.heard is not None and position > self.heard:
+            self.heard = position
 
     def close(self) -> None:
         """Note that the window is delivered."""

@@ -10,7 +10,7 @@ from persistent import Persistent
 from persistent.mapping import PersistentMapping
 from ZODB.Connection import Connection
 
-from livesync import milestones, waiting
+from livesync import milestones, sight, waiting
 from livesync.actions import as_entry
 from livesync.errors import (
     CutOffException,
@@ -279,8 +279,20 @@ class SyncManager(Persistent):
         That is what happens in *categories* (ids) and below them, objects of *classes* or their
         subclasses, and those for which one of *functions* returns true. Classes and functions
         are remembered by name (`module:name`). ValueError for a function that is not found so.
+        The objects of the catalogue that this hides or shows are recorded, where an agent may
+        have told of them.
         """
-        self._excluded = Exclusion.of(categories, classes, functions)
+        former, wanted = self._excluded, Exclusion.of(categories, classes, functions)
+        if wanted == former:
+            return
+        self._excluded = wanted
+        if any(agent.may_have_told for agent in self.agents()):
+            sight.record_exclusion(self, int(nowutc().timestamp()), former)
+
+    @property
+    def exclusion(self) -> Exclusion:
+        """What is ignored."""
+        return self._excluded
 
     def objectExcluded(self, obj: Any) -> bool:
         """Say whether changes of *obj* are ignored."""

@@ -30,6 +30,8 @@ CASCADING = {"set_private", "set_public", "acl_changed", "moved"}
 OBJECTS_BETWEEN_SWEEPS = 100
 
 ObjectId = str | int | None
+# Whether an object is excluded; given a category, on the grounds of what is within that.
+Excludes = Callable[..., bool]
 
 
 class Record(tuple[Any, ObjectId, int]):
@@ -57,32 +59,33 @@ def reduce(
     data: Iterable[tuple[int, ActionWrapper]],
     told_up_to: float = math.inf,
     dbi: Connection | None = None,
-    excluded: Callable[[Any], bool] = lambda _obj: False,
+    excluded: Excludes = lambda _obj, _within=None: False,
 ) -> Iterator[Record]:
     """Yield a record once for each object in *data*, whatever the order of its actions.
 
     Owners come before what they own. Categories have no records: of them only what concerns
     the events below counts. Where the deleted bit is set it wins over the others; the object
     may be None. What was created beyond position *told_up_to*, up to which the target may
-    have heard of things, and is deleted again, is left out. What is *excluded* now was moved
-    there, and is as good as deleted. Takes little memory however much lies below what
-    changed: the cache of *dbi* is trimmed meanwhile.
+    have heard of things, and is deleted again, is left out. What is *excluded* now is as good as
+    deleted, if the target could see it before. Takes little memory however much lies below
+    what changed: the cache of *dbi* is trimmed meanwhile.
     """
     with Findings() as findings:
         for position, action in data:
-            _find(findings, position, action, dbi)
+            _find(findings, position, action, dbi, excluded)
         for _, about_one in groupby(findings, lambda finding: (finding.mark, finding.kind)):
-            record = _conclude(list(about_one), told_up_to)
-            if record is None:
-                continue
-            obj, obj_id, status = record
-            if not status & STATUS_DELETED and obj is not None and excluded(obj):
-                yield Record(obj, obj_id, status | STATUS_DELETED, record.position)
-            else:
+            record = _conclude(list(about_one), told_up_to, excluded)
+            if record is not None:
                 yield record
 
 
-def _find(findings: Findings, position: int, action: ActionWrapper, dbi: Connection | None) -> None:
+def _find(
+    findings: Findings,
+    position: int,
+    action: ActionWrapper,
+    dbi: Connection | None,
+    excluded: Excludes,
+) -> None:
     names = action.getActions()
     is_seen_by_others = bool(names & CASCADING) and action.kind in KINDS
     status = STATUS_CHANGED if is_seen_by_others else 0
@@ -90,6 +93,7 @@ def _find(findings: Findings, position: int, action: ActionWrapper, dbi: Connect
         status |= OWN_STATUS.get(name, 0)
     if status and action.kind != CATEGORY:
         is_born, is_dead = bool(status & STATUS_CREATED), bool(status & STATUS_DELETED)
+        tid, before, after = action.sight or (None, True, True)
         findings.add(
             Finding(
                 action.mark,
@@ -101,45 +105,65 @@ def _find(findings: Findings, position: int, action: ActionWrapper, dbi: Connect
                 made=position if is_born else None,
                 born=action.timestamp if is_born else None,
                 died=action.timestamp if is_dead else None,
+                tid=tid,
+                absent=None if before else position,
+                hidden=not after,
+                shown=after,
             )
         )
     if is_seen_by_others and not is_lost(action.getObject()):
-        _find_below(findings, position, action.getObject(), dbi)
+        _find_below(findings, position, action, dbi, excluded)
 
 
-def _find_below(findings: Findings, position: int, obj: Any, dbi: Connection | None) -> None:
+def _find_below(
+    findings: Findings,
+    position: int,
+    action: ActionWrapper,
+    dbi: Connection | None,
+    excluded: Excludes,
+) -> None:
+    obj = action.getObject()
+    _, before, after = action.sight or (None, True, True)
     for number, part in enumerate(parts(obj)):
         if dbi is not None and number % OBJECTS_BETWEEN_SWEEPS == 0:
             dbi.cacheGC()
         kind = kind_of(part)
-        if kind != CATEGORY:
+        # What is hidden by this very change, and not on its own account, the target may have.
+        is_told = not excluded(part) or (before and not after and not excluded(part, obj))
+        if kind != CATEGORY and is_told:
             obj_id = unique_id(part)
             mark = identity(part) if obj_id is None else obj_id
             findings.add(Finding(mark, kind, part, obj_id, STATUS_CHANGED, position))
 
 
-def _conclude(about_one: list[Finding], told_up_to: float) -> Record | None:
+def _conclude(about_one: list[Finding], told_up_to: float, excluded: Excludes) -> Record | None:
     """Return what comes of all *about_one* id, under which several objects may have been."""
     status = 0
     for finding in about_one:
         status |= finding.status
     newest = max(about_one, key=lambda finding: finding.position)
-    obj_id = newest.obj_id
+    obj, obj_id = newest.resolve(), newest.obj_id
     if not status & STATUS_DELETED:
-        return Record(newest.resolve(), obj_id, status, newest.position)
+        was_taken_out = is_detached(obj) and any(finding.hidden for finding in about_one)
+        if not was_taken_out and (obj is None or not excluded(obj)):
+            return Record(obj, obj_id, status, newest.position)
     for finding in about_one:
         successor = finding.resolve() if _is_alive(finding) else None
-        if not is_detached(successor):
+        if not is_detached(successor) and not excluded(successor):
             # It is back, or another object has taken the place, and the id, of one now gone.
             return Record(successor, obj_id, status & ~STATUS_DELETED, newest.position)
-    if all(_was_made_beyond(told_up_to, finding) for finding in about_one):
+    if all(_was_unknown(told_up_to, finding) for finding in about_one):
         return None
-    return Record(newest.resolve(), obj_id, status, newest.position)
+    return Record(obj, obj_id, status | STATUS_DELETED, newest.position)
 
 
 def _is_alive(finding: Finding) -> bool:
     return finding.born is not None and (finding.died is None or finding.born > finding.died)
 
 
-def _was_made_beyond(position: float, finding: Finding) -> bool:
-    return finding.made is not None and finding.made > position
+def _was_unknown(told_up_to: float, finding: Finding) -> bool:
+    """Say whether the target cannot have heard of it: it was made, or shown, too late for that."""
+    if finding.absent is not None and not finding.shown:
+        return True
+    known = (finding.made, finding.absent)
+    return any(position is not None and position > told_up_to for position in known)

@@ -136,7 +136,7 @@ class Snapshot:
         with view as connection:
             # The target is about to hear of all that is seen here: what is deleted from now on
             # must be told, even if its creation stands behind the agent's pointer.
-            self._transact(lambda agent: SyncManager.getDBInstance(agent).claim())
+            self._transact(_hear)
             for key, records in self._parts(connection, state):
                 results = self._send_part(connection, records)
                 self._transact(partial(self._note, key, results))
@@ -161,9 +161,9 @@ class Snapshot:
         if position is None:
             return
         with self._view(None) as connection:
-            track = SyncManager.getDBInstance(connection)._track
-            news = track.pointerIterItems(self._agent_id, position)
-            found = reduce(news, dbi=connection)
+            manager = SyncManager.getDBInstance(connection)
+            news = manager._track.pointerIterItems(self._agent_id, position)
+            found = reduce(news, dbi=connection, excluded=manager.exclusion.excludes)
             rest = [record for record in found if not self._was_listed(connection, record)]
             results = self._send_part(connection, rest)
         self._transact(partial(self._enter, results))
@@ -222,6 +222,10 @@ def _state(agent: PushSyncAgent) -> Progress:
     if agent.ledger.snapshot is None:
         raise AgentBusyException("another process has ended or forgotten this snapshot")
     return agent.ledger.snapshot
+
+
+def _hear(agent: PushSyncAgent) -> None:
+    agent.ledger.hear(SyncManager.getDBInstance(agent).claim())
 
 
 def _now() -> float:

@@ -121,6 +121,11 @@ class SyncAgent(Fossilizable, Persistent):
         return self._recording
 
     @property
+    def may_have_told(self) -> bool:
+        """Whether the target may know of anything: changes are kept, or were delivered."""
+        return self._active or self._recording or self.getLastTS() is not None
+
+    @property
     def is_exporting(self) -> bool:
         """Whether a snapshot is being sent to its target, or was broken off."""
         return False

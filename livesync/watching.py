@@ -17,7 +17,7 @@ from ZODB import DB
 from ZODB.Connection import Connection
 from ZODB.utils import u64
 
-from livesync.actions import ActionWrapper
+from livesync import sight
 from livesync.manager import SyncManager
 from livesync.subjects import unique_id
 from scheduler.clock import nowutc
@@ -73,8 +73,7 @@ class WatchingConnection(Connection):
             if obj._p_oid is None:
                 self.add(obj)
             manager = SyncManager.getDBInstance(self)
-            if not manager.objectExcluded(obj):
-                manager.add(second, ActionWrapper(second, obj, {action}, identify(obj)))
+            sight.record(manager, second, obj, identify(obj), {action})
 
     def _to_be_stored(self) -> list[tuple[Any, str]]:
         """Return all that this commit stores, each with what happens to it."""

@@ -21,7 +21,7 @@ from zope.interface import alsoProvides
 
 def snapshot_of(connection: Connection) -> int:
     """Return the number of the last transaction that *connection* sees the changes of."""
-    storage = connection._storage
+    storage = connection._normal_storage  # another one stands in for it after a savepoint
     start = getattr(storage, "_start", None) or getattr(storage, "_before", None)
     return int(u64(start)) - 1 if start is not None else int(u64(storage.lastTransaction()))
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import smtplib
+import ssl
 from dataclasses import dataclass
-from email.message import EmailMessage
-from email.utils import getaddresses
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from scheduler.errors import MailNotSent, MailRefused, SchedulerConfigurationException
 
+log = logging.getLogger(__name__)
+
 VARIABLE = "SCHEDULER_MAIL"
 EXAMPLE = "smtp+starttls://user@mail.example.org:587?from=events@example.org&password_file=FILE"
 PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
-OPTIONS = ("from", "password_file", "timeout")
+OPTIONS = ("from", "password_file", "timeout", "ca_file", "verify")
 TIMEOUT = 30.0
 
 
@@ -41,7 +43,9 @@ class MailServer:
     """An SMTP server, named by a URL: `smtp://`, `smtp+starttls://` or `smtps://`.
 
     `user@` and the file `password_file` (else the URL's own password) log in; `from` is
-    the sender of mail that names none; `timeout` is seconds.
+    the sender of mail that names none; `timeout` is seconds. The server's certificate must be
+    good for its name, by the system's authorities or those in the file `ca_file`;
+    `verify=no` switches that off, and each connection logs it.
     """
 
     scheme: str
@@ -51,6 +55,8 @@ class MailServer:
     password: str = ""
     sender: str = ""
     timeout: float = TIMEOUT
+    ca_file: str = ""
+    verify: bool = True
 
     @classmethod
     def of(cls, url: str) -> MailServer:
@@ -76,6 +82,8 @@ class MailServer:
             _password(_option(parts.query, "password_file"), parts.password),
             _option(parts.query, "from"),
             timeout,
+            _existing(_option(parts.query, "ca_file")),
+            _truth(_option(parts.query, "verify") or "yes"),
         )
 
     @classmethod
@@ -88,15 +96,16 @@ class MailServer:
             )
         return cls.of(url)
 
-    def send(self, message: EmailMessage, sender: str, recipients: list[str]) -> list[Refused]:
-        """Send *message*; return the addresses that were refused, if others were not.
+    def send(self, message: bytes, sender: str, recipients: list[str]) -> list[Refused]:
+        """Send *message* as it is; return the addresses that were refused, if others were not.
 
         Raises MailRefused where nobody is left to take it, and MailNotSent where it may be
         tried again.
         """
         try:
             with self._connect() as smtp:
-                refused = smtp.send_message(message, sender, recipients)
+                options = _international(smtp, [sender, *recipients])
+                refused = smtp.sendmail(sender, recipients, message, options)
         except smtplib.SMTPRecipientsRefused as error:
             refused = error.recipients
         except smtplib.SMTPNotSupportedError as error:
@@ -104,22 +113,39 @@ class MailServer:
         except smtplib.SMTPResponseException as error:
             kind = MailNotSent if 400 <= error.smtp_code < 500 else MailRefused
             raise kind(f"{self}: {error.smtp_code} {_text(error.smtp_error)}") from error
+        except ssl.SSLCertVerificationError as error:
+            raise MailNotSent(
+                f"{self}: its certificate is not good ({error.verify_message}): give the file of "
+                "its authority as ca_file="
+            ) from error
         except (OSError, smtplib.SMTPException) as error:
             raise MailNotSent(f"{self}: {error}") from error
         return [Refused(who, code, _text(said)) for who, (code, said) in refused.items()]
 
     def _connect(self) -> smtplib.SMTP:
-        kind = smtplib.SMTP_SSL if self.scheme == "smtps" else smtplib.SMTP
-        smtp = kind(self.host, self.port, timeout=self.timeout)
+        smtp: smtplib.SMTP
+        if self.scheme == "smtps":
+            context = self._context()
+            smtp = smtplib.SMTP_SSL(self.host, self.port, timeout=self.timeout, context=context)
+        else:
+            smtp = smtplib.SMTP(self.host, self.port, timeout=self.timeout)
         try:
             if self.scheme == "smtp+starttls":
-                smtp.starttls()
+                smtp.starttls(context=self._context())
             if self.user:
                 smtp.login(self.user, self.password)
         except BaseException:
             smtp.close()
             raise
         return smtp
+
+    def _context(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=self.ca_file or None)
+        if not self.verify:
+            log.warning("certificate of %s is not verified: verify=no is set", self)
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
 
     def __str__(self) -> str:
         return f"the mail server {self.host}:{self.port}"
@@ -128,33 +154,26 @@ class MailServer:
         return f"<MailServer {self.host}:{self.port}>"  # without the password
 
 
-def compose(
-    number: str, sender: str, to: list[str], cc: list[str], subject: str, text: str
-) -> EmailMessage:
-    """Return a message whose Message-ID is made of *number*, so that it is the same each time."""
-    message = EmailMessage()
-    domain = (getaddresses([sender])[0][1].rpartition("@")[2] or "localhost").strip()
-    message["Message-ID"] = f"<{number}@{domain}>"
-    message["From"] = sender
-    message["To"] = ", ".join(to) or "undisclosed-recipients:;"
-    if cc:
-        message["Cc"] = ", ".join(cc)
-    message["Subject"] = subject
-    message.set_content(text)
-    return message
+def _international(smtp: smtplib.SMTP, addresses: list[str]) -> list[str]:
+    """Return the options for mail to *addresses*; SMTPNotSupportedError where there are none."""
+    if all(address.isascii() for address in addresses):
+        return []
+    smtp.ehlo_or_helo_if_needed()
+    if not smtp.has_extn("smtputf8"):
+        raise smtplib.SMTPNotSupportedError("it takes no addresses outside of ASCII")
+    return ["SMTPUTF8", "BODY=8BITMIME"]
 
 
-def address_of(text: str) -> str:
-    """Return *text*, an address with or without a name; ValueError for one that is none."""
-    addresses = [address for _, address in getaddresses([text])]
-    if len(addresses) != 1 or "@" not in addresses[0] or any(sign in text for sign in "\r\n\0"):
-        raise ValueError(f"{text!r} is no mail address: give user@example.org or Name <address>")
-    return text
+def _existing(file: str) -> str:
+    if file and not Path(file).is_file():
+        raise _unusable(f"its ca_file {file} is no file")
+    return file
 
 
-def bare(text: str) -> str:
-    """Return the address in *text* without its name."""
-    return getaddresses([text])[0][1]
+def _truth(text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise _unusable(f"verify is {text!r}; it must be yes or no")
+    return text == "yes"
 
 
 def _option(query: str, name: str) -> str:

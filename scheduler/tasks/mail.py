@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from email import message_from_bytes, policy
+from email import message_from_bytes
+from email.header import decode_header, make_header
 from typing import Any, ClassVar
 
 from scheduler.clock import nowutc
 from scheduler.errors import MailNotSent, MailRefused
-from scheduler.mail import MailServer, address_of, bare, compose
+from scheduler.mail import MailServer
+from scheduler.message import address_of, bare, compose
 from scheduler.outside import is_held
 from scheduler.retry import NEVER, Retry
 from scheduler.store import current
@@ -42,10 +44,9 @@ class Delivery(OneShotTask):
 
     def run(self) -> list[str]:
         """Send the message; return what was said of the addresses refused for good."""
-        message: Any = message_from_bytes(self.message, policy=policy.SMTP)
-        if is_held("mail", f"{message['Subject']!r} to {', '.join(self.recipients)}"):
+        if is_held("mail", f"{_subject(self.message)!r} to {', '.join(self.recipients)}"):
             return []
-        refused = MailServer.configured().send(message, self.sender, list(self.recipients))
+        refused = MailServer.configured().send(self.message, self.sender, list(self.recipients))
         for each in refused:
             self.getLogger().warning("refused %s", each)
         later = [each.address for each in refused if each.is_temporary]
@@ -95,9 +96,10 @@ class SendMailTask(OneShotTask):
             raise MailRefused("it has no sender: setFromAddr, or from= in the mail server's URL")
         self._sent += 1
         number = f"{self.getId() or 0}.{self._sent}.{int(self._created * 1000)}"
-        message = compose(number, sender, to, list(self._cc), self.subject, self.text)
-        recipients = dict.fromkeys(map(bare, (*to, *self._cc)))
-        Delivery(message.as_bytes(policy=policy.SMTP), bare(sender), recipients)._enter(current())
+        cc, created = list(self._cc), nowutc().timestamp()
+        message = compose(number, sender, to, cc, self.subject, self.text, created)
+        recipients = dict.fromkeys(map(bare, (*to, *cc)))
+        Delivery(message, bare(sender), recipients)._enter(current())
 
     def _recipients(self) -> list[str]:
         """Return the addresses that it is sent to, copies apart; some may be empty."""
@@ -177,6 +179,12 @@ class SendMailTask(OneShotTask):
     def getText(self) -> str:
         """Return the text."""
         return self.text
+
+
+def _subject(message: bytes) -> str:
+    """Return the subject that readers see."""
+    raw = message_from_bytes(message)["Subject"] or ""
+    return str(make_header(decode_header(raw)))
 
 
 def _with(addresses: tuple[str, ...], *added: str) -> tuple[str, ...]:

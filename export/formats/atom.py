@@ -11,6 +11,7 @@ from lxml.etree import tostring
 
 from export.formats.printable import printable
 from export.model.localtime import in_utc
+from export.model.text import PlainText
 from export.request import ExportRequest
 from scheduler.clock import nowutc
 
@@ -40,8 +41,13 @@ def _entry(item: Mapping[str, Any]) -> Any:
         E.id(printable(item["url"])),
         E.link(href=printable(item["url"])),
         E.updated(_utc(item["startDate"] or nowutc())),
-        E.summary(printable(item["description"]), type="html"),
+        _summary(item["description"]),
     )
+
+
+def _summary(text: str) -> Any:
+    kind = "text" if isinstance(text, PlainText) else "html"
+    return E.summary(printable(text), type=kind)
 
 
 def _utc(moment: datetime) -> str:

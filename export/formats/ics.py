@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from html import unescape
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -15,6 +13,7 @@ from icalendar.prop import vRecur
 
 from export.formats.printable import printable
 from export.model.localtime import in_utc
+from export.model.text import without_markup
 from export.request import ExportRequest
 
 Shown = Mapping[str, Any]
@@ -23,7 +22,6 @@ CONTENT_TYPE = "text/calendar; charset=utf-8"
 DOMAIN = "cern.ch"
 """What ids end with where the installation has no address."""
 
-TAG = re.compile(r"<[^>]*>")
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 WEEKS = {"weekly": 1, "everyTwoWeeks": 2, "everyThreeWeeks": 3}
 WEEKS_TO_LOOK_AT = 54
@@ -109,7 +107,7 @@ def _description(shown: Shown) -> str:
     speakers = ", ".join(
         f"{who['fullName']} ({who['affiliation']})" for who in shown.get("speakers", ())
     )
-    text = unescape(TAG.sub("", shown["description"]))
+    text = without_markup(shown["description"])
     about = f"{text}\n\n{shown['url']}" if text else shown["url"]
     return f"Speakers: {speakers}\n{about}" if speakers else about
 

@@ -91,9 +91,10 @@ def _draft(node: Node, talks: Callable[[], Talks], base_url: str, timezone: str)
     draft.visibility.close(made, rule_of(node), None)
     zone = _zone(draft, node, timezone)
     made.timezone = zone.key if zone is not None else "UTC"
+    guids: set[str] = set()
     for talk in listed:
         try:
-            _take(draft, talk, zone, base_url)
+            _take(draft, talk, zone, base_url, guids)
         except ImportRefused as problem:
             draft.problems.append(str(problem))
     draft.visibility.untold.clear()  # a schedule is a programme for everybody
@@ -126,16 +127,22 @@ def _zone(draft: Draft, node: Node, timezone: str) -> ZoneInfo | None:
     return zone or (zone_named(timezone) if timezone else None)
 
 
-def _take(draft: Draft, talk: Talk | ImportRefused, zone: ZoneInfo | None, base_url: str) -> None:
-    """Add *talk* to the draft. Raises ImportRefused."""
+def _take(
+    draft: Draft,
+    talk: Talk | ImportRefused,
+    zone: ZoneInfo | None,
+    base_url: str,
+    guids: set[str],
+) -> None:
+    """Add *talk* to the draft, and its guid to *guids*. Raises ImportRefused."""
     if isinstance(talk, ImportRefused):
         raise talk
     contribution = _contribution(draft, talk, zone, base_url)
+    guid = talk.node.text("guid", "")
     taken = {one.getId() for one in draft.contributions}
     if contribution.getId() in taken:
-        guid = talk.node.text("guid", "")
         again = f"{contribution.getId()}_{digest(guid)[:8]}"
-        if not guid or again in taken:
+        if not guid or guid in guids or again in taken:
             raise ImportRefused(f"{talk.node.where}: two talks have the id {contribution.getId()}")
         draft.notes.append(
             f"{talk.node.where}: the talk {contribution.getId()} takes place again; "
@@ -144,6 +151,7 @@ def _take(draft: Draft, talk: Talk | ImportRefused, zone: ZoneInfo | None, base_
         contribution._id = again
     draft.visibility.close(contribution, rule_of(talk.node), None)
     draft.contributions.append(contribution)
+    guids.add(guid)
 
 
 def _set_dates(

@@ -24,6 +24,7 @@ from export.imports.series import Occurrence, Series, Version, sequence_of
 from export.model.access import Protection
 from export.model.conference import Conference
 from export.model.person import ConferenceChair
+from export.model.text import PlainText
 
 TIMES = {"DTSTART", "DTEND", "DURATION", "RDATE", "EXDATE", "RECURRENCE-ID"}
 UID = re.compile(r"indico-event-(\w+)@(.+)", re.ASCII)
@@ -187,7 +188,7 @@ def _describe(draft: Draft, time: Occurrence, told: Version) -> None:
     if not title:
         raise ImportRefused(f"{time.version.where}: the event has no SUMMARY")
     event._title = title
-    event._description = _text(versions, "DESCRIPTION").strip()
+    event._description = PlainText(_text(versions, "DESCRIPTION").strip())
     event.type = "simple_event"
     event.timezone = _zone_name(time.version)
     event.location = _text(versions, "LOCATION").strip() or None

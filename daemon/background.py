@@ -17,6 +17,9 @@ class Report:
 
     def __init__(self, descriptor: int | None) -> None:
         self._descriptor = descriptor
+        if descriptor is not None:
+            # Whoever waits for the report would wait for the programs that tasks start, too.
+            os.set_inheritable(descriptor, False)
 
     def is_wanted(self) -> bool:
         """Say whether somebody waits for a report."""

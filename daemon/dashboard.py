@@ -101,6 +101,7 @@ def _tables(connection: Connection, health: str) -> list[str]:
             [[status[name] for name in counts]],
         ),
         _table("Running", ("Since (UTC)", "Task", "Class", "Progress"), _running(module)),
+        _table("Workers", ("Worker", "State", "Task"), _workers(connection)),
         _table("Next tasks", ("Due (UTC)", "Task", "Class"), _next_tasks(module)),
         _table("Last finished", ("Ended (UTC)", "Task", "Class"), _finished(module)),
         _table(
@@ -126,6 +127,12 @@ def _running(module: SchedulerModule) -> Rows:
         (as_text(row.date), row.name, row.kind, as_text(module.running.progress(row.id) or ""))
         for row in islice(listing.rows(module, "running"), ROWS)
     ]
+
+
+def _workers(connection: Connection) -> Rows:
+    office = office_of(connection)
+    posts = office.workers if office.is_taken() else ()
+    return [(post.worker, post.state or "ready", post.tid or "") for post in posts]
 
 
 def _next_tasks(module: SchedulerModule) -> Rows:

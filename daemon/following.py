@@ -47,7 +47,8 @@ class Following:
             self._thread.join()
 
     def _begin(self) -> subprocess.Popen[bytes]:
-        # One pipe tells it when this process is gone, the other one what it has to log.
+        # One pipe tells it when this process is gone, the other one what it has to log. Signals
+        # to the daemon's group are not for it.
         ours, theirs = Pipe(duplex=False)
         with theirs:
             process = subprocess.Popen(  # noqa: S603 (our own)
@@ -55,6 +56,7 @@ class Following:
                 stdin=subprocess.PIPE,
                 env=self._environment,
                 pass_fds=[theirs.fileno()],
+                start_new_session=True,
             )
         threading.Thread(target=_hear, args=(ours,), name="log of following", daemon=True).start()
         return process
@@ -64,11 +66,9 @@ class Following:
             status = self._process.wait()
             if self._process.stdin is not None:
                 self._process.stdin.close()
-            if self._closing.is_set():
-                return
-            log.error("the process that follows changes ended with %s; it is started again", status)
             if self._closing.wait(REST_SECONDS):
-                return
+                return  # a signal to the whole service ends both
+            log.error("the process that follows changes ended with %s; it is started again", status)
             self._process = self._begin()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import logging
 import re
-import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +15,9 @@ from typing import Any
 
 from scheduler.hidden import hidden
 from scheduler.private import close_to_others, opener, own_folder
+from scheduler.stop import hearing_stop_signals
 from scheduler.store.trouble import is_trouble
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 LOG_FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s %(message)s"
 LOGS_KEPT = 14
 CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
@@ -26,23 +25,13 @@ CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 
 @contextmanager
 def stop_on_signals() -> Iterator[threading.Event]:
-    """Give an event that SIGINT and SIGTERM set; a second signal ends the process at once.
+    """Give an event that SIGTERM, SIGINT and SIGHUP set; a second signal ends the process at once.
 
     For the main thread.
     """
     stop = threading.Event()
-
-    def hear(number: int, frame: object) -> None:
-        for each in STOP_SIGNALS:
-            signal.signal(each, signal.SIG_DFL)
-        stop.set()
-
-    before = {number: signal.signal(number, hear) for number in STOP_SIGNALS}
-    try:
+    with hearing_stop_signals(lambda number, frame: stop.set()):
         yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def wait_for(stop: threading.Event) -> None:

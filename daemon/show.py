@@ -83,7 +83,7 @@ def workers(options: argparse.Namespace, config: Config) -> int:
     if options.json:
         print(as_json(found))
         return 0
-    heads = ("worker", "task", "since", "class", "progress")
+    heads = ("worker", "state", "task", "since", "class", "progress")
     print(as_table(heads, [[each[name] for name in heads] for each in found]))
     return 0
 
@@ -160,8 +160,8 @@ def _workers(connection: Connection) -> Iterable[dict[str, Any]]:
     running = SchedulerModule.getDBInstance(connection).running
     for post in office.workers:
         claim = running.claim(post.tid)
-        facts = dict.fromkeys(("worker", "task", "since", "class", "progress"))
-        facts["worker"] = post.worker
+        facts = dict.fromkeys(("worker", "state", "task", "since", "class", "progress"))
+        facts["worker"], facts["state"] = post.worker, post.state or None
         # The note may be older than the end of the run.
         if claim is not None and claim.number == post.number:
             facts["task"], facts["since"] = claim.tid, moment(claim.since)

@@ -1,4 +1,4 @@
-"""Interruption: SIGINT and SIGTERM end what goes on, at a place of its own choosing."""
+"""Interruption: SIGINT, SIGTERM and SIGHUP end what goes on, at a place of its own choosing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
@@ -22,7 +22,9 @@ def interrupting(stop: Callable[[], None]) -> Iterator[None]:
         # In a thread of its own: the one that was interrupted may hold the lock that is needed.
         threading.Thread(target=stop, daemon=True).start()
 
-    before = {number: signal.signal(number, hear) for number in SIGNALS}
+    is_nohup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    heard = [each for each in SIGNALS if not (is_nohup and each == signal.SIGHUP)]
+    before = {number: signal.signal(number, hear) for number in heard}
     try:
         yield
     finally:

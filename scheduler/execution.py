@@ -31,6 +31,7 @@ from scheduler.store.trouble import is_trouble, pause, told
 from scheduler.store.unit import backoff
 from scheduler.tasks.base import BaseTask
 from scheduler.trial import LogLine, Trial, Trials, signature_of
+from scheduler.vitals import Vitals
 
 log = logging.getLogger(__name__)
 
@@ -44,16 +45,22 @@ class Runner:
 
     The connection belongs to the thread's transaction manager, so that whatever else joins
     `transaction.get()` in a task is committed and undone with it. *tell* is called with what
-    is to be known of a run before it has ended.
+    is to be known of a run before it has ended; *vitals* show which claims have begun.
     """
 
     def __init__(
-        self, database: DB, max_tries: int, name: str, tell: Callable[[News], None]
+        self,
+        database: DB,
+        max_tries: int,
+        name: str,
+        tell: Callable[[News], None],
+        vitals: Vitals | None = None,
     ) -> None:
         keep_log_lines()
+        self._vitals = vitals or Vitals.private()
         self._connection = database.open()
         self._guard = Guard(self._connection)
-        self._trials = Trials(self._connection, self._guard, max_tries, name, tell)
+        self._trials = Trials(self._connection, self._guard, max_tries, name, tell, self._vitals)
         self.held: list[Claim] = []
 
     @property
@@ -157,6 +164,7 @@ class Runner:
         return unit
 
     def _commit(self, unit: Transaction, trials: list[Trial]) -> list[Outcome]:
+        self._vitals.commit()
         lines: list[LogLine | None] = []
         for trial in trials:
             if trial.task is not None and trial.task._settled < trial.claim.number:
@@ -175,6 +183,7 @@ class Runner:
         ]
 
     def _find(self, claim: Claim) -> Any:
+        self._vitals.load(claim.number)
         try:
             return self._connection.get(p64(claim.tid))
         except POSKeyError:

@@ -48,6 +48,11 @@ class Line:
             self._claims.clear()
             return claims
 
+    def all(self) -> list[Claim]:
+        """Return all claims, and leave them in the line."""
+        with self._changed:
+            return list(self._claims)
+
     def coming(self, limit: int) -> list[Claim]:
         """Return the first claims, at most *limit*, and leave them in the line."""
         with self._changed:

@@ -32,6 +32,7 @@ from scheduler.executors import Executor, Lost, Report, start_executor
 from scheduler.lease import LOOK_SECONDS, Candidacy, Lease
 from scheduler.module import SchedulerModule
 from scheduler.pulse import Pulse
+from scheduler.reconciliation import Reconciliation
 from scheduler.retention import Retention
 from scheduler.running import Claim
 from scheduler.settings import Settings
@@ -82,7 +83,7 @@ class Scheduler:
     def run(self) -> int:
         """Run until a shutdown; return 0 then. Works in any thread.
 
-        In the main thread, SIGTERM and SIGINT shut it down, too; a second one kills. Raises
+        In the main thread, SIGTERM, SIGINT and SIGHUP shut it down, too; a second one kills. Raises
         SchedulerException when another scheduler of this database is alive, unless it is to
         stand by (`standby`). One that was taken for dead, and is not, stands by from then on.
         """
@@ -184,6 +185,7 @@ class _Loop:
         wake.ignore(self._connection)
         self._staff = Staff(lease, executor)
         self._retention = Retention(lease, settings)
+        self._reconciliation = Reconciliation(executor, self._connection)
         self._given: dict[int, Claim] = {}
         self._is_unsure = False
         self._next_due: float | None = None
@@ -198,6 +200,7 @@ class _Loop:
             self._seldom(self._retention.step)
             self._seldom(self._tend)
             self._seldom(self._follow_undone)
+            self._seldom(self._reconciliation.step)
             if is_busy:
                 continue
             seconds = self._sleep()
@@ -335,7 +338,8 @@ class _Loop:
         return len(self._given) > PLENTY * self._settings.workers
 
     def _sleep(self) -> float:
-        rests = (self._retention.rest(), self._staff.rest(), self._executor.rest())
+        rests = [self._retention.rest(), self._staff.rest(), self._executor.rest()]
+        rests += [self._reconciliation.rest()] if self._given else []
         longest = min(self._settings.sleep_interval, LONGEST_SLEEP, *rests)
         if self._next_due is not None and self._executor.room() > 0:
             longest = min(longest, self._next_due - nowutc().timestamp())

@@ -23,6 +23,8 @@ class Post(NamedTuple):
     worker: str
     tid: int = 0
     number: int = 0
+    state: str = ""
+    """Empty, or why it does not work: starting, stopped, unresponsive."""
 
 
 class Candidate(Persistent):

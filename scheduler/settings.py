@@ -58,6 +58,9 @@ class Settings:
     worker_memory: float = 0
     """The MB that a worker process may use; over them it is replaced. 0 for no limit."""
 
+    worker_silence: float = 10
+    """How long a worker process that is stopped (SIGSTOP, a frozen cgroup) keeps its task."""
+
     dask_scheduler: str | None = None
     """The address of the Dask scheduler to use in mode `dask`; None for a local cluster."""
 
@@ -96,7 +99,8 @@ class Settings:
                 raise SchedulerConfigurationException(
                     f"{name} is {value!r}; it must be a whole number from 0, or inf"
                 )
-        units = {"sleep_interval": "seconds", "shutdown_timeout": "seconds", "worker_memory": "MB"}
+        units = dict.fromkeys(("sleep_interval", "shutdown_timeout", "worker_silence"), "seconds")
+        units["worker_memory"] = "MB"
         for name, unit in units.items():
             if not _is_number(getattr(self, name)) or getattr(self, name) < 0:
                 raise SchedulerConfigurationException(

@@ -215,7 +215,7 @@ class Shelving:
         self.has_more = True
         started = min(now, moment(lost.claim.since))
         task._settled = lost.claim.number  # whoever still runs it conflicts with this
-        attempt = Attempt(task._tries + 1, started, now, lost.state, lost.why)
+        attempt = Attempt(task._tries + 1, started, now, lost.state, lost.why, worker=lost.worker)
         if lost.state == TASK_STATUS_FAILED:
             log.log(*fail(task, attempt, WorkerLost, max_tries))
         elif lost.state == TASK_STATUS_TERMINATED:

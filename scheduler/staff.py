@@ -8,10 +8,9 @@ import time
 from ZODB.Connection import Connection
 
 from scheduler.clock import nowutc
-from scheduler.executors import Executor
+from scheduler.executors import Executor, Station
 from scheduler.lease import Lease
 from scheduler.office import Post, office_of
-from scheduler.running import Claim
 
 NOTE_SECONDS = 1.0
 # What a worker is done with sooner is not worth a note.
@@ -37,8 +36,8 @@ class Staff:
         self._next = now + NOTE_SECONDS
         before = nowutc().timestamp() - LONG_SECONDS
         workers = self._executor.workers()
-        posts = tuple(_post(*pair, before) for pair in workers)
-        is_begun = any(claim is not None and claim.since > before for _, claim in workers)
+        posts = tuple(_post(station, before) for station in workers)
+        is_begun = any(each.claim is not None and each.claim.since > before for each in workers)
         self._again = self._next
         if posts != self._posts:
             self._lease.transact(lambda own: _enter(own, posts), note="scheduler: staff")
@@ -51,10 +50,11 @@ class Staff:
         return max(0.0, self._again - time.monotonic())
 
 
-def _post(worker: str, claim: Claim | None, before: float) -> Post:
+def _post(station: Station, before: float) -> Post:
+    claim = station.claim
     if claim is None or claim.since > before:
-        return Post(worker)
-    return Post(worker, claim.tid, claim.number)
+        return Post(station.name, state=station.state)
+    return Post(station.name, claim.tid, claim.number, station.state)
 
 
 def _enter(connection: Connection, posts: tuple[Post, ...]) -> None:

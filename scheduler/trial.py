@@ -32,6 +32,7 @@ from scheduler.store.trouble import is_passing, told
 from scheduler.tasks.attempt import MESSAGE_KEPT, TRACEBACK_KEPT, Attempt
 from scheduler.tasks.base import BaseTask
 from scheduler.version import code_version
+from scheduler.vitals import Vitals
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +74,10 @@ class Trials:
         max_tries: int,
         name: str,
         tell: Callable[[News], None],
+        vitals: Vitals,
     ) -> None:
         self._connection = connection
+        self._vitals = vitals
         self._guard = guard
         self._max_tries = max_tries
         self._name = name
@@ -90,12 +93,14 @@ class Trials:
 
     def begin(self) -> None:
         """Note what the tries of the transaction that has just begun will see."""
+        self._vitals.begin()
         self._snapshot = snapshot_of(self._connection)
 
     def make(self, claim: Claim) -> Trial:
         """Run the task of *claim*, if it is to be run now; raises what is no failure of its own."""
         self.now = None
         self.started = now = nowutc()
+        self._vitals.load(claim.number)
         try:
             task = self.load(claim)
         except _UnloadableError as error:
@@ -163,6 +168,7 @@ class Trials:
             self._tear_down(task)
         finally:
             set_current_run(None)
+            self._vitals.done()
             self.seconds[type(task)] = time.monotonic() - began
         return mark
 
@@ -170,6 +176,7 @@ class Trials:
         start = self._guard.start()
         self._watch = Watch(self._connection)
         random.seed(seed_of(claim.tid, self._snapshot))
+        self._vitals.run()
         try:
             if type(task).prepare is not BaseTask.prepare:
                 self._guard.call(task.prepare, start)

@@ -1,6 +1,7 @@
-"""The worker process: started by the executor with the descriptor of a pipe.
+"""The worker process: started by the executor with the descriptors of a pipe and shared memory.
 
-It is told what to do through the pipe, and ends when the pipe does.
+It is told what to do through the pipe, and ends when that does, or its parent. It leads a
+process group of its own.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 import threading
 import time
 from importlib.metadata import entry_points
+from mmap import mmap
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
@@ -21,12 +23,15 @@ from scheduler.execution import Runner
 from scheduler.line import Line
 from scheduler.said import tell
 from scheduler.store.database import join_database
+from scheduler.vitals import SIZE, Vitals
+from scheduler.worker_signals import WorkerSignals
 
 log = logging.getLogger(__name__)
 
 ENTRY_POINTS = "zodb_relay.workers"
 ORPHANED = 3
 CATCH_UP_SECONDS = 5.0
+BEAT_SECONDS = 1.0
 
 
 class Start(NamedTuple):
@@ -43,8 +48,10 @@ class Start(NamedTuple):
 class Worker:
     """Runs the claims that come through the pipe, and reports through it."""
 
-    def __init__(self, pipe: Connection) -> None:
+    def __init__(self, pipe: Connection, vitals: Vitals, signals: WorkerSignals) -> None:
         self._pipe = pipe
+        self._vitals = vitals
+        self._signals = signals
         self._sending = threading.Lock()
         self._line = Line()
 
@@ -66,7 +73,7 @@ class Worker:
         threading.Thread(target=self._listen, name="ear", daemon=True).start()
         try:
             name = f"{start.name}/{os.getpid()}"
-            runner = Runner(database, start.max_tries, name, self._send)
+            runner = Runner(database, start.max_tries, name, self._send, self._vitals)
             self._send(("ready", [], [], 0))
             try:
                 self._work(runner)
@@ -74,11 +81,15 @@ class Worker:
                 runner.close()
         finally:
             database.close()
+        self._send(("bye", [], [], 0))
 
     def _work(self, runner: Runner) -> None:
         while (claim := self._line.wait()) is not None:
             started = time.monotonic()
             outcomes = runner.run(claim, self._line)
+            self._signals.restore()
+            # Before it is told: what was told must not be taken for begun.
+            self._vitals.begin()
             self._send(("done", outcomes, [], time.monotonic() - started))
 
     def _listen(self) -> None:
@@ -96,7 +107,7 @@ class Worker:
                 self._pipe.recv()  # what runs ends in peace, as long as the scheduler lives
         except (EOFError, OSError):
             # The scheduler is gone, and nobody would hear of the task that runs.
-            os._exit(ORPHANED)
+            end_group()
 
     def _catch_up(self, tid: bytes) -> None:
         # The pipe is faster than the database's server: without this, a task would be loaded
@@ -112,11 +123,33 @@ class Worker:
             self._pipe.send(message)
 
 
+def beat_on(vitals: Vitals) -> None:
+    """Beat as long as the process is there whose child this is; end with it."""
+    parent = os.getppid()
+    while os.getppid() == parent:
+        vitals.beat()
+        time.sleep(BEAT_SECONDS)
+    end_group()
+
+
+def end_group() -> None:
+    """End this process at once, and with it those that tasks have started."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(os.getpid(), signal.SIGKILL)
+    os._exit(ORPHANED)
+
+
 def main() -> None:
     """Be a worker process."""
-    # Ctrl-C reaches the whole group of processes; the scheduler decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signals = WorkerSignals()
+    descriptors = [int(word) for word in sys.argv[1:3]]
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)  # programs that tasks start have no part in them
+    pipe, memory = descriptors
+    vitals = Vitals(mmap(memory, SIZE))
+    os.close(memory)
+    threading.Thread(target=beat_on, args=(vitals,), name="heart", daemon=True).start()
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(process)d %(name)s %(message)s"
     )
-    Worker(Connection(int(sys.argv[1]))).main()
+    Worker(Connection(pipe), vitals, signals).main()

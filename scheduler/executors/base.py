@@ -20,6 +20,26 @@ WORKER_DIED = "the worker died while it ran this task"
 WITH_ANOTHER = "the worker was ended because of another task"
 
 
+class Verdict(NamedTuple):
+    """Why a worker is ended: the state in which its run ends, and the reason.
+
+    *claim* is the one that the worker is ended for; None for whichever it is at.
+    """
+
+    state: int
+    why: str
+    claim: Claim | None = None
+
+    @classmethod
+    def overdue(cls, begun: Begun) -> Verdict:
+        """Return the verdict on a run that was over its limit."""
+        return cls(TASK_STATUS_TERMINATED, _over_limit(begun), begun.claim)
+
+
+def _over_limit(begun: Begun) -> str:
+    return f"the run took longer than its hard limit of {begun.limit:g} s"
+
+
 class Lost(NamedTuple):
     """A claim whose worker is gone: with what state the run ends, and why.
 
@@ -30,6 +50,8 @@ class Lost(NamedTuple):
     claim: Claim
     state: int
     why: str
+    worker: str = ""
+    """The name under which the worker signs its attempts."""
 
     @classmethod
     def all_of(cls, claims: Sequence[Claim], verdict: Lost | None = None) -> list[Lost]:
@@ -47,8 +69,17 @@ class Lost(NamedTuple):
     @classmethod
     def overdue(cls, begun: Begun) -> Lost:
         """Return the loss of a run that was over its limit."""
-        why = f"the run took longer than its hard limit of {begun.limit:g} s"
-        return cls(begun.claim, TASK_STATUS_TERMINATED, why)
+        return cls(begun.claim, TASK_STATUS_TERMINATED, _over_limit(begun))
+
+
+class Station(NamedTuple):
+    """A worker as others see it."""
+
+    name: str
+    claim: Claim | None = None
+    """The claim it is at, or was last."""
+    state: str = ""
+    """Empty, or why it does not work: starting, stopped, unresponsive."""
 
 
 class Report(NamedTuple):
@@ -74,8 +105,11 @@ class Executor(Protocol):
     def stop(self, claim: Claim) -> None:
         """End the run on *claim*, which is no longer in force, if it goes on."""
 
-    def workers(self) -> list[tuple[str, Claim | None]]:
-        """Return the workers by name, each with the claim it is at, or was last."""
+    def workers(self) -> list[Station]:
+        """Return the workers."""
+
+    def holds(self) -> set[int]:
+        """Return the numbers of the claims that it was given, and whose end was not collected."""
 
     def rest(self) -> float:
         """Return for how many seconds nothing has to be collected, unless it reports something."""
@@ -166,6 +200,16 @@ class Results:
         with self._lock:
             self._progress[progress.claim.number] = progress
         self._on_report()
+
+    def claims(self) -> list[int]:
+        """Return the numbers of the claims that have ended, and are not collected."""
+        with self._lock:
+            ended = [outcome.claim for outcome in self._outcomes]
+            ended += [lost.claim for lost in self._lost]
+            return [claim.number for claim in ended]
+
+    def __len__(self) -> int:
+        return len(self._outcomes) + len(self._lost)
 
     def collect(self) -> Report:
         """Return and forget what was reported."""

@@ -13,7 +13,7 @@ from typing import Any
 import distributed
 
 from scheduler.execution import Runner
-from scheduler.executors.base import Flow, Lost, Report, Results, Watch
+from scheduler.executors.base import Flow, Lost, Report, Results, Station, Watch
 from scheduler.line import Line
 from scheduler.outcome import Outcome
 from scheduler.run import Begun, News, Progress
@@ -91,7 +91,7 @@ class DaskExecutor:
         """Restart the cluster's worker that works on *claim*; what else it held is run again."""
         self._end(Lost(claim, TASK_STATUS_ABORTED, "cancelled"))
 
-    def workers(self) -> list[tuple[str, Claim | None]]:
+    def workers(self) -> list[Station]:
         """Return the cluster's workers by address, each with the first claim it is to run."""
         with self._lock:
             claims = {future.key: part[0] for future, part in self._futures.items()}
@@ -100,7 +100,13 @@ class DaskExecutor:
         except Exception as error:  # noqa: BLE001 (the cluster may be away)
             log.info("the cluster does not say what it is at: %r", error)
             return []
-        return [(address, claims.get(keys[0]) if keys else None) for address, keys in work]
+        return [Station(address, claims.get(keys[0]) if keys else None) for address, keys in work]
+
+    def holds(self) -> set[int]:
+        """Return the numbers of the claims with the cluster, and in reports."""
+        with self._lock:
+            given = [claim.number for claims in self._futures.values() for claim in claims]
+        return set(given).union(self._results.claims())
 
     def rest(self) -> float:
         """Return for how many seconds no run is over its limit."""

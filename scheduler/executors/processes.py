@@ -3,37 +3,33 @@
 from __future__ import annotations
 
 import logging
-import os
-import subprocess
+import math
 import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection, Pipe
-from typing import TypeAlias
 
-import psutil
-
-from scheduler.executors.base import Flow, Lost, Report, Results, Watch
-from scheduler.outcome import Outcome
+from scheduler.executors.base import Flow, Report, Results, Station, Verdict
+from scheduler.executors.child import Message, WorkerProcess
+from scheduler.executors.judgement import Judgement, judge
 from scheduler.run import Begun, News, Progress
 from scheduler.running import Claim
 from scheduler.said import Said
 from scheduler.settings import Settings
-from scheduler.states import TASK_STATUS_ABORTED, TASK_STATUS_QUEUED
+from scheduler.states import TASK_STATUS_ABORTED, TASK_STATUS_FAILED, TASK_STATUS_QUEUED
 from scheduler.worker import Start
 
 log = logging.getLogger(__name__)
 
-# What it is (ready, done, returned, gone), how tasks ended, claims that were not run, and how
-# many seconds it took.
-Message: TypeAlias = tuple[str, list[Outcome], list[Claim], float]
-
 STUCK_SECONDS = 0.1
+# A process that was killed is given up after so long, and one that says goodbye is killed.
 KILL_SECONDS = 2.0
-SECOND_LIFE = 0.5
-MEMORY_SECONDS = 1.0
+LOOK_SECONDS = 1.0
+# The next process is started at once, after so long where one died young, and after up to
+# so long where one after the other dies before it is ready.
+YOUNG_SECONDS = 0.5
+LONGEST_PAUSE = 5.0
 # Over the limit a worker may end its task in peace; over so many times the limit it may not.
 KILLED_OVER = 2
 
@@ -42,7 +38,9 @@ class ProcessExecutor:
     """A number of worker processes, started afresh (not forked) and replaced when they die.
 
     *uri* names the database that they open; *last_transaction* tells how far they must have
-    come to see the tasks that they are given. What a killed worker held is reported as lost.
+    come to see the tasks that they are given. What a worker had begun when it died is reported
+    as lost, and what it had not begun goes to the next one. A worker that was stopped is
+    replaced, one that is only busy is not.
     """
 
     def __init__(
@@ -59,274 +57,292 @@ class ProcessExecutor:
         self._flow = Flow(settings.workers)
         self._lock = threading.RLock()
         self._line: deque[Claim] = deque()
-        self._outstanding = 0
+        self._workers: dict[int, WorkerProcess] = {}
+        self._vacant = dict.fromkeys(range(settings.workers), 0.0)  # place -> when to fill it
+        self._stillborn = 0
+        # Tasks (by number) that had a share in the death of a worker: each is run by itself.
+        self._suspects: set[int] = set()
         self._is_closing = False
-        self._look_again = 0.0
-        self._workers = [self._start(number) for number in range(settings.workers)]
+        self._next_look = 0.0
+        self._stir = threading.Event()
+        self._is_over = threading.Event()
+        with self._lock:
+            self._fill()
+        self._overseer = threading.Thread(target=self._oversee, name="overseer", daemon=True)
+        self._overseer.start()
 
     def room(self) -> int:
         """Return how many more claims the workers would take now."""
-        return self._flow.window - self._outstanding
+        with self._lock:
+            return self._flow.window - self._count()
 
     def submit(self, claims: Sequence[Claim]) -> None:
         """Put *claims* in the line and give the workers their share."""
         with self._lock:
-            self._outstanding += len(claims)
             self._line.extend(claims)
             self._feed()
 
     def collect(self) -> Report:
         """Return the outcomes since the last call, and the claims of workers that died."""
-        report = self._results.collect()
         with self._lock:
-            self._outstanding -= len(report.outcomes) + len(report.lost)
-            for worker in self._workers:
-                begun = worker.watch.overdue()
-                if begun is not None:
-                    worker.kill(Lost.overdue(begun))
-            self._watch_memory()
-            self._level()
+            report = self._results.collect()
             self._feed()
         return report
 
     def stop(self, claim: Claim) -> None:
         """Kill the worker that holds *claim*; what else it held is run again."""
         with self._lock:
-            for worker in self._workers:
+            for worker in self._workers.values():
                 if claim.number in worker.held:
-                    worker.kill(Lost(claim, TASK_STATUS_ABORTED, "cancelled"))
+                    worker.kill(Verdict(TASK_STATUS_ABORTED, "cancelled", claim))
 
-    def workers(self) -> list[tuple[str, Claim | None]]:
+    def workers(self) -> list[Station]:
         """Return the workers by name and process id, each with the first claim it holds."""
         with self._lock:
             return [
-                (each.signature, next(iter(each.held.values()), None)) for each in self._workers
+                Station(each.signature, next(iter(each.held.values()), None), each.state)
+                for _, each in sorted(self._workers.items())
             ]
 
-    def rest(self) -> float:
-        """Return for how many seconds no worker has to be looked at."""
+    def holds(self) -> set[int]:
+        """Return the numbers of the claims in the line, with workers, and in reports."""
         with self._lock:
-            rest = min(worker.watch.rest() for worker in self._workers)
-            if any(len(worker.held) > 1 for worker in self._workers):
-                rest = min(rest, STUCK_SECONDS)
-        return min(rest, MEMORY_SECONDS) if self._settings.worker_memory else rest
+            held = [number for each in self._workers.values() for number in each.held]
+            return {claim.number for claim in self._line}.union(held, self._results.claims())
+
+    def rest(self) -> float:
+        """Return infinity: the workers are looked after here, and each report is told."""
+        return math.inf
 
     def shutdown(self, seconds: float) -> list[Claim]:
         """Let the workers end what they run, for at most *seconds*, then kill them.
 
         Returns the claims that no worker had begun.
         """
+        deadline = time.monotonic() + seconds
         with self._lock:
             self._is_closing = True
-            for worker in self._workers:
+            workers = list(self._workers.values())
+            for worker in workers:
                 worker.send(None)
-        deadline = time.monotonic() + seconds
-        for worker in self._workers:
-            worker.stop(deadline)
+        for worker in workers:
+            if not worker.wait(deadline - time.monotonic()):
+                log.warning("worker %s is killed: it did not end in time", worker)
+                worker.kill(Verdict(TASK_STATUS_QUEUED, "the scheduler ended"))
+        end = time.monotonic() + KILL_SECONDS
+        for worker in workers:
+            worker.wait(end - time.monotonic())
+            self._lose(worker)
+        self._is_over.set()
+        self._stir.set()
+        self._overseer.join()
         rest = list(self._line)
         self._line.clear()
-        self._outstanding -= len(rest)
         return rest
 
-    def _start(self, number: int) -> _Worker:
-        level = logging.getLogger().getEffectiveLevel()
-        tries = self._settings.task_max_tries
-        start = Start(self._uri, tries, f"process-{number}", sys.path, level)
-        return _Worker(start, self._heard)
+    def _count(self) -> int:
+        with_workers = sum(len(worker.held) for worker in self._workers.values())
+        return len(self._line) + with_workers + len(self._results)
 
-    def _heard(self, worker: _Worker, message: Message | News | Said) -> None:
+    # What workers say
+
+    def _heard(self, worker: WorkerProcess, message: Message | News | Said) -> None:
         if isinstance(message, Said):
             message.log()
         elif isinstance(message, Begun):
             worker.watch.begin(message)
-            self._results.wake()
+            self._stir.set()  # its limit may be the next one
         elif isinstance(message, Progress):
             self._results.report_progress(message)
         else:
             self._heard_result(worker, message)
 
-    def _heard_result(self, worker: _Worker, message: Message) -> None:
+    def _heard_result(self, worker: WorkerProcess, message: Message) -> None:
         kind, outcomes, claims, seconds = message
-        if kind == "done":
-            worker.watch.end()
         with self._lock:
+            if worker.is_lost:
+                return  # what it was at has been given up
+            if kind == "done":
+                worker.watch.end()
+            elif kind == "ready":
+                worker.is_ready, self._stillborn = True, 0
+            elif kind == "bye" and worker.killed is None:
+                worker.leaves = time.monotonic() + KILL_SECONDS
+                self._stir.set()
             worker.forget([outcome.claim for outcome in outcomes] + claims)
             worker.is_stuck = worker.is_stuck and kind == "returned" and bool(worker.held)
-            if kind == "returned":
-                self._line.extendleft(reversed(claims))
-            elif kind == "gone":
-                self._flow.slow_down()
-                self._replace(worker)
-            elif outcomes:
+            self._line.extendleft(reversed(claims))
+            self._suspects.difference_update(outcome.claim.tid for outcome in outcomes)
+            if outcomes:
                 self._flow.observe(seconds, len(outcomes))
             self._feed()
-            lost = self._losses(worker, claims) if kind == "gone" else []
-        self._results.report(outcomes, lost)
+            # Within the lock, so that a claim is always with a worker or in a report.
+            self._results.report(outcomes)
 
-    def _losses(self, worker: _Worker, claims: list[Claim]) -> list[Lost]:
-        if self._is_closing:
-            return [Lost(claim, TASK_STATUS_QUEUED, "the scheduler ended") for claim in claims]
-        return Lost.all_of(claims, worker.verdict)
+    # The end of a worker
 
-    def _replace(self, worker: _Worker) -> None:
+    def _lose(self, worker: WorkerProcess) -> None:
+        """Give up what *worker* held, for which there is no hope; its place becomes vacant."""
+        with self._lock:
+            if worker.is_lost:
+                return
+            worker.is_lost = True
+            judgement = self._judge(worker)
+            worker.held.clear()
+            self._suspects |= judgement.suspects
+            self._line.extendleft(reversed(judgement.back))
+            if not self._is_closing:
+                _log_end(worker, judgement)
+            self._vacate(worker)
+            self._feed()
+            self._results.report([], judgement.lost)
+
+    def _judge(self, worker: WorkerProcess) -> Judgement:
+        held, verdict = list(worker.held.values()), worker.verdict
+        if verdict is None and self._is_closing:
+            verdict = Verdict(TASK_STATUS_QUEUED, "the scheduler ended")
+        return judge(held, worker.remains(), verdict, self._suspects, worker.signature)
+
+    def _vacate(self, worker: WorkerProcess) -> None:
+        place = next(key for key, each in self._workers.items() if each is worker)
+        del self._workers[place]
+        pause = YOUNG_SECONDS if worker.age() < YOUNG_SECONDS else 0.0
+        if not worker.is_ready and worker.verdict is None:
+            self._stillborn += 1
+            pause = min(LONGEST_PAUSE, YOUNG_SECONDS * 2 ** min(self._stillborn - 1, 10))
+        self._vacant[place] = time.monotonic() + pause
+        self._stir.set()
+
+    # The overseer: what is done from time to time, whatever the loop is waiting for
+
+    def _oversee(self) -> None:
+        while not self._is_over.is_set():
+            self._stir.wait(self._rest())
+            self._stir.clear()
+            try:
+                with self._lock:
+                    self._fill()
+                    self._end_overdue()
+                    self._look()
+                    self._level()
+            except Exception:
+                log.exception("the workers could not be looked after")
+
+    def _rest(self) -> float:
+        """Return how many seconds there is nothing to be looked after."""
+        with self._lock:
+            now = time.monotonic()
+            moments = [self._next_look, *self._vacant.values()]
+            moments += [each.leaves for each in self._workers.values() if each.leaves is not None]
+            rests = [each.watch.rest() for each in self._workers.values()]
+            if any(len(each.held) > 1 for each in self._workers.values()):
+                rests.append(STUCK_SECONDS)
+            return max(0, min([moment - now for moment in moments] + rests))
+
+    def _fill(self) -> None:
+        """Start processes where places are vacant, and it is time for that."""
         if self._is_closing:
+            self._vacant.clear()
+        for place, moment in list(self._vacant.items()):
+            if time.monotonic() < moment:
+                continue
+            try:
+                self._workers[place] = self._start(place)
+                del self._vacant[place]
+            except OSError as error:
+                log.warning("worker process-%d cannot be started: %s", place, error)
+                self._vacant[place] = time.monotonic() + LONGEST_PAUSE
+
+    def _start(self, place: int) -> WorkerProcess:
+        level = logging.getLogger().getEffectiveLevel()
+        tries = self._settings.task_max_tries
+        start = Start(self._uri, tries, f"process-{place}", sys.path, level)
+        return WorkerProcess(start, self._heard, self._lose)
+
+    def _end_overdue(self) -> None:
+        now = time.monotonic()
+        for worker in list(self._workers.values()):
+            begun = worker.watch.overdue()
+            if begun is not None:
+                worker.kill(Verdict.overdue(begun))
+            if worker.leaves is not None and now > worker.leaves:
+                worker.leaves = None
+                worker.kill(Verdict(TASK_STATUS_QUEUED, "the worker had ended its work"))
+            if worker.killed is not None and now > worker.killed + KILL_SECONDS:
+                log.warning("worker %s is given up: it does not die", worker)
+                self._lose(worker)
+
+    def _look(self) -> None:
+        if time.monotonic() < self._next_look:
             return
-        log.warning("worker %s ended with status %s; a new one is started", worker, worker.status())
-        if worker.age() < SECOND_LIFE:
-            time.sleep(SECOND_LIFE)  # one that dies at its start must not become a whirl
-        position = self._workers.index(worker)
-        self._workers[position] = self._start(position)
+        self._next_look = time.monotonic() + LOOK_SECONDS
+        for worker in list(self._workers.values()):
+            if worker.killed is None:
+                self._look_at(worker)
 
-    def _watch_memory(self) -> None:
+    def _look_at(self, worker: WorkerProcess) -> None:
+        before = worker.state
+        stopped = worker.look()
+        if worker.state != before:
+            self._results.wake()  # it is to be shown
+        if stopped * LOOK_SECONDS > self._settings.worker_silence:
+            why = f"the worker was stopped, and gave no sign of life for {stopped} s"
+            log.error("worker %s is killed: it was stopped for %d s", worker, stopped)
+            worker.kill(Verdict(TASK_STATUS_QUEUED, why))
         limit = self._settings.worker_memory * 2**20
-        if not limit or time.monotonic() < self._look_again:
-            return
-        self._look_again = time.monotonic() + MEMORY_SECONDS
-        for worker in self._workers:
-            used = worker.memory()
-            if used > KILLED_OVER * limit:
-                log.error("worker %s is killed: it uses %d MB", worker, used // 2**20)
-                worker.kill(None)
-            elif used > limit and not worker.is_retired:
-                log.warning("worker %s is to end: it uses %d MB", worker, used // 2**20)
-                worker.retire()
+        used = worker.memory() if limit else 0
+        if limit and used > KILLED_OVER * limit:
+            log.error("worker %s is killed: it uses %d MB", worker, used // 2**20)
+            why = f"the worker was ended while it ran this task: it used {used // 2**20} MB"
+            worker.kill(Verdict(TASK_STATUS_FAILED, why))
+        elif limit and used > limit and not worker.is_retired:
+            log.warning("worker %s is to end: it uses %d MB", worker, used // 2**20)
+            worker.retire()
+
+    # Who is given what
 
     def _feed(self) -> None:
         if self._is_closing:
             return
-        for worker in self._workers:
-            if worker.is_stuck or worker.is_retired:
-                continue
-            share = self._flow.share - len(worker.held)
-            if share > 0 and self._line:
-                claims = [self._line.popleft() for _ in range(min(share, len(self._line)))]
-                worker.give(claims, self._last_transaction())
+        for worker in self._workers.values():
+            if not self._line:
+                return
+            if worker.can_take:
+                claims = self._share(worker)
+                if claims:
+                    worker.give(claims, self._last_transaction())
+
+    def _share(self, worker: WorkerProcess) -> list[Claim]:
+        """Take from the line what *worker* is to have; a suspect gets a worker for itself."""
+        held = list(worker.held.values())
+        claims: list[Claim] = []
+        while self._line and len(held) + len(claims) < self._flow.share:
+            is_suspect = self._line[0].tid in self._suspects
+            if any(claim.tid in self._suspects for claim in held) or (is_suspect and held):
+                break
+            if is_suspect and claims:
+                break
+            claims.append(self._line.popleft())
+            if is_suspect:
+                break
+        return claims
 
     def _level(self) -> None:
         # One long task must not hold up the short ones behind it while another worker is idle.
-        if self._line or all(worker.held for worker in self._workers):
+        workers = self._workers.values()
+        if self._line or not any(each.can_take and not each.held for each in workers):
             return
-        for worker in self._workers:
-            if len(worker.held) > 1 and worker.silence() > STUCK_SECONDS:
+        for worker in workers:
+            if len(worker.held) > 1 and worker.can_take and worker.silence() > STUCK_SECONDS:
                 worker.ask_back()
 
 
-class _Worker:
-    """One worker process, seen from the scheduler: what it holds, and what it says."""
-
-    def __init__(
-        self,
-        start: Start,
-        heard: Callable[[_Worker, Message | News | Said], None],
-    ) -> None:
-        self.name = start.name
-        self.held: dict[int, Claim] = {}
-        self.is_stuck = True  # until it has said that it is ready
-        self.is_retired = False
-        self.watch = Watch()
-        self.verdict: Lost | None = None
-        """Why it was killed, if it was."""
-        self._heard = heard
-        self._born = self._last_word = time.monotonic()
-        self._pipe, theirs = Pipe()
-        self._process = _spawn(theirs)
-        theirs.close()
-        self.send(start)
-        self._listener = threading.Thread(
-            target=self._listen, name=f"ear of {self.name}", daemon=True
-        )
-        self._listener.start()
-
-    def give(self, claims: list[Claim], seen_from: bytes) -> None:
-        """Hand *claims*, which can be seen from transaction *seen_from* on, to the process."""
-        if not self.held:
-            self._last_word = time.monotonic()
-        self.held.update((claim.number, claim) for claim in claims)
-        self.send((seen_from, claims))
-
-    def ask_back(self) -> None:
-        """Ask for the claims that it has not begun; until its task ends, it is given no more."""
-        self._last_word = time.monotonic()
-        self.is_stuck = True
-        self.send("return")
-
-    def memory(self) -> int:
-        """Return the bytes of memory that the process has in use; 0 for one that is gone."""
-        try:
-            return int(psutil.Process(self._process.pid).memory_info().rss)
-        except psutil.Error:
-            return 0
-
-    def retire(self) -> None:
-        """Let the process end what it is at, and give the rest back; it is given no more."""
-        self.is_retired = True
-        self.send(None)
-
-    def kill(self, verdict: Lost | None) -> None:
-        """Kill the process at once, for the reason that *verdict* gives."""
-        self.verdict = verdict
-        self.watch.end()
-        self._process.kill()
-
-    def send(self, message: object) -> None:
-        """Send *message*; a process that is gone is noticed by the ear."""
-        try:
-            self._pipe.send(message)
-        except OSError:
-            log.debug("worker %s does not take %r", self.name, message)
-
-    def forget(self, claims: Sequence[Claim]) -> None:
-        """Note that the process is done with *claims*."""
-        for claim in claims:
-            self.held.pop(claim.number, None)
-
-    @property
-    def signature(self) -> str:
-        """The name under which it signs its attempts."""
-        return f"{self.name}/{self._process.pid}"
-
-    def silence(self) -> float:
-        """Return the seconds since it was last heard of."""
-        return time.monotonic() - self._last_word
-
-    def age(self) -> float:
-        """Return the seconds since it was started."""
-        return time.monotonic() - self._born
-
-    def status(self) -> int | None:
-        """Return the exit status; None while it runs."""
-        return self._process.poll()
-
-    def stop(self, deadline: float) -> None:
-        """Wait until *deadline* for the process to end, then kill it."""
-        try:
-            self._process.wait(max(0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            log.warning("worker %s is killed: it did not end in time", self.name)
-            self._process.kill()
-            self._process.wait()
-        self._listener.join(KILL_SECONDS)
-        self._pipe.close()
-
-    def __str__(self) -> str:
-        return f"{self.name} (pid {self._process.pid})"
-
-    def _listen(self) -> None:
-        try:
-            while True:
-                message = self._pipe.recv()
-                self._last_word = time.monotonic()
-                self._heard(self, message)
-        except (EOFError, OSError):
-            self._process.wait()
-            self._heard(self, ("gone", [], list(self.held.values()), 0))
-
-
-def _spawn(pipe: Connection) -> subprocess.Popen[bytes]:
-    descriptor = pipe.fileno()
-    return subprocess.Popen(  # noqa: S603 (this very interpreter, a module of ours)
-        [sys.executable, "-c", "from scheduler.worker import main; main()", str(descriptor)],
-        pass_fds=[descriptor],
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+def _log_end(worker: WorkerProcess, judgement: Judgement) -> None:
+    level = logging.INFO if worker.is_retired and not judgement.lost else logging.WARNING
+    begun = ", ".join(f"task {lost.claim.tid}" for lost in judgement.lost) or "no task"
+    back = ", ".join(f"task {claim.tid}" for claim in judgement.back[:10]) or "none"
+    log.log(
+        level,
+        "worker %s %s; it was at %s; given to other workers: %s (%d)",
+        *(worker, worker.ending(), begun, back, len(judgement.back)),
     )

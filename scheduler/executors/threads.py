@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from ZODB import DB
 
 from scheduler.execution import Runner
-from scheduler.executors.base import Flow, Lost, Report, Results, Watch
+from scheduler.executors.base import Flow, Lost, Report, Results, Station, Watch
 from scheduler.line import Line
 from scheduler.outcome import Outcome
 from scheduler.run import Begun, News, Run
@@ -69,9 +69,15 @@ class ThreadExecutor:
             if run is not None and run.claim == claim:
                 self._abandon(seat, Lost(claim, TASK_STATUS_ABORTED, "cancelled"))
 
-    def workers(self) -> list[tuple[str, Claim | None]]:
+    def workers(self) -> list[Station]:
         """Return the threads by name, each with the claim that it works on, or did last."""
-        return [(seat.name, seat.claim) for seat in self._seats]
+        return [Station(seat.name, seat.claim) for seat in self._seats]
+
+    def holds(self) -> set[int]:
+        """Return the numbers of the claims in the line, with threads, and in reports."""
+        line = self._line.all()
+        held = [claim for seat in self._seats for claim in seat.held()]
+        return {claim.number for claim in (*line, *held)}.union(self._results.claims())
 
     def rest(self) -> float:
         """Return for how many seconds no run is over its limit."""

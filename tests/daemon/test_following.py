@@ -79,3 +79,8 @@ def test_when_it_is_killed_another_one_is_started(database, following, tmp_path)
     wait_until(lambda: [child for child in followers() if child.pid != killed.pid], "another one")
     change(database)
     wait_until(lambda: list((tmp_path / "feed").glob("*.json")), "the file of the change")
+
+
+def test_a_signal_to_the_group_of_the_daemon_does_not_reach_it(following):
+    (process,) = followers()
+    assert os.getpgid(process.pid) == process.pid

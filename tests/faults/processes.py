@@ -33,7 +33,16 @@ class Daemon:
 
     def start(self):
         with self.log.open("a") as log:
-            self.process = subprocess.Popen(self._command, stdout=log, stderr=log)
+            # In a group of its own, as a service or a terminal has it.
+            self.process = subprocess.Popen(self._command, stdout=log, stderr=log, process_group=0)
+
+    def family(self):
+        """Return the processes that live, its own first."""
+        try:
+            own = psutil.Process(self.process.pid)
+            return [own, *own.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
 
     def kill(self):
         """Kill the daemon's process alone, and return when it is gone."""
@@ -51,7 +60,7 @@ class Daemon:
             children = psutil.Process(self.process.pid).children()
         except psutil.Error:
             return []
-        return [child for child in children if _is_worker(child)]
+        return [child for child in children if is_worker(child)]
 
     def text(self):
         """Return what it has logged."""
@@ -73,7 +82,8 @@ class Daemon:
                 worker.kill()
 
 
-def _is_worker(process):
+def is_worker(process):
+    """Say whether *process* is a worker of a scheduler that lives."""
     try:
         return any("scheduler.worker" in word for word in process.cmdline())
     except psutil.Error:

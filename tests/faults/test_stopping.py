@@ -16,7 +16,7 @@ import transaction
 from scheduler import Client, nowutc
 from scheduler.store import connect
 from tests.faults.bank import order_transfers
-from tests.faults.processes import Daemon
+from tests.faults.processes import Daemon, serving
 from tests.faults.test_money import check_books, status
 from tests.scheduler.harness import wait_for
 from tests.scheduler.sample_long import Wait
@@ -40,11 +40,13 @@ def start(tmp_path, uri, go):
     """Start a daemon that has begun a task which waits for *go*."""
     daemons = []
 
-    def start_one(**settings):
-        with connect(uri) as connection:
-            Client(connection).enqueue(Wait(nowutc(), str(go)))
+    def start_one(where=uri, tries=None, **settings):
+        with connect(where) as connection:
+            task = Wait(nowutc(), str(go))
+            task.maxTries = tries
+            Client(connection).enqueue(task)
             transaction.commit()
-        daemons.append(Daemon(tmp_path, uri, sleep_interval=1, **settings))
+        daemons.append(Daemon(tmp_path, where, sleep_interval=1, **settings))
         daemons[0].wait_until_up()
         wait_for(lambda: Path(f"{go}.begun").exists())
         return daemons[0]
@@ -94,6 +96,62 @@ def test_told_so_twice_it_ends_at_once_and_the_task_is_run_by_the_next(start, ur
     daemon.wait_until_up()  # before that, whoever looks holds its start up
     wait_for(lambda: status(uri)["finished"] == 1)
     assert count(uri) == 1
+
+
+def test_told_so_twice_at_the_same_moment_it_lets_the_task_end(start, uri, go):
+    daemon = start(tries=1)
+    daemon.process.terminate()
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.process.terminate()
+    check_that_the_task_ends(daemon, uri, go)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_to_the_whole_group_lets_the_task_end(start, uri, go, number):
+    daemon = start(tries=1)
+    os.killpg(daemon.process.pid, number)
+    check_that_the_task_ends(daemon, uri, go)
+
+
+def test_a_signal_to_each_process_of_the_service_lets_the_task_end(start, uri, go):
+    daemon = start(tries=1)
+    for process in daemon.family():
+        process.terminate()
+    check_that_the_task_ends(daemon, uri, go)
+
+
+def test_a_signal_to_each_process_of_the_service_lets_the_task_end_over_zeo(
+    tmp_path, free_port, start, go
+):
+    with serving(tmp_path / "zeo.fs", free_port):
+        uri = f"zeo://127.0.0.1:{free_port}?wait_timeout=10"
+        daemon = start(uri, tries=1)
+        for process in daemon.family():
+            process.terminate()
+        check_that_the_task_ends(daemon, uri, go)
+
+
+def test_a_hangup_that_was_to_be_ignored_does_not_end_the_daemon(start, uri, go):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        daemon = start()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    daemon.process.send_signal(signal.SIGHUP)
+    go.touch()
+    wait_for(lambda: status(uri)["finished"] == 1)
+    assert daemon.process.poll() is None
+    assert daemon.terminate() == 0
+
+
+def check_that_the_task_ends(daemon, uri, go):
+    """Check that it goes on, though it may be tried only once, and that the daemon ends then."""
+    wait_for(lambda: "stopping" in daemon.text())
+    assert daemon.process.poll() is None
+    go.touch()
+    assert daemon.process.wait(30) == 0
+    assert (count(uri), status(uri)["finished"], status(uri)["failed"]) == (1, 1, 0)
+    assert " ERROR " not in daemon.text()
 
 
 @pytest.mark.soak

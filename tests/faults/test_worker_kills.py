@@ -1,0 +1,104 @@
+"""Workers are killed all the time: no claim is left behind, and nobody innocent is charged."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections import Counter
+
+import psutil
+import pytest
+import transaction
+
+from scheduler import TASK_STATUS_FAILED, nowutc
+from scheduler.store import open_database
+from scheduler.tasks import OneShotTask
+from tests.faults.processes import is_worker, serving
+from tests.scheduler.harness import View, running
+
+KILLS = 3000 if os.environ.get("SOAK") else 8
+WORKERS, PAUSE, WAITING = 3, 0.3, 100
+DEADLINE = 120.0
+
+
+class Brief(OneShotTask):
+    """Notes in *file* that it has begun, and where, and takes a moment."""
+
+    maxTries = 1000
+    times = 0
+
+    def __init__(self, start, file, seconds):
+        super().__init__(start)
+        self.file = file
+        self.seconds = seconds
+
+    def run(self):
+        with open(self.file, "a") as file:
+            file.write(f"{self.getId()} {os.getpid()}\n")
+        time.sleep(self.seconds)
+        self.times += 1
+
+
+def kill_one(file, draw):
+    """Kill a worker that has begun a task, now and then one that has not; return how many."""
+    begun = {line.split()[1] for line in file.read_text().splitlines()[-300:]}
+    workers = [child for child in psutil.Process().children() if is_worker(child)]
+    at_work = [worker for worker in workers if str(worker.pid) in begun]
+    victims = at_work or (workers if draw.random() < 0.1 else [])
+    if not victims:
+        return 0
+    draw.choice(victims).kill()
+    return 1
+
+
+def check(tasks, file):
+    """Check that each task has had its effect once, and who was charged for which death."""
+    begun = {tuple(line.split()) for line in file.read_text().splitlines()}
+    charged = [
+        (str(task.getId()), attempt.worker.rpartition("/")[2])
+        for task in tasks
+        for attempt in task.getAttempts()
+        if attempt.state == TASK_STATUS_FAILED
+    ]
+    assert [task.getId() for task in tasks if task.times != 1] == []
+    assert [pair for pair in charged if pair not in begun] == []
+    assert [pid for pid, times in Counter(pid for _, pid in charged).items() if times > 1] == []
+    return len(charged)
+
+
+@pytest.fixture(params=["embedded", "zeo"])
+def uri(request, tmp_path, free_port):
+    if request.param == "embedded":
+        yield f"file://{tmp_path}/data.fs"
+        return
+    if os.environ.get("SOAK"):
+        pytest.skip("one storage is enough for so many")
+    with serving(tmp_path / "zeo.fs", free_port):
+        yield f"zeo://127.0.0.1:{free_port}?wait_timeout=10"
+
+
+@pytest.mark.timeout(7200)
+def test_killed_workers_leave_no_claim_behind_and_charge_no_innocent(uri, tmp_path, caplog):
+    draw, file, tasks, kills = random.Random(), tmp_path / "begun", [], 0
+    file.touch()
+    database = open_database(uri)
+    view = View(database, transaction.TransactionManager())
+    try:
+        with running(database, multitask_mode="processes", workers=WORKERS, task_max_tries=1000):
+            while kills < KILLS:
+                view.refresh()
+                if view.counts().get("waiting", 0) + view.counts().get("spooled", 0) < WAITING:
+                    new = [Brief(nowutc(), str(file), draw.uniform(0, 0.03)) for _ in range(100)]
+                    tasks += new
+                    view.enqueue(*new)
+                time.sleep(draw.uniform(0.5, 1) * PAUSE)
+                kills += kill_one(file, draw)
+            view.until_counts(DEADLINE, finished=len(tasks))
+        charged = check(tasks, file)
+    finally:
+        view.close()
+        database.close()
+    again = caplog.text.count("it is given out again")
+    print(f"{kills} kills, {len(tasks)} tasks, {charged} charged, {again} given out again")  # noqa: T201
+    assert again == 0

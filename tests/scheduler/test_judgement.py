@@ -1,0 +1,85 @@
+"""Who is charged a try when a worker has ended, and who is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from scheduler import TASK_STATUS_FAILED, TASK_STATUS_QUEUED, TASK_STATUS_TERMINATED
+from scheduler.executors.base import Verdict
+from scheduler.executors.judgement import judge
+from scheduler.running import Claim
+from scheduler.vitals import Remains, Vitals
+
+A, B, C = (Claim(tid, tid * 10, 0.0) for tid in (1, 2, 3))
+NOTHING = Remains(0, 0, frozenset())
+
+
+def judged(held, remains, verdict=None, suspects=()):
+    judgement = judge(held, remains, verdict, set(suspects), "process-0/7")
+    states = {lost.claim: lost.state for lost in judgement.lost}
+    return states, judgement.back, judgement.suspects
+
+
+def test_a_worker_that_had_begun_nothing_charges_nobody():
+    assert judged([A, B], NOTHING) == ({}, [A, B], set())
+    assert judged([A], NOTHING) == ({}, [A], set())
+
+
+def test_the_task_at_work_is_charged_and_no_other():
+    states, back, suspects = judged([A, B, C], Remains(0, B.number, frozenset([A.number])))
+    assert states == {B: TASK_STATUS_FAILED, A: TASK_STATUS_QUEUED}
+    assert (back, suspects) == ([C], set())
+
+
+def test_a_death_in_the_commit_of_one_is_its_own():
+    states, back, _ = judged([A, B], Remains(0, 0, frozenset([A.number])))
+    assert (states, back) == ({A: TASK_STATUS_FAILED}, [B])
+
+
+def test_a_death_in_the_commit_of_several_makes_each_a_suspect():
+    states, back, suspects = judged([A, B, C], Remains(0, 0, frozenset([A.number, B.number])))
+    assert states == {A: TASK_STATUS_QUEUED, B: TASK_STATUS_QUEUED}
+    assert (back, suspects) == ([C], {A.tid, B.tid})
+
+
+def test_a_task_is_charged_for_the_second_death_at_its_loading():
+    at_loading = Remains(A.number, 0, frozenset())
+    assert judged([A, B], at_loading) == ({}, [A, B], {A.tid})
+    states, back, _ = judged([A, B], at_loading, suspects=[A.tid])
+    assert (states, back) == ({A: TASK_STATUS_FAILED}, [B])
+
+
+def test_a_death_at_loading_is_not_charged_to_the_run_before():
+    states, back, suspects = judged([A, B], Remains(B.number, 0, frozenset([A.number])))
+    assert (states, back, suspects) == ({A: TASK_STATUS_QUEUED}, [B], {B.tid})
+
+
+@pytest.mark.parametrize("held", [[A, B], [B]])
+def test_a_run_over_its_limit_is_ended_alone(held):
+    verdict = Verdict(TASK_STATUS_TERMINATED, "took too long", A)
+    states, back, suspects = judged(held, Remains(0, B.number, frozenset()), verdict)
+    assert states == {A: TASK_STATUS_TERMINATED, B: TASK_STATUS_QUEUED}
+    assert (back, suspects) == ([], set())
+
+
+def test_nobody_is_charged_for_a_worker_that_was_stopped():
+    verdict = Verdict(TASK_STATUS_QUEUED, "stopped")
+    states, back, _ = judged([A, B], Remains(0, A.number, frozenset()), verdict)
+    assert (states, back) == ({A: TASK_STATUS_QUEUED}, [B])
+
+
+def test_the_vitals_tell_what_was_begun_in_the_open_transaction():
+    vitals = Vitals.private()
+    assert vitals.remains() == NOTHING
+    vitals.begin()
+    vitals.load(10)
+    assert vitals.remains() == Remains(10, 0, frozenset())
+    vitals.run()
+    assert vitals.remains() == Remains(0, 10, frozenset())
+    vitals.done()
+    vitals.load(20)
+    assert vitals.remains() == Remains(20, 0, frozenset([10]))
+    vitals.commit()
+    assert vitals.remains() == Remains(0, 0, frozenset([10]))
+    vitals.begin()
+    assert vitals.remains() == NOTHING

@@ -21,6 +21,7 @@ from livesync import sight
 from livesync.manager import SyncManager
 from livesync.subjects import unique_id
 from scheduler.clock import nowutc
+from scheduler.store.connection import OwnConnection
 
 Identify = Callable[[Any], str | int]
 
@@ -37,14 +38,17 @@ def default_id(obj: Persistent) -> str:
 def watch(*classes: type[Persistent], identify: Identify = default_id) -> None:
     """Record all commits that store objects of these *classes*, or of subclasses.
 
-    *identify* returns the id under which an object is known outside. It concerns the
-    connections that this process makes from now on: call it before a database is opened.
+    *identify* returns the id under which an object is known outside. It concerns all connections
+    of this process to databases that `scheduler.store` has opened, and those to other databases
+    that are made from now on.
     """
     for watched in classes:
         if not issubclass(watched, Persistent):
             raise TypeError(f"{watched.__qualname__} cannot be watched: it is not persistent")
         _watched[watched] = identify
     DB.klass = WatchingConnection
+    if _record not in OwnConnection.before_commit:
+        OwnConnection.before_commit.append(_record)
 
 
 def unwatch(*classes: type[Persistent]) -> None:
@@ -53,42 +57,46 @@ def unwatch(*classes: type[Persistent]) -> None:
         _watched.pop(watched, None)
     if not _watched:
         DB.klass = Connection
+        OwnConnection.before_commit[:] = [
+            call for call in OwnConnection.before_commit if call is not _record
+        ]
 
 
 class WatchingConnection(Connection):
-    """A connection whose commits record the changes of watched objects."""
+    """A connection to another database whose commits record the changes of watched objects."""
 
     def commit(self, transaction: Any) -> None:
         """Record what is about to be stored, and store it together with that."""
-        if _watched:
-            self._record()
+        _record(self)
         super().commit(transaction)
 
-    def _record(self) -> None:
-        second = int(nowutc().timestamp())
-        for obj, action in self._to_be_stored():
-            identify = _identify_for(type(obj))
-            if identify is None:
-                continue
-            if obj._p_oid is None:
-                self.add(obj)
-            manager = SyncManager.getDBInstance(self)
-            sight.record(manager, second, obj, identify(obj), {action})
 
-    def _to_be_stored(self) -> list[tuple[Any, str]]:
-        """Return all that this commit stores, each with what happens to it."""
-        found: dict[int, tuple[Any, str]] = {}
-        savepoint = self._savepoint_storage
-        for oid in savepoint.index if savepoint is not None else ():
-            obj = self.get(oid)
-            found[id(obj)] = obj, CREATED if oid in savepoint.creating else CHANGED
-        changed = [obj for obj in self._registered_objects if obj._p_changed]
-        while changed:
-            obj = changed.pop()
-            is_new = obj._p_oid is None or obj._p_oid in self._added
-            found.setdefault(id(obj), (obj, CREATED if is_new else CHANGED))
-            changed += [new for new in _new_parts(obj) if id(new) not in found]
-        return list(found.values())
+def _record(connection: Connection) -> None:
+    second = int(nowutc().timestamp())
+    for obj, action in _to_be_stored(connection):
+        identify = _identify_for(type(obj))
+        if identify is None:
+            continue
+        if obj._p_oid is None:
+            connection.add(obj)
+        manager = SyncManager.getDBInstance(connection)
+        sight.record(manager, second, obj, identify(obj), {action})
+
+
+def _to_be_stored(connection: Connection) -> list[tuple[Any, str]]:
+    """Return all that a commit of *connection* stores, each with what happens to it."""
+    found: dict[int, tuple[Any, str]] = {}
+    savepoint = connection._savepoint_storage
+    for oid in savepoint.index if savepoint is not None else ():
+        obj = connection.get(oid)
+        found[id(obj)] = obj, CREATED if oid in savepoint.creating else CHANGED
+    changed = [obj for obj in connection._registered_objects if obj._p_changed]
+    while changed:
+        obj = changed.pop()
+        is_new = obj._p_oid is None or obj._p_oid in connection._added
+        found.setdefault(id(obj), (obj, CREATED if is_new else CHANGED))
+        changed += [new for new in _new_parts(obj) if id(new) not in found]
+    return list(found.values())
 
 
 class _Parts(pickle.Pickler):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from ZODB.Connection import Connection
 from ZODB.mvccadapter import HistoricalStorageAdapter
@@ -21,6 +22,9 @@ class OwnConnection(Connection):
     from its first use on. Where it had uncommitted changes, OpenedBeforeFork is raised until
     the transaction is aborted: the parent has the same changes, and may have committed them.
     """
+
+    before_commit: ClassVar[list[Callable[[Connection], None]]] = []
+    """Called with a connection whose changes are about to be given to the storage."""
 
     _process = 0
     _epoch = 0
@@ -65,6 +69,8 @@ class OwnConnection(Connection):
 
     def commit(self, transaction: Any) -> None:
         """Give the changes to the storage."""
+        for call in self.before_commit:
+            call(self)
         with nothing_stored():
             super().commit(transaction)
 

@@ -7,6 +7,8 @@ import zope.event
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 from persistent.mapping import PersistentMapping
+from ZODB import DB
+from ZODB.MappingStorage import MappingStorage
 from ZODB.POSException import ConflictError
 from ZODB.utils import u64
 from zope.lifecycleevent import (
@@ -17,7 +19,9 @@ from zope.lifecycleevent import (
 )
 
 from livesync import SyncManager, lifecycle
+from livesync.reduction import STATUS_DELETED, reduce
 from livesync.watching import unwatch, watch
+from scheduler.store import using
 
 
 class Book(Persistent):
@@ -199,6 +203,25 @@ def test_classes_and_functions_exclude(connection, commit, recorded, exclusion):
     assert recorded() == [("Walden", {"created"})]
 
 
+def test_what_becomes_secret_is_withdrawn(connection, commit):
+    manager = SyncManager.getDBInstance()
+    manager.exclude(functions=[is_secret])
+    shelf = connection.root()["shelf"] = PersistentMapping(
+        {"walden": Book("Walden"), "atlas": Atlas("secret places")}
+    )
+    commit()
+    shelf["walden"].title = "secret life"
+    shelf["atlas"].title = "secret ways"
+    commit()
+    data = list(manager.getTrack())
+
+    assert len(data) == 2
+    record, *others = reduce(data, excluded=manager.exclusion.excludes)
+    assert others == []
+    assert record[0] is shelf["walden"]
+    assert record[2] & STATUS_DELETED
+
+
 def test_a_function_that_fails_excludes_nothing(connection, commit, recorded, caplog):
     SyncManager.getDBInstance().exclude(functions=[breaks])
     connection.root()["book"] = Book("Walden")
@@ -254,3 +277,27 @@ def test_no_event_is_recorded_after_the_end(connection, commit, recorded, events
     commit()
 
     assert recorded() == []
+
+
+def test_a_class_is_watched_on_connections_that_are_open_already(connection, commit, recorded):
+    connection.root()["cover"] = cover = Cover()
+    commit()
+    watch(Cover, identify=lambda _: "cover")
+    try:
+        cover.title = "Walden"
+        commit()
+    finally:
+        unwatch(Cover)
+
+    assert recorded() == [("Walden", {"data_changed"})]
+
+
+def test_a_class_is_watched_in_a_database_of_another_make(watched):
+    database = DB(MappingStorage())
+    with database.transaction() as connection, using(connection):
+        connection.root()["book"] = Book("Walden")
+    with database.transaction() as connection, using(connection):
+        ((_, action),) = SyncManager.getDBInstance().getTrack()
+    database.close()
+
+    assert action.getActions() == {"created"}

@@ -48,6 +48,8 @@ def log_to(file: str | None, level: int) -> None:
     handler.addFilter(_is_news)
     for chatty in ("ZEO", "txn", "httpx"):
         logging.getLogger(chatty).setLevel(max(level, logging.WARNING))
+    # A line for each request that waits for a thread would help whoever sends too many.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
 
 class PrivateLog(TimedRotatingFileHandler):

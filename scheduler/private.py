@@ -11,7 +11,7 @@ from pathlib import Path
 FILE, FOLDER, COMMITTED = 0o600, 0o700, 0o400
 OTHERS = 0o077
 
-OWN_SUFFIXES = {".fs", ".log", ".toml", ".pid", ".blobs"}
+OWN_SUFFIXES = {".fs", ".log", ".toml", ".pid", ".blobs", ".sqlite3"}
 """Files of this software, which may stand in a folder of its own."""
 
 

@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from threading import RLock
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from weakref import WeakSet
 
 import transaction
@@ -24,6 +25,7 @@ from ZODB.mvccadapter import MVCCAdapter
 from scheduler.errors import DatabaseUnavailable, OpenedBeforeFork
 from scheduler.hidden import hidden
 from scheduler.owner import Owner
+from scheduler.private import own_folder
 from scheduler.store.access import Access, Plain
 from scheduler.store.connection import OwnConnection
 from scheduler.store.current import using
@@ -236,6 +238,8 @@ def open_database(uri: str | None = None) -> Database:
         options = {"pool_size": POOL_SIZE, "cache_size": CACHE_SIZE}
         return Database(Plain(uri, lambda: _open_postgres(uri)), uri, **options)
     factory, options = _resolve(uri)
+    if uri.startswith("sqlite://"):
+        _close_folder(uri)
     access = Embedded(uri) if uri.startswith("file://") else Plain(uri, factory)
     return Database(access, uri, **options)
 
@@ -294,6 +298,12 @@ def _open_postgres(uri: str) -> Any:
             f"the database {uri!r} needs RelStorage: install the extra 'postgres'"
         ) from None
     return postgres.open_postgres(uri)
+
+
+def _close_folder(uri: str) -> None:
+    """Make the folder of a database of SQLite, closed to others."""
+    for folder in parse_qs(urlsplit(uri).query).get("data_dir", ()):
+        own_folder(Path(folder).absolute(), "main.sqlite3")
 
 
 def _ready(storage: Any) -> Any:

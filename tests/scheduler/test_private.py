@@ -116,3 +116,15 @@ def test_who_holds_the_lock_is_named_and_not_who_had_it(tmp_path, monkeypatch):
         with pytest.raises(DatabaseUnavailable, match=rf"\(pid {holder.pid}\)"):
             open_database(f"file://{file}")
         holder.stdin.close()
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_the_folder_of_a_database_of_sqlite_is_closed_to_others(tmp_path):
+    folder = tmp_path / "new" / "data"
+    database = open_database(f"sqlite://?data_dir={folder}")
+    transact(database, lambda connection: connection.root().update(a=1))
+    database.close()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    folder.chmod(0o755)
+    open_database(f"sqlite://?data_dir={folder}").close()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700

@@ -55,6 +55,10 @@ class WorkerLost(SchedulerException):
     """The worker died while it ran the task; it stands for that in a table of retries."""
 
 
+class TooLarge(SchedulerException):
+    """The arguments of a task, or its result, take more of the database than is allowed."""
+
+
 class MailNotSent(SchedulerException):
     """Mail could not be sent now; it may be tried again."""
 

@@ -370,6 +370,8 @@ class _Loop:
 
     def _recover(self, connection: Connection) -> None:
         module = SchedulerModule.getDBInstance(connection)
+        if module.getSpool().max_size != self._settings.task_max_size:
+            module.getSpool().max_size = self._settings.task_max_size
         shelving = Shelving(module)
         claims = module.running.claims()
         state = TASK_STATUS_FAILED if len(claims) == 1 else TASK_STATUS_QUEUED

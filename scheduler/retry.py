@@ -7,6 +7,8 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from scheduler.errors import TooLarge
+
 # A wait that is shorter than this is given so many times in a row; then it doubles each time.
 AT_ONCE_SECONDS = 1.0
 AT_ONCE_TIMES = 10
@@ -83,8 +85,12 @@ NEVER = Retry(tries=1)
 
 
 def retry_for(kind: type[BaseException], table: Mapping[type[BaseException], Retry]) -> Retry:
-    """Return the entry of *table* for the nearest base of the exception *kind*."""
-    return next((table[base] for base in kind.__mro__ if base in table), _DEFAULT)
+    """Return the entry of *table* for the nearest base of the exception *kind*.
+
+    Without one, what is too large is not tried again: it would be too large again.
+    """
+    default = NEVER if issubclass(kind, TooLarge) else _DEFAULT
+    return next((table[base] for base in kind.__mro__ if base in table), default)
 
 
 _DEFAULT = Retry()

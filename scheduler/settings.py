@@ -34,6 +34,9 @@ class Settings:
     task_max_tries: int = 5
     """How often a run is tried before it has failed; a task's class may say otherwise."""
 
+    task_max_size: float = 16
+    """How many MB of the database a task's arguments may take, and its result; 0 for any."""
+
     standby: bool = False
     """Whether to wait while another scheduler of the database lives, and take its place then."""
 
@@ -101,6 +104,7 @@ class Settings:
                 )
         units = dict.fromkeys(("sleep_interval", "shutdown_timeout", "worker_silence"), "seconds")
         units["worker_memory"] = "MB"
+        units["task_max_size"] = "MB"
         for name, unit in units.items():
             if not _is_number(getattr(self, name)) or getattr(self, name) < 0:
                 raise SchedulerConfigurationException(

@@ -52,6 +52,9 @@ class Instruction(NamedTuple):
 class Spool(Persistent):
     """A FIFO of `(op, obj)` pairs; any number of writers, one reader, no conflicts."""
 
+    max_size: float = 16
+    """How many MB a task may take: the setting `task_max_size` of the scheduler that led last."""
+
     def __init__(self) -> None:
         self._lanes = Lanes()
 

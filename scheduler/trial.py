@@ -21,6 +21,7 @@ from scheduler.guard import Guard, Unclean
 from scheduler.retry import Retry, TaskDelayed, paced, retry_for
 from scheduler.run import Begun, News, Run, set_current_run
 from scheduler.running import Claim
+from scheduler.spool import spool_of
 from scheduler.states import (
     TASK_STATUS_FAILED,
     TASK_STATUS_FINISHED,
@@ -31,6 +32,8 @@ from scheduler.store.overlay import snapshot_of
 from scheduler.store.trouble import is_passing, told
 from scheduler.tasks.attempt import MESSAGE_KEPT, TRACEBACK_KEPT, Attempt
 from scheduler.tasks.base import BaseTask
+from scheduler.tasks.result import is_small
+from scheduler.tasks.size import refuse_large
 from scheduler.version import code_version
 from scheduler.vitals import Vitals
 
@@ -182,6 +185,7 @@ class Trials:
                 self._guard.call(task.prepare, start)
                 start = self._guard.start()
             result = self._guard.call(task._work, start)
+            self._refuse_large(task, result)
         except (TransientError, Unclean):
             raise
         except BaseException as error:  # noqa: BLE001 (even SystemExit ends the run only)
@@ -191,6 +195,14 @@ class Trials:
         else:
             attempt = self._attempt(task, nowutc(), TASK_STATUS_FINISHED)
             return lambda: task._finish(attempt, result)
+
+    def _refuse_large(self, task: BaseTask, result: object) -> None:
+        if is_small(result) and not task._p_changed:
+            return
+        limit = spool_of(self._connection).max_size
+        refuse_large(result, "the result", limit)
+        if task._p_changed:
+            task._refuse_large(limit)
 
     def _tear_down(self, task: BaseTask) -> None:
         if type(task).tearDown is BaseTask.tearDown:

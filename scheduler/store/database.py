@@ -33,7 +33,10 @@ from scheduler.store.descriptors import cut_off
 from scheduler.store.embedded import Embedded, Guest, file_and_query
 from scheduler.store.heir import Heir
 from scheduler.store.hub import Hub
+from scheduler.store.messages import receive_linearly
 from scheduler.store.witness import Witness
+
+receive_linearly()
 
 URI_VARIABLE = "SCHEDULER_DATABASE"
 EMBEDDED_FILE = "var/relay.fs"

@@ -2,10 +2,11 @@
 
 from scheduler.tasks.alarm import AlarmTask
 from scheduler.tasks.attempt import Attempt
-from scheduler.tasks.base import BaseTask, TimedEvent
+from scheduler.tasks.base import BaseTask
 from scheduler.tasks.bound import BoundTask
 from scheduler.tasks.call import CallTask
 from scheduler.tasks.cron import Cron
+from scheduler.tasks.event import TimedEvent
 from scheduler.tasks.interval import Interval
 from scheduler.tasks.mail import SendMailTask
 from scheduler.tasks.occurrence import TaskOccurrence

@@ -5,12 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import total_ordering
 from itertools import takewhile
 from typing import Any, ClassVar
 
-from persistent import Persistent
-from ZODB.broken import PersistentBroken
 from ZODB.Connection import Connection
 from ZODB.utils import u64
 
@@ -27,38 +24,9 @@ from scheduler.running import is_running, running_list
 from scheduler.spool import ADD, spool_of
 from scheduler.states import TASK_STATUS_NONE
 from scheduler.tasks.attempt import ATTEMPTS_KEPT, MESSAGE_KEPT, Attempt, moment
+from scheduler.tasks.event import Rank, TimedEvent
 from scheduler.tasks.result import kept, unkept
-
-
-@total_ordering
-class TimedEvent(Persistent):
-    """What tasks and occurrences have in common: when they ran, and their order.
-
-    A task stands before its occurrences, and these before the next task; None stands first.
-    """
-
-    # Moments are seconds since 1970: a number is stored and loaded far faster than a datetime.
-    _started: float | None = None
-    _ended: float | None = None
-
-    def getStartedOn(self) -> datetime | None:
-        """Return when the last run began, in UTC."""
-        return None if self._started is None else moment(self._started)
-
-    def getEndedOn(self) -> datetime | None:
-        """Return when the last run ended, in UTC; None before the first one has."""
-        return None if self._ended is None else moment(self._ended)
-
-    def __lt__(self, other: object) -> bool:
-        if other is None:
-            return False
-        if not isinstance(other, TimedEvent | PersistentBroken):  # the latter has lost its class
-            return NotImplemented
-        return _place(self) < _place(other)
-
-    # Identity: a connection has one object for a stored task. (total_ordering needs it said.)
-    __eq__ = object.__eq__
-    __hash__ = Persistent.__hash__
+from scheduler.tasks.size import refuse_large
 
 
 class BaseTask(TimedEvent):
@@ -219,6 +187,9 @@ class BaseTask(TimedEvent):
         result = self._after.getResult()
         return [result] if isinstance(self._after, BaseTask) else list(result)
 
+    def _rank(self) -> Rank:
+        return self._p_oid or b"", 0 if self._p_oid else id(self), 0
+
     def __lt__(self, other: object) -> bool:
         # Tasks that are due at one moment are compared often: by their ids, if they have them.
         mine, others = self._p_oid, other._p_oid if isinstance(other, BaseTask) else None
@@ -299,11 +270,18 @@ class BaseTask(TimedEvent):
         status = self.getStatus()
         if status in (states.TASK_STATUS_QUEUED, states.TASK_STATUS_RUNNING):
             return
+        spool = spool_of(connection)
+        self._refuse_large(spool.max_size)
         if self._p_oid is None:
             connection.add(self)
         if status == TASK_STATUS_NONE:
             self._status = states.TASK_STATUS_SPOOLED
-        spool_of(connection).put(ADD, self)
+        spool.put(ADD, self)
+
+    def _refuse_large(self, limit: float) -> None:
+        """Raise TooLarge where an attribute takes more than *limit* MB."""
+        for name, value in self.__dict__.items():
+            refuse_large(value, f"the attribute {name!r} of a {type(self).__name__}", limit)
 
     # What follows is for the worker that runs the task.
 
@@ -389,12 +367,3 @@ class BaseTask(TimedEvent):
             self._undone = None
         self._started, self._ended = stored[1], stored[2]
         self._attempts = (*self._attempts, stored)[-ATTEMPTS_KEPT:]
-
-
-def _place(element: Any) -> tuple[bytes, int, int]:
-    # A stored task is compared by its object id alone, which does not load it.
-    if isinstance(element, BaseTask | PersistentBroken):
-        return element._p_oid or b"", 0 if element._p_oid else id(element), 0
-    oid, unstored, _ = _place(element.getTask())
-    number = element.getId()
-    return oid, unstored, 1 if number is None else number + 1

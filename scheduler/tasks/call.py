@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import inspect
-import io
-import pickle
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +18,7 @@ from scheduler.clock import nowutc
 from scheduler.retry import Retry
 from scheduler.store import current
 from scheduler.tasks.oneshot import OneShotTask
+from scheduler.tasks.size import MB, refuse, size_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -52,10 +51,15 @@ class CallTask(OneShotTask, Generic[R]):
             self._receiver, self._name = receiver, function.__name__
         else:
             self._name = path_of(function)
-        _check_arguments(function, args, kwargs or {})
+        self._v_size = _check_arguments(function, args, kwargs or {})
         self._args = args
         if kwargs:
             self._kwargs = dict(kwargs)
+
+    def _refuse_large(self, limit: float) -> None:
+        """Raise TooLarge where the arguments, measured when they were checked, are too large."""
+        if limit and getattr(self, "_v_size", 0) > limit * MB:
+            refuse(f"the arguments of {self._name}", limit)
 
     def getFunction(self) -> Callable[..., Any]:
         """Return the function; ImportError or AttributeError where it is not there any more."""
@@ -242,23 +246,17 @@ def found(path: str) -> Callable[..., Any]:
 
 def _check_arguments(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> None:
+) -> int:
+    """Return how many bytes the arguments take as they are stored; TypeError if they do not fit."""
     name = getattr(function, "__qualname__", function)
     try:
         inspect.signature(function).bind(*args, **kwargs)
     except TypeError as error:
         raise TypeError(f"{name} does not take these arguments: {error}") from None
     try:
-        _Checker(io.BytesIO()).dump((args, kwargs))
+        return size_of((args, kwargs))
     except Exception as error:
         raise TypeError(f"the arguments of {name} cannot be stored: {error}") from error
-
-
-class _Checker(pickle.Pickler):
-    """Finds out whether arguments can be stored; persistent objects are, by themselves."""
-
-    def persistent_id(self, obj: Any) -> Any:
-        return id(obj) if isinstance(obj, Persistent) else None
 
 
 def _plain(value: Any) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 
 from scheduler.states import TASK_STATUS_FINISHED
 from scheduler.tasks.attempt import Attempt
-from scheduler.tasks.base import BaseTask, TimedEvent
+from scheduler.tasks.base import BaseTask
+from scheduler.tasks.event import Rank, TimedEvent, rank_of
 
 
 class TaskOccurrence(TimedEvent):
@@ -53,6 +54,10 @@ class TaskOccurrence(TimedEvent):
     def getAttempts(self) -> tuple[Attempt, ...]:
         """Return the records of the tries, oldest first."""
         return tuple(Attempt.unpacked(stored) for stored in self._attempts)
+
+    def _rank(self) -> Rank:
+        oid, unstored, _ = rank_of(self._task)
+        return oid, unstored, 1 if self._number is None else self._number + 1
 
     def __repr__(self) -> str:
         return f"[{type(self).__name__}:{self.getUniqueId()}]"

@@ -21,7 +21,7 @@ class Kept(Persistent):
 
 def kept(value: Any) -> Any:
     """Return what is to be stored in the task whose run returned *value*."""
-    return value if _is_small(value) else Kept(value)
+    return value if is_small(value) else Kept(value)
 
 
 def unkept(stored: Any) -> Any:
@@ -29,7 +29,8 @@ def unkept(stored: Any) -> Any:
     return stored.value if isinstance(stored, Kept) else stored
 
 
-def _is_small(value: Any) -> bool:
+def is_small(value: Any) -> bool:
+    """Say whether *value* takes so little that it stands in the record of its task."""
     if isinstance(value, dict):
         return len(value) <= SMALL_COUNT and all(map(_is_plain, (*value, *value.values())))
     if isinstance(value, list | tuple | set | frozenset):

@@ -160,8 +160,9 @@ def test_tasks_are_bound_to_objects_as_the_document_shows(reader):
 
 def test_the_tasks_of_the_document_can_be_enqueued_and_run(reader, monkeypatch):
     reader.save("tasks.md")
-    done = reader.run("python enqueue.py && python trial.py")
+    done = reader.run("python enqueue.py && python trial.py && python cinema.py")
     assert done.returncode == 0, done.stderr
+    film = int(done.stdout.split()[-1])
     monkeypatch.syspath_prepend(str(reader.folder))
     uri = f"file://{reader.folder}/var/relay.fs"
     stopper = (
@@ -170,7 +171,8 @@ def test_the_tasks_of_the_document_can_be_enqueued_and_run(reader, monkeypatch):
         "from scheduler.store import connect\n"
         "with connect() as connection:\n"
         "    client = Client(connection)\n"
-        "    while client.getStatus()['finished'] < 1:\n"
+        f"    film = client.getTask({film})\n"
+        "    while client.getStatus()['finished'] < 2 or film.getResult() is None:\n"
         "        time.sleep(0.05)\n"
         "        connection.sync()\n"
         "    client.shutdown()\n"
@@ -183,6 +185,8 @@ def test_the_tasks_of_the_document_can_be_enqueued_and_run(reader, monkeypatch):
         assert watching.wait(20) == 0
     with connect(uri) as connection:
         assert connection.root()["count"] == 1
+        with SchedulerModule.getDBInstance(connection).getTaskById(film).getResult().open() as part:
+            assert len(part.read()) == 17_000_000
 
 
 def test_the_schedules_of_the_document_are_followed(reader, monkeypatch, relay_clock):

@@ -25,6 +25,7 @@ from export.errors import ExportException
 from export.model import listeners
 from livesync.errors import LiveSyncException
 from scheduler.errors import SchedulerException
+from scheduler.hidden import hidden
 from scheduler.store import default_uri, open_database, transact
 from scheduler.store.database import URI_VARIABLE
 
@@ -114,7 +115,11 @@ def _welcome(service: Service, config: Config) -> str:
         lines.append(f"Port {wanted} is taken: {service.web.port} is used instead.\n")
     programs = shlex.quote(_shown(Path(sys.executable).parent))
     scripts = shlex.quote(_shown(shipped("docs/examples") or Path("docs/examples")))
-    where = "" if _is_default(config.database) else f"  export {URI_VARIABLE}={config.database}\n"
+    where = (
+        ""
+        if _is_default(config.database)
+        else f"  export {URI_VARIABLE}={hidden(config.database)}\n"
+    )
     folder = _shown(_folder_of(config.database) / FEED_FOLDER)
     lines.append(
         f"""Everything is running. Open

@@ -33,8 +33,10 @@ OVER_LIMIT = 100
 LIMITS = {
     "max_request_header_size": 1280 * 1024,
     "max_request_body_size": 2 * 1024 * 1024,
+    "outbuf_high_watermark": 256 * 1024 * 1024,
 }
-"""More than the export takes, so that it says itself what is too long; more is not read."""
+"""More than the export takes, so that it says itself what is too long; more is not read. So much
+of an answer waits, in a file, for a client that reads slowly; only for more a thread waits, too."""
 
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]

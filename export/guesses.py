@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 REMEMBERED = 20_000
 """How many accounts and addresses are remembered; the ones seen last."""
 
+LONGEST_NAME = 100
+"""How much of an account's name tells it from others."""
+
 AT_ONCE = 2
 """How many requests may wait for the check of a password, which takes a tenth of a second; the
 other threads of the front end go on serving."""
@@ -71,8 +74,9 @@ class Guesses:
                 is_account = bucket[0] != "address"
                 left = 0.0 if is_account else self._level(bucket, rate, now) - 1
                 self._put(bucket, max(left, 0.0), now)
-            self._known[account, _network(address)] = None
-            self._known.move_to_end((account, _network(address)))
+            own = account[:LONGEST_NAME], _network(address)
+            self._known[own] = None
+            self._known.move_to_end(own)
             if len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
 
@@ -88,7 +92,7 @@ class Guesses:
             self._waiting.release()
 
     def _rates(self, account: str, address: str) -> dict[Bucket, Rate]:
-        network = _network(address)
+        account, network = account[:LONGEST_NAME], _network(address)
         # Who has logged in from here before is not shut out by those who guess from elsewhere.
         is_known = (account, network) in self._known
         own: Bucket = ("account", account, network) if is_known else ("account", account)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from daemon.errors import StartFailure
 from scheduler.given import ENVIRONMENT
+from scheduler.legible import legible
 from scheduler.store.database import URI_VARIABLE
 
 
@@ -36,7 +37,7 @@ class Report:
     def _tell(self, line: str) -> None:
         if self._descriptor is not None:
             with os.fdopen(self._descriptor, "w", encoding="utf-8") as pipe:
-                pipe.write(line)
+                pipe.write(legible(line))
             self._descriptor = None
 
 

@@ -23,6 +23,7 @@ from scheduler import nowutc
 from scheduler.errors import SchedulerException
 from scheduler.given import HOW, given
 from scheduler.hidden import hidden
+from scheduler.legible import legible_output
 from scheduler.period import period
 from scheduler.store import default_uri
 
@@ -36,6 +37,7 @@ SOLVED = (DaemonException, ExportException, LiveSyncException, SchedulerExceptio
 Command = Callable[[argparse.Namespace, Config], int]
 
 
+@legible_output()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that *arguments* (those of the process for None) say; return the exit status.
 

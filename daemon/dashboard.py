@@ -17,6 +17,7 @@ from daemon.snapshot import snapshot
 from livesync import SyncAgent, SyncManager
 from livesync.standing import Standing, standing
 from scheduler import SchedulerModule, nowutc
+from scheduler.legible import legible_line
 from scheduler.office import office_of
 from scheduler.output import as_text
 
@@ -192,7 +193,8 @@ def _error(found: Standing) -> str:
 def _table(title: str, heads: Sequence[str], rows: Rows) -> str:
     head = "".join(f"<th>{escape(name)}</th>" for name in heads)
     lines = "".join(
-        "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows
+        "<tr>" + "".join(f"<td>{escape(legible_line(str(cell)))}</td>" for cell in row) + "</tr>"
+        for row in rows
     )
     empty = f'<tr><td colspan="{len(heads)}">none</td></tr>'
     return (

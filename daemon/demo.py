@@ -26,12 +26,14 @@ from export.model import listeners
 from livesync.errors import LiveSyncException
 from scheduler.errors import SchedulerException
 from scheduler.hidden import hidden
+from scheduler.legible import legible_output
 from scheduler.store import default_uri, open_database, transact
 from scheduler.store.database import URI_VARIABLE
 
 FEED_FOLDER = "feed"
 
 
+@legible_output()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demonstration on the default database; return the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments

@@ -18,6 +18,7 @@ from livesync.undone import opposites
 from scheduler import nowutc
 from scheduler.blame import Commit, Signature, class_of, commits_of, culprits, deeds_of
 from scheduler.errors import InTheWay
+from scheduler.legible import legible
 from scheduler.output import as_json, as_lines
 from scheduler.store import connect
 from scheduler.tasks import BaseTask
@@ -51,7 +52,7 @@ def undo(options: argparse.Namespace, config: Config) -> int:
                 "history was packed away"
             ) from None
         _record(connection, done)
-        transaction.get().note(f"undo of {task!r}")
+        transaction.get().note(legible(f"undo of {task!r}"))
         transaction.commit()
         facts = {
             "task": options.task_id,

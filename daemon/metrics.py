@@ -12,6 +12,7 @@ from daemon.snapshot import snapshot
 from livesync import SyncManager
 from livesync.standing import Standing, standing
 from scheduler import SchedulerModule
+from scheduler.legible import legible
 
 CONTENT_TYPE = "text/plain; version=0.0.4"
 
@@ -109,4 +110,4 @@ def _labels(labels: dict[str, str]) -> str:
 
 
 def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+    return legible(value).replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

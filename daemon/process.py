@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import glob
 import logging
-import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from logging.handlers import TimedRotatingFileHandler
 from pathlib import Path
-from textwrap import indent
 from typing import Any
 
-from scheduler.hidden import hidden
+from scheduler.legible import LineFormatter
 from scheduler.private import close_to_others, opener, own_folder
 from scheduler.stop import hearing_stop_signals
 from scheduler.store.trouble import is_trouble
 
 LOG_FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s %(message)s"
 LOGS_KEPT = 14
-CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @contextmanager
@@ -64,26 +61,6 @@ class PrivateLog(TimedRotatingFileHandler):
 
     def _open(self) -> Any:
         return open(self.baseFilename, self.mode, encoding=self.encoding, opener=opener)
-
-
-class LineFormatter(logging.Formatter):
-    """Keeps an event on one line, so that no text of a request looks like another event."""
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
-        """Return the line, its control characters escaped."""
-        return CONTROL.sub(_escaped, super().formatMessage(record))
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the event without passwords."""
-        return hidden(super().format(record))
-
-    def formatException(self, ei: Any) -> str:  # noqa: N802 (logging's name)
-        """Return the traceback, indented."""
-        return indent(super().formatException(ei), "  ")
-
-
-def _escaped(found: re.Match[str]) -> str:
-    return found[0].encode("unicode_escape").decode()
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -16,7 +16,7 @@ from daemon.config import Config
 from daemon.listing import Row, dead_letters, full_name, rows, shown
 from scheduler import Client, SchedulerModule
 from scheduler.office import office_of
-from scheduler.output import as_json, as_lines, as_table
+from scheduler.output import as_json, as_lines, as_table, as_text
 from scheduler.store import connect
 from scheduler.tasks.attempt import moment
 
@@ -46,7 +46,7 @@ def spool(options: argparse.Namespace, config: Config) -> int:
         print(as_json([{"operation": op, "object": text} for op, text in found]))
     else:
         for op, text in found:
-            print(f"{op} {text}" if op in {"add", "del"} else op)
+            print(f"{op} {as_text(text)}" if op in {"add", "del"} else op)
     return 0
 
 

@@ -21,6 +21,7 @@ from daemon.metrics import CONTENT_TYPE as METRICS_TYPE
 from daemon.patience import send_away
 from daemon.refusal import Channel
 from daemon.shipped import shipped
+from scheduler.legible import legible
 
 log = logging.getLogger(__name__)
 
@@ -193,7 +194,7 @@ def _documents() -> dict[str, Path]:
 def _answer(
     start: StartResponse, status: str, text: str, kind: str = "text/plain", **headers: str
 ) -> Iterable[bytes]:
-    body = text.encode()
+    body = legible(text).encode()
     start(
         status,
         [

@@ -14,11 +14,13 @@ from export.errors import ExportException
 from export.model.listeners import subscribe_installed
 from scheduler.errors import SchedulerException
 from scheduler.hidden import hidden
+from scheduler.legible import legible_output
 from scheduler.store import open_database
 
 NOUNS = (imports, users, groups, rights, keys, feeds, tokens, rooms)
 
 
+@legible_output()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     options = _parser().parse_args(arguments)

@@ -23,7 +23,7 @@ from livesync.standing import standing
 from livesync.tasks import LiveSyncUpdateTask
 from livesync.verification import Verification
 from scheduler import Client
-from scheduler.output import as_json
+from scheduler.output import as_json, as_text
 
 EXPORT_QUESTION = (
     "This will export all the data to the remote service using the agent (takes LONG). "
@@ -77,7 +77,7 @@ def verify(connection: Connection, options: argparse.Namespace) -> int:
         print(as_json({**facts, "differences": [row._asdict() for row in found.differences]}))
     else:
         for row in found.differences:
-            print(f"{row.what}: {row.obj_id}")
+            print(f"{row.what}: {as_text(row.obj_id)}")
         print(
             f"{found.compared} objects compared, {len(found.differences)} differ, "
             f"{found.repaired} repaired; {found.on_the_way} are on the way"

@@ -21,6 +21,7 @@ from livesync.errors import LiveSyncException
 from scheduler.errors import SchedulerException
 from scheduler.given import HOW, given, is_shown
 from scheduler.hidden import hidden
+from scheduler.legible import LineFormatter, legible_output
 from scheduler.period import period
 from scheduler.said import tell
 from scheduler.store import connect
@@ -53,6 +54,7 @@ RETENTION = {
 }
 
 
+@legible_output()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that *arguments* (those of the process for None) say; return the exit status.
 
@@ -60,7 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(_verb_first(list(given)))
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(LineFormatter("%(levelname)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     if getattr(options, "log_to", None) is not None:
         tell(PipeConnection(options.log_to).send, logging.INFO)
     try:

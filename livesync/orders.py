@@ -16,6 +16,7 @@ from livesync.courier import push_agent
 from livesync.errors import AgentSettingException, LiveSyncException
 from livesync.letters import Unsendable
 from livesync.manager import SyncManager
+from scheduler.legible import legible
 from scheduler.output import as_json, as_lines
 
 QUESTIONS = (
@@ -191,7 +192,7 @@ def _position(connection: Connection, text: str) -> int | None:
 
 
 def _done(message: Any) -> int:
-    transaction.get().note(f"indico_livesync: {message}")
+    transaction.get().note(legible(f"indico_livesync: {message}"))
     transaction.commit()
     print(message)
     return 0

@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from scheduler.legible import legible_line, terminal
 
 
 @contextmanager
@@ -22,6 +25,6 @@ def progress(label: str, total: int | None = None) -> Iterator[Callable[[int], N
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, total=total)
+    with Progress(*columns, console=Console(file=terminal(sys.stderr)), transient=True) as bar:
+        task = bar.add_task(escape(legible_line(label)), total=total)
         yield lambda done: bar.update(task, completed=done)

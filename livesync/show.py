@@ -19,7 +19,7 @@ from livesync.manager import SyncManager
 from livesync.standing import standings
 from livesync.tail import Tail
 from livesync.waiting import token as token_of
-from scheduler.output import as_json, as_line, as_lines, as_table
+from scheduler.output import as_json, as_line, as_lines, as_table, as_text
 
 AGENT_HEADS = (
     "ID",
@@ -48,7 +48,7 @@ def list_track(connection: Connection, options: argparse.Namespace) -> int:
         print(as_json([_entry(position, action) for position, action in items]))
         return 0
     for position, action in items:
-        print(position, action)
+        print(position, as_text(action))
     return 0
 
 
@@ -60,7 +60,11 @@ def _follow(connection: Connection, options: argparse.Namespace, behind: int | N
             tail.pass_over()
         while not tail.is_stopped:
             for position, action in tail.news():
-                line = as_line(_entry(position, action)) if options.json else f"{position} {action}"
+                line = (
+                    as_line(_entry(position, action))
+                    if options.json
+                    else f"{position} {as_text(action)}"
+                )
                 print(line, flush=True)
             tail.wait()
     return 0

@@ -7,17 +7,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from scheduler.legible import legible
+
 NOTHING: tuple[Any, ...] = (None, "", [], ())
 
 
 def as_json(value: Any) -> str:
     """Return *value* as one JSON document; dates are in ISO 8601, with their zone."""
-    return json.dumps(value, default=_plain, indent=2, ensure_ascii=False)
+    return legible(json.dumps(value, default=_plain, indent=2, ensure_ascii=False))
 
 
 def as_line(value: Any) -> str:
     """Return *value* as JSON on one line."""
-    return json.dumps(value, default=_plain, ensure_ascii=False)
+    return legible(json.dumps(value, default=_plain, ensure_ascii=False))
 
 
 def as_table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -41,20 +43,20 @@ def as_lines(facts: Mapping[str, Any], indent: str = "") -> Iterator[str]:
                 yield from _part(part, indent)
         elif isinstance(value, str) and "\n" in value:
             yield f"{indent}{name}:"
-            yield from (f"{indent}  {line}" for line in value.rstrip().splitlines())
+            yield from (f"{indent}  {line}" for line in legible(value).rstrip().split("\n"))
         else:
             yield f"{indent}{name + ':':<10} {as_text(value)}"
 
 
 def as_text(value: Any) -> str:
-    """Return *value* on one line."""
+    """Return *value* on one line, legible."""
     if value is None:
         return "-"
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
     if isinstance(value, tuple):
         return " ".join(as_text(part) for part in value)
-    return " ".join(str(value).split())
+    return " ".join(legible(str(value)).split())
 
 
 def _part(part: Any, indent: str) -> Iterator[str]:

@@ -20,6 +20,7 @@ from typing import NamedTuple
 from ZEO.ClientStorage import ClientStorage
 
 from scheduler.execution import Runner
+from scheduler.legible import LineFormatter
 from scheduler.line import Line
 from scheduler.said import tell
 from scheduler.store.database import join_database
@@ -149,7 +150,7 @@ def main() -> None:
     vitals = Vitals(mmap(memory, SIZE))
     os.close(memory)
     threading.Thread(target=beat_on, args=(vitals,), name="heart", daemon=True).start()
-    logging.basicConfig(
-        level=logging.WARNING, format="%(asctime)s %(process)d %(name)s %(message)s"
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(LineFormatter("%(asctime)s %(process)d %(name)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     Worker(Connection(pipe), vitals, signals).main()

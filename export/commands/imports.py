@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from ZODB import DB
 
@@ -25,6 +26,7 @@ from export.imports.source import Wish, items_of
 from export.imports.visibility import untold_in_words
 from export.imports.zones import zone_named
 from export.model.catalogue import ROOT
+from scheduler.legible import legible_line, terminal
 
 ABOUT = "take over events from files, or from an Indico's address"
 DOMAIN = "EXPORT_DOMAIN"
@@ -84,7 +86,7 @@ def _import(options: Namespace, database: DB) -> int:
             note=f"import {' '.join(options.sources)}"[:1000],
         ):
             for event in done.events:
-                print(f"imported {event}")
+                print(legible_line(f"imported {event}"))
             for note in done.notes:
                 _tell(f"note: {note}")
             for source, parts in done.untold.items():
@@ -105,17 +107,19 @@ def _import(options: Namespace, database: DB) -> int:
 
 
 def _tell(sentence: str) -> None:
-    print(f"indico_export: {sentence}", file=sys.stderr)
+    print(legible_line(f"indico_export: {sentence}"), file=sys.stderr)
 
 
 def _followed(items: Iterator[Item]) -> Iterator[Item]:
     """Yield *items*; on a terminal, show how many have been read."""
-    console = Console(stderr=True)
+    console = Console(file=terminal(sys.stderr))
     columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn())
     with Progress(
         *columns, console=console, disable=not console.is_terminal, transient=True
     ) as bar:
         task = bar.add_task("reading", total=None)
         for item in items:
-            bar.update(task, advance=1, description=f"{item.source} {item.where}")
+            bar.update(
+                task, advance=1, description=escape(legible_line(f"{item.source} {item.where}"))
+            )
             yield item

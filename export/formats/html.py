@@ -56,7 +56,7 @@ def _entry(event: Mapping[str, Any]) -> Any:
     name = printable(event["title"])
     title = E.span(name, {"class": "indico_event_tile indico_event_title"})
     return E.li(
-        {"class": "indico_event_entry", "data-id": event["id"]},
+        {"class": "indico_event_entry", "data-id": printable(event["id"])},
         E.span(time, {"class": "indico_event_time"}),
         E.span(printable(event["category"]), {"class": "indico_event_category"}),
         E.a(title, href=_link(printable(event["url"])), title=name),

@@ -39,7 +39,7 @@ def write(body: Shown, request: ExportRequest, *, pretty: bool) -> bytes:
     made = datetime.fromtimestamp(body["ts"], UTC)
     for result in body["results"]:
         for uid, event in EVENTS.get(result.get("_fossil"), _nothing)(result):
-            event.add("uid", f"{uid}@{domain}")
+            event.add("uid", printable(f"{uid}@{domain}"))
             event.add("dtstamp", made)
             calendar.add_component(event)
     calendar.add_missing_timezones()
@@ -193,7 +193,8 @@ def _made(start: datetime, end: datetime | None, **texts: str) -> Event:
     if end is not None:
         event.add("dtend", in_utc(end))
     for name, text in texts.items():
-        event.add(name, printable(text).replace("\r\n", "\n").replace("\r", "\n"))
+        value = printable(text).replace("\r\n", "\n").replace("\r", "\n")
+        event.add(name, value.replace("\n", "") if name == "url" else value)
     return event
 
 

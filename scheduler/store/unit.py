@@ -13,6 +13,7 @@ from transaction.interfaces import TransientError
 from ZODB import DB
 from ZODB.Connection import Connection
 
+from scheduler.legible import legible
 from scheduler.store.current import using
 from scheduler.store.trouble import give_up
 
@@ -56,7 +57,7 @@ def _repeat(
     for attempt in range(1, attempts + 1):
         unit = manager.begin()
         if note:
-            unit.note(note)
+            unit.note(legible(note))
         try:
             result = work()
             manager.commit()

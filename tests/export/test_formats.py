@@ -212,6 +212,16 @@ def as_read(text):
     return printable(text).replace("\r\n", "\n").replace("\r", "\n")
 
 
+def test_an_id_with_odd_characters_makes_a_list_and_a_calendar():
+    event = {**any_event("title"), "id": "7\ud800\x1b\r\n", "url": "/event/7\ud800\r\n/"}
+    shown = fragment_fromstring(html.write(envelope_of(event), None, pretty=False).decode())
+    assert shown.xpath(".//li/@data-id") == ["7\r\n"]
+    (calendar,) = icalendar.Calendar.from_ical(
+        ics.write(envelope_of(event), None, pretty=False)
+    ).events
+    assert calendar["url"] == "/event/7/"
+
+
 @given(st.text(), st.text())
 def test_any_text_makes_a_feed_that_says_it(title, description):
     feed = etree.fromstring(

@@ -117,7 +117,10 @@ def _tables(connection: Connection, health: str) -> list[str]:
         ),
         _table(
             "Agents",
-            ("Agent", "Name", "State", "Delivered up to (UTC)", "To deliver", "Not taken", "Why"),
+            (
+                *("Agent", "Name", "State", "Last run (UTC)", "Delivered up to (UTC)"),
+                *("To deliver", "Not taken", "Why"),
+            ),
             _agents(SyncManager.getDBInstance(connection)),
         ),
     ]
@@ -179,6 +182,7 @@ def _agent(agent: SyncAgent, found: Standing) -> Sequence[Any]:
     moment = agent.getLastDT()
     return (
         *(found.id, found.name, found.state),
+        "never" if found.last_run is None else as_text(found.last_run),
         "nothing yet" if moment is None else as_text(moment),
         *(found.lag_records, found.waiting + found.dead),
         _error(found),

@@ -17,6 +17,7 @@ from livesync.delivery import (
     Delivery,
     RecordsNotMade,
     current_delivery,
+    log_failure,
     reason_of,
     set_current_delivery,
 )
@@ -133,21 +134,24 @@ class PushSyncAgent(SyncAgent):
                 is_last_try=failures + 1 >= self._ledger.terms.tries,
             )
             set_current_delivery(delivery)
+        began = nowutc().timestamp()
         try:
             # Whatever an agent reads it claims before: nobody has heard of what lies beyond.
             self._v_told_up_to = manager.told_up_to() if is_single else delivery.told_up_to
             covered = self.claim(currentTS) if is_single else delivery.end
             result = self._send(delivery, covered, logger, monitor, dbi, task)
         except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever the agent's code does)
-            (logger or log).exception("agent %s failed", self._id)
             delivery.error = error
             self._last_try = None
             if is_single:
+                log_failure(logger or log, self._id, error)
                 self._ledger.fail(reason_of(error), nowutc().timestamp())
             return None
         finally:
             if is_single:
                 set_current_delivery(outer)
+                # Not before: what is claimed is claimed by itself where nothing has changed yet.
+                self._ledger.ran_at = began
         if is_single:
             self._ledger.close()
             self._ledger.enter(delivery.collect(), nowutc().timestamp())
@@ -239,6 +243,10 @@ class PushSyncAgent(SyncAgent):
             # Changes were put beyond a reader who went up to the newest: those bins are closed.
             return manager.claim(frontier)
         return manager.claim(current - 1) if current > 0 else None
+
+    def note_cut_off(self) -> None:
+        """Note that the track was trimmed beyond the pointer, if it was."""
+        self.cut_off = self._cut_off or self._why_behind()
 
     def _why_behind(self) -> str | None:
         """Return what is to be said of a pointer that the track was trimmed beyond."""

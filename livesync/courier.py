@@ -26,12 +26,14 @@ from livesync.delivery import (
     Delivery,
     Stopped,
     is_fault_of_target,
+    log_failure,
     reason_of,
     set_current_delivery,
 )
 from livesync.errors import (
     AgentBusyException,
     AgentExecutionException,
+    CutOffException,
     Overloaded,
     TargetAheadException,
 )
@@ -110,17 +112,21 @@ class Courier:
         AgentBusyException where another courier is at it.
         """
         self._current = now
-        self._transact(lambda agent: agent.ledger.take(self._token, _now()))
+        self._transact(self._begin)
         try:
             error = self._ask_target()
             if error is not None:
                 return Delivered(FAILED, 0, reason_of(self._fail([error])))
-            goal = self._transact(self._claim)
+            goal = self._claimed()
             if goal is not None and till is not None:
                 goal = min(goal, till)
             return self._deliver(goal)
         finally:
             self._transact(lambda agent: agent.ledger.release(self._token))
+
+    def _begin(self, agent: PushSyncAgent) -> None:
+        agent.ledger.take(self._token, _now())
+        agent.ledger.ran_at = _now()
 
     def _ask_target(self) -> Exception | None:
         """Return what is wrong with the target, before anything is sent to it."""
@@ -143,6 +149,13 @@ class Courier:
             f"beyond {furthest}: it is an older backup. Bring the target in line with "
             f"'indico_livesync agent {self._agent_id} verify --repair', or export anew"
         )
+
+    def _claimed(self) -> int | None:
+        try:
+            return self._transact(self._claim)
+        except CutOffException:
+            self._transact(lambda agent: agent.note_cut_off())
+            raise
 
     def _claim(self, agent: PushSyncAgent) -> int | None:
         if agent.ledger.snapshot is not None:
@@ -299,6 +312,7 @@ class Courier:
                 ledger.void()
 
         self._transact(fail)
+        log_failure(self._logger, self._agent_id, error)
         return error
 
     def _transact(self, work: Callable[[PushSyncAgent], Result]) -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import secrets
 import time
@@ -317,6 +318,16 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, RecordsNotMade):
         return str(error)
     return hidden(f"{type(error).__name__}: {error}")[:LONGEST_REASON]
+
+
+def log_failure(log: logging.Logger, agent_id: str, error: BaseException) -> None:
+    """Log in one line why an agent failed; where debugging is on, with the traceback."""
+    log.error(
+        "agent %s failed: %s",
+        agent_id,
+        " ".join(reason_of(error).split()),
+        exc_info=error if log.isEnabledFor(logging.DEBUG) else None,
+    )
 
 
 def current_delivery() -> Delivery | None:

@@ -1,4 +1,4 @@
-"""The follower: it brings the active agents up to date as soon as something is committed."""
+"""The follower: it brings the active agents up to date when something is committed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from ZODB import DB
 from ZODB.Connection import Connection
 
 from livesync.agent import PushSyncAgent
-from livesync.courier import Courier
+from livesync.courier import FAILED, Courier
+from livesync.delivery import log_failure
 from livesync.errors import AgentBusyException
 from livesync.manager import SyncManager
 from livesync.standing import lingers
@@ -32,12 +33,13 @@ END_SECONDS = 10.0
 
 
 class Follower:
-    """Delivers to the active agents of *database* whatever is committed, at once.
+    """Delivers to the active agents of *database* whatever is committed, within a bin's time.
 
-    What falls into a bin that was delivered goes into the next one, and waits until that has
-    begun: so an agent is sent something once in each bin at the most, and positions stay what
-    they are, times. How long a bin is, the manager's granularity says. Agents stop each other
-    neither by a failure nor by hanging: each has a thread.
+    It is delivered at once where nothing was just before. What falls into a bin that was
+    delivered goes into the next one, and waits until that has begun: so an agent is sent
+    something once in each bin at the most, and positions stay what they are, times. How long a
+    bin is, the manager's granularity says. Agents stop each other neither by a failure nor by
+    hanging: each has a thread.
     """
 
     def __init__(self, database: DB) -> None:
@@ -105,13 +107,14 @@ class Follower:
 
     def _deliver(self, agent_id: str) -> None:
         try:
-            outcome = Courier(self._database, agent_id, logger=log).deliver(None)
-            log.info("agent %s: %s", agent_id, outcome)
+            delivered = Courier(self._database, agent_id, logger=log).deliver(None)
+            if delivered.outcome != FAILED:
+                log.info("agent %s: %s", agent_id, delivered)
         except AgentBusyException as error:
             log.info("agent %s: %s", agent_id, error)
             self._stop.wait(REST_SECONDS)
-        except Exception:
-            log.exception("agent %s could not be brought up to date", agent_id)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the others go on)
+            log_failure(log, agent_id, error)
             self._stop.wait(REST_SECONDS)
         finally:
             with self._lock:

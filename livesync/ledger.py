@@ -80,6 +80,9 @@ class Ledger(Persistent):
     failure: tuple[float, str] | None = None
     """When and why the last run failed; None if it did not."""
 
+    ran_at: float | None = None
+    """When the last run began; None if nobody has run the agent yet."""
+
     delivered_at: float | None = None
     """When the target took something last."""
 

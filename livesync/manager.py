@@ -24,7 +24,7 @@ from livesync.pointers import hold
 from livesync.retention import Retention
 from livesync.sequencer import place, sequence
 from livesync.struct import MultiPointerTrack, SetMultiPointerTrack
-from livesync.syncagent import MissingAgent, SyncAgent, why_missing
+from livesync.syncagent import MissingAgent, SyncAgent, check_id, why_missing
 from livesync.undone import opposites
 from livesync.waiting import Token
 from scheduler.clock import nowutc
@@ -130,8 +130,10 @@ class SyncManager(Persistent):
     def registerNewAgent(self, agent: SyncAgent) -> None:
         """Take *agent* in, with a pointer before the oldest change.
 
-        Raises DuplicateAgentException where another agent has its id.
+        Raises DuplicateAgentException where another agent has its id, and AgentSettingException
+        for an id that is empty or would not be seen in one line.
         """
+        check_id(agent.getId())
         if agent.getId() in self._agents:
             raise DuplicateAgentException(
                 f"agent {agent.getId()!r} is registered already: choose another id, or remove "

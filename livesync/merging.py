@@ -54,11 +54,16 @@ def _only_leaf(state: Any) -> BucketState | None:
     return children[0] if len(children) == 1 and isinstance(children[0], tuple) else None
 
 
+def _behind(state: BucketState) -> list[Any]:
+    """Return what tells which bucket comes next: references to two that differ do not compare."""
+    return [getattr(following, "oid", following) for following in state[1:]]
+
+
 def _merge_insertions(
     old: BucketState, committed: BucketState, new: BucketState
 ) -> BucketState | None:
     """Return the state that has the insertions of both; None if anybody did something else."""
-    if any(after[1:] != old[1:] for after in (committed, new)):
+    if any(_behind(after) != _behind(old) for after in (committed, new)):
         return None
     before, theirs, ours = (OOSet(state[0]) for state in (old, committed, new))
     if difference(before, theirs) or difference(before, ours):

@@ -30,6 +30,7 @@ AGENT_HEADS = (
     "WAITING",
     "DEAD",
     "DELIVERED",
+    "LAST RUN",
     "LAST ERROR",
 )
 DEAD_HEADS = ("AGENT", "NAME", "STATE", "TRIES", "SINCE", "REASON")
@@ -86,6 +87,7 @@ def agents(connection: Connection, options: argparse.Namespace) -> int:
             standing.waiting,
             standing.dead,
             standing.delivered,
+            standing.last_run or "never",
             standing.last_error,
         )
         for standing in found

@@ -15,6 +15,8 @@ from scheduler.clock import nowutc
 
 REGISTERED, RECORDING, EXPORTING, ACTIVE = "registered", "recording", "exporting", "active"
 PAUSED, FAILING, CUT_OFF, MISSING = "paused", "failing", "cut off", "missing"
+NOT_RUN = "not run"
+MINUTE = 60
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,11 @@ class Standing:
     name: str
     type: str
     state: str
-    """registered, recording, exporting, active, paused, failing, cut off, or missing."""
+    """registered, recording, exporting, active, not run, paused, failing, cut off, or missing.
+
+    An active agent is *not run* where a change has waited for it for twice the time after which
+    it should be run (of a bin, if nobody has run it yet), and nobody has since.
+    """
 
     position: int | None
     lag_records: int
@@ -55,6 +61,9 @@ class Standing:
     batches_seconds: float = 0
     """How long all of them took together."""
 
+    last_run: datetime | None = None
+    """When it was run last; None if nobody has run it yet."""
+
     delivered_at: datetime | None = None
     next_try: datetime | None = None
     last_error: str | None = None
@@ -78,7 +87,10 @@ def standing(agent: SyncAgent, manager: SyncManager) -> Standing:
     records, oldest = _before(manager, position)
     lag = 0 if oldest is None else max(0, now - oldest)
     kind = f"{type(agent).__module__}:{type(agent).__qualname__}"
-    common = (agent.getId(), agent.getName(), kind, _state(agent), position, records, lag)
+    state = _state(agent)
+    if state == ACTIVE and isinstance(agent, PushSyncAgent) and oldest is not None:
+        state = NOT_RUN if _is_overdue(agent, manager, oldest, now) else ACTIVE
+    common = (agent.getId(), agent.getName(), kind, state, position, records, lag)
     if isinstance(agent, MissingAgent):
         return Standing(*common, last_error=agent.complaint)
     if not isinstance(agent, PushSyncAgent):
@@ -95,6 +107,7 @@ def standing(agent: SyncAgent, manager: SyncManager) -> Standing:
         batch_seconds=ledger.seconds,
         batches=ledger.batches,
         batches_seconds=ledger.batches_seconds,
+        last_run=_date(ledger.ran_at),
         delivered_at=_date(ledger.delivered_at),
         next_try=_date(ledger.not_before) if ledger.not_before > now else None,
         last_error=agent.cut_off or error,
@@ -121,6 +134,14 @@ def _before(manager: SyncManager, position: int | None) -> tuple[int, float | No
     if oldest is None:
         return 0, None
     return track.size(position), made_at(manager, oldest)
+
+
+def _is_overdue(agent: PushSyncAgent, manager: SyncManager, oldest: float, now: float) -> bool:
+    """Say whether nobody seems to run *agent*, for which a change waits since *oldest*."""
+    ran_at = agent.ledger.ran_at
+    if ran_at is None:
+        return now - oldest > 2 * manager.getGranularity()
+    return now - max(ran_at, oldest) > 2 * agent.update_time * MINUTE
 
 
 def _state(agent: SyncAgent) -> str:

@@ -10,7 +10,7 @@ from ZODB.broken import Broken
 from ZODB.POSException import POSKeyError, StateLoadError
 
 from export.fossilize import Fossilizable, IFossil, fossilizes
-from livesync.errors import AgentExecutionException
+from livesync.errors import AgentExecutionException, AgentSettingException
 from livesync.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED, Record
 
 if TYPE_CHECKING:
@@ -174,6 +174,15 @@ class MissingAgent(SyncAgent):
     def __init__(self, aid: str, complaint: str) -> None:
         super().__init__(aid, aid, complaint, 0)
         self.complaint = complaint
+
+
+def check_id(aid: Any) -> None:
+    """Raise AgentSettingException for what is no id of an agent."""
+    if not isinstance(aid, str) or not aid.strip() or not aid.isprintable():
+        raise AgentSettingException(
+            f"{aid!r} is no id of an agent: give a text that is not empty, without line breaks "
+            "and other control characters"
+        )
 
 
 def why_missing(aid: str, registered: Any) -> str | None:

@@ -12,6 +12,7 @@ from ZODB.Connection import Connection
 
 from livesync.agent import PushSyncAgent
 from livesync.courier import Courier, push_agent
+from livesync.delivery import log_failure
 from livesync.errors import AgentBusyException
 from livesync.manager import SyncManager
 from livesync.standing import lingers
@@ -81,9 +82,9 @@ class _Run:
         except AgentBusyException as error:
             self._outcome = str(error)
             log.info("agent %s: %s", self.agent_id, error)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (whatever it is, the others go on)
             self._outcome = f"failed: {type(error).__name__}: {error}"
-            log.exception("agent %s could not be brought up to date", self.agent_id)
+            log_failure(log, self.agent_id, error)
 
     def _give_up(self) -> str:
         reason = f"it gave no sign of life for {self._limit:g} s"

@@ -71,6 +71,21 @@ def test_equal_records_of_one_object_merge_to_one(two):
         assert found.getObject() is connection.root()["event"]
 
 
+def test_a_leaf_that_one_splits_and_another_extends_is_an_ordinary_conflict(two, caplog):
+    one, other = tracks(two)
+    for number in range(1000):
+        one.add(1, number)
+    commit_both(two)
+    for number in range(200):
+        one.add(1, 20 + number / 1000)
+    other.add(1, 20.5)
+    two[0].transaction_manager.commit()
+    with pytest.raises(ConflictError):
+        two[1].transaction_manager.commit()
+
+    assert "Unexpected error" not in caplog.text
+
+
 def test_additions_to_a_bin_of_many_leaves_merge(two):
     one, other = tracks(two)
     for number in range(1000):

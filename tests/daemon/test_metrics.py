@@ -40,7 +40,7 @@ def test_queues_and_agents_are_told_in_numbers(database):
     found = samples(Metrics(database).text())
     assert found["relay_scheduler_running"] == 0
     assert found['relay_tasks{state="spooled"}'] == 1
-    assert found['relay_agent_state{agent="a",state="active"}'] == 1
+    assert found['relay_agent_state{agent="a",state="not run"}'] == 1
     assert found['relay_agent_lag_records{agent="a"}'] == 1
     assert found['relay_agent_lag_seconds{agent="a"}'] > 0
     assert found['relay_agent_delivered_total{agent="a"}'] == 0
@@ -51,13 +51,11 @@ def test_a_strange_name_is_one_label(database):
     transact(database, plant)
 
     def register(connection):
-        SyncManager.getDBInstance(connection).registerNewAgent(
-            PushSyncAgent('a"b\\\nc', "A", "", 1)
-        )
+        SyncManager.getDBInstance(connection).registerNewAgent(PushSyncAgent('a"b\\c', "A", "", 1))
 
     transact(database, register)
     found = samples(Metrics(database).text())
-    assert found[r'relay_agent_lag_records{agent="a\"b\\\nc"}'] == 0
+    assert found[r'relay_agent_lag_records{agent="a\"b\\c"}'] == 0
 
 
 def test_numbers_are_read_and_nothing_is_written(database):

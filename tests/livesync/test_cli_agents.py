@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import datetime
 
 import pytest
 import transaction
 
 from livesync import ActionWrapper, SyncManager, cli
-from scheduler.store import connect
+from livesync.errors import AgentSettingException
+from scheduler import nowutc
+from scheduler.store import connect, transact
 from tests.livesync.agents_for_tests import Target, TargetAgent, targets
 from tests.livesync.stand_ins import Note
 
@@ -89,6 +92,8 @@ def test_agents_are_shown_in_a_table(run, target):
             "WAITING",
             "DEAD",
             "DELIVERED",
+            "LAST",
+            "RUN",
             "LAST",
             "ERROR",
         ]
@@ -198,14 +203,35 @@ def test_an_agent_goes_through_its_states(run, target):
         return as_json(run("agents --json"))[0]["state"]
 
     run("agent a activate")
-    assert state() == "active"
+    assert state() == "not run"
     run("agent a pause")
     assert state() == "paused"
     assert run("agent a run")[:2] == (1, "paused: 0 records\n")
     run("agent a resume")
+    run("agent a run")
     assert state() == "active"
     run("agent a deactivate")
     assert state() == "registered"
+
+
+def test_the_last_run_of_an_agent_is_shown(run, target):
+    run("agent a activate")
+    assert as_json(run("agents --json"))[0]["last_run"] is None
+    assert "never" in run("agents")[1]
+    before = nowutc().replace(microsecond=0)
+    run("agent a run")
+
+    assert datetime.fromisoformat(as_json(run("agents --json"))[0]["last_run"]) >= before
+    assert "never" not in run("agents")[1]
+
+
+@pytest.mark.parametrize("aid", ["", "  ", "a\nb", "a\x1b[31m", "a\x00", "a\u202eb", "\ud800"])
+def test_an_id_that_does_not_show_in_a_line_is_refused(database, aid):
+    def register(connection):
+        SyncManager.getDBInstance(connection).registerNewAgent(TargetAgent(aid, "A", "", 1))
+
+    with pytest.raises(AgentSettingException, match="is no id of an agent"):
+        transact(database, register)
 
 
 def test_an_agent_may_begin_now(run, target, uri):

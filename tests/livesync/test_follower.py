@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 
@@ -110,6 +111,49 @@ def test_an_agent_that_hangs_or_fails_holds_up_no_other(database, register, fine
     until(lambda: sent == ["1"])
     change(database, "2")
     until(lambda: sent == ["1", "2"])
+
+
+def test_each_failure_of_a_target_is_one_line_with_the_reason(
+    database, register, fine, following, caplog
+):
+    register(Failing, "b")
+    change(database, "1")
+    until(lambda: len(failures(caplog)) >= 2)
+
+    assert set(failures(caplog)) == {"agent b failed: ConnectionError: nobody answers"}
+    assert "Traceback" not in caplog.text
+
+
+def failures(caplog):
+    return [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
+
+
+def test_an_agent_that_the_track_was_trimmed_beyond_is_told_once_and_cut_off(
+    database, register, fine, following, caplog
+):
+    register(Sink, "b")
+
+    def trim(connection):
+        manager = SyncManager.getDBInstance(connection)
+        manager.advance("b", 1)
+        manager.getTrack().note_trimming(10, 0)
+
+    with database.transaction() as connection:
+        SyncManager.getDBInstance(connection).getAgent("b").setActive(False)
+    change(database, "1")
+    transact(database, trim)
+    with database.transaction() as connection:
+        SyncManager.getDBInstance(connection).getAgent("b").setActive(True)
+    until(lambda: failures(caplog))
+    register(Sink, "c")
+    change(database, "2")
+    until(lambda: "2" in sent)
+
+    (told,) = failures(caplog)
+    assert told.startswith("agent b failed: CutOffException: agent 'b' was cut off")
+    assert "Traceback" not in caplog.text
+    with database.transaction() as connection:
+        assert SyncManager.getDBInstance(connection).getAgent("b").cut_off is not None
 
 
 def test_agents_that_are_not_active_are_left_alone(database, register, fine, following):

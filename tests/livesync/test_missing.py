@@ -64,7 +64,7 @@ def test_it_is_shown_with_what_to_do(manager):
 
     assert (lost.id, lost.state, lost.lag_records) == ("lost", MISSING, 2)
     assert "the class installed_once:Lost of agent 'lost' is missing" in lost.last_error
-    assert there.state == "active"
+    assert there.state == "not run"
 
 
 def test_one_that_cannot_be_loaded_is_shown_and_holds_up_nobody(manager, commit, monkeypatch):

@@ -2,9 +2,9 @@
 
 from scheduler.client import Client
 from scheduler.clock import nowutc
-from scheduler.loop import Scheduler
 from scheduler.module import SchedulerModule
 from scheduler.retry import TaskDelayed
+from scheduler.scheduler import Scheduler
 from scheduler.states import (
     TASK_STATUS_ABORTED,
     TASK_STATUS_FAILED,

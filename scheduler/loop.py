@@ -1,4 +1,4 @@
-"""The scheduler: the loop that takes instructions out of the spool and gives due tasks to workers.
+"""The loop: it takes instructions out of the spool and gives due tasks to workers.
 
 It is the only writer of the shelves. One tick does in one commit what has gathered: drain
 the spool, shelve what has ended, claim what is due; then it sleeps until something is
@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import logging
 import random
-import secrets
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
-from typing import Any
 
 import transaction
 from transaction.interfaces import TransientError
@@ -22,16 +19,10 @@ from ZODB.Connection import Connection
 
 from scheduler import spool
 from scheduler.clock import nowutc
-from scheduler.errors import (
-    LeadershipLost,
-    NoConnectionError,
-    SchedulerConfigurationException,
-    SchedulerQuitException,
-)
-from scheduler.executors import Executor, Lost, Report, start_executor
-from scheduler.lease import LOOK_SECONDS, Candidacy, Lease
+from scheduler.errors import LeadershipLost, SchedulerQuitException
+from scheduler.executors import Executor, Lost, Report
+from scheduler.lease import Lease
 from scheduler.module import SchedulerModule
-from scheduler.pulse import Pulse
 from scheduler.reconciliation import Reconciliation
 from scheduler.retention import Retention
 from scheduler.running import Claim
@@ -42,11 +33,10 @@ from scheduler.staff import Staff
 from scheduler.states import TASK_STATUS_FAILED, TASK_STATUS_QUEUED
 from scheduler.steps import StepFailed
 from scheduler.stop import Stop
-from scheduler.store import current, default_uri, has_changes, using
+from scheduler.store import has_changes, using
 from scheduler.store.trouble import give_up, is_passing, is_trouble, pause, told
 from scheduler.store.unit import backoff
 from scheduler.store.wake import Wake
-from scheduler.warden import open_watched
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +44,8 @@ TICK = "scheduler: tick"
 DRAIN_LIMIT = 200
 CONFLICT_TRIES = 20
 LONGEST_SLEEP = 3600.0
+# What is due and was not to be had is not looked for at once again: whatever makes room wakes.
+LEAST_SLEEP = 0.05
 # So often it is looked for changes that were undone.
 UNDONE_SECONDS = 1.0
 # While each worker has so many claims, there is waited so long for more reports in one commit.
@@ -63,104 +55,7 @@ GATHER_SECONDS = 0.01
 ENDED_MEANWHILE = "the scheduler ended while this task was running"
 
 
-class Scheduler:
-    """Runs the tasks of a database until it is told to shut down (reference 3.2, 3.7).
-
-    *config* holds the settings (see `scheduler.settings.Settings`) and `database`, a `ZODB.DB`
-    or a URI; without it, the current connection's database, else the default one. Raises
-    SchedulerConfigurationException for an unknown option or a value of no use.
-    """
-
-    def __init__(self, **config: Any) -> None:
-        self._database = _chosen(config.pop("database", None))
-        self._settings = Settings.of(config)
-        self._made = time.time()
-        self._token = secrets.token_hex(8)
-        self._stop = Stop()
-        self._lease: Lease | None = None
-        self._pulse = Pulse()
-
-    def run(self) -> int:
-        """Run until a shutdown; return 0 then. Works in any thread.
-
-        In the main thread, SIGTERM, SIGINT and SIGHUP shut it down, too; a second one kills. Raises
-        SchedulerException when another scheduler of this database is alive, unless it is to
-        stand by (`standby`). One that was taken for dead, and is not, stands by from then on.
-        """
-        with ExitStack() as stack:
-            stack.enter_context(self._stop.on_signals())
-            database = self._open(stack)
-            candidacy = stack.enter_context(Candidacy(database, self._token, self._pulse))
-            is_patient = self._settings.standby
-            try:
-                while True:
-                    self._lease = self._wait_for_lease(candidacy, is_patient)
-                    self._lead(database, self._lease)
-                    is_patient = True
-            except SchedulerQuitException as quit_:
-                log.warning("shutting down: %s", quit_)
-            return 0
-
-    @property
-    def leads(self) -> bool:
-        """Whether this is the scheduler that works; False while it stands by."""
-        return self._lease is not None and not self._lease.is_lost
-
-    def complaint(self) -> str:
-        """Say what keeps this scheduler from its work, as far as it knows; empty for nothing.
-
-        Nothing is read for it. It says so where the database could not be written the last time,
-        and where tasks are due and workers neither take nor end any.
-        """
-        return self._pulse.complaint()
-
-    def shutdown(self, msg: str = "") -> None:
-        """Make `run` return, from another thread; as `Client.shutdown`, without the database."""
-        self._stop.ask(msg)
-
-    def _is_meant(self, shutdown: Instruction) -> bool:
-        # The clock tells only where nobody ran then: clocks are set back, and differ from others.
-        if shutdown.meant_for is not None:
-            return shutdown.meant_for == self._token
-        return shutdown.given >= self._made
-
-    def _wait_for_lease(self, candidacy: Candidacy, is_patient: bool) -> Lease:
-        while self._stop.asked is None:
-            lease = candidacy.seek(is_patient=is_patient)
-            if lease is not None:
-                return lease
-            time.sleep(LOOK_SECONDS)
-        raise self._stop.asked
-
-    def _lead(self, database: DB, lease: Lease) -> None:
-        """Work until another one leads; SchedulerQuitException ends it for good."""
-        try:
-            with ExitStack() as stack:
-                wake = Wake(database)
-                stack.callback(wake.close)
-                stack.callback(self._pulse.end)
-                self._stop.wake = wake
-                executor = start_executor(database, self._settings, wake.set, stack)
-                is_meant = self._is_meant
-                loop = _Loop(database, lease, self._settings, executor, self._stop, wake, is_meant)
-                stack.callback(loop.close)
-                loop.run()
-        except LeadershipLost as loss:
-            log.warning("standing by: %s", loss)
-        except Exception as error:
-            if not is_trouble(error):
-                raise
-            log.warning("standing by: %s", told(error))
-
-    def _open(self, stack: ExitStack) -> DB:
-        if isinstance(self._database, DB):
-            return self._database
-        database = open_watched(self._database or default_uri())
-        stack.callback(database.close)
-        return database
-
-
-class _Loop:
+class Loop:
     """One run of the scheduler: its connection, its workers, and what it does in each tick."""
 
     def __init__(
@@ -174,6 +69,8 @@ class _Loop:
         is_meant: Callable[[Instruction], bool],
     ) -> None:
         self._pulse = lease.pulse
+        if settings.multitask_mode != "dask":  # whose cluster would have to be asked
+            self._pulse.workers = executor.workers
         self._lease = lease
         self._settings = settings
         self._executor = executor
@@ -189,6 +86,7 @@ class _Loop:
         self._given: dict[int, Claim] = {}
         self._is_unsure = False
         self._next_due: float | None = None
+        self._claimed_at = 0.0
         self._next_tending = self._next_undone = 0.0
 
     def run(self) -> None:
@@ -277,7 +175,8 @@ class _Loop:
             quit_ = self._perform(shelving, instructions)
             is_open = quit_ is None and not module.is_paused
             room = self._executor.room() if is_open else 0
-            claims = shelving.claim(nowutc().timestamp(), room, self._settings.queues)
+            self._claimed_at = nowutc().timestamp()
+            claims = shelving.claim(self._claimed_at, room, self._settings.queues)
             if self._is_unsure:
                 claims = self._not_given(module, gathered)
             self._next_due = module.next_due(self._settings.queues) if is_open else None
@@ -340,9 +239,12 @@ class _Loop:
     def _sleep(self) -> float:
         rests = [self._retention.rest(), self._staff.rest(), self._executor.rest()]
         rests += [self._reconciliation.rest()] if self._given else []
-        longest = min(self._settings.sleep_interval, LONGEST_SLEEP, *rests)
-        if self._next_due is not None and self._executor.room() > 0:
-            longest = min(longest, self._next_due - nowutc().timestamp())
+        interval = max(LEAST_SLEEP, self._settings.sleep_interval)
+        longest = min(interval, LONGEST_SLEEP, *rests)
+        due = self._next_due
+        if due is not None and self._executor.room() > 0:
+            is_new = due > self._claimed_at
+            longest = min(longest, due - nowutc().timestamp() if is_new else LEAST_SLEEP)
         return max(0, longest)
 
     def _seldom(self, step: Callable[[], None]) -> None:
@@ -385,17 +287,3 @@ def _tend_shelves(connection: Connection) -> None:
     module.getSpool().tend()
     module.unique.tend(nowutc().timestamp())
     module.backlog.tend()
-
-
-def _chosen(database: DB | str | None) -> DB | str | None:
-    """Return the database to use: *database*, else that of the current connection, if any."""
-    if database is None:
-        try:
-            return current().db()
-        except NoConnectionError:
-            return None
-    if not isinstance(database, DB | str):
-        raise SchedulerConfigurationException(
-            f"database is {database!r}; it must be a ZODB.DB or a URI"
-        )
-    return database

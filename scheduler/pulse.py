@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Sequence
+
+from scheduler.executors import Station
 
 # What is due is taken within so many seconds, or the workers get nothing done.
 PATIENCE_SECONDS = 30.0
+SILENT = {"stopped", "unresponsive"}
 
 
 class Pulse:
@@ -17,6 +21,8 @@ class Pulse:
         self._due: float | None = None
         self._moved = time.monotonic()
         self._back_by = math.inf
+        self.workers: Callable[[], Sequence[Station]] = list
+        """Returns the workers as they are now, at once."""
 
     def failed(self, what: str, why: str) -> None:
         """Note that *what* could not be written the last time."""
@@ -44,6 +50,7 @@ class Pulse:
         """Note that the scheduler does not lead any more."""
         self._back_by, self._due = math.inf, None
         self._troubles = {}
+        self.workers = list
 
     def complaint(self) -> str:
         """Return what is wrong; empty if nothing is."""
@@ -53,6 +60,14 @@ class Pulse:
         late = time.monotonic() - self._back_by
         if late > PATIENCE_SECONDS:
             return f"the scheduler has been at one step for {late:.0f} s"
+        return self._of_workers()
+
+    def _of_workers(self) -> str:
+        workers = self.workers()
+        if workers and all(each.state in SILENT for each in workers):
+            return "no worker answers: " + ", ".join(
+                f"{each.name} is {each.state}" for each in workers
+            )
         due = self._due
         waited = 0.0 if due is None else time.time() - due
         still = time.monotonic() - self._moved

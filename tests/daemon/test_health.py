@@ -17,6 +17,7 @@ from tests.faults.processes import Daemon, serving
 
 # A database that does not answer is waited for two seconds.
 QUICKLY = 10
+WORKERS = 2
 PATHS = ("/health", "/", "/metrics")
 
 
@@ -102,10 +103,15 @@ def test_health_writes_nothing(tmp_path):
     with daemon_of(tmp_path, f"file://{file}") as daemon:
         until_ok(daemon)
         with connect(f"file://{file}") as connection:
-            before = connection.db().lastTransaction()
-            for path in PATHS * 3:
-                assert get(daemon, path).status_code == 200
-            assert connection.db().lastTransaction() == before
+            newest = connection.db().lastTransaction
+
+            def is_asked_in_peace():
+                before = newest()
+                for path in PATHS * 3:
+                    assert get(daemon, path).status_code == 200
+                return newest() == before
+
+            wait_until(is_asked_in_peace, "peace")  # a daemon that has just started writes so
 
 
 def test_a_standby_is_ready_too(tmp_path):
@@ -117,3 +123,12 @@ def test_a_standby_is_ready_too(tmp_path):
     ):
         standby.wait_until_up()
         until_ok(standby)
+
+
+def test_workers_that_are_all_stopped_are_told(tmp_path):
+    with daemon_of(tmp_path, f"file://{tmp_path}/data.fs") as daemon:
+        until_ok(daemon)
+        wait_until(lambda: len(daemon.workers()) == WORKERS, "the workers")
+        for worker in daemon.workers():
+            worker.suspend()
+        assert "no worker answers" in fault(daemon)

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import logging
+import time
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
 from ZODB.POSException import ConflictError
 
 from scheduler import nowutc
+from scheduler.loop import Loop
+from scheduler.queue import PersistentWaitingQueue
 from scheduler.retry import LONGEST_PACE, Retry, TaskDelayed, paced
 from scheduler.states import TASK_STATUS_QUEUED
 from scheduler.tasks import OneShotTask
 from tests.scheduler.harness import running
 from tests.scheduler.sample_tasks import Raise
+
+# A scheduler that spins makes hundreds in a second.
+MANY_TICKS = 60
 
 
 class AlwaysDelayed(OneShotTask):
@@ -84,3 +91,31 @@ def test_a_failed_try_is_one_line_of_the_log_with_the_number_of_its_task(view, c
     (line,) = [record.getMessage() for record in caplog.records if "lines" in record.getMessage()]
     expected = f"task {task.getId()} (Raise) failed on try 1 of 1, for good: ValueError: two lines"
     assert line == expected
+
+
+@pytest.fixture
+def ticks(monkeypatch):
+    """Count the ticks of all schedulers."""
+    counted = []
+    tick = Loop._tick
+
+    def counting(self):
+        counted.append(self)
+        return tick(self)
+
+    monkeypatch.setattr(Loop, "_tick", counting)
+    return counted
+
+
+def test_an_interval_of_nothing_lets_no_scheduler_spin(view, ticks):
+    with running(view.database, sleep_interval=0):
+        time.sleep(1)
+    assert len(ticks) < MANY_TICKS
+
+
+def test_what_is_due_and_cannot_be_had_lets_no_scheduler_spin(view, ticks, monkeypatch):
+    monkeypatch.setattr(PersistentWaitingQueue, "pop_due", lambda self, now, limit: [])
+    view.enqueue(Raise(nowutc() + timedelta(seconds=0.1), ValueError()))
+    with running(view.database, sleep_interval=10):
+        time.sleep(1)
+    assert 1 < len(ticks) < MANY_TICKS

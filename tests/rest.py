@@ -19,6 +19,7 @@ from livesync import ActionWrapper, SyncManager
 from livesync.agents.folder import FolderAgent
 from livesync.agents.webhook import WebhookAgent
 from scheduler import Client, SchedulerModule, TaskDelayed, nowutc
+from scheduler.office import office_of
 from scheduler.store import open_database, transact
 from scheduler.tasks import OneShotTask
 from tests import postgres
@@ -172,6 +173,7 @@ class Resting:
         self._stack = stack
         self.daemons = [self.start(push=situation in PUSHED)]
         with closing(open_database(place.uri)) as database:
+            wait_for(lambda: transact(database, _has_workers), DEADLINE)
             SITUATIONS[situation](self, database)
 
     def start(self, **settings):
@@ -314,6 +316,11 @@ def _count(database, name):
 def _waiting(database):
     queues = transact(database, lambda own: Client(own).getQueues())
     return {name: queues[name]["waiting"] for name in queues}
+
+
+def _has_workers(connection):
+    workers = office_of(connection).workers
+    return workers and not any(post.state for post in workers)
 
 
 def _pending(connection):

@@ -98,6 +98,7 @@ class Guard:
         if self._connection not in self._manager._synchs:
             self._manager.registerSynch(self._connection)
         self._refusal = ""
+        _at_work.guard = self
         self._unit = self._manager.begin()
         for name, why in REFUSED.items():
             setattr(self._unit, name, partial(self._refuse, why))
@@ -112,11 +113,11 @@ class Guard:
             raise
         except BaseException as error:
             raise Unclean(error) from error
-        self._unit = None
+        self._end()
 
     def give_up(self) -> None:
         """Abort what there is, whatever it is."""
-        unit, self._unit = self._unit, None
+        unit = self._end()
         is_broken = unit is not None and unit.status == Status.COMMITFAILED
         for name in REFUSED if unit is not None else ():
             vars(unit).pop(name, None)
@@ -127,6 +128,11 @@ class Guard:
         if is_broken:
             # Objects that could not join it may be changed in memory.
             self._connection.cacheMinimize()
+
+    def _end(self) -> Any:
+        unit, self._unit = self._unit, None
+        _at_work.guard = None
+        return unit
 
     def start(self) -> Start:
         """Return the present state, which a task that fails is to leave behind."""
@@ -144,13 +150,11 @@ class Guard:
         cannot be undone by itself.
         """
         self._refusal = ""
-        _at_work.guard = self
         try:
             result = work() if self._context is None else self._context.run(work)
         except TransactionFailedError as error:
             raise Unclean(SchedulerException(SAVEPOINT_FAILED)) from error
         finally:
-            _at_work.guard = None
             if os.getpid() != self._process:
                 os._exit(0)  # else it would go on as a second worker on the same connection
         damage = self._damage(start)
@@ -237,4 +241,7 @@ def _close_unless_at_work(database: DB) -> None:
 
 def _place_of(database: DB) -> object:
     """Return what tells whether two databases are the same data."""
-    return getattr(database, "uri", None) or id(getattr(database, "storage", database))
+    uri = str(getattr(database, "uri", "")).partition("?")[0]
+    if uri.startswith("file://"):
+        return os.path.realpath(uri.removeprefix("file://"))
+    return uri or id(getattr(database, "storage", database))

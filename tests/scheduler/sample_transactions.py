@@ -91,7 +91,7 @@ def change_through_a_second_connection():
 
 
 def change_through_a_second_database():
-    database = open_database(current().db().uri)
+    database = open_database(current().db().uri + "?connection_cache_size=100")
     kept.append(database)
     database.open().root()["second"] = True
 
@@ -414,7 +414,7 @@ class Appointment(Persistent):
         self.date = date
 
 
-class DoWhenDue(BoundTask):
+class AbortWhenDue(BoundTask):
     """Aborts for an object, when that says so."""
 
     def getStartOn(self):
@@ -425,14 +425,18 @@ class DoWhenDue(BoundTask):
         transaction.abort()
 
 
-class AbortWhenAsked(BoundTask):
-    """Aborts while it is asked for its date, during its run."""
+class DoWhenAsked(BoundTask):
+    """Does *what*, a function's name, while it is asked for its date at the end of its run."""
 
     is_running = False
 
+    def __init__(self, subject, what):
+        super().__init__(subject)
+        self.what = what
+
     def getStartOn(self):
         if self.is_running:
-            transaction.abort()
+            globals()[self.what]()
         return self.subject.date
 
     def run(self):

@@ -19,13 +19,14 @@ from tests.scheduler.sample_transactions import (
     HONOURED,
     REFUSED,
     AbortAfterConflict,
-    AbortWhenAsked,
+    AbortWhenDue,
     Appointment,
     Do,
     DoAlone,
-    DoWhenDue,
+    DoWhenAsked,
     MakeSavepoint,
     RollBackItsRun,
+    kept,
 )
 
 WRONG = [
@@ -140,7 +141,7 @@ def test_a_task_that_takes_its_run_back_while_it_is_torn_down_fails(view, databa
 
 
 def test_a_bound_task_that_aborts_fails(view, database):
-    task = DoWhenDue(Appointment(nowutc()))
+    task = AbortWhenDue(Appointment(nowutc()))
     view.root["appointment"] = task.subject
     view.enqueue(task)
     with running(database):
@@ -149,14 +150,26 @@ def test_a_bound_task_that_aborts_fails(view, database):
     assert "bound" not in view.root
 
 
-def test_a_bound_task_that_aborts_while_it_is_asked_for_its_date_leaves_nothing(view, database):
-    task = AbortWhenAsked(Appointment(nowutc()))
+@pytest.mark.parametrize("what", ["abort", "commit", "close_connection"])
+def test_a_bound_task_that_misbehaves_when_it_is_asked_for_its_date_leaves_nothing(
+    view, database, what
+):
+    task = DoWhenAsked(Appointment(nowutc()), what)
     view.root["appointment"] = task.subject
     view.enqueue(task, Count(nowutc()))
     with running(database):
         view.until_counts(failed=1, finished=1)
     assert "asked" not in view.root
     assert view.root["count"] == 1
+
+
+def test_what_a_task_changes_in_another_database_is_committed_with_it(view, database):
+    view.enqueue(Do(nowutc(), "change_another_database"))
+    with running(database):
+        view.until_counts(finished=1)
+    connection = kept[-1].open(transaction_manager=transaction.TransactionManager())
+    assert connection.root()["changed"]
+    connection.close()
 
 
 def test_the_rest_of_a_chain_is_not_run_after_a_step_that_aborts(view, database):

@@ -132,6 +132,8 @@ def _draft(
         time = series.first()
     except OverflowError:
         raise ImportRefused(f"{told.where}: a time is beyond the calendar's edge") from None
+    except (TypeError, ValueError) as error:
+        raise ImportRefused(f"{told.where}: its times cannot be read: {error}") from None
     draft.problems += series.problems
     if time is None:
         raise ImportRefused(f"{told.where}: no time of the event takes place")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from heapq import merge
+from itertools import islice
 from typing import Any
 
 from dateutil.rrule import rrulestr
@@ -18,6 +19,9 @@ from export.imports.feed import Block
 DAY = timedelta(days=1)
 MOST = 100_000
 """How many times of a series are looked at."""
+
+DAYS = {"BYMONTH", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYEASTER", "BYDAY"}
+"""What of a rule is about days."""
 
 DURATION = re.compile(
     r"([+-]?)P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.ASCII
@@ -277,8 +281,30 @@ def _rule(
     recur: Any = vRecur  # the library has no types for it
     made: Any = rrulestr(str(recur(parts).to_ical(), "ascii"), dtstart=start)
     if wall is not None:
-        return wall, made.replace(until=wall)
-    return None, made.replace(count=counts[0]) if counts else made
+        made = made.replace(until=wall)
+    times = _walked(made, _days_of(parts, start))
+    return wall, islice(times, counts[0]) if counts else times
+
+
+def _days_of(parts: dict[str, Any], start: datetime) -> Iterable[datetime]:
+    """Return the days that a rule allows, whatever its frequency."""
+    recur: Any = vRecur  # the library has no types for it
+    days = {name: value for name, value in parts.items() if name in DAYS}
+    days["BYDAY"] = [str(one)[-2:] for one in _many(days.get("BYDAY"))]
+    told = {name: value for name, value in days.items() if value}
+    rule: Iterable[datetime] = rrulestr(
+        str(recur({"FREQ": "YEARLY", **told}).to_ical(), "ascii"), dtstart=start
+    )
+    return rule if told else ()
+
+
+def _walked(rule: Iterable[datetime], days: Iterable[datetime]) -> Iterator[datetime]:
+    """Yield the times of *rule*; none where there is no day of *days*.
+
+    A rule of seconds would search to the end of the calendar, for minutes, to find that out.
+    """
+    if days == () or next(iter(days), None) is not None:
+        yield from rule
 
 
 def _until(master: Version, until: Any) -> datetime | None:

@@ -120,6 +120,13 @@ def test_the_first_time_that_takes_place_goes_in(events, first):
         [("DTSTART:20260601T090000Z",), (*MOVED, "STATUS:CANCELLED")],
         [(*MOVED, "STATUS:CANCELLED")],
         [("DTSTART:20260601T090000Z", "RRULE:FREQ=DAILY;COUNT=1", "EXDATE:20260601T090000Z")],
+        [
+            (
+                "DTSTART:20260601T090000Z",
+                "RRULE:FREQ=SECONDLY;BYMONTH=2;BYMONTHDAY=30",
+                "EXDATE:20260601T090000Z",
+            )
+        ],
     ],
 )
 def test_an_event_with_no_time_left_is_told_and_left_out(events):

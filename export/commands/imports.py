@@ -22,7 +22,7 @@ from export.commands.words import Commands, add_command
 from export.imports.draft import Item
 from export.imports.ids import REACHABLE
 from export.imports.load import NothingLoaded, load
-from export.imports.source import Wish, items_of
+from export.imports.source import Wish, items_of, shown_source
 from export.imports.visibility import untold_in_words
 from export.imports.zones import zone_named
 from export.model.catalogue import ROOT
@@ -83,7 +83,7 @@ def _import(options: Namespace, database: DB) -> int:
             category=options.category,
             replace=options.replace,
             strict=options.strict,
-            note=f"import {' '.join(options.sources)}"[:1000],
+            note=f"import {' '.join(map(shown_source, options.sources))}"[:1000],
         ):
             for event in done.events:
                 print(legible_line(f"imported {event}"))

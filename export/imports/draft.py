@@ -21,6 +21,9 @@ from export.model.group import Group, groups
 from export.model.session import Session, SessionSlot
 from export.model.user import users
 
+BAD = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What reading a file can raise because of what is in it."""
+
 FIRST = datetime.min.replace(tzinfo=UTC) + timedelta(days=1)
 LAST = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
 """Times that the clocks of every zone can show."""

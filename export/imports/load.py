@@ -13,15 +13,13 @@ from ZODB import DB
 from ZODB.Connection import Connection
 
 from export.errors import CatalogueException, ImportRefused
-from export.imports.draft import Item, Noted
+from export.imports.draft import BAD, Item, Noted
 from export.model.catalogue import ROOT, catalogue
 from scheduler.store import transact
 
 log = logging.getLogger(__name__)
 
 BATCH = 20
-BAD = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What reading a file can raise because of what is in it."""
 
 
 @dataclass

@@ -26,6 +26,9 @@ LARGEST = 32 << 20
 MOST = 10**6
 """How many objects and lists an answer may have; each takes many times its bytes."""
 
+SECRETS = {"ak", "apikey", "signature", "access_token", "token", "ca", "cookieauth"}
+"""Parameters that open what is not public."""
+
 CHUNK = 1 << 16
 
 PAGES = {
@@ -37,6 +40,28 @@ PAGES = {
 
 class AnswerTooLarge(ImportRefused):
     """An answer would take too much memory."""
+
+
+def is_asked_as_somebody(address: str) -> bool:
+    """Say whether the answer of *address* may hold what not everybody sees."""
+    try:
+        url = httpx.URL(address)
+    except httpx.InvalidURL:
+        return True
+    named = {name.lower() for name in url.params}
+    return bool(os.environ.get(TOKEN) or url.userinfo or named & SECRETS)
+
+
+def shown(address: str) -> str:
+    """Return *address* as messages and the log may show it, without what opens it."""
+    try:
+        url = httpx.URL(address)
+    except httpx.InvalidURL:
+        return address
+    secret = [name for name in url.params if name.lower() in SECRETS]
+    for name in secret:
+        url = url.copy_set_param(name, "***")
+    return str(url.copy_with(username="***", password=None) if url.userinfo else url)
 
 
 def is_address(source: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -11,8 +11,10 @@ from pathlib import Path
 
 from export.errors import ImportRefused
 from export.imports import frab, ics, indico, pentabarf, remote
-from export.imports.draft import Draft, Item
+from export.imports.draft import BAD, Draft, Item
 from export.imports.node import Node
+
+log = logging.getLogger(__name__)
 
 KNOWN = "an Indico's JSON, iCalendar, or a schedule as JSON or XML"
 PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
@@ -30,23 +32,32 @@ class Wish:
     """This installation's own domain; ids of calendars are kept from there only."""
 
 
+def shown_source(source: str | Path) -> str:
+    """Return *source* as messages and the log may show it."""
+    return remote.shown(str(source)) if remote.is_address(str(source)) else str(source)
+
+
 def items_of(source: str | Path, wish: Wish | None = None) -> Iterator[Item]:
     """Return everything that is in *source*; which kind of file it is, its content says.
 
     Where it cannot be read, there is one item that says so when it is made.
     """
     is_empty = True
-    is_public = remote.is_address(str(source)) and not os.environ.get(remote.TOKEN)
+    shown, is_remote = shown_source(source), remote.is_address(str(source))
+    is_public = is_remote and not remote.is_asked_as_somebody(str(source))
     try:
         for item in _items(str(source), wish or Wish()):
             is_empty = False
-            yield replace(item, source=str(source), is_public=is_public)
+            yield replace(item, source=shown, is_public=is_public)
         if is_empty:
-            yield _unreadable("there is nothing in it, or nothing that is public", str(source))
+            yield _unreadable("there is nothing in it, or nothing that is public", shown)
     except OSError as error:
-        yield _unreadable(f"it cannot be read: {error.strerror}", str(source))
+        yield _unreadable(f"it cannot be read: {error.strerror}", shown)
     except ImportRefused as problem:
-        yield _unreadable(str(problem), str(source))
+        yield _unreadable(str(problem), shown)
+    except BAD as error:
+        log.info("%s cannot be read", shown, exc_info=True)
+        yield _unreadable(f"it cannot be read: {error}", shown)
 
 
 def _items(source: str, wish: Wish) -> Iterator[Item]:

@@ -106,7 +106,7 @@ def test_a_source_with_nothing_to_import_is_told_with_its_cause(run, content, ca
 
 def test_what_no_file_holds_is_told_without_a_traceback(run, tmp_path, capsys):
     (tmp_path / "folder").mkdir()
-    paths = [str(tmp_path / name) for name in ("folder", "missing")]
+    paths = [str(tmp_path / name) for name in ("folder", "missing", "zero\0")]
     assert main(["import", *paths, "--database", run.uri]) == 1
     err = capsys.readouterr().err
     assert "Is a directory" in err

@@ -111,6 +111,15 @@ def test_a_limit_and_an_offset_in_the_address_are_respected(
     assert found == list(numbers)
 
 
+def test_what_opens_an_address_is_not_told_and_its_answer_is_not_taken_for_public(live, database):
+    address, _ = live
+    asked = f"{address}/export/event/7.json?ak=hush&access_token=hush2"
+    items = list(items_of(asked))
+    assert [item.is_public for item in items] == [False]
+    assert not any("hush" in item.source for item in items)
+    assert all(item.is_public for item in items_of(f"{address}/event/7/"))
+
+
 def answering(body, *headers):
     def application(environ, start):
         start("200 OK", [("Content-Length", str(len(body))), *headers])

@@ -163,6 +163,12 @@ def test_a_talk_that_is_listed_twice_is_told():
     assert len(draft.contributions) == 1
 
 
+@pytest.mark.parametrize("flag", [{"public": False}, {"is_private": True}, {"published": "no"}])
+def test_a_talk_that_is_not_public_is_closed(flag):
+    draft = draft_of({}, {"id": 2, **flag})
+    assert [one.isProtected() for one in draft.contributions] == [False, True]
+
+
 @pytest.mark.parametrize(
     ("link", "address"),
     [

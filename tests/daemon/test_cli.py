@@ -25,7 +25,8 @@ CONFIG = "[web]\nport = 0\n"
 def daemon(command, tmp_path):
     """A daemon in the background: its pid and the address of its front end."""
     (tmp_path / "relay.toml").write_text(CONFIG)
-    done = command("start", "--config", "relay.toml")
+    uri = f"file://{tmp_path}/var/relay.fs"
+    done = command("start", "--config", "relay.toml", "--database", uri)
     assert done.returncode == 0, done.stderr
     pid, url = done.stdout.split()
     yield int(pid), url
@@ -75,6 +76,18 @@ def test_start_says_only_when_it_is_up_and_stop_only_when_it_is_down(daemon, com
     second = command("stop")
     assert second.returncode == 255
     assert "The daemon doesn't seem to be running (consider -f?)" in second.stdout
+
+
+def test_the_list_of_processes_does_not_show_the_database_of_a_daemon(daemon, tmp_path):
+    process = psutil.Process(daemon[0])
+    for each in (process, *process.children(recursive=True)):
+        assert "relay.fs" not in " ".join(each.cmdline())
+
+
+def test_what_a_daemon_writes_is_its_users_alone(daemon, tmp_path):
+    found = [tmp_path / "var", *(tmp_path / "var").rglob("*")]
+    assert {each.name for each in found} >= {"relay.fs", "relay.log", "relay.fs.lock"}
+    assert [each.name for each in found if each.lstat().st_mode & 0o077] == []
 
 
 def test_a_daemon_stands_by_and_takes_over(daemon, command, tmp_path):

@@ -70,31 +70,30 @@ def items(content: bytes, timezone: str = "", domain: str = "") -> Iterator[Item
 def _events(entry: Entry, domain: str) -> Iterator[Item]:
     """Return the events of *entry*; where they are several, each has an id of its own."""
     newest = max((sequence_of(block) for block, _ in entry.masters), default=0)
-    masters = [one for one in entry.masters if sequence_of(one[0]) == newest]
-    for block, _ in entry.masters:
-        if sequence_of(block) != newest:
-            told = f"the event is an older version of that of line {masters[0][0].number}"
-            yield _noted(block.number, f"{told}, which goes in")
-    if len(masters) < 2:
-        first = (masters or entry.changes)[0][0]
-        where = f"line {first.number}"
-        make = partial(_draft, masters[0] if masters else None, entry.changes, entry.uid, domain)
-        yield Item(where, make)
-        return
-    seen: dict[str, int] = {}
-    for block, clock in masters:
+    cancelling = [one for one in entry.masters if one[1].method == "CANCEL"]
+    masters: dict[str, tuple[Block, Clock]] = {}
+    for block, clock in entry.masters:
         origin = "\n".join((entry.uid, block.value("DTSTART"), block.value("SUMMARY")))
-        if origin in seen:
-            yield _noted(block.number, f"the event is that of line {seen[origin]} again")
-            continue
-        told = (
-            f"the UID {entry.uid} is that of {len(masters)} events; "
-            f"this one goes in with the id {digest(origin)}"
-        )
-        changes = [] if seen else entry.changes
-        seen[origin] = block.number
-        make = partial(_draft, (block, clock), changes, origin, "", told)
-        yield Item(f"line {block.number}", make)
+        if sequence_of(block) != newest:
+            yield _noted(block.number, "the event is an older version of another one")
+        elif origin in masters:
+            first = masters[origin][0].number
+            yield _noted(block.number, f"the event is that of line {first} again")
+        else:
+            masters[origin] = block, clock
+    if any(sequence_of(block) == newest for block, _ in cancelling):
+        masters = {entry.uid: cancelling[-1]}
+    if len(masters) < 2:
+        master = next(iter(masters.values()), None)
+        where = f"line {(master or entry.changes[0])[0].number}"
+        yield Item(where, partial(_draft, master, entry.changes, entry.uid, domain))
+        return
+    for number, (origin, master) in enumerate(masters.items()):
+        if number == 0:
+            several = f"the UID {entry.uid} is that of {len(masters)} events"
+            yield _noted(master[0].number, f"{several}; each goes in with an id of its own")
+        changes = [] if number else entry.changes
+        yield Item(f"line {master[0].number}", partial(_draft, master, changes, origin, ""))
 
 
 def _refused(number: int, reason: str) -> Item:
@@ -116,7 +115,6 @@ def _draft(
     changes: list[tuple[Block, Clock]],
     origin: str,
     domain: str,
-    shared: str | None = None,
 ) -> Draft:
     draft = Draft(Conference(""), origin=origin)
     series = Series(
@@ -140,8 +138,6 @@ def _draft(
     place(draft.event, time.start, time.end, told.where)
     _describe(draft, time, told)
     draft.event._id = _id(origin, domain)
-    if shared is not None:
-        draft.notes.append(f"{told.where}: {shared}")
     if told.recurs or series.changes:
         draft.notes.append(f"{told.where}: the event recurs; only the first time is taken")
     return draft

@@ -140,6 +140,21 @@ def test_a_calendar_that_cancels_is_told_and_left_out():
     assert (made, told) == ([], ["line 4: the event is cancelled"])
 
 
+@pytest.mark.parametrize("sequence", [0, 1])
+def test_an_event_that_a_later_calendar_cancels_is_left_out(sequence):
+    lines = ("SUMMARY:x", "DTSTART:20260601T090000Z", f"SEQUENCE:{sequence}")
+    text = calendar(("SUMMARY:x", *MASTER)) + calendar(lines[1:], head="METHOD:CANCEL")
+    made, told, _ = read(text)
+    assert made == []
+    assert told == ["line 14: the event is cancelled"]
+
+
+def test_an_event_that_is_there_twice_has_the_id_of_one():
+    lines = ("SUMMARY:x", "DTSTART:20260601T090000Z")
+    ((once,), _, _), ((twice,), _, _) = (read(calendar(*[lines] * count)) for count in (1, 2))
+    assert once.getId() == twice.getId()
+
+
 def test_a_cancelled_time_of_a_cancelling_calendar_is_none():
     text = calendar(("SUMMARY:x", *MASTER)) + calendar(
         ("SUMMARY:x", "RECURRENCE-ID:20260601T090000Z", "DTSTART:20260601T090000Z"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -75,6 +76,12 @@ class Log:
 
     file: str = "var/relay.log"
     """The file of a daemon in the background; in the foreground it writes to stderr."""
+
+    max_size: float = 20
+    """The MB at which the file is begun anew."""
+
+    keep: int = 9
+    """How many older ones are kept beside it."""
 
 
 SECTIONS = ("scheduler", "livesync", "export", "web", "pack", "log")
@@ -192,6 +199,14 @@ def _log(values: Mapping[str, Any]) -> Log:
     _check_names(values, Log, "[log] ")
     log = Log(**values)
     _text(log.file, "[log] file")
+    if type(log.max_size) not in (int, float) or not 0.01 <= log.max_size < math.inf:
+        raise ConfigurationException(
+            f"[log] max_size is {log.max_size!r}; it must be a number of MB from 0.01"
+        )
+    if type(log.keep) is not int or log.keep < 1:
+        raise ConfigurationException(
+            f"[log] keep is {log.keep!r}; it must be a whole number from 1"
+        )
     level_number(log.level)
     return log
 

@@ -39,7 +39,8 @@ def start(options: argparse.Namespace, config: Config) -> int:
             _refuse_second(options, config)
         return _start_in_background(options)
     report: background.Report = options.report
-    log_to(config.log.file if report.is_wanted() else None, level_number(config.log.level))
+    file = config.log.file if report.is_wanted() else None
+    log_to(file, level_number(config.log.level), config.log.max_size, config.log.keep)
     with stop_on_signals() as stop, Service(config, stop) as service:
         report.up(service.web.url)
         wait_for(stop)

@@ -16,6 +16,7 @@ from waitress import wasyncore
 
 from daemon.config import Web
 from daemon.dispatch import Dispatcher
+from daemon.door import Door
 from daemon.errors import DaemonException
 from daemon.metrics import CONTENT_TYPE as METRICS_TYPE
 from daemon.patience import send_away
@@ -158,6 +159,7 @@ class WebServer:
                 for listening in self._map.values():
                     if isinstance(listening, waitress.server.BaseWSGIServer):
                         listening.channel_class = Channel
+                        Door(listening)
                 if port != settings.port:
                     log.warning("port %d is taken: port %d is used", settings.port, port)
                 return server

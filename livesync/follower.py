@@ -19,8 +19,8 @@ from livesync.manager import SyncManager
 from livesync.standing import lingers
 from livesync.trimming import trim_if_due
 from scheduler.clock import nowutc
-from scheduler.store import transact
-from scheduler.store.trouble import is_passing
+from scheduler.store import outage, transact
+from scheduler.store.trouble import is_passing, is_trouble
 from scheduler.store.wake import Wake
 
 log = logging.getLogger(__name__)
@@ -71,8 +71,10 @@ class Follower:
         except Exception as error:
             if not is_passing(error):
                 raise
-            log.warning("the database is away or busy: %s", error)
+            if is_trouble(error):
+                outage.met(error)
             return REST_SECONDS
+        outage.reached()
         for agent_id in due:
             self._start(agent_id)
         return rest

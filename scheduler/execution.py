@@ -25,9 +25,9 @@ from scheduler.line import Line
 from scheduler.outcome import Outcome, outcome_of
 from scheduler.run import News, Run, keep_log_lines
 from scheduler.running import Claim
-from scheduler.store import using
+from scheduler.store import outage, using
 from scheduler.store.broken import reason_of
-from scheduler.store.trouble import is_trouble, pause, told
+from scheduler.store.trouble import is_trouble, pause
 from scheduler.store.unit import backoff
 from scheduler.tasks.base import BaseTask
 from scheduler.trial import LogLine, Trial, Trials, signature_of
@@ -148,7 +148,7 @@ class Runner:
             except Exception as error:
                 self._guard.give_up()
                 if is_trouble(error):
-                    log.warning("%s; trying again in %g s", told(error), pause(attempt))
+                    outage.met(error)
                     time.sleep(pause(attempt))
                 elif isinstance(error, TransientError) and attempt < CONFLICT_TRIES:
                     time.sleep(backoff(attempt))

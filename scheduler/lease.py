@@ -23,7 +23,7 @@ from ZODB.Connection import Connection
 from scheduler.errors import LeadershipLost, SchedulerException
 from scheduler.office import Candidate, Office, begin_here, end_here, office_of
 from scheduler.pulse import Pulse
-from scheduler.store import has_changes, transact
+from scheduler.store import has_changes, outage, transact
 from scheduler.store.trouble import is_passing, is_trouble, told
 from scheduler.warden import Warden
 
@@ -88,6 +88,8 @@ class Lease:
                 self.pulse.failed(note, told(error))
             raise
         self.pulse.succeeded(note, has_written=has_written)
+        if has_written:
+            outage.written()
         return result
 
 
@@ -144,14 +146,21 @@ class Candidacy:
                 lease = transact(
                     self._database, lambda own: self._look(own, is_patient), note="scheduler: lead"
                 )
+            outage.reached()
             if lease is not None:
                 self._warden.leader = None  # who led before is in nobody's way now
             return lease
         except Exception as error:
             if not is_passing(error):
                 raise
-            log.info("who leads cannot be told: %s", error)
+            self._note(error, "who leads cannot be told")
             return None
+
+    def _note(self, error: Exception, what: str) -> None:
+        if is_trouble(error):
+            outage.met(error)
+        else:
+            log.info("%s: %s", what, error)
 
     def _ask_server(self) -> None:
         # What is read may all be known here, and nothing show that the server stands still.
@@ -197,11 +206,12 @@ class Candidacy:
                     self._ask_server()
                     if transact(self._database, self._beat, note="scheduler: beat"):
                         self._last_beat = time.monotonic()
+                outage.reached()
             except Exception as error:
                 if not is_passing(error):
                     log.exception("the heart stands still")
                     raise
-                log.info("a beat is left out: %s", error)
+                self._note(error, "a beat is left out")
 
     def _beat(self, connection: Connection) -> bool:
         office = office_of(connection)

@@ -16,7 +16,8 @@ class Line:
     def __init__(self) -> None:
         self._claims: deque[Claim] = deque()
         self._changed = threading.Condition()
-        self._is_closed = False
+        self.is_closed = False
+        """Whether nobody is to wait any longer."""
 
     def extend(self, claims: Iterable[Claim]) -> None:
         """Add *claims* at the end."""
@@ -27,7 +28,7 @@ class Line:
     def wait(self) -> Claim | None:
         """Take the first claim, waiting for one; None when the line is closed and empty."""
         with self._changed:
-            self._changed.wait_for(lambda: self._claims or self._is_closed)
+            self._changed.wait_for(lambda: self._claims or self.is_closed)
             return self._claims.popleft() if self._claims else None
 
     def take(self) -> Claim | None:
@@ -61,5 +62,5 @@ class Line:
     def close(self) -> None:
         """Let nobody wait any longer."""
         with self._changed:
-            self._is_closed = True
+            self.is_closed = True
             self._changed.notify_all()

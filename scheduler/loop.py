@@ -33,7 +33,7 @@ from scheduler.staff import Staff
 from scheduler.states import TASK_STATUS_FAILED, TASK_STATUS_QUEUED
 from scheduler.steps import StepFailed
 from scheduler.stop import Stop
-from scheduler.store import has_changes, using
+from scheduler.store import has_changes, outage, using
 from scheduler.store.trouble import give_up, is_passing, is_trouble, pause, told
 from scheduler.store.unit import backoff
 from scheduler.store.wake import Wake
@@ -160,7 +160,7 @@ class Loop:
     def _wait_out(self, trouble: Exception, attempt: int) -> None:
         if self._stop.asked is not None:
             raise self._stop.asked from trouble
-        log.warning("%s; trying again in %g s", told(trouble), pause(attempt))
+        outage.met(trouble)
         self._pulse.failed(TICK, told(trouble))
         self._pulse.rest(pause(attempt))
         self._wake.wait(pause(attempt))
@@ -184,6 +184,7 @@ class Loop:
             has_written = has_changes(self._connection)
             self._manager.commit()
         self._pulse.succeeded(TICK, has_written=has_written)
+        (outage.written if has_written else outage.reached)()
         self._is_unsure = False
         for claim in shelving.stopped:
             self._executor.stop(claim)
@@ -253,7 +254,10 @@ class Loop:
         except Exception as error:
             if not is_passing(error):
                 raise
-            log.info("what is not urgent is done later: %s", error)
+            if is_trouble(error):
+                outage.met(error)
+            else:
+                log.info("what is not urgent is done later: %s", error)
 
     def _tend(self) -> None:
         if time.monotonic() < self._next_tending:

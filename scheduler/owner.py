@@ -27,7 +27,7 @@ class Owner(tuple[str, int, str]):
     @classmethod
     def this_process(cls) -> Owner:
         """Return the process that asks."""
-        return cls((_place(), os.getpid(), _started(os.getpid())))
+        return cls((_place(), os.getpid(), _own_start(os.getpid())))
 
     @classmethod
     def of_lock(cls, lock: Path) -> Owner | None:
@@ -74,6 +74,8 @@ class Owner(tuple[str, int, str]):
     def _status(self) -> str | None:
         """Return the state of the process; None for one that has ended."""
         _, pid, started = self
+        if self == Owner.this_process():
+            return _ALIVE
         try:
             status: str = psutil.Process(pid).status()
             # Where nobody reaps what has ended, it stays in the table of processes.
@@ -100,10 +102,6 @@ def _place_of(pid: int) -> str:
     except OSError:
         return f"{os.uname().nodename} since {psutil.boot_time():.0f}"
     return f"boot {boot}, processes {namespace}" + ("" if is_own else f", unseen {_unseen()}")
-
-
-# A child may be the first process of a namespace of its own, with the same number.
-os.register_at_fork(after_in_child=_place_of.cache_clear)
 
 
 def _unseen() -> str:
@@ -140,6 +138,11 @@ def _opener_of(lock: Path) -> int | None:
     return None
 
 
+@cache
+def _own_start(pid: int) -> str:
+    return _started(pid)
+
+
 def _started(pid: int) -> str:
     """Return when process *pid* started, in a form that is compared only.
 
@@ -150,6 +153,15 @@ def _started(pid: int) -> str:
         return (_PROC / name / "stat").read_text().rpartition(")")[2].split()[19]
     except FileNotFoundError:
         return f"{psutil.Process(pid).create_time():.0f}"
+
+
+def _forget_place() -> None:
+    # A child may be the first process of a namespace of its own, with the same number.
+    _place_of.cache_clear()
+    _own_start.cache_clear()
+
+
+os.register_at_fork(after_in_child=_forget_place)
 
 
 def _holds(pid: int, lock: Path) -> bool:

@@ -9,6 +9,8 @@ from logging.handlers import QueueHandler
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
+from scheduler.store.outage import is_news
+
 PLAIN = (str, int, float, type(None))
 
 
@@ -55,4 +57,7 @@ class Teller(QueueHandler):
 
 def tell(send: Callable[[Said], None], level: int) -> None:
     """Have all that this process logs from *level* on sent by *send*."""
-    logging.basicConfig(level=level, handlers=[Teller(send)], force=True)
+    teller = Teller(send)
+    teller.addFilter(is_news)
+    teller.setFormatter(logging.Formatter("%(message)s"))  # the rest is sent beside it
+    logging.basicConfig(level=level, handlers=[teller], force=True)

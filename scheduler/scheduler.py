@@ -23,8 +23,8 @@ from scheduler.pulse import Pulse
 from scheduler.settings import Settings
 from scheduler.spool import Instruction
 from scheduler.stop import Stop
-from scheduler.store import current, default_uri
-from scheduler.store.trouble import is_trouble, told
+from scheduler.store import current, default_uri, outage
+from scheduler.store.trouble import is_trouble
 from scheduler.store.wake import Wake
 from scheduler.warden import open_watched
 
@@ -118,7 +118,7 @@ class Scheduler:
         except Exception as error:
             if not is_trouble(error):
                 raise
-            log.warning("standing by: %s", told(error))
+            outage.met(error)
 
     def _open(self, stack: ExitStack) -> DB:
         if isinstance(self._database, DB):

@@ -19,11 +19,14 @@ from typing import NamedTuple
 
 from ZEO.ClientStorage import ClientStorage
 
+from scheduler.errors import DatabaseUnavailable
 from scheduler.execution import Runner
 from scheduler.legible import LineFormatter
 from scheduler.line import Line
 from scheduler.said import tell
+from scheduler.store import Database, outage
 from scheduler.store.database import join_database
+from scheduler.store.trouble import pause
 from scheduler.vitals import SIZE, Vitals
 from scheduler.worker_signals import WorkerSignals
 
@@ -60,6 +63,7 @@ class Worker:
         """Run what is given until told to stop."""
         start: Start = self._pipe.recv()
         tell(self._send, start.level)
+        outage.leave_to_others()
         sys.path[:] = start.path
         try:
             self._serve(start)
@@ -70,8 +74,11 @@ class Worker:
     def _serve(self, start: Start) -> None:
         for prepare in entry_points(group=ENTRY_POINTS):
             prepare.load()()  # as the application needs it: its listeners, for one
-        self._database = database = join_database(start.uri)
         threading.Thread(target=self._listen, name="ear", daemon=True).start()
+        database = self._join(start.uri)
+        if database is None:
+            return
+        self._database = database
         try:
             name = f"{start.name}/{os.getpid()}"
             runner = Runner(database, start.max_tries, name, self._send, self._vitals)
@@ -83,6 +90,18 @@ class Worker:
         finally:
             database.close()
         self._send(("bye", [], [], 0))
+
+    def _join(self, uri: str) -> Database | None:
+        """Open the database, as soon as that can be done; None where it is not wanted any more."""
+        attempt = 0
+        while not self._line.is_closed:
+            attempt += 1
+            try:
+                return join_database(uri)
+            except DatabaseUnavailable as error:
+                log.info("the database cannot be opened yet: %s", error)
+                time.sleep(pause(attempt))
+        return None
 
     def _work(self, runner: Runner) -> None:
         while (claim := self._line.wait()) is not None:

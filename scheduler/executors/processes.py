@@ -18,6 +18,7 @@ from scheduler.running import Claim
 from scheduler.said import Said
 from scheduler.settings import Settings
 from scheduler.states import TASK_STATUS_ABORTED, TASK_STATUS_FAILED, TASK_STATUS_QUEUED
+from scheduler.store.outage import Outage
 from scheduler.worker import Start
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,8 @@ YOUNG_SECONDS = 0.5
 LONGEST_PAUSE = 5.0
 # Over the limit a worker may end its task in peace; over so many times the limit it may not.
 KILLED_OVER = 2
+
+_NO_ROOM = Outage("workers can be started again", "a worker cannot be started")
 
 
 class ProcessExecutor:
@@ -249,8 +252,9 @@ class ProcessExecutor:
             try:
                 self._workers[place] = self._start(place)
                 del self._vacant[place]
+                _NO_ROOM.over(f"process-{place}")
             except OSError as error:
-                log.warning("worker process-%d cannot be started: %s", place, error)
+                _NO_ROOM.met(error, f"process-{place}")
                 self._vacant[place] = time.monotonic() + LONGEST_PAUSE
 
     def _start(self, place: int) -> WorkerProcess:

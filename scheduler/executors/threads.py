@@ -18,7 +18,8 @@ from scheduler.run import Begun, News, Run
 from scheduler.running import Claim
 from scheduler.settings import Settings
 from scheduler.states import TASK_STATUS_ABORTED
-from scheduler.store.trouble import is_trouble, pause, told
+from scheduler.store import outage
+from scheduler.store.trouble import is_trouble, pause
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +133,7 @@ class ThreadExecutor:
             except Exception as error:
                 if not is_trouble(error):
                     raise
-                log.warning("%s; trying again in %g s", told(error), pause(attempt))
+                outage.met(error)
                 time.sleep(pause(attempt))
 
     def _run(self, runner: Runner, claim: Claim) -> tuple[list[Outcome], list[Lost]]:

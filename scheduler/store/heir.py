@@ -37,6 +37,7 @@ class Heir:
         self._client = client
         self._inherit = inherit
         self._estate: Closable | None = None
+        self._told = ""
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="heir", daemon=True)
         self._thread.start()
@@ -61,6 +62,8 @@ class Heir:
         except zc.lockfile.LockError:
             log.debug("another process has the database's file")
         except DatabaseUnavailable as error:
-            log.warning("the owner of the database has gone: %s", error)
+            if str(error) != self._told:
+                log.warning("the owner of the database has gone: %s", error)
+            self._told = str(error)
         else:
             log.warning("the owner of the database has gone; this process serves it now")

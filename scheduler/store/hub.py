@@ -23,6 +23,8 @@ from ZODB import DB
 from zope.interface import directlyProvides, providedBy
 
 from scheduler.store.descriptors import cut_off_loop
+from scheduler.store.outage import Outage
+from scheduler.store.trouble import is_trouble
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +60,7 @@ class Hub:
         finally:
             os.umask(umask)
         self._socket = _identity(path)
+        self._server.acceptor.event_loop.set_exception_handler(_tell)
         self._tap = _ServerTap(self._server, self._port)
         self._readers = database._mvcc_storage
         with self._readers._lock:
@@ -207,6 +210,7 @@ class _Server(StorageServer):
                 client.async_threadsafe("invalidateTransaction", tid, oids)
 
     def create_client_handler(self) -> ZEOStorage:
+        _NO_FILES.over()
         return _Handler(self, self.read_only)
 
 
@@ -236,6 +240,18 @@ class _Handler(ZEOStorage):
         tid = self.storage.tpc_finish(self.transaction, self._invalidate)
         self.async_("info", self.get_size_info())
         return Result(tid, self._clear_transaction)
+
+
+_NO_FILES = Outage("other processes can join again", "no process can join the database")
+
+
+def _tell(loop: Any, context: dict[str, Any]) -> None:
+    # The loop, which tries again after a second, tells it a hundred times, with traceback.
+    error = context.get("exception")
+    if error is not None and is_trouble(error):
+        _NO_FILES.met(error)
+    else:
+        loop.default_exception_handler(context)
 
 
 def _identity(path: str) -> tuple[int, int] | None:

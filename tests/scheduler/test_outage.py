@@ -1,0 +1,59 @@
+"""What many threads meet at once is told once, and its end when it is over for all of them."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from ZEO.Exceptions import ClientDisconnected
+
+from scheduler.store import outage as timing
+from scheduler.store.outage import Outage
+
+
+@pytest.fixture
+def outage():
+    return Outage("it is over")
+
+
+def said(caplog):
+    return [record.getMessage().partition(";")[0].split(" after")[0] for record in caplog.records]
+
+
+def in_a_thread(work):
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+def test_it_is_told_once_however_often_it_is_met(outage, caplog):
+    for who in "abcabc":
+        outage.met(ClientDisconnected(), who)
+    for who in "abc":
+        outage.over(who)
+        outage.over(who)
+    assert said(caplog) == ["the database is away", "it is over"]
+
+
+def test_it_is_not_over_while_one_still_meets_it(outage, caplog):
+    for who in "ab":
+        outage.met(ClientDisconnected(), who)
+    outage.over("a")
+    assert said(caplog) == ["the database is away"]
+
+
+def test_a_thread_that_has_ended_is_not_waited_for(outage, caplog):
+    in_a_thread(lambda: outage.met(ClientDisconnected()))
+    outage.met(ClientDisconnected())
+    outage.over()
+    assert said(caplog) == ["the database is away", "the database is away", "it is over"]
+
+
+def test_what_begins_again_at_once_is_the_same(outage, caplog, monkeypatch):
+    for _ in range(3):
+        outage.met(ClientDisconnected(), "a")
+        outage.over("a")
+    assert said(caplog) == ["the database is away", "it is over"]
+    monkeypatch.setattr(timing, "SETTLING_SECONDS", 0)
+    outage.met(ClientDisconnected(), "a")
+    assert said(caplog)[2:] == ["the database is away"]

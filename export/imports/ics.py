@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from icalendar import Calendar
 
@@ -165,7 +164,9 @@ def _version(block: Block, clock: Clock, draft: Draft) -> Version:
     draft.problems += problems
     status = str(event.get("STATUS", "")).upper()
     is_cancelled = status == "CANCELLED" or clock.method == "CANCEL"
-    return Version(block, event, clock.zone_of_days(block), is_cancelled, where)
+    return Version(
+        block, event, clock.zone_of(block), clock.zone_name_of(block), is_cancelled, where
+    )
 
 
 def _parsed(blocks: list[Block], where: str) -> Any:
@@ -188,7 +189,7 @@ def _describe(draft: Draft, time: Occurrence, told: Version) -> None:
     event._title = title
     event._description = PlainText(_text(versions, "DESCRIPTION").strip())
     event.type = "simple_event"
-    event.timezone = _zone_name(time.version)
+    event.timezone = time.version.zone_name
     event.location = _text(versions, "LOCATION").strip() or None
     url = _text(versions, "URL").strip()
     event.url = web_address(url) if url else None
@@ -198,10 +199,6 @@ def _describe(draft: Draft, time: Occurrence, told: Version) -> None:
     event.keywords = tuple(_categories(_first(versions, "CATEGORIES")))
     if any(str(one.first("CLASS") or "PUBLIC").upper() != "PUBLIC" for one in versions):
         event._protection = Protection.RESTRICTED
-
-
-def _zone_name(version: Version) -> str:
-    return str(version.zone.key) if isinstance(version.zone, ZoneInfo) else "UTC"
 
 
 def _first(versions: tuple[Version, ...], name: str) -> Any:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
-from functools import cached_property
 from typing import Any
-from zoneinfo import ZoneInfo
 
+from icalendar import Timezone
 from icalendar.parser import Contentline
 
 from export.imports.feed import Block, Calendar, parts_of
@@ -82,23 +81,44 @@ class Clock:
                 return "TZID" not in parameters and bool(MOMENT.fullmatch(value.strip()))
         return False
 
-    def zone_of_days(self, block: Block) -> tzinfo:
+    def zone_of(self, block: Block) -> tzinfo:
         """Return the zone that *block* is told in: that of its start, else the calendar's."""
-        name = None
+        return self._zone(self._name_of(block)) or self._zone(self.default) or UTC
+
+    def zone_name_of(self, block: Block) -> str:
+        """Return the name that IANA has for the zone of *block*, or for one that is like it."""
+        for name in (self._name_of(block), self.default):
+            definition = self._definition(name)
+            like = definition.value("X-LIC-LOCATION") if definition is not None else ""
+            zone = zone_named(like) or zone_named(name or "") if name else None
+            if zone is not None:
+                return zone.key
+        return "UTC"
+
+    def _name_of(self, block: Block) -> str | None:
         for _, line in block.lines:
             if line[:8].upper() == "DTSTART;":
                 name = parts_of(line)[1].get("TZID")
-                break
-        zone = zone_named(str(name)) if name else None
-        return zone or self._default_zone
+                return str(name) if name else None
+        return None
 
-    @cached_property
-    def _default_zone(self) -> tzinfo:
-        name = self.default or "UTC"
-        for told, block in self.defined.items():
-            if block.value("TZID") == name:
-                return zone_named(block.value("X-LIC-LOCATION") or told) or UTC
-        return zone_named(name) or ZoneInfo("UTC")
+    def _definition(self, name: str | None) -> Block | None:
+        """Return the definition of the zone *name*, as the calendar has it or as it is renamed."""
+        renamed = (block for block in self.defined.values() if block.value("TZID") == name)
+        return self.defined.get(name or "") or next(renamed, None)
+
+    def _zone(self, name: str | None) -> tzinfo | None:
+        definition = self._definition(name)
+        if definition is None:
+            return zone_named(name) if name else None
+        lines = [line for _, line in definition.lines]
+        text = "\r\n".join(["BEGIN:VTIMEZONE", *lines, "END:VTIMEZONE", ""])
+        component: Any = Timezone  # the library has no types for it
+        try:
+            found: tzinfo = component.from_ical(text).to_tz(lookup_tzid=False)
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+            return None
+        return found
 
     def _settled_line(self, line: str) -> str:
         name = re.split("[:;]", line, maxsplit=1)[0].upper()

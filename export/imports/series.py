@@ -35,8 +35,9 @@ class Version:
     block: Block
     event: Any
     zone: tzinfo
-    """The zone of what has none of its own: days, and floating times."""
+    """The zone of days, which have none of their own."""
 
+    zone_name: str = "UTC"
     is_cancelled: bool = False
     where: str = ""
 

@@ -237,6 +237,7 @@ def test_calendars_of_one_file_have_zones_of_their_own():
         calendar(
             ("SUMMARY:x", "DTSTART;TZID=Mine:20260601T150000"),
             ("SUMMARY:y", "DTSTART:20260601T150000"),
+            ("SUMMARY:z", "DTSTART;VALUE=DATE:20260601"),
             head=f"X-WR-TIMEZONE:Mine\n{ZONE.format(offset)}",
         ).replace("UID:a", uid)
         for uid, offset in zip(times, ("+0300", "-0500", "+0030"), strict=True)
@@ -244,7 +245,7 @@ def test_calendars_of_one_file_have_zones_of_their_own():
     made, told, _ = read(text)
     assert told == []
     assert [f"{one.getStartDate():%H:%M}" for one in made] == [
-        *("12:00", "12:00", "20:00", "20:00", "14:30", "14:30")
+        *("12:00", "12:00", "21:00", "20:00", "20:00", "05:00", "14:30", "14:30", "23:30")
     ]
 
 

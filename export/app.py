@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import transaction
@@ -25,6 +26,7 @@ from export.errors import (
     UnknownResource,
     WrongMethod,
 )
+from export.installation import keep_base_url
 from export.model import catalogue, group, rooms, roomschedule, user
 from export.model.listeners import subscribe_installed
 from export.reply import Reply, file_response, options
@@ -142,13 +144,16 @@ def make_app(database: DB | str, config: Mapping[str, Any] | Settings | None = N
     """Return the WSGI application for *database*, a ZODB.DB or a URI.
 
     *config* is described by Settings; an unknown or bad one raises
-    ExportConfigurationException. Listeners of installed packages are subscribed.
+    ExportConfigurationException. Its `base_url` is kept in the database, for the records of
+    livesync too; without one, that which is kept counts. Listeners of installed packages are
+    subscribed.
     """
     settings = Settings.of(config)
     subscribe_installed()
-    if isinstance(database, str):
-        return ExportApp(open_database(database), settings, owned=True)
-    return ExportApp(database, settings, owned=False)
+    is_owned = isinstance(database, str)
+    opened = open_database(database) if isinstance(database, str) else database
+    settings = replace(settings, base_url=keep_base_url(opened, settings.base_url))
+    return ExportApp(opened, settings, owned=is_owned)
 
 
 def _find(request: ExportRequest) -> tuple[Route, re.Match[str]]:

@@ -139,6 +139,8 @@ class PushSyncAgent(SyncAgent):
             # Whatever an agent reads it claims before: nobody has heard of what lies beyond.
             self._v_told_up_to = manager.told_up_to() if is_single else delivery.told_up_to
             covered = self.claim(currentTS) if is_single else delivery.end
+            if is_single:
+                delivery.epoch = self._ledger.mark_from(self.getLastTS())
             result = self._send(delivery, covered, logger, monitor, dbi, task)
         except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever the agent's code does)
             delivery.error = error
@@ -219,6 +221,7 @@ class PushSyncAgent(SyncAgent):
         track.movePointer(self._id, position)
         self.cut_off = None
         self._ledger.void()
+        self._ledger.end_epoch()
         self._ledger.lease = None
         self._last_try = None
 

@@ -164,6 +164,10 @@ def _parser() -> argparse.ArgumentParser:
         commands, database, "granularity", orders.granularity, "print or set how long a bin is"
     )
     command.add_argument("seconds", type=float, nargs="?", metavar="SECONDS")
+    command = _add(
+        commands, database, "address", orders.address, "print or set what addresses begin with"
+    )
+    command.add_argument("url", nargs="?", metavar="URL")
     command = commands.add_parser("dead", help="the records that targets did not take")
     _add_dead_commands(command.add_subparsers(required=True, metavar="COMMAND"), database)
     return parser

@@ -55,6 +55,7 @@ class Parcel(NamedTuple):
     """A window, and what is to be known to deliver it."""
 
     window: Window
+    epoch: str
     ways: int
     is_last_try: bool
 
@@ -198,7 +199,9 @@ class Courier:
         ledger = agent.ledger
         ledger.take(self._token, _now())
         window = ledger.open(Window(agent.getLastTS(), end, self._told_up_to))
-        return Parcel(window, ledger.terms.parallel, ledger.failures + 1 >= ledger.terms.tries)
+        epoch = ledger.mark_from(window.start)
+        is_last_try = ledger.failures + 1 >= ledger.terms.tries
+        return Parcel(window, epoch, ledger.terms.parallel, is_last_try)
 
     def _carry(self, parcel: Parcel) -> BaseException | None:
         """Deliver *parcel*, by as many ways as there are; return what went wrong."""
@@ -246,6 +249,7 @@ class Courier:
             agent_id=self._agent_id,
             end=parcel.window.end,
             told_up_to=parcel.window.told_up_to,
+            epoch=parcel.epoch,
             accepted=ledger.accepted,
             share=(number, parcel.ways),
             failures=ledger.failures,

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import httpx
 
 from livesync.errors import Overloaded, PartialFailure, TargetFault
-from livesync.letters import Change, Letter, Letters, is_record, name_of
+from livesync.letters import Change, Letter, Letters, is_record, kind_in, name_of
 from livesync.marks import falls_to, key, mark_of_change, marked
 from livesync.reduction import STATUS_DELETED, Record
 from scheduler.hidden import hidden
@@ -77,7 +77,8 @@ class Delivery:
     """The records of one run on their way: each is accepted, or refused and kept as a letter.
 
     *letters* are those of the agent *agent_id*; the due ones are sent last. It goes up to
-    position *end*; the target may have heard of what was made up to *told_up_to*. *accepted* are
+    position *end*; the target may have heard of what was made up to *told_up_to*. *epoch* marks
+    the records that are sent for the first time. *accepted* are
     the marks of what the target has taken in an earlier run of the same window. Of *share*
     (number, total) it delivers the objects that fall to this number. *failures* is how many
     runs failed before, one after the other. *report* is called before each batch, to write
@@ -92,6 +93,7 @@ class Delivery:
         agent_id: str | None = None,
         end: int | None = None,
         told_up_to: float = math.inf,
+        epoch: str | None = None,
         accepted: Collection[str] = (),
         share: tuple[int, int] = (0, 1),
         failures: int = 0,
@@ -101,6 +103,7 @@ class Delivery:
         self.agent_id = agent_id
         self.end = end
         self.told_up_to = told_up_to
+        self.epoch = epoch
         self.error: BaseException | None = None
         self._letters = letters
         self._due = [letter for letter in letters.due(now) if _concerns(letter, share)]
@@ -136,6 +139,8 @@ class Delivery:
         for mark, made in marked(_made(make)):
             if mark in self._done or mark in self._earlier or not falls_to(mark, self._share):
                 continue
+            if isinstance(made, Record) and made.epoch is None:
+                made.epoch = self.epoch
             record = self._with_letter(made)
             self._expect(mark, record)
             yield record
@@ -282,7 +287,8 @@ class Delivery:
         status = record[2] | letter.record[2]
         if status & STATUS_DELETED:
             return record
-        return Record(record[0], record[1], status, getattr(record, "position", None))
+        position, epoch = getattr(record, "position", None), getattr(record, "epoch", None)
+        return Record(record[0], record[1], status, position, kind_in(record), epoch)
 
     def _expect(self, mark: str, record: Any) -> None:
         self._underway.setdefault(key(record), deque()).append((mark, record))

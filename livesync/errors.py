@@ -69,6 +69,10 @@ class TokenException(LiveSyncException):
     """A text is no token, so nobody can wait for what it stands for."""
 
 
+class TokenGoneException(TokenException):
+    """The transaction that a token stands for is not in the database."""
+
+
 class TargetFault(AgentExecutionException):
     """The target takes nothing, whatever is sent: no record is at fault."""
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 import transaction
 from ZODB import DB
 
-from livesync.errors import TokenException, UnknownAgentException
+from livesync.errors import TokenException, TokenGoneException, UnknownAgentException
 from livesync.manager import SyncManager
 from livesync.waiting import Token
 from scheduler.store import using
@@ -32,8 +32,9 @@ class Gate:
 
     A request with the parameter `after=TOKEN` (see `livesync.waiting.token`) waits until the
     token's agent has delivered the token's transaction. It is refused with 400 if there is no
-    such token or agent, and with 503 and a `Retry-After` after 10 seconds, or at once where as
-    many others wait as may without keeping the server from other requests.
+    such token or agent, with 410 if the database has lost the transaction, and with 503 and a
+    `Retry-After` after 10 seconds, or at once where as many others wait as may without keeping
+    the server from other requests.
     """
 
     def __init__(self, application: Application, database: DB) -> None:
@@ -51,6 +52,8 @@ class Gate:
             return self._application(environ, start)
         try:
             is_delivered = self._wait(Token.read(values[-1]))
+        except TokenGoneException as error:
+            return _refuse(start, "410 Gone", str(error))
         except TokenException as error:
             return _refuse(start, "400 Bad Request", str(error))
         except UnknownAgentException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import secrets
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -69,6 +70,13 @@ class Ledger(Persistent):
 
     heard: float | None = None
     """The position up to which the target may have heard of anything; None if that is not known."""
+
+    epoch: tuple[int | None, str] | None = None
+    """The pointer, and the mark of what is sent first while it stands there.
+
+    It is made when something is sent: so a database that was put back to an earlier state
+    has another one for what it sends then.
+    """
 
     paused = False
     failures = 0
@@ -144,10 +152,21 @@ class Ledger(Persistent):
         if position is not None and self.heard is not None and position > self.heard:
             self.heard = position
 
+    def mark_from(self, start: int | None) -> str:
+        """Return the mark of what is sent first while the pointer stands at *start*."""
+        if self.epoch is None or self.epoch[0] != start:
+            self.epoch = (start, secrets.token_hex(4))
+        return self.epoch[1]
+
     def close(self) -> None:
         """Note that the window is delivered."""
         self.void()
         self.recover()
+
+    def end_epoch(self) -> None:
+        """Let what is sent from now on have another mark."""
+        if self.epoch is not None:
+            self.epoch = None
 
     def recover(self) -> None:
         """Note that whatever made runs fail has come to an end."""

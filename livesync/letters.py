@@ -109,7 +109,12 @@ def is_record(record: Any) -> bool:
 
 def name_of(record: Any) -> str | None:
     """Return the name of the object whose state *record* tells; None for what tells no state."""
-    return f"{kind_of(record[0])}:{record[1]}" if is_record(record) else None
+    return f"{kind_in(record)}:{record[1]}" if is_record(record) else None
+
+
+def kind_in(record: Any) -> str:
+    """Return what the object of *record* is, or was."""
+    return record.kind if isinstance(record, Record) else kind_of(record[0])
 
 
 class Unsendable(NamedTuple):
@@ -125,6 +130,8 @@ class _Folded(NamedTuple):
     obj_id: Any
     status: int
     position: int | None
+    kind: str | None = None
+    epoch: str | None = None
 
 
 def _folded(record: Any) -> Any:
@@ -132,7 +139,8 @@ def _folded(record: Any) -> Any:
     if is_record(record):
         obj, obj_id, status = record
         kept = None if obj is None else WeakRef(obj)
-        return _Folded(kept, obj_id, status, getattr(record, "position", None))
+        position, epoch = getattr(record, "position", None), getattr(record, "epoch", None)
+        return _Folded(kept, obj_id, status, position, kind_in(record), epoch)
     if isinstance(record, Change):
         return Change(record.position, _folded(record.action))
     if isinstance(record, ActionWrapper):

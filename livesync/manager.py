@@ -192,14 +192,18 @@ class SyncManager(Persistent):
         given = Token.read(token) if isinstance(token, str) else token
         if given is not None and given.agent_id != agentId:
             raise TokenException(f"the token {given} is about another agent than {agentId!r}")
+        if given is not None:
+            waiting.refuse_if_gone(given, connection_of(self))
         waiting.BRANCH.get(connection_of(self)).put(task, agentId, given and given.tid)
 
     def isDelivered(self, token: Token) -> bool:
         """Say whether the agent has delivered what *token* stands for, as far as is seen here.
 
-        Raises UnknownAgentException.
+        Raises UnknownAgentException, and TokenGoneException for a transaction that is not in the
+        database, as one of a time that was lost when a backup was put back.
         """
         self.getAgent(token.agent_id)
+        waiting.refuse_if_gone(token, connection_of(self))
         known = milestones.BRANCH.get(connection_of(self))
         goal = known.goal(token.tid)
         if goal is None:

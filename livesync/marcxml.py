@@ -14,7 +14,7 @@ from lxml import etree
 
 from livesync.marc.content import deletion, fields_of
 from livesync.marc.field import Field
-from livesync.records import present
+from livesync.records import identity, present
 from livesync.reduction import STATUS_DELETED, Record
 
 NAMESPACE = "http://www.loc.gov/MARC21/slim"
@@ -59,11 +59,11 @@ def record_xml(record: Record, access: Any = None) -> bytes:
 
     It tells what *access* (a user or a user's id, None for the public) may see of the object.
     """
-    obj, obj_id, status = record
-    if status & STATUS_DELETED:
-        element = _element(deletion(str(obj_id)), LEADER_OF_DELETED)
+    uid = identity(record)
+    if record[2] & STATUS_DELETED:
+        element = _element(deletion(uid), LEADER_OF_DELETED)
     else:
-        element = _element(fields_of(obj, str(obj_id), access))
+        element = _element(fields_of(record[0], uid, access))
     text: bytes = etree.tostring(element, encoding="UTF-8", xml_declaration=False)
     text = text.replace(DECLARATION, b"", 1)  # the collection says it for all
     return text.replace(b">\n", b">\r\n")  # a sign > of a value is no sign > here

@@ -9,6 +9,8 @@ from typing import Any
 import transaction
 from ZODB.Connection import Connection
 
+from export.errors import ExportException
+from export.installation import base_url, set_base_url
 from livesync import registry
 from livesync.agent import PushSyncAgent
 from livesync.byhand import agreed
@@ -45,6 +47,16 @@ def granularity(connection: Connection, options: argparse.Namespace) -> int:
         except ValueError as error:
             raise AgentSettingException(str(error)) from None
     return _done(f"{manager.getGranularity():g} seconds")
+
+
+def address(connection: Connection, options: argparse.Namespace) -> int:
+    """Print the installation's own address, or keep another one."""
+    if options.url is not None:
+        try:
+            set_base_url(connection, options.url)
+        except ExportException as error:
+            raise AgentSettingException(str(error)) from None
+    return _done(base_url(connection) or "no address is known: give one")
 
 
 def add(connection: Connection, options: argparse.Namespace) -> int:

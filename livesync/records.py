@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 from math import isfinite
 from typing import Any
 
+from export.installation import address_of
 from export.model.localtime import in_utc
-from livesync.reduction import STATUS_CREATED, STATUS_DELETED, Record
-from livesync.subjects import has_method, is_detached, kind_of, may_see
+from livesync.letters import kind_in
+from livesync.reduction import STATUS_CREATED, STATUS_DELETED, Record, identity_of
+from livesync.subjects import NOTHING, has_method, is_detached, may_see
 
 log = logging.getLogger(__name__)
 
@@ -44,11 +46,18 @@ def present(records: Iterable[Record]) -> Iterator[Record]:
 def key_of(record: Record, position: int | None = None) -> str:
     """Return the idempotency key of *record*: the same whenever it is sent again.
 
-    It is made of the object's id and of where the newest change stands that the record is
-    about; *position* counts where the record does not know that.
+    It is made of the object's identity, of where the newest change stands that the record is
+    about (*position* counts where the record does not know that), and of the record's epoch.
     """
     known = getattr(record, "position", None)
-    return f"{record[1]}@{known if known is not None else position}"
+    epoch = getattr(record, "epoch", None)
+    place = known if known is not None else position
+    return f"{identity(record)}@{place}" + (f"-{epoch}" if epoch else "")
+
+
+def identity(record: Record) -> str:
+    """Return what tells the object of *record* apart: its id, elsewhere with its kind."""
+    return identity_of(kind_in(record), record[1])
 
 
 def status_name(status: int) -> str:
@@ -59,7 +68,7 @@ def status_name(status: int) -> str:
 
 
 def document(record: Record, access: Any = None) -> Document:
-    """Return *record* as plain data: id, status, and unless it is deleted type and details.
+    """Return *record* as plain data: id, type, status, and unless it is deleted details.
 
     Details are those of title, description, dates, duration (seconds), address and keywords that
     the object has. For an object that *access* (a user's id, None for the public) may not see,
@@ -67,14 +76,17 @@ def document(record: Record, access: Any = None) -> Document:
     """
     obj, obj_id, status = record
     told: Document = {"id": str(obj_id), "status": status_name(status)}
+    if kind_in(record) != NOTHING:
+        told["type"] = kind_in(record)
     if status & STATUS_DELETED:
         return told
-    told["type"] = kind_of(obj)
     if not may_see(obj, access):
         return told | {"restricted": True}
     for name, getter in DETAILS.items():
         if has_method(obj, getter):
             told[name] = plain(getattr(obj, getter)())
+    if "url" in told:
+        told["url"] = address_of(obj, told["url"])
     return told
 
 
@@ -89,12 +101,13 @@ def wrapped(documents: list[bytes]) -> bytes:
 
 
 def read_documents(content: bytes) -> Iterator[tuple[str, Document | None]]:
-    """Yield the id of each document of *content*, as `wrapped` made it, with the object's state.
+    """Yield the identity of each document of *content*, as `wrapped` made it, with the state.
 
     None stands for a deletion.
     """
     for told in json.loads(content)["records"]:
-        yield told["id"], None if told["status"] == "deleted" else state_in(told)
+        name = identity_of(told.get("type", NOTHING), told["id"])
+        yield name, None if told["status"] == "deleted" else state_in(told)
 
 
 def state_in(told: Document) -> Document:

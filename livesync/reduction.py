@@ -14,7 +14,16 @@ from ZODB.Connection import Connection
 
 from livesync.actions import ActionWrapper, identity
 from livesync.findings import Finding, Findings
-from livesync.subjects import CATEGORY, KINDS, is_detached, is_lost, kind_of, parts, unique_id
+from livesync.subjects import (
+    CATEGORY,
+    KINDS,
+    NOTHING,
+    is_detached,
+    is_lost,
+    kind_of,
+    parts,
+    unique_id,
+)
 
 STATUS_DELETED = 1
 STATUS_CREATED = 2
@@ -38,21 +47,41 @@ class Record(tuple[Any, ObjectId, int]):
     """What a target has to know of one object: a tuple of the object, its id and status bits.
 
     `position` is where on the track the newest change stands that the record is about; None
-    where that is not known.
+    where that is not known. `kind` is what the object is, or was (see `livesync.subjects`), and
+    `epoch` the mark of the window in which the record was sent first.
     """
 
     position: int | None
+    kind: str
+    epoch: str | None
 
     def __new__(
-        cls, obj: Any, obj_id: ObjectId, status: int, position: int | None = None
+        cls,
+        obj: Any,
+        obj_id: ObjectId,
+        status: int,
+        position: int | None = None,
+        kind: str | None = None,
+        epoch: str | None = None,
     ) -> Record:
         """Return the record of *obj*."""
         record = super().__new__(cls, (obj, obj_id, status))
-        record.position = position
+        record.position, record.epoch = position, epoch
+        record.kind = kind_of(obj) if kind is None else kind
         return record
 
-    def __getnewargs__(self) -> tuple[Any, ObjectId, int, int | None]:
-        return (*self, self.position)
+    def __getnewargs__(self) -> tuple[Any, ObjectId, int, int | None, str, str | None]:
+        return (*self, self.position, self.kind, self.epoch)
+
+    @property
+    def identity(self) -> str:
+        """What tells the object apart from all others, of any kind."""
+        return identity_of(self.kind, self[1])
+
+
+def identity_of(kind: str, obj_id: Any) -> str:
+    """Return the id itself for what is in the catalogue, else `kind:id`."""
+    return str(obj_id) if kind in {*KINDS, NOTHING} else f"{kind}:{obj_id}"
 
 
 def reduce(
@@ -146,15 +175,16 @@ def _conclude(about_one: list[Finding], told_up_to: float, excluded: Excludes) -
     if not status & STATUS_DELETED:
         was_taken_out = is_detached(obj) and any(finding.hidden for finding in about_one)
         if not was_taken_out and (obj is None or not excluded(obj)):
-            return Record(obj, obj_id, status, newest.position)
+            return Record(obj, obj_id, status, newest.position, newest.kind)
     for finding in about_one:
         successor = finding.resolve() if _is_alive(finding) else None
         if not is_detached(successor) and not excluded(successor):
             # It is back, or another object has taken the place, and the id, of one now gone.
-            return Record(successor, obj_id, status & ~STATUS_DELETED, newest.position)
+            status &= ~STATUS_DELETED
+            return Record(successor, obj_id, status, newest.position, newest.kind)
     if all(_was_unknown(told_up_to, finding) for finding in about_one):
         return None
-    return Record(obj, obj_id, status | STATUS_DELETED, newest.position)
+    return Record(obj, obj_id, status | STATUS_DELETED, newest.position, newest.kind)
 
 
 def _is_alive(finding: Finding) -> bool:

@@ -28,6 +28,7 @@ from livesync.inventory import Inventory, catalogued, fresh, is_catalogued
 from livesync.ledger import Progress
 from livesync.manager import SyncManager
 from livesync.reduction import STATUS_DELETED, Record, reduce
+from livesync.subjects import KINDS
 from scheduler.clock import nowutc
 from scheduler.store import transact, using
 from scheduler.store.holds import holds_of
@@ -172,7 +173,7 @@ class Snapshot:
     def _was_listed(self, connection: Connection, record: Record) -> bool:
         if self._inventory is not catalogued or record[2] & STATUS_DELETED:
             return False
-        return is_catalogued(connection, str(record[1]))
+        return record.kind in KINDS and is_catalogued(connection, str(record[1]))
 
     def _send_part(self, connection: Connection, records: list[Record]) -> Results:
         try:

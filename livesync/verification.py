@@ -20,7 +20,9 @@ from livesync.delivery import Results
 from livesync.direct import send_directly
 from livesync.errors import AgentBusyException, AgentExecutionException
 from livesync.inventory import Inventory, catalogued, fresh
+from livesync.letters import is_record
 from livesync.manager import SyncManager
+from livesync.records import identity
 from livesync.reduction import STATUS_DELETED, Record
 from livesync.subjects import KINDS
 from scheduler.clock import nowutc
@@ -60,6 +62,9 @@ class _Known(NamedTuple):
     digest: bytes
     is_listed: bool
     """Whether the inventory would have it, if it were there."""
+
+    named: tuple[str, str] | None
+    """Its kind and its own id, where the target tells both."""
 
 
 class Verification:
@@ -106,7 +111,7 @@ class Verification:
         differing: dict[Difference, Record] = {}
         compared = 0
         for record in self._records(connection, agent):
-            obj_id = str(record[1])
+            obj_id = identity(record)
             found = known.pop(obj_id, None)
             if obj_id not in coming:
                 compared += 1
@@ -115,7 +120,8 @@ class Verification:
                     differing[Difference(obj_id, what)] = record
         for obj_id, found in known.items():
             if found.is_listed and obj_id not in coming:
-                record = Record(None, obj_id, STATUS_DELETED, agent.getLastTS())
+                kind, own_id = found.named or (None, obj_id)
+                record = Record(None, own_id, STATUS_DELETED, agent.getLastTS(), kind)
                 differing[Difference(obj_id, EXTRA)] = record
         repaired = self._repair(connection, agent, list(differing.values())) if repair else 0
         if repaired == len(differing):
@@ -130,7 +136,10 @@ class Verification:
 
     def _known(self, state: Any) -> _Known:
         is_listed = self._inventory is not catalogued or not isinstance(state, dict)
-        return _Known(_digest(state), is_listed or state.get("type") in KINDS)
+        named = None
+        if isinstance(state, dict) and {"type", "id"} <= state.keys():
+            named = state["type"], state["id"]
+        return _Known(_digest(state), is_listed or state.get("type") in KINDS, named)
 
     def _repair(self, connection: Connection, agent: TargetAgent, records: list[Record]) -> int:
         repaired = 0
@@ -167,9 +176,9 @@ def _on_the_way(connection: Connection, agent: TargetAgent) -> set[str]:
     pending = map(recorded, manager._lanes.pending())
     news = chain(manager._track.pointerIterItems(agent.getId()), pending)
     records = agent._generateRecords(news, None, connection)
-    coming = {str(obj_id) for _, obj_id, _ in records}
     letters = (letter.record for letter in agent.ledger.letters)
-    return coming | {str(record[1]) for record in letters if isinstance(record, tuple)}
+    kept = (record for record in letters if is_record(record))
+    return {identity(record) for record in chain(records, kept)}
 
 
 def _compare(agent: TargetAgent, record: Record, found: _Known | None) -> str:

@@ -14,9 +14,9 @@ from typing import NamedTuple
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 from ZODB.Connection import Connection
-from ZODB.utils import u64
+from ZODB.utils import p64, u64
 
-from livesync.errors import TokenException
+from livesync.errors import TokenException, TokenGoneException
 from livesync.milestones import Milestones
 from scheduler.lanes import Lanes
 from scheduler.store import Branch, connection_of
@@ -48,6 +48,23 @@ class Token(NamedTuple):
                 f"{text!r} is no token: it must be an agent's id, ':' and 16 hexadecimal digits, "
                 "as 'indico_livesync token' prints it"
             ) from None
+
+
+def refuse_if_gone(token: Token, connection: Connection) -> None:
+    """Raise TokenGoneException where the database has lost the transaction of *token*.
+
+    It was put back to an earlier state since, or packed. What *connection* need not see yet is
+    not refused; storages that keep no history cannot tell.
+    """
+    database = connection.db()
+    if not (0 < token.tid <= snapshot_of(connection) and database.supportsUndo()):
+        return
+    # To its end, where a storage closes what it has opened for that.
+    if not list(database.storage.iterator(p64(token.tid), p64(token.tid))):
+        raise TokenGoneException(
+            f"the transaction of {token} is not in the database: a backup was put back, or it was "
+            "packed; make a new token"
+        )
 
 
 def token(agent_id: str, source: Connection | Persistent | None = None) -> Token:

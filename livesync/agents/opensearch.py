@@ -60,7 +60,7 @@ def _index(target: HttpTarget, index: str, items: Items) -> None:
 
 def _action(index: str, item: Item) -> bytes:
     """Return the lines that put *item* into *index*, or take it out."""
-    about = {"_index": index, "_id": item.obj_id}
+    about = {"_index": index, "_id": item.identity}
     if item.is_deleted:
         return json_bytes({"delete": about}) + b"\n"
     return json_bytes({"index": about}) + b"\n" + item.content + b"\n"

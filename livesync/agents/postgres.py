@@ -199,12 +199,12 @@ class Rows:
         newest = max((item.position for item in items if item.position is not None), default=None)
         # One after the other: of the runs of one agent the later one waits for the earlier.
         cursor.execute(self._statement(MOVE, cursor), (self._agent_id, newest))
-        last = {item.obj_id: item for item in items}.values()
-        gone = [item.obj_id for item in last if item.is_deleted]
+        last = {item.identity: item for item in items}.values()
+        gone = [item.identity for item in last if item.is_deleted]
         if gone:
             cursor.execute(self._statement(DELETE, cursor), (gone,))
         rows = [
-            (item.obj_id, item.key, item.content.decode()) for item in last if not item.is_deleted
+            (item.identity, item.key, item.content.decode()) for item in last if not item.is_deleted
         ]
         if rows:
             execute_values(cursor, self._statement(PUT, cursor), rows, page_size=len(rows))

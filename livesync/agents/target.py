@@ -17,9 +17,11 @@ from ZODB.POSException import StorageError
 from livesync.actions import ActionWrapper
 from livesync.agent import PushSyncAgent
 from livesync.errors import AgentExecutionException, PartialFailure
+from livesync.letters import kind_in
 from livesync.marc.embedded import with_parts
 from livesync.records import document, json_bytes, key_of, present, state_in, well_formed
-from livesync.reduction import STATUS_DELETED, Record
+from livesync.reduction import STATUS_DELETED, Record, identity_of
+from livesync.subjects import NOTHING
 from livesync.uploader import RecordUploader
 from scheduler.seal import resealed
 
@@ -36,6 +38,12 @@ class Item:
     is_deleted: bool
     position: int | None
     content: bytes
+    kind: str = NOTHING
+
+    @property
+    def identity(self) -> str:
+        """What tells the object apart: its id, with its kind before it outside the catalogue."""
+        return identity_of(self.kind, self.obj_id)
 
 
 Items = list[Item]
@@ -207,7 +215,8 @@ class TargetUploader(RecordUploader):
             )
         position = getattr(record, "position", None)
         key = key_of(record, self._target.getLastTS() if position is None else position)
-        return Item(key, name, bool(status & STATUS_DELETED), position, content)
+        is_deleted = bool(status & STATUS_DELETED)
+        return Item(key, name, is_deleted, position, content, kind_in(record))
 
     def _parts(self, items: dict[int, Item]) -> Iterator[list[int]]:
         """Yield the places of items that go together, in order."""

@@ -8,6 +8,7 @@ from typing import Any
 from ZODB.blob import Blob
 from ZODB.interfaces import BlobError
 
+from export.installation import address_of
 from livesync.marc.field import Field
 from livesync.subjects import ask, has_method, is_restricted, may_see
 
@@ -44,17 +45,17 @@ def resources(obj: Any, uid: str, access: Any) -> Iterator[Field]:
             for number, resource in enumerate(ask(material, "getResourceList") or ()):
                 own = getattr(resource, "id", number)
                 name = f"INDICO.{uid}m{material.getId()}.{own}"
-                yield _resource(resource, material, name)
+                yield _resource(resource, material, name, address_of(obj, resource.url))
                 yield from access_list(material, name)
 
 
-def _resource(resource: Any, material: Any, name: str) -> Field:
+def _resource(resource: Any, material: Any, name: str, url: Any) -> Field:
     description = getattr(resource, "description", None) or None
     if not hasattr(resource, "file_name"):
         return Field(
             "8564_",
             ("a", description),
-            ("u", resource.url),
+            ("u", url),
             ("3", name),
             ("x", "resource"),
             ("z", "external"),
@@ -64,7 +65,7 @@ def _resource(resource: Any, material: Any, name: str) -> Field:
         "8564_",
         ("a", description),
         ("s", _size(resource)),
-        ("u", resource.url),
+        ("u", url),
         ("3", name),
         ("y", resource.file_name),
         ("z", "stored"),

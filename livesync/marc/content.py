@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from export.installation import address_of
 from export.model.localtime import in_utc
 from livesync.marc.access import access_list, resources, visibility
 from livesync.marc.field import Field
@@ -168,10 +169,14 @@ def _tail(obj: Any, uid: str, event: Any) -> Iterator[Field]:
 def _links(obj: Any) -> Iterator[Field]:
     event = obj
     if kind_of(obj) != EVENT:
-        yield Field("8564_", ("u", ask(obj, "getURL")), ("y", "Contribution details"))
+        yield Field("8564_", ("u", _url(obj)), ("y", "Contribution details"))
         while kind_of(event) != EVENT:
             event = owner_of(event)
-    yield Field("8564_", ("u", ask(event, "getURL")), ("y", "Event details"))
+    yield Field("8564_", ("u", _url(event)), ("y", "Event details"))
+
+
+def _url(obj: Any) -> Any:
+    return address_of(obj, ask(obj, "getURL"))
 
 
 def _categories(obj: Any) -> Field:

@@ -58,7 +58,9 @@ def test_records_are_rows_and_come_with_their_position(tree, register, agent, qu
     register(agent)
     assert agent.run(None) is True
 
-    assert query("SELECT id, key, document->>'title' FROM talks ORDER BY id") == [
+    assert query(
+        "SELECT id, split_part(key, '-', 1), document->>'title' FROM talks ORDER BY id"
+    ) == [
         ("1", "1@1", "Talks & <more>\x0b"),
         ("1.2", "1.2@1", "A talk"),
         ("1.2.3", "1.2.3@1", "A part"),

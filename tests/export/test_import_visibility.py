@@ -8,13 +8,18 @@ from datetime import timedelta
 from functools import cache
 
 import pytest
+import ZODB
 from dateutil.rrule import SECONDLY
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from werkzeug.test import Client
 
 from export.app import make_app
 from export.imports.load import load
-from export.imports.source import items_of
+from export.imports.node import Node
+from export.imports.source import items_of, of_answer
 from export.model import listeners
+from export.model.catalogue import catalogue
 from export.model.user import Avatar, users
 from export.tokens import SCOPES, tokens
 from livesync import SyncManager
@@ -317,3 +322,72 @@ def test_an_agent_for_the_public_tells_no_closed_part(database, tmp_path, pushed
     sent = pushed()
     assert b"INDICO.4" in sent
     assert b"hush" not in sent
+
+
+MARKS = st.sampled_from(
+    [
+        *(
+            {"allowed": {"users": [JDOE], "groups": []}},
+            {"allowed": {"users": [], "groups": ["g"]}},
+        ),
+        *({"hasAnyProtection": True}, {"isProtected": True}, {"is_protected": "true"}),
+        *({"protection_mode": "protected"}, {"published": False}, {"is_public": 0}),
+    ]
+)
+MARK = st.one_of(st.just({}), st.just({}), st.just({"allowed": {"users": [], "groups": []}}), MARKS)
+
+
+def is_marked(mark):
+    return bool(mark) and mark != {"allowed": {"users": [], "groups": []}}
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    event=MARK,
+    sessions=st.lists(MARK, max_size=3),
+    talks=st.lists(st.tuples(MARK, MARK, st.integers(0, 3), MARK), max_size=5),
+)
+def test_everybody_sees_the_parts_that_are_open_with_all_that_they_are_in(event, sessions, talks):
+    """Compare with a model: a part is open if it is not marked, nor anything that it is in."""
+    made = [
+        contribution(
+            number,
+            **{**mark, "subContributions": [{"id": 1, "title": "s", "duration": 1, **sub}]},
+            folders=[{**folder(1, "x", is_protected=False, attachments=[]), **own}],
+        )
+        for number, (mark, sub, _, own) in enumerate(talks)
+    ]
+    places = [where for _, _, where, _ in talks]
+    inside = [
+        [talk for talk, where in zip(made, places, strict=True) if where == number]
+        for number in range(len(sessions))
+    ]
+    outside = [talk for talk, at in zip(made, places, strict=True) if at >= len(sessions)]
+    blocks = [
+        slot(number + 10, {"id": str(number), "title": "S", **mark}, *inside[number])
+        for number, mark in enumerate(sessions)
+    ]
+    answer = answer_with({"sessions": blocks, "contributions": outside, "folders": [], **event})
+    (item,) = of_answer(Node.of(answer, ""))
+    draft = item.make()
+    assert draft.problems == []
+    with contextlib.closing(ZODB.DB(None)) as database:
+        transact(database, lambda connection: check(draft, connection, event, sessions, talks))
+
+
+def check(draft, connection, event, sessions, talks):
+    stored = draft.enter(catalogue(connection))
+    is_open = not is_marked(event)
+    assert stored.canAccess(None) == is_open
+    opened = [is_open and not is_marked(mark) for mark in sessions]
+    for number, expected in enumerate(opened):
+        session = stored.sessions[str(number)]
+        assert session.canAccess(None) == expected
+        assert session.slots[0].canAccess(None) == expected
+    for number, (mark, sub, where, own) in enumerate(talks):
+        talk = stored.contributions[str(number)]
+        above = opened[where] if where < len(sessions) else is_open
+        assert talk.canAccess(None) == (above and not is_marked(mark))
+        (part,) = talk.subcontributions
+        assert part.canAccess(None) == (talk.canAccess(None) and not is_marked(sub))
+        assert talk.folders[0].canAccess(None) == (talk.canAccess(None) and not is_marked(own))

@@ -173,10 +173,8 @@ def test_a_token_of_a_transaction_to_come_is_awaited(restored):
         assert SyncManager.getDBInstance(connection).isDelivered(later) is False
 
 
-@pytest.mark.parametrize("storage", ["memory", "postgres"])
-def test_other_storages_know_their_transactions(storage, request):
-    uri = "memory://" if storage == "memory" else request.getfixturevalue("postgres_uri")
-    database = open_database(uri)
+def test_postgres_knows_its_transactions(postgres_uri):
+    database = open_database(postgres_uri)
     agent = WebhookAgent("a", "", "", 1, url="http://127.0.0.1:1/")
     transact(database, lambda own: SyncManager.getDBInstance(own).registerNewAgent(agent))
     change(database, "new")

@@ -24,6 +24,10 @@ class Remains(NamedTuple):
     done: frozenset[int]
     """Those whose tasks had ended, but were not known to be committed."""
 
+    def begun(self) -> frozenset[int]:
+        """Return all of them."""
+        return self.done | {self.loading, self.running}
+
 
 class Vitals:
     """The heartbeats of a worker, and which claims it has begun, in *memory* of SIZE bytes.

@@ -89,6 +89,11 @@ class Report(NamedTuple):
     lost: list[Lost]
     progress: list[Progress]
 
+    def numbers(self) -> list[int]:
+        """Return the numbers of the claims that have ended."""
+        ended = [outcome.claim for outcome in self.outcomes] + [lost.claim for lost in self.lost]
+        return [claim.number for claim in ended]
+
 
 class Executor(Protocol):
     """Runs the tasks that it is given claims on; what it has to say is collected from it."""
@@ -204,9 +209,7 @@ class Results:
     def claims(self) -> list[int]:
         """Return the numbers of the claims that have ended, and are not collected."""
         with self._lock:
-            ended = [outcome.claim for outcome in self._outcomes]
-            ended += [lost.claim for lost in self._lost]
-            return [claim.number for claim in ended]
+            return Report(self._outcomes, self._lost, []).numbers()
 
     def __len__(self) -> int:
         return len(self._outcomes) + len(self._lost)

@@ -23,7 +23,7 @@ from scheduler.outcome import Outcome
 from scheduler.run import News
 from scheduler.running import Claim
 from scheduler.said import Said
-from scheduler.vitals import SIZE, Remains, Vitals, shared_memory
+from scheduler.vitals import SIZE, Vitals, shared_memory
 from scheduler.worker import Start
 
 log = logging.getLogger(__name__)
@@ -149,10 +149,6 @@ class WorkerProcess:
         """Note that the process is done with *claims*."""
         for claim in claims:
             self.held.pop(claim.number, None)
-
-    def remains(self) -> Remains:
-        """Return which claims it had begun, by its own account in shared memory."""
-        return self.vitals.remains()
 
     @property
     def can_take(self) -> bool:

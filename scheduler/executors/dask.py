@@ -14,6 +14,7 @@ import distributed
 
 from scheduler.execution import Runner
 from scheduler.executors.base import Flow, Lost, Report, Results, Station, Watch
+from scheduler.executors.dask_workers import Apart, LocalWorkers, end_group
 from scheduler.line import Line
 from scheduler.outcome import Outcome
 from scheduler.run import Begun, News, Progress
@@ -41,13 +42,17 @@ class DaskExecutor:
         self._results = Results(on_report)
         self._flow = Flow(settings.workers)
         self._lock = threading.Lock()
-        self._outstanding = 0
+        self._out: set[int] = set()  # by number, the claims whose end was not collected
         self._cluster: Any = None
         if settings.dask_scheduler is None:
             self._cluster = distributed.LocalCluster(
                 n_workers=settings.workers, threads_per_worker=1, dashboard_address=None
             )
         self._client: Any = distributed.Client(settings.dask_scheduler or self._cluster)
+        self._local: LocalWorkers | None = None
+        if self._cluster is not None:
+            self._client.register_plugin(Apart())
+            self._local = LocalWorkers(self._cluster, settings.worker_silence, self._results.wake)
         self._futures: dict[Any, list[Claim]] = {}
         self._verdicts: dict[Any, Lost] = {}
         self._watches: dict[int, Watch] = {}
@@ -56,7 +61,7 @@ class DaskExecutor:
 
     def room(self) -> int:
         """Return how many more claims the cluster should have now."""
-        return self._flow.window - self._outstanding
+        return self._flow.window - len(self._out)
 
     def submit(self, claims: Sequence[Claim]) -> None:
         """Give *claims* to the cluster, in shares that a worker has done in a moment."""
@@ -72,7 +77,7 @@ class DaskExecutor:
                 pure=False,
             )
             with self._lock:
-                self._outstanding += len(part)
+                self._out.update(claim.number for claim in part)
                 self._futures[future] = part
             future.add_done_callback(self._done)
 
@@ -84,7 +89,7 @@ class DaskExecutor:
                 self._end(Lost.overdue(begun))
         report = self._results.collect()
         with self._lock:
-            self._outstanding -= len(report.outcomes) + len(report.lost)
+            self._out.difference_update(report.numbers())
         return report
 
     def stop(self, claim: Claim) -> None:
@@ -100,7 +105,13 @@ class DaskExecutor:
         except Exception as error:  # noqa: BLE001 (the cluster may be away)
             log.info("the cluster does not say what it is at: %r", error)
             return []
-        return [Station(address, claims.get(keys[0]) if keys else None) for address, keys in work]
+        return [
+            Station(address, claims.get(keys[0]) if keys else None, self._state(address))
+            for address, keys in work
+        ]
+
+    def _state(self, address: str) -> str:
+        return "" if self._local is None else self._local.state(address)
 
     def holds(self) -> set[int]:
         """Return the numbers of the claims with the cluster, and in reports."""
@@ -119,6 +130,8 @@ class DaskExecutor:
             time.sleep(0.05)
         with self._lock:
             rest = [claim for claims in self._futures.values() for claim in claims]
+        if self._local is not None:
+            self._local.close()
         self._client.close()
         if self._cluster is not None:
             self._cluster.close()
@@ -137,10 +150,13 @@ class DaskExecutor:
         threading.Thread(target=self._restart, args=(workers,), daemon=True).start()
 
     def _restart(self, workers: list[str]) -> None:
+        pids = [] if self._local is None else self._local.pids(workers)
         try:
             self._client.restart_workers(workers, raise_for_error=False)
         except Exception as error:  # noqa: BLE001 (the cluster may end meanwhile)
             log.warning("workers %s of the cluster could not be restarted: %r", workers, error)
+        for pid in pids:
+            end_group(pid)  # what the task had started lives on
 
     def _hear(self, event: tuple[float, list[Any]]) -> None:
         _, (kind, claim, *told) = event

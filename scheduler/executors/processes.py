@@ -93,10 +93,13 @@ class ProcessExecutor:
         return report
 
     def stop(self, claim: Claim) -> None:
-        """Kill the worker that holds *claim*; what else it held is run again."""
+        """Kill the worker that is at *claim*; what else it held is run again.
+
+        One that has not begun it will see that it is no longer in force.
+        """
         with self._lock:
             for worker in self._workers.values():
-                if claim.number in worker.held:
+                if claim.number in worker.held and claim.number in worker.vitals.remains().begun():
                     worker.kill(Verdict(TASK_STATUS_ABORTED, "cancelled", claim))
 
     def workers(self) -> list[Station]:
@@ -204,7 +207,7 @@ class ProcessExecutor:
         held, verdict = list(worker.held.values()), worker.verdict
         if verdict is None and self._is_closing:
             verdict = Verdict(TASK_STATUS_QUEUED, "the scheduler ended")
-        return judge(held, worker.remains(), verdict, self._suspects, worker.signature)
+        return judge(held, worker.vitals.remains(), verdict, self._suspects, worker.signature)
 
     def _vacate(self, worker: WorkerProcess) -> None:
         place = next(key for key, each in self._workers.items() if each is worker)

@@ -39,28 +39,32 @@ class ThreadExecutor:
         self._flow = Flow(settings.workers)
         self._line = Line()
         self._lock = threading.Lock()
-        self._outstanding = 0
+        self._out: set[int] = set()  # by number, the claims whose end was not collected
+        self._is_closing = False
         self._seats = [self._seat(number) for number in range(settings.workers)]
 
     def room(self) -> int:
         """Return how many more claims the threads would take now."""
-        return self._flow.window - self._outstanding
+        return self._flow.window - len(self._out)
 
     def submit(self, claims: Sequence[Claim]) -> None:
         """Put *claims* in the line."""
         with self._lock:
-            self._outstanding += len(claims)
+            self._out.update(claim.number for claim in claims)
         self._line.extend(claims)
 
     def collect(self) -> Report:
         """Return the outcomes since the last call, and the claims that a thread failed on."""
-        for seat in self._seats:
+        for seat in list(self._seats):
+            if not (self._is_closing or seat.thread.is_alive()):
+                log.error("%s has ended; another thread takes its place", seat.name)
+                self._seats[seat.number] = self._seat(seat.number)
             begun = seat.watch.overdue()
             if begun is not None:
                 self._abandon(seat, Lost.overdue(begun))
         report = self._results.collect()
         with self._lock:
-            self._outstanding -= len(report.outcomes) + len(report.lost)
+            self._out.difference_update(report.numbers())
         return report
 
     def stop(self, claim: Claim) -> None:
@@ -77,7 +81,7 @@ class ThreadExecutor:
     def holds(self) -> set[int]:
         """Return the numbers of the claims in the line, with threads, and in reports."""
         line = self._line.all()
-        held = [claim for seat in self._seats for claim in seat.held()]
+        held = [claim for seat in self._seats if seat.thread.is_alive() for claim in seat.held()]
         return {claim.number for claim in (*line, *held)}.union(self._results.claims())
 
     def rest(self) -> float:
@@ -86,6 +90,7 @@ class ThreadExecutor:
 
     def shutdown(self, seconds: float) -> list[Claim]:
         """Let the threads end what they run, for at most *seconds*; return the rest of the line."""
+        self._is_closing = True
         rest = self._line.take_all()
         self._line.close()
         deadline = time.monotonic() + seconds

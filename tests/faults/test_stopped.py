@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
-from contextlib import suppress
+import sys
+from contextlib import closing, suppress
 
+import httpx
 import pytest
 import transaction
 from ZEO.Exceptions import ClientDisconnected
@@ -15,6 +18,7 @@ from scheduler.errors import SchedulerException
 from scheduler.office import office_of
 from scheduler.store import connect, holder_of
 from scheduler.tasks import OneShotTask
+from tests.faults.processes import Daemon
 from tests.scheduler.harness import python, wait_for
 
 DEADLINE = 60.0
@@ -131,6 +135,30 @@ def test_a_scheduler_starts_though_the_file_belongs_to_a_stopped_process(file, s
     assert heir.wait(DEADLINE) == -signal.SIGKILL
     wait_for(lambda: holder_of(f"file://{file}") is not None, DEADLINE)
     wait_for(lambda: leads(file, scheduler), DEADLINE)
+
+
+def test_a_worker_that_is_stopped_is_seen_from_outside_and_replaced(file, tmp_path):
+    uri = f"file://{file}"
+    settings = {"multitask_mode": "processes", "workers": 1, "worker_silence": 8}
+    with closing(Daemon(tmp_path, uri, **settings)) as daemon:
+        daemon.wait_until_up()
+        (page,) = re.findall(r"front end is at (http\S+)", daemon.text())
+        (worker,) = wait_for(daemon.workers)
+        wait_for(lambda: f"process-0/{worker.pid}" in shown(uri), DEADLINE)
+        worker.suspend()
+        wait_for(lambda: "stopped" in shown(uri), DEADLINE)
+        assert "<td>stopped</td>" in httpx.get(page).text
+        wait_for(
+            lambda: [each.pid for each in daemon.workers()] not in ([], [worker.pid]), DEADLINE
+        )
+        assert runs_tasks(file)
+        assert f"worker process-0 (pid {worker.pid}) is stopped" in daemon.text()
+
+
+def shown(uri):
+    """Return what `indico_scheduler show workers` prints."""
+    command = [sys.executable, "-m", "daemon.cli", "show", "workers", "--database", uri]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def test_a_process_that_only_has_the_number_in_the_lock_file_is_not_its_holder(file, start):

@@ -1,8 +1,11 @@
 """The scheduler on a real PostgreSQL server, and with a Dask cluster."""
 
+import os
+import signal
 import threading
 from contextlib import closing
 
+import psutil
 import psycopg2
 import pytest
 import transaction
@@ -16,13 +19,15 @@ from scheduler import (
     nowutc,
 )
 from scheduler.blame import deeds_of
+from scheduler.office import office_of
 from scheduler.replay import replay
 from scheduler.store import open_database
 from scheduler.undo import undo
 from scheduler.whatif import try_out
 from tests.scheduler.bank import Account, Deposit
 from tests.scheduler.harness import View, running, wait_for
-from tests.scheduler.sample_long import Endless, Limited, Report, Wait
+from tests.scheduler.sample_children import WithChild
+from tests.scheduler.sample_long import Endless, Limited, Report, Sleep, Wait
 from tests.scheduler.sample_misbehaving import DieOnce
 from tests.scheduler.sample_tasks import Count, Noop
 
@@ -128,6 +133,41 @@ def test_in_a_dask_cluster_each_task_has_its_effect_once(view, database, tmp_pat
     with running(database, multitask_mode="dask", task_max_tries=3):
         view.until(lambda: view.counts().get("finished") == 31, 60)
     assert view.root["count"] == 31
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_stopped_worker_of_a_dask_cluster_is_shown_and_its_task_is_run_by_another(
+    view, database, tmp_path
+):
+    pids = tmp_path / "pids"
+    task = view.enqueue(Sleep(nowutc(), 2, str(pids)))
+    with running(database, multitask_mode="dask", worker_silence=1):
+        view.until(lambda: pids.exists() and pids.read_text(), 60)
+        os.kill(int(pids.read_text()), signal.SIGSTOP)
+        view.until(lambda: "stopped" in [each.state for each in office(view).workers], 60)
+        view.until_counts(60, finished=1)
+    assert len(pids.read_text().split()) == 2
+    assert [attempt.state for attempt in task.getAttempts()] == [TASK_STATUS_FINISHED]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_cancelled_task_of_a_dask_cluster_ends_with_its_processes(view, database, tmp_path):
+    file = tmp_path / "child"
+    task = view.enqueue(WithChild(nowutc(), str(file), "system"))
+    with running(database, multitask_mode="dask", workers=1):
+        view.until(file.exists, 60)
+        child = psutil.Process(int(file.read_text()))
+        view.client.cancelTask(task)
+        view.enqueue(Noop(nowutc()))
+        view.until_counts(60, failed=1, finished=1)
+        wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    assert task.getStatus() == TASK_STATUS_ABORTED
+
+
+def office(view):
+    return office_of(view.connection)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

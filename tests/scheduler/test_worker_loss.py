@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import threading
@@ -106,6 +107,21 @@ def test_only_the_task_that_was_at_work_is_charged(view, database, tmp_path, sha
     assert at_work.getAttempts()[0].worker.startswith("process-0/")
 
 
+def test_a_task_that_is_cancelled_behind_another_does_not_end_that(view, database, tmp_path, share):
+    go = tmp_path / "go"
+    at_work, cancelled = Wait(nowutc(), str(go)), Count(nowutc())
+    view.enqueue(at_work, cancelled)
+    with running(database, multitask_mode="processes", workers=1):
+        wait_for(lambda: Path(f"{go}.begun").exists())
+        view.client.cancelTask(cancelled)
+        view.commit()
+        view.until_counts(failed=1, running=1)
+        go.touch()
+        view.until_counts(failed=1, finished=1)
+    assert states_of(at_work) == [TASK_STATUS_FINISHED]
+    assert view.root["count"] == 1
+
+
 def test_a_death_in_a_common_commit_is_charged_to_the_task_that_does_it_again(
     view, database, share, one_commit
 ):
@@ -126,6 +142,22 @@ def test_a_task_that_kills_whoever_loads_it_fails_and_the_others_are_run(view, d
     with running(database, multitask_mode="processes", workers=1):
         view.until_counts(failed=1, finished=4)
     assert culprit.getAttempts()[-1].message == "the worker died while it loaded this task"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_worker_thread_that_has_ended_is_replaced(view, database):
+    before = set(threading.enumerate())
+    with running(database, workers=1, sleep_interval=0.1):
+        view.until(lambda: workers(view))
+        threads = set(threading.enumerate()) - before
+        (worker,) = [each for each in threads if "(_work)" in each.name]
+        # It is raised as soon as the thread, which waits, goes on.
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(worker.ident), ctypes.py_object(SystemExit)
+        )
+        view.enqueue(Count(nowutc()))
+        wait_for(lambda: not worker.is_alive())
+        view.until_counts(finished=1)
 
 
 # The net

@@ -1,0 +1,107 @@
+"""The worker processes of a local Dask cluster: their signals, and one that was stopped."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import distributed
+
+from scheduler.executors.suspension import is_suspended
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0
+
+
+class LocalWorkers:
+    """Looks at the processes of *cluster*; one that is stopped for *silence* seconds is killed.
+
+    Dask starts another in its place, and runs again what it was at. *on_change* is called when
+    a state changes.
+    """
+
+    def __init__(self, cluster: Any, silence: float, on_change: Callable[[], None]) -> None:
+        self._cluster = cluster
+        self._silence = silence
+        self._on_change = on_change
+        self._stopped: dict[int, float] = {}  # by process: for how many seconds
+        self._is_over = threading.Event()
+        threading.Thread(target=self._watch, name="overseer", daemon=True).start()
+
+    def state(self, address: str) -> str:
+        """Return why the worker at *address* does not work; empty if it does."""
+        return "stopped" if self._pids().get(address) in self._stopped else ""
+
+    def pids(self, addresses: Sequence[str]) -> list[int]:
+        """Return the processes of the workers at *addresses*."""
+        pids = self._pids()
+        return [pids[address] for address in addresses if address in pids]
+
+    def close(self) -> None:
+        """Look no longer."""
+        self._is_over.set()
+
+    def _pids(self) -> dict[str, int]:
+        nannies = list(self._cluster.workers.values())
+        return {each.worker_address: each.pid for each in nannies if each.pid}
+
+    def _watch(self) -> None:
+        while not self._is_over.wait(LOOK_SECONDS):
+            try:
+                self._look()
+            except Exception:
+                log.exception("the workers of the cluster could not be looked after")
+
+    def _look(self) -> None:
+        before = self._stopped
+        suspended = [pid for pid in self._pids().values() if is_suspended(pid)]
+        self._stopped = {pid: before.get(pid, 0.0) + LOOK_SECONDS for pid in suspended}
+        for pid in self._stopped.keys() - before.keys():
+            log.warning("worker process %d is stopped, and gives no sign of life", pid)
+        for pid, seconds in self._stopped.items():
+            if seconds > self._silence:
+                log.error("worker process %d is killed: it was stopped for %d s", pid, seconds)
+                end_group(pid)
+        if self._stopped.keys() != before.keys():
+            self._on_change()
+
+
+class Apart(distributed.WorkerPlugin):
+    """Lets a worker be a process group of its own; signals to the service do not end its task."""
+
+    name = "zodb-relay-apart"
+
+    def setup(self, worker: Any) -> None:
+        """Leave the group of the process that has started *worker*."""
+        with suppress(PermissionError):
+            os.setsid()
+
+        def hear(number: int, frame: object) -> None:
+            if not worker.state.executing:
+                signal.signal(number, signal.SIG_DFL)
+                os.kill(os.getpid(), number)
+
+        def be_ordinary() -> None:
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_DFL)
+
+        with suppress(ValueError):  # where it is not the main thread that serves
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, hear)
+            os.register_at_fork(after_in_child=be_ordinary)
+
+
+def end_group(pid: int) -> None:
+    """Kill process *pid*, if it lives, and what is left of the group that it leads or has led."""
+    with suppress(ProcessLookupError, PermissionError):
+        if pid != os.getpgrp():
+            os.killpg(pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):
+        if os.getpgid(pid) != pid:
+            os.kill(pid, signal.SIGKILL)

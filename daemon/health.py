@@ -20,7 +20,8 @@ from scheduler.store.database import file_of
 log = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 2.0
-# With less room than this on its disk, the embedded database is as good as full.
+# With less room than this on its disk (of a small one, 2 %), the embedded database is as good as
+# full.
 LEAST_ROOM = 4 * 2**20
 
 
@@ -67,7 +68,7 @@ class Health:
         if disk.f_flag & os.ST_RDONLY or not os.access(file, os.W_OK):
             return f"the database cannot write: {file} is read-only"
         room = min(disk.f_bavail * disk.f_frsize, _allowed(file))
-        if room < LEAST_ROOM:
+        if room < min(LEAST_ROOM, disk.f_blocks * disk.f_frsize // 50):
             return f"the database cannot write: there is room for {room} bytes on its disk"
         return ""
 

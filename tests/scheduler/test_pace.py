@@ -8,14 +8,15 @@ from datetime import timedelta
 from itertools import pairwise
 
 import pytest
-from ZODB.POSException import ConflictError
+from ZODB.POSException import ConflictError, ReadConflictError
 
 from scheduler import nowutc
 from scheduler.loop import Loop
 from scheduler.queue import PersistentWaitingQueue
 from scheduler.retry import LONGEST_PACE, Retry, TaskDelayed, paced
 from scheduler.states import TASK_STATUS_QUEUED
-from scheduler.tasks import OneShotTask
+from scheduler.store import transact
+from scheduler.tasks import IntervalTask, OneShotTask
 from tests.scheduler.harness import running
 from tests.scheduler.sample_tasks import Raise
 
@@ -36,6 +37,50 @@ class Fights(OneShotTask):
     def run(self):
         if not self._p_jar.root().get("peace"):
             raise ConflictError(object=self)
+
+
+class FightsInPreparation(Fights):
+    def prepare(self):
+        super().prepare()
+        super().run()
+
+    def run(self):
+        pass
+
+
+class FightsInTearDown(FightsInPreparation):
+    def prepare(self):
+        pass
+
+    def tearDown(self):
+        Fights.run(self)
+
+
+class ReadsInConflict(Fights):
+    def run(self):
+        if not self._p_jar.root().get("peace"):
+            raise ReadConflictError(object=self)
+
+
+class ConflictsWhenCommitted(Fights):
+    """Changes what another connection changes before it is committed."""
+
+    def run(self):
+        root = self._p_jar.root()
+        if not root.get("peace"):
+            root["fought over"] = 1
+            transact(self._p_jar.db(), _fight)
+
+
+class FightsDaily(IntervalTask):
+    maxTries = 1
+
+    def run(self):
+        Fights.run(self)
+
+
+def _fight(connection):
+    connection.root()["fought over"] = connection.root().get("fought over", 0) + 1
 
 
 def test_a_task_may_come_back_at_once_a_few_times():
@@ -72,10 +117,41 @@ def test_ten_conflicts_in_a_row_put_a_task_off_and_are_no_failed_try(view, caplo
         assert attempt.state == TASK_STATUS_QUEUED
         assert "conflict" in attempt.message
         assert f"task {task.getId()} (Fights) is put off" in caplog.text
-        view.root["peace"] = True
-        view.commit()
+        make_peace(view)
         view.until_counts(finished=1)
     assert view.counts() == {"finished": 1}
+
+
+@pytest.mark.parametrize(
+    "kind", [FightsInPreparation, FightsInTearDown, ReadsInConflict, ConflictsWhenCommitted]
+)
+def test_conflicts_are_no_failed_try_wherever_they_are_met(view, kind):
+    task = view.enqueue(kind(nowutc()))
+    with running(view.database):
+        view.until(lambda: task.getAttempts() and task.getStatus() == TASK_STATUS_QUEUED)
+        make_peace(view)
+        view.until_counts(finished=1)
+
+
+def test_conflicts_of_a_recurring_task_are_no_failed_try(view):
+    task = view.enqueue(FightsDaily(86400))
+    with running(view.database):
+        view.until(lambda: task._attempts and task.getStatus() == TASK_STATUS_QUEUED)
+        make_peace(view)
+        view.until(lambda: task.getOccurrences())
+    assert view.status()["failed"] == 0
+
+
+def make_peace(view):
+    while True:
+        view.refresh()
+        view.root["peace"] = True
+        try:
+            view.commit()
+        except ConflictError:
+            view.manager.abort()
+        else:
+            return
 
 
 def test_conflicts_put_a_task_off_for_longer_each_time():

@@ -100,8 +100,8 @@ class Guard:
         self._refusal = ""
         _at_work.guard = self
         self._unit = self._manager.begin()
-        for name, why in REFUSED.items():
-            setattr(self._unit, name, partial(self._refuse, why))
+        for name in REFUSED:
+            setattr(self._unit, name, partial(self._refuse_here, name, self._unit))
         return self._unit
 
     def commit(self) -> None:
@@ -202,6 +202,12 @@ class Guard:
             and resource is not self._connection
             and _place_of(resource.db()) == self._place
         )
+
+    def _refuse_here(self, name: str, unit: Transaction) -> None:
+        if name == "abort" and _guard_at_work() is not self:
+            Transaction.abort(unit)  # whoever closes the database aborts what is at work
+        else:
+            self._refuse(REFUSED[name])
 
     def _refuse(self, why: str) -> None:
         self._refusal = why

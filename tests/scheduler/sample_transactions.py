@@ -61,6 +61,14 @@ def commit_in_run():
     transaction.manager.run(lambda: count("in run"))
 
 
+def abort_from_a_thread():
+    in_thread(current().transaction_manager.abort)
+
+
+def commit_from_a_thread():
+    in_thread(current().transaction_manager.commit)
+
+
 def doom():
     transaction.doom()
 
@@ -185,6 +193,7 @@ REFUSED = {
         commit_by_unit,
         commit_again,
         commit_in_a_hook,
+        commit_from_a_thread,
     ],
     "must not doom": [doom, doom_by_unit, doom_in_a_hook],
     "must not close the connection": [close_connection],
@@ -193,7 +202,11 @@ REFUSED = {
         change_through_a_second_connection,
         change_through_a_second_database,
     ],
-    "must not replace the transaction": [free_the_transaction, replace_the_manager],
+    "must not replace the transaction": [
+        abort_from_a_thread,
+        free_the_transaction,
+        replace_the_manager,
+    ],
     "must not take the connection": [detach_the_connection, abort_the_connection_alone],
     "a savepoint of the task failed": [pass_over_a_failed_savepoint],
 }
@@ -309,7 +322,11 @@ kept = []
 
 
 def in_thread(work):
-    thread = threading.Thread(target=work)
+    def run():
+        with suppress(Exception):
+            work()
+
+    thread = threading.Thread(target=run)
     thread.start()
     thread.join()
 

@@ -50,3 +50,14 @@ def outcome_of(task: BaseTask, claim: Claim) -> Outcome:
     if shelf not in ENDED and shelf != TASK_STATUS_NONE:
         raise TaskInconsistentStatusException(f"its run is over, and its state is {shelf!r}")
     return Outcome(claim, shelf, ended, due, element=element._p_oid, group=group)
+
+
+def check_claim(claim: Claim, task: BaseTask) -> None:
+    """Raise TaskInconsistentStatusException where *task* cannot be at work on *claim*."""
+    settled: object = task._settled
+    if not isinstance(settled, int):
+        raise TaskInconsistentStatusException(f"_settled is {settled!r}, which is no whole number")
+    if settled > claim.number:
+        raise TaskInconsistentStatusException(
+            f"claim {settled} on it has ended, while claim {claim.number} is the last one"
+        )

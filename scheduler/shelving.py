@@ -20,7 +20,7 @@ from scheduler.following import Following
 from scheduler.group import Group
 from scheduler.limits import Limit
 from scheduler.module import SchedulerModule
-from scheduler.outcome import Outcome, outcome_of
+from scheduler.outcome import Outcome, check_claim, outcome_of
 from scheduler.place import ORDINARY
 from scheduler.queue import NEVER_DUE
 from scheduler.reclaiming import Reclaiming
@@ -179,6 +179,7 @@ class Shelving:
 
         def outcome() -> Outcome:
             task = self._module.getTaskById(claim.tid)
+            check_claim(claim, task)
             if task._settled < claim.number:
                 self._fence(task, lost, max_tries)
             return outcome_of(task, claim)
@@ -388,7 +389,7 @@ class Shelving:
         self._claiming.queue(task)
         # Its run may be committed while the worker's report is still on the way.
         claim = self._running.claim(task.getId() or 0)
-        if claim is not None and task._settled >= claim.number:
+        if claim is not None and task._settled == claim.number:
             self.settle(outcome_of(task, claim))
 
 

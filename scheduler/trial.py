@@ -17,7 +17,9 @@ from ZODB.utils import p64
 
 from scheduler.blame import Signature, Watch
 from scheduler.clock import nowutc, within_calendar
+from scheduler.errors import TaskInconsistentStatusException
 from scheduler.guard import Guard, Unclean
+from scheduler.outcome import check_claim
 from scheduler.retry import Retry, TaskDelayed, paced, retry_for
 from scheduler.run import Begun, News, Run, set_current_run
 from scheduler.running import Claim
@@ -132,10 +134,12 @@ class Trials:
         if not isinstance(task, BaseTask):
             forget_broken(task)
             raise _UnloadableError(why_unusable(task))
-        for name in ("_settled", "_tries"):
-            number = getattr(task, name)
-            if not isinstance(number, int):
-                raise _UnloadableError(f"{name} is {number!r}, which is no whole number")
+        if not isinstance(task._tries, int):
+            raise _UnloadableError(f"_tries is {task._tries!r}, which is no whole number")
+        try:
+            check_claim(claim, task)
+        except TaskInconsistentStatusException as error:
+            raise _UnloadableError(str(error)) from error
         return task
 
     def put_down(self, task: BaseTask, problem: BaseException) -> LogLine | None:

@@ -102,7 +102,7 @@ class RecurringTask(BaseTask):
     def getDueOn(self) -> datetime | None:
         """Return when the task is to be taken up next: its date with the jitter, or a retry's."""
         due = super().getDueOn()
-        if due is None or not self.jitter or self._retry_on is not None:
+        if due is None or not self.jitter > 0 or self._retry_on is not None:
             return due
         chance = random.Random(f"{self.getId()} {self._next}").random()  # noqa: S311 (no secret)
         return later(due, chance * self.jitter)

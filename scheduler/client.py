@@ -19,6 +19,7 @@ from scheduler.limits import Limit
 from scheduler.module import SchedulerModule
 from scheduler.place import plain_text
 from scheduler.quarantine import is_aside
+from scheduler.run import current_run
 from scheduler.spool import Spool
 from scheduler.states import (
     TASK_STATUS_ABORTED,
@@ -106,8 +107,13 @@ class Client:
         return task
 
     def dequeue(self, task: BaseTask) -> bool:
-        """Schedule *task* for deletion; always True. One that is running is let end."""
-        return self._module.spool(spool.DELETE, task)
+        """Schedule *task* for deletion; always True. One that is running is let end.
+
+        A task that dequeues itself ends with its present run, and the record of that stays.
+        """
+        run = current_run()
+        is_own = run is not None and run.claim.tid == task.getId()
+        return self._module.spool(spool.LEAVE if is_own else spool.DELETE, task)
 
     def cancelTask(self, task: BaseTask) -> bool:
         """Cancel *task*, which waits or is running: it ends ABORTED; always True.

@@ -31,7 +31,6 @@ from scheduler.shelving import Shelving
 from scheduler.spool import Instruction
 from scheduler.staff import Staff
 from scheduler.states import TASK_STATUS_FAILED, TASK_STATUS_QUEUED
-from scheduler.steps import StepFailed
 from scheduler.stop import Stop
 from scheduler.store import has_changes, outage, using
 from scheduler.store.trouble import give_up, is_passing, is_trouble, pause, told
@@ -53,6 +52,7 @@ PLENTY = 16
 GATHER_SECONDS = 0.01
 
 ENDED_MEANWHILE = "the scheduler ended while this task was running"
+ENDED_WITH_SEVERAL = "the scheduler ended while this task ran, or waited for its worker"
 
 
 class Loop:
@@ -141,9 +141,9 @@ class Loop:
             attempt += 1
             try:
                 return self._work(gathered, is_careful=is_careful)
-            except StepFailed:
+            except (LeadershipLost, SchedulerQuitException):
                 give_up(self._manager)
-                is_careful = True
+                raise
             except Exception as error:
                 give_up(self._manager)
                 if is_trouble(error):
@@ -151,8 +151,13 @@ class Loop:
                     self._is_unsure = True
                     self._wait_out(error, attempt)
                     continue
+                if not isinstance(error, TransientError):
+                    if is_careful:
+                        raise
+                    is_careful = True
+                    continue
                 conflicts += 1
-                if not isinstance(error, TransientError) or conflicts == CONFLICT_TRIES:
+                if conflicts == CONFLICT_TRIES:
                     raise
                 log.info("the tick met a conflict: %s", error)
                 time.sleep(backoff(conflicts))
@@ -282,7 +287,8 @@ class Loop:
         claims = module.running.claims()
         state = TASK_STATUS_FAILED if len(claims) == 1 else TASK_STATUS_QUEUED
         for claim in claims:
-            shelving.rescue(Lost(claim, state, ENDED_MEANWHILE), self._settings.task_max_tries)
+            why = ENDED_MEANWHILE if len(claims) == 1 else ENDED_WITH_SEVERAL
+            shelving.rescue(Lost(claim, state, why), self._settings.task_max_tries)
         shelving.reclaim()
 
 

@@ -86,13 +86,26 @@ def set_current_run(run: Run | None) -> None:
     _current.set(run)
 
 
+def _shown(arguments: object) -> str:
+    try:
+        return repr(arguments)
+    except Exception:  # noqa: BLE001 (the arguments may be any objects)
+        return "that cannot be shown"
+
+
 class _Keeper(logging.Handler):
     """Keeps what tasks log with the runs that they log it in."""
 
     def emit(self, record: logging.LogRecord) -> None:
         run = current_run()
-        if run is not None:
-            run.note(self.format(record))
+        if run is None:
+            return
+        try:
+            line = self.format(record)
+        except Exception as error:  # noqa: BLE001 (the arguments may be any objects)
+            line = f"{record.levelname} {record.msg!r} with the arguments {_shown(record.args)} "
+            line += f"is no line of a log: {type(error).__name__}"
+        run.note(line)
 
 
 def keep_log_lines() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any
 
 from persistent import Persistent
@@ -13,21 +12,21 @@ from ZODB.utils import u64
 from scheduler import spool
 from scheduler.claiming import Claiming
 from scheduler.clock import nowutc, stamp
+from scheduler.directing import Directing
 from scheduler.errors import WorkerLost
 from scheduler.executors import Lost
 from scheduler.fights import kind_of
 from scheduler.following import Following
 from scheduler.group import Group
-from scheduler.limits import Limit
 from scheduler.module import SchedulerModule
 from scheduler.outcome import Outcome, check_claim, outcome_of
 from scheduler.place import ORDINARY
-from scheduler.queue import NEVER_DUE
 from scheduler.reclaiming import Reclaiming
 from scheduler.run import Progress
 from scheduler.running import Claim
 from scheduler.spool import Instruction
 from scheduler.states import (
+    ENDED,
     TASK_STATUS_ABORTED,
     TASK_STATUS_FAILED,
     TASK_STATUS_FINISHED,
@@ -43,7 +42,7 @@ from scheduler.tasks.attempt import Attempt, moment
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.bound import FollowingTask
 from scheduler.tasks.occurrence import TaskOccurrence
-from scheduler.tasks.recurring import RecurringTask, unpacked
+from scheduler.tasks.recurring import RecurringTask
 from scheduler.trial import fail, named
 
 log = logging.getLogger(__name__)
@@ -62,6 +61,7 @@ class Shelving:
         self._steps = Steps(module._p_jar, is_careful=is_careful)
         self._following = Following(module, self._catch_up, self._steps)
         self._reclaiming = Reclaiming(module, self._steps, self._add, self.perform)
+        self._directing = Directing(module, self._catch_up, self._reclaiming.take_up)
         self._now = nowutc()
         self._claiming = Claiming(module, self._steps)
         self.has_more = False
@@ -80,13 +80,14 @@ class Shelving:
         act: dict[str, Callable[[Any], None]] = {
             spool.ADD: self._add,
             spool.DELETE: self._delete,
-            spool.CHANGE: self._change,
+            spool.LEAVE: self._leave,
+            spool.CHANGE: self._directing.change,
             spool.CANCEL: self._cancel,
-            spool.PAUSE: self._pause,
-            spool.RESUME: self._resume,
-            spool.RESCHEDULE: self._reschedule,
+            spool.PAUSE: self._directing.pause,
+            spool.RESUME: self._directing.resume,
+            spool.RESCHEDULE: self._directing.reschedule,
             spool.RECLAIM: self.reclaim,
-            spool.LIMIT: self._limit,
+            spool.LIMIT: self._directing.limit,
             spool.FOLLOW: self._following.follow,
             spool.PAGE: self._reclaiming.read_page,
         }
@@ -267,72 +268,20 @@ class Shelving:
         self._module.moveTask(task, status, TASK_STATUS_NONE)
         self._forget(task)
 
+    def _leave(self, task: BaseTask) -> None:
+        """Let *task*, which has dequeued itself, not come back; what has ended stays on record."""
+        self._catch_up(task)
+        if task.getStatus() not in ENDED:
+            self._delete(task)
+        elif isinstance(task, FollowingTask):
+            self._following.release(task)
+
     def _forget(self, task: BaseTask) -> None:
         task._status = TASK_STATUS_NONE
         self._release_key(task)
         self._note_in(task._group, task.getId() or 0, has_finished=False)
         if isinstance(task, FollowingTask):
             self._following.release(task)
-
-    def _change(self, change: tuple[datetime, BaseTask]) -> None:
-        date, task = change
-        if task._p_oid in self._module.quarantine:
-            task.setStartOn(date)
-            task._retry_on = None
-            self._reclaiming.take_up(task)
-            return
-        self._catch_up(task)
-        status = task.getStatus()
-        if status != TASK_STATUS_QUEUED:
-            log.warning("%r is not moved to %s: it does not wait", task, date)
-            return
-        task.setStartOn(date)
-        task._retry_on = None
-        if not task.isPaused():
-            self._move_to(task, stamp(date))
-
-    def _pause(self, task: BaseTask | None) -> None:
-        if task is None:
-            self._module.is_paused = True
-        elif self._waits(task, spool.PAUSE, task):
-            self._move_to(task, NEVER_DUE)
-
-    def _resume(self, task: BaseTask | None) -> None:
-        if task is None:
-            self._module.is_paused = False
-        elif self._waits(task, spool.RESUME, task) and task.isPaused():
-            self._module.unqueue(task)
-            self._module.queue(task)
-
-    def _reschedule(self, change: tuple[tuple[Any, ...], RecurringTask]) -> None:
-        stored, task = change
-        if not self._waits(task, spool.RESCHEDULE, change):
-            return
-        is_paused = task.isPaused()
-        self._module.unqueue(task)
-        task.setSchedule(unpacked(stored))
-        task._retry_on = None
-        self._module.queue(task)
-        if is_paused and task.getStatus() == TASK_STATUS_QUEUED:
-            self._move_to(task, NEVER_DUE)
-
-    def _limit(self, change: tuple[str, tuple[Any, ...]]) -> None:
-        name, limit = change
-        self._module.backlog.limit(name, Limit(*limit))
-
-    def _waits(self, task: BaseTask, op: str, obj: Any) -> bool:
-        """Say whether *task* stands in the queue; for a running one, keep the instruction."""
-        self._catch_up(task)
-        status = task.getStatus()
-        if status == TASK_STATUS_RUNNING:
-            self._module.postpone(task.getId() or 0, op, obj)
-        elif status != TASK_STATUS_QUEUED:
-            log.warning("%r does not wait: %r is passed over", task, op)
-        return status == TASK_STATUS_QUEUED
-
-    def _move_to(self, task: BaseTask, due: float) -> None:
-        self._module.unqueue(task)
-        self._module.wait(task, due)
 
     def _perform_postponed(self, tid: int) -> None:
         for op, obj in self._module.take_postponed(tid):

@@ -18,6 +18,7 @@ from scheduler.store import Branch
 
 ADD = "add"
 DELETE = "del"
+LEAVE = "leave"
 CHANGE = "change"
 CANCEL = "cancel"
 PAUSE = "pause"
@@ -30,7 +31,20 @@ SHUTDOWN = "shutdown"
 # What is taken in the place of instructions that cannot be read: the page that they stand on.
 PAGE = "page"
 OPERATIONS = frozenset(
-    {ADD, DELETE, CHANGE, CANCEL, PAUSE, RESUME, RESCHEDULE, RECLAIM, LIMIT, FOLLOW, SHUTDOWN}
+    {
+        ADD,
+        DELETE,
+        LEAVE,
+        CHANGE,
+        CANCEL,
+        PAUSE,
+        RESUME,
+        RESCHEDULE,
+        RECLAIM,
+        LIMIT,
+        FOLLOW,
+        SHUTDOWN,
+    }
 )
 
 _PLAIN = frozenset(

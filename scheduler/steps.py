@@ -8,6 +8,7 @@ from typing import TypeVar
 from ZODB.Connection import Connection
 
 from scheduler.store.trouble import is_passing
+from scheduler.tasks.size import size_of
 
 Result = TypeVar("Result")
 
@@ -37,12 +38,19 @@ class Steps:
             return self._take_plainly(step)
         savepoint = self._connection.transaction_manager.savepoint(optimistic=True)
         try:
-            return step()
+            result = step()
+            self._check_storable()
         except Exception as error:
             if is_passing(error):
                 raise
             savepoint.rollback()
             return failed(error)
+        return result
+
+    def _check_storable(self) -> None:
+        # A savepoint that meets what cannot be stored spoils the whole transaction.
+        for obj in self._connection._registered_objects:
+            size_of(obj.__getstate__())
 
     def _take_plainly(self, step: Callable[[], Result]) -> Result:
         try:

@@ -64,7 +64,12 @@ class Lost(NamedTuple):
             rest = [claim for claim in claims if claim != verdict.claim]
             return [cls(claim, TASK_STATUS_QUEUED, WITH_ANOTHER) for claim in rest] + [verdict]
         state = TASK_STATUS_FAILED if len(claims) == 1 else TASK_STATUS_QUEUED
-        return [cls(claim, state, WORKER_DIED) for claim in claims]
+        why = (
+            WORKER_DIED
+            if len(claims) == 1
+            else f"{WORKER_DIED}, or one of {len(claims) - 1} others"
+        )
+        return [cls(claim, state, why) for claim in claims]
 
     @classmethod
     def overdue(cls, begun: Begun) -> Lost:

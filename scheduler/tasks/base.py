@@ -26,7 +26,7 @@ from scheduler.states import TASK_STATUS_NONE
 from scheduler.tasks.attempt import ATTEMPTS_KEPT, MESSAGE_KEPT, Attempt, moment
 from scheduler.tasks.event import Rank, TimedEvent
 from scheduler.tasks.result import kept, unkept
-from scheduler.tasks.size import refuse_large
+from scheduler.tasks.size import refuse_large, refuse_script
 
 
 class BaseTask(TimedEvent):
@@ -279,8 +279,13 @@ class BaseTask(TimedEvent):
         spool.put(ADD, self)
 
     def _refuse_large(self, limit: float) -> None:
-        """Raise TooLarge where an attribute takes more than *limit* MB."""
+        """Raise TooLarge where an attribute takes more than *limit* MB.
+
+        Raises TypeError for a class of the script that runs, which no worker can import.
+        """
+        refuse_script(self)
         for name, value in self.__dict__.items():
+            refuse_script(value)
             refuse_large(value, f"the attribute {name!r} of a {type(self).__name__}", limit)
 
     # What follows is for the worker that runs the task.

@@ -18,7 +18,7 @@ from scheduler.clock import nowutc
 from scheduler.retry import Retry
 from scheduler.store import current
 from scheduler.tasks.oneshot import OneShotTask
-from scheduler.tasks.size import MB, refuse, size_of
+from scheduler.tasks.size import MB, ScriptError, refuse, refuse_script, size_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -223,10 +223,7 @@ def path_of(function: Callable[..., Any]) -> str:
         raise TypeError(
             f"{module}.{name} cannot be found again by its name: define it at the top of a module"
         )
-    if module == "__main__":
-        raise TypeError(
-            f"{name} is defined in the script that runs: move it to a module that workers import"
-        )
+    refuse_script(getattr(function, "function", function))
     path = f"{module}:{name}"
     if found(path) is not function:
         raise TypeError(f"{path} is not the function that was given: it goes by another name")
@@ -255,6 +252,8 @@ def _check_arguments(
         raise TypeError(f"{name} does not take these arguments: {error}") from None
     try:
         return size_of((args, kwargs))
+    except ScriptError:
+        raise
     except Exception as error:
         raise TypeError(f"the arguments of {name} cannot be stored: {error}") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from types import FunctionType
 from typing import Any
 
 from persistent import Persistent
@@ -26,10 +27,15 @@ class _Count:
             raise TooLarge
 
 
+class ScriptError(TypeError):
+    """A class or function of `__main__` is to be stored, which no worker can import."""
+
+
 class _Measure(pickle.Pickler):
     """Pickles values as the database does; persistent objects are records of their own."""
 
     def persistent_id(self, obj: Any) -> Any:
+        refuse_script(obj)
         return id(obj) if isinstance(obj, Persistent) else None
 
 
@@ -54,8 +60,20 @@ def refuse_large(value: Any, what: str, limit: float) -> None:
         size_of(value, limit * MB)
     except TooLarge:
         refuse(what, limit)
+    except ScriptError:
+        raise
     except Exception:  # noqa: BLE001 (the commit tells)
         return
+
+
+def refuse_script(obj: Any) -> None:
+    """Raise ScriptError, a TypeError, where *obj*, or its class, is one of `__main__`."""
+    owner = obj if isinstance(obj, type | FunctionType) else type(obj)
+    if owner.__module__ == "__main__":
+        raise ScriptError(
+            f"{owner.__qualname__} is defined in the script that runs: move it to a module that "
+            "workers import"
+        )
 
 
 def refuse(what: str, limit: float) -> None:

@@ -36,6 +36,7 @@ class Steps:
         """
         if not self._is_careful:
             return self._take_plainly(step)
+        self._check_storable()
         savepoint = self._connection.transaction_manager.savepoint(optimistic=True)
         try:
             result = step()

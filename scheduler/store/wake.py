@@ -15,6 +15,7 @@ from ZODB.mvccadapter import MVCCAdapter
 from scheduler.store.announcements import announcements_of
 
 OWN_KEPT = 1000
+HEARD_KEPT = 1000
 
 
 class Wake:
@@ -85,7 +86,8 @@ class Wake:
     def _hear(self, tid: bytes) -> None:
         with self._lock:
             if tid not in self._own:
-                self._heard.add(tid)
+                if len(self._heard) < HEARD_KEPT:  # of many, that there were some is enough
+                    self._heard.add(tid)
                 self._event.set()
 
     def _invalidate(self, tid: bytes, oids: Iterable[bytes]) -> None:

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from threading import RLock
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 from weakref import WeakSet
 
 import transaction
@@ -238,12 +238,12 @@ def open_database(uri: str | None = None) -> Database:
     """
     uri = uri or default_uri()
     if uri.startswith(POSTGRES_SCHEMES):
-        options = {"pool_size": POOL_SIZE, "cache_size": CACHE_SIZE}
-        return Database(Plain(uri, lambda: _open_postgres(uri)), uri, **options)
+        postgres = Plain(uri, lambda: _open_postgres(uri))
+        return Database(postgres, uri, **_postgres_options(uri))
     factory, options = _resolve(uri)
     if uri.startswith("sqlite://"):
         _close_folder(uri)
-    access = Embedded(uri) if uri.startswith("file://") else Plain(uri, factory)
+    access: Access = Embedded(uri) if uri.startswith("file://") else Plain(uri, factory)
     return Database(access, uri, **options)
 
 
@@ -290,6 +290,19 @@ def _resolve(uri: str) -> tuple[Any, dict[str, Any]]:
         raise DatabaseUnavailable(f"the database URI {uri!r}: {error.args[0]}") from None
     except (ConfigurationError, ValueError, KeyError, OSError, SyntaxError, ImportError) as error:
         raise DatabaseUnavailable(f"the database URI {uri!r} cannot be read: {error}") from error
+
+
+def _postgres_options(uri: str) -> dict[str, int]:
+    query = dict(parse_qsl(uri.partition("?")[2]))
+    options = {"pool_size": POOL_SIZE, "cache_size": CACHE_SIZE}
+    for name, default in options.items():
+        text = query.get(f"connection_{name}", str(default))
+        if not text.isdecimal():
+            raise DatabaseUnavailable(
+                f"the database URI: connection_{name} is {text!r}; it must be a whole number"
+            )
+        options[name] = int(text)
+    return options
 
 
 def _open_postgres(uri: str) -> Any:

@@ -53,7 +53,10 @@ class Embedded:
             if time.monotonic() > deadline:
                 raise DatabaseUnavailable(
                     f"{self._file} is locked by another process{_holder(self._file)} that does "
-                    "not serve it: stop that process and try again"
+                    "not serve it: stop that process and try again; if it is an application, let "
+                    "it open the database by "
+                    f"'scheduler.store.open_database(\"file://{self._file}\")' in place of "
+                    "FileStorage and DB"
                 )
             time.sleep(0.05)  # between taking the lock and serving, or between two owners
 

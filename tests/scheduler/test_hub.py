@@ -206,7 +206,7 @@ def test_a_file_held_by_a_process_that_does_not_serve_it_is_reported(tmp_path, u
     monkeypatch.setattr("scheduler.store.embedded.JOIN_SECONDS", 0.3)
     with python(HOLD, tmp_path / "data.fs", stdin=-1, stdout=-1) as process:
         process.stdout.readline()
-        with pytest.raises(DatabaseUnavailable, match=rf"pid {process.pid}.*stop that process"):
+        with pytest.raises(DatabaseUnavailable, match=rf"pid {process.pid}.*stop.*open_database"):
             open_database(uri)
         process.stdin.close()
 

@@ -19,6 +19,7 @@ from scheduler import (
     nowutc,
 )
 from scheduler.blame import deeds_of
+from scheduler.errors import DatabaseUnavailable
 from scheduler.office import office_of
 from scheduler.replay import replay
 from scheduler.store import open_database
@@ -39,6 +40,19 @@ def on_postgres(postgres_uri):
     yield view
     view.close()
     database.close()
+
+
+def test_both_schemes_and_the_options_of_zodburi_are_understood(postgres_uri, tmp_path):
+    address = postgres_uri.replace("postgresql://", "postgres://", 1)
+    sign = "&" if "?" in address else "?"
+    options = f"connection_pool_size=60&database_name=x&blob_dir={tmp_path}/blobs&cache_local_mb=2"
+    with closing(open_database(f"{address}{sign}{options}")) as database:
+        assert database.pool.size == 60
+        assert database.storage._options.cache_local_mb == 2
+    with pytest.raises(DatabaseUnavailable, match="connection_pool_size is 'many'"):
+        open_database(f"{address}{sign}connection_pool_size=many")
+    with pytest.raises(DatabaseUnavailable, match="colour"):
+        open_database(f"{address}{sign}colour=red")
 
 
 @pytest.mark.parametrize("mode", ["threads", "processes"])

@@ -249,7 +249,7 @@ def test_a_scheduler_outlives_the_script_whose_database_it_joined(uri):
             view.until_counts(finished=1)
             owner.stdin.close()
             owner.wait(20)
-            wait_for(lambda: not joined.storage.is_connected())
+            wait_for(lambda: joined.heir._estate is not None)
             wait_for(joined.storage.is_connected)
             view.refresh()
             view.enqueue(Count(nowutc()))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from scheduler.executors.base import WITH_ANOTHER, WORKER_DIED, Lost, Verdict
@@ -11,6 +10,9 @@ from scheduler.running import Claim
 from scheduler.states import TASK_STATUS_FAILED, TASK_STATUS_QUEUED
 from scheduler.vitals import Remains
 
+# So many workers must have died at the loading of one task before that is charged for it: a
+# worker that is killed from outside may be loading any task.
+DEADLY_LOADS = 4
 DIED_LOADING = "the worker died while it loaded this task"
 DIED_COMMITTING = "the worker died while it committed this task with others"
 
@@ -22,22 +24,25 @@ class Judgement(NamedTuple):
     """Those that it had begun."""
     back: list[Claim]
     """Those that it had not begun: another worker may run them as if nothing had been."""
-    suspects: set[int]
-    """The numbers of tasks that may have ended the worker: each is to be run by itself."""
+    suspects: dict[int, int]
+    """The numbers of tasks that may have ended the worker: each is to be run by itself.
+
+    With 1 for one that was being loaded, else 0.
+    """
 
 
 def judge(
     held: Sequence[Claim],
     remains: Remains,
     verdict: Verdict | None,
-    suspects: AbstractSet[int],
+    suspects: Mapping[int, int],
     worker: str,
 ) -> Judgement:
     """Judge a *worker* that held the claims *held* and has left these *remains*.
 
     *verdict* says why it was ended, None where it has died. *suspects* are tasks that were
-    suspected before. Only a task that had begun is charged a try, or was loaded when a worker
-    died for the second time.
+    suspected before, with how many workers have died at their loading. Only a task that had
+    begun is charged a try, or one at whose loading several workers have died.
     """
     culprit, at_loading = _culprit(held, remains, verdict, suspects)
     verdict = verdict or Verdict(TASK_STATUS_FAILED, DIED_LOADING if at_loading else WORKER_DIED)
@@ -53,16 +58,17 @@ def judge(
         why = DIED_COMMITTING
     lost += [Lost(claim, TASK_STATUS_QUEUED, why, worker) for claim in others]
     if culprit is not None or verdict.state != TASK_STATUS_FAILED:
-        return Judgement(lost, back, set())
+        return Judgement(lost, back, {})
     unclear = {remains.loading} if remains.loading else begun
-    return Judgement(lost, back, {claim.tid for claim in held if claim.number in unclear})
+    deaths = int(remains.loading != 0)
+    return Judgement(lost, back, {claim.tid: deaths for claim in held if claim.number in unclear})
 
 
 def _culprit(
     held: Sequence[Claim],
     remains: Remains,
     verdict: Verdict | None,
-    suspects: AbstractSet[int],
+    suspects: Mapping[int, int],
 ) -> tuple[Claim | None, bool]:
     """Return the claim that the worker is ended for, if known, and whether it was being loaded."""
     if verdict is not None and verdict.claim is not None:
@@ -72,6 +78,7 @@ def _culprit(
         return by_number.get(remains.running), False
     if remains.loading:
         loaded = by_number.get(remains.loading)
-        return (loaded, True) if loaded is not None and loaded.tid in suspects else (None, False)
+        is_deadly = loaded is not None and suspects.get(loaded.tid, 0) >= DEADLY_LOADS - 1
+        return (loaded, True) if is_deadly else (None, False)
     done = [by_number[number] for number in remains.done if number in by_number]
     return (done[0] if len(done) == 1 else None), False

@@ -63,8 +63,9 @@ class ProcessExecutor:
         self._workers: dict[int, WorkerProcess] = {}
         self._vacant = dict.fromkeys(range(settings.workers), 0.0)  # place -> when to fill it
         self._stillborn = 0
-        # Tasks (by number) that had a share in the death of a worker: each is run by itself.
-        self._suspects: set[int] = set()
+        # Tasks (by number) that had a share in the death of a worker, with how many have died
+        # at their loading: each is run by itself.
+        self._suspects: dict[int, int] = {}
         self._is_closing = False
         self._next_look = 0.0
         self._stir = threading.Event()
@@ -178,7 +179,8 @@ class ProcessExecutor:
             worker.forget([outcome.claim for outcome in outcomes] + claims)
             worker.is_stuck = worker.is_stuck and kind == "returned" and bool(worker.held)
             self._line.extendleft(reversed(claims))
-            self._suspects.difference_update(outcome.claim.tid for outcome in outcomes)
+            for outcome in outcomes:
+                self._suspects.pop(outcome.claim.tid, None)
             if outcomes:
                 self._flow.observe(seconds, len(outcomes))
             self._feed()
@@ -195,7 +197,8 @@ class ProcessExecutor:
             worker.is_lost = True
             judgement = self._judge(worker)
             worker.held.clear()
-            self._suspects |= judgement.suspects
+            for tid, at_loading in judgement.suspects.items():
+                self._suspects[tid] = self._suspects.get(tid, 0) + at_loading
             self._line.extendleft(reversed(judgement.back))
             if not self._is_closing:
                 _log_end(worker, judgement)

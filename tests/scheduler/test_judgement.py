@@ -15,20 +15,20 @@ NOTHING = Remains(0, 0, frozenset())
 
 
 def judged(held, remains, verdict=None, suspects=()):
-    judgement = judge(held, remains, verdict, set(suspects), "process-0/7")
+    judgement = judge(held, remains, verdict, dict(suspects), "process-0/7")
     states = {lost.claim: lost.state for lost in judgement.lost}
     return states, judgement.back, judgement.suspects
 
 
 def test_a_worker_that_had_begun_nothing_charges_nobody():
-    assert judged([A, B], NOTHING) == ({}, [A, B], set())
-    assert judged([A], NOTHING) == ({}, [A], set())
+    assert judged([A, B], NOTHING) == ({}, [A, B], {})
+    assert judged([A], NOTHING) == ({}, [A], {})
 
 
 def test_the_task_at_work_is_charged_and_no_other():
     states, back, suspects = judged([A, B, C], Remains(0, B.number, frozenset([A.number])))
     assert states == {B: TASK_STATUS_FAILED, A: TASK_STATUS_QUEUED}
-    assert (back, suspects) == ([C], set())
+    assert (back, suspects) == ([C], {})
 
 
 def test_a_death_in_the_commit_of_one_is_its_own():
@@ -39,19 +39,19 @@ def test_a_death_in_the_commit_of_one_is_its_own():
 def test_a_death_in_the_commit_of_several_makes_each_a_suspect():
     states, back, suspects = judged([A, B, C], Remains(0, 0, frozenset([A.number, B.number])))
     assert states == {A: TASK_STATUS_QUEUED, B: TASK_STATUS_QUEUED}
-    assert (back, suspects) == ([C], {A.tid, B.tid})
+    assert (back, suspects) == ([C], {A.tid: 0, B.tid: 0})
 
 
-def test_a_task_is_charged_for_the_second_death_at_its_loading():
+def test_a_task_is_charged_when_several_workers_have_died_at_its_loading():
     at_loading = Remains(A.number, 0, frozenset())
-    assert judged([A, B], at_loading) == ({}, [A, B], {A.tid})
-    states, back, _ = judged([A, B], at_loading, suspects=[A.tid])
+    assert judged([A, B], at_loading) == ({}, [A, B], {A.tid: 1})
+    states, back, _ = judged([A, B], at_loading, suspects={A.tid: 3})
     assert (states, back) == ({A: TASK_STATUS_FAILED}, [B])
 
 
 def test_a_death_at_loading_is_not_charged_to_the_run_before():
     states, back, suspects = judged([A, B], Remains(B.number, 0, frozenset([A.number])))
-    assert (states, back, suspects) == ({A: TASK_STATUS_QUEUED}, [B], {B.tid})
+    assert (states, back, suspects) == ({A: TASK_STATUS_QUEUED}, [B], {B.tid: 1})
 
 
 @pytest.mark.parametrize("held", [[A, B], [B]])
@@ -59,7 +59,7 @@ def test_a_run_over_its_limit_is_ended_alone(held):
     verdict = Verdict(TASK_STATUS_TERMINATED, "took too long", A)
     states, back, suspects = judged(held, Remains(0, B.number, frozenset()), verdict)
     assert states == {A: TASK_STATUS_TERMINATED, B: TASK_STATUS_QUEUED}
-    assert (back, suspects) == ([], set())
+    assert (back, suspects) == ([], {})
 
 
 def test_nobody_is_charged_for_a_worker_that_was_stopped():

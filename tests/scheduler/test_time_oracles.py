@@ -138,7 +138,8 @@ def test_a_job_with_a_star_is_run_at_each_local_time_there_is_as_in_debian(expre
         since, until = at - abs(by) - 3 * HOUR, at + abs(by) + 3 * HOUR
         found = set(dates(Cron(expression, name), since, until))
         assert found == matched(expression, zone, since, until), (name, at)
-        if not by % HOUR:  # where it is part of an hour, cronsim loses its minutes
+        # Where not whole hours are changed, or at another minute, cronsim loses minutes.
+        if not by % HOUR and not at.minute:
             assert found == simulated(expression, zone, since, until), (name, at)
 
 

@@ -20,8 +20,7 @@ class ActionWrapper:
 
     Plain data, ordered by time (newest first), id, kind and actions, so that equal records
     are one element of a track. The object is only referred to: once it is deleted, a pack may
-    remove it. Where *objId* is None, two objects are told apart by their identity. *sight* says
-    whether targets could see it, see `livesync.sight`; None where that stayed as it was.
+    remove it. Where *objId* is None, two objects are told apart by their identity.
     """
 
     __slots__ = ("_actions", "_id", "_kind", "_mark", "_object", "_sight", "_timestamp")
@@ -32,7 +31,6 @@ class ActionWrapper:
         obj: Any,
         actions: Iterable[str],
         objId: str | int | None,
-        sight: tuple[int, bool, bool] | None = None,
     ) -> None:
         self._timestamp = timestamp
         self._object = WeakRef(obj) if isinstance(obj, Persistent) else obj
@@ -40,7 +38,15 @@ class ActionWrapper:
         self._actions = tuple(sorted(set(actions)))
         self._id = objId
         self._mark = identity(obj) if objId is None else str(objId)
+        self._sight: tuple[int, bool, bool] | None = None
+
+    def with_sight(self, sight: tuple[int, bool, bool] | None) -> ActionWrapper:
+        """Return this one, after noting whether targets could see the object before and after.
+
+        None is noted where that stayed as it was; see `livesync.sight`.
+        """
         self._sight = None if sight is None else (sight[0], sight[1], sight[2])
+        return self
 
     def getObject(self) -> Any:
         """Return the object; None when it is gone from the database."""
@@ -56,9 +62,7 @@ class ActionWrapper:
 
     def copy(self) -> ActionWrapper:
         """Return an equal one that may be stored through another connection."""
-        twin = self.repeated(self._timestamp, self._actions)
-        twin._sight = self._sight
-        return twin
+        return self.repeated(self._timestamp, self._actions).with_sight(self._sight)
 
     def repeated(self, timestamp: int, actions: Iterable[str]) -> ActionWrapper:
         """Return one about the same object, with other *actions* at another time."""

@@ -50,12 +50,12 @@ def record(
         is_seen = not exclusion or not exclusion.excludes(obj)
         if is_seen or _reaches_seen_parts(exclusion, obj, actions):
             sight = None if is_seen else Sight(snapshot_of(manager._p_jar), False, False)
-            manager.add(timestamp, ActionWrapper(timestamp, obj, actions, obj_id, sight))
+            manager.add(timestamp, ActionWrapper(timestamp, obj, actions, obj_id).with_sight(sight))
         return
     with _Committed(manager) as committed:
         sight = committed.sight(obj, _is_seen(exclusion, obj, actions))
         if sight.before or sight.after or _reaches_seen_parts(exclusion, obj, actions):
-            manager.add(timestamp, ActionWrapper(timestamp, obj, actions, obj_id, sight))
+            manager.add(timestamp, ActionWrapper(timestamp, obj, actions, obj_id).with_sight(sight))
         if _concerns_parts(exclusion, obj, actions, sight):
             seen = [(part, _is_seen(exclusion, part)) for part in _told_parts(obj)]
             _record_changed(manager, timestamp, seen, committed)
@@ -108,7 +108,8 @@ def _record_changed(
 
 def _add(manager: SyncManager, timestamp: int, obj: Any, sight: Sight) -> None:
     obj_id = unique_id(obj)
-    manager.add(timestamp, ActionWrapper(timestamp, obj, {"data_changed"}, obj_id, sight))
+    action = ActionWrapper(timestamp, obj, {"data_changed"}, obj_id)
+    manager.add(timestamp, action.with_sight(sight))
 
 
 def _is_seen(exclusion: Exclusion, obj: Any, actions: set[str] = frozenset()) -> bool:  # type: ignore[assignment]

@@ -86,7 +86,7 @@ class Loop:
         self._given: dict[int, Claim] = {}
         self._is_unsure = False
         self._next_due: float | None = None
-        self._claimed_at = 0.0
+        self._in_vain = 0.0  # when there was room, and nothing to be had
         self._next_tending = self._next_undone = 0.0
 
     def run(self) -> None:
@@ -180,8 +180,9 @@ class Loop:
             quit_ = self._perform(shelving, instructions)
             is_open = quit_ is None and not module.is_paused
             room = self._executor.room() if is_open else 0
-            self._claimed_at = nowutc().timestamp()
-            claims = shelving.claim(self._claimed_at, room, self._settings.queues)
+            now = nowutc().timestamp()
+            claims = shelving.claim(now, room, self._settings.queues)
+            self._in_vain = now if room > 0 and not claims else 0.0
             if self._is_unsure:
                 claims = self._not_given(module, gathered)
             self._next_due = module.next_due(self._settings.queues) if is_open else None
@@ -249,7 +250,7 @@ class Loop:
         longest = min(interval, LONGEST_SLEEP, *rests)
         due = self._next_due
         if due is not None and self._executor.room() > 0:
-            is_new = due > self._claimed_at
+            is_new = due > self._in_vain
             longest = min(longest, due - nowutc().timestamp() if is_new else LEAST_SLEEP)
         return max(0, longest)
 

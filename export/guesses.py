@@ -5,10 +5,10 @@ from __future__ import annotations
 import ipaddress
 import logging
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -54,7 +54,7 @@ class Guesses:
 
     def admit(self, account: str, address: str) -> None:
         """Count a guess. Raises TooManyGuesses for one too many, which is not to be checked."""
-        now = time.monotonic()
+        now = monotonic()
         with self._lock:
             rates = self._rates(account, address)
             wait = max(self._wait(bucket, rate, now) for bucket, rate in rates.items())
@@ -68,7 +68,7 @@ class Guesses:
 
     def succeeded(self, account: str, address: str) -> None:
         """Forget the wrong guesses of *account*: this was its password."""
-        now = time.monotonic()
+        now = monotonic()
         with self._lock:
             for bucket, rate in self._rates(account, address).items():
                 is_account = bucket[0] != "address"

@@ -135,7 +135,7 @@ def _by_key(request: ExportRequest, settings: Settings) -> Caller:
     signature = request.signature
     timestamp = request.take_integer("timestamp")
     if not text:
-        if signature or settings.api_mode in KEY_NEEDED:
+        if request.has_misspelt_key or settings.api_mode in KEY_NEEDED:
             raise RefusedRequest("API key is missing")
         return Caller(None)
     feed = feeds().find(text)

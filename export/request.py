@@ -135,6 +135,11 @@ class ExportRequest:
         return self.take(*named)
 
     @property
+    def has_misspelt_key(self) -> bool:
+        """Whether a parameter is an API key but for the case of its name."""
+        return any(name not in KEYS and name.lower() in KEYS for name in self._params)
+
+    @property
     def csrf_token(self) -> str:
         """What the request shows as the token of its session."""
         return self._request.headers.get("X-CSRF-Token") or self.take("csrftoken") or ""

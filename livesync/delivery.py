@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import httpx
 
 from livesync.errors import Overloaded, PartialFailure, TargetFault
-from livesync.letters import Change, Letter, Letters, is_record, kind_in, name_of
+from livesync.letters import Change, Letter, Letters
 from livesync.marks import falls_to, key, mark_of_change, marked
-from livesync.reduction import STATUS_DELETED, Record
+from livesync.reduction import STATUS_DELETED, Record, is_record, kind_in, name_of
 from scheduler.hidden import hidden
 
 Upload = Callable[[list[Any]], None]

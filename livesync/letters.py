@@ -13,8 +13,7 @@ from persistent.wref import WeakRef
 
 from livesync.actions import ActionWrapper
 from livesync.errors import UnknownLetterException
-from livesync.reduction import Record
-from livesync.subjects import kind_of
+from livesync.reduction import Record, is_record, kind_in
 
 
 class Change(NamedTuple):
@@ -98,23 +97,6 @@ class Letters(Persistent):
 
     def __contains__(self, name: str) -> bool:
         return name in self._letters
-
-
-def is_record(record: Any) -> bool:
-    """Say whether this is a record as `livesync.reduction` makes them."""
-    if not isinstance(record, tuple) or len(record) != 3 or not isinstance(record[2], int):
-        return False
-    return record[0] is None or isinstance(record[0], Persistent)
-
-
-def name_of(record: Any) -> str | None:
-    """Return the name of the object whose state *record* tells; None for what tells no state."""
-    return f"{kind_in(record)}:{record[1]}" if is_record(record) else None
-
-
-def kind_in(record: Any) -> str:
-    """Return what the object of *record* is, or was."""
-    return record.kind if isinstance(record, Record) else kind_of(record[0])
 
 
 class Unsendable(NamedTuple):

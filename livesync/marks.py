@@ -7,7 +7,7 @@ from typing import Any
 from zlib import crc32
 
 from livesync.actions import ActionWrapper
-from livesync.letters import is_record, name_of
+from livesync.reduction import is_record, name_of
 
 # Between the name of an object and the number of its record; nothing that an id has in it.
 SEPARATOR = "\0"

@@ -11,8 +11,7 @@ from typing import Any
 
 from export.installation import address_of
 from export.model.localtime import in_utc
-from livesync.letters import kind_in
-from livesync.reduction import STATUS_CREATED, STATUS_DELETED, Record, identity_of
+from livesync.reduction import STATUS_CREATED, STATUS_DELETED, Record, identity_of, kind_in
 from livesync.subjects import NOTHING, has_method, is_detached, may_see
 
 log = logging.getLogger(__name__)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
+from persistent import Persistent
 from ZODB.Connection import Connection
 
 from livesync.actions import ActionWrapper, identity
@@ -197,3 +198,20 @@ def _was_unknown(told_up_to: float, finding: Finding) -> bool:
         return True
     known = (finding.made, finding.absent)
     return any(position is not None and position > told_up_to for position in known)
+
+
+def is_record(record: Any) -> bool:
+    """Say whether this is a record as `livesync.reduction` makes them."""
+    if not isinstance(record, tuple) or len(record) != 3 or not isinstance(record[2], int):
+        return False
+    return record[0] is None or isinstance(record[0], Persistent)
+
+
+def name_of(record: Any) -> str | None:
+    """Return the name of the object whose state *record* tells; None for what tells no state."""
+    return f"{kind_in(record)}:{record[1]}" if is_record(record) else None
+
+
+def kind_in(record: Any) -> str:
+    """Return what the object of *record* is, or was."""
+    return record.kind if isinstance(record, Record) else kind_of(record[0])

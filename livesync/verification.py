@@ -20,10 +20,9 @@ from livesync.delivery import Results
 from livesync.direct import send_directly
 from livesync.errors import AgentBusyException, AgentExecutionException
 from livesync.inventory import Inventory, catalogued, fresh
-from livesync.letters import is_record
 from livesync.manager import SyncManager
 from livesync.records import identity
-from livesync.reduction import STATUS_DELETED, Record
+from livesync.reduction import STATUS_DELETED, Record, is_record
 from livesync.subjects import KINDS
 from scheduler.clock import nowutc
 from scheduler.store import transact, using

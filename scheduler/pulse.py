@@ -5,12 +5,21 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-
-from scheduler.executors import Station
+from typing import Protocol
 
 # What is due is taken within so many seconds, or the workers get nothing done.
 PATIENCE_SECONDS = 30.0
 SILENT = {"stopped", "unresponsive"}
+
+
+class _Worker(Protocol):
+    """A worker as the executor shows it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def state(self) -> str: ...
 
 
 class Pulse:
@@ -21,7 +30,7 @@ class Pulse:
         self._due: float | None = None
         self._moved = time.monotonic()
         self._back_by = math.inf
-        self.workers: Callable[[], Sequence[Station]] = list
+        self.workers: Callable[[], Sequence[_Worker]] = list
         """Returns the workers as they are now, at once."""
 
     def failed(self, what: str, why: str) -> None:

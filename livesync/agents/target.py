@@ -17,10 +17,9 @@ from ZODB.POSException import StorageError
 from livesync.actions import ActionWrapper
 from livesync.agent import PushSyncAgent
 from livesync.errors import AgentExecutionException, PartialFailure
-from livesync.letters import kind_in
 from livesync.marc.embedded import with_parts
 from livesync.records import document, json_bytes, key_of, present, state_in, well_formed
-from livesync.reduction import STATUS_DELETED, Record, identity_of
+from livesync.reduction import STATUS_DELETED, Record, identity_of, kind_in
 from livesync.subjects import NOTHING
 from livesync.uploader import RecordUploader
 from scheduler.seal import resealed

@@ -1,15 +1,27 @@
-"""The dates that requests name: `today`, `-7d`, `2011-06-23T08:00` (reference 5.2)."""
+"""The dates that requests name: `today`, `-7d`, `2011-06-23T08:00` (reference 5.2).
+
+A date as answers print it is understood too: with seconds, with `Z` or an offset from UTC. A
+`+` that was not escaped arrives as a blank, and is taken for what it was.
+"""
 
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 
 from export.errors import MalformedRequest
 
 OFFSET = re.compile(r"([+-])?(?:(\d{1,3})d)?(?:(\d{1,2})h)?(?:(\d{1,2})m)?", re.ASCII)
 COMPACT = re.compile(r"([+-])?(\d{1,3})(\d\d)(\d\d)", re.ASCII)
-ABSOLUTE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:T(\d{1,2}):(\d{1,2}))?", re.ASCII)
+DAY = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})", re.ASCII)
+MOMENT = re.compile(
+    rf"{DAY.pattern}[T ](\d\d?):(\d\d?)(?::(\d\d?)(?:\.(\d{{1,6}}))?)?"
+    r"(?P<zone>Z|[+ -]\d\d(?::?\d\d)?)?",
+    re.ASCII,
+)
+"""The zone is the one of the request, where it is not told."""
+
+IN_A_CALENDAR = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)()(?P<zone>Z)?", re.ASCII)
 DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
 START, END = time(0, 0, 0), time(23, 59, 59)
 
@@ -32,24 +44,48 @@ def _parse(text: str, zone: tzinfo, now: datetime, edge: time) -> datetime | Non
     today = now.astimezone(zone).date()
     if text in DAYS:
         return datetime.combine(today + timedelta(days=DAYS[text]), edge, zone)
-    absolute = ABSOLUTE.fullmatch(text)
-    if absolute:
-        return _absolute(text, absolute, zone, edge)
-    offset = OFFSET.fullmatch(text) or COMPACT.fullmatch(text)
-    if not offset:
+    try:
+        absolute = _absolute(text, zone, edge)
+    except ValueError:
+        absolute = None
+    if absolute is not None:
+        return absolute
+    offset = _sign_restored(text)
+    found = OFFSET.fullmatch(offset) or COMPACT.fullmatch(offset)
+    if not found:
         raise MalformedRequest(f"Impossible to parse '{text}'")
-    day = (now.astimezone(zone) + _offset(offset, edge)).date()
+    day = (now.astimezone(zone) + _offset(found, edge)).date()
     return datetime.combine(day, edge, zone)
 
 
-def _absolute(text: str, found: re.Match[str], zone: tzinfo, edge: time) -> datetime:
-    year, month, day, hour, minute = (int(part) if part else None for part in found.groups())
-    try:
-        if hour is None or minute is None:
-            return datetime.combine(date(year or 0, month or 0, day or 0), edge, zone)
-        return datetime(year or 0, month or 0, day or 0, hour, minute, tzinfo=zone)
-    except ValueError:
-        raise MalformedRequest(f"Impossible to parse '{text}'") from None
+def _sign_restored(text: str) -> str:
+    return f"+{text[1:]}" if text.startswith(" ") else text
+
+
+def _absolute(text: str, zone: tzinfo, edge: time) -> datetime | None:
+    """Return the day or the moment that *text* is; None for none. Raises ValueError."""
+    day = DAY.fullmatch(text)
+    if day:
+        return datetime.combine(date(*map(int, day.groups())), edge, zone)
+    found = MOMENT.fullmatch(text) or IN_A_CALENDAR.fullmatch(text)
+    if not found:
+        return None
+    *numbers, fraction, _ = found.groups()
+    parts = [int(number or 0) for number in numbers]
+    micros = int((fraction or "").ljust(6, "0"))
+    return datetime(*parts, micros, tzinfo=_zone(found["zone"]) or zone)  # type: ignore[misc, arg-type]
+
+
+def _zone(text: str | None) -> tzinfo | None:
+    """Return the offset from UTC that *text* is. Raises ValueError for more than a day."""
+    if not text or text == "Z":
+        return UTC if text else None
+    digits = text[1:].replace(":", "")
+    hours, minutes = int(digits[:2]), int(digits[2:] or 0)
+    if minutes > 59:
+        raise ValueError(f"{text} is no offset from UTC")
+    offset = timedelta(hours=hours, minutes=minutes)
+    return timezone(-offset if text.startswith("-") else offset)
 
 
 def _offset(found: re.Match[str], edge: time) -> timedelta:

@@ -47,4 +47,6 @@ class View:
 
     def _is_outside_sessions(self, contribution: Any) -> bool:
         session = contribution.session
-        return self.shows(contribution) and (session is None or not self.shows(session))
+        first = session.slots[0] if session is not None and session.slots else None
+        slot = contribution.getSlot() or first
+        return self.shows(contribution) and (slot is None or not self.shows(slot))

@@ -24,11 +24,18 @@ from export.fossils.session import ISessionSlotFossil
 def visibility(event: Any, filters: Mapping[str, Callable[[Any], bool]]) -> dict[str, str | None]:
     """Return how far up the categories the event is listed; who may not see one gets no name."""
     path = event.getOwner().getCategoryPath() if event.getOwner() is not None else []
-    if event.visibility == 0:
+    return listed_up_to(event.visibility, path, filters)
+
+
+def listed_up_to(
+    levels: int, path: list[Any], filters: Mapping[str, Callable[[Any], bool]]
+) -> dict[str, str | None]:
+    """Return the category that is *levels* up on *path*, whose first is one up."""
+    if levels == 0:
         return {"id": "", "name": "Nowhere"}
-    if event.visibility > len(path):
+    if levels > len(path):
         return {"id": "", "name": "Everywhere"}
-    category = path[event.visibility - 1]
+    category = path[levels - 1]
     name = category.getTitle() if filters["access"](category) else None
     return {"id": category.getId(), "name": name}
 

@@ -254,10 +254,11 @@ class ISessionSlotFossil(ISlotFields):
 
     taggedValue("fossil", "sessionMetadata")
 
-    def contributions(): ...
+    def getContributionList(): ...
 
-    contributions.result = IContributionWithSubContribsFossil
-    contributions.filterBy = "access"
+    getContributionList.name = "contributions"
+    getContributionList.result = IContributionWithSubContribsFossil
+    getContributionList.filterBy = "access"
 
 
 class ISlotWithContributionsFossil(ISlotFields):
@@ -265,10 +266,11 @@ class ISlotWithContributionsFossil(ISlotFields):
 
     taggedValue("fossil", "sessionMetadataWithContributions")
 
-    def contributions(): ...
+    def getContributionList(): ...
 
-    contributions.result = IContributionFossil
-    contributions.filterBy = "access"
+    getContributionList.name = "contributions"
+    getContributionList.result = IContributionFossil
+    getContributionList.filterBy = "access"
 
 
 class ISlotWithSubContribsFossil(ISlotFields):
@@ -276,8 +278,8 @@ class ISlotWithSubContribsFossil(ISlotFields):
 
     taggedValue("fossil", "sessionMetadataWithSubContribs")
 
-    def contributions(): ...
+    def getContributionList(): ...
 
-    contributions.name = "subcontributions"
-    contributions.result = IContributionWithSubContribsFossil
-    contributions.filterBy = "access"
+    getContributionList.name = "subcontributions"
+    getContributionList.result = IContributionWithSubContribsFossil
+    getContributionList.filterBy = "access"

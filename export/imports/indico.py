@@ -16,7 +16,8 @@ from export.imports.people import people, person
 from export.imports.visibility import Above, Rule, rule_of
 from export.imports.zones import zone_named
 from export.model.catalogue import ROOT
-from export.model.conference import EVERYWHERE, Conference, SupportInfo
+from export.model.conference import Conference, SupportInfo
+from export.model.entry import EVERYWHERE
 from export.model.person import Avatar, ConferenceChair
 
 Paths = dict[str, list[tuple[str, str | None]]]

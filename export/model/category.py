@@ -7,7 +7,7 @@ from typing import Any
 
 from BTrees.OOBTree import OOBTree
 
-from export.model.entry import Entry
+from export.model.entry import EVERYWHERE, Entry
 from export.model.index import EventIndex
 
 
@@ -18,6 +18,9 @@ class Category(Entry):
     TITLE_CHANGED = "categoryTitleChanged"
     is_secret: bool = False
     """Whether it is closed only because imports have told it for nothing but closed events."""
+
+    visibility: int = EVERYWHERE
+    """How many categories up its events are listed: 0 for nowhere, 1 for this one only."""
 
     index: EventIndex
     """What finds the events of the whole catalogue."""

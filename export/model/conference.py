@@ -12,7 +12,7 @@ from BTrees.OOBTree import OOBTree
 from export.errors import CatalogueException
 from export.fossilize import Fossilizable
 from export.model.contribution import Contribution
-from export.model.entry import Entry, Persons, Placed, natural
+from export.model.entry import EVERYWHERE, Entry, Persons, Placed, natural
 from export.model.group import is_among
 from export.model.localtime import in_utc, in_zone
 from export.model.person import Person
@@ -21,8 +21,6 @@ from export.model.schedule import Break
 from export.model.session import Session
 from export.model.slots import Slots
 from export.model.video import SERVICES, CSBooking, without
-
-EVERYWHERE = 999
 
 
 class Period(Fossilizable):

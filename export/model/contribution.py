@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 from export.errors import CatalogueException
+from export.model.access import Protection
 from export.model.entry import Entry, Persons, Placed
 
 
@@ -32,6 +34,29 @@ class Contribution(Placed):
     def getGuard(self) -> Any:
         """Return the object whose rule holds where this one has none: session, else event."""
         return self.session if self.session is not None else self._owner
+
+    def getSlot(self) -> Any:
+        """Return the slot of its session that it is scheduled in, or None."""
+        slots = self.session.slots if self.session is not None else ()
+        return next((slot for slot in slots if self in slot.contributions), None)
+
+    def places(self) -> Iterator[Placed]:
+        """Yield this contribution, its slot, its session and its event, as far as there are."""
+        yield self
+        yield from (place for place in (self.getSlot(), self.session) if place is not None)
+        if self._owner is not None:
+            yield from self._owner.places()
+
+    def tells(self, place: Placed) -> bool:
+        """Say whether who may see this talk may know what *place* has.
+
+        The room of a closed session is not told by a talk in it that is open to others.
+        """
+        is_above = place is not self and place is not self._owner
+        if not is_above or self._protection is Protection.INHERITING:
+            return True
+        is_closed = self.hasAnyProtection() and self.admitted() <= place.admitted()
+        return is_closed or not place.hasAnyProtection()
 
     def parts(self) -> list[Entry]:
         """Return the subcontributions."""

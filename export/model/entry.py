@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -13,6 +14,10 @@ from scheduler.clock import nowutc
 
 BUILT_IN = {"paper", "slides", "video", "poster", "minutes"}
 """Ids of materials that are known whatever their case."""
+
+
+EVERYWHERE = 999
+"""How many categories up something is listed that is listed in all of them."""
 
 
 class Entry(Protected):
@@ -147,26 +152,37 @@ class Placed(Entry):
 
     def getLocation(self) -> str | None:
         """Return the name of the place."""
-        return self._inherited("location", "getLocation")
+        return self._inherited("location")
 
     def getRoom(self) -> str | None:
         """Return the name of the room."""
-        return self._inherited("room", "getRoom")
+        return self._inherited("room")
 
     def getRoomFullName(self) -> str | None:
         """Return the full name of the room, or its name."""
-        return self.room_full_name if self.room_full_name is not None else self.getRoom()
+        return self._inherited("room_full_name", "room")
 
     def getAddress(self) -> str | None:
         """Return the postal address of the place."""
-        return self._inherited("address", "getAddress")
+        return self._inherited("address")
 
-    def _inherited(self, attribute: str, getter: str) -> str | None:
-        own: str | None = getattr(self, attribute)
-        if own is not None or not isinstance(self._owner, Placed):
-            return own
-        inherited: str | None = getattr(self._owner, getter)()
-        return inherited
+    def places(self) -> Iterator[Placed]:
+        """Yield this entry, and then those whose place it has where it has none, the next first."""
+        yield self
+        if isinstance(self._owner, Placed):
+            yield from self._owner.places()
+
+    def tells(self, place: Placed) -> bool:
+        """Say whether who may see this entry may know what *place* has."""
+        return True
+
+    def _inherited(self, *attributes: str) -> str | None:
+        for place in self.places():
+            values: Iterator[str | None] = (getattr(place, name) for name in attributes)
+            found = next((value for value in values if value is not None), None)
+            if found is not None:
+                return found if self.tells(place) else None
+        return None
 
 
 def own_all(owner: Any, parts: tuple[Any, ...]) -> tuple[Any, ...]:

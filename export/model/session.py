@@ -41,6 +41,15 @@ class Session(Placed):
         """Return the conveners of all slots, each once."""
         return list(dict.fromkeys(who for slot in self.slots for who in slot.conveners))
 
+    def getUnscheduled(self) -> list[Any]:
+        """Return the contributions that are in none of its slots, by id."""
+        inside = {talk.getId() for slot in self.slots for talk in slot.contributions}
+        return [
+            talk
+            for talk in self._owner.contributions.values()
+            if talk.session is self and talk.getId() not in inside
+        ]
+
     def addSlot(self, slot: SessionSlot) -> None:
         """Append *slot*. Raises CatalogueException where its id is taken."""
         if any(other.getId() == slot.getId() for other in self.slots):
@@ -59,6 +68,11 @@ class SessionSlot(Placed):
     def getSession(self) -> Any:
         """Return the session."""
         return self._owner
+
+    def getContributionList(self) -> list[Any]:
+        """Return its contributions; of the session's first slot also those that are in no slot."""
+        is_first = self._owner.slots[0] is self
+        return [*self.contributions, *(self._owner.getUnscheduled() if is_first else ())]
 
     def schedule(self, contribution: Any) -> None:
         """Put *contribution* of the same event into this slot and its session."""

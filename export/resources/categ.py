@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from export.fossils.category import ICategoryFossil, ICategoryProtectedFossil
-from export.fossils.conference import visibility
+from export.fossils.conference import listed_up_to
 from export.model.catalogue import Catalogue, catalogue
 from export.model.category import Category
 from export.model.conference import Conference
@@ -111,18 +111,23 @@ def _visible(found: Catalogue, category_id: str, view: View) -> Iterator[Any]:
 
 
 def _paths(events: list[Conference], view: View) -> list[dict[str, Any]]:
-    by_category = {event.getOwner().getId(): event for event in events}
+    categories = {event.getOwner().getId(): event.getOwner() for event in events}
     return [
         {
             "_type": "CategoryPath",
             "categoryId": category_id,
             "path": [
-                *_shown_path(event.getOwner(), view),
-                {"visibility": {"name": visibility(event, view.filters)["name"]}},
+                *_shown_path(category, view),
+                {"visibility": {"name": _visibility(category, view)}},
             ],
         }
-        for category_id, event in by_category.items()
+        for category_id, category in categories.items()
     ]
+
+
+def _visibility(category: Category, view: View) -> str | None:
+    path = category.getCategoryPath()
+    return listed_up_to(category.visibility, path, view.filters)["name"]
 
 
 def _shown_path(category: Category, view: View) -> list[dict[str, Any]]:

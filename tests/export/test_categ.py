@@ -107,7 +107,7 @@ def test_the_way_to_each_category_is_told_and_hides_what_is_protected(categories
     def protect(connection):
         catalogue(connection).category("2").setProtection(Protection.RESTRICTED)
         catalogue(connection).category("3").setProtection(Protection.PUBLIC)
-        catalogue(connection).event("9").visibility = 2
+        catalogue(connection).category("3").visibility = 2
 
     transact(database, protect)
     answer = categories.get("/export/categ/3.json")

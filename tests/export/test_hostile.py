@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from urllib.parse import parse_qs
 
 import pytest
 import ZODB
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 from werkzeug.test import Client, EnvironBuilder, run_wsgi_app
 
 from export.app import make_app
+from export.signature import build_indico_request
 from scheduler.store import transact
-from tests.export.planting import change, error, plant
+from tests.export.planting import change, error, key_of_ann, plant
 
 PATH = "/export/event/137346.json"
 A_MEGABYTE = 1024 * 1024
@@ -133,10 +135,21 @@ def test_a_fault_on_this_side_is_told_without_its_traceback(planted, database, c
     assert "Nowhere" not in planted.get(f"{PATH}?occ=yes").text
 
 
-def test_the_signature_is_not_repeated_in_the_answer(planted):
-    answer = planted.get(f"{PATH}?pretty=yes&SIGNATURE=abc&%73ignature=def")
-    assert "abc" not in answer.json["url"]
-    assert "def" not in answer.json["url"]
+@pytest.mark.parametrize("name", ["signature", "SIGNATURE", "%73ignature"])
+def test_neither_signature_nor_key_is_repeated_in_the_address_that_an_answer_tells(
+    planted, database, name
+):
+    key, secret = transact(database, key_of_ann)
+    signed = build_indico_request(PATH, {"tz": "UTC"}, key, secret)
+    time = parse_qs(signed)["timestamp"][0]
+    answer = planted.get(signed.replace("signature", name))
+    told = f"https://indico.server{PATH}?apikey=...&timestamp={time}&tz=UTC"
+    assert answer.json["url"] == told
+
+
+def test_a_signature_without_its_key_is_refused(planted):
+    refused = (403, "API key is missing")
+    assert error(planted, f"{PATH}?pretty=yes&SIGNATURE=abc&%73ignature=def") == refused
 
 
 @pytest.fixture(scope="module")

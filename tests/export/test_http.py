@@ -107,6 +107,15 @@ def test_an_unknown_setting_is_named(database):
         (parse_from, "-70000", datetime(2014, 3, 17, tzinfo=ZURICH)),
         (parse_to, "2h", datetime(2014, 3, 25, 23, 59, 59, tzinfo=ZURICH)),
         (parse_from, "2014-04-01T09:30", datetime(2014, 4, 1, 9, 30, tzinfo=ZURICH)),
+        (parse_from, "2014-04-01T09:30:05", datetime(2014, 4, 1, 9, 30, 5, tzinfo=ZURICH)),
+        (parse_from, "2014-04-01T09:30:05Z", datetime(2014, 4, 1, 9, 30, 5, tzinfo=UTC)),
+        (parse_to, "2014-04-01T09:30:05+02:00", datetime(2014, 4, 1, 7, 30, 5, tzinfo=UTC)),
+        (parse_to, "2014-04-01T09:30:05 02:00", datetime(2014, 4, 1, 7, 30, 5, tzinfo=UTC)),
+        (parse_to, "2014-04-01T09:30-0330", datetime(2014, 4, 1, 13, 0, tzinfo=UTC)),
+        (parse_from, "2014-04-01T09:30:05.000500", datetime(2014, 4, 1, 9, 30, 5, 500, ZURICH)),
+        (parse_from, "2014-04-01 09:30:05", datetime(2014, 4, 1, 9, 30, 5, tzinfo=ZURICH)),
+        (parse_from, "20140401T093005Z", datetime(2014, 4, 1, 9, 30, 5, tzinfo=UTC)),
+        (parse_to, " 1d", datetime(2014, 3, 25, 23, 59, 59, tzinfo=ZURICH)),
         (parse_from, "now", NOW),
         (parse_from, "", None),
     ],
@@ -115,7 +124,9 @@ def test_dates_are_those_of_the_vectors(parse, text, expected):
     assert parse(text, ZURICH, NOW) == expected
 
 
-@pytest.mark.parametrize("text", ["24h", "60m", "20110601", "2011-13-01", "1D", " 1d", "x"])
+@pytest.mark.parametrize(
+    "text", ["24h", "60m", "20110601", "2011-13-01", "1D", "x", "2014-04-01T09:30+25:00"]
+)
 def test_other_dates_are_refused(text):
     with pytest.raises(MalformedRequest):
         parse_from(text, ZURICH, NOW)

@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 .PHONY: run test check bench soak
 
 run: $(STAMP)
-	@exec $(BIN)/python -m daemon.demo
+	@exec $(BIN)/python -m daemon.demo.main
 
 test: check
 	$(BIN)/python -m pytest -q

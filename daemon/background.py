@@ -8,12 +8,12 @@ import sys
 from collections.abc import Sequence
 
 from daemon.errors import StartFailure
-from scheduler.given import ENVIRONMENT
-from scheduler.legible import legible
 from scheduler.store.database import URI_VARIABLE
+from scheduler.values.command_value import ENVIRONMENT
+from scheduler.values.legible import legible
 
 
-class Report:
+class StartReport:
     """What a daemon in the background tells the command that started it, over a pipe."""
 
     def __init__(self, descriptor: int | None) -> None:
@@ -55,7 +55,7 @@ def start(arguments: Sequence[str], database: str | None) -> tuple[int, str]:
     ours, theirs = os.pipe()
     try:
         process = subprocess.Popen(  # noqa: S603 (this very interpreter, a module of ours)
-            [sys.executable, "-m", "daemon.cli", *arguments, "--report", str(theirs)],
+            [sys.executable, "-m", "daemon.cli.main", *arguments, "--report", str(theirs)],
             pass_fds=[theirs],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -13,10 +13,10 @@ from typing import Any
 
 from daemon.errors import ConfigurationException
 from export.errors import ExportConfigurationException
-from export.settings import Settings as ExportSettings
+from export.settings import ExportSettings as ExportSettings
 from scheduler.errors import SchedulerConfigurationException
-from scheduler.period import period
 from scheduler.settings import Settings as SchedulerSettings
+from scheduler.values.duration import period
 
 DAY = 86400
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")

@@ -13,8 +13,8 @@ from ZODB.Connection import Connection
 
 from daemon.config import Pack
 from scheduler.clock import nowutc
-from scheduler.store import Branch, transact
-from scheduler.store.holds import holds_of
+from scheduler.store import Schema, transact
+from scheduler.store.pack_hold import holds_of
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class PackingRecord(Persistent):
         self.last = nowutc().timestamp()
 
 
-BRANCH = Branch("packing", 1, PackingRecord)
+BRANCH = Schema("packing", 1, PackingRecord)
 
 
 class Packing:

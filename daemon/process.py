@@ -7,10 +7,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from daemon.logfile import PrivateLog, Repeats
-from scheduler.legible import LineFormatter
-from scheduler.stop import hearing_stop_signals
-from scheduler.store.outage import is_news
+from daemon.log_file import PrivateLog, Repeats
+from scheduler.dispatch.shutdown import hearing_stop_signals
+from scheduler.storage.outage_log import is_news
+from scheduler.values.legible import LineFormatter
 
 LOG_FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s %(message)s"
 

@@ -7,13 +7,13 @@ import logging
 from ZODB import DB
 from ZODB.Connection import Connection
 
-from export.feeds import feeds
-from export.keys import key_ring
+from export.auth.api_keys import key_ring
+from export.auth.feeds import feeds
 from livesync import SyncManager
 from livesync.agents.target import TargetAgent
 from scheduler.errors import SecretUnreadable
-from scheduler.seal import has_key
 from scheduler.store import transact
+from scheduler.store.encryption import has_key
 
 log = logging.getLogger(__name__)
 

@@ -13,24 +13,24 @@ from typing import Self
 from ZODB.Connection import Connection
 
 from daemon.config import Config
-from daemon.dashboard import Dashboard, Panel
-from daemon.following import Following
-from daemon.health import Health
-from daemon.metrics import Metrics
+from daemon.livesync_process import LivesyncProcess
 from daemon.packing import Packing
 from daemon.resealing import reseal
-from daemon.web import WebServer, front
+from daemon.web.dashboard import Dashboard, Panel
+from daemon.web.health import Health
+from daemon.web.metrics import Metrics
+from daemon.web.server import WebServer, front
 from export.app import make_app
 from export.model import listeners
 from export.model.catalogue import catalogue
 from livesync import SyncManager
-from livesync.gate import Gate
+from livesync.http.wait_middleware import WaitMiddleware
 from scheduler import Scheduler, SchedulerModule
 from scheduler.errors import SchedulerException
-from scheduler.office import office_of
-from scheduler.owner import Owner
+from scheduler.leadership.roster import office_of
+from scheduler.leadership.watchdog import open_watched
+from scheduler.storage.process_identity import ProcessIdentity
 from scheduler.store import Database, default_uri, transact
-from scheduler.warden import open_watched
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +130,7 @@ class Service:
 
     def _start_following(self, stack: ExitStack) -> None:
         if self._config.livesync.push:
-            following = Following(self.uri)
+            following = LivesyncProcess(self.uri)
             stack.callback(following.close)
 
     def _start_web(self, stack: ExitStack) -> None:
@@ -138,7 +138,7 @@ class Service:
         stack.callback(export.close)
         page = Dashboard(self.database, self._panels, self.health).page
         metrics = Metrics(self.database, self.health).text
-        gate = Gate(export, self.database)
+        gate = WaitMiddleware(export, self.database)
         self.web = WebServer(
             front(gate, page, self.health, metrics, self._health.database_fault),
             self._config.web,
@@ -155,5 +155,5 @@ def plant(connection: Connection) -> None:
 
 
 def _is_seen_to_stand_by(connection: Connection) -> bool:
-    own = Owner.this_process()
+    own = ProcessIdentity.this_process()
     return any(each.owner == own for each in office_of(connection).standing_by())

@@ -14,8 +14,9 @@ from ZODB import DB
 from ZODB.Connection import Connection
 from ZODB.POSException import ConflictError, StorageError
 
-from export import feeds, keys, sessions, tokens
-from export.auth import Caller
+from export.auth import api_keys, browser_sessions, feeds, tokens
+from export.auth.caller import Caller
+from export.auth.usage import UsageLog, Uses
 from export.errors import (
     AddressTooLong,
     InternalFailure,
@@ -26,24 +27,25 @@ from export.errors import (
     UnknownResource,
     WrongMethod,
 )
-from export.installation import keep_base_url
-from export.model import catalogue, group, rooms, roomschedule, user
+from export.fossils.installation import keep_base_url
+from export.http.request import LONGEST, ExportRequest
+from export.http.result import Answer, File
+from export.model import catalogue
 from export.model.listeners import subscribe_installed
+from export.people import group, user
 from export.reply import Reply, file_response, options
-from export.request import LONGEST, ExportRequest
 from export.resources import ROUTES
-from export.result import Answer, File
+from export.rooms import registry, schedule
 from export.route import Route
-from export.settings import Settings
-from export.usage import UsageLog, Uses
+from export.settings import ExportSettings
 from scheduler.clock import nowutc
 from scheduler.store import open_database, transact, using
 
 log = logging.getLogger(__name__)
 
 BRANCHES = (
-    *(catalogue.BRANCH, rooms.BRANCH, roomschedule.BRANCH, user.BRANCH, group.BRANCH),
-    *(keys.BRANCH, feeds.BRANCH, sessions.BRANCH, tokens.BRANCH),
+    *(catalogue.BRANCH, registry.BRANCH, schedule.BRANCH, user.BRANCH, group.BRANCH),
+    *(api_keys.BRANCH, feeds.BRANCH, browser_sessions.BRANCH, tokens.BRANCH),
 )
 
 MOST = 1000
@@ -62,7 +64,7 @@ class ExportApp:
     What only reads commits nothing; what writes is one transaction.
     """
 
-    def __init__(self, database: DB, settings: Settings, owned: bool) -> None:
+    def __init__(self, database: DB, settings: ExportSettings, owned: bool) -> None:
         self.database = database
         self.settings = settings
         self.usage = UsageLog(database)
@@ -140,7 +142,9 @@ class ExportApp:
             connection.close()
 
 
-def make_app(database: DB | str, config: Mapping[str, Any] | Settings | None = None) -> ExportApp:
+def make_app(
+    database: DB | str, config: Mapping[str, Any] | ExportSettings | None = None
+) -> ExportApp:
     """Return the WSGI application for *database*, a ZODB.DB or a URI.
 
     *config* is described by Settings; an unknown or bad one raises
@@ -148,7 +152,7 @@ def make_app(database: DB | str, config: Mapping[str, Any] | Settings | None = N
     livesync too; without one, that which is kept counts. Listeners of installed packages are
     subscribed.
     """
-    settings = Settings.of(config)
+    settings = ExportSettings.of(config)
     subscribe_installed()
     is_owned = isinstance(database, str)
     opened = open_database(database) if isinstance(database, str) else database

@@ -26,9 +26,9 @@ from persistent import Persistent
 from zope.interface import classImplements
 from zope.interface.interface import InterfaceClass
 
-from export.fossil import (
-    Field,
+from export.fossil_plan import (
     Fossil,
+    FossilField,
     IFossil,
     InterfaceArg,
     InvalidFossilException,
@@ -257,7 +257,7 @@ def _class_keys(klass: type) -> Iterator[Any]:
 
 
 def _treated(
-    value: Any, field: Field, class_names: Mapping[str, str], keywords: Mapping[str, Any]
+    value: Any, field: FossilField, class_names: Mapping[str, str], keywords: Mapping[str, Any]
 ) -> Any:
     """Return *value* fossilized and converted, as the tags of *field* say."""
     accepts = field.accepts(keywords)

@@ -12,10 +12,10 @@ from werkzeug.wsgi import wrap_file
 
 from export.errors import NoSuchRange, RequestException
 from export.formats import FORMATS, PLAIN, json
-from export.request import ExportRequest
-from export.result import Bare, File, Results, envelope
+from export.http.etag import validator
+from export.http.request import ExportRequest
+from export.http.result import Bare, File, ResultPage, envelope
 from export.route import Route, classic_refusal
-from export.validator import validator
 
 SHOWN = {"application/pdf", "image/gif", "image/jpeg", "image/png", "text/plain"}
 """Files that a browser may show itself: nothing in them acts in this server's name."""
@@ -42,16 +42,16 @@ class Reply:
         self._route = route
         self._kind = kind
 
-    def content(self, answer: Results | Bare, base_url: str) -> Response:
+    def content(self, answer: ResultPage | Bare, base_url: str) -> Response:
         """Return *answer*, in its envelope if it has one. Raises RequestException."""
         headers = {**UNKEPT, **answer.headers} if isinstance(answer, Bare) else {}
         writer = FORMATS[self._kind]
         body = self._body(answer, base_url)
-        pretty = isinstance(answer, Results) and self._request.take_flag("p", "pretty")
+        pretty = isinstance(answer, ResultPage) and self._request.take_flag("p", "pretty")
         text = writer.write(body, self._request, pretty=pretty)
         kind = writer.CONTENT_TYPE
         response = Response(text, 200, headers={**SEALED, **headers}, content_type=kind)
-        if isinstance(answer, Results) and self._request.method != "POST":
+        if isinstance(answer, ResultPage) and self._request.method != "POST":
             response.set_etag(validator(text, body["ts"]), weak=True)
             response.headers["Cache-Control"] = "private, no-cache"
             self._request.answer_conditionally(response)
@@ -72,7 +72,7 @@ class Reply:
         headers = {**SEALED, **error.headers}
         return Response(content, status, headers, content_type=writer.CONTENT_TYPE)
 
-    def _body(self, answer: Results | Bare, base_url: str) -> Any:
+    def _body(self, answer: ResultPage | Bare, base_url: str) -> Any:
         if isinstance(answer, Bare):
             return answer.data
         query = f"?{self._request.shown_query}" if self._request.shown_query else ""

@@ -8,15 +8,15 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from export import auth
-from export.auth import Caller
+from export.auth import caller
+from export.auth.caller import Caller
 from export.errors import RequestException
-from export.request import ExportRequest
-from export.result import Answer, error_body
-from export.settings import Settings
+from export.http.request import ExportRequest
+from export.http.result import Answer, error_body
+from export.settings import ExportSettings
 
-Answering: TypeAlias = Callable[[ExportRequest, re.Match[str], str | None, Settings], Answer]
-Door: TypeAlias = Callable[[ExportRequest, Settings, AbstractSet[str]], Caller]
+Answering: TypeAlias = Callable[[ExportRequest, re.Match[str], str | None, ExportSettings], Answer]
+Door: TypeAlias = Callable[[ExportRequest, ExportSettings, AbstractSet[str]], Caller]
 Refusal: TypeAlias = tuple[int, Mapping[str, Any]]
 
 
@@ -45,7 +45,7 @@ class Route:
     scopes: AbstractSet[str] = frozenset()
     formats: tuple[str, ...] = ("json",)
     method: str = "GET"
-    door: Door = auth.classic
+    door: Door = caller.classic
     refusal: Callable[[RequestException], Refusal] = classic_refusal
 
     @property

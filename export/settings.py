@@ -28,7 +28,7 @@ class ApiMode(IntEnum):
 
 
 @dataclass(frozen=True)
-class Settings:
+class ExportSettings:
     """What `make_app(database, config)` takes; times are seconds."""
 
     base_url: str = ""
@@ -50,12 +50,12 @@ class Settings:
     """How far a signature's timestamp may be from now, either way."""
 
     @classmethod
-    def of(cls, config: Mapping[str, Any] | Settings | None = None) -> Settings:
+    def of(cls, config: Mapping[str, Any] | ExportSettings | None = None) -> ExportSettings:
         """Return the settings that *config* asks for.
 
         Raises ExportConfigurationException naming the culprit and what is known.
         """
-        if isinstance(config, Settings):
+        if isinstance(config, ExportSettings):
             return config
         values = dict(config or {})
         known = [field.name for field in fields(cls)]

@@ -99,7 +99,7 @@ class UnknownPointerException(LiveSyncException, KeyError):  # noqa: N818 (one f
         return str(self.args[0])
 
 
-class UnknownLetterException(LiveSyncException, KeyError):  # noqa: N818 (one family)
+class UnknownDeadLetterException(LiveSyncException, KeyError):  # noqa: N818 (one family)
     """The agent has no letter of this name."""
 
     def __str__(self) -> str:

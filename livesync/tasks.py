@@ -10,13 +10,13 @@ from contextvars import copy_context
 from ZODB import DB
 from ZODB.Connection import Connection
 
-from livesync.agent import PushSyncAgent
-from livesync.courier import Courier, push_agent
-from livesync.delivery import log_failure
+from livesync.delivery.batch import log_failure
+from livesync.delivery.deliverer import Deliverer, push_agent
+from livesync.delivery.push_agent import PushSyncAgent
+from livesync.delivery.status import lingers
 from livesync.errors import AgentBusyException
-from livesync.manager import SyncManager
-from livesync.standing import lingers
-from livesync.trimming import trim_if_due
+from livesync.feed.manager import SyncManager
+from livesync.feed.trimmer import trim_if_due
 from scheduler.clock import nowutc
 from scheduler.store import current, transact
 from scheduler.tasks import PeriodicTask
@@ -58,7 +58,7 @@ class _Run:
         self._database = database
         self._now = now
         self._limit = transact(database, lambda own: push_agent(own, agent_id).ledger.terms.limit)
-        self._courier = Courier(database, agent_id, logger=log, task=task)
+        self._courier = Deliverer(database, agent_id, logger=log, task=task)
         self._outcome = ""
         self._thread = threading.Thread(
             target=copy_context().run, args=(self._deliver,), name=f"to {agent_id}", daemon=True

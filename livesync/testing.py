@@ -10,11 +10,11 @@ import transaction
 from ZODB import DB
 from ZODB.Connection import Connection
 
-from livesync.agent import PushSyncAgent
-from livesync.manager import SyncManager
-from livesync.reduction import Record
-from livesync.syncagent import STATUS_NAMES
-from livesync.uploader import RecordUploader
+from livesync.delivery.push_agent import PushSyncAgent
+from livesync.delivery.uploader import RecordUploader
+from livesync.feed.agent import STATUS_NAMES
+from livesync.feed.manager import SyncManager
+from livesync.records.reduction import Record
 from scheduler.store import transact
 from scheduler.testing import Relay
 

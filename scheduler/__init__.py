@@ -2,9 +2,9 @@
 
 from scheduler.client import Client
 from scheduler.clock import nowutc
-from scheduler.module import SchedulerModule
+from scheduler.dispatch.scheduler import Scheduler
 from scheduler.retry import TaskDelayed
-from scheduler.scheduler import Scheduler
+from scheduler.shelves.module import SchedulerModule
 from scheduler.states import (
     TASK_STATUS_ABORTED,
     TASK_STATUS_FAILED,

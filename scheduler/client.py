@@ -9,18 +9,16 @@ from typing import Any, Literal, ParamSpec, TypeVar, overload
 from persistent import Persistent
 from ZODB.Connection import Connection
 
-from scheduler import spool
-from scheduler.bonds import follow
-from scheduler.chain import Step, chain
-from scheduler.clock import moment, nowutc, stamp
+from scheduler.clock import aware, moment, nowutc, stamp
 from scheduler.errors import TaskInconsistentStatusException, TaskStillRunningException
-from scheduler.group import Group
-from scheduler.limits import Limit
-from scheduler.module import SchedulerModule
-from scheduler.place import plain_text
-from scheduler.quarantine import is_aside
-from scheduler.run import current_run
-from scheduler.spool import Spool
+from scheduler.inbox import spool
+from scheduler.inbox.bindings import follow
+from scheduler.inbox.quarantine import is_aside
+from scheduler.inbox.spool import Spool
+from scheduler.runtime.context import current_run
+from scheduler.schedules.schedule import Schedule
+from scheduler.shelves.module import SchedulerModule
+from scheduler.shelves.queue_slot import plain_text
 from scheduler.states import (
     TASK_STATUS_ABORTED,
     TASK_STATUS_FAILED,
@@ -28,10 +26,12 @@ from scheduler.states import (
     TASK_STATUS_TERMINATED,
 )
 from scheduler.store import connection_of
-from scheduler.tasks.base import BaseTask, aware
+from scheduler.tasks.base import BaseTask
 from scheduler.tasks.call import CallTask, call_of
+from scheduler.tasks.chain import Step, chain
+from scheduler.tasks.group import TaskGroup
 from scheduler.tasks.recurring import RecurringTask, packed
-from scheduler.tasks.schedule import Schedule
+from scheduler.values.rate_limit import Limit
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -72,7 +72,7 @@ class Client:
     def enqueueChain(self, *steps: Step | tuple[Step, BaseTask]) -> bool:
         """Enqueue *steps*, each to be run when the one before it has finished; always True.
 
-        What a step is, and how it is undone when a later one fails: see `scheduler.chain.chain`.
+        `scheduler.tasks.chain.chain` says what a step is, and how a failure undoes earlier ones.
         """
         chain(*steps)._enter(self._connection)
         return True
@@ -82,9 +82,9 @@ class Client:
         tasks: Iterable[BaseTask],
         then: BaseTask | None = None,
         onFailure: Literal["stop", "cancel", "continue"] = "stop",
-    ) -> Group:
+    ) -> TaskGroup:
         """Enqueue *tasks*, and *then* to be run after all of them; return their group."""
-        group = Group(tasks, onFailure)
+        group = TaskGroup(tasks, onFailure)
         self.enqueueChain(*(group, then) if then is not None else (group,))
         return group
 

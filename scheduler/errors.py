@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ZEO.Exceptions import ClientDisconnected
 
-from scheduler.hidden import hidden
+from scheduler.values.masking import hidden
 
 
 class SchedulerException(Exception):  # noqa: N818 (documented name)

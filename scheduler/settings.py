@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from scheduler.errors import SchedulerConfigurationException
-from scheduler.period import period
+from scheduler.values.duration import period
 
 DAY = 86400
 MODES = ("threads", "processes", "dask")

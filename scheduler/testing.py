@@ -16,19 +16,19 @@ from ZODB import DB
 from ZODB.Connection import Connection
 from ZODB.utils import p64
 
-from scheduler import spool
 from scheduler.client import Client
-from scheduler.clock import TimeSource
-from scheduler.execution import Runner
-from scheduler.line import Line
-from scheduler.module import SchedulerModule
-from scheduler.outcome import Outcome
-from scheduler.run import News
-from scheduler.running import Claim
+from scheduler.clock import TimeSource, aware
+from scheduler.dispatch.settlement import Settlement
+from scheduler.inbox import spool
+from scheduler.inbox.claims import Claim
+from scheduler.runtime.context import News
 from scheduler.settings import Settings
-from scheduler.shelving import Shelving
+from scheduler.shelves.module import SchedulerModule
 from scheduler.store import open_database, transact, using
-from scheduler.tasks.base import BaseTask, aware
+from scheduler.tasks.base import BaseTask
+from scheduler.worker.claim_queue import ClaimQueue
+from scheduler.worker.outcome import Outcome
+from scheduler.worker.runner import Runner
 
 DRAIN_LIMIT = 200
 CLAIM_LIMIT = 200
@@ -113,7 +113,7 @@ class Relay:
 
     def _give_out(self, connection: Connection) -> list[Claim]:
         module = SchedulerModule.getDBInstance(connection)
-        shelving = Shelving(module)
+        shelving = Settlement(module)
         shelving.follow_undone()
         while instructions := module.getSpool().take(DRAIN_LIMIT):
             for instruction in instructions:
@@ -127,13 +127,13 @@ def _unheard(news: News) -> None:
 
 
 def _take_back(outcomes: list[Outcome], connection: Connection) -> None:
-    shelving = Shelving(SchedulerModule.getDBInstance(connection))
+    shelving = Settlement(SchedulerModule.getDBInstance(connection))
     for outcome in outcomes:
         shelving.settle(outcome)
 
 
 def _run(runner: Runner, claims: list[Claim]) -> list[Outcome]:
-    line = Line()
+    line = ClaimQueue()
     line.extend(claims)
     outcomes: list[Outcome] = []
     while (claim := line.take()) is not None:

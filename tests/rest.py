@@ -19,7 +19,7 @@ from livesync import ActionWrapper, SyncManager
 from livesync.agents.folder import FolderAgent
 from livesync.agents.webhook import WebhookAgent
 from scheduler import Client, SchedulerModule, TaskDelayed, nowutc
-from scheduler.office import office_of
+from scheduler.leadership.roster import office_of
 from scheduler.store import open_database, transact
 from scheduler.tasks import OneShotTask
 from tests import postgres

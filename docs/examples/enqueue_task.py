@@ -2,7 +2,7 @@
 
 import transaction
 
-from daemon.sample import DescribeEvent
+from daemon.demo.sample import DescribeEvent
 from scheduler import Client, nowutc
 from scheduler.store import connect
 

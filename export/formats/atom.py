@@ -9,10 +9,10 @@ from typing import Any
 from lxml.builder import ElementMaker
 from lxml.etree import tostring
 
-from export.formats.printable import printable
-from export.model.localtime import in_utc
-from export.model.text import PlainText
-from export.request import ExportRequest
+from export.formats.xml_text import printable
+from export.http.request import ExportRequest
+from export.model.local_time import in_utc
+from export.model.plain_text import PlainText
 from scheduler.clock import nowutc
 
 CONTENT_TYPE = "application/atom+xml; charset=utf-8"

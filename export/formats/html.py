@@ -10,8 +10,8 @@ from typing import Any
 from lxml.builder import E
 from lxml.html import tostring
 
-from export.formats.printable import printable
-from export.request import ExportRequest
+from export.formats.xml_text import printable
+from export.http.request import ExportRequest
 
 CONTENT_TYPE = "text/html; charset=utf-8"
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")

@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 from icalendar import Alarm, Calendar, Event
 from icalendar.prop import vRecur
 
-from export.formats.printable import printable
-from export.model.localtime import in_utc
-from export.model.text import without_markup
-from export.request import ExportRequest
+from export.formats.xml_text import printable
+from export.http.request import ExportRequest
+from export.model.local_time import in_utc
+from export.model.plain_text import without_markup
 
 Shown = Mapping[str, Any]
 

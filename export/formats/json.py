@@ -10,7 +10,7 @@ from typing import Any
 from persistent.list import PersistentList
 from persistent.mapping import PersistentMapping
 
-from export.request import ExportRequest
+from export.http.request import ExportRequest
 
 CONTENT_TYPE = "application/json"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from export.errors import MalformedRequest
 from export.formats.json import dump
-from export.request import ExportRequest
+from export.http.request import ExportRequest
 
 CONTENT_TYPE = "application/javascript"
 NAME = re.compile(r"[A-Za-z_$][\w$]*(\.[A-Za-z_$][\w$]*)*", re.ASCII)

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 from lxml import etree
 
-from export.formats.printable import printable
-from export.request import ExportRequest
+from export.formats.xml_text import printable
+from export.http.request import ExportRequest
 
 CONTENT_TYPE = "text/xml; charset=utf-8"
 SHOWN_TYPES = {"RoomCERN": "Room", "ReservationCERN": "Reservation"}

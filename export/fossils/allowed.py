@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from export.model.group import Group
-from export.model.user import users
+from export.people.group import Group
+from export.people.user import users
 
 
 def allowed(obj: Any) -> dict[str, list[str]]:

@@ -10,7 +10,7 @@ from export.fossilize import IFossil
 from export.fossils.address import absolute
 from export.fossils.allowed import allowed
 from export.fossils.material import IFolderFossil, IMaterialFossil
-from export.model import localtime
+from export.model import local_time
 
 # Fossils declare fields, not code: their methods have no self, and their tags are attributes.
 # mypy: disable-error-code="misc, no-untyped-def, no-untyped-call, attr-defined, override"
@@ -19,7 +19,7 @@ from export.model import localtime
 
 def in_zone(moment: datetime | None, tz: tzinfo | None = None) -> datetime | None:
     """Return *moment* as the clocks of *tz* show it."""
-    return localtime.in_zone(moment, tz) if moment is not None and tz is not None else moment
+    return local_time.in_zone(moment, tz) if moment is not None and tz is not None else moment
 
 
 def minutes(duration: timedelta) -> int | None:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from zope.interface import taggedValue
 
 from export.fossilize import IFossil
-from export.model.localtime import in_zone
+from export.model.local_time import in_zone
 
 # Fossils declare fields, not code: their methods have no self, and their tags are attributes.
 # mypy: disable-error-code="misc, no-untyped-def, no-untyped-call, attr-defined, override"

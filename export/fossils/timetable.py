@@ -11,7 +11,7 @@ from export.fossilize import IFossil
 from export.fossils.address import absolute
 from export.fossils.material import IMaterialFossil
 from export.fossils.person import IConvenerFossil, IPresenterFossil
-from export.model.localtime import in_zone
+from export.model.local_time import in_zone
 
 # Fossils declare fields, not code: their methods have no self, and their tags are attributes.
 # mypy: disable-error-code="misc, no-untyped-def, no-untyped-call, attr-defined, override"

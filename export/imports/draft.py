@@ -8,18 +8,18 @@ from datetime import UTC, datetime, timedelta
 
 from export.errors import ImportRefused
 from export.imports.ids import digest, reachable
+from export.imports.indico.visibility import Visibility
 from export.imports.links import web_address
 from export.imports.node import NONE, Node
-from export.imports.visibility import Visibility
 from export.model.access import Protection
 from export.model.catalogue import ROOT, Catalogue
 from export.model.category import Category
 from export.model.conference import Conference
 from export.model.contribution import Contribution, SubContribution
 from export.model.entry import Placed
-from export.model.group import Group, groups
 from export.model.session import Session, SessionSlot
-from export.model.user import users
+from export.people.group import Group, groups
+from export.people.user import users
 
 BAD = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What reading a file can raise because of what is in it."""
@@ -189,7 +189,7 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class Item:
+class DraftItem:
     """One thing of a file that goes in or is left out as a whole.
 
     `make` reads it anew at each call, as a transaction that is done again needs it; it raises

@@ -10,8 +10,11 @@ from itertools import chain
 from pathlib import Path
 
 from export.errors import ImportRefused
-from export.imports import frab, ics, indico, pentabarf, remote
-from export.imports.draft import BAD, Draft, Item
+from export.imports import remote
+from export.imports.calendar import events
+from export.imports.conference import schedule, schedule_xml
+from export.imports.draft import BAD, Draft, DraftItem
+from export.imports.indico import event_answer
 from export.imports.node import Node
 
 log = logging.getLogger(__name__)
@@ -22,7 +25,7 @@ PAGE_TAGS = (b"<!doctype html", b"<html")
 
 
 @dataclass(frozen=True)
-class Wish:
+class ImportOptions:
     """What the importer tells beside the sources."""
 
     timezone: str = ""
@@ -37,7 +40,7 @@ def shown_source(source: str | Path) -> str:
     return remote.shown(str(source)) if remote.is_address(str(source)) else str(source)
 
 
-def items_of(source: str | Path, wish: Wish | None = None) -> Iterator[Item]:
+def items_of(source: str | Path, wish: ImportOptions | None = None) -> Iterator[DraftItem]:
     """Return everything that is in *source*; which kind of file it is, its content says.
 
     Where it cannot be read, there is one item that says so when it is made.
@@ -46,7 +49,7 @@ def items_of(source: str | Path, wish: Wish | None = None) -> Iterator[Item]:
     shown, is_remote = shown_source(source), remote.is_address(str(source))
     is_public = is_remote and not remote.is_asked_as_somebody(str(source))
     try:
-        for item in _items(str(source), wish or Wish()):
+        for item in _items(str(source), wish or ImportOptions()):
             is_empty = False
             yield replace(item, source=shown, is_public=is_public)
         if is_empty:
@@ -60,18 +63,18 @@ def items_of(source: str | Path, wish: Wish | None = None) -> Iterator[Item]:
         yield _unreadable(f"it cannot be read: {error}", shown)
 
 
-def _items(source: str, wish: Wish) -> Iterator[Item]:
+def _items(source: str, wish: ImportOptions) -> Iterator[DraftItem]:
     if remote.is_address(source):
         answers = remote.answers(source)
         return chain.from_iterable(of_answer(answer, wish.timezone) for answer in answers)
     content = Path(source).read_bytes()
     beginning = content.removeprefix(b"\xef\xbb\xbf").lstrip()
     if beginning[:15].upper() == b"BEGIN:VCALENDAR":
-        return ics.items(content, wish.timezone, wish.domain)
+        return events.items(content, wish.timezone, wish.domain)
     if beginning[:100].lower().startswith(PAGE_TAGS):
         raise ImportRefused("it is a page for people (HTML), as servers send it instead of data")
     if beginning.startswith(b"<"):
-        return pentabarf.items(content, wish.timezone)
+        return schedule_xml.items(content, wish.timezone)
     for mark, name in PACKED.items():
         if content.startswith(mark):
             raise ImportRefused(f"it is compressed ({name}); unpack it first")
@@ -81,9 +84,13 @@ def _items(source: str, wish: Wish) -> Iterator[Item]:
     return of_answer(_json(content), wish.timezone)
 
 
-def of_answer(answer: Node, timezone: str = "") -> Iterator[Item]:
+def of_answer(answer: Node, timezone: str = "") -> Iterator[DraftItem]:
     """Return what is in the JSON object *answer*. Raises ImportRefused."""
-    return frab.items(answer, timezone) if "schedule" in answer.data else indico.items(answer)
+    return (
+        schedule.items(answer, timezone)
+        if "schedule" in answer.data
+        else event_answer.items(answer)
+    )
 
 
 def _json(content: bytes) -> Node:
@@ -93,8 +100,8 @@ def _json(content: bytes) -> Node:
         raise ImportRefused(f"it is not JSON: {error}") from None
 
 
-def _unreadable(reason: str, source: str) -> Item:
+def _unreadable(reason: str, source: str) -> DraftItem:
     def make() -> Draft:
         raise ImportRefused(reason)
 
-    return Item("file", make, source)
+    return DraftItem("file", make, source)

@@ -11,8 +11,8 @@ from typing import Any
 from persistent import Persistent
 
 from export.fossilize import Fossilizable
-from export.model.group import Principal, is_among
 from export.model.listeners import announce
+from export.people.group import Principal, is_among
 
 
 class Protection(IntEnum):

@@ -9,9 +9,9 @@ from ZODB.Connection import Connection
 from export.errors import CatalogueException
 from export.model.category import Category
 from export.model.conference import Conference
-from export.model.index import EventIndex
+from export.model.event_index import EventIndex
 from export.model.listeners import announce
-from scheduler.store import Branch, connection_of
+from scheduler.store import Schema, connection_of
 
 ROOT = "0"
 
@@ -115,7 +115,7 @@ class Catalogue(Persistent):
         event.setOwner(None)
 
 
-BRANCH = Branch("catalogue", 1, Catalogue)
+BRANCH = Schema("catalogue", 1, Catalogue)
 
 
 def catalogue(connection: Connection | Persistent | None = None) -> Catalogue:

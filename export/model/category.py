@@ -8,7 +8,7 @@ from typing import Any
 from BTrees.OOBTree import OOBTree
 
 from export.model.entry import EVERYWHERE, Entry
-from export.model.index import EventIndex
+from export.model.event_index import EventIndex
 
 
 class Category(Entry):

@@ -11,16 +11,16 @@ from BTrees.OOBTree import OOBTree
 
 from export.errors import CatalogueException
 from export.fossilize import Fossilizable
+from export.model.booking_slots import Slots
 from export.model.contribution import Contribution
 from export.model.entry import EVERYWHERE, Entry, Persons, Placed, natural
-from export.model.group import is_among
-from export.model.localtime import in_utc, in_zone
+from export.model.local_time import in_utc, in_zone
 from export.model.person import Person
 from export.model.registration import RegistrationForm
-from export.model.schedule import Break
 from export.model.session import Session
-from export.model.slots import Slots
+from export.model.timetable import Break
 from export.model.video import SERVICES, CSBooking, without
+from export.people.group import is_among
 
 
 class Period(Fossilizable):

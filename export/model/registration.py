@@ -14,7 +14,7 @@ from persistent import Persistent
 
 from export.errors import CatalogueException
 from export.fossilize import Fossilizable
-from export.model.group import Principal
+from export.people.group import Principal
 from scheduler.clock import nowutc
 
 PERSONAL_FIELDS = (

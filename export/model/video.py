@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from export.fossilize import Fossilizable
-from export.model.localtime import in_utc
+from export.model.local_time import in_utc
 
 SERVICES = {
     "vidyo": "Vidyo",

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from export import auth
+from export.auth import caller
 from export.resources import (
     booking,
     categ,
@@ -16,23 +16,23 @@ from export.resources import (
     registrants,
     reservation,
     room,
-    roomname,
-    schedule,
+    room_by_name,
+    room_schedule,
     search,
     session,
     timetable,
     user,
-    userevents,
+    user_events,
     video,
 )
 from export.route import Route, modern_refusal
 
-_newer = partial(Route, door=auth.modern, refusal=modern_refusal)
-_scheduling = partial(Route, door=auth.token_only, refusal=schedule.refusal)
+_newer = partial(Route, door=caller.modern, refusal=modern_refusal)
+_scheduling = partial(Route, door=caller.token_only, refusal=room_schedule.refusal)
 
 RESOURCES = (
     *(timetable, search, event, categ, session, contribution, files, registrants),
-    *(user, userevents, room, roomname, reservation, video),
+    *(user, user_events, room, room_by_name, reservation, video),
 )
 """Those of the classic API that only read."""
 
@@ -57,12 +57,12 @@ ROUTES = (
     *(_classic(each, READ) for each in RESOURCES),
     *(_classic(each, WRITE, "POST") for each in WRITING),
     _newer(me.PATTERN, me.answer, ANYTHING | {"read:user", "read:everything"}),
-    _scheduling(schedule.ALL, schedule.create, ANYTHING, method="POST"),
-    _scheduling(schedule.HINDERED, schedule.hindered, ANYTHING | {"read:everything"}),
-    _scheduling(schedule.ONE, schedule.details, ANYTHING | {"read:everything"}),
-    _scheduling(schedule.CHANGE, schedule.change, ANYTHING, method="POST"),
-    _newer(login.SESSION, login.tell, door=auth.anybody),
-    _newer(login.LOGIN, login.log_in, method="POST", door=auth.anybody),
-    _newer(login.LOGOUT, login.log_out, method="POST", door=auth.anybody),
+    _scheduling(room_schedule.ALL, room_schedule.create, ANYTHING, method="POST"),
+    _scheduling(room_schedule.HINDERED, room_schedule.hindered, ANYTHING | {"read:everything"}),
+    _scheduling(room_schedule.ONE, room_schedule.details, ANYTHING | {"read:everything"}),
+    _scheduling(room_schedule.CHANGE, room_schedule.change, ANYTHING, method="POST"),
+    _newer(login.SESSION, login.tell, door=caller.anybody),
+    _newer(login.LOGIN, login.log_in, method="POST", door=caller.anybody),
+    _newer(login.LOGOUT, login.log_out, method="POST", door=caller.anybody),
 )
 """Everything that is answered; the first route whose pattern fits is taken."""

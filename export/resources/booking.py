@@ -11,14 +11,14 @@ from export.errors import (
     RoomNotFree,
     UnknownResource,
 )
-from export.model.room import Room
-from export.model.rooms import Registry
-from export.model.slots import Slots
-from export.model.user import Avatar, users
-from export.request import ExportRequest, Selection, select
+from export.http.request import ExportRequest, Selection, select
+from export.http.result import ResultPage
+from export.model.booking_slots import Slots
+from export.people.user import Avatar, users
 from export.resources.reservation import admitted
-from export.result import Results
-from export.settings import Settings
+from export.rooms.registry import Registry
+from export.rooms.room import Room
+from export.settings import ExportSettings
 
 PATTERN = re.compile(r"/api/roomBooking/bookRoom\.(?P<format>\w+)", re.ASCII)
 FORMATS = ("json", "xml")
@@ -29,8 +29,8 @@ EDGES = {"from": "start", "to": "end"}
 
 
 def answer(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: Settings
-) -> Results:
+    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
+) -> ResultPage:
     """Book a room for somebody; return the number of the reservation.
 
     Raises RequestException: NotFree where the room is taken, blocked or unavailable,
@@ -48,7 +48,7 @@ def answer(
         raise UnknownResource("Username does not exist.")
     slots = _slots(selection, room)
     check_rights(room, str(user))
-    return Results({"reservationID": _book(request, room, slots, str(user), booked_for)})
+    return ResultPage({"reservationID": _book(request, room, slots, str(user), booked_for)})
 
 
 def _room(request: ExportRequest, registry: Registry) -> Room:

@@ -9,17 +9,17 @@ from typing import Any
 
 from export.fossils.category import ICategoryFossil, ICategoryProtectedFossil
 from export.fossils.conference import listed_up_to
+from export.http.page import cut
+from export.http.request import ExportRequest, select
+from export.http.result import ResultPage
+from export.http.view import View
 from export.model.catalogue import Catalogue, catalogue
 from export.model.category import Category
 from export.model.conference import Conference
-from export.model.localtime import in_zone
-from export.model.user import users
-from export.page import cut
-from export.request import ExportRequest, select
+from export.model.local_time import in_zone
+from export.people.user import users
 from export.resources.event import FORMATS, MAXIMA, show_events
-from export.result import Results
-from export.settings import Settings
-from export.view import View
+from export.settings import ExportSettings
 
 __all__ = ["FORMATS", "PATTERN", "answer"]
 
@@ -29,8 +29,8 @@ ALIASES = {"lecture": "simple_event"}
 
 
 def answer(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: Settings
-) -> Results:
+    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
+) -> ResultPage:
     """Return the events in and below the categories that *match* names.
 
     Raises RequestException.
@@ -45,7 +45,7 @@ def answer(
         "eventCategories": _paths(page.members, view),
         "moreFutureEvents": _has_later(found, named, view),
     }
-    return Results(show_events(page.members, request, view), page.complete, info)
+    return ResultPage(show_events(page.members, request, view), page.complete, info)
 
 
 def matches(value: str | None, wildcards: str) -> bool:

@@ -8,13 +8,13 @@ from typing import Any
 
 from export.errors import UnknownResource
 from export.fossils.contribution import IContributionFossil, IContributionWithSubContribsFossil
+from export.http.page import cut
+from export.http.request import ExportRequest, select
+from export.http.result import ResultPage
+from export.http.view import View
 from export.model.catalogue import catalogue
 from export.model.conference import Conference
-from export.page import cut
-from export.request import ExportRequest, select
-from export.result import Results
-from export.settings import Settings
-from export.view import View
+from export.settings import ExportSettings
 
 PATTERN = re.compile(
     r"/export/event/(?P<event>\w+)/contribution/(?P<idlist>\w+(?:[-,]\w+)*)\.(?P<format>\w+)",
@@ -29,14 +29,14 @@ FOSSILS = {
 
 
 def answer(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: Settings
-) -> Results:
+    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
+) -> ResultPage:
     """Return the contributions that *match* names and *user* may see. Raises RequestException."""
     view = View(user, select(request, MAXIMA, "contributions", settings.zone), settings)
     event = event_of(match, view)
     page = cut(_contributions(event, match["idlist"], view), view.selection)
     fossil = FOSSILS[view.selection.detail]
-    return Results(
+    return ResultPage(
         [{**view.show(one, fossil, event), "conferenceId": event.getId()} for one in page.members],
         page.complete,
     )

@@ -15,13 +15,13 @@ from export.fossils.conference import (
     IConferenceWithSubContribsFossil,
 )
 from export.fossils.placed import IPeriodFossil
+from export.http.page import cut
+from export.http.request import ExportRequest, select
+from export.http.result import ResultPage
+from export.http.view import View
 from export.model.catalogue import catalogue
 from export.model.conference import Conference
-from export.page import cut
-from export.request import ExportRequest, select
-from export.result import Results
-from export.settings import Settings
-from export.view import View
+from export.settings import ExportSettings
 
 log = logging.getLogger(__name__)
 
@@ -40,12 +40,12 @@ FOSSILS = {
 
 
 def answer(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: Settings
-) -> Results:
+    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
+) -> ResultPage:
     """Return the events that *match* names and *user* may see. Raises RequestException."""
     view = View(user, select(request, MAXIMA, "events", settings.zone), settings)
     page = cut(_events(match["idlist"], view), view.selection)
-    return Results(show_events(page.members, request, view), page.complete)
+    return ResultPage(show_events(page.members, request, view), page.complete)
 
 
 def show_events(

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from export.errors import RefusedRequest, UnknownResource
+from export.http.request import ExportRequest
+from export.http.result import File
 from export.model.catalogue import catalogue
-from export.request import ExportRequest
-from export.result import File
-from export.settings import Settings
+from export.settings import ExportSettings
 
 PATTERN = re.compile(
     r"/export/event/(?P<event>\w+)(?:/session/(?P<session>\w+))?(?:/contrib/(?P<contrib>\w+))?"
@@ -26,7 +26,7 @@ UNKNOWN_TYPE = "application/octet-stream"
 
 
 def answer(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: Settings
+    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
 ) -> File:
     """Return the file that *match* names.
 

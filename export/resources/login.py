@@ -7,14 +7,14 @@ from typing import Any
 
 from werkzeug.http import dump_cookie
 
-from export.auth import check_csrf_token, open_session
+from export.auth.browser_sessions import COOKIE, BrowserSession, csrf_token_of, sessions
+from export.auth.caller import check_csrf_token, open_session
+from export.auth.login_throttle import guesses_of
 from export.errors import RefusedRequest
-from export.guesses import guesses_of
-from export.model.user import users
-from export.request import ExportRequest
-from export.result import Bare
-from export.sessions import COOKIE, Session, csrf_token_of, sessions
-from export.settings import Settings
+from export.http.request import ExportRequest
+from export.http.result import Bare
+from export.people.user import users
+from export.settings import ExportSettings
 from scheduler.store import current
 
 LOGIN = re.compile(r"/api/login")
@@ -23,7 +23,7 @@ SESSION = re.compile(r"/api/session")
 
 
 def log_in(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: Settings
+    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
 ) -> Bare:
     """Begin a session for `username` and `password`; the cookie opens it.
 
@@ -44,7 +44,7 @@ def log_in(
 
 
 def log_out(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: Settings
+    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
 ) -> Bare:
     """End the session, for a page that shows its token. Raises RefusedRequest."""
     session = open_session(request)
@@ -55,7 +55,7 @@ def log_out(
 
 
 def tell(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: Settings
+    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
 ) -> Bare:
     """Tell a page of this site who is logged in, and the token that it has to show."""
     session = open_session(request)
@@ -63,7 +63,7 @@ def tell(
     return Bare(_told(session, cookie) if session is not None else None)
 
 
-def _told(session: Session, cookie: str) -> dict[str, Any]:
+def _told(session: BrowserSession, cookie: str) -> dict[str, Any]:
     return {"user": session.user, "csrf_token": csrf_token_of(cookie)}
 
 

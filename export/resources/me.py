@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 
-from export.model.user import users
-from export.request import ExportRequest
+from export.http.request import ExportRequest
+from export.http.result import Bare
+from export.people.user import users
 from export.resources.user import is_admin
-from export.result import Bare
-from export.settings import Settings
+from export.settings import ExportSettings
 
 PATTERN = re.compile(r"/api/user/?")
 
 
 def answer(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: Settings
+    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
 ) -> Bare:
     """Return what is known of *user*; null for somebody unknown."""
     if user is None:

@@ -7,13 +7,13 @@ from typing import Any
 
 from export.errors import MalformedRequest, RefusedRequest
 from export.fossils.registration import moment_in_words
+from export.http.request import ExportRequest
+from export.http.result import ResultPage
 from export.model.conference import Conference
 from export.model.registration import Registrant
-from export.request import ExportRequest
 from export.resources.registrants import managed_event, registrant_of
-from export.result import Results
 from export.secret import is_same
-from export.settings import Settings
+from export.settings import ExportSettings
 
 PATTERN = re.compile(
     r"/api/event/(?P<event>\w+)/registrant/(?P<registrant>\w+)/(?P<what>pay|checkin)"
@@ -24,8 +24,8 @@ FORMATS = ("json", "xml")
 
 
 def answer(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: Settings
-) -> Results:
+    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
+) -> ResultPage:
     """Note that the registrant has paid or is there, or that not; return what is noted now.
 
     Raises RequestException; RefusedRequest for all but registrars and managers of the event.
@@ -33,7 +33,7 @@ def answer(
     event = managed_event(match, user)
     registrant = registrant_of(match, event)
     note = _pay if match["what"] == "pay" else _check_in
-    return Results(note(request, registrant, event))
+    return ResultPage(note(request, registrant, event))
 
 
 def _pay(request: ExportRequest, registrant: Registrant, event: Conference) -> dict[str, Any]:

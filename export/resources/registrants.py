@@ -11,12 +11,12 @@ from export.fossils.registration import (
     IRegFormRegistrantBasicFossil,
     IRegFormRegistrantFullFossil,
 )
+from export.http.request import ExportRequest, select
+from export.http.result import ResultPage
 from export.model.catalogue import catalogue
 from export.model.conference import Conference
 from export.model.registration import Registrant
-from export.request import ExportRequest, select
-from export.result import Results
-from export.settings import Settings
+from export.settings import ExportSettings
 
 PATTERN = re.compile(
     r"/export/event/(?P<event>\w+)/registrant(?:s|/(?P<registrant>\w+))\.(?P<format>\w+)",
@@ -28,8 +28,8 @@ FOSSILS = {"basic": IRegFormRegistrantBasicFossil, "full": IRegFormRegistrantFul
 
 
 def answer(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: Settings
-) -> Results:
+    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
+) -> ResultPage:
     """Return all registrants of the event, or the one that *match* names.
 
     Raises RequestException; RefusedRequest for all but registrars and managers of the event.
@@ -40,10 +40,10 @@ def answer(
     event = managed_event(match, user)
     if not wants_one:
         registrants = event.registration.getRegistrantList() if event.registration else []
-        return Results({"registrants": [_listed(one) for one in registrants]})
+        return ResultPage({"registrants": [_listed(one) for one in registrants]})
     registrant = registrant_of(match, event)
     fossil = FOSSILS[selection.detail]
-    return Results(fossilize(registrant, fossil, event_zone=event.timezone))
+    return ResultPage(fossilize(registrant, fossil, event_zone=event.timezone))
 
 
 def managed_event(match: re.Match[str], user: str | None) -> Conference:

@@ -12,17 +12,17 @@ from zoneinfo import ZoneInfo
 from export.errors import RefusedRequest
 from export.fossilize import fossilize
 from export.fossils.room import SLOTS, INaivePeriodFossil, IReservationFossil
-from export.model.localtime import in_zone
-from export.model.reservation import Reservation
-from export.model.room import Room
-from export.model.rooms import Location, Registry, rooms
-from export.model.slots import FIRST, LAST, TICK, Slots
-from export.page import cut
-from export.request import ExportRequest, Selection, select
+from export.http.page import cut
+from export.http.request import ExportRequest, Selection, select
+from export.http.result import ResultPage
+from export.http.view import View
+from export.model.booking_slots import FIRST, LAST, TICK, Slots
+from export.model.local_time import in_zone
 from export.resources.categ import matches
-from export.result import Results
-from export.settings import Settings
-from export.view import View
+from export.rooms.registry import Location, Registry, rooms
+from export.rooms.reservation import Reservation
+from export.rooms.room import Room
+from export.settings import ExportSettings
 from scheduler.clock import nowutc
 
 PATTERN = re.compile(r"/export/reservation/(?P<places>[\w\s]+(?:[-,][\w\s]+)*)\.(?P<format>\w+)")
@@ -44,8 +44,8 @@ FLAGS: dict[tuple[str, ...], Filter] = {
 
 
 def answer(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: Settings
-) -> Results:
+    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
+) -> ResultPage:
     """Return the reservations at the locations that *match* names, those of all states.
 
     Raises RequestException; RefusedRequest for who may not use the rooms.
@@ -63,7 +63,7 @@ def answer(
     )
     page = cut(found, view.selection)
     show = shows(request, view, IReservationFossil)
-    return Results([show(one) for one in page.members], page.complete)
+    return ResultPage([show(one) for one in page.members], page.complete)
 
 
 def admitted(user: str | None) -> Registry:

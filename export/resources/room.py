@@ -11,14 +11,14 @@ from export.fossils.room import (
     IRoomReservationFossil,
     IRoomWithReservationsFossil,
 )
-from export.model.room import Room
-from export.model.rooms import Registry
-from export.page import cut
-from export.request import ExportRequest, select
+from export.http.page import cut
+from export.http.request import ExportRequest, select
+from export.http.result import ResultPage
+from export.http.view import View
 from export.resources.reservation import admitted, filters, in_range, shows
-from export.result import Results
-from export.settings import Settings
-from export.view import View
+from export.rooms.registry import Registry
+from export.rooms.room import Room
+from export.settings import ExportSettings
 
 PATTERN = re.compile(
     r"/export/room/(?P<location>[\w\s]+)/(?P<idlist>\w+(?:[-,][\w\s]+)*)\.(?P<format>\w+)"
@@ -29,8 +29,8 @@ NUMBER = re.compile(r"\s*[0-9]{1,18}\s*")
 
 
 def answer(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: Settings
-) -> Results:
+    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
+) -> ResultPage:
     """Return the rooms that *match* names, by their ids; those that do not exist are left out.
 
     Raises RequestException; RefusedRequest for who may not use the rooms.
@@ -42,7 +42,7 @@ def answer(
         shown = [view.show(room, IRoomFossil, False) for room in page.members]
     else:
         shown = [_with_reservations(room, request, view) for room in page.members]
-    return Results(shown, page.complete)
+    return ResultPage(shown, page.complete)
 
 
 def _rooms(registry: Registry, location: str, idlist: str) -> list[Room]:

@@ -8,12 +8,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from export.fossils.placed import in_zone
+from export.http.page import in_order
+from export.http.request import ExportRequest, select
+from export.http.result import ResultPage
+from export.http.view import View
 from export.model.catalogue import catalogue
-from export.page import in_order
-from export.request import ExportRequest, select
-from export.result import Results
-from export.settings import Settings
-from export.view import View
+from export.settings import ExportSettings
 
 PATTERN = re.compile(r"/export/event/search/(?P<term>[^/]+)\.(?P<format>\w+)")
 FORMATS = ("json", "jsonp", "xml")
@@ -21,8 +21,8 @@ UTC = ZoneInfo("UTC")
 
 
 def answer(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: Settings
-) -> Results:
+    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
+) -> ResultPage:
     """Return the events that *user* may see whose title has every word of the term.
 
     The best match comes first; an order that is asked for is that of the matches which the
@@ -34,7 +34,7 @@ def answer(
     hits = (found.event(event_id) for event_id in found.index.search(match["term"]))
     seen = (event for event in hits if event is not None and view.shows(event))
     best = islice(seen, selection.offset, selection.offset + selection.limit)
-    return Results([_show(event) for event in in_order(best, selection)])
+    return ResultPage([_show(event) for event in in_order(best, selection)])
 
 
 def _show(event: Any) -> dict[str, Any]:

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from export.fossils.session import ISlotWithContributionsFossil, ISlotWithSubContribsFossil
+from export.http.page import cut
+from export.http.request import ExportRequest, select
+from export.http.result import ResultPage
+from export.http.view import View
 from export.model.conference import Conference
-from export.page import cut
-from export.request import ExportRequest, select
 from export.resources.contribution import FORMATS, MAXIMA, event_of
-from export.result import Results
-from export.settings import Settings
-from export.view import View
+from export.settings import ExportSettings
 
 __all__ = ["FORMATS", "PATTERN", "answer"]
 
@@ -28,8 +28,8 @@ FOSSILS = {
 
 
 def answer(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: Settings
-) -> Results:
+    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
+) -> ResultPage:
     """Return all slots of the sessions that *match* names and *user* may see.
 
     Raises RequestException.
@@ -38,7 +38,7 @@ def answer(
     event = event_of(match, view)
     page = cut(_slots(event, match["idlist"], view), view.selection)
     fossil = FOSSILS[view.selection.detail]
-    return Results([view.show(slot, fossil, event) for slot in page.members], page.complete)
+    return ResultPage([view.show(slot, fossil, event) for slot in page.members], page.complete)
 
 
 def _slots(event: Conference, idlist: str, view: View) -> Iterator[Any]:

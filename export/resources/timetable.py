@@ -7,20 +7,20 @@ from typing import Any
 
 from export.errors import UnknownResource
 from export.fossils.timetable import ENTRY_FOSSILS, by_key
+from export.http.request import ExportRequest, select
+from export.http.result import ResultPage
+from export.http.view import View
 from export.model.catalogue import catalogue
-from export.model.schedule import timetable
-from export.request import ExportRequest, select
-from export.result import Results
-from export.settings import Settings
-from export.view import View
+from export.model.timetable import timetable
+from export.settings import ExportSettings
 
 PATTERN = re.compile(r"/export/timetable/(?P<idlist>\w+(?:[-,]\w+)*)\.(?P<format>\w+)", re.ASCII)
 FORMATS = ("json", "jsonp", "xml")
 
 
 def answer(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: Settings
-) -> Results:
+    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
+) -> ResultPage:
     """Return for each event its days, and for each day its entries by their keys.
 
     Events that *user* may not see are left out. Raises RequestException, and for a single id
@@ -32,7 +32,7 @@ def answer(
     shown = [event for event in events if event is not None and view.shows(event)]
     if not shown and len(ids) == 1:
         raise UnknownResource(f"There is no event {ids[0]}")
-    return Results({event.getId(): _days(event, view) for event in shown})
+    return ResultPage({event.getId(): _days(event, view) for event in shown})
 
 
 def _days(event: Any, view: View) -> dict[str, Any]:

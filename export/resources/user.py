@@ -7,19 +7,19 @@ import re
 from export.errors import RefusedRequest, UnknownResource
 from export.fossilize import fossilize
 from export.fossils.user import IAvatarFossil
+from export.http.request import ExportRequest, select
+from export.http.result import ResultPage
 from export.model.catalogue import catalogue
-from export.model.user import users
-from export.request import ExportRequest, select
-from export.result import Results
-from export.settings import Settings
+from export.people.user import users
+from export.settings import ExportSettings
 
 PATTERN = re.compile(r"/export/user/(?P<user>\d+)\.(?P<format>\w+)", re.ASCII)
 FORMATS = ("json", "jsonp", "xml")
 
 
 def answer(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: Settings
-) -> Results:
+    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
+) -> ResultPage:
     """Return the user that *match* names, to themselves and to administrators.
 
     Raises RequestException.
@@ -32,7 +32,7 @@ def answer(
         raise UnknownResource("Requested user not found")
     if user != wanted.id and not is_admin(user):
         raise RefusedRequest("You do not have access to that info")
-    return Results([fossilize(wanted, IAvatarFossil)])
+    return ResultPage([fossilize(wanted, IAvatarFossil)])
 
 
 def is_admin(user: str) -> bool:

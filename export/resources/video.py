@@ -10,13 +10,13 @@ from typing import Any, TypeAlias
 
 from export.errors import MalformedRequest, RefusedRequest
 from export.fossils.video import ICollaborationFossil
+from export.http.page import cut
+from export.http.request import MAXIMUM, ExportRequest, Selection, select
+from export.http.result import ResultPage
+from export.http.view import View
 from export.model.catalogue import ROOT, catalogue
 from export.model.video import REJECTED, REQUESTS, SERVICES, CSBooking, CSBookingInstanceWrapper
-from export.page import cut
-from export.request import MAXIMUM, ExportRequest, Selection, select
-from export.result import Results
-from export.settings import Settings
-from export.view import View
+from export.settings import ExportSettings
 
 PATTERN = re.compile(r"/export/video/(?P<idlist>\w+(?:[-,]\w+)*)\.(?P<format>\w+)", re.ASCII)
 FORMATS = ("ics", "json", "jsonp", "xml")
@@ -28,8 +28,8 @@ Shown: TypeAlias = CSBooking | CSBookingInstanceWrapper
 
 
 def answer(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: Settings
-) -> Results:
+    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
+) -> ResultPage:
     """Return the bookings of the services that *match* names, for events that *user* may see.
 
     Rejected ones are left out. Raises RequestException.
@@ -42,7 +42,7 @@ def answer(
     services = dict.fromkeys(re.split("[-,]", match["idlist"]))
     found = chain.from_iterable(_of_service(name, category, view) for name in services)
     page = cut({one.getId(): one for one in found}.values(), view.selection)
-    return Results([{**_show(one, view), **alarm} for one in page.members], page.complete)
+    return ResultPage([{**_show(one, view), **alarm} for one in page.members], page.complete)
 
 
 def _alarm(request: ExportRequest) -> dict[str, int]:

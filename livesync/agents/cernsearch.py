@@ -15,9 +15,9 @@ from defusedxml.ElementTree import fromstring
 from livesync.agents.http import Answer, HttpAgent, HttpTarget, Login
 from livesync.agents.target import Items, Send
 from livesync.errors import AgentExecutionException
-from livesync.marcxml import collected, record_xml
-from livesync.reduction import Record
-from scheduler.seal import seal, unseal
+from livesync.records.marcxml import collected, record_xml
+from livesync.records.reduction import Record
+from scheduler.store.encryption import seal, unseal
 
 PATH = "/ImportXML"
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from livesync.agents.target import Items, Send, TargetAgent
-from livesync.marcxml import collected, read_collection, record_xml
-from livesync.records import read_documents, wrapped
-from livesync.reduction import Record
+from livesync.records.document import read_documents, wrapped
+from livesync.records.marcxml import collected, read_collection, record_xml
+from livesync.records.reduction import Record
 
 Wrapper = Callable[[list[bytes]], bytes]
 Reader = Callable[[bytes], Iterable[tuple[str, Any]]]

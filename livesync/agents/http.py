@@ -17,7 +17,7 @@ from livesync.agents.target import MEGABYTE, TargetAgent
 from livesync.agents.timelimit import time_limit
 from livesync.errors import AgentExecutionException, Overloaded, TargetFault
 from scheduler.clock import nowutc
-from scheduler.seal import Sealed, resealed, seal, unseal
+from scheduler.store.encryption import Sealed, resealed, seal, unseal
 
 TIMEOUT_SECONDS = 30.0  # for connecting, and for each piece of what is sent and answered
 LONGEST_EXCHANGE_SECONDS = 120.0  # for a request and its answer

@@ -11,8 +11,8 @@ from functools import partial
 from livesync.agents.http import HttpAgent, HttpTarget
 from livesync.agents.target import Items, Send
 from livesync.errors import AgentExecutionException
-from livesync.marcxml import collected, record_xml
-from livesync.reduction import Record
+from livesync.records.marcxml import collected, record_xml
+from livesync.records.reduction import Record
 
 log = logging.getLogger(__name__)
 

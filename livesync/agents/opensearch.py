@@ -9,9 +9,9 @@ from functools import partial
 from typing import Any
 
 from livesync.agents.http import IS_NOT_ABOUT_RECORDS, WANTS_IT_LATER, Answer, HttpAgent, HttpTarget
-from livesync.agents.target import Item, Items, Send
+from livesync.agents.target import Items, Send, TargetItem
 from livesync.errors import AgentExecutionException, Overloaded, PartialFailure, TargetFault
-from livesync.records import json_bytes
+from livesync.records.document import json_bytes
 
 PATH = "/_bulk"
 NOT_FOUND = 404
@@ -58,7 +58,7 @@ def _index(target: HttpTarget, index: str, items: Items) -> None:
     _judge(items, outcomes)
 
 
-def _action(index: str, item: Item) -> bytes:
+def _action(index: str, item: TargetItem) -> bytes:
     """Return the lines that put *item* into *index*, or take it out."""
     about = {"_index": index, "_id": item.identity}
     if item.is_deleted:

@@ -17,9 +17,9 @@ from psycopg2.extras import execute_values
 from livesync.agents.target import Items, Send, TargetAgent
 from livesync.agents.timelimit import time_limit
 from livesync.errors import PartialFailure, TargetFault
-from livesync.records import document, json_bytes, state_in
-from livesync.reduction import Record
-from scheduler.seal import seal, unseal
+from livesync.records.document import document, json_bytes, state_in
+from livesync.records.reduction import Record
+from scheduler.store.encryption import seal, unseal
 
 Result = TypeVar("Result")
 

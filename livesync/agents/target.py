@@ -14,21 +14,21 @@ from ZODB.broken import Broken
 from ZODB.Connection import Connection
 from ZODB.POSException import StorageError
 
-from livesync.actions import ActionWrapper
-from livesync.agent import PushSyncAgent
+from livesync.delivery.push_agent import PushSyncAgent
+from livesync.delivery.uploader import RecordUploader
 from livesync.errors import AgentExecutionException, PartialFailure
-from livesync.marc.embedded import with_parts
-from livesync.records import document, json_bytes, key_of, present, state_in, well_formed
-from livesync.reduction import STATUS_DELETED, Record, identity_of, kind_in
-from livesync.subjects import NOTHING
-from livesync.uploader import RecordUploader
-from scheduler.seal import resealed
+from livesync.objects.object_model import NOTHING
+from livesync.records.document import document, json_bytes, key_of, present, state_in, well_formed
+from livesync.records.marc.parts import with_parts
+from livesync.records.reduction import STATUS_DELETED, Record, identity_of, kind_in
+from livesync.track.action import ActionWrapper
+from scheduler.store.encryption import resealed
 
 MEGABYTE = 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class TargetItem:
     """One record as it goes to a target: plain data, for any thread."""
 
     key: str
@@ -45,7 +45,7 @@ class Item:
         return identity_of(self.kind, self.obj_id)
 
 
-Items = list[Item]
+Items = list[TargetItem]
 Send = Callable[[Items], None]
 
 
@@ -62,7 +62,7 @@ class TargetAgent(PushSyncAgent):
     LARGEST_UPLOAD = 20 * MEGABYTE
     """A batch with more bytes is sent in several parts."""
     SECRETS: ClassVar[tuple[str, ...]] = ()
-    """The attributes that hold secrets, as `scheduler.seal` stores them."""
+    """The attributes that hold secrets, as `scheduler.store.encryption` stores them."""
 
     def __init__(
         self,
@@ -175,9 +175,9 @@ class TargetUploader(RecordUploader):
                 unsendable,
             )
 
-    def prepare(self, batch: list[Record]) -> tuple[dict[int, Item], dict[int, str]]:
+    def prepare(self, batch: list[Record]) -> tuple[dict[int, TargetItem], dict[int, str]]:
         """Return the items of *batch* by their place in it, and why the others have none."""
-        items: dict[int, Item] = {}
+        items: dict[int, TargetItem] = {}
         refused: dict[int, str] = {}
         for place, record in enumerate(batch):
             try:
@@ -188,7 +188,7 @@ class TargetUploader(RecordUploader):
                 refused[place] = f"{type(error).__name__}: {error}"
         return items, refused
 
-    def deliver(self, items: dict[int, Item]) -> dict[int, str]:
+    def deliver(self, items: dict[int, TargetItem]) -> dict[int, str]:
         """Send *items*; return why the target refused some of them, by place. For any thread."""
         refused: dict[int, str] = {}
         for places in self._parts(items):
@@ -199,7 +199,7 @@ class TargetUploader(RecordUploader):
                     refused[places[number]] = reason
         return refused
 
-    def _item(self, record: Record) -> Item:
+    def _item(self, record: Record) -> TargetItem:
         obj, obj_id, status = record
         if isinstance(obj, Broken):
             raise TypeError(f"the class of the object is missing: {type(obj).__qualname__}")
@@ -215,9 +215,9 @@ class TargetUploader(RecordUploader):
         position = getattr(record, "position", None)
         key = key_of(record, self._target.getLastTS() if position is None else position)
         is_deleted = bool(status & STATUS_DELETED)
-        return Item(key, name, is_deleted, position, content, kind_in(record))
+        return TargetItem(key, name, is_deleted, position, content, kind_in(record))
 
-    def _parts(self, items: dict[int, Item]) -> Iterator[list[int]]:
+    def _parts(self, items: dict[int, TargetItem]) -> Iterator[list[int]]:
         """Yield the places of items that go together, in order."""
         part: list[int] = []
         size = 0

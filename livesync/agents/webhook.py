@@ -13,10 +13,10 @@ from typing import Any
 from livesync.agents.http import Answer, HttpAgent, HttpTarget
 from livesync.agents.target import Items, Send
 from livesync.errors import AgentExecutionException
-from livesync.records import document, json_bytes, key_of, read_documents, wrapped
-from livesync.reduction import Record
+from livesync.records.document import document, json_bytes, key_of, read_documents, wrapped
+from livesync.records.reduction import Record
 from scheduler.clock import nowutc
-from scheduler.seal import seal, unseal
+from scheduler.store.encryption import seal, unseal
 
 TIMESTAMP_HEADER = "X-Livesync-Timestamp"
 SIGNATURE_HEADER = "X-Livesync-Signature"

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from scheduler.execution import GROUP_LIMIT
-from scheduler.outcome import Outcome
-from scheduler.run import Begun, Progress
-from scheduler.running import Claim
+from scheduler.inbox.claims import Claim
+from scheduler.runtime.context import Begun, ProgressReport
 from scheduler.states import TASK_STATUS_FAILED, TASK_STATUS_QUEUED, TASK_STATUS_TERMINATED
+from scheduler.worker.outcome import Outcome
+from scheduler.worker.runner import GROUP_LIMIT
 
 AHEAD_SECONDS = 0.1
 
@@ -87,12 +87,12 @@ class Station(NamedTuple):
     """Empty, or why it does not work: starting, stopped, unresponsive."""
 
 
-class Report(NamedTuple):
+class ExecutorReport(NamedTuple):
     """What workers have said since they were asked last."""
 
     outcomes: list[Outcome]
     lost: list[Lost]
-    progress: list[Progress]
+    progress: list[ProgressReport]
 
     def numbers(self) -> list[int]:
         """Return the numbers of the claims that have ended."""
@@ -109,7 +109,7 @@ class Executor(Protocol):
     def submit(self, claims: Sequence[Claim]) -> None:
         """Take *claims* and run their tasks."""
 
-    def collect(self) -> Report:
+    def collect(self) -> ExecutorReport:
         """Return the outcomes since the last call, what was lost, and the progress made."""
 
     def stop(self, claim: Claim) -> None:
@@ -128,7 +128,7 @@ class Executor(Protocol):
         """Stop after at most *seconds* for what is running; return what was not started."""
 
 
-class Watch:
+class AttemptWatch:
     """The time that a run with a limit has; safe to use from several threads."""
 
     def __init__(self) -> None:
@@ -184,14 +184,14 @@ class Flow:
         return self._workers * self.share
 
 
-class Results:
+class ReportBuffer:
     """What workers have reported and nobody has collected, with a call for each report."""
 
     def __init__(self, on_report: Callable[[], None]) -> None:
         self._lock = threading.Lock()
         self._outcomes: list[Outcome] = []
         self._lost: list[Lost] = []
-        self._progress: dict[int, Progress] = {}  # by claim: only the last one counts
+        self._progress: dict[int, ProgressReport] = {}  # by claim: only the last one counts
         self._on_report = on_report
 
     def report(self, outcomes: Sequence[Outcome], lost: Sequence[Lost] = ()) -> None:
@@ -205,7 +205,7 @@ class Results:
         """Have the executor asked anew how long it may rest."""
         self._on_report()
 
-    def report_progress(self, progress: Progress) -> None:
+    def report_progress(self, progress: ProgressReport) -> None:
         """Add how far a run has come."""
         with self._lock:
             self._progress[progress.claim.number] = progress
@@ -214,14 +214,14 @@ class Results:
     def claims(self) -> list[int]:
         """Return the numbers of the claims that have ended, and are not collected."""
         with self._lock:
-            return Report(self._outcomes, self._lost, []).numbers()
+            return ExecutorReport(self._outcomes, self._lost, []).numbers()
 
     def __len__(self) -> int:
         return len(self._outcomes) + len(self._lost)
 
-    def collect(self) -> Report:
+    def collect(self) -> ExecutorReport:
         """Return and forget what was reported."""
         with self._lock:
-            collected = Report(self._outcomes, self._lost, list(self._progress.values()))
+            collected = ExecutorReport(self._outcomes, self._lost, list(self._progress.values()))
             self._outcomes, self._lost, self._progress = [], [], {}
         return collected

@@ -12,17 +12,17 @@ from typing import Any
 
 import distributed
 
-from scheduler.execution import Runner
-from scheduler.executors.base import Flow, Lost, Report, Results, Station, Watch
+from scheduler.executors.base import AttemptWatch, ExecutorReport, Flow, Lost, ReportBuffer, Station
 from scheduler.executors.dask_workers import Apart, LocalWorkers, end_group
-from scheduler.line import Line
-from scheduler.outcome import Outcome
-from scheduler.run import Begun, News, Progress
-from scheduler.running import Claim
-from scheduler.said import Said, Teller
+from scheduler.inbox.claims import Claim
+from scheduler.runtime.context import Begun, News, ProgressReport
 from scheduler.settings import Settings
 from scheduler.states import TASK_STATUS_ABORTED
 from scheduler.store import Database, open_database
+from scheduler.worker.claim_queue import ClaimQueue
+from scheduler.worker.log_forwarding import Said, Teller
+from scheduler.worker.outcome import Outcome
+from scheduler.worker.runner import Runner
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class DaskExecutor:
     def __init__(self, uri: str, settings: Settings, on_report: Callable[[], None]) -> None:
         self._uri = uri
         self._settings = settings
-        self._results = Results(on_report)
+        self._results = ReportBuffer(on_report)
         self._flow = Flow(settings.workers)
         self._lock = threading.Lock()
         self._out: set[int] = set()  # by number, the claims whose end was not collected
@@ -55,7 +55,7 @@ class DaskExecutor:
             self._local = LocalWorkers(self._cluster, settings.worker_silence, self._results.wake)
         self._futures: dict[Any, list[Claim]] = {}
         self._verdicts: dict[Any, Lost] = {}
-        self._watches: dict[int, Watch] = {}
+        self._watches: dict[int, AttemptWatch] = {}
         self._topic = f"runs-{secrets.token_hex(8)}"
         self._client.subscribe_topic(self._topic, self._hear)
 
@@ -81,7 +81,7 @@ class DaskExecutor:
                 self._futures[future] = part
             future.add_done_callback(self._done)
 
-    def collect(self) -> Report:
+    def collect(self) -> ExecutorReport:
         """Return the outcomes since the last call, and the claims of workers that died."""
         for watch in list(self._watches.values()):
             begun = watch.overdue()
@@ -162,11 +162,11 @@ class DaskExecutor:
         _, (kind, claim, *told) = event
         if kind == Said.__name__:
             Said(claim).log()
-        elif kind == Progress.__name__:
-            self._results.report_progress(Progress(Claim(*claim), *told))
+        elif kind == ProgressReport.__name__:
+            self._results.report_progress(ProgressReport(Claim(*claim), *told))
         else:
             begun = Begun(Claim(*claim), *told)
-            self._watches.setdefault(begun.claim.number, Watch()).begin(begun)
+            self._watches.setdefault(begun.claim.number, AttemptWatch()).begin(begun)
             self._results.wake()
 
     def _done(self, future: Any) -> None:
@@ -192,7 +192,7 @@ def run_claims(
     What the runs tell meanwhile goes out under *topic*.
     """
     started = time.monotonic()
-    line = Line()
+    line = ClaimQueue()
     line.extend(claims)
     worker = distributed.get_worker()
 

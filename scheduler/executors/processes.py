@@ -10,16 +10,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from scheduler.executors.base import Flow, Report, Results, Station, Verdict
-from scheduler.executors.child import Message, WorkerProcess
-from scheduler.executors.judgement import Judgement, judge
-from scheduler.run import Begun, News, Progress
-from scheduler.running import Claim
-from scheduler.said import Said
+from scheduler.executors.base import ExecutorReport, Flow, ReportBuffer, Station, Verdict
+from scheduler.executors.loss import Judgement, judge
+from scheduler.executors.worker_process import Message, WorkerProcess
+from scheduler.inbox.claims import Claim
+from scheduler.runtime.context import Begun, News, ProgressReport
 from scheduler.settings import Settings
 from scheduler.states import TASK_STATUS_ABORTED, TASK_STATUS_FAILED, TASK_STATUS_QUEUED
-from scheduler.store.outage import Outage
-from scheduler.worker import Start
+from scheduler.storage.outage_log import Outage
+from scheduler.worker.log_forwarding import Said
+from scheduler.worker.process import Start
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class ProcessExecutor:
         self._uri = uri
         self._last_transaction = last_transaction
         self._settings = settings
-        self._results = Results(on_report)
+        self._results = ReportBuffer(on_report)
         self._flow = Flow(settings.workers)
         self._lock = threading.RLock()
         self._line: deque[Claim] = deque()
@@ -86,7 +86,7 @@ class ProcessExecutor:
             self._line.extend(claims)
             self._feed()
 
-    def collect(self) -> Report:
+    def collect(self) -> ExecutorReport:
         """Return the outcomes since the last call, and the claims of workers that died."""
         with self._lock:
             report = self._results.collect()
@@ -159,7 +159,7 @@ class ProcessExecutor:
         elif isinstance(message, Begun):
             worker.watch.begin(message)
             self._stir.set()  # its limit may be the next one
-        elif isinstance(message, Progress):
+        elif isinstance(message, ProgressReport):
             self._results.report_progress(message)
         else:
             self._heard_result(worker, message)

@@ -15,8 +15,8 @@ from scheduler.executors.base import Executor
 from scheduler.executors.processes import ProcessExecutor
 from scheduler.executors.threads import ThreadExecutor
 from scheduler.settings import Settings
+from scheduler.storage.embedded_server import STORAGE_NAME, EmbeddedServer
 from scheduler.store import Database
-from scheduler.store.hub import STORAGE_NAME, Hub
 
 PRIVATE_SCHEMES = ("memory:", "demo:")
 
@@ -58,7 +58,7 @@ def _shared_uri(database: DB, stack: ExitStack) -> str:
             "multitask_mode='threads'"
         )
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="relay-"))
-    hub = Hub(database, f"{folder}/hub.sock")
+    hub = EmbeddedServer(database, f"{folder}/hub.sock")
     stack.callback(hub.close)
     blobs = getattr(database.storage, "blob_dir", None)
     shared = f"&blob_dir={blobs}&shared_blob_dir=1" if blobs else ""

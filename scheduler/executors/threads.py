@@ -10,16 +10,16 @@ from collections.abc import Callable, Sequence
 
 from ZODB import DB
 
-from scheduler.execution import Runner
-from scheduler.executors.base import Flow, Lost, Report, Results, Station, Watch
-from scheduler.line import Line
-from scheduler.outcome import Outcome
-from scheduler.run import Begun, News, Run
-from scheduler.running import Claim
+from scheduler.executors.base import AttemptWatch, ExecutorReport, Flow, Lost, ReportBuffer, Station
+from scheduler.inbox.claims import Claim
+from scheduler.runtime.context import AttemptContext, Begun, News
 from scheduler.settings import Settings
 from scheduler.states import TASK_STATUS_ABORTED
-from scheduler.store import outage
-from scheduler.store.trouble import is_trouble, pause
+from scheduler.storage import outage_log
+from scheduler.storage.outage import is_trouble, pause
+from scheduler.worker.claim_queue import ClaimQueue
+from scheduler.worker.outcome import Outcome
+from scheduler.worker.runner import Runner
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +35,9 @@ class ThreadExecutor:
     def __init__(self, database: DB, settings: Settings, on_report: Callable[[], None]) -> None:
         self._database = database
         self._settings = settings
-        self._results = Results(on_report)
+        self._results = ReportBuffer(on_report)
         self._flow = Flow(settings.workers)
-        self._line = Line()
+        self._line = ClaimQueue()
         self._lock = threading.Lock()
         self._out: set[int] = set()  # by number, the claims whose end was not collected
         self._is_closing = False
@@ -53,7 +53,7 @@ class ThreadExecutor:
             self._out.update(claim.number for claim in claims)
         self._line.extend(claims)
 
-    def collect(self) -> Report:
+    def collect(self) -> ExecutorReport:
         """Return the outcomes since the last call, and the claims that a thread failed on."""
         for seat in list(self._seats):
             if not (self._is_closing or seat.thread.is_alive()):
@@ -138,7 +138,7 @@ class ThreadExecutor:
             except Exception as error:
                 if not is_trouble(error):
                     raise
-                outage.met(error)
+                outage_log.met(error)
                 time.sleep(pause(attempt))
 
     def _run(self, runner: Runner, claim: Claim) -> tuple[list[Outcome], list[Lost]]:
@@ -156,15 +156,15 @@ class _Seat:
     thread: threading.Thread
     runner: Runner | None = None
 
-    def __init__(self, number: int, results: Results) -> None:
+    def __init__(self, number: int, results: ReportBuffer) -> None:
         self.number = number
         self.name = f"thread-{number}/{os.getpid()}"
         self._results = results
-        self.watch = Watch()
+        self.watch = AttemptWatch()
         self.abandoned = threading.Event()
 
     @property
-    def run(self) -> Run | None:
+    def run(self) -> AttemptContext | None:
         """The run that goes on."""
         return None if self.runner is None else self.runner.now
 

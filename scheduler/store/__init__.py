@@ -1,6 +1,5 @@
 """The shared database: opening it, the current connection, units of work, versioned branches."""
 
-from scheduler.store.branch import Branch, has_changes
 from scheduler.store.current import connection_of, current, using
 from scheduler.store.database import (
     Database,
@@ -9,11 +8,12 @@ from scheduler.store.database import (
     holder_of,
     open_database,
 )
-from scheduler.store.unit import transact
+from scheduler.store.schema import Schema, has_changes
+from scheduler.store.transact import transact
 
 __all__ = [
-    "Branch",
     "Database",
+    "Schema",
     "connect",
     "connection_of",
     "current",

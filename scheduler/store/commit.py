@@ -14,7 +14,7 @@ from ZODB.Connection import TransactionMetaData
 from ZODB.utils import maxtid
 
 from scheduler.errors import CommitInterrupted, OutcomeUnknown
-from scheduler.store.trouble import is_away
+from scheduler.storage.outage import is_away
 
 # For so long the server is waited for, to ask it what became of a commit.
 ASKING_SECONDS = 10.0

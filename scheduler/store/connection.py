@@ -11,8 +11,8 @@ from ZODB.mvccadapter import HistoricalStorageAdapter
 from ZODB.POSException import ReadConflictError
 
 from scheduler.errors import OpenedBeforeFork
+from scheduler.storage.descriptors import redirect
 from scheduler.store.commit import last_step, nothing_stored
-from scheduler.store.descriptors import redirect
 
 
 class OwnConnection(Connection):

@@ -23,18 +23,18 @@ from ZODB.interfaces import IMVCCStorage
 from ZODB.mvccadapter import MVCCAdapter
 
 from scheduler.errors import DatabaseUnavailable, OpenedBeforeFork
-from scheduler.hidden import hidden
-from scheduler.owner import Owner
-from scheduler.private import own_folder
-from scheduler.store.access import Access, Plain
+from scheduler.storage.access import Access, Plain
+from scheduler.storage.descriptors import cut_off
+from scheduler.storage.embedded import Embedded, Guest, file_and_query
+from scheduler.storage.embedded_server import EmbeddedServer
+from scheduler.storage.failover import ServerFailover
+from scheduler.storage.messages import receive_linearly
+from scheduler.storage.private_files import own_folder
+from scheduler.storage.process_identity import ProcessIdentity
 from scheduler.store.connection import OwnConnection
 from scheduler.store.current import using
-from scheduler.store.descriptors import cut_off
-from scheduler.store.embedded import Embedded, Guest, file_and_query
-from scheduler.store.heir import Heir
-from scheduler.store.hub import Hub
-from scheduler.store.messages import receive_linearly
-from scheduler.store.witness import Witness
+from scheduler.store.restore_check import Witness
+from scheduler.values.masking import hidden
 
 receive_linearly()
 
@@ -61,8 +61,8 @@ class Database(DB):
 
     def __init__(self, access: Access, uri: str, **options: Any) -> None:
         self.uri = uri
-        self.hub: Hub | None = None
-        self.heir: Heir | None = None
+        self.hub: EmbeddedServer | None = None
+        self.heir: ServerFailover | None = None
         self._access = access
         storage = _ready(access.open())
         try:
@@ -80,7 +80,7 @@ class Database(DB):
 
     def serve(self, path: str) -> None:
         """Let the other processes of this machine join at the Unix socket *path*."""
-        self.hub = Hub(self, path)
+        self.hub = EmbeddedServer(self, path)
 
     def open(self, *args: Any, **options: Any) -> Connection:
         """Open a connection, as `ZODB.DB.open` does."""
@@ -264,7 +264,7 @@ def file_of(uri: str) -> Path | None:
     return file_and_query(uri)[0] if uri.startswith("file://") else None
 
 
-def holder_of(uri: str) -> Owner | None:
+def holder_of(uri: str) -> ProcessIdentity | None:
     """Return the process of this machine that has the file of the embedded database *uri*.
 
     None where that cannot be seen, and for every other database.
@@ -272,7 +272,7 @@ def holder_of(uri: str) -> Owner | None:
     if not uri.startswith("file://"):
         return None
     file, _ = file_and_query(uri)
-    return Owner.of_lock(Path(f"{file}.lock"))
+    return ProcessIdentity.of_lock(Path(f"{file}.lock"))
 
 
 def _resolve(uri: str) -> tuple[Any, dict[str, Any]]:
@@ -308,7 +308,7 @@ def _postgres_options(uri: str) -> dict[str, int]:
 def _open_postgres(uri: str) -> Any:
     # Imported only where it is asked for: RelStorage is an extra, and slow to import.
     try:
-        postgres = import_module("scheduler.store.postgres")
+        postgres = import_module("scheduler.storage.postgres")
     except ImportError:
         raise DatabaseUnavailable(
             f"the database {uri!r} needs RelStorage: install the extra 'postgres'"

@@ -1,21 +1,21 @@
 """The tasks: what is run once, what is run by a schedule, and samples of both."""
 
+from scheduler.schedules.cron import Cron
+from scheduler.schedules.interval import Interval
+from scheduler.schedules.rule import Rule
+from scheduler.schedules.schedule import Schedule
 from scheduler.tasks.alarm import AlarmTask
 from scheduler.tasks.attempt import Attempt
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.bound import BoundTask
 from scheduler.tasks.call import CallTask
-from scheduler.tasks.cron import Cron
 from scheduler.tasks.event import TimedEvent
-from scheduler.tasks.interval import Interval
 from scheduler.tasks.mail import SendMailTask
 from scheduler.tasks.occurrence import TaskOccurrence
 from scheduler.tasks.oneshot import OneShotTask
 from scheduler.tasks.periodic import CronTask, IntervalTask, PeriodicTask, PeriodicUniqueTask
 from scheduler.tasks.recurring import RecurringTask
-from scheduler.tasks.rule import Rule
 from scheduler.tasks.samples import SampleOneShotTask, SamplePeriodicTask
-from scheduler.tasks.schedule import Schedule
 
 __all__ = [
     "AlarmTask",

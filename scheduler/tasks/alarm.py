@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 from persistent import Persistent
 
 from scheduler.clock import later, nowutc, stamp
+from scheduler.inbox.spool import DELETE, spool_of
 from scheduler.retry import TaskDelayed
-from scheduler.spool import DELETE, spool_of
 from scheduler.store import connection_of
 from scheduler.tasks.bound import FollowingTask
 from scheduler.tasks.mail import SendMailTask

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from scheduler import states
 from scheduler.clock import moment as moment
-from scheduler.hidden import hidden
+from scheduler.values.masking import hidden
 
 ATTEMPTS_KEPT = 20
 TRACEBACK_KEPT = 8000

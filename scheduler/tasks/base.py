@@ -12,21 +12,20 @@ from ZODB.Connection import Connection
 from ZODB.utils import u64
 
 from scheduler import states
-from scheduler.clock import aware as aware
-from scheduler.clock import nowutc
+from scheduler.clock import aware, nowutc
 from scheduler.errors import TaskInconsistentStatusException
-from scheduler.keep import Keep
-from scheduler.quarantine import is_aside
+from scheduler.inbox.claims import is_running, running_list
+from scheduler.inbox.quarantine import is_aside
+from scheduler.inbox.spool import ADD, spool_of
 from scheduler.queue import NEVER_DUE
 from scheduler.retry import Retry
-from scheduler.run import current_run
-from scheduler.running import is_running, running_list
-from scheduler.spool import ADD, spool_of
+from scheduler.runtime.context import current_run
 from scheduler.states import TASK_STATUS_NONE
 from scheduler.tasks.attempt import ATTEMPTS_KEPT, MESSAGE_KEPT, Attempt, moment
 from scheduler.tasks.event import Rank, TimedEvent
 from scheduler.tasks.result import kept, unkept
 from scheduler.tasks.size import refuse_large, refuse_script
+from scheduler.values.retention_policy import Keep
 
 
 class BaseTask(TimedEvent):
@@ -246,7 +245,7 @@ class BaseTask(TimedEvent):
         return tuple(Attempt.unpacked(stored) for stored in self._attempts)
 
     def isUndone(self) -> bool:
-        """Say whether what the last run changed was taken back, see `scheduler.undo`."""
+        """Say whether what the last run changed was taken back, see `scheduler.insight.undo`."""
         return self._undone is not None
 
     def getUndoneOn(self) -> datetime | None:

@@ -10,8 +10,8 @@ from persistent import Persistent
 from ZODB.Connection import Connection
 
 from scheduler import states
-from scheduler.bonds import bonds_of
 from scheduler.clock import moment, stamp
+from scheduler.inbox.bindings import bonds_of
 from scheduler.tasks.attempt import Attempt
 from scheduler.tasks.base import BaseTask
 

@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 
 from scheduler.clock import nowutc
 from scheduler.errors import MailNotSent, MailRefused
-from scheduler.mail import MailServer
-from scheduler.message import address_of, bare, compose
-from scheduler.outside import is_held
 from scheduler.retry import NEVER, Retry
+from scheduler.runtime.mail_message import address_of, bare, compose
+from scheduler.runtime.side_effects import is_held
+from scheduler.runtime.smtp import MailServer
 from scheduler.store import current
 from scheduler.tasks.oneshot import OneShotTask
 
@@ -21,7 +21,7 @@ from scheduler.tasks.oneshot import OneShotTask
 AGAIN_SECONDS = 60.0
 
 
-class Delivery(OneShotTask):
+class MailDelivery(OneShotTask):
     """A message in the outbox: enqueued by the commit of the run that wrote it, then sent.
 
     It is sent at least once; each time it is the same message, with the same Message-ID, so
@@ -59,7 +59,7 @@ class Delivery(OneShotTask):
         return [str(each) for each in refused if not each.is_temporary]
 
     def _send_again(self, recipients: list[str]) -> None:
-        rest = Delivery(self.message, self.sender, recipients)
+        rest = MailDelivery(self.message, self.sender, recipients)
         rest.setStartOn(_in(AGAIN_SECONDS))
         rest._enter(current())
 
@@ -99,7 +99,7 @@ class SendMailTask(OneShotTask):
         cc, created = list(self._cc), nowutc().timestamp()
         message = compose(number, sender, to, cc, self.subject, self.text, created)
         recipients = dict.fromkeys(map(bare, (*to, *cc)))
-        Delivery(message, bare(sender), recipients)._enter(current())
+        MailDelivery(message, bare(sender), recipients)._enter(current())
 
     def _recipients(self) -> list[str]:
         """Return the addresses that it is sent to, copies apart; some may be empty."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from scheduler.clock import moment, stamp
-from scheduler.tasks.base import BaseTask, aware
+from scheduler.clock import aware, moment, stamp
+from scheduler.tasks.base import BaseTask
 
 
 class OneShotTask(BaseTask):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from scheduler.tasks.cron import Cron
-from scheduler.tasks.interval import Interval
+from scheduler.schedules.cron import Cron
+from scheduler.schedules.interval import Interval
+from scheduler.schedules.rule import Rule
 from scheduler.tasks.recurring import POLICIES, RecurringTask
-from scheduler.tasks.rule import Rule
 
 
 class PeriodicTask(RecurringTask):

@@ -10,15 +10,15 @@ from typing import Any, Literal
 from BTrees.IOBTree import IOBTree, IOBucket
 
 from scheduler import states
-from scheduler.clock import later, moment, nowutc, stamp
+from scheduler.clock import aware, later, moment, nowutc, stamp
+from scheduler.schedules.cron import Cron
+from scheduler.schedules.interval import Interval
+from scheduler.schedules.rule import Rule
+from scheduler.schedules.schedule import Schedule
 from scheduler.tasks.attempt import Attempt
-from scheduler.tasks.base import BaseTask, aware
-from scheduler.tasks.cron import Cron
+from scheduler.tasks.base import BaseTask
 from scheduler.tasks.firing import Firing
-from scheduler.tasks.interval import Interval
 from scheduler.tasks.occurrence import TaskOccurrence
-from scheduler.tasks.rule import Rule
-from scheduler.tasks.schedule import Schedule
 
 # What is a little late is not missed yet, for a task that does without what it missed.
 MISSED_SECONDS = 60.0

@@ -12,7 +12,7 @@ SMALL_COUNT = 20
 SCALARS = (int, float, date, time, timedelta, Persistent, type(None))
 
 
-class Kept(Persistent):
+class KeptResult(Persistent):
     """A result that may be big: it is loaded when it is asked for, not with its task."""
 
     def __init__(self, value: Any) -> None:
@@ -21,12 +21,12 @@ class Kept(Persistent):
 
 def kept(value: Any) -> Any:
     """Return what is to be stored in the task whose run returned *value*."""
-    return value if is_small(value) else Kept(value)
+    return value if is_small(value) else KeptResult(value)
 
 
 def unkept(stored: Any) -> Any:
     """Return the value that was stored as *stored*."""
-    return stored.value if isinstance(stored, Kept) else stored
+    return stored.value if isinstance(stored, KeptResult) else stored
 
 
 def is_small(value: Any) -> bool:

@@ -12,8 +12,8 @@ from BTrees.LOBTree import LOBTree
 from ZODB.POSException import ConflictError
 
 from livesync import ActionWrapper, PushSyncAgent, RecordUploader, SyncManager
-from livesync.courier import Courier
-from livesync.follower import Follower
+from livesync.delivery.deliverer import Deliverer
+from livesync.delivery.dispatcher import DeliveryDispatcher
 from scheduler.store import transact
 from tests.bench.ground import Row, clients_side_by_side, fresh, say, timed
 
@@ -162,7 +162,7 @@ def bench_deliver():
         raw = CHANGES / timed(scan_tree, view)[0]
         register(view)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        seconds, delivered = timed(Courier(view.database, "counting").deliver, None)
+        seconds, delivered = timed(Deliverer(view.database, "counting").deliver, None)
         assert delivered.records == CHANGES, delivered
         say("deliver changes", CHANGES / seconds, "/s", raw)
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
@@ -175,7 +175,7 @@ def bench_follow():
         SyncManager.getDBInstance(view.connection).setGranularity(0.005)
         register(view)
         Counter.times.clear()
-        follower = Follower(view.database)
+        follower = DeliveryDispatcher(view.database)
         thread = threading.Thread(target=follower.run)
         thread.start()
         waits = []

@@ -17,7 +17,7 @@ from ZEO.Exceptions import ClientDisconnected
 from ZODB.POSException import ReadConflictError
 
 from livesync import PushSyncAgent, RecordUploader, SyncManager
-from livesync.courier import Courier
+from livesync.delivery.deliverer import Deliverer
 from livesync.errors import LiveSyncException
 from scheduler.errors import SchedulerException
 from scheduler.store import open_database
@@ -90,7 +90,7 @@ def follow(uri: str) -> None:
     while True:
         for name in ("one", "two"):
             try:
-                Courier(database, name).deliver(None)
+                Deliverer(database, name).deliver(None)
             except (LiveSyncException, TransientError, *AWAY) as error:
                 log.info("%s: %r", name, error)
                 time.sleep(0.05)

@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from daemon.config import Web
-from daemon.web import WebServer
+from daemon.web.server import WebServer
 from export.app import make_app
-from export.model.roomschedule import schedules
+from export.rooms.schedule import schedules
 from scheduler import Client
 from scheduler.store import open_database, transact
 from tests.export.planting_rooms import key_of, plant_rooms

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from livesync.courier import Courier
+from livesync.delivery.deliverer import Deliverer
 from scheduler.store import open_database, transact
 from tests import postgres
 from tests.contention.feed_processes import plant
@@ -85,7 +85,7 @@ def test_each_agent_gets_every_change_in_one_order_whoever_is_killed(uri, tmp_pa
 def deliver_the_rest(uri):
     database = open_database(uri)
     for name in ("one", "two"):
-        assert Courier(database, name).deliver(None).outcome == "up to date"
+        assert Deliverer(database, name).deliver(None).outcome == "up to date"
     database.close()
 
 

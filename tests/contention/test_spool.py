@@ -11,7 +11,7 @@ import pytest
 import transaction
 
 from scheduler import Client, nowutc
-from scheduler.lanes import Lanes
+from scheduler.log.append_log import AppendLog
 from scheduler.store import open_database, transact
 from tests.scheduler.harness import View, python, running
 from tests.scheduler.sample_tasks import Noop
@@ -35,7 +35,7 @@ def database(uri):
 @pytest.fixture
 def view(database):
     view = View(database, transaction.TransactionManager())
-    view.root["lanes"] = Lanes()
+    view.root["lanes"] = AppendLog()
     view.commit()
     yield view
     view.close()

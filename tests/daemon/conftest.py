@@ -33,7 +33,7 @@ class Demo:
         self.output = folder / f"output-{time.monotonic_ns()}.txt"
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "daemon.cli", "demo", *options],
+                [sys.executable, "-m", "daemon.cli.main", "demo", *options],
                 cwd=folder,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -100,7 +100,7 @@ def start_demo(tmp_path):
 def command(tmp_path):
     """Run `indico_scheduler` or another command of the project in tmp_path."""
 
-    def run(*arguments, module="daemon.cli", stdin=""):
+    def run(*arguments, module="daemon.cli.main", stdin=""):
         return subprocess.run(
             [sys.executable, "-m", module, *arguments],
             cwd=tmp_path,

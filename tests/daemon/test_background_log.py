@@ -54,7 +54,7 @@ class Background:
 
     def workers(self):
         children = self.process.children()
-        return [each for each in children if "scheduler.worker" in " ".join(each.cmdline())]
+        return [each for each in children if "scheduler.worker.process" in " ".join(each.cmdline())]
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ import threading
 import pytest
 
 from daemon.config import Web
-from daemon.dashboard import Dashboard, Panel
 from daemon.service import plant
-from daemon.web import WebServer, front
+from daemon.web.dashboard import Dashboard, Panel
+from daemon.web.server import WebServer, front
 from scheduler import Client, nowutc
 from scheduler.store import transact
 from scheduler.tasks import SampleOneShotTask

@@ -13,9 +13,9 @@ import pytest
 import transaction
 
 from scheduler import Client, SchedulerModule, nowutc
-from scheduler.limits import Limit
 from scheduler.store import connect
 from scheduler.tasks import OneShotTask, SampleOneShotTask
+from scheduler.values.rate_limit import Limit
 from tests.daemon.conftest import wait_until
 
 CONFIG = "[web]\nport = 0\n"

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from daemon.shipped import shipped
+from daemon.web.shipped_docs import shipped
 from tests.daemon.conftest import DEADLINE, environment, wait_until
 
 

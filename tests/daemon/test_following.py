@@ -10,7 +10,7 @@ import psutil
 import pytest
 import transaction
 
-from daemon.following import Following
+from daemon.livesync_process import LivesyncProcess
 from livesync import ActionWrapper, SyncManager
 from livesync.agents.folder import FolderAgent
 from scheduler.store import open_database, transact
@@ -34,7 +34,7 @@ def database(tmp_path):
 
 @pytest.fixture
 def following(database):
-    following = Following(database.uri)
+    following = LivesyncProcess(database.uri)
     yield following
     following.close()
 
@@ -51,7 +51,7 @@ def change(database):
 def followers():
     """Return the processes that follow; tests before may have left helpers of Python's own."""
     children = psutil.Process(os.getpid()).children()
-    return [child for child in children if "livesync.cli" in _command_of(child)]
+    return [child for child in children if "livesync.cli.main" in _command_of(child)]
 
 
 def _command_of(process):

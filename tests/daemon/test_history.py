@@ -99,7 +99,16 @@ def test_an_attempt_is_run_again_as_it_was(desk, ann):
 def test_a_run_can_be_followed_in_the_debugger(desk, ann):
     number = enqueued(desk, ann, Deposit, 5)
     done = subprocess.run(
-        [sys.executable, "-m", "daemon.cli", "--database", desk.uri, "run", str(number), "--debug"],
+        [
+            sys.executable,
+            "-m",
+            "daemon.cli.main",
+            "--database",
+            desk.uri,
+            "run",
+            str(number),
+            "--debug",
+        ],
         input="p self.amount\ncontinue\n",
         capture_output=True,
         text=True,

@@ -12,7 +12,7 @@ import pytest
 import ZODB
 
 from daemon.config import Web
-from daemon.web import WebServer, front
+from daemon.web.server import WebServer, front
 from export.app import make_app
 from scheduler.store import transact
 from tests.export.planting import plant

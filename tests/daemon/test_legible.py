@@ -13,19 +13,19 @@ from typing import NamedTuple
 import pytest
 import transaction
 
-from daemon import cli as daemon_cli
-from daemon.dashboard import Dashboard
-from daemon.metrics import Metrics, _labels
+from daemon.cli import main as daemon_cli
 from daemon.process import log_to
-from daemon.web import front
-from export import cli as export_cli
+from daemon.web.dashboard import Dashboard
+from daemon.web.metrics import Metrics, _labels
+from daemon.web.server import front
+from export.cli import main as export_cli
 from livesync import ActionWrapper, SyncManager
-from livesync import cli as livesync_cli
+from livesync.cli import main as livesync_cli
 from scheduler import Client, nowutc
-from scheduler.legible import LegibleStream, legible, legible_line
 from scheduler.store import open_database, using
 from scheduler.tasks import OneShotTask
 from scheduler.testing import Relay, StandingClock
+from scheduler.values.legible import LegibleStream, legible, legible_line
 from tests.livesync.agents_for_tests import FailingAgent, ListAgent
 from tests.livesync.stand_ins import Conference
 

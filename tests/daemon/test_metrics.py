@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from daemon.metrics import Metrics
 from daemon.service import plant
+from daemon.web.metrics import Metrics
 from livesync import ActionWrapper, PushSyncAgent, SyncManager
 from scheduler import Client, nowutc
 from scheduler.store import transact

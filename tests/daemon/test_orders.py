@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 import transaction
 
-from daemon.cli import main
+from daemon.cli.main import main
 from scheduler import (
     TASK_STATUS_ABORTED,
     TASK_STATUS_FAILED,
@@ -18,7 +18,7 @@ from scheduler import (
     SchedulerModule,
     nowutc,
 )
-from scheduler.fights import Fought
+from scheduler.audit.conflict_stats import ConflictReport
 from scheduler.store import connect
 from tests.daemon.sample_tasks import Bad, Beat, Good, Long, Worse
 from tests.scheduler.harness import Running
@@ -281,7 +281,7 @@ def test_the_first_of_very_many_tasks_are_shown_without_loading_the_rest(desk):
         connection.cacheMinimize()
         before = connection.getTransferCounts(clear=True) and connection.getTransferCounts()[0]
         module = SchedulerModule.getDBInstance(connection)
-        from daemon.listing import rows
+        from daemon.views.task_rows import rows
 
         found = rows(module, "waiting")
         assert [next(found).state for _ in range(50)] == ["waiting"] * 50
@@ -291,7 +291,7 @@ def test_the_first_of_very_many_tasks_are_shown_without_loading_the_rest(desk):
 def test_the_objects_that_tasks_fought_over_are_shown(desk):
     with connect(desk.uri) as connection:
         module = SchedulerModule.getDBInstance(connection)
-        fought = Fought((0x2A).to_bytes(8, "big"), "shop.Stock", 20)
+        fought = ConflictReport((0x2A).to_bytes(8, "big"), "shop.Stock", 20)
         module.fights.note("shop.Pack", fought, nowutc().timestamp())
         transaction.commit()
     status, (shown,) = desk.command("show", "conflicts", "--json")

@@ -14,10 +14,10 @@ import pytest
 import ZODB
 
 from daemon.config import Web
-from daemon.web import WebServer, front
+from daemon.web.server import WebServer, front
 from export.app import make_app
-from export.guesses import ADDRESS
-from export.model.user import Avatar, users
+from export.auth.login_throttle import ADDRESS
+from export.people.user import Avatar, users
 from scheduler.store import transact
 from tests.daemon.conftest import wait_until
 
@@ -45,8 +45,10 @@ def backend(monkeypatch):
         ann.set_password("open sesame")
         users(connection).add(ann)
 
-    monkeypatch.setattr("export.guesses.monotonic", lambda: 0.0)
-    monkeypatch.setattr("export.model.user.check_password_hash", lambda kept, text: text == "right")
+    monkeypatch.setattr("export.auth.login_throttle.monotonic", lambda: 0.0)
+    monkeypatch.setattr(
+        "export.people.user.check_password_hash", lambda kept, text: text == "right"
+    )
     database = ZODB.DB(None)
     transact(database, add)
     app = make_app(database)

@@ -20,7 +20,7 @@ def api(start_demo, command):
     url = start_demo().wait_until_up()
 
     def manage(*words):
-        done = command(*words, module="export.cli")
+        done = command(*words, module="export.cli.main")
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -10,10 +10,10 @@ import pytest
 import transaction
 
 from daemon.config import Config, Web
-from daemon.dashboard import Dashboard, Panel
 from daemon.errors import DaemonException
 from daemon.service import Service, plant
-from daemon.web import WebServer, front
+from daemon.web.dashboard import Dashboard, Panel
+from daemon.web.server import WebServer, front
 from livesync import PushSyncAgent, SyncManager
 from scheduler import TASK_STATUS_FAILED, Client, SchedulerModule, nowutc
 from scheduler.store import transact

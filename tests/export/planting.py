@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from export.keys import key_ring
+from export.auth.api_keys import key_ring
 from export.model.catalogue import catalogue
 from export.model.category import Category
 from export.model.conference import Conference

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-from export.keys import key_ring
-from export.model.rooms import Location, rooms
-from export.model.slots import Slots
+from export.auth.api_keys import key_ring
+from export.model.booking_slots import Slots
+from export.rooms.registry import Location, rooms
 from scheduler.store import transact
 
 ROOM = "/export/room/CERN/120.json"

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from export.keys import key_ring
+from export.auth.api_keys import key_ring
+from export.auth.browser_sessions import sessions
+from export.auth.tokens import tokens
 from export.model.access import Protection
 from export.model.catalogue import catalogue
 from export.model.category import Category
@@ -16,12 +18,10 @@ from export.model.contribution import Contribution, SubContribution
 from export.model.material import Attachment, Folder, Link, LocalFile, Material
 from export.model.person import ConferenceChair, ContributionParticipation, SlotChair
 from export.model.registration import RegistrationForm
-from export.model.rooms import Location, rooms
-from export.model.schedule import Break
 from export.model.session import Session, SessionSlot
-from export.model.user import Avatar, users
-from export.sessions import sessions
-from export.tokens import tokens
+from export.model.timetable import Break
+from export.people.user import Avatar, users
+from export.rooms.registry import Location, rooms
 from scheduler.clock import nowutc
 from tests.export.planting import at, plant
 from tests.export.planting_rooms import local, slots

@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 import pytest
 
 from export.model.catalogue import catalogue
-from export.model.room import BLOCKED, COLLISION, UNAVAILABLE, Blocking
-from export.model.rooms import rooms
-from export.model.user import Avatar, users
+from export.people.user import Avatar, users
+from export.rooms.registry import rooms
+from export.rooms.room import BLOCKED, COLLISION, UNAVAILABLE, Blocking
 from scheduler.store import transact
 from tests.export.planting import get
 from tests.export.planting_rooms import (

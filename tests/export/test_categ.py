@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from export.keys import key_ring
+from export.auth.api_keys import key_ring
 from export.model.access import Protection
 from export.model.catalogue import catalogue
 from export.model.category import Category
 from export.model.conference import Conference
-from export.model.user import Avatar, users
+from export.people.user import Avatar, users
 from scheduler.store import transact
 from tests.export.planting import at, change, get
 

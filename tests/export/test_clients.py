@@ -16,10 +16,10 @@ from icalendar import Calendar
 from werkzeug.serving import make_server
 
 from export.app import make_app
-from export.keys import key_ring
+from export.auth.api_keys import key_ring
+from export.auth.tokens import tokens
 from export.model.access import Protection
 from export.signature import build_indico_request
-from export.tokens import tokens
 from scheduler.store import transact
 from tests.export.planting import change, plant
 

@@ -9,7 +9,7 @@ import pytest
 from werkzeug.test import Client
 
 from export.app import make_app
-from export.cli import main
+from export.cli.main import main
 from scheduler.store import open_database, transact
 from tests.export.planting import get, plant
 

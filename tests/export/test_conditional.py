@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from export.keys import key_ring
+from export.auth.api_keys import key_ring
 from export.model.access import Protection
 from scheduler.clock import TimeSource
 from scheduler.store import transact

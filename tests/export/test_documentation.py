@@ -16,9 +16,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from export.auth.tokens import SCOPES
 from export.resources import ROUTES
-from export.settings import ApiMode, Settings
-from export.tokens import SCOPES
+from export.settings import ApiMode, ExportSettings
 
 DOCS = Path(__file__).parents[2] / "docs"
 EXPORT = (DOCS / "export.md").read_text()
@@ -104,7 +104,7 @@ def test_the_documents_can_be_followed_from_import_to_signed_request(do, server)
 
 def test_the_document_names_every_setting_with_its_default_and_every_mode():
     rows = dict(re.findall(r"^\| `(\w+)` \| `(.+?)` \|", EXPORT, re.MULTILINE))
-    for field in fields(Settings):
+    for field in fields(ExportSettings):
         shown = field.default.name if isinstance(field.default, ApiMode) else field.default
         assert rows[field.name].replace('"', "'") == repr(shown)
     modes = re.findall(r"^\| (\d) \| `(\w+)` \|", AUTHENTICATION, re.MULTILINE)

@@ -9,16 +9,16 @@ from itertools import product
 import pytest
 
 from export.formats import FORMATS
-from export.imports.load import load
+from export.imports.loader import load
 from export.imports.source import items_of
 from export.model.catalogue import catalogue
 from export.model.conference import Conference
 from export.model.contribution import Contribution
-from export.model.schedule import Break
 from export.model.session import Session, SessionSlot
-from livesync.marcxml import collection
-from livesync.records import document
-from livesync.reduction import STATUS_CREATED
+from export.model.timetable import Break
+from livesync.records.document import document
+from livesync.records.marcxml import collection
+from livesync.records.reduction import STATUS_CREATED
 from scheduler.store import transact
 from tests.export.planting import get
 

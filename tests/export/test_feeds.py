@@ -9,10 +9,10 @@ import pytest
 from werkzeug.test import Client
 
 from export.app import make_app
-from export.cli import main
-from export.keys import key_ring
+from export.auth.api_keys import key_ring
+from export.cli.main import main
 from export.model.access import Protection
-from export.model.user import Avatar, users
+from export.people.user import Avatar, users
 from export.settings import ApiMode
 from export.signature import build_indico_request
 from scheduler.store import open_database, transact

@@ -6,16 +6,16 @@ import pytest
 from werkzeug.test import Client
 
 from export.app import make_app
+from export.auth.api_keys import key_ring
 from export.errors import CatalogueException
-from export.keys import key_ring
 from export.model.access import Protection
 from export.model.catalogue import catalogue
 from export.model.contribution import SubContribution
-from export.model.group import Group
 from export.model.material import Link, LocalFile, Material, Slides
 from export.model.person import Avatar as Creator
 from export.model.registration import RegistrationForm
-from export.model.user import Avatar, users
+from export.people.group import Group
+from export.people.user import Avatar, users
 from scheduler.store import open_database, transact
 from tests.export.planting import change, error, get, plant
 

@@ -11,7 +11,7 @@ from export.model import listeners
 from export.model.catalogue import catalogue
 from export.model.category import Category
 from export.model.conference import Conference
-from export.model.follower import Follower
+from export.model.task_binding import TaskBinding
 from scheduler import SchedulerModule
 from scheduler.tasks import BoundTask
 
@@ -32,7 +32,7 @@ class Reminder(BoundTask):
 @pytest.fixture
 def found(relay):
     """The catalogue, with one event in a category and a reminder of it."""
-    listener = Follower()
+    listener = TaskBinding()
     listeners.subscribe(listener)
     found = catalogue(relay.connection)
     found.add_category(Category("2", "Physics"))

@@ -14,7 +14,7 @@ from lxml import etree
 from lxml.html import fragment_fromstring
 
 from export.formats import atom, html, ics, json, xml
-from export.formats.printable import printable
+from export.formats.xml_text import printable
 from export.model.person import ConferenceChair, ContributionParticipation
 from tests.export.planting import change
 

@@ -12,12 +12,12 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from export.app import make_app
-from export.keys import key_ring
+from export.auth.api_keys import key_ring
+from export.auth.browser_sessions import COOKIE, csrf_token_of, sessions
+from export.auth.tokens import SCOPES, tokens
 from export.model.catalogue import catalogue
-from export.model.user import users
+from export.people.user import users
 from export.resources import ROUTES
-from export.sessions import COOKIE, csrf_token_of, sessions
-from export.tokens import SCOPES, tokens
 from scheduler.store import open_database, transact
 from tests.export.addresses import all_paths
 from tests.export.planting_secrets import MANAGER, plant_secrets

@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from export.errors import CatalogueException
-from export.imports.load import load
+from export.imports.loader import load
 from export.imports.source import items_of
 from export.model.access import Protection
 from export.model.catalogue import catalogue
-from export.model.group import Group, groups, is_among
 from export.model.registration import RegistrationForm
-from export.model.user import Avatar, users
-from livesync.marc.access import access_list
+from export.people.group import Group, groups, is_among
+from export.people.user import Avatar, users
+from livesync.records.marc.access import access_list
 from scheduler.store import transact
 from tests.export.planting import get
 from tests.export.planting_rooms import key_of, local, slots

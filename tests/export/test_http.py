@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from export.app import make_app
-from export.dates import parse_from, parse_to
+from export.auth.api_keys import key_ring
 from export.errors import ExportConfigurationException, MalformedRequest
-from export.keys import key_ring
+from export.http.dates import parse_from, parse_to
 from export.model.access import Protection
 from scheduler.store import transact
 from tests.export.planting import ZURICH, change, error, get

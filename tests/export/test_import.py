@@ -14,7 +14,7 @@ from werkzeug.test import Client
 
 from export.app import make_app
 from export.errors import ImportRefused
-from export.imports.load import NothingLoaded, load
+from export.imports.loader import NothingLoaded, load
 from export.imports.node import Node
 from export.imports.source import items_of, of_answer
 from export.model import listeners

@@ -16,9 +16,9 @@ from werkzeug.test import Client
 
 from export.app import make_app
 from export.errors import ImportRefused
-from export.imports import ics
-from export.imports.load import load
-from export.imports.source import Wish, items_of
+from export.imports.calendar import events
+from export.imports.loader import load
+from export.imports.source import ImportOptions, items_of
 from export.model.catalogue import catalogue
 from scheduler.store import transact
 from tests.export.planting import get
@@ -67,7 +67,7 @@ GOOD = ("UID:9", "DTSTART:20260301T090000Z", "SUMMARY:Nine")
 def drafts(text):
     """What becomes of the events of *text* that go in, and what is told."""
     made, told = [], []
-    for item in ics.items(text.encode() if isinstance(text, str) else text):
+    for item in events.items(text.encode() if isinstance(text, str) else text):
         try:
             draft = item.make()
         except ImportRefused as problem:
@@ -199,7 +199,9 @@ def test_what_the_export_writes_can_be_read_again_where_its_domain_is_the_own(pl
     saved = tmp_path / "saved.ics"
     saved.write_bytes(planted.get("/export/event/137346.ics").data)
     with contextlib.closing(ZODB.DB(None)) as copy:
-        done = list(load(copy, items_of(saved, Wish(domain="indico.server")), category="2"))
+        done = list(
+            load(copy, items_of(saved, ImportOptions(domain="indico.server")), category="2")
+        )
         assert [one.problems for one in done] == [[]]
         (shown,) = get(Client(make_app(copy)), "/export/event/137346.json")
     assert (shown["title"], shown["categoryId"]) == ("Export Test", "2")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from export.cli import main
+from export.cli.main import main
 from export.model.catalogue import catalogue
 from scheduler.store import connect
 

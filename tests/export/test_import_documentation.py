@@ -6,7 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
-from export.cli import main
+from export.cli.main import main
 from tests.export.test_import_schedule import XML
 
 HERE = Path(__file__).parent

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from export.cli import main
+from export.cli.main import main
 from export.model.catalogue import catalogue
 from export.model.conference import Conference
 from export.model.contribution import Contribution

@@ -11,7 +11,7 @@ from icalendar import Calendar
 from werkzeug.test import Client
 
 from export.app import make_app
-from export.cli import main
+from export.cli.main import main
 from export.model.catalogue import catalogue
 from scheduler.store import connect, open_database
 

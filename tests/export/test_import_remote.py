@@ -13,15 +13,15 @@ import ZODB
 from waitress import wasyncore
 
 from export.app import make_app
+from export.auth.tokens import tokens
 from export.imports import remote
-from export.imports.load import load
+from export.imports.loader import load
 from export.imports.source import items_of
 from export.model.access import Protection
 from export.model.catalogue import catalogue
 from export.model.category import Category
 from export.model.conference import Conference
-from export.model.user import Avatar, users
-from export.tokens import tokens
+from export.people.user import Avatar, users
 from scheduler.store import transact
 
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from export.errors import ImportRefused
-from export.imports import pentabarf
-from export.imports.load import load
+from export.imports.conference import schedule_xml
+from export.imports.loader import load
 from export.imports.node import Node
 from export.imports.source import items_of, of_answer
 from tests.export.planting import get
@@ -77,7 +77,7 @@ def draft_of(answer):
 
 
 def draft_of_xml(text):
-    (item,) = pentabarf.items(text.encode())
+    (item,) = schedule_xml.items(text.encode())
     return item.make()
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from export.imports.load import load
+from export.imports.loader import load
 from export.imports.source import items_of
 from export.model.catalogue import catalogue
 from scheduler.store import transact

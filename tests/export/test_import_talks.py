@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from export.errors import ImportRefused
-from export.imports import pentabarf
+from export.imports.conference import schedule_xml
 from export.imports.node import Node
 from export.imports.source import of_answer
 
@@ -136,7 +136,7 @@ EVENT = """<event guid="{guid}" id="79"><start>{start}</start><duration>01:00</d
 
 
 def draft_of_xml(*events):
-    (item,) = pentabarf.items(XML.format("".join(events)).encode())
+    (item,) = schedule_xml.items(XML.format("".join(events)).encode())
     return item.make()
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from export.errors import ImportRefused
-from export.imports import ics
+from export.imports.calendar import events
 from export.imports.draft import Noted
 
 ZONE = """BEGIN:VTIMEZONE
@@ -30,7 +30,7 @@ def calendar(*events, head=""):
 def read(text, **wish):
     """The events of *text* that go in, and what is told and noted."""
     made, told, noted = [], [], []
-    for item in ics.items(text.encode(), **wish):
+    for item in events.items(text.encode(), **wish):
         try:
             draft = item.make()
         except Noted as note:

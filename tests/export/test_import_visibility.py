@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from werkzeug.test import Client
 
 from export.app import make_app
-from export.imports.load import load
+from export.auth.tokens import SCOPES, tokens
+from export.imports.loader import load
 from export.imports.node import Node
 from export.imports.source import items_of, of_answer
 from export.model import listeners
 from export.model.catalogue import catalogue
-from export.model.user import Avatar, users
-from export.tokens import SCOPES, tokens
+from export.people.user import Avatar, users
 from livesync import SyncManager
 from livesync.agents.folder import FolderAgent
 from livesync.components import ObjectChangeListener

@@ -6,12 +6,12 @@ import pytest
 from werkzeug.test import Client
 
 from export.app import make_app
-from export.cli import main
-from export.keys import BRANCH, key_ring
+from export.auth.api_keys import BRANCH, key_ring
+from export.cli.main import main
 from export.model.access import Protection
 from export.signature import build_indico_request, canonical, sign
 from scheduler.store import open_database, transact
-from scheduler.store.branch import ROOT_KEY
+from scheduler.store.schema import ROOT_KEY
 from tests.export.planting import change, error, get, key_of_ann, plant
 
 Z = "00000000-0000-0000-0000-000000000000"

@@ -6,10 +6,10 @@ import icalendar
 import pytest
 from lxml import etree
 
-from export.keys import key_ring
+from export.auth.api_keys import key_ring
 from export.model.access import Protection
 from export.model.person import ContributionParticipation
-from export.model.schedule import Break
+from export.model.timetable import Break
 from scheduler.store import transact
 from tests.export.planting import assert_holds, at, change, date, error, get
 

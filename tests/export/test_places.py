@@ -5,7 +5,7 @@ from __future__ import annotations
 import icalendar
 import pytest
 
-from export.keys import key_ring
+from export.auth.api_keys import key_ring
 from export.model.access import Protection
 from export.model.catalogue import catalogue
 from export.model.contribution import Contribution

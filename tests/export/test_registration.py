@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from export.auth.api_keys import key_ring
 from export.errors import CatalogueException
-from export.keys import key_ring
 from export.model.access import Protection
 from export.model.registration import (
     PERSONAL_FIELDS,

@@ -12,10 +12,10 @@ from ZODB import DB
 
 from export.errors import CatalogueException, RoomNotFree
 from export.model import listeners
+from export.model.booking_slots import STEPS, Slots
 from export.model.catalogue import catalogue
-from export.model.room import BLOCKED, COLLISION, UNAVAILABLE, Blocking
-from export.model.rooms import Location, rooms
-from export.model.slots import STEPS, Slots
+from export.rooms.registry import Location, rooms
+from export.rooms.room import BLOCKED, COLLISION, UNAVAILABLE, Blocking
 from scheduler.store import transact, using
 from tests.export.planting_rooms import change_room, local, plant_rooms, slots
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from export.model.room import UNAVAILABLE
-from export.model.rooms import rooms
+from export.rooms.registry import rooms
+from export.rooms.room import UNAVAILABLE
 from scheduler.store import open_database, transact
 from tests.export.planting_rooms import local, slots
 from tests.export.test_commands import run

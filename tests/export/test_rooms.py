@@ -8,7 +8,7 @@ import icalendar
 import pytest
 from lxml import etree
 
-from export.model.rooms import Location, rooms
+from export.rooms.registry import Location, rooms
 from scheduler.store import transact
 from tests.export.planting import error, get
 from tests.export.planting_rooms import (

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from ZODB import DB
 
 from export.errors import CatalogueException, RoomNotFree
-from export.model.recurrence import Recurrence
-from export.model.rooms import Location, rooms
-from export.model.roomschedule import schedules
-from export.model.wish import Wish
+from export.rooms.recurrence import Recurrence
+from export.rooms.registry import Location, rooms
+from export.rooms.schedule import schedules
+from export.rooms.schedule_request import ScheduleRequest
 from scheduler.clock import TimeSource, nowutc
 from scheduler.store import using
 from scheduler.testing import StandingClock
@@ -83,7 +83,7 @@ def do(room, clock, change, place, hours, length, recurrence):
 
 
 def wish(room, hours, length, recurrence):
-    asked = Wish("x", room, nowutc() + (hours + 1) * HOUR, length * HOUR, recurrence)
+    asked = ScheduleRequest("x", room, nowutc() + (hours + 1) * HOUR, length * HOUR, recurrence)
     asked.rule(asked.duration)  # as the request does, which is refused without one
     return asked
 

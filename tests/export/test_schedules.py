@@ -9,13 +9,13 @@ import pytest
 from werkzeug.test import Client
 
 from export.app import make_app
+from export.auth.tokens import tokens
 from export.fossilize import fossilize
 from export.fossils.room import IReservationFossil
-from export.model.group import Group, groups
-from export.model.room import COLLISION, Blocking
-from export.model.rooms import Location, rooms
-from export.model.user import Avatar, users
-from export.tokens import tokens
+from export.people.group import Group, groups
+from export.people.user import Avatar, users
+from export.rooms.registry import Location, rooms
+from export.rooms.room import COLLISION, Blocking
 from scheduler.store import transact
 from tests.export.planting_rooms import local, slots
 

@@ -17,8 +17,8 @@ from export.model.catalogue import catalogue
 from export.model.category import Category
 from export.model.conference import Conference
 from export.model.entry import natural
-from export.model.index import UNDATED
-from export.model.words import WordIndex, words
+from export.model.event_index import UNDATED
+from export.model.word_index import WordIndex, words
 from scheduler.store import transact, using
 from tests.export.planting import error, get
 

@@ -10,8 +10,8 @@ import pytest
 from werkzeug.test import Client
 
 from export.app import make_app
+from export.auth.tokens import SCOPES, tokens
 from export.resources import ROUTES
-from export.tokens import SCOPES, tokens
 from scheduler.store import open_database, transact
 from tests.export.addresses import MATERIALS, READ, WRITE, address_of, addresses
 from tests.export.planting_secrets import (

@@ -11,13 +11,13 @@ import pytest
 from werkzeug.test import Client
 
 from export.app import make_app
-from export.guesses import ACCOUNT, ADDRESS, AT_ONCE, guesses_of
+from export.auth.browser_sessions import COOKIE, LIFETIME, sessions
+from export.auth.login_throttle import ACCOUNT, ADDRESS, AT_ONCE, guesses_of
 from export.model.access import Protection
-from export.model.user import Avatar, users
-from export.sessions import COOKIE, LIFETIME, sessions
+from export.people.user import Avatar, users
 from scheduler.clock import TimeSource, nowutc
 from scheduler.store import transact
-from scheduler.store.branch import ROOT_KEY
+from scheduler.store.schema import ROOT_KEY
 from tests.export.planting import change, error, get, plant
 
 PATH = "/export/event/137346.json?cookieauth=yes"
@@ -173,8 +173,10 @@ def guess(app, name, address, word="wrong"):
 @pytest.fixture
 def quick(monkeypatch):
     """Passwords that are checked in no time: the guesses are what counts."""
-    monkeypatch.setattr("export.guesses.monotonic", lambda: 0.0)
-    monkeypatch.setattr("export.model.user.check_password_hash", lambda kept, text: text == "right")
+    monkeypatch.setattr("export.auth.login_throttle.monotonic", lambda: 0.0)
+    monkeypatch.setattr(
+        "export.people.user.check_password_hash", lambda kept, text: text == "right"
+    )
 
 
 @pytest.mark.usefixtures("quick")
@@ -223,7 +225,7 @@ def test_no_more_passwords_are_checked_at_a_time_than_leave_threads_for_others(c
         assert leave.wait(60)
         return False
 
-    monkeypatch.setattr("export.model.user.check_password_hash", check)
+    monkeypatch.setattr("export.people.user.check_password_hash", check)
     app = make_app(closed)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         waiting = [pool.submit(guess, app, f"u{n}", "") for n in range(AT_ONCE)]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from werkzeug.test import Client
 
 from export.app import make_app
-from export.keys import key_ring
+from export.auth.api_keys import key_ring
 from export.model.access import Protection
 from export.signature import build_indico_request, canonical, sign, signed_query
 from scheduler.clock import nowutc

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.model.slots import MONTHLY, STEPS, TICK, Slots
+from export.model.booking_slots import MONTHLY, STEPS, TICK, Slots
 from tests.export.planting_rooms import local
 
 MINUTE = timedelta(minutes=1)

@@ -8,13 +8,13 @@ import pytest
 from werkzeug.test import Client
 
 from export.app import make_app
+from export.auth.api_keys import key_ring
+from export.auth.tokens import SCOPES, tokens
 from export.errors import CatalogueException
-from export.keys import key_ring
 from export.model.access import Protection
 from export.model.catalogue import catalogue
 from export.model.registration import RegistrationForm
-from export.model.user import Avatar, users
-from export.tokens import SCOPES, tokens
+from export.people.user import Avatar, users
 from scheduler.store import transact
 from tests.export.planting import change, plant
 

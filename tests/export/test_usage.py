@@ -11,10 +11,10 @@ import pytest
 from werkzeug.test import Client
 
 from export.app import make_app
-from export.keys import key_ring
+from export.auth.api_keys import key_ring
+from export.auth.tokens import tokens
+from export.auth.usage import Usage, UsageLog, Uses
 from export.signature import build_indico_request
-from export.tokens import tokens
-from export.usage import Usage, UsageLog, Uses
 from scheduler.store import open_database, transact
 from tests.export.planting import plant
 
@@ -72,7 +72,7 @@ def test_a_request_commits_nothing_itself(stored, key):
 
 
 def test_uses_of_many_clients_of_several_servers_add_up_without_a_conflict(stored, key, caplog):
-    caplog.set_level(logging.DEBUG, "scheduler.store.unit")
+    caplog.set_level(logging.DEBUG, "scheduler.store.transact")
     apps = [make_app(stored) for _ in range(2)]
 
     def ask(app):
@@ -104,7 +104,7 @@ def test_what_cannot_be_written_now_is_written_later(stored, key, monkeypatch, c
     use = Uses(1, datetime(2026, 1, 1, tzinfo=UTC), "", PATH, True)
     log.note((key_ring, digest), use)
     with monkeypatch.context() as broken:
-        broken.setattr("export.usage.transact", None)
+        broken.setattr("export.auth.usage.transact", None)
         log.close()
     assert "tried again later" in caplog.text
     log.note((key_ring, digest), use)
@@ -113,7 +113,7 @@ def test_what_cannot_be_written_now_is_written_later(stored, key, monkeypatch, c
 
 
 def test_uses_are_written_after_a_while(stored, key, monkeypatch):
-    monkeypatch.setattr("export.usage.WRITE_SECONDS", 0.01)
+    monkeypatch.setattr("export.auth.usage.WRITE_SECONDS", 0.01)
     app = make_app(stored)
     Client(app).get(f"{PATH}?ak={key[0]}")
     until = time.monotonic() + 30

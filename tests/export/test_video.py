@@ -9,8 +9,8 @@ import pytest
 from werkzeug.test import Client
 
 from export.app import make_app
+from export.auth.api_keys import key_ring
 from export.errors import CatalogueException
-from export.keys import key_ring
 from export.model.access import Protection
 from export.model.catalogue import catalogue
 from export.model.conference import Conference

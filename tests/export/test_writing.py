@@ -11,11 +11,11 @@ from ZODB.POSException import ConflictError
 
 from export import app as app_module
 from export.app import make_app
+from export.auth.api_keys import key_ring
 from export.errors import RefusedRequest
-from export.keys import key_ring
+from export.http.request import LARGEST
+from export.http.result import ResultPage
 from export.model.catalogue import catalogue
-from export.request import LARGEST
-from export.result import Results
 from export.route import Route
 from export.signature import build_indico_request
 from scheduler.store import current, transact
@@ -30,7 +30,7 @@ def retitle(request, match, user, settings):
     event.setTitle(request.take("title") or "none")
     if event.getTitle() == "bad":
         raise RefusedRequest("not that")
-    return Results({"title": event.getTitle(), "by": user})
+    return ResultPage({"title": event.getTitle(), "by": user})
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_requests_that_write_at_a_time_are_done_one_after_the_other(writing, ser
     def add(request, match, user, settings):
         root = current().root()
         root["count"] = root.get("count", 0) + 1
-        return Results([root["count"]])
+        return ResultPage([root["count"]])
 
     serve("/api/add", add)
     clients = [threading.Thread(target=lambda: writing.post("/api/add")) for _ in range(4)]

@@ -26,7 +26,7 @@ class Daemon:
         lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
         parts = ["[web]", "port = 0", "[livesync]", f"push = {json.dumps(push)}", "[scheduler]"]
         config.write_text("\n".join([*parts, *lines, ""]))
-        self._command = [sys.executable, "-m", "daemon.cli", "start", "--standalone"]
+        self._command = [sys.executable, "-m", "daemon.cli.main", "start", "--standalone"]
         self._command += ["--database", uri, "--config", str(config)]
         self.process = None
         self.start()
@@ -85,7 +85,7 @@ class Daemon:
 def is_worker(process):
     """Say whether *process* is a worker of a scheduler that lives."""
     try:
-        return any("scheduler.worker" in word for word in process.cmdline())
+        return any("scheduler.worker.process" in word for word in process.cmdline())
     except psutil.Error:
         return False
 

@@ -11,7 +11,7 @@ import transaction
 
 from scheduler import nowutc
 from scheduler.clock import TimeSource
-from scheduler.owner import Owner
+from scheduler.storage.process_identity import ProcessIdentity
 from scheduler.store import open_database
 from tests.scheduler.harness import Running, View, running
 from tests.scheduler.sample_recurring import EverySecond
@@ -93,7 +93,7 @@ def test_a_shutdown_is_obeyed_though_the_clock_was_set_back_meanwhile(view, monk
 
 
 def test_a_process_is_not_taken_for_gone_because_the_clock_was_set(monkeypatch):
-    owner = Owner.this_process()
+    owner = ProcessIdentity.this_process()
     started = psutil.Process.create_time
     monkeypatch.setattr(psutil.Process, "create_time", lambda self: started(self) + 3600)
     assert not owner.is_gone()

@@ -11,8 +11,8 @@ from contextlib import ExitStack
 import pytest
 import transaction
 
-from scheduler.office import office_of
-from scheduler.owner import Owner
+from scheduler.leadership.roster import office_of
+from scheduler.storage.process_identity import ProcessIdentity
 from scheduler.store import open_database
 from tests.scheduler.harness import View, python, wait_for
 
@@ -28,7 +28,7 @@ Scheduler(database=sys.argv[1], standby=True, sleep_interval=1).run()
 
 OWNER = """
 import sys
-from scheduler.owner import Owner
+from scheduler.storage.process_identity import ProcessIdentity
 print(repr(tuple(Owner.this_process())), flush=True)
 sys.stdin.read()
 """
@@ -93,7 +93,7 @@ def test_schedulers_of_one_host_name_and_one_process_id_do_not_take_each_other_f
 def elsewhere(isolated, request):
     """A process that has this one's place in another namespace, and how it sees itself."""
     process = isolated(OWNER, proc=request.param)
-    return process, Owner(eval(process.stdout.readline()))  # noqa: S307 (a tuple of a test)
+    return process, ProcessIdentity(eval(process.stdout.readline()))  # noqa: S307 (a tuple of a test)
 
 
 def test_a_process_of_another_namespace_is_neither_here_nor_gone(elsewhere):
@@ -107,8 +107,8 @@ def test_a_process_of_another_namespace_is_neither_here_nor_gone(elsewhere):
 def test_a_process_of_another_namespace_is_not_killed(elsewhere):
     process, owner = elsewhere
     with python("input()", stdin=subprocess.PIPE) as other:
-        Owner((owner[0], other.pid, owner[2])).kill()
-        Owner((*Owner.this_process()[:1], other.pid, "another start")).kill()
+        ProcessIdentity((owner[0], other.pid, owner[2])).kill()
+        ProcessIdentity((*ProcessIdentity.this_process()[:1], other.pid, "another start")).kill()
         assert other.poll() is None
         other.communicate("\n")
     process.communicate()
@@ -118,7 +118,7 @@ def test_a_process_of_another_namespace_is_not_killed(elsewhere):
 def test_a_process_that_is_seen_is_killed():
     code = OWNER.replace("sys.stdin.read()", "import os, signal; os.kill(os.getpid(), 19)")
     with python(code, stdout=subprocess.PIPE) as process:
-        owner = Owner(eval(process.stdout.readline()))  # noqa: S307 (a tuple of a test)
+        owner = ProcessIdentity(eval(process.stdout.readline()))  # noqa: S307 (a tuple of a test)
         wait_for(owner.is_stopped)
         owner.kill()
         assert process.wait(DEADLINE) == -signal.SIGKILL
@@ -126,4 +126,4 @@ def test_a_process_that_is_seen_is_killed():
 
 
 def test_the_host_name_is_no_part_of_what_a_process_is():
-    assert os.uname().nodename not in repr(tuple(Owner.this_process()))
+    assert os.uname().nodename not in repr(tuple(ProcessIdentity.this_process()))

@@ -10,8 +10,8 @@ import pytest
 import transaction
 
 from scheduler import Client, SchedulerModule, nowutc
+from scheduler.storage.outage import is_trouble
 from scheduler.store import connect
-from scheduler.store.trouble import is_trouble
 from tests.faults.processes import Daemon
 from tests.scheduler.harness import wait_for
 from tests.scheduler.sample_tasks import Count

@@ -12,8 +12,8 @@ import transaction
 from ZODB.FileStorage import FileIterator
 
 from scheduler.errors import CommitInterrupted, DatabaseUnavailable, OutcomeUnknown
+from scheduler.storage.embedded import socket_path
 from scheduler.store import connect, open_database, transact
-from scheduler.store.embedded import socket_path
 from tests.scheduler.harness import python, wait_for
 
 DEADLINE = 60.0
@@ -22,7 +22,7 @@ DEADLINE = 60.0
 OWNER = """
 import os, sys
 from scheduler.store import open_database
-from scheduler.store.hub import _Handler
+from scheduler.storage.embedded_server import _Handler
 
 step, moment = sys.argv[2:]
 database = open_database(sys.argv[1])

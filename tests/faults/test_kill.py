@@ -83,7 +83,9 @@ def workers_of(pid):
     # Only they: Python's own helpers, like its resource tracker, are children of a test too.
     children = psutil.Process(pid).children()
     return [
-        child for child in children if any("scheduler.worker" in word for word in cmdline(child))
+        child
+        for child in children
+        if any("scheduler.worker.process" in word for word in cmdline(child))
     ]
 
 

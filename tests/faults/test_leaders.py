@@ -18,7 +18,7 @@ import transaction
 from ZEO.Exceptions import ClientDisconnected
 
 from scheduler import nowutc
-from scheduler.office import office_of
+from scheduler.leadership.roster import office_of
 from scheduler.store import open_database
 from scheduler.tasks import IntervalTask, OneShotTask
 from tests.faults.test_zeo import serving

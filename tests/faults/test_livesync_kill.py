@@ -20,9 +20,10 @@ from tests.livesync.stand_ins import Note
 
 BATCHES = 4
 DELIVER = (
-    "import sys; from livesync.courier import Courier; from scheduler.store import open_database\n"
+    "import sys; from livesync.delivery.deliverer import Deliverer\n"
+    "from scheduler.store import open_database\n"
     "database = open_database(sys.argv[1])\n"
-    "print(Courier(database, 'file').deliver(None)); database.close()"
+    "print(Deliverer(database, 'file').deliver(None)); database.close()"
 )
 
 

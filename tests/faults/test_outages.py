@@ -79,7 +79,7 @@ def test_an_outage_is_one_line_in_the_log_and_its_end_another(request, tmp_path,
             line
             for line in lines
             if re.search(
-                "(WARNING|ERROR|CRITICAL) (scheduler.store.outage|relstorage|ZEO|txn)", line
+                "(WARNING|ERROR|CRITICAL) (scheduler.storage.outage_log|relstorage|ZEO|txn)", line
             )
         ]
         assert ["away" in line or "there again" in line for line in of_outage] == [True, True]
@@ -116,7 +116,7 @@ def test_a_daemon_that_runs_out_of_descriptors_is_quiet_and_comes_back(tmp_path)
         threads = [threading.Thread(target=fetch, args=[url]) for _ in range(5)]
         for thread in threads:
             thread.start()
-        show = [sys.executable, "-m", "daemon.cli", "show", "status", "--database", uri]
+        show = [sys.executable, "-m", "daemon.cli.main", "show", "status", "--database", uri]
         visitor = subprocess.Popen(show, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         stack.enter_context(visitor)
         for sign in ("no connection can be accepted", "no process can join"):

@@ -19,9 +19,10 @@ from tests.livesync.stand_ins import Category, Conference
 
 BATCHES, BATCH = 3, 4
 DELIVER = (
-    "import sys; from livesync.courier import Courier; from scheduler.store import open_database\n"
+    "import sys; from livesync.delivery.deliverer import Deliverer\n"
+    "from scheduler.store import open_database\n"
     "database = open_database(sys.argv[1])\n"
-    "print(Courier(database, 'pg').deliver(None)); database.close()"
+    "print(Deliverer(database, 'pg').deliver(None)); database.close()"
 )
 EFFECTS = """
     CREATE TABLE livesync_records (id text PRIMARY KEY, key text NOT NULL, document jsonb NOT NULL);

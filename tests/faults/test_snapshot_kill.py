@@ -18,7 +18,7 @@ from export.model.conference import Conference
 from export.model.contribution import Contribution
 from livesync import SyncManager
 from livesync.agents.postgres import PostgresAgent
-from livesync.verification import Verification
+from livesync.resync.verification import Verification
 from scheduler.store import open_database, transact
 
 KILLS, EVENTS = (20, 1500) if os.environ.get("SOAK") else (3, 150)
@@ -72,7 +72,15 @@ def database(tmp_path, postgres_uri):
 
 
 def command(database, *words):
-    arguments = [sys.executable, "-m", "livesync.cli", "--database", database.uri, "agent", "pg"]
+    arguments = [
+        sys.executable,
+        "-m",
+        "livesync.cli.main",
+        "--database",
+        database.uri,
+        "agent",
+        "pg",
+    ]
     return subprocess.Popen([*arguments, *words], stdout=subprocess.DEVNULL)
 
 

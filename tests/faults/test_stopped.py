@@ -15,7 +15,7 @@ from ZEO.Exceptions import ClientDisconnected
 
 from scheduler import Client, nowutc
 from scheduler.errors import SchedulerException
-from scheduler.office import office_of
+from scheduler.leadership.roster import office_of
 from scheduler.store import connect, holder_of
 from scheduler.tasks import OneShotTask
 from tests.faults.processes import Daemon
@@ -157,7 +157,7 @@ def test_a_worker_that_is_stopped_is_seen_from_outside_and_replaced(file, tmp_pa
 
 def shown(uri):
     """Return what `indico_scheduler show workers` prints."""
-    command = [sys.executable, "-m", "daemon.cli", "show", "workers", "--database", uri]
+    command = [sys.executable, "-m", "daemon.cli.main", "show", "workers", "--database", uri]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pymarc
 from lxml import etree
 
-from livesync.marcxml import collection
+from livesync.records.marcxml import collection
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = Path(os.environ.get("MARC_SCHEMA", ROOT.parent / "shared/data/MARC21slim.xsd"))

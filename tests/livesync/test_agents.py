@@ -10,8 +10,8 @@ from dateutil.rrule import MINUTELY
 from export.fossilize import fossilize
 from livesync import ActionWrapper, RecordUploader
 from livesync.agent import AgentExecutionException
-from livesync.records import key_of
-from livesync.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED
+from livesync.records.document import key_of
+from livesync.records.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED
 from livesync.tasks import LiveSyncUpdateTask
 from scheduler.clock import TimeSource
 from tests.livesync.agents_for_tests import (

@@ -9,9 +9,9 @@ import pytest
 from livesync import ActionWrapper, SyncManager
 from livesync.agents.folder import FolderAgent
 from livesync.agents.postgres import PostgresAgent
-from livesync.courier import FAILED, Courier
-from livesync.snapshot import Snapshot
-from livesync.verification import Verification
+from livesync.delivery.deliverer import FAILED, Deliverer
+from livesync.resync.full_export import FullExport
+from livesync.resync.verification import Verification
 from scheduler.store import open_database, transact
 
 
@@ -45,12 +45,12 @@ def restored(agent, folder):
     database = opened(folder)
     transact(database, lambda own: SyncManager.getDBInstance(own).registerNewAgent(agent))
     change(database, "1", 100)
-    assert Courier(database, "a").deliver(None).outcome != FAILED
+    assert Deliverer(database, "a").deliver(None).outcome != FAILED
     database.close()
     shutil.copytree(folder, folder.with_name("backup"))
     database = opened(folder)
     change(database, "2", 900)
-    assert Courier(database, "a").deliver(None).outcome != FAILED
+    assert Deliverer(database, "a").deliver(None).outcome != FAILED
     database.close()
     shutil.rmtree(folder)
     folder.with_name("backup").rename(folder)
@@ -61,7 +61,7 @@ def restored(agent, folder):
 
 def test_an_agent_whose_target_is_ahead_delivers_nothing_and_says_why(restored):
     change(restored, "3", 200)
-    delivered = Courier(restored, "a").deliver(None)
+    delivered = Deliverer(restored, "a").deliver(None)
     assert delivered.outcome == FAILED
     assert "an older backup" in delivered.reason
     with restored.transaction() as connection:
@@ -70,26 +70,26 @@ def test_an_agent_whose_target_is_ahead_delivers_nothing_and_says_why(restored):
 
 
 def test_after_a_verification_that_repaired_it_goes_on_without_a_rest(restored):
-    Courier(restored, "a").deliver(None)
+    Deliverer(restored, "a").deliver(None)
     Verification(restored, "a").run(repair=True)
     with restored.transaction() as connection:
         ledger = SyncManager.getDBInstance(connection).getAgent("a").ledger
         assert (ledger.failures, ledger.not_before) == (0, 0)
     change(restored, "3", 200)
-    assert str(Courier(restored, "a").deliver(None)) == "up to date: 1 records"
+    assert str(Deliverer(restored, "a").deliver(None)) == "up to date: 1 records"
 
 
 def test_after_a_snapshot_it_goes_on(restored):
-    Snapshot(restored, "a").send()
+    FullExport(restored, "a").send()
     change(restored, "3", 200)
-    assert str(Courier(restored, "a").deliver(None)) == "up to date: 1 records"
+    assert str(Deliverer(restored, "a").deliver(None)) == "up to date: 1 records"
 
 
 def test_an_agent_that_was_rewound_is_not_ahead(agent, folder):
     database = opened(folder)
     transact(database, lambda own: SyncManager.getDBInstance(own).registerNewAgent(agent))
     change(database, "1", 100)
-    Courier(database, "a").deliver(None)
+    Deliverer(database, "a").deliver(None)
     transact(database, lambda own: SyncManager.getDBInstance(own).getAgent("a").rewind(None))
-    assert str(Courier(database, "a").deliver(None)) == "up to date: 1 records"
+    assert str(Deliverer(database, "a").deliver(None)) == "up to date: 1 records"
     database.close()

@@ -18,8 +18,9 @@ from zope.lifecycleevent import (
     ObjectRemovedEvent,
 )
 
-from livesync import SyncManager, lifecycle
-from livesync.reduction import STATUS_DELETED, reduce
+from livesync import SyncManager
+from livesync.capture import zope_lifecycle
+from livesync.records.reduction import STATUS_DELETED, reduce
 from livesync.watching import unwatch, watch
 from scheduler.store import using
 
@@ -239,10 +240,10 @@ def test_a_function_without_a_name_cannot_exclude(connection):
 @pytest.fixture
 def events(connection):
     unwatch()
-    lifecycle.connect()
-    lifecycle.connect()
+    zope_lifecycle.connect()
+    zope_lifecycle.connect()
     yield
-    lifecycle.disconnect()
+    zope_lifecycle.disconnect()
 
 
 def test_lifecycle_events_are_recorded(events, connection, commit, recorded):
@@ -271,7 +272,7 @@ def test_lifecycle_events_are_recorded(events, connection, commit, recorded):
 
 
 def test_no_event_is_recorded_after_the_end(connection, commit, recorded, events):
-    lifecycle.disconnect()
+    zope_lifecycle.disconnect()
     connection.root()["book"] = book = Book("Walden")
     zope.event.notify(ObjectAddedEvent(book, connection.root(), "book"))
     commit()

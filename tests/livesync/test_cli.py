@@ -7,7 +7,8 @@ import io
 import pytest
 import transaction
 
-from livesync import ActionWrapper, SyncManager, cli
+from livesync import ActionWrapper, SyncManager
+from livesync.cli import main
 from scheduler import SchedulerModule
 from scheduler.store import connect
 from tests.livesync.agents_for_tests import FailingAgent, ListAgent, ReducingAgent
@@ -42,7 +43,7 @@ def positions(output):
 
 def test_without_a_command_usage_is_printed_and_2_returned(capsys):
     with pytest.raises(SystemExit) as stop:
-        cli.main([])
+        main.main([])
 
     assert stop.value.code == 2
     assert capsys.readouterr().err == (
@@ -53,13 +54,13 @@ def test_without_a_command_usage_is_printed_and_2_returned(capsys):
 
 def test_an_agent_needs_a_command(capsys):
     with pytest.raises(SystemExit) as stop:
-        cli.main(["agent", "list"])
+        main.main(["agent", "list"])
 
     assert stop.value.code == 2
 
 
 def test_list_shows_entries_newest_first(uri, capsys):
-    assert cli.main(["list"]) == 0
+    assert main.main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
 
     assert positions("\n".join(lines)) == [3, 2, 1]
@@ -78,15 +79,15 @@ def test_list_shows_entries_newest_first(uri, capsys):
     ],
 )
 def test_list_includes_both_ends_and_starts_behind_a_pointer(uri, capsys, options, expected):
-    assert cli.main(["list", *options]) == 0
+    assert main.main(["list", *options]) == 0
     assert positions(capsys.readouterr().out) == expected
 
 
 def test_the_database_may_be_named_before_or_behind_the_command(uri, capsys, monkeypatch):
     monkeypatch.delenv("SCHEDULER_DATABASE")
 
-    assert cli.main(["--database", uri, "list"]) == 0
-    assert cli.main(["list", "--database", uri]) == 0
+    assert main.main(["--database", uri, "list"]) == 0
+    assert main.main(["list", "--database", uri]) == 0
     assert positions(capsys.readouterr().out) == [3, 2, 1] * 2
 
 
@@ -94,12 +95,12 @@ def test_the_database_may_be_named_before_or_behind_the_command(uri, capsys, mon
     "command", [["list", "--pointer", "nobody"], ["agent", "nobody", "simulate"]]
 )
 def test_an_unknown_name_is_told_on_stderr(uri, capsys, command):
-    assert cli.main(command) == 1
+    assert main.main(command) == 1
     assert "nobody" in capsys.readouterr().err
 
 
 def test_a_database_that_cannot_be_opened_is_told_on_stderr(capsys):
-    assert cli.main(["list", "--database", "nonsense://here"]) == 1
+    assert main.main(["list", "--database", "nonsense://here"]) == 1
     assert "nonsense" in capsys.readouterr().err
 
 
@@ -107,15 +108,15 @@ def test_a_database_that_cannot_be_opened_is_told_on_stderr(capsys):
 def test_destroy_takes_only_y_twice(uri, capsys, answers, text):
     answers(text)
 
-    assert cli.main(["destroy"]) == 1
-    assert cli.main(["list"]) == 0
+    assert main.main(["destroy"]) == 1
+    assert main.main(["list"]) == 0
     assert "ActionWrapper" in capsys.readouterr().out
 
 
 def test_destroy_empties_track_and_agents(uri, capsys, answers):
     answers("y\nY\n")
 
-    assert cli.main(["destroy"]) == 0
+    assert main.main(["destroy"]) == 0
     assert capsys.readouterr().out == (
         "Are you sure you want to empty the MPT? [y/N] Really... is this what you want? [y/N] "
     )
@@ -127,7 +128,7 @@ def test_destroy_empties_track_and_agents(uri, capsys, answers):
 def test_destroy_of_the_track_keeps_agents(uri, answers):
     answers("y\ny\n")
 
-    assert cli.main(["destroy", "--track-only"]) == 0
+    assert main.main(["destroy", "--track-only"]) == 0
     with connect():
         assert sorted(SyncManager.getDBInstance().getAllAgents()) == [
             "failing",
@@ -137,7 +138,7 @@ def test_destroy_of_the_track_keeps_agents(uri, answers):
 
 
 def test_simulate_shows_records_and_sends_nothing(uri, capsys, deliveries):
-    assert cli.main(["agent", "reducing", "simulate"]) == 0
+    assert main.main(["agent", "reducing", "simulate"]) == 0
     assert capsys.readouterr().out == f"{'<Conference 7>':40} {'7':20} MOD\n"
     assert deliveries == {}
 
@@ -146,12 +147,12 @@ def test_export_sends_what_is_only_on_the_track_too_and_acknowledges(
     uri, capsys, answers, deliveries
 ):
     answers("y\n")
-    assert cli.main(["agent", "reducing", "export"]) == 0
+    assert main.main(["agent", "reducing", "export"]) == 0
     assert capsys.readouterr().out.endswith(
         "1 records are sent; the agent follows from position 3\n"
     )
     answers("y\n")
-    assert cli.main(["agent", "reducing", "export"]) == 0
+    assert main.main(["agent", "reducing", "export"]) == 0
 
     assert [len(batch) for batch in deliveries["reducing"]] == [1]
 
@@ -159,20 +160,20 @@ def test_export_sends_what_is_only_on_the_track_too_and_acknowledges(
 def test_a_refused_export_sends_nothing(uri, answers, deliveries):
     answers("\n")
 
-    assert cli.main(["agent", "list", "export"]) == 1
+    assert main.main(["agent", "list", "export"]) == 1
     assert deliveries == {}
 
 
 def test_a_failed_export_says_why_and_moves_nothing(uri, capsys, answers):
     answers("y\n")
 
-    assert cli.main(["agent", "failing", "export"]) == 1
+    assert main.main(["agent", "failing", "export"]) == 1
     assert "the target is down" in capsys.readouterr().err
     with connect():
         assert SyncManager.getDBInstance().getTrack().getPointers()["failing"] is None
 
 
 def test_add_task_enqueues_the_task(uri):
-    assert cli.main(["agent", "list", "add_task", "--interval", "5"]) == 0
+    assert main.main(["agent", "list", "add_task", "--interval", "5"]) == 0
     with connect():
         assert SchedulerModule.getDBInstance().getStatus()["spooled"] == 1

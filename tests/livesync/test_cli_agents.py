@@ -9,7 +9,8 @@ from datetime import datetime
 import pytest
 import transaction
 
-from livesync import ActionWrapper, SyncManager, cli
+from livesync import ActionWrapper, SyncManager
+from livesync.cli import main
 from livesync.errors import AgentSettingException
 from scheduler import nowutc
 from scheduler.store import connect, transact
@@ -50,7 +51,7 @@ def run(uri, capsys):
 
     def run(line):
         try:
-            status = cli.main(line.split())
+            status = main.main(line.split())
         except SystemExit as stop:
             status = stop.code
         captured = capsys.readouterr()

@@ -12,9 +12,10 @@ import transaction
 from dateutil.rrule import MINUTELY
 from persistent import Persistent
 
-from livesync import ActionWrapper, PushSyncAgent, SyncManager, agent, courier
+from livesync import ActionWrapper, PushSyncAgent, SyncManager
 from livesync.agents.folder import FolderAgent
-from livesync.courier import Courier
+from livesync.delivery import deliverer, push_agent
+from livesync.delivery.deliverer import Deliverer
 from livesync.errors import AgentBusyException, Overloaded, PartialFailure
 from livesync.tasks import LiveSyncUpdateTask
 from scheduler.store import transact, using
@@ -349,11 +350,11 @@ def test_an_agent_is_delivered_to_by_one_at_a_time(database, target, change):
 
     def deliver_too(names):
         with pytest.raises(AgentBusyException, match="is delivering") as busy:
-            Courier(database, "a").deliver(NOW)
+            Deliverer(database, "a").deliver(NOW)
         meanwhile.append(busy)
 
     target.before = deliver_too
-    Courier(database, "a").deliver(NOW)
+    Deliverer(database, "a").deliver(NOW)
 
     assert len(meanwhile) == 1
     assert target.taken == ["a"]
@@ -432,7 +433,7 @@ def test_what_one_way_has_delivered_stays_so_when_another_fails(target, change, 
 def test_a_change_of_which_no_record_can_be_made_is_set_aside(
     database, target, change, update, look, monkeypatch
 ):
-    reduce = agent.reduce
+    reduce = push_agent.reduce
 
     def fail_over_bad(data, *more):
         data = list(data)
@@ -441,12 +442,12 @@ def test_a_change_of_which_no_record_can_be_made_is_set_aside(
                 raise KeyError("bad cannot be read")
         return reduce(data, *more)
 
-    monkeypatch.setattr(agent, "reduce", fail_over_bad)
+    monkeypatch.setattr(push_agent, "reduce", fail_over_bad)
     change("a", "bad", "c")
     assert update() == {"a": "up to date: 2 records"}
     (letter,) = look(letters).values()
     assert letter.reason == "KeyError: 'bad cannot be read'"
-    monkeypatch.setattr(agent, "reduce", reduce)
+    monkeypatch.setattr(push_agent, "reduce", reduce)
     look(lambda agent: agent.ledger.letters.change(letter.name, due=0.0))
     update()
 
@@ -461,11 +462,11 @@ def test_what_is_refused_is_a_letter_before_the_pointer_moves(
         connection.transaction_manager.commit()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(courier, "_commit_if_possible", commit_and_die)
+    monkeypatch.setattr(deliverer, "_commit_if_possible", commit_and_die)
     change("good", "bad")
     target.troubles["bad"] = ValueError("bad")
     with pytest.raises(KeyboardInterrupt):
-        Courier(database, "a").deliver(NOW)
+        Deliverer(database, "a").deliver(NOW)
 
     assert look(position) is not None
     assert list(look(letters)) == ["bad"]
@@ -484,7 +485,7 @@ def test_an_agent_that_runs_another_one_delivers_its_own(database, target, chang
     transact(database, lambda own: add_agent(own, "starter", Starter))
     change("a", "b")
 
-    assert str(Courier(database, "starter").deliver(NOW)) == "up to date: 2 records"
+    assert str(Deliverer(database, "starter").deliver(NOW)) == "up to date: 2 records"
     assert sorted(targets["starter"].taken) == sorted(target.taken) == ["a", "b"]
 
 
@@ -504,7 +505,7 @@ def test_parallel_ways_write_files_into_one_folder(database, clock, tmp_path):
             manager.add(100, ActionWrapper(100, thing, ["created"], str(number)))
 
     transact(database, work)
-    assert Courier(database, "f").deliver(NOW).records == 50
+    assert Deliverer(database, "f").deliver(NOW).records == 50
 
     files = sorted((tmp_path / "out").iterdir())
     assert [file.name for file in files] == [f"{n:06}.json" for n in range(len(files))]

@@ -10,7 +10,7 @@ import pytest
 import transaction
 
 from livesync import ActionWrapper, PushSyncAgent, SyncManager
-from livesync.follower import Follower
+from livesync.delivery.dispatcher import DeliveryDispatcher
 from scheduler.store import transact
 
 DEADLINE = 30
@@ -69,7 +69,7 @@ def fine(database):
 
 @pytest.fixture
 def following(database):
-    follower = Follower(database)
+    follower = DeliveryDispatcher(database)
     thread = threading.Thread(target=follower.run)
     thread.start()
     yield follower
@@ -175,7 +175,7 @@ def test_positions_do_not_run_ahead_of_the_clock(database, register, fine, follo
 
 
 def test_it_ends_when_it_is_told_to(database):
-    follower = Follower(database)
+    follower = DeliveryDispatcher(database)
     thread = threading.Thread(target=follower.run)
     thread.start()
     follower.stop()

@@ -9,10 +9,11 @@ import transaction
 from werkzeug.test import Client
 from werkzeug.wrappers import Response
 
-from livesync import ActionWrapper, SyncManager, gate
-from livesync.gate import Gate
+from livesync import ActionWrapper, SyncManager
+from livesync.feed.delivery_waits import token
+from livesync.http import wait_middleware
+from livesync.http.wait_middleware import WaitMiddleware
 from livesync.testing import AGENT_ID
-from livesync.waiting import token
 from scheduler.store import transact
 
 
@@ -21,7 +22,7 @@ def client(relay, recorded_agent):
     def application(environ, start):
         return Response("passed")(environ, start)
 
-    return Client(Gate(application, relay.database))
+    return Client(WaitMiddleware(application, relay.database))
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_a_request_waits_for_the_delivery(relay, client, wanted):
 
 
 def test_a_request_waits_no_longer_than_it_may(client, wanted, monkeypatch):
-    monkeypatch.setattr(gate, "LONGEST_WAIT", 0.05)
+    monkeypatch.setattr(wait_middleware, "LONGEST_WAIT", 0.05)
     answer = client.get(f"/x?after={wanted}")
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "1"

@@ -12,7 +12,8 @@ from export.model import listeners
 from export.model.catalogue import catalogue
 from export.model.category import Category
 from export.model.conference import Conference
-from livesync import ActionWrapper, SyncManager, lifecycle
+from livesync import ActionWrapper, SyncManager
+from livesync.capture import zope_lifecycle
 from livesync.components import ObjectChangeListener, RequestListener, RequestListenerContext
 from livesync.watching import unwatch, watch
 from scheduler.store import using
@@ -220,11 +221,11 @@ def explicitly(page):
 
 
 def announced(page):
-    lifecycle.connect()
+    zope_lifecycle.connect()
     try:
         zope.event.notify(ObjectModifiedEvent(page))
     finally:
-        lifecycle.disconnect()
+        zope_lifecycle.disconnect()
 
 
 def stored(page):

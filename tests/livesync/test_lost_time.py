@@ -13,10 +13,10 @@ from werkzeug.wrappers import Response
 
 from livesync import ActionWrapper, SyncManager
 from livesync.agents.webhook import WebhookAgent
-from livesync.courier import Courier
+from livesync.delivery.deliverer import Deliverer
 from livesync.errors import TokenGoneException
-from livesync.gate import Gate
-from livesync.waiting import Token, token
+from livesync.feed.delivery_waits import WaitToken, token
+from livesync.http.wait_middleware import WaitMiddleware
 from scheduler import nowutc
 from scheduler.store import open_database, transact, using
 from scheduler.tasks import CallTask
@@ -48,7 +48,7 @@ def put_back(folder, tmp_path):
 
 def deliver(database, by_itself):
     if not by_itself:
-        Courier(database, "a").deliver(None)
+        Deliverer(database, "a").deliver(None)
         return
 
     def run(connection):
@@ -118,7 +118,9 @@ def restored(folder, lost_token):
 
 @pytest.fixture
 def client(restored):
-    return Client(Gate(lambda environ, start: Response("passed")(environ, start), restored))
+    return Client(
+        WaitMiddleware(lambda environ, start: Response("passed")(environ, start), restored)
+    )
 
 
 def test_a_token_of_the_lost_time_is_refused(client, lost_token):
@@ -151,7 +153,7 @@ def test_it_is_refused_in_another_process_too(restored, lost_token):
         "import sys\n"
         "from livesync import SyncManager\n"
         "from livesync.errors import TokenGoneException\n"
-        "from livesync.waiting import Token, token\n"
+        "from livesync.feed.delivery_waits import WaitToken, token\n"
         "from scheduler.store import connect\n"
         "with connect(sys.argv[1]) as connection:\n"
         "    manager = SyncManager.getDBInstance()\n"
@@ -169,7 +171,7 @@ def test_it_is_refused_in_another_process_too(restored, lost_token):
 
 def test_a_token_of_a_transaction_to_come_is_awaited(restored):
     with restored.transaction() as connection:
-        later = Token("a", token("a", connection).tid + 1)
+        later = WaitToken("a", token("a", connection).tid + 1)
         assert SyncManager.getDBInstance(connection).isDelivered(later) is False
 
 
@@ -182,5 +184,5 @@ def test_postgres_knows_its_transactions(postgres_uri):
         manager, now = SyncManager.getDBInstance(connection), token("a", connection)
         assert manager.isDelivered(now) is False
         with pytest.raises(TokenGoneException):
-            manager.isDelivered(Token("a", now.tid - 1))
+            manager.isDelivered(WaitToken("a", now.tid - 1))
     database.close()

@@ -15,8 +15,8 @@ from export.model.conference import Conference
 from export.model.contribution import Contribution, SubContribution
 from export.model.material import Link, LocalFile, Material
 from export.model.person import Person
-from livesync.marcxml import NOT_IN_XML, collection
-from livesync.reduction import STATUS_CHANGED, STATUS_DELETED
+from livesync.records.marcxml import NOT_IN_XML, collection
+from livesync.records.reduction import STATUS_CHANGED, STATUS_DELETED
 from tests.livesync.marc_reading import marc, read
 
 START = datetime(2026, 3, 1, 9, 30, 59, tzinfo=UTC)

@@ -8,9 +8,9 @@ import pytest
 from defusedxml import ElementTree
 
 from livesync import ActionWrapper
-from livesync.marc.embedded import with_parts
-from livesync.marcxml import NAMESPACE, collection
-from livesync.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED
+from livesync.records.marc.parts import with_parts
+from livesync.records.marcxml import NAMESPACE, collection
+from livesync.records.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED
 from tests.livesync.stand_ins import Category, Conference, Contribution, Person, SubContribution
 
 

@@ -8,12 +8,12 @@ from types import ModuleType
 import pytest
 
 from livesync import PushSyncAgent, SyncManager
-from livesync.courier import push_agent
+from livesync.delivery.deliverer import push_agent
+from livesync.delivery.status import MISSING, standings
 from livesync.errors import AgentExecutionException, CutOffException
-from livesync.retention import DAY, Retention
-from livesync.standing import MISSING, standings
+from livesync.feed.trimmer import trim
 from livesync.tasks import LiveSyncUpdateTask
-from livesync.trimming import trim
+from livesync.track.retention_policy import DAY, TrackRetention
 from scheduler.clock import nowutc
 from scheduler.store import open_database, transact, using
 from tests.livesync.agents_for_tests import ListAgent
@@ -124,7 +124,7 @@ def test_back_again_it_does_not_skip_what_was_trimmed_meanwhile(database, code):
 
 
 def advance(manager):
-    manager.retention = Retention(keep=0, cut_off=DAY / 2, most=10)
+    manager.retention = TrackRetention(keep=0, cut_off=DAY / 2, most=10)
     oldest = manager.getTrack().oldestTS()
     manager.advance("lost", oldest - 1)
     manager.advance("there", manager.getTrack().mostRecentTS())

@@ -20,7 +20,7 @@ from export.model.session import Session, SessionSlot
 from livesync import ActionWrapper
 from livesync.agent import SyncAgent
 from livesync.components import ObjectChangeListener
-from livesync.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED, reduce
+from livesync.records.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED, reduce
 from tests.livesync.agents_for_tests import ReducingAgent
 from tests.livesync.marc_reading import marc
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from export.model.catalogue import Catalogue
 from export.model.conference import Conference as Event
-from livesync.records import document, json_bytes
-from livesync.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED
+from livesync.records.document import document, json_bytes
+from livesync.records.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED
 from tests.livesync.stand_ins import Category, Conference
 
 

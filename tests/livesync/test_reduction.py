@@ -8,7 +8,13 @@ import pytest
 from ZODB.Connection import TransactionMetaData
 
 from livesync import ActionWrapper, SyncAgent
-from livesync.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED, Record, reduce
+from livesync.records.reduction import (
+    STATUS_CHANGED,
+    STATUS_CREATED,
+    STATUS_DELETED,
+    Record,
+    reduce,
+)
 from tests.livesync.stand_ins import Category, Conference, Contribution, Note, SubContribution
 
 

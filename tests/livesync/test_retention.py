@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from livesync import SyncManager, trimming
+from livesync import SyncManager
+from livesync.delivery.status import standing
 from livesync.errors import CutOffException, PositionGoneException
-from livesync.retention import DAY, Retention
-from livesync.standing import standing
+from livesync.feed import trimmer
 from livesync.struct import ListMultiPointerTrack, SetMultiPointerTrack
 from livesync.tasks import LiveSyncUpdateTask
+from livesync.track.retention_policy import DAY, TrackRetention
 from scheduler.store import transact
 from tests.livesync.agents_for_tests import ListAgent
 
@@ -59,7 +60,7 @@ def advance(manager, commit):
 @pytest.fixture
 def trim(database, connection):
     def trim():
-        count = trimming.trim(database)
+        count = trimmer.trim(database)
         connection.transaction_manager.begin()
         return count
 
@@ -120,7 +121,7 @@ def test_a_dead_agent_is_not_waited_for(agents, record, advance, trim, manager, 
 def test_with_too_many_changes_the_slowest_are_not_waited_for(
     agents, record, advance, trim, manager, commit
 ):
-    manager.retention = Retention(most=3)
+    manager.retention = TrackRetention(most=3)
     record(95, 96, 97, 98, 99)
     advance("fast", 97)
     advance("slow", 95)
@@ -197,7 +198,7 @@ def test_trimming_conflicts_with_no_recording(agents, record, advance, manager, 
     advance("slow", 99)
     other = open_connection()
     SyncManager.getDBInstance(other).add(99 * DAY + 50, "day 999")
-    assert trimming.trim(other.db()) > 30
+    assert trimmer.trim(other.db()) > 30
     other.transaction_manager.commit()
 
     manager._p_jar.transaction_manager.begin()
@@ -221,11 +222,11 @@ def test_a_track_is_trimmed_piece_by_piece(kind):
 @pytest.mark.parametrize("values", [{"keep": -1}, {"most": float("inf")}])
 def test_a_retention_of_no_use_is_refused(values):
     with pytest.raises(ValueError, match="must be at least 0"):
-        Retention(**values)
+        TrackRetention(**values)
 
 
 def test_the_manager_keeps_its_retention(database, manager, commit):
-    manager.retention = Retention(keep=1)
+    manager.retention = TrackRetention(keep=1)
     commit()
 
     assert transact(database, lambda own: SyncManager.getDBInstance(own).retention.keep) == 1

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from ZODB import DB
 
-from export.model.rooms import Location, rooms
-from export.model.roomschedule import schedules
-from export.model.wish import Wish
-from livesync.records import document
-from livesync.reduction import STATUS_CREATED
+from export.rooms.registry import Location, rooms
+from export.rooms.schedule import schedules
+from export.rooms.schedule_request import ScheduleRequest
+from livesync.records.document import document
+from livesync.records.reduction import STATUS_CREATED
 from scheduler import nowutc
 from scheduler.store import transact
 from tests.export.planting_rooms import local, slots
@@ -27,7 +27,9 @@ def told():
         room = registry.add_location(Location("Lab")).add_room(39, 1, "1", "39", "Studio")
         room.book(slots(local(2030, 5, 1, 9)), "ann", "Secret talks", "")
         soon = nowutc() + timedelta(hours=1)
-        schedules(connection).create("ann", Wish("Secret lessons", room, soon, timedelta(hours=1)))
+        schedules(connection).create(
+            "ann", ScheduleRequest("Secret lessons", room, soon, timedelta(hours=1))
+        )
 
     transact(database, make)
 

@@ -10,8 +10,8 @@ from dateutil.rrule import MINUTELY, SECONDLY
 from livesync import ActionWrapper, SyncManager
 from livesync.tasks import LiveSyncUpdateTask
 from scheduler import Client, Scheduler
+from scheduler.insight.dry_run import try_out
 from scheduler.store import transact
-from scheduler.whatif import try_out
 from tests.livesync.agents_for_tests import FailingAgent, ListAgent, received
 
 

@@ -9,9 +9,9 @@ from cryptography.fernet import Fernet
 
 from daemon.resealing import reseal
 from livesync import SyncManager
-from livesync.cli import main
-from scheduler.seal import FILE_VARIABLE, KEY_VARIABLE, unseal
+from livesync.cli.main import main
 from scheduler.store import open_database, transact
+from scheduler.store.encryption import FILE_VARIABLE, KEY_VARIABLE, unseal
 
 WEBHOOK = ("agent", "add", "hook", "--type", "webhook", "--set", "url=https://example.org/in")
 OPENED = {

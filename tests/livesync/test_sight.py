@@ -15,9 +15,9 @@ from export.model.contribution import Contribution, SubContribution
 from livesync import SyncManager, components
 from livesync.agents.target import TargetAgent
 from livesync.components import RequestListenerContext
-from livesync.courier import UP_TO_DATE, Courier
-from livesync.inventory import catalogued, fresh
-from livesync.subjects import parts, unique_id
+from livesync.delivery.deliverer import UP_TO_DATE, Deliverer
+from livesync.objects.object_model import parts, unique_id
+from livesync.resync.inventory import catalogued, fresh
 from scheduler.store import open_database, using
 
 replicas = {}
@@ -93,7 +93,7 @@ class World:
         return event
 
     def deliver(self, name="a", till=None):
-        delivered = Courier(self.database, name).deliver(None, till)
+        delivered = Deliverer(self.database, name).deliver(None, till)
         assert delivered.outcome == UP_TO_DATE
         self.connection.sync()
 

@@ -13,13 +13,13 @@ from export.model.catalogue import catalogue
 from export.model.conference import Conference
 from export.model.contribution import Contribution
 from livesync import PushSyncAgent, RecordUploader, SyncManager
-from livesync import snapshot as snapshot_module
 from livesync.components import ObjectChangeListener
-from livesync.courier import Courier
+from livesync.delivery.deliverer import Deliverer
 from livesync.errors import AgentBusyException, AgentExecutionException
-from livesync.snapshot import Snapshot
+from livesync.resync import full_export as snapshot_module
+from livesync.resync.full_export import FullExport
 from scheduler.store import transact
-from scheduler.store.holds import holds_of
+from scheduler.store.pack_hold import holds_of
 
 
 class Table(PushSyncAgent):
@@ -80,7 +80,7 @@ def titles(found):
 
 
 def send(database, **options):
-    return Snapshot(database, "t", **options).send()
+    return FullExport(database, "t", **options).send()
 
 
 def test_everything_is_sent_once(database, found):
@@ -94,7 +94,7 @@ def test_the_agent_follows_from_exactly_there(database, found, commit):
     uploads.clear()
     found.event("3").setTitle("new")
     commit()
-    assert str(Courier(database, "t").deliver(None)) == "up to date: 1 records"
+    assert str(Deliverer(database, "t").deliver(None)) == "up to date: 1 records"
     assert uploads == ["3"]
     assert table == titles(found)
     with database.transaction() as connection:
@@ -111,7 +111,7 @@ def test_what_is_changed_meanwhile_comes_afterwards(database, found, connection,
 
     send(database, progress=change)
     assert table["9"] == "title 9"  # as of the moment of the snapshot
-    Courier(database, "t").deliver(None)
+    Deliverer(database, "t").deliver(None)
     assert table == titles(found)
 
 
@@ -127,7 +127,7 @@ def test_what_was_broken_off_goes_on_behind_its_last_key_on_the_same_view(databa
     assert table["9"] == "title 9"
     # What had been accepted as a part is not sent again.
     assert [name for name in uploads if uploads.count(name) > 1] in ([], [sent[-1]] * 2)
-    Courier(database, "t").deliver(None)
+    Deliverer(database, "t").deliver(None)
     assert table == titles(found)
 
 
@@ -136,7 +136,7 @@ def test_nothing_else_is_delivered_before_it_is_sent_whole(database, found):
     with pytest.raises(AgentExecutionException):
         send(database)
     with pytest.raises(AgentBusyException, match="not sent whole"):
-        Courier(database, "t").deliver(None)
+        Deliverer(database, "t").deliver(None)
 
 
 def test_packing_is_held_back_until_it_is_sent(database, found):
@@ -159,7 +159,7 @@ def test_where_the_view_was_packed_away_it_goes_on_with_a_later_one(database, fo
     database.pack(time.time() + 10)
     limit[0] = None
     send(database)
-    Courier(database, "t").deliver(None)
+    Deliverer(database, "t").deliver(None)
     assert table == titles(found)
 
 
@@ -174,7 +174,7 @@ def test_it_can_begin_anew(database, found):
 def test_what_was_deleted_before_an_agent_had_heard_of_it_is_deleted_at_the_target(
     database, found, commit
 ):
-    Courier(database, "t").deliver(None)
+    Deliverer(database, "t").deliver(None)
     found.remove_event(found.event("4"))
     commit()
     send(database)
@@ -209,10 +209,10 @@ def test_what_was_seen_beyond_the_position_and_is_gone_again_is_deleted(
         commit()
         return self._transact(lambda agent: self._begin(position, agent))
 
-    monkeypatch.setattr(Snapshot, "_take_up", take_up)
+    monkeypatch.setattr(FullExport, "_take_up", take_up)
     send(database)
     assert "late" in table
     found.remove_event(found.event("late"))
     commit()
-    Courier(database, "t").deliver(None)
+    Deliverer(database, "t").deliver(None)
     assert table == titles(found)

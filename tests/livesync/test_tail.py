@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from livesync import ActionWrapper, SyncManager
-from livesync.tail import Tail
+from livesync.feed.subscription import Subscription
 from scheduler.store import transact
 
 
@@ -25,7 +25,7 @@ def record(database, *seconds):
 
 @pytest.fixture
 def tail(connection):
-    tail = Tail(connection, None)
+    tail = Subscription(connection, None)
     yield tail
     tail.close()
 
@@ -65,7 +65,16 @@ def test_what_was_there_can_be_passed_over(database, manager, tail):
 
 def test_the_command_prints_what_comes_until_it_is_interrupted(database, manager, tmp_path):
     record(database, 100)
-    command = [sys.executable, "-m", "livesync.cli", "list", "--from", "0", "--follow", "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "livesync.cli.main",
+        "list",
+        "--from",
+        "0",
+        "--follow",
+        "--json",
+    ]
     with subprocess.Popen(
         [*command, "--database", f"file://{tmp_path}/data.fs"], stdout=subprocess.PIPE, text=True
     ) as process:

@@ -12,12 +12,12 @@ from export.model.catalogue import catalogue
 from export.model.category import Category
 from export.model.conference import Conference
 from livesync import ActionWrapper, SyncManager
-from livesync.actions import as_entry
 from livesync.agent import SyncAgent
 from livesync.components import ObjectChangeListener
-from livesync.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED, reduce
-from livesync.undone import opposites
-from scheduler.undo import undo
+from livesync.records.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED, reduce
+from livesync.track.action import as_entry
+from livesync.track.compensation import opposites
+from scheduler.insight.undo import undo
 
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
 

@@ -21,9 +21,9 @@ from livesync.agents.invenio import InvenioBatchUploaderAgent
 from livesync.agents.postgres import PostgresAgent
 from livesync.agents.webhook import WebhookAgent, sign
 from livesync.components import ObjectChangeListener
-from livesync.courier import Courier
+from livesync.delivery.deliverer import Deliverer
 from livesync.errors import AgentExecutionException
-from livesync.verification import Verification
+from livesync.resync.verification import Verification
 
 
 @contextmanager
@@ -74,7 +74,7 @@ def agent(request, events, commit, tmp_path, postgres_uri):
 
 @pytest.fixture
 def delivered(agent, database):
-    Courier(database, "a").deliver(None)
+    Deliverer(database, "a").deliver(None)
     return agent
 
 
@@ -140,7 +140,7 @@ def test_it_is_exact_while_others_write(database, delivered, open_connection):
     try:
         for _ in range(10):
             assert verify(database).differences == []
-            Courier(database, "a").deliver(None)
+            Deliverer(database, "a").deliver(None)
     finally:
         stop.set()
         writer.join()
@@ -153,7 +153,7 @@ def test_what_a_table_has_of_other_applications_is_left_alone(
         PostgresAgent("a", "", "", 1, dsn=postgres_uri, table="of_others")
     )
     commit()
-    Courier(database, "a").deliver(None)
+    Deliverer(database, "a").deliver(None)
     with psycopg2.connect(postgres_uri) as connection, connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO of_others VALUES (%s, %s, %s)",
@@ -192,7 +192,7 @@ def test_a_webhook_s_listing_is_read_page_by_page(database, events, commit):
         agent = WebhookAgent("a", "", "", 1, url=f"{url}/in", secret="s", list_url="/list")
         SyncManager.getDBInstance().registerNewAgent(agent)
         commit()
-        Courier(database, "a").deliver(None)
+        Deliverer(database, "a").deliver(None)
         assert verify(database) == (4, 0, [], 0)
         assert len(asked) == 2
         del kept["1"]

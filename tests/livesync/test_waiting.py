@@ -7,8 +7,8 @@ import transaction
 
 from livesync import ActionWrapper, SyncManager
 from livesync.errors import TokenException, UnknownAgentException
+from livesync.feed.delivery_waits import WaitToken, token
 from livesync.testing import AGENT_ID
-from livesync.waiting import Token, token
 from scheduler import TASK_STATUS_NONE, TASK_STATUS_TERMINATED
 from tests.scheduler.bank import Account, Deposit
 
@@ -101,25 +101,27 @@ def test_whether_a_token_s_transaction_is_delivered_is_told(relay, manager, reco
     assert not manager.isDelivered(wanted)
     recorded_agent.push()
     assert manager.isDelivered(wanted)
-    assert not manager.isDelivered(Token(AGENT_ID, wanted.tid + 2**40))  # nobody has seen it yet
+    assert not manager.isDelivered(
+        WaitToken(AGENT_ID, wanted.tid + 2**40)
+    )  # nobody has seen it yet
 
 
 def test_a_token_is_read_as_it_is_written():
-    wanted = Token("a:b", 0x03E5)
-    assert Token.read(str(wanted)) == wanted
+    wanted = WaitToken("a:b", 0x03E5)
+    assert WaitToken.read(str(wanted)) == wanted
 
 
 @pytest.mark.parametrize("text", ["", "a", "a:12", "a:zzzzzzzzzzzzzzzz", ":0000000000000001"])
 def test_what_is_no_token_is_refused(text):
     with pytest.raises(TokenException, match="is no token"):
-        Token.read(text)
+        WaitToken.read(text)
 
 
 def test_an_agent_must_be_known_and_be_the_token_s(manager, ann):
     with pytest.raises(UnknownAgentException):
         manager.enqueueAfter(Deposit(ann, 5), "nobody")
     with pytest.raises(TokenException, match="another agent"):
-        manager.enqueueAfter(Deposit(ann, 5), AGENT_ID, Token("other", 1))
+        manager.enqueueAfter(Deposit(ann, 5), AGENT_ID, WaitToken("other", 1))
 
 
 def test_what_waits_for_an_agent_that_is_removed_ends_without_a_run(

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 import transaction
 
-from livesync import SyncManager, cli
+from livesync import SyncManager
 from livesync.agents.webhook import WebhookAgent
+from livesync.cli import main
 from scheduler.store import connect
 
 TESTS = Path(__file__).parents[1]
@@ -168,8 +169,8 @@ def secretive(tmp_path, monkeypatch):
     "line", ["agents", "agents --json", "agent hook run", "agent hook edit --name New", "dead list"]
 )
 def test_no_command_shows_the_secrets_of_an_agent(secretive, capsys, caplog, line):
-    cli.main(["agent", "hook", "run"])
-    cli.main(line.split())
+    main.main(["agent", "hook", "run"])
+    main.main(line.split())
     captured = capsys.readouterr()
     shown = captured.out + captured.err + caplog.text
 
@@ -179,11 +180,11 @@ def test_no_command_shows_the_secrets_of_an_agent(secretive, capsys, caplog, lin
 
 
 def test_a_task_is_not_enqueued_for_an_agent_that_is_not_there(secretive, capsys):
-    assert cli.main(["agent", "nobody", "add_task"]) == 1
+    assert main.main(["agent", "nobody", "add_task"]) == 1
     assert "no agent 'nobody'" in capsys.readouterr().err
 
 
 def test_a_new_agent_sees_with_nobodys_eyes(secretive, tmp_path):
-    assert cli.main(f"agent add f --type folder --set folder={tmp_path}".split()) == 0
+    assert main.main(f"agent add f --type folder --set folder={tmp_path}".split()) == 0
     with connect():
         assert SyncManager.getDBInstance().getAgent("f").access is None

@@ -26,12 +26,12 @@ from scheduler import (
     SchedulerModule,
     nowutc,
 )
-from scheduler.execution import Runner
-from scheduler.line import Line
+from scheduler.dispatch.settlement import Settlement
 from scheduler.retry import Retry
-from scheduler.shelving import Shelving
 from scheduler.store import current, open_database, transact
 from scheduler.tasks import OneShotTask
+from scheduler.worker.claim_queue import ClaimQueue
+from scheduler.worker.runner import Runner
 from tests.faults.processes import Daemon
 from tests.scheduler.harness import View, running, wait_for
 from tests.scheduler.sample_long import Sleep, Wait
@@ -330,7 +330,7 @@ def test_a_failed_task_is_started_by_an_instruction(relay):
 def give_out(connection):
     """Give all due tasks to a scheduler that dies at once."""
     module = SchedulerModule.getDBInstance(connection)
-    shelving = Shelving(module)
+    shelving = Settlement(module)
     for instruction in module.getSpool().take(100):
         shelving.perform(instruction)
     return shelving.claim(nowutc().timestamp(), 100, {})
@@ -347,7 +347,7 @@ def test_a_run_committed_before_its_scheduler_died_counts_and_is_not_repeated(vi
     task = view.enqueue(Count(nowutc()))
     claims = transact(view.database, give_out)
     runner = Runner(view.database, 1, "test", lambda news: None)
-    runner.run(claims[0], Line())
+    runner.run(claims[0], ClaimQueue())
     runner.close()
     with running(view.database):
         view.until_counts(finished=1)

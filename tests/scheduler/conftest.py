@@ -70,4 +70,4 @@ def clock():
 @pytest.fixture
 def one_commit(monkeypatch):
     """See to it that tasks share a commit, however slow the machine is."""
-    monkeypatch.setattr("scheduler.execution.GROUP_SECONDS", 600)
+    monkeypatch.setattr("scheduler.worker.runner.GROUP_SECONDS", 600)

@@ -18,13 +18,13 @@ from ZODB.utils import load_current
 
 from scheduler import SchedulerModule, nowutc
 from scheduler import task as task_options
-from scheduler.chain import chain
-from scheduler.group import Group
-from scheduler.spool import ADD, spool_of
+from scheduler.inbox.spool import ADD, spool_of
 from scheduler.states import TASK_STATUS_QUEUED, TASK_STATUS_SPOOLED
 from scheduler.tasks import BoundTask, CronTask, IntervalTask, TaskOccurrence
 from scheduler.tasks.call import call_of
+from scheduler.tasks.chain import chain
 from scheduler.tasks.firing import Firing
+from scheduler.tasks.group import TaskGroup
 from tests.scheduler.sample_recurring import Tick
 from tests.scheduler.sample_tasks import Noop
 
@@ -125,8 +125,8 @@ KINDS = {
     "firing": lambda: Firing(Tick(rrule.YEARLY, dtstart=nowutc()), 0, nowutc()),
     "bound": lambda: Bound(Subject()),
     "step": lambda: chain(Noop(nowutc()), Noop(nowutc())),
-    "member": lambda: Group([Noop(nowutc())]).getTasks()[0],
-    "group": lambda: Group([Noop(nowutc())]).getTasks()[0],
+    "member": lambda: TaskGroup([Noop(nowutc())]).getTasks()[0],
+    "group": lambda: TaskGroup([Noop(nowutc())]).getTasks()[0],
     "ran before": lambda: with_occurrence(Tick(rrule.YEARLY, dtstart=nowutc())),
 }
 

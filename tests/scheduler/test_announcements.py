@@ -7,8 +7,9 @@ from contextlib import closing
 import psycopg2
 import pytest
 
-from scheduler.store import announcements, open_database, transact
-from scheduler.store.wake import Wake
+from scheduler.storage import postgres_notifications
+from scheduler.store import open_database, transact
+from scheduler.store.commit_signal import CommitSignal
 
 DEADLINE = 30
 
@@ -22,7 +23,7 @@ def opened(postgres_uri):
 
 @pytest.fixture
 def wake(opened):
-    wake = Wake(opened)
+    wake = CommitSignal(opened)
     yield wake
     wake.close()
 
@@ -52,9 +53,9 @@ def test_a_lost_connection_is_made_again_and_counts_as_news(opened, wake, postgr
 
 
 def test_a_database_that_may_not_announce_is_polled(opened, monkeypatch):
-    monkeypatch.setattr(announcements, "HAS_TRIGGER", "SELECT 1 WHERE false")
-    monkeypatch.setattr(announcements, "MAKE_TRIGGER", "SELECT not_allowed()")
-    wake = Wake(opened)
+    monkeypatch.setattr(postgres_notifications, "HAS_TRIGGER", "SELECT 1 WHERE false")
+    monkeypatch.setattr(postgres_notifications, "MAKE_TRIGGER", "SELECT not_allowed()")
+    wake = CommitSignal(opened)
     try:
         transact(opened, count)
         assert wake.wait(DEADLINE)

@@ -11,10 +11,10 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from ZODB.utils import u64
 
 from scheduler import nowutc
-from scheduler.backlog import Backlog
-from scheduler.limits import Limit
-from scheduler.place import Place
+from scheduler.shelves.named_queues import NamedQueues
+from scheduler.shelves.queue_slot import QueueSlot
 from scheduler.tasks import OneShotTask
+from scheduler.values.rate_limit import Limit
 
 KEY_LIMIT = 2
 QUEUES = ("", "mail", "print")
@@ -41,7 +41,7 @@ class BacklogMachine(RuleBasedStateMachine):
         super().__init__()
         self.database = ZODB.DB(None)
         self.connection = self.database.open()
-        self.backlog = self.connection.root()["backlog"] = Backlog()
+        self.backlog = self.connection.root()["backlog"] = NamedQueues()
         self.limits = {}
         self.waits, self.runs = set(), {}
 
@@ -57,16 +57,16 @@ class BacklogMachine(RuleBasedStateMachine):
         due=st.integers(START, START + 10),
     )
     def enqueue(self, queue, priority, key, due):
-        task = Placed(Place(queue, priority, key), due)
+        task = Placed(QueueSlot(queue, priority, key), due)
         self.connection.add(task)
-        self.backlog.enqueue(due, task, Place(*task._place))
+        self.backlog.enqueue(due, task, QueueSlot(*task._place))
         self.waits.add(task)
         return task
 
     @rule(task=consumes(waiting))
     def dequeue(self, task):
         if task in self.waits:
-            self.backlog.dequeue(task._queued_for, task, Place(*task._place))
+            self.backlog.dequeue(task._queued_for, task, QueueSlot(*task._place))
             self.waits.remove(task)
 
     @rule(queue=st.sampled_from(QUEUES[1:]), at_once=st.none() | st.integers(0, 3))
@@ -83,7 +83,7 @@ class BacklogMachine(RuleBasedStateMachine):
         assert levels == sorted(levels)
         for task in taken:
             self.waits.remove(task)
-            self.runs[task] = Place(*task._place)
+            self.runs[task] = QueueSlot(*task._place)
         running = Counter(place.queue for place in self.runs.values())
         for task in taken:
             most = self.limits.get(task._place[0])

@@ -7,7 +7,7 @@ import transaction
 from ZODB.utils import u64
 
 from scheduler import nowutc
-from scheduler.blame import commits_of, culprits, deeds_of
+from scheduler.audit.commit_log import commits_of, culprits, deeds_of
 from scheduler.errors import NoHistory
 from scheduler.store import open_database
 from tests.scheduler.bank import Bank, Chain, Deposit, Lottery, Opening

@@ -17,8 +17,8 @@ from persistent.mapping import PersistentMapping
 from ZODB.POSException import ConflictError, UndoError
 
 from scheduler import TASK_STATUS_FINISHED, TASK_STATUS_NONE, SchedulerModule
-from scheduler.bonds import bonds_of
 from scheduler.clock import TimeSource
+from scheduler.inbox.bindings import bonds_of
 from scheduler.store import open_database, using
 from scheduler.tasks import BoundTask
 from scheduler.testing import Relay, StandingClock

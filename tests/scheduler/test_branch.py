@@ -7,11 +7,11 @@ from persistent.mapping import PersistentMapping
 
 from scheduler.errors import SchemaTooNew
 from scheduler.store import (
-    Branch,
+    Schema,
 )
-from scheduler.store.branch import ROOT_KEY
+from scheduler.store.schema import ROOT_KEY
 
-FIRST = Branch("part", 1, PersistentMapping)
+FIRST = Schema("part", 1, PersistentMapping)
 
 
 def test_a_branch_is_planted_once(view, open_view):
@@ -51,12 +51,12 @@ def test_an_older_layout_is_upgraded_step_by_step(view, open_view):
     def step(number):
         return lambda trunk: trunk.update(steps=(*trunk["steps"], number))
 
-    third = Branch("part", 3, PersistentMapping, {1: step(1), 2: step(2)})
+    third = Schema("part", 3, PersistentMapping, {1: step(1), 2: step(2)})
     assert third.get(view.connection)["steps"] == (1, 2)
     assert open_view().root[ROOT_KEY]["part"][0] == 3
 
 
 def test_a_newer_layout_is_refused(view):
-    Branch("part", 4, PersistentMapping).get(view.connection)
+    Schema("part", 4, PersistentMapping).get(view.connection)
     with pytest.raises(SchemaTooNew, match=r"version 4.*install"):
         FIRST.get(view.connection)

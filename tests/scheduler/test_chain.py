@@ -14,11 +14,11 @@ from scheduler import (
     TASK_STATUS_NONE,
     nowutc,
 )
-from scheduler.chain import chain
-from scheduler.group import Group
 from scheduler.store import current
 from scheduler.tasks import IntervalTask, OneShotTask
-from scheduler.tasks.result import Kept
+from scheduler.tasks.chain import chain
+from scheduler.tasks.group import TaskGroup
+from scheduler.tasks.result import KeptResult
 from tests.scheduler.harness import running
 from tests.scheduler.sample_tasks import Noop
 
@@ -163,7 +163,7 @@ def test_after_all_of_a_group_what_follows_has_the_results_of_all(view, client, 
 
 
 def test_a_group_can_be_a_step_among_others(view, client, database):
-    client.enqueueChain(Add(1), Group([Add(2), Add(3)]), Add(4))
+    client.enqueueChain(Add(1), TaskGroup([Add(2), Add(3)]), Add(4))
     view.commit()
     run_until(view, database, finished=4)
     assert notes(view)[-1] == 9
@@ -212,7 +212,7 @@ def test_a_group_may_be_cancelled_by_the_first_that_fails(view, client, database
 
 
 def test_a_failed_group_undoes_the_steps_before_it(view, client, database):
-    client.enqueueChain((Add(1), Add(-1)), Group([Add(2), Broken(3)]), Add(4))
+    client.enqueueChain((Add(1), Add(-1)), TaskGroup([Add(2), Broken(3)]), Add(4))
     view.commit()
     run_until(view, database, finished=3, failed=1)
     assert notes(view)[-1] == 0
@@ -242,7 +242,7 @@ def test_results_travel_as_references_to_stored_objects(view, client, database):
 def test_a_big_result_is_kept_beside_its_task(view, client, database):
     task = view.enqueue(Wordy(0))
     run_until(view, database, finished=1)
-    assert isinstance(task._result, Kept)
+    assert isinstance(task._result, KeptResult)
     assert len(task.getResult()) == 50_000
 
 
@@ -278,6 +278,6 @@ def test_a_task_that_is_enqueued_can_be_no_step(view):
 
 def test_what_can_be_no_group_is_refused():
     with pytest.raises(ValueError, match="onFailure is 'explode'"):
-        Group([], onFailure="explode")
+        TaskGroup([], onFailure="explode")
     with pytest.raises(TypeError):
-        Group([IntervalTask(60)])
+        TaskGroup([IntervalTask(60)])

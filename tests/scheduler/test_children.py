@@ -115,7 +115,7 @@ def test_the_signals_of_a_worker_are_restored_after_each_task(view, database):
         worker = next(
             each
             for each in psutil.Process().children()
-            if any("scheduler.worker" in word for word in each.cmdline())
+            if any("scheduler.worker.process" in word for word in each.cmdline())
         )
         time.sleep(0.7)  # the timer that the task has set would be over
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from persistent import Persistent
 from persistent.wref import WeakRef
 
-from scheduler.entries import entry_of, stored, time_of
+from scheduler.log.codec import entry_of, stored, time_of
 
 VALUES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False)
 VALUES |= st.text() | st.binary()

@@ -8,9 +8,17 @@ import pytest
 from persistent import Persistent
 from ZODB.POSException import ConflictError
 
-from scheduler import SchedulerModule, fights, nowutc
-from scheduler.fights import BURST_SECONDS, KEPT, KEPT_SECONDS, LANE_AFTER, LANE_SECONDS, Fought
-from scheduler.fights import Fights as Record
+from scheduler import SchedulerModule, nowutc
+from scheduler.audit import conflict_stats
+from scheduler.audit.conflict_stats import (
+    BURST_SECONDS,
+    KEPT,
+    KEPT_SECONDS,
+    LANE_AFTER,
+    LANE_SECONDS,
+    ConflictReport,
+)
+from scheduler.audit.conflict_stats import ConflictStats as Record
 from scheduler.store import current
 from scheduler.tasks import OneShotTask
 from tests.scheduler.harness import running
@@ -32,7 +40,7 @@ class Deposit(OneShotTask):
         account.balance = balance + 1
 
 
-FOUGHT = Fought(b"\0" * 7 + b"\1", "shop.Stock", 1)
+FOUGHT = ConflictReport(b"\0" * 7 + b"\1", "shop.Stock", 1)
 
 
 def conflict(oid, name="shop.Stock"):
@@ -43,11 +51,11 @@ def conflict(oid, name="shop.Stock"):
 
 def test_a_conflict_names_its_object_and_is_counted_while_it_is_the_same():
     one, other = b"1" * 8, b"2" * 8
-    first = Fought.over(conflict(one))
+    first = ConflictReport.over(conflict(one))
     assert first == (one, "shop.Stock", 1)
-    assert Fought.over(conflict(one), first).times == 2
-    assert Fought.over(conflict(other), first) == (other, "shop.Stock", 1)
-    assert Fought.over(ValueError(), first) is first
+    assert ConflictReport.over(conflict(one), first).times == 2
+    assert ConflictReport.over(conflict(other), first) == (other, "shop.Stock", 1)
+    assert ConflictReport.over(ValueError(), first) is first
 
 
 def test_a_lane_is_for_those_who_fight_often_and_for_a_while():
@@ -83,7 +91,7 @@ def test_old_fights_are_forgotten_and_so_are_too_many():
 
 @pytest.mark.parametrize("mode", ["threads", "processes"])
 def test_tasks_that_fight_are_seen_and_put_into_one_lane(view, database, monkeypatch, mode):
-    monkeypatch.setattr(fights, "LANE_AFTER", 3)
+    monkeypatch.setattr(conflict_stats, "LANE_AFTER", 3)
     view.root["account"] = Account()
     view.enqueue(*(Deposit(nowutc()) for _ in range(30)))
     module = SchedulerModule.getDBInstance(view.connection)

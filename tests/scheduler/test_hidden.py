@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from scheduler.errors import DatabaseUnavailable
-from scheduler.hidden import hidden
 from scheduler.store import open_database
 from scheduler.tasks.attempt import Attempt, moment
+from scheduler.values.masking import hidden
 
 
 @pytest.mark.parametrize(

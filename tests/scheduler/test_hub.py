@@ -15,13 +15,13 @@ from ZODB.POSException import ConflictError
 
 from scheduler import nowutc
 from scheduler.errors import DatabaseUnavailable
+from scheduler.storage.embedded import socket_path
+from scheduler.storage.embedded_server import STORAGE_NAME
 from scheduler.store import (
     connect,
     open_database,
     transact,
 )
-from scheduler.store.embedded import socket_path
-from scheduler.store.hub import STORAGE_NAME
 from tests.scheduler.harness import View, output_of, python, running, wait_for
 from tests.scheduler.sample_tasks import Count
 
@@ -203,7 +203,7 @@ def test_nobody_is_told_of_a_commit_that_is_not_in_the_file(view, tmp_path):
 
 
 def test_a_file_held_by_a_process_that_does_not_serve_it_is_reported(tmp_path, uri, monkeypatch):
-    monkeypatch.setattr("scheduler.store.embedded.JOIN_SECONDS", 0.3)
+    monkeypatch.setattr("scheduler.storage.embedded.JOIN_SECONDS", 0.3)
     with python(HOLD, tmp_path / "data.fs", stdin=-1, stdout=-1) as process:
         process.stdout.readline()
         with pytest.raises(DatabaseUnavailable, match=rf"pid {process.pid}.*stop.*open_database"):

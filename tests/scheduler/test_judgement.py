@@ -6,9 +6,9 @@ import pytest
 
 from scheduler import TASK_STATUS_FAILED, TASK_STATUS_QUEUED, TASK_STATUS_TERMINATED
 from scheduler.executors.base import Verdict
-from scheduler.executors.judgement import judge
-from scheduler.running import Claim
-from scheduler.vitals import Remains, Vitals
+from scheduler.executors.loss import judge
+from scheduler.inbox.claims import Claim
+from scheduler.worker.heartbeat import Remains, Vitals
 
 A, B, C = (Claim(tid, tid * 10, 0.0) for tid in (1, 2, 3))
 NOTHING = Remains(0, 0, frozenset())

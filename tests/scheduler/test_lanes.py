@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from scheduler.lanes import Lanes
+from scheduler.log.append_log import AppendLog
 from tests.scheduler.harness import output_of
 
 
 @pytest.fixture
 def lanes(view):
-    lanes = view.root["lanes"] = Lanes()
+    lanes = view.root["lanes"] = AppendLog()
     view.commit()
     return lanes
 
@@ -98,7 +98,7 @@ def test_clearing_drops_all_and_counts(lanes):
 
 
 def test_a_log_that_is_not_stored_yet_works(lanes):
-    fresh = Lanes()
+    fresh = AppendLog()
     fresh.append((1,))
     fresh.append((2,))
     assert fresh.drain() == [(1,), (2,)]

@@ -8,11 +8,11 @@ from contextlib import ExitStack
 import pytest
 from ZODB.POSException import ConflictError
 
-from scheduler import lease as timing
 from scheduler import nowutc
 from scheduler.errors import LeadershipLost, SchedulerException
-from scheduler.lease import Candidacy
-from scheduler.office import office_of
+from scheduler.leadership import lease as timing
+from scheduler.leadership.lease import Election
+from scheduler.leadership.roster import office_of
 from scheduler.store import transact
 from tests.scheduler.harness import Running, running, wait_for
 from tests.scheduler.sample_tasks import Count
@@ -24,13 +24,13 @@ BEATS = {"BEAT_SECONDS": 0.1, "STANDBY_SECONDS": 0.2, "SILENCE_SECONDS": 1.0}
 def candidate(database):
     """Let schedulers by their names be candidates of the database."""
     with ExitStack() as stack:
-        yield lambda name: stack.enter_context(Candidacy(database, name))
+        yield lambda name: stack.enter_context(Election(database, name))
 
 
 @pytest.fixture
 def stopped(monkeypatch):
     """The next candidate's heart stands still, as that of a stopped process does."""
-    monkeypatch.setattr(Candidacy, "_beat_on", lambda self: None)
+    monkeypatch.setattr(Election, "_beat_on", lambda self: None)
     monkeypatch.setattr(timing, "FIRST_SILENCE_SECONDS", 0.3)
 
 
@@ -41,7 +41,7 @@ def add_one(connection):
 
 def test_one_candidate_leads_and_the_other_waits_until_it_leaves(database, candidate):
     second = candidate("second")
-    with Candidacy(database, "first") as first:
+    with Election(database, "first") as first:
         assert first.seek(is_patient=True) is not None
         assert second.seek(is_patient=True) is None
     assert second.seek(is_patient=True) is not None
@@ -60,7 +60,7 @@ def test_who_leads_already_is_given_its_lease_again(candidate):
 
 def test_an_office_is_left_only_by_who_holds_it(view, database, candidate):
     candidate("first").seek(is_patient=True)
-    with Candidacy(database, "another"):
+    with Election(database, "another"):
         pass
     assert view.status()["state"] is True
 
@@ -141,7 +141,7 @@ def test_nobody_beats_while_nobody_watches(view, database, monkeypatch, candidat
 
 def test_who_stands_by_is_seen_until_it_has_gone(view, database, candidate):
     candidate("first").seek(is_patient=True)
-    with Candidacy(database, "second"):
+    with Election(database, "second"):
         view.refresh()
         (standby,) = office_of(view.connection).standing_by()
         assert standby.beats == 1
@@ -166,7 +166,7 @@ def test_a_standby_runs_the_tasks_when_the_leader_has_ended(view, database):
 def test_a_scheduler_that_was_replaced_stands_by(view, database):
     run = Running(database)
     wait_for(lambda: run.scheduler.leads)
-    with Candidacy(database, "another"):
+    with Election(database, "another"):
         transact(database, lambda own: office_of(own).take("another"))
         wait_for(lambda: not run.scheduler.leads)
         assert run.is_alive()

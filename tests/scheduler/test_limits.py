@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from ZODB.utils import u64
 
 from scheduler import SchedulerModule, nowutc
-from scheduler.limits import Limit, Starts
+from scheduler.dispatch.settlement import Settlement
 from scheduler.retry import Retry
-from scheduler.shelving import Shelving
 from scheduler.store import current
 from scheduler.tasks import OneShotTask
 from scheduler.tasks.call import task
+from scheduler.values.rate_limit import Limit, Starts
 from tests.scheduler.harness import running
 
 
@@ -91,7 +91,7 @@ class Tick:
         self.module = SchedulerModule.getDBInstance(view.connection)
 
     def give(self, room=100, now=None, caps=None):
-        shelving = Shelving(self.module)
+        shelving = Settlement(self.module)
         for instruction in self.module.getSpool().take(1000):
             shelving.perform(instruction)
         moment = (now or nowutc()).timestamp()
@@ -100,7 +100,7 @@ class Tick:
         return {self.module.getTaskById(claim.tid).name: claim for claim in claims}
 
     def end(self, claim):
-        Shelving(self.module).put_back(claim)
+        Settlement(self.module).put_back(claim)
         task = self.module.getTaskById(claim.tid)
         self.view.client.dequeue(task)
         self.view.commit()
@@ -252,7 +252,7 @@ def test_a_task_that_cannot_be_loaded_is_in_nobodys_way(view, tick, monkeypatch)
     monkeypatch.setattr(Fragile, "__setstate__", unreadable)
     view.connection.cacheMinimize()
     tick.end(first["a1"])
-    claims = Shelving(tick.module).claim(nowutc().timestamp(), 10, {})
+    claims = Settlement(tick.module).claim(nowutc().timestamp(), 10, {})
     assert {claim.tid for claim in claims} == {first["a1"].tid, u64(fragile._p_oid)}
 
 

@@ -12,12 +12,12 @@ from dateutil import rrule
 from ZEO.Exceptions import ClientDisconnected
 
 from scheduler import Client, Scheduler, nowutc
+from scheduler.dispatch.settlement import Settlement
 from scheduler.errors import SchedulerException
-from scheduler.module import SchedulerModule
-from scheduler.shelving import Shelving
-from scheduler.spool import ADD, Instruction
+from scheduler.inbox.spool import ADD, Instruction
+from scheduler.shelves.module import SchedulerModule
+from scheduler.storage.embedded import socket_path
 from scheduler.store import connect
-from scheduler.store.embedded import socket_path
 from scheduler.tasks import OneShotTask
 from tests.scheduler.harness import Running, python, running, wait_for
 from tests.scheduler.sample_long import Sleep, Wait
@@ -252,9 +252,9 @@ def test_a_second_scheduler_of_a_database_is_refused(view, database):
 
 DEAD = """
 import os, sys
-from scheduler.lease import Candidacy
+from scheduler.leadership.lease import Election
 from scheduler.store import open_database
-with Candidacy(open_database(sys.argv[1]), "dead") as candidacy:
+with Election(open_database(sys.argv[1]), "dead") as candidacy:
     candidacy.seek(is_patient=False)
     os._exit(0)
 """
@@ -349,5 +349,5 @@ def test_a_signal_shuts_a_scheduler_in_the_main_thread_down(tmp_path, number):
 def test_an_instruction_is_not_passed_over_because_the_database_is_away(view):
     module = SchedulerModule.getDBInstance(view.connection)
     with pytest.raises(ClientDisconnected):
-        Shelving(module).perform(Instruction(ADD, Away(soon())))
+        Settlement(module).perform(Instruction(ADD, Away(soon())))
     assert module.aside() == []

@@ -14,10 +14,10 @@ from persistent import Persistent
 
 from scheduler import nowutc
 from scheduler.errors import SchedulerConfigurationException
-from scheduler.mail import MailServer
 from scheduler.retry import Retry
+from scheduler.runtime.smtp import MailServer
 from scheduler.tasks import AlarmTask, SendMailTask
-from scheduler.tasks.mail import Delivery
+from scheduler.tasks.mail import MailDelivery
 from tests.scheduler.harness import running
 
 both_modes = pytest.mark.parametrize("mode", ["threads", "processes"])
@@ -56,14 +56,14 @@ def server(monkeypatch):
     controller = Controller(Inbox(), hostname="127.0.0.1", port=port, enable_SMTPUTF8=True)
     controller.start()
     monkeypatch.setenv("SCHEDULER_MAIL", f"smtp://127.0.0.1:{port}?from=events@example.org")
-    monkeypatch.setattr(Delivery, "retries", {**Delivery.retries, **QUICK})
+    monkeypatch.setattr(MailDelivery, "retries", {**MailDelivery.retries, **QUICK})
     monkeypatch.setattr("scheduler.tasks.mail.AGAIN_SECONDS", 0.05)
     yield controller
     if controller.server is not None:
         controller.stop()
 
 
-QUICK = {key: Retry(first=0.05) for key in Delivery.retries if key.__name__ == "MailNotSent"}
+QUICK = {key: Retry(first=0.05) for key in MailDelivery.retries if key.__name__ == "MailNotSent"}
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ def test_without_a_mail_server_the_delivery_says_what_to_set(view, database, mon
     monkeypatch.delenv("SCHEDULER_MAIL", raising=False)
     task = mail()
     task.setFromAddr("me@example.org")
-    monkeypatch.setattr(Delivery, "maxTries", 1)
+    monkeypatch.setattr(MailDelivery, "maxTries", 1)
     view.enqueue(task)
     with running(database):
         view.until_counts(finished=1, failed=1)
@@ -212,7 +212,7 @@ def test_a_mail_to_nobody_ends_without_one(view, database, inbox):
 
 def deliveries(view):
     view.refresh()
-    return [task for task in all_tasks(view) if isinstance(task, Delivery)]
+    return [task for task in all_tasks(view) if isinstance(task, MailDelivery)]
 
 
 def all_tasks(view):

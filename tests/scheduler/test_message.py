@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.errors import MailNotSent, SchedulerConfigurationException
-from scheduler.mail import MailServer
-from scheduler.message import address_of, compose
+from scheduler.runtime.mail_message import address_of, compose
+from scheduler.runtime.smtp import MailServer
 
 HEADERS = [
     *("Message-ID", "Date", "From", "To", "Cc", "Subject"),

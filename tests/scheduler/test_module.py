@@ -19,7 +19,7 @@ from scheduler import (
     states,
 )
 from scheduler.errors import TaskInconsistentStatusException, TaskNotFoundException
-from scheduler.index import TaskIndex
+from scheduler.shelves.ended_index import TaskIndex
 from scheduler.tasks import TaskOccurrence
 from tests.scheduler.sample_tasks import Noop
 

@@ -10,10 +10,10 @@ import pytest
 import transaction
 from ZODB.utils import u64
 
-from daemon.card import card
-from daemon.dashboard import Dashboard
 from daemon.errors import DaemonException
-from daemon.listing import dead_letters, rows, shown
+from daemon.views.task_detail import card
+from daemon.views.task_rows import dead_letters, rows, shown
+from daemon.web.dashboard import Dashboard
 from scheduler import SchedulerModule, nowutc
 from scheduler.store import open_database, transact
 from scheduler.tasks import BaseTask, TaskOccurrence

@@ -18,13 +18,13 @@ from scheduler import (
     Client,
     nowutc,
 )
-from scheduler.blame import deeds_of
+from scheduler.audit.commit_log import deeds_of
 from scheduler.errors import DatabaseUnavailable
-from scheduler.office import office_of
-from scheduler.replay import replay
+from scheduler.insight.dry_run import try_out
+from scheduler.insight.replay import replay
+from scheduler.insight.undo import undo
+from scheduler.leadership.roster import office_of
 from scheduler.store import open_database
-from scheduler.undo import undo
-from scheduler.whatif import try_out
 from tests.scheduler.bank import Account, Deposit
 from tests.scheduler.harness import View, running, wait_for
 from tests.scheduler.sample_children import WithChild

@@ -7,8 +7,8 @@ import threading
 import pytest
 from ZEO.Exceptions import ClientDisconnected
 
-from scheduler.store import outage as timing
-from scheduler.store.outage import Outage
+from scheduler.storage import outage_log as timing
+from scheduler.storage.outage_log import Outage
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from dateutil import rrule
 
 from scheduler import TASK_STATUS_FINISHED, TASK_STATUS_NONE, Client, nowutc
 from scheduler.executors import Lost
-from scheduler.module import SchedulerModule
-from scheduler.running import Claim
+from scheduler.inbox.claims import Claim
+from scheduler.shelves.module import SchedulerModule
 from scheduler.store import transact
 from scheduler.tasks import OneShotTask, PeriodicTask
 from tests.scheduler.harness import running

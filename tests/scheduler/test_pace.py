@@ -11,7 +11,7 @@ import pytest
 from ZODB.POSException import ConflictError, ReadConflictError
 
 from scheduler import nowutc
-from scheduler.loop import Loop
+from scheduler.dispatch.dispatcher import Dispatcher
 from scheduler.queue import PersistentWaitingQueue
 from scheduler.retry import LONGEST_PACE, Retry, TaskDelayed, paced
 from scheduler.states import TASK_STATUS_QUEUED
@@ -173,13 +173,13 @@ def test_a_failed_try_is_one_line_of_the_log_with_the_number_of_its_task(view, c
 def ticks(monkeypatch):
     """Count the ticks of all schedulers."""
     counted = []
-    tick = Loop._tick
+    tick = Dispatcher._tick
 
     def counting(self):
         counted.append(self)
         return tick(self)
 
-    monkeypatch.setattr(Loop, "_tick", counting)
+    monkeypatch.setattr(Dispatcher, "_tick", counting)
     return counted
 
 

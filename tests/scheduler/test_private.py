@@ -11,8 +11,9 @@ import pytest
 from ZODB.blob import Blob
 
 from scheduler.errors import DatabaseUnavailable
-from scheduler.private import own_folder
-from scheduler.store import embedded, open_database, transact
+from scheduler.storage import embedded
+from scheduler.storage.private_files import own_folder
+from scheduler.store import open_database, transact
 
 HOLD = """
 import fcntl, sys

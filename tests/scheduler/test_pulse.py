@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from scheduler import Client, nowutc, pulse
-from scheduler.pulse import Pulse
+from scheduler import Client, nowutc
+from scheduler.leadership import activity
+from scheduler.leadership.activity import Activity
 from tests.daemon.sample_tasks import Long
 from tests.scheduler.harness import running, wait_for
 from tests.scheduler.sample_tasks import Noop
@@ -15,11 +16,11 @@ from tests.scheduler.sample_tasks import Noop
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(pulse, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(activity, "PATIENCE_SECONDS", 0.2)
 
 
 def test_what_could_not_be_written_is_complained_of_until_it_can():
-    own = Pulse()
+    own = Activity()
     own.failed("tick", "the database cannot write: no space")
     own.succeeded("staff", has_written=False)
     assert own.complaint() == "the database cannot write: no space"
@@ -28,7 +29,7 @@ def test_what_could_not_be_written_is_complained_of_until_it_can():
 
 
 def test_whatever_is_written_shows_that_the_database_can_be():
-    own = Pulse()
+    own = Activity()
     own.failed("tick", "the database is away")
     own.succeeded("staff", has_written=True)
     assert own.complaint() == ""

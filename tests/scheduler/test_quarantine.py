@@ -20,9 +20,9 @@ from scheduler import (
     nowutc,
 )
 from scheduler.clock import LATEST, moment
-from scheduler.quarantine import Quarantine
+from scheduler.inbox.quarantine import Quarantine
+from scheduler.inbox.spool import ADD
 from scheduler.retry import Retry
-from scheduler.spool import ADD
 from scheduler.store import open_database
 from scheduler.tasks import CronTask, IntervalTask, OneShotTask
 from tests.scheduler.harness import View, output_of, running, wait_for

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from scheduler.queue import DuplicateElementException, PersistentWaitingQueue
-from scheduler.store.branch import has_changes
+from scheduler.store.schema import has_changes
 
 YEAR_9999 = 253_402_300_799
 

@@ -8,7 +8,7 @@ import pytest
 import transaction
 
 from scheduler.errors import NoHistory
-from scheduler.replay import replay
+from scheduler.insight.replay import replay
 from tests.scheduler.bank import Account, Deposit, Lottery
 from tests.scheduler.harness import serial
 

@@ -18,15 +18,15 @@ from scheduler import (
     SchedulerModule,
     nowutc,
 )
+from scheduler.dispatch.pruner import STEP, Pruner
 from scheduler.errors import SchedulerConfigurationException
-from scheduler.keep import Keep
-from scheduler.lease import Lease
-from scheduler.office import office_of
-from scheduler.period import UNITS, period
-from scheduler.retention import STEP, Retention
+from scheduler.leadership.lease import Lease
+from scheduler.leadership.roster import office_of
 from scheduler.settings import Settings
 from scheduler.tasks import IntervalTask, OneShotTask
 from scheduler.tasks.attempt import Attempt
+from scheduler.values.duration import UNITS, period
+from scheduler.values.retention_policy import Keep
 from tests.scheduler.harness import running
 from tests.scheduler.sample_tasks import Noop
 
@@ -86,7 +86,7 @@ def retention(view, database):
 
     def made(settings):
         view.refresh()
-        return Retention(Lease(database, office_of(view.connection).term), settings)
+        return Pruner(Lease(database, office_of(view.connection).term), settings)
 
     return made
 

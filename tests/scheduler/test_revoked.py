@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from scheduler.lanes import PAGE, Lanes
+from scheduler.log.append_log import PAGE, AppendLog
 
 
 @pytest.fixture
 def lanes(view):
-    lanes = view.root["lanes"] = Lanes()
+    lanes = view.root["lanes"] = AppendLog()
     view.commit()
     lanes.append(("first",))
     view.commit()

@@ -6,7 +6,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from scheduler.errors import SchedulerConfigurationException, SecretUnreadable
-from scheduler.seal import FILE_VARIABLE, KEY_VARIABLE, resealed, seal, unseal
+from scheduler.store.encryption import FILE_VARIABLE, KEY_VARIABLE, resealed, seal, unseal
 
 
 @pytest.fixture(autouse=True)

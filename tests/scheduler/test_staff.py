@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scheduler import nowutc
-from scheduler.office import office_of
+from scheduler.leadership.roster import office_of
 from tests.scheduler.harness import running
 from tests.scheduler.sample_long import Wait
 from tests.scheduler.sample_tasks import Count

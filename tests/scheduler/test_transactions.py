@@ -8,10 +8,10 @@ from dateutil import rrule
 from persistent.mapping import PersistentMapping
 
 from scheduler import TASK_STATUS_FAILED, TASK_STATUS_FINISHED, nowutc
-from scheduler.group import Group
+from scheduler.insight.dry_run import try_out
 from scheduler.retry import Retry
 from scheduler.tasks import PeriodicTask
-from scheduler.whatif import try_out
+from scheduler.tasks.group import TaskGroup
 from tests.scheduler.harness import running
 from tests.scheduler.sample_tasks import Count, Raise, count
 from tests.scheduler.sample_transactions import (
@@ -182,7 +182,7 @@ def test_the_rest_of_a_chain_is_not_run_after_a_step_that_aborts(view, database)
 
 def test_a_group_of_which_one_aborts_has_the_others_done(view, database):
     tasks = [Count(nowutc()), Do(nowutc(), "abort"), Count(nowutc())]
-    view.client.enqueueChain(Group(tasks), Count(nowutc()))
+    view.client.enqueueChain(TaskGroup(tasks), Count(nowutc()))
     view.commit()
     with running(database):
         view.until_counts(finished=2, failed=1)

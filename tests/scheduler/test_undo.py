@@ -8,7 +8,7 @@ from dateutil import rrule
 
 from scheduler import TASK_STATUS_FINISHED
 from scheduler.errors import InTheWay, TaskInconsistentStatusException
-from scheduler.undo import undo
+from scheduler.insight.undo import undo
 from tests.scheduler.bank import Bank, Chain, Deposit, Interest, Opening, later
 from tests.scheduler.harness import serial
 

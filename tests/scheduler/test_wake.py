@@ -6,7 +6,7 @@ import pytest
 import transaction
 
 from scheduler.store import open_database, transact
-from scheduler.store.wake import Wake
+from scheduler.store.commit_signal import CommitSignal
 
 DEADLINE = 30
 QUIET_SECONDS = 0.3
@@ -29,7 +29,7 @@ def opened(request, tmp_path):
 
 @pytest.fixture
 def wake(opened):
-    wake = Wake(opened)
+    wake = CommitSignal(opened)
     yield wake
     wake.close()
 

@@ -10,8 +10,8 @@ import pytest
 import transaction
 
 from scheduler import nowutc
-from scheduler.differences import TEXT_LENGTH
-from scheduler.whatif import try_out
+from scheduler.audit.state_diff import TEXT_LENGTH
+from scheduler.insight.dry_run import try_out
 from tests.scheduler.bank import Account, Bank, Chain, Deposit, Lottery, Notice, Opening, OwnCommit
 from tests.scheduler.sample_tasks import Count
 

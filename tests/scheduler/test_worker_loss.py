@@ -19,9 +19,9 @@ from scheduler import (
     nowutc,
 )
 from scheduler.executors.base import Flow
-from scheduler.executors.child import WorkerProcess
 from scheduler.executors.processes import ProcessExecutor
-from scheduler.office import office_of
+from scheduler.executors.worker_process import WorkerProcess
+from scheduler.leadership.roster import office_of
 from tests.scheduler.harness import running, wait_for
 from tests.scheduler.sample_children import Compute, DieCommitting, DieLoading, HoldInterpreter
 from tests.scheduler.sample_long import Sleep, Wait
@@ -174,7 +174,7 @@ def test_what_nobody_holds_is_given_out_again_and_the_log_says_so(
         dropped.extend(claims)
 
     monkeypatch.setattr(WorkerProcess, "give", drop_first)
-    monkeypatch.setattr("scheduler.reconciliation.RECONCILE_SECONDS", 0.1)
+    monkeypatch.setattr("scheduler.dispatch.reconciliation.RECONCILE_SECONDS", 0.1)
     task = view.enqueue(Count(nowutc()))
     with running(database, multitask_mode="processes", workers=1):
         view.until_counts(finished=1)
@@ -186,7 +186,7 @@ def test_what_nobody_holds_is_given_out_again_and_the_log_says_so(
 def test_what_is_at_work_or_reported_is_never_given_out_again(
     view, database, monkeypatch, caplog, tmp_path
 ):
-    monkeypatch.setattr("scheduler.reconciliation.RECONCILE_SECONDS", 0.0)
+    monkeypatch.setattr("scheduler.dispatch.reconciliation.RECONCILE_SECONDS", 0.0)
     view.enqueue(Wait(nowutc(), str(tmp_path / "go")), *(Count(nowutc()) for _ in range(200)))
     for mode in ("threads", "processes"):
         with running(database, multitask_mode=mode):

@@ -13,7 +13,7 @@ from livesync.agents.folder import FolderAgent
 from livesync.agents.invenio import InvenioBatchUploaderAgent
 from livesync.agents.opensearch import OpenSearchAgent
 from livesync.agents.webhook import WebhookAgent
-from livesync.courier import FAILED, UP_TO_DATE, Courier
+from livesync.delivery.deliverer import FAILED, UP_TO_DATE, Deliverer
 from tests.livesync.stand_ins import Category, Conference
 
 COUNT = 5
@@ -67,7 +67,7 @@ def deliver(database, connection):
     def deliver(agent):
         agent.ledger.not_before = 0
         connection.transaction_manager.commit()
-        delivered = Courier(database, agent.getId()).deliver(None)
+        delivered = Deliverer(database, agent.getId()).deliver(None)
         connection.sync()
         return delivered
 

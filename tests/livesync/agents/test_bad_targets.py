@@ -15,9 +15,9 @@ from livesync.agents import target as base
 from livesync.agents.http import HttpAgent
 from livesync.agents.target import TargetUploader
 from livesync.agents.webhook import WebhookAgent
+from livesync.cli.agent_types import edit
 from livesync.errors import AgentExecutionException, Overloaded, PartialFailure, TargetFault
-from livesync.reduction import STATUS_CREATED, Record
-from livesync.registry import edit
+from livesync.records.reduction import STATUS_CREATED, Record
 from scheduler.clock import nowutc
 from tests.livesync.stand_ins import Conference
 

@@ -9,7 +9,7 @@ import pytest
 from defusedxml import ElementTree
 
 from livesync.agents.folder import FolderAgent
-from livesync.agents.target import Item
+from livesync.agents.target import TargetItem
 
 
 def test_batches_are_written_as_numbered_files(tree, register, commit, tmp_path):
@@ -53,7 +53,7 @@ def test_several_that_write_at_once_take_nothing_from_each_other(tmp_path):
         agent = FolderAgent(name, "Folder", "", 60, folder=tmp_path)
         with agent._sender() as send:
             for number in range(20):
-                send([Item("", "", False, None, json.dumps(f"{name}{number}").encode())])
+                send([TargetItem("", "", False, None, json.dumps(f"{name}{number}").encode())])
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(write, "abcd"))

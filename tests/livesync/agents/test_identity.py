@@ -13,14 +13,15 @@ from export.errors import ExportConfigurationException
 from export.model.catalogue import catalogue
 from export.model.conference import Conference
 from export.model.contribution import Contribution
-from livesync import ActionWrapper, cli, components
+from livesync import ActionWrapper, components
 from livesync.agents.folder import FolderAgent
 from livesync.agents.invenio import InvenioBatchUploaderAgent
 from livesync.agents.opensearch import OpenSearchAgent
 from livesync.agents.postgres import PostgresAgent
 from livesync.agents.webhook import WebhookAgent
-from livesync.courier import UP_TO_DATE, Courier
-from livesync.verification import Verification
+from livesync.cli import main
+from livesync.delivery.deliverer import UP_TO_DATE, Deliverer
+from livesync.resync.verification import Verification
 
 HERE = "https://talks.example.org"
 
@@ -60,7 +61,7 @@ def told(manager, connection, database, listening, register):
         for action, position in (("created", 100), ("deleted", 10_000_000_000)):
             manager.add(position, ActionWrapper(position, book, [action], "3"))
             connection.transaction_manager.commit()
-            assert Courier(database, agent.getId()).deliver(None).outcome == UP_TO_DATE
+            assert Deliverer(database, agent.getId()).deliver(None).outcome == UP_TO_DATE
             connection.sync()
 
     return told
@@ -124,7 +125,7 @@ def documents(manager, connection, commit, database, listening, register, tmp_pa
         event.addContribution(Contribution("1", "A talk"))
         catalogue(connection).add_event(event)
         commit()
-        assert Courier(database, "a").deliver(None).outcome == UP_TO_DATE
+        assert Deliverer(database, "a").deliver(None).outcome == UP_TO_DATE
         return "".join(file.read_text() for file in (tmp_path / "out").iterdir())
 
     return documents
@@ -164,10 +165,10 @@ def test_what_is_no_address_is_refused(database):
 def test_the_address_is_printed_and_set_at_the_command_line(tmp_path, capsys):
     where = ["--database", f"file://{tmp_path}/cli.fs"]
 
-    assert cli.main(["address", *where]) == 0
+    assert main.main(["address", *where]) == 0
     assert "no address is known" in capsys.readouterr().out
-    assert cli.main(["address", HERE, *where]) == 0
-    assert cli.main(["address", *where]) == 0
+    assert main.main(["address", HERE, *where]) == 0
+    assert main.main(["address", *where]) == 0
     assert capsys.readouterr().out == f"{HERE}\n" * 2
-    assert cli.main(["address", "nowhere", *where]) == 1
+    assert main.main(["address", "nowhere", *where]) == 1
     assert "must be an address" in capsys.readouterr().err

@@ -9,7 +9,7 @@ import pytest
 from livesync.agents.opensearch import OpenSearchAgent
 from livesync.agents.target import TargetUploader
 from livesync.errors import AgentExecutionException, Overloaded, PartialFailure
-from livesync.reduction import STATUS_CREATED, STATUS_DELETED, Record
+from livesync.records.reduction import STATUS_CREATED, STATUS_DELETED, Record
 from tests.livesync.stand_ins import Conference
 
 

@@ -13,9 +13,9 @@ from livesync import ActionWrapper
 from livesync.agents import postgres
 from livesync.agents.postgres import PostgresAgent
 from livesync.agents.target import TargetUploader
-from livesync.courier import FAILED, UP_TO_DATE, Courier
+from livesync.delivery.deliverer import FAILED, UP_TO_DATE, Deliverer
 from livesync.errors import PartialFailure, TargetFault
-from livesync.reduction import STATUS_CREATED, STATUS_DELETED, Record
+from livesync.records.reduction import STATUS_CREATED, STATUS_DELETED, Record
 from tests.livesync.stand_ins import Conference
 
 
@@ -199,11 +199,11 @@ def test_a_table_whose_rules_no_row_keeps_is_at_fault(
         event = Conference(f"more {number}", tree.getOwner())
         manager.add(100, ActionWrapper(100, event, ["created"], event.getId()))
     commit()
-    assert Courier(database, "pg").deliver(None).outcome == FAILED
+    assert Deliverer(database, "pg").deliver(None).outcome == FAILED
     query("ALTER TABLE talks DROP CONSTRAINT talks_id_check")
     query("ALTER TABLE talks ADD CHECK (id != '1.2')")
 
-    assert Courier(database, "pg").deliver(None) == (UP_TO_DATE, 7, "")
+    assert Deliverer(database, "pg").deliver(None) == (UP_TO_DATE, 7, "")
     tree._p_jar.sync()
     (letter,) = agent.ledger.letters.dead()
     assert letter.record[1] == "1.2"

@@ -1,0 +1,1 @@
+"""The command indico_scheduler."""

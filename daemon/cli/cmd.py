@@ -1,0 +1,141 @@
+"""`indico_scheduler cmd`: instructions to the scheduler, taken up by it at once or when it runs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+import transaction
+from ZODB.Connection import Connection
+
+from daemon.config import Config
+from daemon.errors import DaemonException, Refusal
+from daemon.views.task_detail import find_task
+from daemon.views.task_rows import dead_letters, quarantined, word
+from scheduler import (
+    TASK_STATUS_ABORTED,
+    TASK_STATUS_FAILED,
+    TASK_STATUS_TERMINATED,
+    Client,
+    SchedulerModule,
+)
+from scheduler.states import AT_WORK
+from scheduler.store import connect
+from scheduler.tasks import BaseTask
+from scheduler.values.console import as_json
+
+COMMIT_LIMIT = 500
+STARTED_AGAIN = (TASK_STATUS_FAILED, TASK_STATUS_TERMINATED, TASK_STATUS_ABORTED)
+
+
+def clear_spool(options: argparse.Namespace, config: Config) -> int:
+    """Drop the instructions that were not taken up yet."""
+    with connect(config.database) as connection:
+        number = Client(connection).clearSpool()
+        transaction.commit()
+    print(as_json({"removed": number}) if options.json else f"{number} operations removed")
+    return 0
+
+
+def retry(options: argparse.Namespace, config: Config) -> int:
+    """Start failed tasks again, and look again at quarantined ones."""
+    if not options.all and (options.kind or options.since):
+        raise DaemonException("--class and --since choose among --all: give that, too")
+    with connect(config.database) as connection:
+        aside = {row.id for row in quarantined(SchedulerModule.getDBInstance(connection))}
+        numbers = _chosen(connection, options) if options.all else iter(options.task_ids)
+        retried: list[int] = []
+        while some := list(islice(numbers, COMMIT_LIMIT)):
+            for number in some:
+                _start_again(connection, number, number in aside, options.force)
+            transaction.commit()
+            retried += some
+    return _tell(options, "to be tried again", retried)
+
+
+def cancel(options: argparse.Namespace, config: Config) -> int:
+    """Cancel waiting and running tasks."""
+    return _order(options, config, "to be cancelled", Client.cancelTask)
+
+
+def pause(options: argparse.Namespace, config: Config) -> int:
+    """Let tasks wait until they are resumed; without any, let the whole scheduler."""
+    if options.task_ids:
+        return _order(options, config, "to be paused", Client.pauseTask)
+    return _order_all(options, config, True)
+
+
+def resume(options: argparse.Namespace, config: Config) -> int:
+    """Let tasks that were paused go on; without any, let the whole scheduler."""
+    if options.task_ids:
+        return _order(options, config, "to be resumed", Client.resumeTask)
+    return _order_all(options, config, False)
+
+
+def _chosen(connection: Connection, options: argparse.Namespace) -> Iterator[int]:
+    for row in dead_letters(SchedulerModule.getDBInstance(connection)):
+        if options.since is not None and row.date is not None and row.date < options.since:
+            return
+        # What was cancelled stays so; what goes on by itself has only runs that failed.
+        is_wanted = row.occurrence is None and row.state != "aborted"
+        if is_wanted and (options.kind is None or row.is_of(options.kind)):
+            yield row.id
+
+
+def _start_again(connection: Connection, number: int, is_aside: bool, force: bool) -> None:
+    client = Client(connection)
+    if is_aside:
+        client.reclaim(number)
+        return
+    task = find_task(connection, number)
+    if task.getStatus() in STARTED_AGAIN:
+        client.startFailedTask(task)
+    elif task.getStatus() in AT_WORK:
+        raise DaemonException(f"task {number} is {word(task)}: it needs no start")
+    elif force:
+        client.enqueue(task)
+    else:
+        raise Refusal(f"Task {number} has not failed: it is {word(task)} (consider -f?)")
+
+
+def _order(
+    options: argparse.Namespace,
+    config: Config,
+    what: str,
+    order: Callable[[Client, BaseTask], bool],
+) -> int:
+    with connect(config.database) as connection:
+        for number in options.task_ids:
+            task = find_task(connection, number)
+            if task.getStatus() not in AT_WORK:
+                raise DaemonException(f"task {number} is {word(task)}: it neither waits nor runs")
+            order(Client(connection), task)
+        transaction.commit()
+    return _tell(options, what, options.task_ids)
+
+
+def _order_all(options: argparse.Namespace, config: Config, is_pause: bool) -> int:
+    with connect(config.database) as connection:
+        client = Client(connection)
+        if is_pause:
+            client.pause()
+        else:
+            client.resume()
+        transaction.commit()
+    print(as_json({"paused": is_pause}) if options.json else _WORDS[is_pause])
+    return 0
+
+
+_WORDS = {
+    True: "The scheduler starts nothing until it is resumed",
+    False: "The scheduler starts tasks again",
+}
+
+
+def _tell(options: argparse.Namespace, what: str, numbers: list[int]) -> int:
+    if options.json:
+        print(as_json({"tasks": numbers}))
+    else:
+        print(f"{len(numbers)} {'task' if len(numbers) == 1 else 'tasks'} {what}")
+    return 0

@@ -1,0 +1,105 @@
+"""`indico_scheduler run ID --dry-run` and `--as-of-attempt N`: a run tried out, and shown."""
+
+from __future__ import annotations
+
+import argparse
+import traceback
+from collections.abc import Iterator
+from typing import Any
+
+from daemon.config import Config
+from daemon.errors import DaemonException
+from daemon.views.task_detail import find_task
+from scheduler.audit.state_diff import AttributeChange
+from scheduler.insight.dry_run import DryRun, try_out
+from scheduler.insight.replay import Replay, replay
+from scheduler.store import connect
+from scheduler.tasks import BaseTask
+from scheduler.tasks.attempt import Attempt
+from scheduler.values.console import as_json
+
+
+def rehearse(options: argparse.Namespace, config: Config) -> int:
+    """Try a run out on an overlay, and print what it would do; nothing of it is done.
+
+    1 if the run fails; of an attempt of the past, if it is not what it was.
+    """
+    with connect(config.database) as connection:
+        task = find_task(connection, options.task_id)
+        if options.as_of_attempt is None:
+            tried = try_out(connection.db(), options.task_id, is_debugged=options.debug)
+            print(as_json(_facts(tried)) if options.json else "\n".join(_lines(tried)))
+            return int(tried.error is not None)
+        attempt = _attempt(task, options.as_of_attempt)
+        again = replay(connection.db(), options.task_id, attempt, options.debug)
+    print(as_json(_replay_facts(again)) if options.json else "\n".join(_replay_lines(again)))
+    return int(not again.is_alike)
+
+
+def _attempt(task: BaseTask, number: int) -> Attempt:
+    found = [attempt for attempt in task.getAttempts() if attempt.number == number]
+    if not found:
+        known = ", ".join(str(attempt.number) for attempt in task.getAttempts()) or "none"
+        raise DaemonException(f"there is no attempt {number} of {task!r} on record; known: {known}")
+    return found[-1]
+
+
+def _lines(tried: DryRun) -> Iterator[str]:
+    if tried.error is not None:
+        yield "The run fails, and would change nothing:"
+        yield "".join(traceback.format_exception(tried.error)).rstrip()
+    elif not (tried.changes or tried.enqueued):
+        yield "It would change nothing"
+    else:
+        yield "It would change:"
+        yield from _change_lines(tried.changes)
+    yield from (f"  enqueue {task}" for task in tried.enqueued)
+    if tried.held:
+        yield "Held back:"
+        yield from (f"  {held.kind}: {held.what}" for held in tried.held)
+
+
+def _change_lines(changes: list[AttributeChange]) -> Iterator[str]:
+    for change in changes:
+        yield f"  {'new' if change.number is None else change.number} {change.kind}"
+        for name, before, after in change.differences:
+            if before is None:
+                yield f"    {name}: {after}"
+            else:
+                yield f"    {name}: {before} -> {'removed' if after is None else after}"
+
+
+def _replay_lines(again: Replay) -> Iterator[str]:
+    yield from _lines(again.now)
+    if again.is_alike:
+        yield f"As it was: attempt {again.attempt}"
+        return
+    yield f"Not as it was: attempt {again.attempt}"
+    yield from _change_lines(again.differences)
+
+
+def _facts(tried: DryRun) -> dict[str, Any]:
+    return {
+        "changes": [_change_facts(change) for change in tried.changes],
+        "enqueued": tried.enqueued,
+        "held": [held._asdict() for held in tried.held],
+        "result": None if tried.result is None else repr(tried.result),
+        "error": None if tried.error is None else f"{type(tried.error).__name__}: {tried.error}",
+    }
+
+
+def _change_facts(change: AttributeChange) -> dict[str, Any]:
+    return {
+        "object": change.number,
+        "class": change.kind,
+        "differences": [difference._asdict() for difference in change.differences],
+    }
+
+
+def _replay_facts(again: Replay) -> dict[str, Any]:
+    return {
+        **_facts(again.now),
+        "alike": again.is_alike,
+        "then": again.attempt.message,
+        "unlike": [_change_facts(change) for change in again.differences],
+    }

@@ -1,0 +1,119 @@
+"""`indico_scheduler blame` and `undo`: who changed what, and taking a task's changes back."""
+
+from __future__ import annotations
+
+import argparse
+from itertools import islice
+from typing import Any
+
+import transaction
+from ZODB.Connection import Connection
+from ZODB.utils import p64, u64
+
+from daemon.config import Config
+from daemon.errors import DaemonException, Refusal
+from daemon.views.task_detail import find_task
+from livesync import SyncManager
+from livesync.track.compensation import opposites
+from scheduler import nowutc
+from scheduler.audit.commit_log import Commit, Signature, class_of, commits_of, culprits, deeds_of
+from scheduler.errors import InTheWay
+from scheduler.insight.undo import Undone
+from scheduler.insight.undo import undo as take_back
+from scheduler.store import connect
+from scheduler.tasks import BaseTask
+from scheduler.values.console import as_json, as_lines
+from scheduler.values.legible import legible
+
+DEEDS_SHOWN = 10
+
+Facts = dict[str, Any]
+
+
+def blame(options: argparse.Namespace, config: Config) -> int:
+    """Tell which task changed an object last; of a task, which objects it changed as well."""
+    with connect(config.database) as connection:
+        facts = _facts(connection, options.number)
+    print(as_json(facts) if options.json else "\n".join(as_lines(facts)))
+    return 0
+
+
+def undo(options: argparse.Namespace, config: Config) -> int:
+    """Take back what the last run of a task changed, and record the objects as changed."""
+    with connect(config.database) as connection:
+        task = find_task(connection, options.task_id)
+        try:
+            done = take_back(connection, task)
+        except InTheWay as error:
+            raise Refusal(str(error)) from None
+        except KeyError:
+            raise DaemonException(
+                f"no run of task {options.task_id} is on record: it has not been run, or its "
+                "history was packed away"
+            ) from None
+        _record(connection, done)
+        transaction.get().note(legible(f"undo of {task!r}"))
+        transaction.commit()
+        facts = {
+            "task": options.task_id,
+            "restored": [_named(obj) for obj in done.restored],
+            "unmade": [_named(obj) for obj in done.made],
+            "withdrawn": [each.getId() for each in done.withdrawn],
+        }
+    print(as_json(facts) if options.json else "\n".join(as_lines(facts)))
+    return 0
+
+
+def _record(connection: Connection, done: Undone) -> None:
+    manager, timestamp = SyncManager.getDBInstance(connection), int(nowutc().timestamp())
+    for action in opposites(done.entries, timestamp, done.made):
+        manager.add(timestamp, action)
+
+
+def _facts(connection: Connection, number: int) -> Facts:
+    try:
+        commit = next(commits_of(connection, number))
+    except KeyError:
+        raise DaemonException(f"there is no object {number} in the database") from None
+    facts: Facts = {
+        "object": number,
+        "class": ".".join(class_of(commit.states[number])),
+        "changed": commit.date,
+        "by": [_task(connection, each) for each in culprits(commit, number)],
+        "user": commit.user.strip(),
+        "note": commit.description,
+        "transaction": f"{commit.tid:016x}",
+    }
+    if isinstance(connection.get(p64(number)), BaseTask):
+        deeds = islice(deeds_of(connection, number), DEEDS_SHOWN)
+        facts["runs"] = [_deed(deed, signature) for deed, signature in deeds]
+    return facts
+
+
+def _task(connection: Connection, signature: Signature) -> Facts:
+    task = connection.get(p64(signature.task))
+    return {
+        "task": signature.task,
+        "class": f"{type(task).__module__}.{type(task).__qualname__}",
+        "attempt": signature.attempt,
+        "version": signature.version,
+    }
+
+
+def _deed(commit: Commit, signature: Signature) -> Facts:
+    changed = commit.changed_by(signature)
+    return {
+        "date": commit.date,
+        "attempt": signature.attempt,
+        "version": signature.version,
+        "transaction": f"{commit.tid:016x}",
+        "changed": None if changed is None else [_stored(commit, key) for key in sorted(changed)],
+    }
+
+
+def _stored(commit: Commit, number: int) -> str:
+    return f"{number} {'.'.join(class_of(commit.states[number]))}"
+
+
+def _named(obj: Any) -> str:
+    return f"{u64(obj._p_oid)} {type(obj).__module__}.{type(obj).__qualname__}"

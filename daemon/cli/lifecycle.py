@@ -1,0 +1,185 @@
+"""`indico_scheduler start`, `stop`, `restart`, `check`, `run`, `demo`: the process itself."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Callable
+
+import transaction
+from ZEO.Exceptions import ClientDisconnected
+from ZODB.Connection import Connection
+
+from daemon import background
+from daemon.cli.dry_run import rehearse
+from daemon.config import Config, level_number
+from daemon.demo import main
+from daemon.errors import DaemonException, Refusal
+from daemon.process import log_to, stop_on_signals, wait_for
+from daemon.service import Service
+from daemon.views.task_detail import find_task
+from scheduler import TASK_STATUS_RUNNING, Client
+from scheduler.audit.commit_log import sign
+from scheduler.leadership.roster import office_of
+from scheduler.store import connect
+from scheduler.values.console import as_json
+from scheduler.worker.attempt import signature_of
+
+DEATH_SECONDS = 30.0
+POLL_SECONDS = 0.1
+# What `check` ends with; where it cannot tell, since the database does not answer, it is 4.
+ALIVE, NOT_RUNNING, ELSEWHERE = 0, 1, 2
+
+
+def start(options: argparse.Namespace, config: Config) -> int:
+    """Run the daemon: here, or in the background, and then return when it is up."""
+    if not options.standalone:
+        if not config.scheduler.standby:
+            _refuse_second(options, config)
+        return _start_in_background(options)
+    report: background.StartReport = options.report
+    file = config.log.file if report.is_wanted() else None
+    log_to(file, level_number(config.log.level), config.log.max_size, config.log.keep)
+    with stop_on_signals() as stop, Service(config, stop) as service:
+        report.up(service.web.url)
+        wait_for(stop)
+    return 1 if service.failure is not None else 0
+
+
+def stop(options: argparse.Namespace, config: Config) -> int:
+    """Tell the scheduler to shut down, and wait until its process has ended."""
+    with connect(config.database) as connection:
+        if not office_of(connection).is_taken() and not options.force:
+            raise Refusal("The daemon doesn't seem to be running (consider -f?)")
+    return _stop(config)
+
+
+def restart(options: argparse.Namespace, config: Config) -> int:
+    """Stop the daemon if it runs, then start it in the background."""
+    with connect(config.database) as connection:
+        office = office_of(connection)
+        is_taken, hostname, process = office.is_taken(), office.hostname, office.process
+    if is_taken and process is not None and not process.is_here() and not options.force:
+        raise Refusal(
+            f"The daemon is running on another machine, or in another container ({hostname}) "
+            "(consider -f?)"
+        )
+    if is_taken and _stop(config) != 0:
+        return 1
+    # It has left its office; what it serves to others may still be closing.
+    _wait_until(lambda: process is None or process.is_gone(), DEATH_SECONDS)
+    return _start_in_background(options)
+
+
+def check(options: argparse.Namespace, config: Config) -> int:
+    """Say whether the daemon lives: 0 if it does, 1 if not, 2 if that is seen elsewhere only."""
+    with connect(config.database) as connection:
+        office = office_of(connection)
+        hostname, pid = office.hostname, office.pid
+        entered, alive = pid is not None, office.is_taken()
+        is_here = office.process is None or office.process.is_here()
+        if entered and not alive and is_here and office.token is not None:
+            office.leave(office.token)
+            transaction.commit()
+    lines = [
+        f"Database status: running={entered}, host={hostname}, pid={pid}",
+        f"Process status:  running={alive}"
+        if is_here
+        else "The daemon is entered as running on another machine, or in another container",
+    ]
+    if entered and not alive and is_here:
+        lines.append("Marking dead scheduler as not running")
+    if not options.quiet:
+        print("\n".join(lines), file=sys.stderr)
+    if options.json:
+        print(as_json({"running": alive, "here": is_here, "hostname": hostname, "pid": pid}))
+    elif alive and is_here:
+        print(pid)
+    if not is_here:
+        return ELSEWHERE
+    return ALIVE if alive else NOT_RUNNING
+
+
+def run(options: argparse.Namespace, config: Config) -> int:
+    """Run a task's work here and commit, its state stays as it is; or only try it out."""
+    if options.dry_run or options.debug or options.as_of_attempt is not None:
+        return rehearse(options, config)
+    log_to(None, level_number(config.log.level))
+    with connect(config.database) as connection:
+        task = find_task(connection, options.task_id)
+        if task.getStatus() == TASK_STATUS_RUNNING and not options.force:
+            raise Refusal(f"{task!r} is being run by the daemon (consider -f?)")
+        try:
+            task.run()
+            sign(transaction.get(), [signature_of(options.task_id, task)])
+            transaction.commit()
+        except (Exception, SystemExit) as error:
+            logging.getLogger(__name__).exception("%r failed", task)
+            raise DaemonException(
+                f"{task!r} failed, nothing is changed: {type(error).__name__}: {error}"
+            ) from error
+    return 0
+
+
+def run_demo(options: argparse.Namespace, config: Config) -> int:
+    """Show everything at work on sample data."""
+    return main.run(config)
+
+
+def _stop(config: Config) -> int:
+    print("Waiting for death confirmation... ", end="", flush=True)
+    with connect(config.database) as connection:
+        office = office_of(connection)
+        process, token = office.process, office.token
+        Client(connection).shutdown("Daemon script")
+        transaction.commit()
+        has_ended = _wait_until(
+            lambda: _is_over(connection, token) or (process is None or process.is_gone()),
+            config.scheduler.shutdown_timeout + DEATH_SECONDS,
+        )
+    print("DONE!" if has_ended else "FAILED!")
+    return 0 if has_ended else 1
+
+
+def _wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+def _is_over(connection: Connection, token: str | None) -> bool:
+    try:
+        connection.sync()
+        office = office_of(connection)
+        return office.token != token or not office.is_taken()
+    except ClientDisconnected:
+        return False  # the database may have gone with the process: that tells
+
+
+def _refuse_second(options: argparse.Namespace, config: Config) -> None:
+    with connect(config.database) as connection:
+        if office_of(connection).is_taken() and not options.force:
+            raise Refusal("The daemon seems to be already running (consider -f?)")
+
+
+def _start_in_background(options: argparse.Namespace) -> int:
+    pid, url = background.start(_repeated(options), getattr(options, "database", None))
+    print(f"{pid}\n{url}")
+    return 0
+
+
+def _repeated(options: argparse.Namespace) -> list[str]:
+    """Return the arguments that give the daemon in the background the same options."""
+    arguments = ["start", "--standalone"]
+    for name in ("config", "log"):
+        if getattr(options, name, None) is not None:
+            arguments += [f"--{name}", getattr(options, name)]
+    for name, flag in (("fork_processes", "-p"), ("standby", "--standby")):
+        if getattr(options, name, False):
+            arguments.append(flag)
+    return arguments

@@ -1,0 +1,268 @@
+"""`indico_scheduler`: runs the daemon, shows what it does, and directs it (reference 3.7)."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
+
+from ZEO.Exceptions import ClientDisconnected
+
+from daemon import background
+from daemon.cli import cmd, history, lifecycle, show
+from daemon.config import LEVELS, Config, Log
+from daemon.errors import DaemonException, Refusal
+from daemon.views.task_rows import STATES
+from export.errors import ExportException
+from livesync.errors import LiveSyncException
+from scheduler import nowutc
+from scheduler.errors import SchedulerException
+from scheduler.store import default_uri
+from scheduler.values.command_value import HOW, given
+from scheduler.values.duration import period
+from scheduler.values.legible import legible_output
+from scheduler.values.masking import hidden
+
+FAILED, UNKNOWN, REFUSED = 1, 4, 255
+ROWS = 50
+
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+SOLVED = (DaemonException, ExportException, LiveSyncException, SchedulerException)
+
+Command = Callable[[argparse.Namespace, Config], int]
+
+
+@legible_output()
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that *arguments* (those of the process for None) say; return the exit status.
+
+    1 for a failure, told in one line on stderr, 4 for a `check` that cannot tell; 255 for a
+    refusal; argparse ends with 2 on wrong usage.
+    """
+    options = _parser().parse_args(arguments, argparse.Namespace(force=False))
+    options.report = background.StartReport(options.report)
+    logging.basicConfig(level=logging.ERROR)  # a command says itself what there is to say
+    failed = UNKNOWN if options.command is lifecycle.check else FAILED
+    try:
+        command: Command = options.command
+        return command(options, _config(options))
+    except Refusal as refusal:
+        print(hidden(str(refusal)))
+        return REFUSED
+    except SOLVED as error:
+        options.report.failed(hidden(str(error)))
+        print(f"indico_scheduler: {hidden(str(error))}", file=sys.stderr)
+        return failed
+    except ClientDisconnected:
+        print("indico_scheduler: the database went away: try again when it is up", file=sys.stderr)
+        return failed
+    except BrokenPipeError:
+        # Whoever read this has had enough: what is still buffered goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _config(options: argparse.Namespace) -> Config:
+    file = getattr(options, "config", None)
+    config = Config() if file is None else Config.read(file)
+    if getattr(options, "database", None) is not None:
+        config = dataclasses.replace(config, database=options.database)
+    if not config.database:
+        config = dataclasses.replace(config, database=default_uri())
+    if getattr(options, "fork_processes", False):
+        pool = dataclasses.replace(config.scheduler, multitask_mode="processes")
+        config = dataclasses.replace(config, scheduler=pool)
+    if getattr(options, "standby", False):
+        patient = dataclasses.replace(config.scheduler, standby=True)
+        config = dataclasses.replace(config, scheduler=patient)
+    if getattr(options, "port", None) is not None:
+        web = dataclasses.replace(config.web, port=options.port)
+        config = dataclasses.replace(config, web=web)
+    if getattr(options, "log", None) is not None:
+        config = dataclasses.replace(config, log=Log(options.log, config.log.file))
+    return config
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = _common()
+    parser = argparse.ArgumentParser(
+        prog="indico_scheduler",
+        description="Start and stop the daemon, look at what it does, and direct it.",
+        parents=[common],
+    )
+    parser.set_defaults(report=None)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    sub = _add(
+        commands, common, "start", lifecycle.start, "start the daemon; print pid and address"
+    )
+    sub.add_argument("-s", "--standalone", action="store_true", help="stay in the foreground")
+    _add_standby(sub)
+    sub.add_argument("--log", choices=LEVELS, metavar="LEVEL", help=", ".join(LEVELS))
+    sub.add_argument("--report", type=int, help=argparse.SUPPRESS)
+    _add(commands, common, "stop", lifecycle.stop, "stop the daemon, and wait until it has ended")
+    sub = _add(commands, common, "restart", lifecycle.restart, "stop it, if it runs, and start it")
+    _add_standby(sub)
+    sub.add_argument("--log", choices=LEVELS, metavar="LEVEL", help=", ".join(LEVELS))
+    sub = _add(
+        commands, common, "check", lifecycle.check, "say by the exit status whether it lives"
+    )
+    sub.add_argument("-q", "--quiet", action="store_true", help="print nothing but the pid")
+    _add_json(sub)
+    _add_show(commands, common)
+    _add_cmd(commands, common)
+    sub = _add(commands, common, "run", lifecycle.run, "run a task here; its state stays as it is")
+    sub.add_argument("task_id", type=int, metavar="ID")
+    sub.add_argument("--dry-run", action="store_true", help="only tell what it would do")
+    sub.add_argument(
+        "--as-of-attempt", type=int, metavar="N", help="try it on what attempt N saw, and compare"
+    )
+    sub.add_argument("--debug", action="store_true", help="try it under Python's debugger")
+    _add_json(sub)
+    sub = _add(commands, common, "blame", history.blame, "tell which task changed what, last")
+    sub.add_argument("number", type=int, metavar="OID|TASK", help="an object's number, or a task's")
+    _add_json(sub)
+    sub = _add(commands, common, "undo", history.undo, "take back what a task's last run changed")
+    sub.add_argument("task_id", type=int, metavar="TASK")
+    _add_json(sub)
+    sub = _add(
+        commands, common, "demo", lifecycle.run_demo, "show everything at work on sample data"
+    )
+    sub.add_argument("--port", type=int, help="the port of the front end")
+    return parser
+
+
+def _common() -> argparse.ArgumentParser:
+    # These may be said before a command or behind it.
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    common.add_argument("--config", metavar="FILE", help="a TOML file with the settings")
+    common.add_argument(
+        "--database",
+        type=given,
+        metavar="URI",
+        help=f"{HOW}, or itself; default: $SCHEDULER_DATABASE, else the embedded one",
+    )
+    common.add_argument(
+        "-p", "--fork-processes", action="store_true", help="run tasks in worker processes"
+    )
+    common.add_argument(
+        "-f", "--force", action="store_true", help="do it even if the state speaks against it"
+    )
+    return common
+
+
+def _add_show(commands: Subparsers, common: argparse.ArgumentParser) -> None:
+    views = commands.add_parser("show", help="print what there is").add_subparsers(
+        required=True, metavar="WHAT"
+    )
+    texts: dict[str, tuple[Command, str]] = {
+        "status": (show.status, "whether it runs, and how many tasks stand where"),
+        "spool": (show.spool, "the instructions not taken up yet"),
+        "tasks": (show.tasks, "the tasks, shelf by shelf"),
+        "task": (show.task, "everything that is known of a task"),
+        "failed": (show.failed, "what failed or cannot be loaded, newest first"),
+        "queues": (show.queues, "the named queues, and the limits on them"),
+        "workers": (show.workers, "the workers, and what each is at"),
+        "conflicts": (show.conflicts, "the objects that tasks fought over, newest first"),
+    }
+    subs = {name: _add(views, common, name, *text) for name, text in texts.items()}
+    for sub in subs.values():
+        _add_json(sub)
+    subs["task"].add_argument("task_id", type=int, metavar="ID")
+    subs["tasks"].add_argument("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
+    subs["failed"].set_defaults(state=None)
+    for name in ("tasks", "failed"):
+        _add_class(subs[name])
+        subs[name].add_argument(
+            "--limit", type=_count, default=ROWS, metavar="N", help=f"default: {ROWS}"
+        )
+        subs[name].add_argument(
+            "--offset", type=_count, default=0, metavar="N", help="pass over so many"
+        )
+
+
+def _add_cmd(commands: Subparsers, common: argparse.ArgumentParser) -> None:
+    verbs = commands.add_parser("cmd", help="direct the scheduler").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    texts: dict[str, tuple[Command, str]] = {
+        "clear_spool": (cmd.clear_spool, "drop the instructions not taken up yet"),
+        "retry": (cmd.retry, "start failed tasks again, and load quarantined ones"),
+        "cancel": (cmd.cancel, "cancel waiting and running tasks"),
+        "pause": (cmd.pause, "let tasks wait until they are resumed; without ID, all"),
+        "resume": (cmd.resume, "let paused tasks go on; without ID, the scheduler"),
+    }
+    subs = {name: _add(verbs, common, name, *text) for name, text in texts.items()}
+    for sub in subs.values():
+        _add_json(sub)
+    subs["cancel"].add_argument("task_ids", type=int, nargs="+", metavar="ID")
+    for name in ("pause", "resume"):
+        subs[name].add_argument("task_ids", type=int, nargs="*", metavar="ID")
+    which = subs["retry"].add_mutually_exclusive_group(required=True)
+    which.add_argument("task_ids", type=int, nargs="*", default=[], metavar="ID")
+    which.add_argument("--all", action="store_true", help="all but the cancelled ones")
+    _add_class(subs["retry"])
+    subs["retry"].add_argument(
+        "--since",
+        type=_moment,
+        metavar="WHEN",
+        help="only what ended since then: an ISO date (UTC) or a period, such as 2d",
+    )
+
+
+def _add(
+    commands: Subparsers,
+    common: argparse.ArgumentParser,
+    name: str,
+    command: Command,
+    text: str,
+) -> argparse.ArgumentParser:
+    sub = commands.add_parser(name, parents=[common], help=text)
+    sub.set_defaults(command=command)
+    return sub
+
+
+def _add_standby(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--standby",
+        action="store_true",
+        help="while another daemon of the database lives, wait to take its place",
+    )
+
+
+def _add_json(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def _add_class(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--class", dest="kind", metavar="NAME", help="only tasks of this class")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0")
+    return int(text)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return nowutc() - timedelta(seconds=period(text))
+    except (ValueError, OverflowError):
+        pass
+    try:
+        date = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a date such as 2026-11-20 nor a period such as 2d"
+        ) from None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

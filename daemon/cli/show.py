@@ -1,0 +1,170 @@
+"""`indico_scheduler show`: the status, the spool, tasks, queues and workers."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from ZODB.Connection import Connection
+
+from daemon.config import Config
+from daemon.views import task_rows
+from daemon.views.task_detail import card
+from daemon.views.task_rows import Row, dead_letters, full_name, rows, shown
+from scheduler import Client, SchedulerModule
+from scheduler.leadership.roster import office_of
+from scheduler.store import connect
+from scheduler.tasks.attempt import moment
+from scheduler.values.console import as_json, as_lines, as_table, as_text
+
+REASON_SHOWN = 70
+
+
+def status(options: argparse.Namespace, config: Config) -> int:
+    """Print whether the scheduler runs, and how many tasks stand where."""
+    with connect(config.database) as connection:
+        client = Client(connection)
+        standbys = [
+            {"hostname": each.hostname, "pid": each.pid, "seen": moment(each.seen)}
+            for each in office_of(connection).standing_by()
+        ]
+        facts = {**client.getStatus(), "paused": client.isPaused(), "standbys": standbys}
+    print(as_json(facts) if options.json else _status_text(facts))
+    return 0
+
+
+def spool(options: argparse.Namespace, config: Config) -> int:
+    """Print the instructions that were not taken up yet."""
+    with connect(config.database) as connection:
+        found = [
+            (op, None if obj is None else shown(obj)) for op, obj in Client(connection).getSpool()
+        ]
+    if options.json:
+        print(as_json([{"operation": op, "object": text} for op, text in found]))
+    else:
+        for op, text in found:
+            print(f"{op} {as_text(text)}" if op in {"add", "del"} else op)
+    return 0
+
+
+def tasks(options: argparse.Namespace, config: Config) -> int:
+    """Print tasks, shelf by shelf: waiting ones by their dates, ended ones the newest first."""
+    with connect(config.database) as connection:
+        found = rows(SchedulerModule.getDBInstance(connection), options.state)
+        heads = ("task", "state", "date (UTC)", "class")
+        _print_rows(_page(found, options), options, heads)
+    return 0
+
+
+def failed(options: argparse.Namespace, config: Config) -> int:
+    """Print what has failed, was terminated or cancelled, or cannot be loaded; newest first."""
+    with connect(config.database) as connection:
+        found = dead_letters(SchedulerModule.getDBInstance(connection))
+        heads = ("task", "state", "date (UTC)", "class", "tries", "reason")
+        _print_rows(_page(found, options), options, heads)
+    return 0
+
+
+def task(options: argparse.Namespace, config: Config) -> int:
+    """Print everything that is known of a task."""
+    with connect(config.database) as connection:
+        facts = card(connection, options.task_id)
+    print(as_json(facts) if options.json else "\n".join(as_lines(facts)))
+    return 0
+
+
+def workers(options: argparse.Namespace, config: Config) -> int:
+    """Print which workers there are, and what each is at."""
+    with connect(config.database) as connection:
+        found = list(_workers(connection))
+    if options.json:
+        print(as_json(found))
+        return 0
+    heads = ("worker", "state", "task", "since", "class", "progress")
+    print(as_table(heads, [[each[name] for name in heads] for each in found]))
+    return 0
+
+
+def queues(options: argparse.Namespace, config: Config) -> int:
+    """Print the named queues: how many of their tasks wait and run, and their limits."""
+    with connect(config.database) as connection:
+        found = [{"queue": name, **each} for name, each in Client(connection).getQueues().items()]
+    if options.json:
+        print(as_json(found))
+        return 0
+    heads = ("queue", "waiting", "running", "atOnce", "rate", "period")
+    print(as_table(heads, [[each[name] for name in heads] for each in found]))
+    return 0
+
+
+def conflicts(options: argparse.Namespace, config: Config) -> int:
+    """Print which objects tasks fought over within a day, and which keep to one lane for it."""
+    with connect(config.database) as connection:
+        found = task_rows.conflicts(SchedulerModule.getDBInstance(connection))
+    if options.json:
+        print(as_json([each._asdict() for each in found]))
+        return 0
+    heads = ("object", "of class", "tasks", "times", "last (UTC)", "in a lane")
+    print(as_table(heads, [[*each[:2], " ".join(each.tasks), *each[3:]] for each in found]))
+    return 0
+
+
+def _status_text(facts: dict[str, Any]) -> str:
+    where = f"on {facts['hostname']} with pid {facts['pid']}" if facts["state"] else ""
+    lines = [f"Scheduler is currently {f'running {where}' if where else 'NOT running'}"]
+    if facts["paused"]:
+        lines.append("It is paused and starts nothing: 'indico_scheduler cmd resume' ends that")
+    lines += [
+        "Standing by on {hostname} with pid {pid}, seen {seen:%H:%M:%S} UTC".format_map(each)
+        for each in facts["standbys"]
+    ]
+    lines += ["", f"Spooled commands: {facts['spooled']}", "", "Tasks:"]
+    for name in ("waiting", "running", "failed", "finished"):
+        lines.append(f"  - {name.capitalize() + ':':<9} {facts[name]}")
+    return "\n".join(lines)
+
+
+def _page(found: Iterator[Row], options: argparse.Namespace) -> list[Row]:
+    wanted = (row for row in found if options.kind is None or row.is_of(options.kind))
+    # One more than asked for, to tell whether there are more.
+    return list(islice(wanted, options.offset, options.offset + options.limit + 1))
+
+
+def _print_rows(page: list[Row], options: argparse.Namespace, heads: tuple[str, ...]) -> None:
+    shown = page[: options.limit]
+    if options.json:
+        print(as_json([_facts(row) for row in shown]))
+    else:
+        print(as_table(heads, (_cells(row)[: len(heads)] for row in shown)))
+    if len(page) > len(shown):
+        behind = options.offset + options.limit
+        print(f"there are more: go on with --offset {behind}", file=sys.stderr)
+
+
+def _facts(row: Row) -> dict[str, Any]:
+    return {("class" if name == "kind" else name): value for name, value in row._asdict().items()}
+
+
+def _cells(row: Row) -> tuple[Any, ...]:
+    name = row.kind.rpartition(".")[2]
+    return row.name, row.state, row.date, name, row.tries or None, row.reason[:REASON_SHOWN]
+
+
+def _workers(connection: Connection) -> Iterable[dict[str, Any]]:
+    office = office_of(connection)
+    if not office.is_taken():
+        return
+    running = SchedulerModule.getDBInstance(connection).running
+    for post in office.workers:
+        claim = running.claim(post.tid)
+        facts = dict.fromkeys(("worker", "state", "task", "since", "class", "progress"))
+        facts["worker"], facts["state"] = post.worker, post.state or None
+        # The note may be older than the end of the run.
+        if claim is not None and claim.number == post.number:
+            facts["task"], facts["since"] = claim.tid, moment(claim.since)
+            facts["class"] = full_name(running.task(claim.tid))
+            facts["progress"] = running.progress(claim.tid)
+        yield facts

@@ -1,0 +1,82 @@
+"""Following: a process beside the daemon that delivers to agents what is committed, at once."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+from multiprocessing.connection import Connection, Pipe
+
+from scheduler.store.database import URI_VARIABLE
+from scheduler.values.command_value import ENVIRONMENT
+from scheduler.worker.log_forwarding import Said
+
+log = logging.getLogger(__name__)
+
+# A process that has ended by itself is started again after so many seconds.
+REST_SECONDS = 2.0
+END_SECONDS = 15.0
+
+
+class LivesyncProcess:
+    """Keeps `indico_livesync follow` going on the database at *uri* until it is closed.
+
+    It is a process of its own, so that making records does not slow down the one that serves
+    the database.
+    """
+
+    def __init__(self, uri: str) -> None:
+        # In the environment: the list of processes would show a password in an argument.
+        self._environment = {**os.environ, URI_VARIABLE: uri}
+        options = ["--database", f"{ENVIRONMENT}{URI_VARIABLE}", "follow", "--until-eof"]
+        self._command = [sys.executable, "-m", "livesync.cli.main", *options, "--log-to"]
+        self._closing = threading.Event()
+        self._process = self._begin()
+        self._thread = threading.Thread(target=self._watch, name="following", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Let the deliveries that are on their way end, and the process with them."""
+        self._closing.set()
+        self._process.terminate()
+        self._thread.join(END_SECONDS)
+        if self._process.poll() is None:
+            self._process.kill()
+            self._thread.join()
+
+    def _begin(self) -> subprocess.Popen[bytes]:
+        # One pipe tells it when this process is gone, the other one what it has to log. Signals
+        # to the daemon's group are not for it.
+        ours, theirs = Pipe(duplex=False)
+        with theirs:
+            process = subprocess.Popen(  # noqa: S603 (our own)
+                [*self._command, str(theirs.fileno())],
+                stdin=subprocess.PIPE,
+                env=self._environment,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        threading.Thread(target=_hear, args=(ours,), name="log of following", daemon=True).start()
+        return process
+
+    def _watch(self) -> None:
+        while True:
+            status = self._process.wait()
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+            if self._closing.wait(REST_SECONDS):
+                return  # a signal to the whole service ends both
+            log.error("the process that follows changes ended with %s; it is started again", status)
+            self._process = self._begin()
+
+
+def _hear(pipe: Connection) -> None:
+    with pipe:
+        try:
+            while True:
+                said: Said = pipe.recv()
+                said.log()
+        except (EOFError, OSError):
+            log.debug("the process that follows changes says no more")

@@ -1,0 +1,142 @@
+"""The card of a task: everything that is known of it, for people and programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ZODB.Connection import Connection
+from ZODB.utils import p64
+
+from daemon.errors import DaemonException
+from daemon.views.task_rows import QUARANTINED, WORDS, full_name, rows, word
+from scheduler import Client, SchedulerModule
+from scheduler.inbox.quarantine import Aside, quarantine_of
+from scheduler.storage.outage import is_passing
+from scheduler.store.missing_class import reason_of
+from scheduler.tasks import BaseTask, TaskOccurrence
+from scheduler.tasks.attempt import Attempt
+from scheduler.tasks.recurring import RecurringTask
+
+RUNS_SHOWN = 10
+
+Card = dict[str, Any]
+
+
+def find_task(connection: Connection, number: int) -> BaseTask:
+    """Return the task with this *number*; raises DaemonException if there is none to be had."""
+    try:
+        task = Client(connection).getTask(number)
+        task.getStatus()
+    except KeyError:
+        if _aside(connection, number) is not None:
+            raise DaemonException(
+                f"task {number} is quarantined: its class cannot be loaded"
+            ) from None
+        raise _unknown(number) from None
+    except Exception as error:
+        if is_passing(error):
+            raise
+        raise DaemonException(f"task {number} cannot be loaded: {reason_of(error)}") from error
+    return task
+
+
+def card(connection: Connection, number: int) -> Card:
+    """Return what there is to know of task *number*; raises DaemonException if there is none.
+
+    What cannot be read of a task says so.
+    """
+    aside = _aside(connection, number)
+    try:
+        task = find_task(connection, number)
+    except DaemonException as error:
+        if aside is None:
+            return _unread(connection, number, error)
+        facts: Card = {"id": number, "class": full_name(aside.obj)}
+    else:
+        facts = _card(task)
+    if aside is not None:
+        facts |= {"state": QUARANTINED, "since": aside.since, "reason": aside.reason}
+    return facts
+
+
+def _aside(connection: Connection, number: int) -> Aside | None:
+    try:
+        return quarantine_of(connection).get(p64(number))
+    except ValueError:
+        return None
+
+
+def _unknown(number: int) -> DaemonException:
+    return DaemonException(f"there is no task {number}: see 'indico_scheduler show tasks'")
+
+
+def _unread(connection: Connection, number: int, error: DaemonException) -> Card:
+    """Return what its shelf tells of a task that cannot be read; raises *error* for no task."""
+    for row in rows(SchedulerModule.getDBInstance(connection)):
+        if row.id == number and row.occurrence is None:
+            why = str(error) if error.__cause__ else "its class cannot be imported"
+            return {"id": number, "class": row.kind, "state": row.state, "reason": why}
+    raise error
+
+
+def _card(task: BaseTask) -> Card:
+    facts: dict[str, Callable[[], Any]] = {
+        "id": task.getId,
+        "class": lambda: full_name(task),
+        "state": lambda: word(task),
+        "created": task.getCreatedOn,
+        "due": lambda: task.getDueOn() if word(task) in ("spooled", "waiting") else None,
+        "started": task.getStartedOn,
+        "ended": task.getEndedOn,
+        "expires": lambda: task.expiryDate,
+        "schedule": lambda: repr(task.getSchedule()) if isinstance(task, RecurringTask) else None,
+        "key": task.uniqueKey,
+        "progress": task.getProgress,
+        "result": lambda: _result(task),
+        "undone": task.getUndoneOn,
+        "attempts": lambda: [_attempt(attempt) for attempt in task.getAttempts()],
+    }
+    if isinstance(task, RecurringTask):
+        runs = task.getOccurrences
+        facts["occurrences"] = lambda: [_run(run) for run in runs()[-RUNS_SHOWN:]]
+    return {name: _fact(tell) for name, tell in facts.items()}
+
+
+def _fact(tell: Callable[[], Any]) -> Any:
+    try:
+        return tell()
+    except Exception as error:
+        if is_passing(error):
+            raise
+        return f"cannot be read: {reason_of(error)}"
+
+
+def _run(run: TaskOccurrence) -> Card:
+    return {
+        "number": run.getId(),
+        "state": WORDS[run.getStatus()],
+        "started": run.getStartedOn(),
+        "ended": run.getEndedOn(),
+        "attempts": [_attempt(attempt) for attempt in run.getAttempts()],
+    }
+
+
+def _attempt(attempt: Attempt) -> Card:
+    return {
+        "number": attempt.number,
+        "state": WORDS[attempt.state],
+        "started": attempt.started,
+        "ended": attempt.ended,
+        "seconds": attempt.duration,
+        "worker": attempt.worker,
+        "version": attempt.version,
+        "message": attempt.message,
+        "traceback": attempt.traceback,
+        "log": list(attempt.log),
+    }
+
+
+def _result(task: BaseTask) -> str | None:
+    result = task.getResult()
+    return None if result is None else repr(result)

@@ -1,0 +1,212 @@
+"""Listings: tasks as rows for people and programs, wherever they stand; read as they are shown."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from persistent import Persistent
+from transaction.interfaces import TransientError
+from ZODB.utils import u64
+
+from scheduler import (
+    TASK_STATUS_ABORTED,
+    TASK_STATUS_FAILED,
+    TASK_STATUS_FINISHED,
+    TASK_STATUS_QUEUED,
+    TASK_STATUS_RUNNING,
+    TASK_STATUS_SPOOLED,
+    TASK_STATUS_TERMINATED,
+    SchedulerModule,
+    nowutc,
+)
+from scheduler.inbox.quarantine import is_aside
+from scheduler.queue import NEVER_DUE
+from scheduler.shelves.ended_index import TaskIndex
+from scheduler.store.missing_class import reason_of, why_unusable
+from scheduler.tasks import BaseTask, TaskOccurrence
+from scheduler.tasks.attempt import moment
+
+QUARANTINED = "quarantined"
+WORDS = {
+    TASK_STATUS_RUNNING: "running",
+    TASK_STATUS_SPOOLED: "spooled",
+    TASK_STATUS_QUEUED: "waiting",
+    TASK_STATUS_FAILED: "failed",
+    TASK_STATUS_TERMINATED: "terminated",
+    TASK_STATUS_ABORTED: "aborted",
+    TASK_STATUS_FINISHED: "finished",
+}
+STATES = (*WORDS.values(), "paused", QUARANTINED)
+
+
+class Row(NamedTuple):
+    """One task or occurrence: where it stands, since or until when, and why."""
+
+    id: int
+    occurrence: int | None
+    """The number of the run, for a run of a task that goes on."""
+
+    state: str
+    """One of STATES."""
+
+    date: datetime | None
+    """When it is due, was given to a worker, or ended; None for what has no date."""
+
+    kind: str
+    """The full name of its class."""
+
+    tries: int = 0
+    reason: str = ""
+    """Why it has not finished."""
+
+    @property
+    def name(self) -> str:
+        """The number of the task, and behind a colon that of its run, if it is one."""
+        return str(self.id) if self.occurrence is None else f"{self.id}:{self.occurrence}"
+
+    def is_of(self, kind: str) -> bool:
+        """Say whether *kind* is the name of its class, with or without the module."""
+        return kind in (self.kind, self.kind.rpartition(".")[2])
+
+
+def rows(module: SchedulerModule, state: str | None = None) -> Iterator[Row]:
+    """Yield a row for all that there is; where only *state* is wanted, from its shelf alone."""
+    shelves = (
+        (("running",), _running),
+        (("spooled",), _spooled),
+        (("waiting", "paused"), _waiting),
+        (("failed", "terminated", "aborted"), _failed),
+        ((QUARANTINED,), quarantined),
+        (("finished",), _finished),
+    )
+    for states, read in shelves:
+        if state is None or state in states:
+            yield from (row for row in read(module) if state in (None, row.state))
+
+
+def dead_letters(module: SchedulerModule) -> Iterator[Row]:
+    """Return what has not finished and does not go on by itself, newest first."""
+    aside = sorted(quarantined(module), key=_date, reverse=True)
+    return heapq.merge(_failed(module), aside, key=_date, reverse=True)
+
+
+def quarantined(module: SchedulerModule) -> Iterator[Row]:
+    """Yield what could not be loaded."""
+    for aside in module.aside():
+        yield Row(
+            aside.number, None, QUARANTINED, aside.since, full_name(aside.obj), 0, aside.reason
+        )
+
+
+def word(task: BaseTask) -> str:
+    """Return the state of *task* as one of STATES, or "gone"."""
+    if is_aside(task):
+        return QUARANTINED
+    return "paused" if task.isPaused() else WORDS.get(task.getStatus(), "gone")
+
+
+def shown(obj: Any) -> str:
+    """Return *obj* as a text: its class and number where it cannot be read."""
+    if not isinstance(obj, Persistent) or isinstance(obj, BaseTask):
+        return str(obj)
+    return f"[{type(obj).__name__}:{_number(obj)}]"
+
+
+def full_name(obj: Any) -> str:
+    """Return the full name of the class of *obj*, which need not be there."""
+    return f"{type(obj).__module__}.{type(obj).__qualname__}"
+
+
+def _number(obj: Any) -> int:
+    oid = getattr(obj, "_p_oid", None)
+    return 0 if oid is None else u64(oid)
+
+
+def _running(module: SchedulerModule) -> Iterator[Row]:
+    for claim in module.running.claims():
+        since = datetime.fromtimestamp(claim.since, UTC)
+        yield Row(claim.tid, None, "running", since, full_name(module.running.task(claim.tid)))
+
+
+def _spooled(module: SchedulerModule) -> Iterator[Row]:
+    for op, obj in module.getSpool():
+        if op == "add":
+            yield Row(_number(obj), None, "spooled", None, full_name(obj))
+
+
+def _waiting(module: SchedulerModule) -> Iterator[Row]:
+    for due, task in module.waiting():
+        number, kind = _number(task), full_name(task)
+        if due >= int(NEVER_DUE):
+            yield Row(number, None, "paused", None, kind)
+        else:
+            yield Row(number, None, "waiting", datetime.fromtimestamp(due, UTC), kind)
+
+
+def _failed(module: SchedulerModule) -> Iterator[Row]:
+    return _ended(module.getFailedIndex(), "failed")
+
+
+def _finished(module: SchedulerModule) -> Iterator[Row]:
+    return _ended(module.getFinishedIndex(), "finished")
+
+
+def _ended(index: TaskIndex, state: str) -> Iterator[Row]:
+    for second, element in index.newest():
+        date = datetime.fromtimestamp(second, UTC)
+        try:
+            yield _ended_row(element, date)
+        except TransientError:
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever its state raises when it is loaded)
+            why = f"cannot be read: {reason_of(error)}"
+            yield Row(_number(element), None, state, date, full_name(element), 0, why)
+
+
+def _ended_row(element: Any, date: datetime) -> Row:
+    if not isinstance(element, BaseTask | TaskOccurrence):
+        raise TypeError(why_unusable(element))
+    attempts = element.getAttempts()
+    tries, reason = (attempts[-1].number, attempts[-1].message) if attempts else (0, "")
+    state = WORDS[element.getStatus()]
+    if state != "finished" and not reason:
+        reason = "no reason is on record"
+    if isinstance(element, BaseTask):
+        number = u64(element._p_oid)
+        return Row(number, None, state, date, full_name(element), tries, reason)
+    task = element.getTask()
+    return Row(u64(task._p_oid), element.getId(), state, date, full_name(task), tries, reason)
+
+
+def _date(row: Row) -> datetime:
+    return row.date or datetime.min.replace(tzinfo=UTC)
+
+
+class Conflict(NamedTuple):
+    """An object that tasks fought over: for people and programs."""
+
+    oid: str
+    kind: str
+    tasks: list[str]
+    times: int
+    last: datetime
+    in_lane: bool
+
+
+def conflicts(module: SchedulerModule) -> list[Conflict]:
+    """Return what tasks fought over within a day, newest first."""
+    lanes = set(module.fights.lanes(nowutc().timestamp()).values())
+    return [
+        Conflict(
+            f"0x{oid.hex().lstrip('0')}",
+            fight.class_name,
+            list(fight.kinds),
+            fight.times,
+            moment(fight.last),
+            oid in lanes,
+        )
+        for oid, fight in module.fights.newest()
+    ]

@@ -1,0 +1,1 @@
+"""The front end over HTTP: status page, metrics, documents."""

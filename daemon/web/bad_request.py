@@ -1,0 +1,76 @@
+"""What is no HTTP, or too much of it, and never reaches the application: told like its errors."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
+from waitress.task import ErrorTask
+
+
+class BadRequestTask(ErrorTask):
+    """The answer to such a request, in the shape of the export's errors (reference 5.1)."""
+
+    def execute(self) -> None:
+        """Write it, and close the connection: what follows on it is not understood."""
+        error: Any = self.request.error
+        told = {"message": error.body, "_type": "HTTPAPIError", "_fossil": "hTTPAPIError"}
+        body = json.dumps(told).encode()
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers += [
+            ("Content-Type", "application/json"),
+            ("X-Content-Type-Options", "nosniff"),
+        ]
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class Parser(HTTPRequestParser):
+    """A request whose end is told in one way only."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """Read the header; ParsingError where two servers could see two ends of the request."""
+        super().parse_header(header_plus)
+        names = [line.partition(b":")[0].strip().lower() for line in header_plus.splitlines()[1:]]
+        if b"transfer-encoding" in names and (b"content-length" in names or self.version != "1.1"):
+            raise ParsingError("Content-Length and Transfer-Encoding exclude each other")
+        if names.count(b"content-length") > 1 or names.count(b"transfer-encoding") > 1:
+            raise ParsingError("The length of the body is told twice")
+
+
+class Channel(HTTPChannel):
+    """A connection on which what cannot be served is answered by a Refusal.
+
+    It knows since when it waits for the rest of a request, of which `receives_body` tells the
+    part.
+    """
+
+    error_task_class = BadRequestTask
+    parser_class = Parser
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.waits_since = time.monotonic()
+        self.is_begun = False
+        self.receives_body = False
+
+    def received(self, data: bytes) -> bool:
+        """Take in what was sent; note when a part of a request begins."""
+        result: bool = super().received(data)
+        part = (self.request is not None, self._is_in_body())
+        if part != (self.is_begun, self.receives_body) or self.request is None:
+            self.is_begun, self.receives_body = part
+            self.waits_since = time.monotonic()
+        return result
+
+    def service(self) -> None:
+        """Answer a request; what follows on the connection begins now."""
+        super().service()
+        self.waits_since = time.monotonic()
+
+    def _is_in_body(self) -> bool:
+        return self.request is not None and bool(self.request.headers_finished)

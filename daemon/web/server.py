@@ -1,0 +1,209 @@
+"""The web front end: the export, the status page, health and metrics, on one port."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import waitress.server
+from waitress import wasyncore
+
+from daemon.config import Web
+from daemon.errors import DaemonException
+from daemon.web.accepting import Door
+from daemon.web.bad_request import Channel
+from daemon.web.client_limits import send_away
+from daemon.web.metrics import CONTENT_TYPE as METRICS_TYPE
+from daemon.web.request_threads import RequestThreads
+from daemon.web.shipped_docs import shipped
+from scheduler.values.legible import legible
+
+log = logging.getLogger(__name__)
+
+PORTS_TRIED = 20
+LOOP_SECONDS = 1.0
+LOOK_SECONDS = 0.2
+OVER_LIMIT = 100
+"""How many connections more than wanted are accepted, until some are sent away."""
+
+LIMITS = {
+    "max_request_header_size": 1280 * 1024,
+    "max_request_body_size": 2 * 1024 * 1024,
+    "outbuf_high_watermark": 256 * 1024 * 1024,
+}
+"""More than the export takes, so that it says itself what is too long; more is not read. So much
+of an answer waits, in a file, for a client that reads slowly; only for more a thread waits, too."""
+
+StartResponse = Callable[[str, list[tuple[str, str]]], Any]
+Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
+UNSHOWN = "This cannot be shown now; /health and the log tell more.\n"
+OWN = {"/", "/health", "/metrics"}
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def front(
+    export: Application,
+    page: Callable[[], str],
+    health: Callable[[], str],
+    metrics: Callable[[], str],
+    database_fault: Callable[[], str] = str,
+) -> Application:
+    """Return the application that answers what is in OWN and `/docs/`, and leaves all else.
+
+    *page* gives the status page's HTML; *health* what is wrong, nothing if all is well;
+    *metrics* the numbers for Prometheus. Where *database_fault* says why the database does not
+    answer, page and metrics are that.
+    """
+
+    def application(environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "") or "/"
+        if path not in OWN and not path.startswith("/docs/"):
+            return export(environ, start)
+        content = own(path, environ["REQUEST_METHOD"], start)
+        return () if environ["REQUEST_METHOD"] == "HEAD" else content
+
+    def own(path: str, method: str, start: StartResponse) -> Iterable[bytes]:
+        if method not in {"GET", "HEAD"}:
+            return _answer(start, "405 Method Not Allowed", "only GET\n", Allow="GET, HEAD")
+        if path == "/health":
+            fault = health()
+            status = "503 Service Unavailable" if fault else "200 OK"
+            return _answer(start, status, f"{fault or 'ok'}\n")
+        if path.startswith("/docs/"):
+            return _document(start, path.removeprefix("/docs/"))
+        fault = database_fault()
+        if fault:
+            return _answer(start, "503 Service Unavailable", f"{fault}\n")
+        make, kind = (metrics, METRICS_TYPE) if path == "/metrics" else (page, "text/html")
+        try:
+            text = make()
+        except Exception:
+            log.exception("%s cannot be shown", path)
+            return _answer(start, "503 Service Unavailable", UNSHOWN)
+        return _answer(start, "200 OK", text, kind)
+
+    return application
+
+
+class WebServer:
+    """Serves *application* from threads of this process until it is closed.
+
+    Raises DaemonException where neither the port nor one of those behind it can be had.
+    """
+
+    def __init__(self, application: Application, settings: Web) -> None:
+        self._map: dict[int, Any] = {}
+        self._closing = False
+        self._settings = settings
+        self._server = self._bind(application, settings)
+        self.port = int(self._server.effective_port)
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        self.url = f"http://{host}:{self.port}"
+        self._thread = threading.Thread(target=self._serve, name="web", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening, let the requests at work end, and close what is open."""
+        self._closing = True
+        self._server.pull_trigger()
+        self._thread.join(5)
+        self._server.task_dispatcher.shutdown()
+        wasyncore.close_all(self._map, ignore_all=True)
+
+    def _serve(self) -> None:
+        due = 0.0
+        while not self._closing:
+            wasyncore.loop(timeout=LOOP_SECONDS, map=self._map, use_poll=True, count=1)
+            if time.monotonic() >= due:
+                send_away(self._map, self._settings)
+                due = time.monotonic() + LOOK_SECONDS
+
+    def _bind(self, application: Application, settings: Web) -> Any:
+        dispatcher = RequestThreads(settings.threads, OWN)
+        last = min(settings.port + PORTS_TRIED, 65535) if settings.port else 0
+        for port in range(settings.port, last + 1):
+            try:
+                server = waitress.server.create_server(
+                    application,
+                    map=self._map,
+                    host=settings.host,
+                    port=port,
+                    _dispatcher=dispatcher,
+                    ident=None,
+                    # More are accepted, and then some sent away: a listener that waits for
+                    # places would leave them all to those who keep them.
+                    connection_limit=settings.connections + OVER_LIMIT,
+                    **LIMITS,
+                    **_proxy(settings),
+                )
+            except OSError as error:
+                wasyncore.close_all(self._map, ignore_all=True)
+                if error.errno != errno.EADDRINUSE:
+                    raise DaemonException(
+                        f"cannot listen on {settings.host} port {port}: {error.strerror or error}; "
+                        "set another host or port in [web]"
+                    ) from error
+            else:
+                for listening in self._map.values():
+                    if isinstance(listening, waitress.server.BaseWSGIServer):
+                        listening.channel_class = Channel
+                        Door(listening)
+                if port != settings.port:
+                    log.warning("port %d is taken: port %d is used", settings.port, port)
+                return server
+        raise DaemonException(
+            f"the ports {settings.port} to {last} of {settings.host} are taken: set another one "
+            "as port in [web]"
+        )
+
+
+def _proxy(settings: Web) -> dict[str, Any]:
+    if not settings.trusted_proxy:
+        return {}
+    return {
+        "trusted_proxy": settings.trusted_proxy,
+        "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto"},
+    }
+
+
+def _document(start: StartResponse, name: str) -> Iterable[bytes]:
+    file = _documents().get(name)
+    if file is None:
+        return _answer(start, "404 Not Found", "there is no such document\n")
+    return _answer(start, "200 OK", file.read_text(encoding="utf-8"))
+
+
+@cache
+def _documents() -> dict[str, Path]:
+    """Return the documents that are shipped, by the names that they are asked for."""
+    folder = shipped("docs")
+    found = folder.rglob("*.md") if folder else ()
+    return {file.relative_to(folder).as_posix(): file for file in found if folder}
+
+
+def _answer(
+    start: StartResponse, status: str, text: str, kind: str = "text/plain", **headers: str
+) -> Iterable[bytes]:
+    body = legible(text).encode()
+    start(
+        status,
+        [
+            ("Content-Type", f"{kind}; charset=utf-8"),
+            ("Content-Length", str(len(body))),
+            *HEADERS.items(),
+            *headers.items(),
+        ],
+    )
+    return [body]

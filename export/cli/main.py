@@ -1,0 +1,48 @@
+"""The command `indico_export`: imports, users and groups with their rights, keys and tokens, rooms.
+
+Exit status: 0 done, 1 bad input or database (lines on stderr say what), 2 bad usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from export.cli import feeds, groups, imports, keys, rights, rooms, tokens, users
+from export.errors import ExportException
+from export.model.listeners import subscribe_installed
+from scheduler.errors import SchedulerException
+from scheduler.store import open_database
+from scheduler.values.legible import legible_output
+from scheduler.values.masking import hidden
+
+NOUNS = (imports, users, groups, rights, keys, feeds, tokens, rooms)
+
+
+@legible_output()
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        subscribe_installed()
+        database = open_database(options.database)
+        try:
+            return int(options.run(options, database))
+        finally:
+            database.close()
+    except (ExportException, SchedulerException) as error:
+        print(f"indico_export: {hidden(str(error))}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="indico_export", description="Fill the catalogue.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for noun in NOUNS:
+        noun.add_commands(commands)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""How commands are added and what they share: the database, and answers for programs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+from ZODB import DB
+from ZODB.Connection import Connection
+
+from scheduler.store import transact
+from scheduler.values.command_value import HOW, given
+from scheduler.values.console import as_json, as_table
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Work: TypeAlias = Callable[[argparse.Namespace, Connection], str]
+Run: TypeAlias = Callable[[argparse.Namespace, DB], int]
+
+
+def add_noun(commands: Commands, noun: str, about: str) -> Commands:
+    """Add the commands of *noun*, none so far; return them."""
+    return commands.add_parser(noun, help=about).add_subparsers(required=True, metavar="COMMAND")
+
+
+def add_command(commands: Commands, verb: str, about: str, run: Run) -> argparse.ArgumentParser:
+    """Add a command that is *run* with the database, and returns the exit status."""
+    parser = commands.add_parser(verb, help=about)
+    parser.add_argument(
+        "--database",
+        type=given,
+        metavar="URI",
+        help=f"{HOW}, or itself; default: $SCHEDULER_DATABASE",
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_verb(
+    commands: Commands, verb: str, about: str, work: Work, *names: str
+) -> argparse.ArgumentParser:
+    """Add a command that does *work* in one transaction, and prints what that returns.
+
+    *names* are its positional arguments.
+    """
+    parser = add_command(commands, verb, about, partial(_in_one_transaction, work))
+    for name in names:
+        parser.add_argument(name, metavar=name.upper())
+    parser.set_defaults(note=parser.prog.partition(" ")[2])
+    return parser
+
+
+def _in_one_transaction(work: Work, options: argparse.Namespace, database: DB) -> int:
+    note = options.note.format(**vars(options))
+    print(transact(database, partial(work, options), note=note))
+    return 0
+
+
+def add_secret(parser: argparse._ActionsContainer, name: str, about: str, **more: Any) -> None:
+    """Add the option *name*, a secret that need not stand in the list of processes."""
+    parser.add_argument(name, type=given, help=f"{about}: {HOW}, or itself", **more)
+
+
+def add_list(commands: Commands, about: str, work: Work, *names: str) -> argparse.ArgumentParser:
+    """Add a command `list`, for people or with --json for programs."""
+    parser = add_verb(commands, "list", about, work, *names)
+    parser.add_argument("--json", action="store_true", help="for programs")
+    return parser
+
+
+def listed(options: argparse.Namespace, heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return *rows* as a table, or as JSON if that was asked for."""
+    if options.json:
+        return as_json([dict(zip(heads, row, strict=True)) for row in rows])
+    return as_table(heads, rows)

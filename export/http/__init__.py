@@ -1,0 +1,1 @@
+"""The values of a request and an answer: dates, pages, views, results, ETags."""

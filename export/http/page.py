@@ -1,0 +1,54 @@
+"""A page: the part of many objects that a request asks for, in its order (reference 5.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from export.http.request import Selection
+from export.model.entry import natural
+
+ORDERS: dict[str, Callable[[Any], Any]] = {
+    "id": lambda obj: natural(str(obj.getId())),
+    "start": lambda obj: _date(obj, "getStartDate"),
+    "end": lambda obj: _date(obj, "getEndDate"),
+    "title": lambda obj: obj.getTitle(),
+}
+"""What objects are sorted by; None for those that come last, whichever way."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some objects; `complete` is false where the server's own limit cut others off."""
+
+    members: list[Any]
+    complete: bool
+
+
+def cut(objects: Iterable[Any], selection: Selection) -> Page:
+    """Return the page of *objects*: sorted if that is asked for, from the offset to the limit."""
+    last = selection.offset + selection.limit
+    found = list(islice(in_order(objects, selection), selection.offset, last + 1))
+    return Page(
+        found[: selection.limit],
+        complete=selection.limit_is_given or len(found) <= selection.limit,
+    )
+
+
+def in_order(objects: Iterable[Any], selection: Selection) -> Iterable[Any]:
+    """Return *objects* in the order that is asked for; by id for an order that is not known."""
+    if selection.order is None and not selection.descending:
+        return objects
+    key = ORDERS.get(selection.order or "id", ORDERS["id"])
+    keyed = [(key(obj), obj) for obj in objects]
+    known = [pair for pair in keyed if pair[0] is not None]
+    known.sort(key=lambda pair: pair[0], reverse=selection.descending)
+    return [obj for _, obj in known] + [obj for order, obj in keyed if order is None]
+
+
+def _date(obj: Any, getter: str) -> datetime | None:
+    """Return a date of *obj*; None for what has none, or none of its kind."""
+    return getattr(obj, getter)() if hasattr(obj, getter) else None

@@ -1,0 +1,294 @@
+"""A request: its path, its parameters, and the ones that every resource knows (reference 5.2)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote, unquote_plus, urlencode
+from zoneinfo import ZoneInfo
+
+from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.wrappers import Request, Response
+
+from export.errors import (
+    BodyTooLarge,
+    MalformedBody,
+    MalformedRequest,
+    UnknownBody,
+    UnknownCredentials,
+)
+from export.http.dates import parse_from, parse_to
+from scheduler.clock import nowutc
+
+LONGEST = 64 * 1024
+"""How many characters path and query may have together."""
+
+LARGEST = 1024 * 1024
+"""How many bytes a body may have."""
+
+FORMS = {"application/x-www-form-urlencoded", "multipart/form-data"}
+
+SECRETS = {"signature", "csrftoken", "access_token"}
+"""Parameters that are not repeated to anybody."""
+
+KEYS = {"ak", "apikey"}
+"""Parameters of which the name alone is repeated."""
+
+MASK = "..."
+
+MAXIMUM = 1000
+"""How many objects an answer has at most, of a detail without a limit of its own."""
+
+INTEGER = re.compile(r"[+-]?\d{1,15}", re.ASCII)
+
+
+class ExportRequest:
+    """One request; parameters are taken one by one, of a repeated one the first.
+
+    They are those of the address, or, where something is posted, of the body: a form, or an
+    object in JSON. A parameter without a value is not there. Once `read_as_signed` was called,
+    parameters are those that were signed.
+    """
+
+    def __init__(self, request: Request) -> None:
+        request.max_content_length = LARGEST
+        request.max_form_memory_size = LARGEST
+        self._request = request
+        self.method = request.method
+        self.is_secure = request.is_secure
+        self.path = request.path
+        self.remote_address = request.remote_addr or ""
+        self.cookies = request.cookies
+        self.is_too_long = len(request.path) + len(request.query_string) > LONGEST
+        query = b"" if self.is_too_long else request.query_string
+        self.address_query = query.decode("utf-8", "replace")
+
+    @property
+    def sent_path(self) -> str:
+        """The path as the address has it, percent-encoded."""
+        sent = self._request.environ.get("REQUEST_URI", "").partition("?")[0]
+        return sent if unquote(sent) == self.path else quote(self.path)
+
+    @property
+    def shown_query(self) -> str:
+        """The query as answers repeat it, without secrets; nothing of what was posted."""
+        if self.method == "POST":
+            return ""
+        return masked(self.query)
+
+    @property
+    def recorded(self) -> str:
+        """Path and parameters as the record of a key's use has them, in order, without secrets."""
+        if self.method == "POST":
+            return self.path
+        pairs = sorted((name.lower(), value) for name, value in parse_qsl(self.query))
+        kept = masked(urlencode([pair for pair in pairs if pair[0] != "timestamp"]))
+        return f"{self.path}?{kept}" if kept else self.path
+
+    def read_as_signed(self, query: str) -> None:
+        """Take the parameters from *query*, the text that was signed, from now on."""
+        self.query = query
+        self._params = _first_of_each(parse_qsl(query))
+
+    @cached_property
+    def query(self) -> str:
+        """The parameters as one text: the query of the address, or the body as a form."""
+        return self.address_query if self._posted is None else urlencode(self._posted)
+
+    @cached_property
+    def json(self) -> Any:
+        """The body, read as JSON. Raises MalformedBody, BodyTooLarge."""
+        try:
+            value = json.loads(self._body.decode())
+            # Half a character, and what is no number, can be written in JSON, too.
+            json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+            return value
+        except (ValueError, RecursionError) as error:
+            raise MalformedBody(f"The body is not JSON: {error}") from None
+
+    @property
+    def bearer_token(self) -> str | None:
+        """The token that the header `Authorization` shows; None for no such header.
+
+        Raises UnknownCredentials for a header of another kind.
+        """
+        scheme, _, text = self._request.headers.get("Authorization", "").strip().partition(" ")
+        if scheme and scheme.lower() != "bearer":
+            raise UnknownCredentials(scheme)
+        return text.strip() if scheme else None
+
+    @property
+    def access_token(self) -> str | None:
+        """The token that the address shows, where that is allowed; None for none."""
+        return self._request.args.get("access_token")
+
+    @property
+    def signature(self) -> str | None:
+        """The signature, whatever the case of its name; None for none."""
+        named = (name for name in self._params if name.lower() == "signature")
+        return self.take(*named)
+
+    @property
+    def has_misspelt_key(self) -> bool:
+        """Whether a parameter is an API key but for the case of its name."""
+        return any(name not in KEYS and name.lower() in KEYS for name in self._params)
+
+    @property
+    def csrf_token(self) -> str:
+        """What the request shows as the token of its session."""
+        return self._request.headers.get("X-CSRF-Token") or self.take("csrftoken") or ""
+
+    def answer_conditionally(self, response: Response) -> None:
+        """Make *response* a 304 where the caller has it already (RFC 9110 section 13)."""
+        response.make_conditional(self._request)
+
+    def take(self, *names: str) -> str | None:
+        """Return the first parameter of *names* that was sent; None without one.
+
+        Raises MalformedBody, BodyTooLarge, UnknownBody.
+        """
+        return next((self._params[name] for name in names if name in self._params), None)
+
+    def take_flag(self, *names: str) -> bool:
+        """Return whether the parameter is `yes`."""
+        return self.take(*names) == "yes"
+
+    def take_integer(self, *names: str) -> int:
+        """Return a whole number, 0 where none was sent. Raises MalformedRequest."""
+        text = self.take(*names)
+        if not text:
+            return 0
+        if not INTEGER.fullmatch(text):
+            raise MalformedRequest(f"Expected an integer for {names[-1]}")
+        return int(text)
+
+    @cached_property
+    def _params(self) -> dict[str, str]:
+        pairs = self._posted
+        return _first_of_each(parse_qsl(self.address_query) if pairs is None else pairs)
+
+    @cached_property
+    def _posted(self) -> list[tuple[str, str]] | None:
+        """The parameters in the body; None where there is none, so that the address counts."""
+        if self.method != "POST":
+            return None
+        kind = self._request.mimetype
+        if kind in FORMS:
+            return list(self._form.items(multi=True)) or None
+        if not self._body:
+            return None
+        if kind != "application/json":
+            raise UnknownBody(f"Send a form or JSON, not {kind or 'something unnamed'}")
+        if not isinstance(self.json, dict):
+            raise MalformedBody("The body must be an object")
+        return [(name, _flat(value)) for name, value in self.json.items()]
+
+    @property
+    def _form(self) -> MultiDict[str, str]:
+        try:
+            return self._request.form
+        except RequestEntityTooLarge:
+            raise BodyTooLarge(f"A body may have {LARGEST} bytes") from None
+
+    @cached_property
+    def _body(self) -> bytes:
+        try:
+            return self._request.get_data()
+        except RequestEntityTooLarge:
+            raise BodyTooLarge(f"A body may have {LARGEST} bytes") from None
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
+
+
+def _first_of_each(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    params: dict[str, str] = {}
+    for name, value in pairs:
+        if value:
+            params.setdefault(name, value)
+    return params
+
+
+def masked(query: str) -> str:
+    """Return *query* without SECRETS, and without the values of KEYS."""
+    return "&".join(filter(None, map(_masked, query.split("&"))))
+
+
+def _masked(part: str) -> str:
+    sent = part.partition("=")[0]
+    name = unquote_plus(sent).lower()
+    return "" if name in SECRETS else f"{sent}={MASK}" if name in KEYS else part
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a request wants to see of a resource's objects."""
+
+    detail: str
+    tz: tzinfo
+    offset: int
+    limit: int
+    limit_is_given: bool
+    order: str | None
+    descending: bool
+    start: datetime | None
+    end: datetime | None
+
+
+def select(
+    request: ExportRequest, maxima: Mapping[str, int], default: str | None, zone: tzinfo
+) -> Selection:
+    """Return the common parameters, for details with these *maxima*.
+
+    Without any, the resource has no details, and takes any word for one. Raises MalformedRequest
+    for the first thing that is wrong, in a fixed order.
+    """
+    offset = request.take_integer("O", "offset")
+    if offset < 0:
+        raise MalformedRequest("Offset must be a positive number")
+    detail = request.take("d", "detail") or str(default)
+    tz = _zone(request.take("tz"), zone)
+    limit = request.take_integer("n", "limit")
+    maximum = maxima.get(detail, MAXIMUM)
+    if limit > maximum:
+        raise MalformedRequest(
+            f"You can only request up to {maximum} records per request "
+            f"with the detail level '{detail}'"
+        )
+    start, end = request.take("f", "from"), request.take("t", "to")
+    day = request.take("day")
+    if day and (start or end):
+        raise MalformedRequest("'day' can only be used without 'from' and 'to'")
+    now = nowutc()
+    first, last = parse_from(day or start or "", tz, now), parse_to(day or end or "", tz, now)
+    if maxima and detail not in maxima:
+        raise MalformedRequest(f"Invalid detail level: {detail}")
+    return Selection(
+        detail=detail,
+        tz=tz,
+        offset=offset,
+        limit=limit if limit > 0 else maximum,
+        limit_is_given=limit > 0,
+        order=request.take("o", "order"),
+        descending=request.take_flag("c", "descending"),
+        start=first,
+        end=last,
+    )
+
+
+def _zone(name: str | None, default: tzinfo) -> tzinfo:
+    if not name:
+        return default
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise MalformedRequest(f"Bad timezone: '{name}'") from None

@@ -1,0 +1,65 @@
+"""What resources answer, and the envelope around it (reference 5.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import IO, Any
+
+from export.errors import RequestException
+from scheduler.clock import nowutc
+
+
+@dataclass(frozen=True)
+class ResultPage:
+    """A list, or a dictionary; `complete` is false when the server's limit cut something off."""
+
+    results: list[Any] | dict[str, Any]
+    complete: bool = True
+    additional_info: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class File:
+    """A file as it is; nothing is put around it."""
+
+    content: IO[bytes]
+    size: int
+    name: str
+    content_type: str
+    modified: datetime
+
+
+@dataclass(frozen=True)
+class Bare:
+    """An answer without an envelope."""
+
+    data: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Answer = ResultPage | File | Bare
+
+
+def envelope(answer: ResultPage, url: str) -> dict[str, Any]:
+    """Return the `HTTPAPIResult` that carries *answer*."""
+    return {
+        "count": len(answer.results),
+        "additionalInfo": answer.additional_info,
+        "_type": "HTTPAPIResult",
+        "complete": answer.complete,
+        "url": url,
+        "ts": int(nowutc().timestamp()),
+        "results": answer.results,
+    }
+
+
+def error_body(error: RequestException) -> dict[str, Any]:
+    """Return the `HTTPAPIError` that tells *error*."""
+    return {
+        "message": error.message,
+        **error.details,
+        "_type": "HTTPAPIError",
+        "_fossil": "hTTPAPIError",
+    }

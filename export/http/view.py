@@ -1,0 +1,52 @@
+"""How objects are shown to one caller: what they may see, in the zone they ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from export.fossilize import fossilize
+from export.http.request import Selection
+from export.settings import ExportSettings
+
+SHOWN_CLASSES = {"Folder": "folder", "Attachment": "attachment"}
+
+
+@dataclass(frozen=True)
+class View:
+    """One caller's view; `user` is None for somebody unknown."""
+
+    user: str | None
+    selection: Selection
+    settings: ExportSettings
+
+    def shows(self, obj: Any) -> bool:
+        """Say whether the caller may see *obj*."""
+        return bool(obj.canAccess(self.user))
+
+    @cached_property
+    def filters(self) -> dict[str, Callable[[Any], bool]]:
+        """What the tag `filterBy` names."""
+        return {"access": self.shows, "outside_sessions": self._is_outside_sessions}
+
+    def show(self, obj: Any, fossil: Any, guard: Any = None, **more: Any) -> Any:
+        """Return *obj* by *fossil*; who may change *guard*, *obj* itself if None, sees more."""
+        guard = obj if guard is None else guard
+        return fossilize(
+            obj,
+            fossil,
+            mapClassType=SHOWN_CLASSES,
+            tz=self.selection.tz,
+            base_url=self.settings.base_url,
+            canModify=guard is not False and guard.canModify(self.user),
+            filters=self.filters,
+            **more,
+        )
+
+    def _is_outside_sessions(self, contribution: Any) -> bool:
+        session = contribution.session
+        first = session.slots[0] if session is not None and session.slots else None
+        slot = contribution.getSlot() or first
+        return self.shows(contribution) and (slot is None or not self.shows(slot))

@@ -1,0 +1,1 @@
+"""The schedule of a conference, as JSON and as XML."""

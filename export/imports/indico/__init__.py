@@ -1,0 +1,1 @@
+"""An event in the answer of a live Indico."""

@@ -1,0 +1,198 @@
+"""Schedules of rooms: `/api/v3/schedule` (schedule API)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from export.errors import (
+    CatalogueException,
+    InvalidFields,
+    MalformedBody,
+    MalformedRequest,
+    NotFree,
+    RefusedRequest,
+    RequestException,
+    RoomNotFree,
+    TokenNeeded,
+    TokenRefused,
+    UnknownCredentials,
+    UnknownResource,
+)
+from export.http.request import ExportRequest
+from export.http.result import Bare
+from export.people.user import users
+from export.resources.booking import check_rights
+from export.resources.room_schedule_body import read_wish
+from export.rooms.registry import rooms
+from export.rooms.schedule import RoomSchedule, schedules
+from export.rooms.schedule_request import ScheduleRequest
+from export.settings import ExportSettings
+
+ALL = re.compile(r"/api/v3/schedule/?")
+ONE = re.compile(r"/api/v3/schedule/(?P<id>[^/]+)/?")
+CHANGE = re.compile(r"/api/v3/schedule/(?P<id>[^/]+)/(?P<what>edit|delete|delete_next|stop)/?")
+ID = re.compile("[0-9]{1,18}")
+HINDERED = re.compile(r"/api/v3/schedule/(?P<how>conflict|blocked)/?")
+
+Match = re.Match[str]
+
+
+def create(
+    request: ExportRequest, match: Match, user: str | None, settings: ExportSettings
+) -> Bare:
+    """Make a schedule, book its room and enqueue its tasks; return a list with its id.
+
+    Raises RequestException: InvalidFields, NotFree, RefusedRequest.
+    """
+    author = str(user)
+    if not rooms().may_use(author):
+        raise RefusedRequest("Access to this resource is restricted.")
+    wish = read_wish(_body(request))
+    check_rights(wish.room, author)
+    return Bare([_attempt(lambda: schedules().create(author, wish)).id])
+
+
+def details(
+    request: ExportRequest, match: Match, user: str | None, settings: ExportSettings
+) -> Bare:
+    """Return what is known of a schedule. Raises UnknownResource."""
+    return Bare({"data": _shown(_schedule(match, user))})
+
+
+def change(
+    request: ExportRequest, match: Match, user: str | None, settings: ExportSettings
+) -> Bare:
+    """Do with a schedule what the address says. Raises RequestException."""
+    schedule = _schedule(match, user)
+    if not schedule.canModify(user):
+        raise RefusedRequest("Access to this resource is restricted.")
+    return CHANGES[match["what"]](request, schedule, str(user))
+
+
+def hindered(
+    request: ExportRequest, match: Match, user: str | None, settings: ExportSettings
+) -> Bare:
+    """Return the schedules of which something (`conflict`) or everything cannot be (`blocked`)."""
+    seen = (one for one in schedules() if one.canAccess(user) and one.is_hindered())
+    blocked = match["how"] == "blocked"
+    found = [_shown(one) for one in seen if one.is_impossible() is blocked]
+    return Bare({"data": {f"{match['how']}_schedules": found}})
+
+
+def refusal(error: RequestException) -> tuple[int, Mapping[str, Any]]:
+    """Return the status and the body that tell *error*."""
+    if isinstance(error, TokenNeeded | TokenRefused | UnknownCredentials):
+        return error.status, {"error": {"code": error.status, "message": error.message}}
+    if isinstance(error, UnknownResource):
+        message = {"message": error.message} if error.message else {}
+        return error.status, {"error": {"code": error.status, **message}}
+    status = 500 if isinstance(error, MalformedBody) else error.status
+    data: dict[str, Any] = {"message": error.message}
+    if isinstance(error, InvalidFields):
+        data["fields"] = [{"name": name, "message": told} for name, told in error.fields.items()]
+    return status, {"data": data, "code": status}
+
+
+def _edit(request: ExportRequest, schedule: RoomSchedule, user: str) -> Bare:
+    wish = read_wish(_body(request), schedule.wish)
+    if wish.timing != schedule.wish.timing:
+        check_rights(wish.room, user)
+    _attempt(lambda: schedule.change(wish))
+    return Bare({"data": _shown(schedule)})
+
+
+def _delete(request: ExportRequest, schedule: RoomSchedule, user: str) -> Bare:
+    schedules().delete(schedule)
+    return Bare({})
+
+
+def _delete_next(request: ExportRequest, schedule: RoomSchedule, user: str) -> Bare:
+    try:
+        schedule.delete_next()
+    except CatalogueException as error:
+        raise MalformedRequest(str(error)) from None
+    return Bare({"data": _shown(schedule)})
+
+
+def _stop(request: ExportRequest, schedule: RoomSchedule, user: str) -> Bare:
+    try:
+        schedule.halt()
+    except CatalogueException as error:
+        raise UnknownResource(str(error)) from None
+    return Bare({"data": None})
+
+
+CHANGES: dict[str, Callable[[ExportRequest, RoomSchedule, str], Bare]] = {
+    "edit": _edit,
+    "delete": _delete,
+    "delete_next": _delete_next,
+    "stop": _stop,
+}
+
+
+def _attempt(work: Callable[[], Any]) -> Any:
+    try:
+        return work()
+    except RoomNotFree as error:
+        raise NotFree(str(error)) from None
+    except ValueError as error:
+        raise InvalidFields({"start_at": str(error)}) from None
+
+
+def _body(request: ExportRequest) -> Mapping[str, Any]:
+    body = request.json
+    if not isinstance(body, dict):
+        raise MalformedBody("The body is not a JSON object")
+    return body
+
+
+def _schedule(match: Match, user: str | None) -> RoomSchedule:
+    is_id = ID.fullmatch(match["id"]) is not None
+    schedule = schedules().find(int(match["id"])) if is_id else None
+    if schedule is None or not schedule.canAccess(user):
+        raise UnknownResource("")
+    return schedule
+
+
+def _shown(schedule: RoomSchedule) -> dict[str, Any]:
+    wish = schedule.wish
+    start = int((schedule.current or wish.start_at).timestamp())
+    duration = int(wish.duration.total_seconds())
+    author = users().find(schedule.author)
+    return {
+        "id": schedule.id,
+        "name": wish.name,
+        "template": [{"id": _id(field), "value": value} for field, value in wish.template.items()],
+        "author": {
+            "id": _id(schedule.author),
+            "name": author.getName() if author is not None else schedule.author,
+        },
+        "room": {"id": wish.room.id, "name": wish.room.getName()},
+        "created": int(schedule.created.timestamp()),
+        "start_at": start,
+        "stop_at": start + duration,
+        "duration": duration,
+        "status": "pending" if schedule.running is None else "started",
+        "recurrence": _shown_recurrence(wish),
+        "shared": {
+            "users": list(map(_id, wish.users)),
+            "user_groups": list(map(_id, wish.user_groups)),
+        },
+    }
+
+
+def _shown_recurrence(wish: ScheduleRequest) -> dict[str, Any]:
+    recurrence = wish.recurrence
+    return {
+        "type": recurrence.type,
+        "weeks_range": list(recurrence.weeks_range),
+        "range_type": recurrence.range_type,
+        "end_after": recurrence.end_after,
+        "end_by": f"{recurrence.end_by:%m-%d-%Y}" if recurrence.end_by is not None else None,
+    }
+
+
+def _id(text: str) -> int | str:
+    return int(text) if text.isascii() and text.isdecimal() else text

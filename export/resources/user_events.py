@@ -1,0 +1,99 @@
+"""The events of a user: `/export/user/linked_events`, `/export/user/categ_events`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from export.errors import RefusedRequest, UnknownResource
+from export.fossils.category import IBasicConferenceFossil
+from export.http.page import cut
+from export.http.request import ExportRequest, select
+from export.http.result import ResultPage
+from export.http.view import View
+from export.model.catalogue import ROOT, Catalogue, catalogue
+from export.model.conference import Conference
+from export.people.group import is_among
+from export.people.user import Avatar, users
+from export.resources.user import is_admin
+from export.settings import ExportSettings
+
+PATTERN = re.compile(r"/export/user/(?P<what>linked|categ)_events\.(?P<format>\w+)", re.ASCII)
+FORMATS = ("json", "jsonp", "xml")
+
+ROLES: dict[str, Callable[[Conference, str], bool]] = {
+    "conference_access": lambda event, user: is_among(user, event.getAllowedToAccessList()),
+    "conference_creator": lambda event, user: (
+        event.creator is not None and event.creator.getId() == user
+    ),
+    "conference_manager": lambda event, user: is_among(user, event.getManagerList()),
+    "conference_registrar": lambda event, user: (
+        event.registration is not None and is_among(user, event.registration.registrars)
+    ),
+}
+"""What links a user to an event, by the names that answers have for it."""
+
+
+def answer(
+    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
+) -> ResultPage:
+    """Return the events that a user has a role in, or those of categories.
+
+    The categories are those that the user has chosen as favourites or manages; the user is
+    the caller, or `userid` for administrators. Raises RequestException.
+    """
+    if user is None:
+        raise RefusedRequest("Guest access to this resource is forbidden.")
+    selection = select(request, {"basic_events": 1000}, "basic_events", settings.zone)
+    wanted = request.take("uid", "userid") or user
+    if wanted != user and not is_admin(user):
+        raise RefusedRequest("Access denied")
+    avatar = users().find(wanted)
+    if avatar is None:
+        raise UnknownResource("Avatar does not exist")
+    view = View(user, selection, settings)
+    by_role = match["what"] == "linked"
+    page = cut((_linked if by_role else _chosen)(avatar, view), selection)
+    shown = [view.show(event, IBasicConferenceFossil) for event in page.members]
+    if by_role:
+        for one, event in zip(shown, page.members, strict=True):
+            one["roles"] = _roles(event, avatar.id)
+    return ResultPage(shown, page.complete)
+
+
+def _linked(avatar: Avatar, view: View) -> Iterator[Conference]:
+    """Yield the events with a role for the user, of those that begin in the time asked for."""
+    earliest = view.selection.start
+    for event in _events(catalogue(), (ROOT,), view):
+        start = event.getStartDate()
+        begins = earliest is None or (start is not None and start >= earliest)
+        if begins and _roles(event, avatar.id):
+            yield event
+
+
+def _roles(event: Conference, user: str) -> list[str]:
+    return [role for role, has in ROLES.items() if has(event, user)]
+
+
+def _chosen(avatar: Avatar, view: View) -> Iterator[Conference]:
+    found = catalogue()
+    return _events(found, (*avatar.favorites, *_managed(found, avatar.id)), view)
+
+
+def _events(found: Catalogue, categories: Iterable[str], view: View) -> Iterator[Any]:
+    ids = (
+        event_id
+        for category_id in dict.fromkeys(categories)
+        for event_id in found.index.between(category_id, view.selection.start, view.selection.end)
+    )
+    for event_id in dict.fromkeys(ids):
+        event = found.event(event_id)
+        if event is not None and view.shows(event):
+            yield event
+
+
+def _managed(found: Catalogue, user: str) -> Iterator[str]:
+    for category_id, category in found.categories.items():
+        if is_among(user, category.getManagerList()):
+            yield category_id

@@ -1,0 +1,1 @@
+"""Rooms and their reservations, slots and schedules."""

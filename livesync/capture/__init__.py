@@ -1,0 +1,1 @@
+"""How changes are noticed: listeners, watched classes, lifecycle events."""

@@ -1,0 +1,210 @@
+"""`indico_livesync destroy`, `agent add|edit|...`, `dead retry|drop`: what changes something."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict, replace
+from typing import Any
+
+import transaction
+from ZODB.Connection import Connection
+
+from export.errors import ExportException
+from export.fossils.installation import base_url, set_base_url
+from livesync.cli import agent_types
+from livesync.cli.run import agreed
+from livesync.delivery.dead_letters import Unsendable
+from livesync.delivery.deliverer import push_agent
+from livesync.delivery.push_agent import PushSyncAgent
+from livesync.errors import AgentSettingException, LiveSyncException
+from livesync.feed.manager import SyncManager
+from scheduler.values.console import as_json, as_lines
+from scheduler.values.legible import legible
+
+QUESTIONS = (
+    "Are you sure you want to empty the MPT? [y/N] ",
+    "Really... is this what you want? [y/N] ",
+)
+BEGINNING = "start"
+MINUTES = 60
+
+
+def destroy(connection: Connection, options: argparse.Namespace) -> int:
+    """Empty the track, and drop the agents, after asking twice."""
+    if not options.yes and not all(agreed(question) for question in QUESTIONS):
+        return 1
+    SyncManager.getDBInstance(connection).reset(trackOnly=options.track_only)
+    transaction.commit()
+    return 0
+
+
+def granularity(connection: Connection, options: argparse.Namespace) -> int:
+    """Print how many seconds make up a bin, or make it so many."""
+    manager = SyncManager.getDBInstance(connection)
+    if options.seconds is not None:
+        try:
+            manager.setGranularity(options.seconds)
+        except ValueError as error:
+            raise AgentSettingException(str(error)) from None
+    return _done(f"{manager.getGranularity():g} seconds")
+
+
+def address(connection: Connection, options: argparse.Namespace) -> int:
+    """Print the installation's own address, or keep another one."""
+    if options.url is not None:
+        try:
+            set_base_url(connection, options.url)
+        except ExportException as error:
+            raise AgentSettingException(str(error)) from None
+    return _done(base_url(connection) or "no address is known: give one")
+
+
+def add(connection: Connection, options: argparse.Namespace) -> int:
+    """Register a new agent."""
+    kind = agent_types.agent_class(options.type)
+    basic = {
+        "name": options.name or options.agent_id,
+        "description": options.description or "",
+        "updateTime": MINUTES if options.update_time is None else options.update_time,
+        "access": options.access,
+    }
+    agent = agent_types.make(kind, options.agent_id, basic, dict(options.settings))
+    SyncManager.getDBInstance(connection).registerNewAgent(agent)
+    return _done(f"agent {options.agent_id} is registered; activate it when its target is ready")
+
+
+def edit(connection: Connection, options: argparse.Namespace) -> int:
+    """Give an agent another name or other settings."""
+    agent = push_agent(connection, options.agent_id)
+    chosen = {
+        "name": options.name,
+        "description": options.description,
+        "updateTime": options.update_time,
+        "access": options.access,
+    }
+    basic = {name: value for name, value in chosen.items() if value is not None}
+    if not basic and not options.settings:
+        raise AgentSettingException("there is nothing to change: see --help")
+    agent_types.edit(agent, basic, dict(options.settings))
+    return _done(f"agent {options.agent_id} is changed")
+
+
+def activate(connection: Connection, options: argparse.Namespace) -> int:
+    """Let the update task run an agent, from where it stands or from now on."""
+    agent = push_agent(connection, options.agent_id)
+    if options.skip:
+        newest = SyncManager.getDBInstance(connection).claim()
+        if newest is not None:
+            agent.preActivate(newest)
+    agent.setActive(True)
+    return _done(f"agent {options.agent_id} is active")
+
+
+def deactivate(connection: Connection, options: argparse.Namespace) -> int:
+    """Let the update task pass an agent over."""
+    push_agent(connection, options.agent_id).setActive(False)
+    return _done(f"agent {options.agent_id} is not active any more")
+
+
+def pause(connection: Connection, options: argparse.Namespace) -> int:
+    """Let an agent rest, after the batch that is under way."""
+    push_agent(connection, options.agent_id).ledger.paused = True
+    return _done(f"agent {options.agent_id} is paused")
+
+
+def resume(connection: Connection, options: argparse.Namespace) -> int:
+    """Let an agent go on where it was paused."""
+    push_agent(connection, options.agent_id).ledger.paused = False
+    return _done(f"agent {options.agent_id} goes on")
+
+
+def remove(connection: Connection, options: argparse.Namespace) -> int:
+    """Let an agent go, after asking."""
+    manager = SyncManager.getDBInstance(connection)
+    agent = manager.getAgent(options.agent_id)
+    question = f"Remove agent {options.agent_id}, its position and its letters? [y/N] "
+    if not options.yes and not agreed(question):
+        return 1
+    manager.removeAgent(agent)
+    return _done(f"agent {options.agent_id} is removed")
+
+
+def rewind(connection: Connection, options: argparse.Namespace) -> int:
+    """Move an agent's pointer, so that what lies behind it is delivered again."""
+    agent = push_agent(connection, options.agent_id)
+    agent.rewind(_position(connection, options.position))
+    return _done(f"agent {options.agent_id} stands at {options.position}")
+
+
+def retry(connection: Connection, options: argparse.Namespace) -> int:
+    """Let an agent that waits after failures be run at once, and its letters be sent again."""
+    ledger = push_agent(connection, options.agent_id).ledger
+    ledger.not_before = 0
+    for letter in list(ledger.letters):
+        if letter.due is not None:
+            ledger.letters.change(letter.name, due=0.0)
+    return _done(f"agent {options.agent_id} is tried again with the next run")
+
+
+def retention(connection: Connection, options: argparse.Namespace) -> int:
+    """Print how long the track keeps changes, after changing it where that is wanted."""
+    manager = SyncManager.getDBInstance(connection)
+    chosen = {"keep": options.keep, "cut_off": options.cut_off, "most": options.most}
+    wanted = {name: value for name, value in chosen.items() if value is not None}
+    if wanted:
+        try:
+            manager.retention = replace(manager.retention, **wanted)
+        except ValueError as error:
+            raise LiveSyncException(str(error)) from error
+        transaction.commit()
+    facts = asdict(manager.retention)
+    print(as_json(facts) if options.json else "\n".join(as_lines(facts)))
+    return 0
+
+
+def dead_retry(connection: Connection, options: argparse.Namespace) -> int:
+    """Let dead letters be sent again."""
+    agent = push_agent(connection, options.agent_id)
+    names = _names(agent, options)
+    for name in names:
+        if isinstance(agent.ledger.letters.get(name).record, Unsendable):
+            raise AgentSettingException(
+                f"letter {name} cannot be sent again: only its looks were kept; drop it"
+            )
+        agent.ledger.letters.change(name, due=0.0, tries=0)
+    return _done(f"{len(names)} letters are sent again with the next run")
+
+
+def dead_drop(connection: Connection, options: argparse.Namespace) -> int:
+    """Forget dead letters."""
+    agent = push_agent(connection, options.agent_id)
+    names = _names(agent, options)
+    for name in names:
+        agent.ledger.letters.drop(name)
+    return _done(f"{len(names)} letters are dropped")
+
+
+def _names(agent: PushSyncAgent, options: argparse.Namespace) -> list[str]:
+    if options.all:
+        return [letter.name for letter in agent.ledger.letters.dead()]
+    return [agent.ledger.letters.get(name).name for name in options.names]
+
+
+def _position(connection: Connection, text: str) -> int | None:
+    if text == BEGINNING:
+        return None
+    track = SyncManager.getDBInstance(connection).getTrack()
+    oldest, newest = track.oldestTS(), max(track.mostRecentTS(), track.frontier or 0)
+    if not text.lstrip("-").isdecimal() or not oldest - 1 <= int(text) <= newest:
+        raise AgentSettingException(
+            f"there is no position {text!r}: give one from {oldest - 1} to {newest}, "
+            f"or {BEGINNING!r}"
+        )
+    return int(text)
+
+
+def _done(message: Any) -> int:
+    transaction.get().note(legible(f"indico_livesync: {message}"))
+    transaction.commit()
+    print(message)
+    return 0

@@ -1,0 +1,172 @@
+"""`indico_livesync list`, `agents`, `dead list`, `dead show`: what there is."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any
+
+from ZODB.Connection import Connection
+
+from livesync.cli.interruption import interrupting
+from livesync.delivery.dead_letters import DeadLetter
+from livesync.delivery.deliverer import push_agent
+from livesync.delivery.push_agent import PushSyncAgent
+from livesync.delivery.status import standings
+from livesync.feed.delivery_waits import token as token_of
+from livesync.feed.manager import SyncManager
+from livesync.feed.subscription import Subscription
+from livesync.track.action import ActionWrapper
+from scheduler.values.console import as_json, as_line, as_lines, as_table, as_text
+
+AGENT_HEADS = (
+    "ID",
+    "STATE",
+    "POSITION",
+    "LAG",
+    "SECONDS",
+    "WAITING",
+    "DEAD",
+    "DELIVERED",
+    "LAST RUN",
+    "LAST ERROR",
+)
+DEAD_HEADS = ("AGENT", "NAME", "STATE", "TRIES", "SINCE", "REASON")
+
+
+def list_track(connection: Connection, options: argparse.Namespace) -> int:
+    """Print the entries of the track, newest first."""
+    track = SyncManager.getDBInstance(connection).getTrack()
+    behind = None if options.start is None else options.start - 1
+    if options.pointer is not None:
+        behind = track.getPointerTimestamp(options.pointer)
+    if options.follow:
+        return _follow(connection, options, behind)
+    items: Iterator[tuple[int, Any]] = track.iterate(behind, options.to)
+    if options.json:
+        print(as_json([_entry(position, action) for position, action in items]))
+        return 0
+    for position, action in items:
+        print(position, as_text(action))
+    return 0
+
+
+def _follow(connection: Connection, options: argparse.Namespace, behind: int | None) -> int:
+    """Print changes as they are put on the track, oldest first, until interrupted."""
+    begins_now = options.start is None and options.pointer is None
+    with closing(Subscription(connection, behind)) as tail, interrupting(tail.stop):
+        if begins_now:
+            tail.pass_over()
+        while not tail.is_stopped:
+            for position, action in tail.news():
+                line = (
+                    as_line(_entry(position, action))
+                    if options.json
+                    else f"{position} {as_text(action)}"
+                )
+                print(line, flush=True)
+            tail.wait()
+    return 0
+
+
+def agents(connection: Connection, options: argparse.Namespace) -> int:
+    """Print how it stands with every agent."""
+    found = standings(SyncManager.getDBInstance(connection))
+    if options.json:
+        print(as_json([standing.as_dict() for standing in found]))
+        return 0
+    rows = [
+        (
+            standing.id,
+            standing.state,
+            standing.position,
+            standing.lag_records,
+            round(standing.lag_seconds),
+            standing.waiting,
+            standing.dead,
+            standing.delivered,
+            standing.last_run or "never",
+            standing.last_error,
+        )
+        for standing in found
+    ]
+    print(as_table(AGENT_HEADS, rows) if rows else "no agents: see `indico_livesync agent add`")
+    return 0
+
+
+def token(connection: Connection, options: argparse.Namespace) -> int:
+    """Print the token for what is committed now."""
+    SyncManager.getDBInstance(connection).getAgent(options.agent_id)
+    print(token_of(options.agent_id, connection))
+    return 0
+
+
+def dead_list(connection: Connection, options: argparse.Namespace) -> int:
+    """Print the dead letters of an agent, or of all of them."""
+    found = [
+        (aid, letter)
+        for aid, letter in _letters(connection, options.agent_id)
+        if letter.due is None or options.waiting
+    ]
+    if options.json:
+        print(as_json([_facts(*known) for known in found]))
+        return 0
+    rows = [
+        (aid, letter.name, _state(letter), letter.tries, _date(letter.since), letter.reason)
+        for aid, letter in found
+    ]
+    print(as_table(DEAD_HEADS, rows) if rows else "no dead letters")
+    return 0
+
+
+def dead_show(connection: Connection, options: argparse.Namespace) -> int:
+    """Print all that is known of one letter."""
+    agent = push_agent(connection, options.agent_id)
+    facts = _facts(options.agent_id, agent.ledger.letters.get(options.name))
+    print(as_json(facts) if options.json else "\n".join(as_lines(facts)))
+    return 0
+
+
+def _letters(connection: Connection, agent_id: str | None) -> Iterator[tuple[str, DeadLetter]]:
+    if agent_id is not None:
+        chosen = [push_agent(connection, agent_id)]
+    else:
+        every = SyncManager.getDBInstance(connection).agents()
+        chosen = [agent for agent in every if isinstance(agent, PushSyncAgent)]
+    for agent in chosen:
+        yield from ((agent.getId(), letter) for letter in agent.ledger.letters)
+
+
+def _facts(agent_id: str, letter: DeadLetter) -> dict[str, Any]:
+    return {
+        "agent": agent_id,
+        "name": letter.name,
+        "state": _state(letter),
+        "reason": letter.reason,
+        "tries": letter.tries,
+        "since": _date(letter.since),
+        "due": None if letter.due is None else _date(letter.due),
+        "record": str(letter.record),
+    }
+
+
+def _entry(position: int, action: Any) -> dict[str, Any]:
+    if not isinstance(action, ActionWrapper):
+        return {"position": position, "action": action}
+    return {
+        "position": position,
+        "timestamp": action.timestamp,
+        "id": action.getObjectId(),
+        "kind": action.kind,
+        "actions": sorted(action.getActions()),
+    }
+
+
+def _state(letter: DeadLetter) -> str:
+    return "dead" if letter.due is None else "waiting"
+
+
+def _date(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

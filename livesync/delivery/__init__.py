@@ -1,0 +1,1 @@
+"""How records are sent: batches, the deliverer, dead letters, status."""

@@ -1,0 +1,369 @@
+"""Delivery: what becomes of the records of one run, batch by batch and one by one."""
+
+from __future__ import annotations
+
+import logging
+import math
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextvars import ContextVar
+from typing import Any, NamedTuple
+
+import httpx
+
+from livesync.delivery.dead_letters import DeadLetter, DeadLetters, FailedChange
+from livesync.delivery.record_keys import falls_to, key, mark_of_change, marked
+from livesync.errors import Overloaded, PartialFailure, TargetFault
+from livesync.records.reduction import STATUS_DELETED, Record, is_record, kind_in, name_of
+from scheduler.values.masking import hidden
+
+Upload = Callable[[list[Any]], None]
+
+# So many records that fail on end, with none that is taken, are no fault of theirs.
+SUSPECTS = 3
+LONGEST_REASON = 500
+# What says at once that it is about a record; anything else, if it comes a second time.
+FAULTS_OF_RECORDS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
+FAULTS_OF_TARGET = (Overloaded, TargetFault, ConnectionError, TimeoutError, httpx.TransportError)
+
+
+class RecordsNotMade(Exception):  # noqa: N818 (no part of the interface)
+    """The agent's own code failed over a change, before there was a record to send."""
+
+
+class Stopped(BaseException):
+    """The run is no more the one that delivers, or its agent was paused."""
+
+
+class RefusedRecord(NamedTuple):
+    """A record that was not taken."""
+
+    mark: str
+    name: str
+    """The name of the letter that it becomes."""
+
+    record: Any
+    reason: str
+    tries: int
+    """How often it had been sent before."""
+
+    is_final: bool
+
+
+class _Suspect(NamedTuple):
+    """A record that failed, in a batch of which the target has taken nothing."""
+
+    item: Any
+    error: Exception
+    reason: str
+    is_final: bool
+    """Whether the target has refused it for good, unless the target is at fault itself."""
+
+
+class BatchResults(NamedTuple):
+    """What a delivery came to since the last look."""
+
+    accepted: list[str]
+    settled: list[str]
+    """The letters that are done with."""
+
+    refused: list[RefusedRecord]
+    seconds: float
+
+
+class BatchDelivery:
+    """The records of one run on their way: each is accepted, or refused and kept as a letter.
+
+    *letters* are those of the agent *agent_id*; the due ones are sent last. It goes up to
+    position *end*; the target may have heard of what was made up to *told_up_to*. *epoch* marks
+    the records that are sent for the first time. *accepted* are
+    the marks of what the target has taken in an earlier run of the same window. Of *share*
+    (number, total) it delivers the objects that fall to this number. *failures* is how many
+    runs failed before, one after the other. *report* is called before each batch, to write
+    down what the ones before came to.
+    """
+
+    def __init__(
+        self,
+        letters: DeadLetters,
+        now: float = 0,
+        *,
+        agent_id: str | None = None,
+        end: int | None = None,
+        told_up_to: float = math.inf,
+        epoch: str | None = None,
+        accepted: Collection[str] = (),
+        share: tuple[int, int] = (0, 1),
+        failures: int = 0,
+        is_last_try: bool = False,
+        report: Callable[[BatchDelivery], None] | None = None,
+    ) -> None:
+        self.agent_id = agent_id
+        self.end = end
+        self.told_up_to = told_up_to
+        self.epoch = epoch
+        self.error: BaseException | None = None
+        self._letters = letters
+        self._due = [letter for letter in letters.due(now) if _concerns(letter, share)]
+        self._earlier = accepted
+        self._share = share
+        self._is_retry = failures > 0
+        self._is_last_try = is_last_try
+        self._report = report
+        self._underway: dict[Any, deque[tuple[str, Any]]] = {}
+        self._done: set[str] = set()
+        self._taken_up: set[str] = set()  # letters whose object has a later state on the way
+        self._suspects: list[_Suspect] = []
+        self._has_success = False
+        self._has_uploader = False
+        self._failures = 0  # of single records, one after the other
+        self._clear()
+
+    def changes(self, news: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
+        """Yield those *news* that fall to this delivery, and before them those of letters."""
+        for letter in self._due:
+            if isinstance(letter.record, FailedChange):
+                yield tuple(letter.record)
+        for position, action in news:
+            mark = mark_of_change(position, action)
+            if mark not in self._done and mark not in self._earlier:
+                yield position, action
+
+    def records(self, make: Callable[[], Iterable[Any]]) -> Iterator[Any]:
+        """Yield what is to be sent: the records that *make* makes, then letters that are due.
+
+        A letter whose object has a later state among the records is not sent, too.
+        """
+        for mark, made in marked(_made(make)):
+            if mark in self._done or mark in self._earlier or not falls_to(mark, self._share):
+                continue
+            if isinstance(made, Record) and made.epoch is None:
+                made.epoch = self.epoch
+            record = self._with_letter(made)
+            self._expect(mark, record)
+            yield record
+        for letter in self._due:
+            if not isinstance(letter.record, FailedChange) and letter.name not in self._taken_up:
+                self._expect(letter.name, letter.record)
+                yield letter.record
+
+    def send(self, batch: list[Any], upload: Upload) -> None:
+        """Upload *batch*; what is refused is kept. Raises where that is the target's fault."""
+        self._has_uploader = True
+        if self._report is not None:
+            self._report(self)
+        began = time.monotonic()
+        self._try(batch, upload)
+        self._seconds = time.monotonic() - began
+
+    def sieve(self, news: Iterable[tuple[int, Any]], make: Callable[[Any], Iterable[Any]]) -> bool:
+        """Refuse those of *news* of which *make* makes no record; say whether that helped.
+
+        Where it makes records of nothing at all, the fault is with *make*.
+        """
+        failed: list[tuple[tuple[int, Any], Exception]] = []
+        count = 0
+        for item in self.changes(news):
+            count += 1
+            try:
+                deque(make(iter([item])), maxlen=0)
+            except Exception as error:  # noqa: BLE001 (whatever the agent's code raises)
+                failed.append((item, error))
+        if len(failed) == count and not (self._is_last_try and count <= SUSPECTS):
+            return False
+        for item, why in failed:
+            self._refuse(mark_of_change(*item), FailedChange(*item), reason_of(why), is_final=True)
+        return bool(failed)
+
+    def end_well(self) -> None:
+        """Settle what is left when the run has succeeded; raises if in truth nothing was taken."""
+        if self._suspects and not self._has_success and not self._is_last_try:
+            raise self._suspects[0].error
+        self._convict()
+        if not self._has_uploader:
+            for waiting in list(self._underway.values()):
+                self._accept([record for _, record in waiting])
+        for letter in self._due:
+            if letter.name not in self._done:
+                self._settled.append(letter.name)
+
+    def collect(self) -> BatchResults:
+        """Return what it came to since the last call."""
+        results = BatchResults(self._accepted, self._settled, self._refused, self._seconds)
+        self._clear()
+        return results
+
+    def _try(self, batch: list[Any], upload: Upload) -> None:
+        try:
+            upload(batch)
+        except PartialFailure as failure:
+            self._part(batch, failure)
+        except Exception as error:
+            if not self._may_isolate(batch, error):
+                raise
+            self._isolate(batch, upload, error)
+        else:
+            self._accept(batch)
+
+    def _may_isolate(self, batch: list[Any], error: Exception) -> bool:
+        if is_fault_of_target(error) or not all(map(self._is_known, batch)):
+            return False
+        return self._is_retry or isinstance(error, FAULTS_OF_RECORDS)
+
+    def _isolate(self, batch: list[Any], upload: Upload, error: Exception) -> None:
+        if len(batch) == 1:
+            self._suspect(_Suspect(batch[0], error, reason_of(error), is_final=False))
+            return
+        middle = len(batch) // 2
+        self._try(batch[:middle], upload)
+        self._try(batch[middle:], upload)
+
+    def _suspect(self, suspect: _Suspect) -> None:
+        mark, record = self._underway[key(suspect.item)][0]
+        if self._letters.find(mark) is not None:
+            # It was refused before, and waits again: that is no failure of this run.
+            self._resolve(suspect.item)
+            self._refuse(mark, record, suspect.reason, is_final=False)
+            return
+        self._failures += 1
+        if self._failures > SUSPECTS:
+            raise suspect.error
+        self._suspects.append(suspect)
+
+    def _part(self, batch: list[Any], failure: PartialFailure) -> None:
+        refused = failure.refused
+        if not all(0 <= i < len(batch) and self._is_known(batch[i]) for i in refused):
+            raise failure
+        self._accept([record for index, record in enumerate(batch) if index not in refused])
+        # That something unknown is not there shows of no target that it takes anything.
+        is_any_taken = any(
+            index not in refused and not _is_deletion(record) for index, record in enumerate(batch)
+        )
+        for index, reason in refused.items():
+            if is_any_taken or index in failure.unsendable:
+                mark, record = self._resolve(batch[index])
+                self._refuse(mark, record, reason, is_final=True)
+            else:
+                self._suspect(_Suspect(batch[index], failure, reason, is_final=True))
+
+    def _accept(self, batch: list[Any]) -> None:
+        if not batch:
+            return
+        self._has_success = True
+        self._failures = 0
+        for item in batch:
+            if self._is_known(item):
+                mark, record = self._resolve(item)
+                self._done.add(mark)
+                self._accepted.append(mark)
+                letter = self._letter_of(mark, record)
+                if letter is not None:
+                    self._settled.append(letter.name)
+        self._convict()
+
+    def _convict(self) -> None:
+        suspects, self._suspects = self._suspects, []
+        for item, _, reason, is_final in suspects:
+            mark, record = self._resolve(item)
+            self._refuse(mark, record, reason, is_final=is_final or self._is_last_try)
+
+    def _refuse(self, mark: str, record: Any, reason: str, *, is_final: bool) -> None:
+        self._done.add(mark)
+        letter = self._letter_of(mark, record)
+        name = letter.name if letter else name_of(record) or _new_name(mark)
+        tries = letter.tries if letter else 0
+        self._refused.append(RefusedRecord(mark, name, record, reason, tries, is_final))
+
+    def _letter_of(self, mark: str, record: Any) -> DeadLetter | None:
+        return self._letters.find(mark) or self._letters.find(name_of(record))
+
+    def _with_letter(self, record: Any) -> Any:
+        letter = self._letters.find(name_of(record))
+        if letter is None or not is_record(letter.record):
+            return record
+        self._taken_up.add(letter.name)
+        status = record[2] | letter.record[2]
+        if status & STATUS_DELETED:
+            return record
+        position, epoch = getattr(record, "position", None), getattr(record, "epoch", None)
+        return Record(record[0], record[1], status, position, kind_in(record), epoch)
+
+    def _expect(self, mark: str, record: Any) -> None:
+        self._underway.setdefault(key(record), deque()).append((mark, record))
+
+    def _is_known(self, item: Any) -> bool:
+        return bool(self._underway.get(key(item)))
+
+    def _resolve(self, item: Any) -> tuple[str, Any]:
+        waiting = self._underway[key(item)]
+        found = waiting.popleft()
+        if not waiting:
+            del self._underway[key(item)]
+        return found
+
+    def _clear(self) -> None:
+        self._accepted: list[str] = []
+        self._settled: list[str] = []
+        self._refused: list[RefusedRecord] = []
+        self._seconds = 0.0
+
+
+def is_fault_of_target(error: BaseException | None) -> bool:
+    """Say whether *error*, or what caused it, is about the target and not about a record."""
+    while error is not None:
+        if isinstance(error, FAULTS_OF_TARGET):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def reason_of(error: BaseException) -> str:
+    """Return what is kept of *error*: its class and the beginning of its message, no password."""
+    if isinstance(error, RecordsNotMade):
+        return str(error)
+    return hidden(f"{type(error).__name__}: {error}")[:LONGEST_REASON]
+
+
+def log_failure(log: logging.Logger, agent_id: str, error: BaseException) -> None:
+    """Log in one line why an agent failed; where debugging is on, with the traceback."""
+    log.error(
+        "agent %s failed: %s",
+        agent_id,
+        " ".join(reason_of(error).split()),
+        exc_info=error if log.isEnabledFor(logging.DEBUG) else None,
+    )
+
+
+def current_delivery() -> BatchDelivery | None:
+    """Return the delivery that this thread is at, if any."""
+    return _current.get()
+
+
+def set_current_delivery(delivery: BatchDelivery | None) -> None:
+    """Let *delivery* be what this thread is at."""
+    _current.set(delivery)
+
+
+_current: ContextVar[BatchDelivery | None] = ContextVar("livesync_delivery", default=None)
+
+
+def _made(make: Callable[[], Iterable[Any]]) -> Iterator[Any]:
+    try:
+        yield from make()
+    except Exception as error:
+        raise RecordsNotMade(reason_of(error)) from error
+
+
+def _is_deletion(record: Any) -> bool:
+    return is_record(record) and bool(record[2] & STATUS_DELETED)
+
+
+def _new_name(mark: str) -> str:
+    return mark if mark.startswith("change-") else f"record-{secrets.token_hex(4)}"
+
+
+def _concerns(letter: DeadLetter, share: tuple[int, int]) -> bool:
+    # What a change comes to may be records of several objects, so all look at it.
+    return isinstance(letter.record, FailedChange) or falls_to(letter.name, share)

@@ -1,0 +1,148 @@
+"""The follower: it brings the active agents up to date when something is committed."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterable
+from contextvars import copy_context
+
+from ZODB import DB
+from ZODB.Connection import Connection
+
+from livesync.delivery.batch import log_failure
+from livesync.delivery.deliverer import FAILED, Deliverer
+from livesync.delivery.push_agent import PushSyncAgent
+from livesync.delivery.status import lingers
+from livesync.errors import AgentBusyException
+from livesync.feed.manager import SyncManager
+from livesync.feed.trimmer import trim_if_due
+from scheduler.clock import nowutc
+from scheduler.storage import outage_log
+from scheduler.storage.outage import is_passing, is_trouble
+from scheduler.store import transact
+from scheduler.store.commit_signal import CommitSignal
+
+log = logging.getLogger(__name__)
+
+LONGEST_SLEEP = 5.0
+# After trouble with the database it is left alone for so many seconds.
+REST_SECONDS = 1.0
+# So long deliveries that are on their way may take to end; a crash would repeat a batch.
+END_SECONDS = 10.0
+
+
+class DeliveryDispatcher:
+    """Delivers to the active agents of *database* whatever is committed, within a bin's time.
+
+    It is delivered at once where nothing was just before. What falls into a bin that was
+    delivered goes into the next one, and waits until that has begun: so an agent is sent
+    something once in each bin at the most, and positions stay what they are, times. How long a
+    bin is, the manager's granularity says. Agents stop each other neither by a failure nor by
+    hanging: each has a thread.
+    """
+
+    def __init__(self, database: DB) -> None:
+        self._database = database
+        self._busy: dict[str, threading.Thread] = {}
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._wake = CommitSignal(database)
+
+    def run(self) -> None:
+        """Deliver until `stop` is called; the deliveries that are on their way are let end."""
+        try:
+            while not self._stop.is_set():
+                self._wake.wait(self._look())
+        finally:
+            self._wait_for_deliveries()
+            self._wake.close()
+
+    def stop(self) -> None:
+        """Make `run` return, from another thread."""
+        self._stop.set()
+        self._wake.set()
+
+    def _look(self) -> float:
+        """Start the deliveries that are due; return how long there will be none."""
+        try:
+            due, rest = transact(self._database, self._due)
+            trim_if_due(self._database)
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            if is_trouble(error):
+                outage_log.met(error)
+            return REST_SECONDS
+        outage_log.reached()
+        for agent_id in due:
+            self._start(agent_id)
+        return rest
+
+    def _due(self, connection: Connection) -> tuple[list[str], float]:
+        manager = SyncManager.getDBInstance(connection)
+        manager.sequence()
+        now = nowutc().timestamp()
+        with self._lock:
+            idle = [agent for agent in _pushed(manager) if agent.getId() not in self._busy]
+        rests = {agent.getId(): _rest(manager, agent, now) for agent in idle}
+        due = [agent_id for agent_id, rest in rests.items() if rest <= 0]
+        return due, min((rest for rest in rests.values() if rest > 0), default=LONGEST_SLEEP)
+
+    def _start(self, agent_id: str) -> None:
+        thread = threading.Thread(
+            target=copy_context().run,
+            args=(self._deliver, agent_id),
+            name=f"to {agent_id}",
+            daemon=True,
+        )
+        with self._lock:
+            self._busy[agent_id] = thread
+        thread.start()
+
+    def _wait_for_deliveries(self) -> None:
+        deadline = time.monotonic() + END_SECONDS
+        with self._lock:
+            threads = list(self._busy.values())
+        for thread in threads:
+            thread.join(max(0, deadline - time.monotonic()))
+
+    def _deliver(self, agent_id: str) -> None:
+        try:
+            delivered = Deliverer(self._database, agent_id, logger=log).deliver(None)
+            if delivered.outcome != FAILED:
+                log.info("agent %s: %s", agent_id, delivered)
+        except AgentBusyException as error:
+            log.info("agent %s: %s", agent_id, error)
+            self._stop.wait(REST_SECONDS)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the others go on)
+            log_failure(log, agent_id, error)
+            self._stop.wait(REST_SECONDS)
+        finally:
+            with self._lock:
+                self._busy.pop(agent_id, None)
+            self._wake.set()
+
+
+def _pushed(manager: SyncManager) -> Iterable[PushSyncAgent]:
+    agents = manager.agents()
+    return (agent for agent in agents if isinstance(agent, PushSyncAgent) and agent.isActive())
+
+
+def _rest(manager: SyncManager, agent: PushSyncAgent, now: float) -> float:
+    """Return in how many seconds *agent* is to be delivered to; 0 for now."""
+    ledger = agent.ledger
+    if ledger.paused or ledger.snapshot is not None or agent.cut_off is not None:
+        return LONGEST_SLEEP
+    if ledger.not_before > now:
+        return min(ledger.not_before - now, LONGEST_SLEEP)
+    if ledger.letters.due(now):
+        return 0
+    newest, pointer = manager.getTrack().last_before(None), agent.getLastTS()
+    if newest is None or (pointer is not None and pointer >= newest):
+        return LONGEST_SLEEP
+    if lingers(agent, manager, now):
+        return REST_SECONDS
+    begin = newest * manager.getGranularity()
+    return min(max(0.0, begin - now), LONGEST_SLEEP)

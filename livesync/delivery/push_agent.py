@@ -1,0 +1,303 @@
+"""PushSyncAgent: it follows the track on behalf of a target, and pushes to it.
+
+Reference 4.3. `SyncAgent`, `SyncManager` and `RecordUploader` are found here, too.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from ZODB.Connection import Connection
+
+from livesync.delivery.batch import (
+    BatchDelivery,
+    RecordsNotMade,
+    current_delivery,
+    log_failure,
+    reason_of,
+    set_current_delivery,
+)
+from livesync.delivery.state import DeliveryState
+from livesync.delivery.uploader import RecordUploader
+from livesync.errors import (
+    AgentExecutionException,
+    CutOffException,
+    EmptyTrackException,
+    PositionGoneException,
+    QueryException,
+)
+from livesync.feed.agent import SyncAgent
+from livesync.feed.manager import SyncManager
+from livesync.records.reduction import reduce
+from livesync.track.action import ActionWrapper
+from scheduler.clock import nowutc
+from scheduler.runtime.side_effects import is_held, is_holding
+
+__all__ = [
+    "AgentExecutionException",
+    "EmptyTrackException",
+    "PushSyncAgent",
+    "QueryException",
+    "RecordUploader",
+    "SyncAgent",
+    "SyncManager",
+]
+
+log = logging.getLogger(__name__)
+
+
+class PushSyncAgent(SyncAgent):
+    """An agent that pushes records to its target when it is run; subclasses say how.
+
+    They override `_run`, and `_generateRecords` where the target wants something else than
+    the reduced changes.
+    """
+
+    _v_told_up_to: float | None = None
+    _last_try: int | None = None
+
+    def __init__(
+        self, aid: str, name: str, description: str, updateTime: int, access: Any = None
+    ) -> None:
+        super().__init__(aid, name, description, updateTime, access)
+        self._ledger = DeliveryState()
+
+    @property
+    def is_exporting(self) -> bool:
+        """Whether a snapshot is being sent to its target, or was broken off."""
+        return self._ledger.snapshot is not None
+
+    def reached(self) -> int | None:
+        """Ask the target up to which position it was brought; None where it cannot tell.
+
+        AgentExecutionException where it does not answer.
+        """
+        return None
+
+    @property
+    def ledger(self) -> DeliveryState:
+        """How the delivery stands: failures, letters, terms."""
+        return self._ledger
+
+    def _run(
+        self,
+        data: Iterable[Any],
+        logger: logging.Logger | None = None,
+        monitor: Any = None,
+        dbi: Connection | None = None,
+        task: Any = None,
+    ) -> Any:
+        """Send *data*, the records; return something, or None if that failed."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how records are sent")
+
+    def _generateRecords(
+        self,
+        data: Iterable[tuple[int, ActionWrapper]],
+        lastTS: int | None,
+        dbi: Connection | None = None,
+    ) -> Iterable[Any]:
+        """Turn the (position, action) pairs up to *lastTS* into records."""
+        told, self._v_told_up_to = self._v_told_up_to, None
+        if self._manager is None:
+            return reduce(data, dbi=dbi)
+        told = self._manager.told_up_to() if told is None else told
+        return reduce(data, told, dbi, self._manager.exclusion.excludes)
+
+    def run(
+        self,
+        currentTS: int | None,
+        logger: logging.Logger | None = None,
+        monitor: Any = None,
+        dbi: Connection | None = None,
+        task: Any = None,
+    ) -> Any:
+        """Send what is new up to the last bin that is complete at *currentTS* (Unix seconds).
+
+        With None, send everything. Returns what `_run` returned; None for any failure, which
+        is logged and kept. What single records are refused for becomes letters of the ledger.
+        The pointer stays where it is until `acknowledge`. Raises AgentExecutionException only
+        for an agent that is not registered.
+        """
+        manager = self._attached()
+        outer = delivery = current_delivery()
+        is_single = delivery is None or delivery.agent_id != self._id
+        if delivery is None or is_single:
+            failures = self._ledger.failures
+            delivery = BatchDelivery(
+                self._ledger.letters,
+                nowutc().timestamp(),
+                agent_id=self._id,
+                failures=failures,
+                is_last_try=failures + 1 >= self._ledger.terms.tries,
+            )
+            set_current_delivery(delivery)
+        began = nowutc().timestamp()
+        try:
+            # Whatever an agent reads it claims before: nobody has heard of what lies beyond.
+            self._v_told_up_to = manager.told_up_to() if is_single else delivery.told_up_to
+            covered = self.claim(currentTS) if is_single else delivery.end
+            if is_single:
+                delivery.epoch = self._ledger.mark_from(self.getLastTS())
+            result = self._send(delivery, covered, logger, monitor, dbi, task)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever the agent's code does)
+            delivery.error = error
+            self._last_try = None
+            if is_single:
+                log_failure(logger or log, self._id, error)
+                self._ledger.fail(reason_of(error), nowutc().timestamp())
+            return None
+        finally:
+            if is_single:
+                set_current_delivery(outer)
+                # Not before: what is claimed is claimed by itself where nothing has changed yet.
+                self._ledger.ran_at = began
+        if is_single:
+            self._ledger.close()
+            self._ledger.enter(delivery.collect(), nowutc().timestamp())
+        self._last_try = covered
+        return result
+
+    def setManager(self, manager: SyncManager | None) -> None:
+        """Attach the agent to *manager*, or to its new track: no run is left to acknowledge."""
+        super().setManager(manager)
+        self._last_try = None
+        self._ledger.void()
+
+    def setActive(self, active: bool) -> None:
+        """Let the update task run this agent, or not.
+
+        Once it is active, the target may know everything that was there before.
+        """
+        super().setActive(active)
+        if active and self._manager is not None:
+            self._ledger.hear(self._manager.getTrack().frontier)
+
+    def preActivate(self, ts: int) -> None:
+        """Begin at position *ts*: what is recorded from now on will be sent, nothing older."""
+        super().preActivate(ts)
+        self._ledger.hear(self._attached().getTrack().frontier)
+
+    def acknowledge(self) -> None:
+        """Move the pointer over what the last run delivered, never back; nothing if it failed."""
+        manager = self._attached()
+        last = self.getLastTS()
+        if self._last_try is not None and (last is None or last < self._last_try):
+            manager.advance(self._id, self._last_try)
+        self._last_try = None
+
+    def delivered(self, position: int | None) -> None:
+        """Note that the last run delivered everything up to *position*."""
+        self._last_try = position
+
+    @property
+    def last_try(self) -> int | None:
+        """Up to which position the last run delivered; None if it failed or sent nothing."""
+        return self._last_try
+
+    @property
+    def last_failure(self) -> tuple[datetime, str] | None:
+        """When and why the agent failed; None once it has succeeded again."""
+        return self._ledger.last_failure()
+
+    def rewind(self, position: int | None) -> None:
+        """Move the pointer to *position*, back or forth, None for before the oldest change.
+
+        What lies behind it is delivered, again or anew; a run that is under way ends. Raises
+        EmptyTrackException where there are no positions, PositionGoneException where changes
+        behind *position* are not kept any more; None is the oldest position from which they are.
+        """
+        track = self._attached()._track
+        horizon = track.horizon
+        if position is None:
+            position = horizon
+        elif horizon is not None and position < horizon:
+            raise PositionGoneException(
+                f"what came after position {position} is not kept any more: the track is trimmed "
+                f"up to {horizon}"
+            )
+        track.movePointer(self._id, position)
+        self.cut_off = None
+        self._ledger.void()
+        self._ledger.end_epoch()
+        self._ledger.lease = None
+        self._last_try = None
+
+    def claim(self, currentTS: int | None) -> int | None:
+        """Return up to where a run at *currentTS* goes; nothing is added there any more.
+
+        None stands for all that there is. Returns None where there is nothing to go to. Raises
+        CutOffException.
+        """
+        manager = self._attached()
+        reason = self._cut_off or self._why_behind()
+        if reason is not None:
+            raise CutOffException(
+                f"agent {self._id!r} was cut off: {reason}; changes before it may be gone. "
+                "Export everything to its target, then pre-activate it (agent ID activate --skip)"
+            )
+        if currentTS is None:
+            return manager.claim()
+        current = int(currentTS // manager.getGranularity())
+        frontier = manager.getTrack().frontier
+        if frontier is not None and frontier > current:
+            # Changes were put beyond a reader who went up to the newest: those bins are closed.
+            return manager.claim(frontier)
+        return manager.claim(current - 1) if current > 0 else None
+
+    def note_cut_off(self) -> None:
+        """Note that the track was trimmed beyond the pointer, if it was."""
+        self.cut_off = self._cut_off or self._why_behind()
+
+    def _why_behind(self) -> str | None:
+        """Return what is to be said of a pointer that the track was trimmed beyond."""
+        position, horizon = self.getLastTS(), self._attached()._track.horizon
+        if position is None or horizon is None or position >= horizon:
+            return None
+        return f"it stands at {position}, and the track is trimmed up to {horizon}"
+
+    def reach(self, till: int, count: int) -> int:
+        """Return up to where the next *count* changes lie, in whole bins; *till* at the most."""
+        return self._attached()._track.reach_of(self.getLastTS(), till, count)
+
+    def preview(self, till: int | None = None) -> Iterable[Any]:
+        """Return the records that a run up to position *till* would send; changes nothing."""
+        data = self._attached().getTrack().pointerIterItems(self._id, till)
+        return self._generateRecords(data, till)
+
+    def _send(
+        self,
+        delivery: BatchDelivery,
+        covered: int | None,
+        logger: logging.Logger | None,
+        monitor: Any,
+        dbi: Connection | None,
+        task: Any,
+    ) -> Any:
+        def make(news: Iterable[tuple[int, ActionWrapper]]) -> Iterable[Any]:
+            return self._generateRecords(news, covered, dbi=dbi)
+
+        def send() -> Any:
+            records = delivery.records(lambda: make(delivery.changes(self._news(covered))))
+            if is_holding():
+                is_held("records", f"{sum(1 for _ in records)} to agent {self._id}")
+                return True
+            return self._run(records, logger=logger, monitor=monitor, dbi=dbi, task=task)
+
+        try:
+            result = send()
+        except RecordsNotMade:
+            if not delivery.sieve(self._news(covered), make):
+                raise  # no single change is at fault
+            result = send()
+        if result is None:
+            raise AgentExecutionException("the run reported a failure, without saying which")
+        delivery.end_well()
+        return result
+
+    def _news(self, covered: int | None) -> Iterator[tuple[int, ActionWrapper]]:
+        if covered is None:
+            return iter(())
+        return self._attached()._track.pointerIterItems(self._id, covered)

@@ -1,0 +1,228 @@
+"""The ledger: how the delivery to one agent stands, written in small commits of its own."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from BTrees.OOBTree import OOTreeSet
+from persistent import Persistent
+
+from livesync.delivery.dead_letters import DeadLetters
+from livesync.delivery.settings import DeliverySettings
+from livesync.errors import AgentBusyException
+from scheduler.storage.process_identity import ProcessIdentity
+
+if TYPE_CHECKING:
+    from livesync.delivery.batch import BatchResults
+
+# A target that wants something in a hundred years is mistaken.
+LONGEST_REST = 86_400
+
+
+class ClaimedWindow(NamedTuple):
+    """What one run delivers: the changes behind *start*, up to *end*."""
+
+    start: int | None
+    end: int | None
+    told_up_to: float
+    """Up to where the target may have heard of what was made, when it was opened."""
+
+
+class ExportProgress(NamedTuple):
+    """How far a snapshot has come: see `livesync.resync.full_export`."""
+
+    tid: int
+    """The last transaction that it sees."""
+
+    position: int | None
+    """Where the agent follows from, when all is sent."""
+
+    key: str
+    """The last key that was sent; empty for none."""
+
+
+class DeliveryLease(NamedTuple):
+    """Who delivers at present, and until when he must have given a sign of life."""
+
+    token: str
+    owner: ProcessIdentity
+    deadline: float
+
+
+class DeliveryState(Persistent):
+    """What is known of the delivery to one agent, apart from its pointer.
+
+    A window stays until it is delivered, so that what is sent again after a crash is the same.
+    It is void where the pointer is not at its start. Conflict behaviour: written by the run of
+    its agent and by those who administer it; of two at once one repeats.
+    """
+
+    window: ClaimedWindow | None = None
+    lease: DeliveryLease | None = None
+    snapshot: ExportProgress | None = None
+    """The snapshot that is being sent, or was broken off; nothing else is delivered meanwhile."""
+
+    furthest: int | None = None
+    """The newest position that anything was ever delivered up to, or was about to be."""
+
+    heard: float | None = None
+    """The position up to which the target may have heard of anything; None if that is not known."""
+
+    epoch: tuple[int | None, str] | None = None
+    """The pointer, and the mark of what is sent first while it stands there.
+
+    It is made when something is sent: so a database that was put back to an earlier state
+    has another one for what it sends then.
+    """
+
+    paused = False
+    failures = 0
+    """How many runs failed, one after the other."""
+
+    not_before: float = 0
+    """When the next run may begin, in Unix seconds."""
+
+    failure: tuple[float, str] | None = None
+    """When and why the last run failed; None if it did not."""
+
+    ran_at: float | None = None
+    """When the last run began; None if nobody has run the agent yet."""
+
+    delivered_at: float | None = None
+    """When the target took something last."""
+
+    delivered = 0
+    """How many records were taken, ever."""
+
+    retries = 0
+    """How many runs failed, ever."""
+
+    seconds: float = 0
+    """How long the last batch took."""
+
+    batches = 0
+    batches_seconds: float = 0
+    """How many batches were taken, ever, and how long that took."""
+
+    def __init__(self) -> None:
+        self.heard = -math.inf
+        self.terms = DeliverySettings()
+        self.letters = DeadLetters()
+        self.accepted = OOTreeSet()
+
+    def take(self, token: str, now: float) -> None:
+        """Let the run *token* deliver; AgentBusyException where another one does."""
+        lease = self.lease
+        if lease is not None and lease.token != token:
+            owner = lease.owner
+            if lease.deadline > now and not owner.is_gone():
+                where = "" if owner.is_here() else " of another machine or container"
+                raise AgentBusyException(
+                    f"process {owner.pid}{where} is delivering to this agent: wait for it"
+                )
+        self.lease = DeliveryLease(token, ProcessIdentity.this_process(), now + self.terms.limit)
+
+    def is_held_by(self, token: str) -> bool:
+        """Say whether the run *token* is still the one that delivers."""
+        return self.lease is not None and self.lease.token == token
+
+    def release(self, token: str) -> None:
+        """Let others deliver again."""
+        if self.is_held_by(token):
+            self.lease = None
+
+    def open(self, window: ClaimedWindow) -> ClaimedWindow:
+        """Return the window to deliver: the one that is open at its start, else *window*."""
+        if self.window is None or self.window.start != window.start:
+            self.void()
+            self.window = window
+            self.reach(window.end)
+        return self.window
+
+    def reach(self, position: int | None) -> None:
+        """Note that the target is about to know of what stands up to *position*."""
+        if position is not None and (self.furthest is None or position > self.furthest):
+            self.furthest = position
+
+    def hear(self, position: int | None) -> None:
+        """Note that the target may hear of whatever was made up to *position*."""
+        if position is not None and self.heard is not None and position > self.heard:
+            self.heard = position
+
+    def mark_from(self, start: int | None) -> str:
+        """Return the mark of what is sent first while the pointer stands at *start*."""
+        if self.epoch is None or self.epoch[0] != start:
+            self.epoch = (start, secrets.token_hex(4))
+        return self.epoch[1]
+
+    def close(self) -> None:
+        """Note that the window is delivered."""
+        self.void()
+        self.recover()
+
+    def end_epoch(self) -> None:
+        """Let what is sent from now on have another mark."""
+        if self.epoch is not None:
+            self.epoch = None
+
+    def recover(self) -> None:
+        """Note that whatever made runs fail has come to an end."""
+        if self.failures:
+            self.failure, self.failures, self.not_before = None, 0, 0
+
+    def void(self) -> None:
+        """Let the next window be another one: nothing of this one is on its way."""
+        if self.window is not None:
+            self.window = None
+        if self.accepted:
+            self.accepted = OOTreeSet()
+
+    def enter(self, results: BatchResults, now: float) -> list[str]:
+        """Write down what has come out of a delivery since the last time.
+
+        Returns what is to be told of the records that are not sent any more.
+        """
+        dead = []
+        if results.accepted:
+            if self.window is not None:
+                self.accepted.update(results.accepted)
+            self.delivered += len(results.accepted)
+            self.delivered_at = now
+            self.seconds = results.seconds
+            self.batches += 1
+            self.batches_seconds += results.seconds
+        for name in results.settled:
+            self.letters.drop(name)
+        for refused in results.refused:
+            tries = refused.tries + 1
+            is_dead = refused.is_final or tries >= self.terms.tries
+            due = None if is_dead else now + self.terms.wait(tries)
+            self.letters.put(refused.name, refused.record, refused.reason, tries, now, due)
+            if is_dead:
+                dead.append(
+                    f"record {refused.name} is a dead letter, try {tries}: {refused.reason}"
+                )
+            if self.window is not None:
+                self.accepted.add(refused.mark)
+        return dead
+
+    def fail(self, reason: str, now: float, retry_after: float | None = None) -> None:
+        """Note that a run failed, and when the next one may begin."""
+        self.failures += 1
+        self.retries += 1
+        self.failure = (now, reason)
+        wait = self.terms.wait(self.failures) if retry_after is None else retry_after
+        self.not_before = now + min(wait, max(LONGEST_REST, self.terms.longest))
+
+    def rests(self, now: float) -> bool:
+        """Say whether a run is not due at *now*: paused, or waiting after a failure."""
+        return self.paused or self.snapshot is not None or self.not_before > now
+
+    def last_failure(self) -> tuple[datetime, str] | None:
+        """Return when and why the last run failed; None if it did not."""
+        if self.failure is None:
+            return None
+        return datetime.fromtimestamp(self.failure[0], UTC), self.failure[1]

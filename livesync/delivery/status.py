@@ -1,0 +1,165 @@
+"""Standing: how far an agent has come, and what keeps it, for people and for programs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+from livesync.delivery.push_agent import PushSyncAgent, SyncAgent
+from livesync.feed.agent import MissingAgent
+from livesync.feed.manager import SyncManager
+from livesync.feed.trimmer import made_at
+from scheduler.clock import nowutc
+
+REGISTERED, RECORDING, EXPORTING, ACTIVE = "registered", "recording", "exporting", "active"
+PAUSED, FAILING, CUT_OFF, MISSING = "paused", "failing", "cut off", "missing"
+NOT_RUN = "not run"
+MINUTE = 60
+
+
+@dataclass(frozen=True)
+class AgentStatus:
+    """How it stands with one agent; dates are in UTC."""
+
+    id: str
+    name: str
+    type: str
+    state: str
+    """registered, recording, exporting, active, not run, paused, failing, cut off, or missing.
+
+    An active agent is *not run* where a change has waited for it for twice the time after which
+    it should be run (of a bin, if nobody has run it yet), and nobody has since.
+    """
+
+    position: int | None
+    lag_records: int
+    """How many changes it has before it."""
+
+    lag_seconds: float
+    """How old the oldest of them is."""
+
+    waiting: int = 0
+    """How many records were not taken and will be sent again."""
+
+    dead: int = 0
+    """How many will not be, unless somebody says so."""
+
+    delivered: int = 0
+    """How many records its target has taken, ever."""
+
+    retries: int = 0
+    """How many runs failed, ever."""
+
+    batch_seconds: float = 0
+    """How long the last batch took."""
+
+    batches: int = 0
+    """How many batches its target has taken, ever."""
+
+    batches_seconds: float = 0
+    """How long all of them took together."""
+
+    last_run: datetime | None = None
+    """When it was run last; None if nobody has run it yet."""
+
+    delivered_at: datetime | None = None
+    next_try: datetime | None = None
+    last_error: str | None = None
+    last_error_at: datetime | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all of it by name."""
+        return asdict(self)
+
+
+def standings(manager: SyncManager) -> list[AgentStatus]:
+    """Return the standing of every agent of *manager*, by id."""
+    manager.sequence()
+    return [standing(agent, manager) for agent in manager.agents()]
+
+
+def standing(agent: SyncAgent, manager: SyncManager) -> AgentStatus:
+    """Return the standing of *agent*, with regard to what is on the track."""
+    now = nowutc().timestamp()
+    position = agent.getLastTS()
+    records, oldest = _before(manager, position)
+    lag = 0 if oldest is None else max(0, now - oldest)
+    kind = f"{type(agent).__module__}:{type(agent).__qualname__}"
+    state = _state(agent)
+    if state == ACTIVE and isinstance(agent, PushSyncAgent) and oldest is not None:
+        state = NOT_RUN if _is_overdue(agent, manager, oldest, now) else ACTIVE
+    common = (agent.getId(), agent.getName(), kind, state, position, records, lag)
+    if isinstance(agent, MissingAgent):
+        return AgentStatus(*common, last_error=agent.complaint)
+    if not isinstance(agent, PushSyncAgent):
+        return AgentStatus(*common)
+    ledger = agent.ledger
+    dead = sum(1 for _ in ledger.letters.dead())
+    failed_at, error = agent.last_failure or (None, None)
+    return AgentStatus(
+        *common,
+        waiting=len(ledger.letters) - dead,
+        dead=dead,
+        delivered=ledger.delivered,
+        retries=ledger.retries,
+        batch_seconds=ledger.seconds,
+        batches=ledger.batches,
+        batches_seconds=ledger.batches_seconds,
+        last_run=_date(ledger.ran_at),
+        delivered_at=_date(ledger.delivered_at),
+        next_try=_date(ledger.not_before) if ledger.not_before > now else None,
+        last_error=agent.cut_off or error,
+        last_error_at=failed_at,
+    )
+
+
+def lingers(agent: PushSyncAgent, manager: SyncManager, now: float) -> bool:
+    """Say whether what is new for *agent* waits for more to go with it at *now* (Unix seconds)."""
+    terms, position = agent.ledger.terms, agent.getLastTS()
+    if terms.linger == 0 or agent.ledger.letters.due(now):
+        return False
+    track = manager.getTrack()
+    oldest = track.next_after(position)
+    if oldest is None or now - oldest * manager.getGranularity() >= terms.linger:
+        return False
+    return sum(1 for _ in islice(track.iterate(position), terms.enough)) < terms.enough
+
+
+def _before(manager: SyncManager, position: int | None) -> tuple[int, float | None]:
+    """Return how many changes lie behind *position*, and when the oldest of them was made."""
+    track = manager.getTrack()
+    oldest = track.next_after(position)
+    if oldest is None:
+        return 0, None
+    return track.size(position), made_at(manager, oldest)
+
+
+def _is_overdue(agent: PushSyncAgent, manager: SyncManager, oldest: float, now: float) -> bool:
+    """Say whether nobody seems to run *agent*, for which a change waits since *oldest*."""
+    ran_at = agent.ledger.ran_at
+    if ran_at is None:
+        return now - oldest > 2 * manager.getGranularity()
+    return now - max(ran_at, oldest) > 2 * agent.update_time * MINUTE
+
+
+def _state(agent: SyncAgent) -> str:
+    if isinstance(agent, MissingAgent):
+        return MISSING
+    if agent.is_exporting:
+        return EXPORTING
+    if agent.cut_off is not None:
+        return CUT_OFF
+    if not agent.isActive():
+        return RECORDING if agent.isRecording() else REGISTERED
+    if isinstance(agent, PushSyncAgent):
+        if agent.ledger.paused:
+            return PAUSED
+        if agent.ledger.failures:
+            return FAILING
+    return ACTIVE
+
+
+def _date(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,1 @@
+"""The manager of the feed, its agents, subscriptions and waits."""

@@ -1,0 +1,355 @@
+"""SyncManager: the agents, the track they follow, and the changes on their way into it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+from persistent import Persistent
+from persistent.mapping import PersistentMapping
+from ZODB.Connection import Connection
+
+from livesync.errors import (
+    CutOffException,
+    DuplicateAgentException,
+    QueryException,
+    TokenException,
+    UnknownAgentException,
+)
+from livesync.feed import delivery_waits
+from livesync.feed.agent import MissingAgent, SyncAgent, check_id, why_missing
+from livesync.feed.delivery_waits import WaitToken
+from livesync.objects.exclusion import Exclusion
+from livesync.records import sight
+from livesync.track import commit_positions
+from livesync.track.action import as_entry
+from livesync.track.compensation import opposites
+from livesync.track.pointer import hold
+from livesync.track.retention_policy import TrackRetention
+from livesync.track.sequencer import place, sequence
+from livesync.track.track import MultiPointerTrack, SetMultiPointerTrack
+from scheduler.clock import nowutc
+from scheduler.log.append_log import AppendLog
+from scheduler.store import Schema, connection_of, transact
+from scheduler.store.overlay import snapshot_of
+from scheduler.tasks import BaseTask
+
+SEQUENCED_AT_ONCE = 1000
+
+Result = TypeVar("Result")
+
+
+class SyncManager(Persistent):
+    """Container of agents and of the track (reference 4.2); *granularity* is seconds per bin.
+
+    Conflict behaviour: `add` conflicts with nothing. What reads (`getTrack`, `query`, a run)
+    first moves pending changes into the track: in a transaction of its own, repeated on
+    conflict, where the caller has changed nothing yet; otherwise within the caller's.
+    """
+
+    _excluded = Exclusion()
+    _retention = TrackRetention()
+
+    def __init__(self, granularity: float = 100) -> None:
+        if not isinstance(granularity, int | float) or granularity <= 0:
+            raise ValueError(f"granularity is {granularity!r}: it must be more than 0 seconds")
+        self._granularity = granularity
+        self._lanes = AppendLog()
+        self._agents = PersistentMapping()
+        self._track = SetMultiPointerTrack()
+
+    @classmethod
+    def getDBInstance(cls, connection: Connection | Persistent | None = None) -> SyncManager:
+        """Return the manager of the database of *connection*, or of the current one."""
+        connection = connection_of(connection)
+        if not BRANCH.is_planted(connection):
+            # Now, while there may be nothing that they would join.
+            commit_positions.BRANCH.get(connection)
+            delivery_waits.BRANCH.get(connection)
+        return BRANCH.get(connection)
+
+    def getGranularity(self) -> float:
+        """Return how many seconds make up one bin."""
+        return self._granularity
+
+    def setGranularity(self, granularity: float) -> None:
+        """Make bins of *granularity* seconds from now on; ValueError for longer ones than before.
+
+        What was recorded until now keeps its positions, which then are of earlier times than
+        they were.
+        """
+        if not 0 < granularity <= self._granularity:
+            raise ValueError(
+                f"granularity is {granularity!r}: it must be more than 0, and at the most what it "
+                f"is now, {self._granularity:g} seconds, so that positions go on growing"
+            )
+        self._granularity = granularity
+
+    @property
+    def retention(self) -> TrackRetention:
+        """How long the track keeps changes."""
+        return self._retention
+
+    @retention.setter
+    def retention(self, retention: TrackRetention) -> None:
+        self._retention = retention
+
+    def getAllAgents(self) -> PersistentMapping:
+        """Return the mapping of agents by their ids."""
+        return self._agents
+
+    def getAgent(self, agentId: str) -> SyncAgent:
+        """Return the agent with this id; raises UnknownAgentException, a KeyError."""
+        if agentId not in self._agents:
+            known = ", ".join(sorted(map(repr, self._agents))) or "none"
+            raise UnknownAgentException(f"no agent {agentId!r} is registered; there are: {known}")
+        agent: SyncAgent = self._agents[agentId]
+        complaint = why_missing(agentId, agent)
+        if complaint is not None:
+            agent = MissingAgent(agentId, complaint)
+            agent.setManager(self)
+        return agent
+
+    def agents(self) -> list[SyncAgent]:
+        """Return all agents by their ids, MissingAgent for those that cannot be had."""
+        return [self.getAgent(agent_id) for agent_id in sorted(self._agents)]
+
+    def getTrack(self) -> MultiPointerTrack:
+        """Return the track, with all in it that was recorded."""
+        self.sequence()
+        return self._track
+
+    def add(self, timestamp: float, action: Any) -> None:
+        """Record *action*, done at *timestamp* (Unix seconds), in the caller's transaction."""
+        position = int(timestamp // self._granularity)
+        if self._lanes._p_jar is None:
+            # Not stored yet: there is nobody else to come in between.
+            place(self._track, position, action)
+        else:
+            self._lanes.append(as_entry(position, action))
+
+    def registerNewAgent(self, agent: SyncAgent) -> None:
+        """Take *agent* in, with a pointer before the oldest change.
+
+        Raises DuplicateAgentException where another agent has its id, and AgentSettingException
+        for an id that is empty or would not be seen in one line.
+        """
+        check_id(agent.getId())
+        if agent.getId() in self._agents:
+            raise DuplicateAgentException(
+                f"agent {agent.getId()!r} is registered already: choose another id, or remove "
+                "the registered agent first"
+            )
+        self._agents[agent.getId()] = agent
+        self._track.addPointer(agent.getId())
+        agent.setManager(self)
+
+    def removeAgent(self, agent: SyncAgent) -> None:
+        """Let *agent* go, and its pointer; raises UnknownAgentException."""
+        registered = self.getAgent(agent.getId())
+        if self._p_jar is not None:
+            delivery_waits.BRANCH.get(self._p_jar).drop(agent.getId())
+        self._track.removePointer(agent.getId())
+        del self._agents[agent.getId()]
+        registered.setManager(None)
+
+    def query(self, agentId: str | None = None, till: int | None = None) -> Iterator[Any]:
+        """Return the (position, action) pairs that the agent has before it, up to *till*.
+
+        Newest first, read while iterated. What is recorded from now on comes behind *till* (the
+        newest position for None), so that `advance` to there misses nothing. Raises
+        QueryException without an agent, KeyError for an unknown one.
+        """
+        if agentId is None:
+            raise QueryException("a query reads on behalf of an agent: say which, by its id")
+        self._track.getPointerTimestamp(agentId)
+        agent = self.getAgent(agentId) if agentId in self._agents else None
+        if agent is not None and agent.cut_off is not None:
+            raise CutOffException(f"agent {agentId!r} was cut off: {agent.cut_off}")
+        end = self.claim(till)
+        return iter(()) if end is None else self._track.pointerIterItems(agentId, end)
+
+    def advance(self, agentId: str, newLastTS: int) -> None:
+        """Move the agent's pointer to position *newLastTS*; raises as the track does.
+
+        What was recorded up to there is passed over, also where nobody has read it yet. What waited
+        for that is enqueued.
+        """
+        frontier = self._track.frontier
+        if newLastTS is not None and (frontier is None or newLastTS > frontier):
+            self.sequence()
+        self._track.movePointer(agentId, newLastTS)
+        if self._p_jar is not None:
+            delivery_waits.BRANCH.get(self._p_jar).let_go(agentId, newLastTS)
+
+    def enqueueAfter(
+        self, task: BaseTask, agentId: str, token: WaitToken | str | None = None
+    ) -> None:
+        """Enqueue *task* for when the agent has delivered what a *token* stands for.
+
+        Without one that is all that was changed before, and in the caller's transaction. The task
+        is never run earlier, and due at once when the agent's pointer has moved so far. Raises
+        UnknownAgentException, and TokenException for a token that is none or another agent's.
+        """
+        self.getAgent(agentId)
+        given = WaitToken.read(token) if isinstance(token, str) else token
+        if given is not None and given.agent_id != agentId:
+            raise TokenException(f"the token {given} is about another agent than {agentId!r}")
+        if given is not None:
+            delivery_waits.refuse_if_gone(given, connection_of(self))
+        delivery_waits.BRANCH.get(connection_of(self)).put(task, agentId, given and given.tid)
+
+    def isDelivered(self, token: WaitToken) -> bool:
+        """Say whether the agent has delivered what *token* stands for, as far as is seen here.
+
+        Raises UnknownAgentException, and TokenGoneException for a transaction that is not in the
+        database, as one of a time that was lost when a backup was put back.
+        """
+        self.getAgent(token.agent_id)
+        delivery_waits.refuse_if_gone(token, connection_of(self))
+        known = commit_positions.BRANCH.get(connection_of(self))
+        goal = known.goal(token.tid)
+        if goal is None:
+            if snapshot_of(connection_of(self)) < token.tid:
+                return False
+            self.sequence()
+            goal = known.goal(token.tid) or self._track.last_before(None)
+        pointer = self._delivered_up_to(token.agent_id)
+        return goal is None or (pointer is not None and pointer >= goal)
+
+    def claim(self, till: int | None = None) -> int | None:
+        """Make sure that nothing is added up to position *till* any more; return the position.
+
+        None stands for the newest position, -1 for the one before it. Returns None where there
+        is nothing to claim, as on an empty track.
+        """
+        self.sequence()
+        position = self._track.last_before(till)
+        if position is None:
+            return None
+        frontier = self._track.frontier
+        if frontier is None or position > frontier:
+            self._in_a_unit(lambda manager: manager._track.reach(position))
+        return position
+
+    def told_up_to(self) -> float:
+        """Return the position up to which agents may have read; minus infinity for nowhere yet.
+
+        Infinity where the caller has changed something already: who knows what becomes of it.
+        """
+        if self._p_jar is not None and not self._p_jar._needs_to_join:
+            return math.inf
+        frontier = self._track.frontier
+        return -math.inf if frontier is None else frontier
+
+    def sequence(self) -> int:
+        """Move what is pending now into the track; return how many changes that were."""
+        rounds = max(-(-len(self._lanes) // SEQUENCED_AT_ONCE), int(self._lanes.has_revoked()))
+        count = sum(self._in_a_unit(SyncManager._sequence_some) for _ in range(rounds))
+        if self._p_jar is not None and delivery_waits.BRANCH.get(self._p_jar).has_arrivals():
+            self._in_a_unit(SyncManager._take_up_waiting)
+        return count
+
+    def tend(self) -> int:
+        """Remove the lanes of processes that are gone; return how many those were.
+
+        What transactions had recorded that were undone long after is found here, too.
+        """
+        self._record_undone(thorough=True)
+        return self._lanes.tend()
+
+    def pending(self) -> int:
+        """Return how many recorded changes are not in the track yet."""
+        return len(self._lanes)
+
+    def reset(self, agentsOnly: bool = False, trackOnly: bool = False) -> None:
+        """Empty the track and drop the agents, or one of both.
+
+        With *trackOnly* the agents stay, with pointers before the oldest change.
+        """
+        if not trackOnly:
+            for agent in self.agents():
+                self.removeAgent(agent)
+        if not agentsOnly:
+            self._lanes.clear()
+            self._track = SetMultiPointerTrack()
+            for agent in self.agents():
+                self._track.addPointer(agent.getId())
+                agent.setManager(self)
+
+    def exclude(
+        self,
+        categories: Iterable[Any] = (),
+        classes: Iterable[type | str] = (),
+        functions: Iterable[Callable[[Any], bool] | str] = (),
+    ) -> None:
+        """Ignore these from now on, and nothing else.
+
+        That is what happens in *categories* (ids) and below them, objects of *classes* or their
+        subclasses, and those for which one of *functions* returns true. Classes and functions
+        are remembered by name (`module:name`). ValueError for a function that is not found so.
+        The objects of the catalogue that this hides or shows are recorded, where an agent may
+        have told of them.
+        """
+        former, wanted = self._excluded, Exclusion.of(categories, classes, functions)
+        if wanted == former:
+            return
+        self._excluded = wanted
+        if any(agent.may_have_told for agent in self.agents()):
+            sight.record_exclusion(self, int(nowutc().timestamp()), former)
+
+    @property
+    def exclusion(self) -> Exclusion:
+        """What is ignored."""
+        return self._excluded
+
+    def objectExcluded(self, obj: Any) -> bool:
+        """Say whether changes of *obj* are ignored."""
+        return self._excluded.excludes(obj)
+
+    def _sequence_some(self) -> int:
+        hold(self)  # a reset meanwhile replaces the track
+        if self._lanes.has_revoked():
+            self._record_undone()
+        count = sequence(self._lanes, self._track, SEQUENCED_AT_ONCE)
+        newest = self._track.last_before(None)
+        if self._p_jar is not None and newest is not None and not self._lanes:
+            commit_positions.BRANCH.get(self._p_jar).put(snapshot_of(self._p_jar), newest)
+        return count
+
+    def _delivered_up_to(self, agent_id: str) -> int | None:
+        # While a snapshot is sent, the pointer stands where the agent will follow from.
+        return (
+            None
+            if self.getAgent(agent_id).is_exporting
+            else self._track.getPointerTimestamp(agent_id)
+        )
+
+    def _record_undone(self, *, thorough: bool = False) -> None:
+        timestamp = int(nowutc().timestamp())
+        for action in opposites(self._lanes.revoked(thorough=thorough), timestamp):
+            self.add(timestamp, action)
+
+    def _take_up_waiting(self) -> None:
+        while self._lanes:
+            self._sequence_some()
+        delivery_waits.BRANCH.get(self._p_jar).take_up(
+            self._track.last_before(None),
+            commit_positions.BRANCH.get(self._p_jar),
+            self._delivered_up_to,
+        )
+
+    def _in_a_unit(self, work: Callable[[SyncManager], Result]) -> Result:
+        connection, oid = self._p_jar, self._p_oid
+        if connection is None or connection.isReadOnly() or not connection._needs_to_join:
+            return work(self)
+        result = transact(
+            connection.db(), lambda own: work(own.get(oid)), note="livesync: sequence"
+        )
+        # Nothing was changed here yet, so the snapshot may move on to what was just done.
+        connection.newTransaction(None)
+        return result
+
+
+BRANCH: Schema[SyncManager] = Schema("livesync", 1, SyncManager)

@@ -1,0 +1,105 @@
+"""The gate: a request with `after=TOKEN` is answered once an agent has delivered a transaction."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import parse_qs
+
+import transaction
+from ZODB import DB
+
+from livesync.errors import TokenException, TokenGoneException, UnknownAgentException
+from livesync.feed.delivery_waits import WaitToken
+from livesync.feed.manager import SyncManager
+from scheduler.store import using
+from scheduler.store.commit_signal import CommitSignal
+
+PARAMETER = "after"
+LONGEST_WAIT = 10.0
+WAITING_AT_ONCE = 2
+RETRY_AFTER = "1"
+
+StartResponse = Callable[..., Any]
+Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
+
+
+class WaitMiddleware:
+    """A WSGI application that lets requests pass to *application* when they may.
+
+    A request with the parameter `after=TOKEN` (`delivery_waits.token`) waits until the
+    token's agent has delivered the token's transaction. It is refused with 400 if there is no
+    such token or agent, with 410 if the database has lost the transaction, and with 503 and a
+    `Retry-After` after 10 seconds, or at once where as many others wait as may without keeping
+    the server from other requests.
+    """
+
+    def __init__(self, application: Application, database: DB) -> None:
+        self._application = application
+        self._database = database
+        self._places = threading.BoundedSemaphore(WAITING_AT_ONCE)
+
+    def __call__(self, environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
+        """Answer one request (WSGI)."""
+        query = environ.get("QUERY_STRING", "")
+        if PARAMETER + "=" not in query:
+            return self._application(environ, start)
+        values = parse_qs(query, errors="replace").get(PARAMETER)
+        if values is None:
+            return self._application(environ, start)
+        try:
+            is_delivered = self._wait(WaitToken.read(values[-1]))
+        except TokenGoneException as error:
+            return _refuse(start, "410 Gone", str(error))
+        except TokenException as error:
+            return _refuse(start, "400 Bad Request", str(error))
+        except UnknownAgentException:
+            # Which agents there are is nobody's business out there.
+            return _refuse(start, "400 Bad Request", f"{values[-1]!r} names no agent")
+        if not is_delivered:
+            message = f"Agent '{WaitToken.read(values[-1]).agent_id}' has not delivered this yet"
+            return _refuse(start, "503 Service Unavailable", message, ("Retry-After", RETRY_AFTER))
+        return self._application(environ, start)
+
+    def _wait(self, token: WaitToken) -> bool:
+        manager = transaction.TransactionManager()
+        connection = self._database.open(transaction_manager=manager)
+        try:
+            with using(connection):
+                sync = SyncManager.getDBInstance(connection)
+                if sync.isDelivered(token):
+                    return True
+                if not self._places.acquire(blocking=False):
+                    return False
+                try:
+                    return self._wait_for(lambda: (manager.begin(), sync.isDelivered(token))[1])
+                finally:
+                    self._places.release()
+        finally:
+            manager.abort()
+            connection.close()
+
+    def _wait_for(self, condition: Callable[[], bool]) -> bool:
+        wake = CommitSignal(self._database)
+        deadline = time.monotonic() + LONGEST_WAIT
+        try:
+            while not condition():
+                rest = deadline - time.monotonic()
+                if rest <= 0:
+                    return False
+                wake.wait(rest)
+        finally:
+            wake.close()
+        return True
+
+
+def _refuse(
+    start: StartResponse, status: str, message: str, *headers: tuple[str, str]
+) -> Iterable[bytes]:
+    body = json.dumps({"message": message}).encode()
+    fixed = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    start(status, [*fixed, ("X-Content-Type-Options", "nosniff"), *headers])
+    return [body]

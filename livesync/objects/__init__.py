@@ -1,0 +1,1 @@
+"""The objects whose changes are told, and which of them are excluded."""

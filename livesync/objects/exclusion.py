@@ -1,0 +1,77 @@
+"""Exclusion: whose changes are not recorded; by category, by class, by function."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from itertools import takewhile
+from typing import Any, NamedTuple
+
+from livesync.objects.object_model import lineage
+
+log = logging.getLogger(__name__)
+
+
+class Exclusion(NamedTuple):
+    """What is excluded. Kept as names, so that nothing stored needs the code to be there."""
+
+    categories: frozenset[str] = frozenset()
+    classes: frozenset[str] = frozenset()
+    functions: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        categories: Iterable[Any],
+        classes: Iterable[type | str],
+        functions: Iterable[Callable[[Any], bool] | str],
+    ) -> Exclusion:
+        """Return the exclusion of these; ValueError for a function that has no name to find it."""
+        names = tuple(f if isinstance(f, str) else _name(f) for f in functions)
+        for name in names:
+            _function(name)
+        return cls(
+            frozenset(map(str, categories)),
+            frozenset(c if isinstance(c, str) else _name(c) for c in classes),
+            names,
+        )
+
+    def __bool__(self) -> bool:
+        return any(self)
+
+    def excludes(self, obj: Any, within: Any = None) -> bool:
+        """Say whether *obj* is excluded: its class or a base of it, its category, by a function.
+
+        Of its categories only those in category *within* count, where that is given.
+        """
+        if self.classes and any(_name(base) in self.classes for base in type(obj).__mro__):
+            return True
+        if self.categories and any(
+            str(category.getId()) in self.categories
+            for category in takewhile(lambda one: one is not within, lineage(obj))
+        ):
+            return True
+        return any(_says_so(name, obj) for name in self.functions)
+
+
+def _says_so(name: str, obj: Any) -> bool:
+    try:
+        return bool(_function(name)(obj))
+    except Exception:
+        # A change too many does no harm, a change too few is lost.
+        log.exception("%s cannot tell whether a change is excluded", name)
+        return False
+
+
+def _function(name: str) -> Callable[[Any], bool]:
+    module, _, attribute = name.partition(":")
+    try:
+        found: Callable[[Any], bool] = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"no function is found as {name!r}: give module:function") from error
+    return found
+
+
+def _name(thing: Any) -> str:
+    return f"{thing.__module__}:{thing.__qualname__}"

@@ -1,0 +1,217 @@
+"""From what happened to objects to what a target has to know: one state for each object.
+
+`modified 1234, deleted 1234` becomes just `deleted 1234` (reference 4.3).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from typing import Any
+
+from persistent import Persistent
+from ZODB.Connection import Connection
+
+from livesync.objects.object_model import (
+    CATEGORY,
+    KINDS,
+    NOTHING,
+    is_detached,
+    is_lost,
+    kind_of,
+    parts,
+    unique_id,
+)
+from livesync.records.reduction_table import Finding, ReductionTable
+from livesync.track.action import ActionWrapper, identity
+
+STATUS_DELETED = 1
+STATUS_CREATED = 2
+STATUS_CHANGED = 4
+
+OWN_STATUS = {
+    "deleted": STATUS_DELETED,
+    "created": STATUS_CREATED,
+    "data_changed": STATUS_CHANGED,
+}
+# Who may see an object concerns everything below it as well.
+CASCADING = {"set_private", "set_public", "acl_changed", "moved"}
+OBJECTS_BETWEEN_SWEEPS = 100
+
+ObjectId = str | int | None
+# Whether an object is excluded; given a category, on the grounds of what is within that.
+Excludes = Callable[..., bool]
+
+
+class Record(tuple[Any, ObjectId, int]):
+    """What a target has to know of one object: a tuple of the object, its id and status bits.
+
+    `position` is where on the track the newest change stands that the record is about; None
+    where that is not known. `kind` is what the object is, or was (`livesync.objects`), and
+    `epoch` the mark of the window in which the record was sent first.
+    """
+
+    position: int | None
+    kind: str
+    epoch: str | None
+
+    def __new__(
+        cls,
+        obj: Any,
+        obj_id: ObjectId,
+        status: int,
+        position: int | None = None,
+        kind: str | None = None,
+        epoch: str | None = None,
+    ) -> Record:
+        """Return the record of *obj*."""
+        record = super().__new__(cls, (obj, obj_id, status))
+        record.position, record.epoch = position, epoch
+        record.kind = kind_of(obj) if kind is None else kind
+        return record
+
+    def __getnewargs__(self) -> tuple[Any, ObjectId, int, int | None, str, str | None]:
+        return (*self, self.position, self.kind, self.epoch)
+
+    @property
+    def identity(self) -> str:
+        """What tells the object apart from all others, of any kind."""
+        return identity_of(self.kind, self[1])
+
+
+def identity_of(kind: str, obj_id: Any) -> str:
+    """Return the id itself for what is in the catalogue, else `kind:id`."""
+    return str(obj_id) if kind in {*KINDS, NOTHING} else f"{kind}:{obj_id}"
+
+
+def reduce(
+    data: Iterable[tuple[int, ActionWrapper]],
+    told_up_to: float = math.inf,
+    dbi: Connection | None = None,
+    excluded: Excludes = lambda _obj, _within=None: False,
+) -> Iterator[Record]:
+    """Yield a record once for each object in *data*, whatever the order of its actions.
+
+    Owners come before what they own. Categories have no records: of them only what concerns
+    the events below counts. Where the deleted bit is set it wins over the others; the object
+    may be None. What was created beyond position *told_up_to*, up to which the target may
+    have heard of things, and is deleted again, is left out. What is *excluded* now is as good as
+    deleted, if the target could see it before. Takes little memory however much lies below
+    what changed: the cache of *dbi* is trimmed meanwhile.
+    """
+    with ReductionTable() as findings:
+        for position, action in data:
+            _find(findings, position, action, dbi, excluded)
+        for _, about_one in groupby(findings, lambda finding: (finding.mark, finding.kind)):
+            record = _conclude(list(about_one), told_up_to, excluded)
+            if record is not None:
+                yield record
+
+
+def _find(
+    findings: ReductionTable,
+    position: int,
+    action: ActionWrapper,
+    dbi: Connection | None,
+    excluded: Excludes,
+) -> None:
+    names = action.getActions()
+    is_seen_by_others = bool(names & CASCADING) and action.kind in KINDS
+    status = STATUS_CHANGED if is_seen_by_others else 0
+    for name in names:
+        status |= OWN_STATUS.get(name, 0)
+    if status and action.kind != CATEGORY:
+        is_born, is_dead = bool(status & STATUS_CREATED), bool(status & STATUS_DELETED)
+        tid, before, after = action.sight or (None, True, True)
+        findings.add(
+            Finding(
+                action.mark,
+                action.kind,
+                action.reference,
+                action.getObjectId(),
+                status,
+                position,
+                made=position if is_born else None,
+                born=action.timestamp if is_born else None,
+                died=action.timestamp if is_dead else None,
+                tid=tid,
+                absent=None if before else position,
+                hidden=not after,
+                shown=after,
+            )
+        )
+    if is_seen_by_others and not is_lost(action.getObject()):
+        _find_below(findings, position, action, dbi, excluded)
+
+
+def _find_below(
+    findings: ReductionTable,
+    position: int,
+    action: ActionWrapper,
+    dbi: Connection | None,
+    excluded: Excludes,
+) -> None:
+    obj = action.getObject()
+    _, before, after = action.sight or (None, True, True)
+    for number, part in enumerate(parts(obj)):
+        if dbi is not None and number % OBJECTS_BETWEEN_SWEEPS == 0:
+            dbi.cacheGC()
+        kind = kind_of(part)
+        # What is hidden by this very change, and not on its own account, the target may have.
+        is_told = not excluded(part) or (before and not after and not excluded(part, obj))
+        if kind != CATEGORY and is_told:
+            obj_id = unique_id(part)
+            mark = identity(part) if obj_id is None else obj_id
+            findings.add(Finding(mark, kind, part, obj_id, STATUS_CHANGED, position))
+
+
+def _conclude(about_one: list[Finding], told_up_to: float, excluded: Excludes) -> Record | None:
+    """Return what comes of all *about_one* id, under which several objects may have been."""
+    status = 0
+    for finding in about_one:
+        status |= finding.status
+    newest = max(about_one, key=lambda finding: finding.position)
+    obj, obj_id = newest.resolve(), newest.obj_id
+    if not status & STATUS_DELETED:
+        was_taken_out = is_detached(obj) and any(finding.hidden for finding in about_one)
+        if not was_taken_out and (obj is None or not excluded(obj)):
+            return Record(obj, obj_id, status, newest.position, newest.kind)
+    for finding in about_one:
+        successor = finding.resolve() if _is_alive(finding) else None
+        if not is_detached(successor) and not excluded(successor):
+            # It is back, or another object has taken the place, and the id, of one now gone.
+            status &= ~STATUS_DELETED
+            return Record(successor, obj_id, status, newest.position, newest.kind)
+    if all(_was_unknown(told_up_to, finding) for finding in about_one):
+        return None
+    return Record(obj, obj_id, status | STATUS_DELETED, newest.position, newest.kind)
+
+
+def _is_alive(finding: Finding) -> bool:
+    return finding.born is not None and (finding.died is None or finding.born > finding.died)
+
+
+def _was_unknown(told_up_to: float, finding: Finding) -> bool:
+    """Say whether the target cannot have heard of it: it was made, or shown, too late for that."""
+    if finding.absent is not None and not finding.shown:
+        return True
+    known = (finding.made, finding.absent)
+    return any(position is not None and position > told_up_to for position in known)
+
+
+def is_record(record: Any) -> bool:
+    """Say whether this is a record as `livesync.records.reduction` makes them."""
+    if not isinstance(record, tuple) or len(record) != 3 or not isinstance(record[2], int):
+        return False
+    return record[0] is None or isinstance(record[0], Persistent)
+
+
+def name_of(record: Any) -> str | None:
+    """Return the name of the object whose state *record* tells; None for what tells no state."""
+    return f"{kind_in(record)}:{record[1]}" if is_record(record) else None
+
+
+def kind_in(record: Any) -> str:
+    """Return what the object of *record* is, or was."""
+    return record.kind if isinstance(record, Record) else kind_of(record[0])

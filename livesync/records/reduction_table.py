@@ -1,0 +1,159 @@
+"""Findings: what was found out about objects, put together for each, however many they are."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from persistent import Persistent
+from persistent.wref import WeakRef
+from ZODB.utils import p64, u64
+
+from livesync.objects.object_model import is_lost
+
+CREATE = """
+    CREATE TABLE finding (
+        mark BLOB, kind TEXT, reference INTEGER, id TEXT,
+        status INTEGER, position INTEGER, made INTEGER, born INTEGER, died INTEGER,
+        tid INTEGER, absent INTEGER, hidden INTEGER, shown INTEGER,
+        PRIMARY KEY (mark, kind, reference)
+    ) WITHOUT ROWID
+"""
+ADD = """
+    INSERT INTO finding VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET
+        status = status | excluded.status,
+        position = max(position, excluded.position),
+        made = coalesce(min(made, excluded.made), made, excluded.made),
+        born = coalesce(max(born, excluded.born), born, excluded.born),
+        died = coalesce(max(died, excluded.died), died, excluded.died),
+        absent = CASE
+            WHEN excluded.tid IS NULL OR tid < excluded.tid THEN absent
+            WHEN tid = excluded.tid THEN min(absent, excluded.absent)
+            ELSE excluded.absent
+        END,
+        tid = coalesce(min(tid, excluded.tid), tid, excluded.tid),
+        hidden = max(hidden, excluded.hidden),
+        shown = max(shown, excluded.shown)
+"""
+NO_OBJECT = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is known of one object under one *mark*: what tells its id apart from all others.
+
+    *reference* is the object, or a weak reference to it. *position* is the newest at which
+    something happened, *made* the first at which it was created. *born* and *died* are the
+    last times (Unix seconds) of its creation and deletion; None for what did not happen. *tid*
+    is that of the first change that hid or showed it, *absent* where that stands if targets
+    could not see it before, *hidden* and *shown* say whether any left it
+    hidden, or to be seen (see `livesync.records.sight`).
+    """
+
+    mark: str
+    kind: str
+    reference: Any
+    obj_id: str | int | None
+    status: int
+    position: int
+    made: int | None = None
+    born: int | None = None
+    died: int | None = None
+    tid: int | None = None
+    absent: int | None = None
+    hidden: bool = False
+    shown: bool = True
+
+    def resolve(self) -> Any:
+        """Return the object; None when it is gone."""
+        obj = self.reference() if isinstance(self.reference, WeakRef) else self.reference
+        return None if is_lost(obj) else obj
+
+
+class ReductionTable:
+    """Findings, united for each object, in the order of their marks.
+
+    Kept in a temporary table of SQLite, which goes to the disk when it grows: the objects
+    themselves are not held, but for those that are in no database.
+    """
+
+    def __enter__(self) -> Self:
+        # Whoever sends in another thread than the one that reads may well close this.
+        self._table = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._table.execute("PRAGMA synchronous = OFF")
+        self._table.execute("PRAGMA journal_mode = OFF")
+        self._table.execute(CREATE)
+        self._held: list[Any] = []
+        self._numbers: dict[int, int] = {}
+        self._connection: Any = None
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._table.close()
+
+    def add(self, finding: Finding) -> None:
+        """Take *finding* in, together with what is known of the same object."""
+        self._table.execute(
+            ADD,
+            (
+                finding.mark.encode("utf-8", "surrogatepass"),
+                finding.kind,
+                self._number(finding.reference),
+                json.dumps(finding.obj_id, default=str),
+                finding.status,
+                finding.position,
+                finding.made,
+                finding.born,
+                finding.died,
+                finding.tid,
+                finding.absent,
+                finding.hidden,
+                finding.shown,
+            ),
+        )
+
+    def __iter__(self) -> Iterator[Finding]:
+        # Marks are ids: those of parts begin with that of their owner, and sort behind it.
+        rows = self._table.execute("SELECT * FROM finding ORDER BY mark, kind, reference")
+        for mark, kind, number, obj_id, *rest in rows:
+            text = mark.decode("utf-8", "surrogatepass")
+            yield Finding(text, kind, self._reference(number), json.loads(obj_id), *rest)
+
+    def _number(self, reference: Any) -> int:
+        """Return a number for an object: its oid, or below zero for one in no database."""
+        if isinstance(reference, WeakRef):
+            connection, oid = reference.dm, reference.oid
+        elif isinstance(reference, Persistent):
+            connection, oid = reference._p_jar, reference._p_oid
+        else:
+            connection, oid = None, None
+        if connection is not None and self._connection in (None, connection):
+            self._connection = connection
+            return int(u64(oid))
+        return self._number_of_held(reference)
+
+    def _number_of_held(self, reference: Any) -> int:
+        obj = reference() if isinstance(reference, WeakRef) else reference
+        if obj is None:
+            return NO_OBJECT
+        if id(obj) not in self._numbers:
+            self._held.append(obj)
+            self._numbers[id(obj)] = NO_OBJECT - len(self._held)
+        return self._numbers[id(obj)]
+
+    def _reference(self, number: int) -> Any:
+        if number >= 0:
+            reference = WeakRef.__new__(WeakRef)
+            reference.oid, reference.dm = p64(number), self._connection
+            return reference
+        return None if number == NO_OBJECT else self._held[NO_OBJECT - 1 - number]

@@ -1,0 +1,149 @@
+"""Sight: whether targets may see an object, before and after a change of it.
+
+A target has what it may see. So it must hear that something is hidden from it if, and only if,
+it could see it before: of a change that hides or shows something both are recorded. What hides
+or shows a whole branch is recorded for each object in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import transaction
+from persistent import Persistent
+from ZODB.POSException import POSKeyError
+
+from export.model.catalogue import BRANCH as CATALOGUE
+from livesync.objects.exclusion import Exclusion
+from livesync.objects.object_model import CATEGORY, KINDS, is_detached, kind_of, parts, unique_id
+from livesync.records.reduction import CASCADING
+from livesync.track.action import ActionWrapper
+from scheduler.store import using
+from scheduler.store.overlay import snapshot_of
+
+if TYPE_CHECKING:
+    from livesync.feed.manager import SyncManager
+
+# Only these can change by which categories something is excluded.
+PLACING = {"moved", "deleted"}
+# Functions may look at what these tell of a category; of an event, at anything.
+TOLD_OF_CATEGORIES = CASCADING | {"title_changed"}
+
+
+class Sight(NamedTuple):
+    """Whether targets could see an object before a change, and can after it."""
+
+    tid: int
+    """The last transaction that is seen before the change: of two changes the later has more."""
+
+    before: bool
+    after: bool
+
+
+def record(
+    manager: SyncManager, timestamp: int, obj: Any, obj_id: str | int, actions: set[str]
+) -> None:
+    """Record that *actions* happened to *obj*, unless no target could or can see it."""
+    exclusion = manager.exclusion
+    if not _may_change_sight(exclusion, actions):
+        is_seen = not exclusion or not exclusion.excludes(obj)
+        if is_seen or _reaches_seen_parts(exclusion, obj, actions):
+            sight = None if is_seen else Sight(snapshot_of(manager._p_jar), False, False)
+            manager.add(timestamp, ActionWrapper(timestamp, obj, actions, obj_id).with_sight(sight))
+        return
+    with _Committed(manager) as committed:
+        sight = committed.sight(obj, _is_seen(exclusion, obj, actions))
+        if sight.before or sight.after or _reaches_seen_parts(exclusion, obj, actions):
+            manager.add(timestamp, ActionWrapper(timestamp, obj, actions, obj_id).with_sight(sight))
+        if _concerns_parts(exclusion, obj, actions, sight):
+            seen = [(part, _is_seen(exclusion, part)) for part in _told_parts(obj)]
+            _record_changed(manager, timestamp, seen, committed)
+
+
+def record_exclusion(manager: SyncManager, timestamp: int, former: Exclusion) -> None:
+    """Record what of the catalogue is hidden, or shown, now that *former* is replaced."""
+    connection, exclusion = manager._p_jar, manager.exclusion
+    if connection is None or not CATALOGUE.is_planted(connection):
+        return
+    tid = snapshot_of(connection)
+    for event in CATALOGUE.get(connection).events.values():
+        for obj in (event, *parts(event)):
+            before, after = not former.excludes(obj), not exclusion.excludes(obj)
+            if before != after:
+                _add(manager, timestamp, obj, Sight(tid, before, after))
+
+
+def _may_change_sight(exclusion: Exclusion, actions: set[str]) -> bool:
+    return bool(exclusion) and bool(exclusion.functions or PLACING & actions)
+
+
+def _reaches_seen_parts(exclusion: Exclusion, obj: Any, actions: set[str]) -> bool:
+    """Say whether what happened to *obj* concerns parts that are seen though it is not itself."""
+    is_by_itself = bool(exclusion.functions or exclusion.classes)
+    return is_by_itself and bool(CASCADING & actions) and kind_of(obj) in KINDS
+
+
+def _concerns_parts(exclusion: Exclusion, obj: Any, actions: set[str], sight: Sight) -> bool:
+    if "deleted" in actions or kind_of(obj) not in KINDS:
+        return False
+    if exclusion.functions:
+        return kind_of(obj) != CATEGORY or bool(TOLD_OF_CATEGORIES & actions)
+    return sight.before != sight.after
+
+
+def _told_parts(obj: Any) -> Iterator[Any]:
+    """Yield the parts of *obj* of which targets are told."""
+    return (part for part in parts(obj) if kind_of(part) in KINDS - {CATEGORY})
+
+
+def _record_changed(
+    manager: SyncManager, timestamp: int, seen: list[tuple[Any, bool]], committed: _Committed
+) -> None:
+    for part, is_seen in seen:
+        sight = committed.sight(part, is_seen)
+        if sight.before != sight.after:
+            _add(manager, timestamp, part, sight)
+
+
+def _add(manager: SyncManager, timestamp: int, obj: Any, sight: Sight) -> None:
+    obj_id = unique_id(obj)
+    action = ActionWrapper(timestamp, obj, {"data_changed"}, obj_id)
+    manager.add(timestamp, action.with_sight(sight))
+
+
+def _is_seen(exclusion: Exclusion, obj: Any, actions: set[str] = frozenset()) -> bool:  # type: ignore[assignment]
+    if "deleted" in actions and ("created" not in actions or is_detached(obj)):
+        return False
+    return not exclusion.excludes(obj)
+
+
+class _Committed:
+    """The database as it was before the transaction in which something changes."""
+
+    def __init__(self, manager: SyncManager) -> None:
+        self._manager = manager
+
+    def __enter__(self) -> _Committed:
+        own = transaction.TransactionManager()
+        self._view = self._manager._p_jar.db().open(transaction_manager=own)
+        self._tid = snapshot_of(self._view)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._view.transaction_manager.abort()
+        self._view.close()
+
+    def sight(self, obj: Any, after: bool) -> Sight:
+        """Return whether *obj* could be seen; *after* says whether it can be now."""
+        return Sight(self._tid, self._was_seen(obj), after)
+
+    def _was_seen(self, obj: Any) -> bool:
+        if not isinstance(obj, Persistent) or obj._p_oid is None:
+            return False
+        try:
+            former = self._view.get(obj._p_oid)
+            with using(self._view):
+                return not is_detached(former) and not self._manager.exclusion.excludes(former)
+        except POSKeyError:
+            return False  # it is made by this transaction

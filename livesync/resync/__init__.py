@@ -1,0 +1,1 @@
+"""Full export and verification of a target."""

@@ -1,0 +1,195 @@
+"""Verification: whether an agent's target has what the database has, at the agent's position."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from functools import partial
+from itertools import chain, islice
+from typing import Any, NamedTuple, TypeVar
+
+import transaction
+from ZODB import DB
+from ZODB.Connection import Connection
+
+from livesync.agents.target import TargetAgent
+from livesync.delivery.batch import BatchResults
+from livesync.delivery.deliverer import push_agent
+from livesync.delivery.direct import send_directly
+from livesync.errors import AgentBusyException, AgentExecutionException
+from livesync.feed.manager import SyncManager
+from livesync.objects.object_model import KINDS
+from livesync.records.document import identity
+from livesync.records.reduction import STATUS_DELETED, Record, is_record
+from livesync.resync.inventory import Inventory, catalogued, fresh
+from livesync.track.action import recorded
+from scheduler.clock import nowutc
+from scheduler.store import transact, using
+
+Result = TypeVar("Result")
+
+MISSING, DIFFERENT, EXTRA = "missing", "different", "extra"
+REPAIRED_AT_ONCE = 1000
+
+
+class TargetDifference(NamedTuple):
+    """An object that the target has not as it should."""
+
+    obj_id: str
+    what: str
+    """missing, different, or extra: it has it, and should not."""
+
+
+class Verified(NamedTuple):
+    """What a verification has found."""
+
+    compared: int
+    """How many objects were compared."""
+
+    on_the_way: int
+    """How many were not: something of them is still to be delivered, so nothing can be said."""
+
+    differences: list[TargetDifference]
+    repaired: int
+    """How many of these the target has now as it should."""
+
+
+class _Known(NamedTuple):
+    """What the target has of one object."""
+
+    digest: bytes
+    is_listed: bool
+    """Whether the inventory would have it, if it were there."""
+
+    named: tuple[str, str] | None
+    """Its kind and its own id, where the target tells both."""
+
+
+class Verification:
+    """Compares the target of agent *agent_id* with all that *inventory* lists.
+
+    Exact while others write: an object of which a change is recorded and not delivered is not
+    compared, and nothing is delivered meanwhile.
+    """
+
+    def __init__(self, database: DB, agent_id: str, *, inventory: Inventory = catalogued) -> None:
+        self._database = database
+        self._agent_id = agent_id
+        self._inventory = inventory
+        self._token = secrets.token_hex(8)
+
+    def run(self, *, repair: bool = False) -> Verified:
+        """Compare; with *repair*, send what differs.
+
+        Raises UnknownAgentException, AgentBusyException where something is delivered to the agent
+        at present, and AgentExecutionException where its target cannot be listed, or fails.
+        """
+        self._transact(lambda agent: agent.ledger.take(self._token, _now()))
+        try:
+            self._transact(lambda agent: SyncManager.getDBInstance(agent).sequence())
+            manager = transaction.TransactionManager()
+            connection = self._database.open(transaction_manager=manager)
+            try:
+                with using(connection):
+                    return self._verify(connection, repair)
+            finally:
+                manager.abort()
+                connection.close()
+        finally:
+            self._transact(lambda agent: agent.ledger.release(self._token))
+
+    def _verify(self, connection: Connection, repair: bool) -> Verified:
+        agent = push_agent(connection, self._agent_id)
+        if not isinstance(agent, TargetAgent):
+            raise AgentExecutionException(f"what agent {self._agent_id!r} sends to is not listed")
+        if agent.ledger.snapshot is not None:
+            raise AgentBusyException("its snapshot is not sent whole: there is nothing to compare")
+        known = {obj_id: self._known(state) for obj_id, state in agent.listed()}
+        coming = _on_the_way(connection, agent)
+        differing: dict[TargetDifference, Record] = {}
+        compared = 0
+        for record in self._records(connection, agent):
+            obj_id = identity(record)
+            found = known.pop(obj_id, None)
+            if obj_id not in coming:
+                compared += 1
+                what = _compare(agent, record, found)
+                if what:
+                    differing[TargetDifference(obj_id, what)] = record
+        for obj_id, found in known.items():
+            if found.is_listed and obj_id not in coming:
+                kind, own_id = found.named or (None, obj_id)
+                record = Record(None, own_id, STATUS_DELETED, agent.getLastTS(), kind)
+                differing[TargetDifference(obj_id, EXTRA)] = record
+        repaired = self._repair(connection, agent, list(differing.values())) if repair else 0
+        if repaired == len(differing):
+            self._transact(partial(_go_on, agent.reached()))
+        return Verified(compared, len(coming), list(differing), repaired)
+
+    def _records(self, connection: Connection, agent: TargetAgent) -> Any:
+        manager, position = SyncManager.getDBInstance(connection), agent.getLastTS()
+        for _, objects in self._inventory(connection, ""):
+            yield from fresh(manager, objects, position)
+            connection.cacheGC()
+
+    def _known(self, state: Any) -> _Known:
+        is_listed = self._inventory is not catalogued or not isinstance(state, dict)
+        named = None
+        if isinstance(state, dict) and {"type", "id"} <= state.keys():
+            named = state["type"], state["id"]
+        return _Known(_digest(state), is_listed or state.get("type") in KINDS, named)
+
+    def _repair(self, connection: Connection, agent: TargetAgent, records: list[Record]) -> int:
+        repaired = 0
+        coming = iter(records)
+        while part := list(islice(coming, REPAIRED_AT_ONCE)):
+            results = send_directly(agent, part, connection)
+            self._transact(partial(self._enter, results))
+            repaired += len(results.accepted)
+        return repaired
+
+    def _enter(self, results: BatchResults, agent: Any) -> None:
+        if not agent.ledger.is_held_by(self._token):
+            raise AgentBusyException("another process delivers to this agent now: verify again")
+        agent.ledger.take(self._token, _now())
+        agent.ledger.enter(results, _now())
+
+    def _transact(self, work: Callable[[Any], Result]) -> Result:
+        return transact(
+            self._database,
+            lambda own: work(push_agent(own, self._agent_id)),
+            note=f"livesync: verify {self._agent_id}",
+        )
+
+
+def _go_on(reached: int | None, agent: TargetAgent) -> None:
+    """Let *agent* go on with a target that is in line with the database, and was ahead perhaps."""
+    agent.ledger.reach(reached)
+    agent.ledger.recover()
+
+
+def _on_the_way(connection: Connection, agent: TargetAgent) -> set[str]:
+    """Return the ids of the objects of which something is still to be delivered."""
+    manager = SyncManager.getDBInstance(connection)
+    pending = map(recorded, manager._lanes.pending())
+    news = chain(manager._track.pointerIterItems(agent.getId()), pending)
+    records = agent._generateRecords(news, None, connection)
+    letters = (letter.record for letter in agent.ledger.letters)
+    kept = (record for record in letters if is_record(record))
+    return {identity(record) for record in chain(records, kept)}
+
+
+def _compare(agent: TargetAgent, record: Record, found: _Known | None) -> str:
+    if found is None:
+        return MISSING
+    return "" if found.digest == _digest(agent.prepared(record)) else DIFFERENT
+
+
+def _digest(state: Any) -> bytes:
+    text = repr(sorted(state.items()) if isinstance(state, dict) else state)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _now() -> float:
+    return nowutc().timestamp()

@@ -1,0 +1,1 @@
+"""The MultiPointerTrack: bins, pointers, actions, and the sequencer that fills it."""

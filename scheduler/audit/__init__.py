@@ -1,0 +1,1 @@
+"""Who changed what: signed commits, differences of state, conflict statistics."""

@@ -1,0 +1,208 @@
+"""Who did it: each commit of tasks names them, and the objects that each of them changed.
+
+The names stand in the transaction's metadata, under "tasks". They are read back from the
+history that the storage keeps; on one that keeps none, these questions have no answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from persistent.TimeStamp import TimeStamp
+from ZODB.Connection import Connection
+from ZODB.POSException import POSKeyError
+from ZODB.serialize import referencesf
+from ZODB.utils import get_pickle_metadata, p64, u64
+
+from scheduler.errors import NoHistory
+
+INFO_KEY = "tasks"
+# A transaction's metadata must stay below 64 kB; beyond so many objects only tasks are named.
+OBJECTS_NAMED = 4000
+# The classes of what is written beside a task's own doing, by module.
+BOOKKEEPING = {
+    "scheduler.log.append_log": ("Lane", "LaneLeaf", "LanePage", "LanePages"),
+    "scheduler.tasks.occurrence": ("TaskOccurrence",),
+    "scheduler.tasks.recurring": ("OccurrenceLeaf", "Occurrences"),
+    "scheduler.tasks.result": ("Kept",),
+}
+REVISIONS_READ = 1000
+
+
+class Signature(NamedTuple):
+    """What a commit says of one of its tasks: what it was, and which objects it changed.
+
+    Objects that the task made have no number yet, so they are not among them. *changed* is
+    None where there were too many to name, and where the task was the only one.
+    """
+
+    task: int
+    attempt: int
+    version: str
+    changed: tuple[int, ...] | None
+
+
+def sign(unit: Any, signatures: list[Signature]) -> None:
+    """Put the *signatures* into the metadata of the transaction *unit*."""
+    is_small = sum(len(each.changed or ()) for each in signatures) <= OBJECTS_NAMED
+    is_shared = len(signatures) > 1
+    names = [
+        (*each[:-1], list(each.changed or ()) if is_small and is_shared else None)
+        for each in signatures
+    ]
+    unit.setExtendedInfo(INFO_KEY, [list(name) for name in names])
+
+
+class CommitWatch:
+    """Which objects are changed in the open transaction of *connection* from now on.
+
+    To be made right after a savepoint.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._start = self._position()
+
+    def changed(self) -> tuple[int, ...]:
+        """Return the numbers of the objects that were changed so far, those made left out."""
+        oids = {obj._p_oid for obj in self._connection._registered_objects}
+        if self._position() != self._start:
+            places = self._connection._savepoint_storage.index
+            oids.update(oid for oid, place in places.items() if place >= self._start)
+        return tuple(u64(oid) for oid in oids)
+
+    def _position(self) -> int:
+        storage = self._connection._savepoint_storage
+        return 0 if storage is None else int(storage.position)
+
+
+class Commit:
+    """One transaction of the past, with the state of each object that it wrote."""
+
+    def __init__(self, connection: Connection, tid: int, info: Mapping[str, Any]) -> None:
+        self._connection = connection
+        self.tid = tid
+        self.user = _text(info.get("user_name", b""))
+        self.description = _text(info.get("description", b""))
+        self.signatures = [_signature(stored) for stored in info.get(INFO_KEY, ())]
+        self._states: dict[int, bytes] | None = None
+
+    @property
+    def date(self) -> datetime:
+        """When it was committed, in UTC."""
+        return datetime.fromtimestamp(TimeStamp(p64(self.tid)).timeTime(), UTC)
+
+    @property
+    def states(self) -> dict[int, bytes]:
+        """The states that it wrote, by the number of the object."""
+        if self._states is None:
+            storage = self._connection.db().storage
+            tid = p64(self.tid)
+            records = [record for unit in storage.iterator(tid, tid) for record in unit]
+            self._states = {u64(record.oid): record.data or b"" for record in records}
+        return self._states
+
+    def made(self) -> set[int]:
+        """Return the numbers of the objects that there were not before."""
+        return {number for number in self.states if self.before(number) is None}
+
+    def before(self, number: int) -> tuple[bytes, bytes] | None:
+        """Return the state of object *number* before this commit, and its serial; None for none."""
+        try:
+            loaded = self._connection.db().storage.loadBefore(p64(number), p64(self.tid))
+        except POSKeyError:
+            return None
+        return None if loaded is None else loaded[:2]
+
+    def changed_by(self, signature: Signature) -> set[int] | None:
+        """Return the numbers of what the task of *signature* changed or made, without the task.
+
+        None where the commit does not tell.
+        """
+        own = set(self.states) - {signature.task}
+        if len(self.signatures) > 1:
+            if signature.changed is None:
+                return None
+            own = set(signature.changed) & set(self.states)
+            own |= self._reached({signature.task, *own}, self.made())
+        return own - {each.task for each in self.signatures} - bookkeeping(self.states)
+
+    def _reached(self, start: set[int], among: set[int]) -> set[int]:
+        reached: set[int] = set()
+        coming = [number for number in start if number in self.states]
+        while coming:
+            new = among.intersection(references(self.states[coming.pop()])) - reached
+            reached |= new
+            coming.extend(new)
+        return reached
+
+
+def commits_of(connection: Connection, number: int) -> Iterator[Commit]:
+    """Yield the commits that wrote object *number*, newest first.
+
+    Raises NoHistory for a storage that keeps none, KeyError for an object that there is not.
+    """
+    database = connection.db()
+    if not database.supportsUndo():
+        raise NoHistory(
+            f"the database {database.getName()} keeps no history: this can be told only on a "
+            "FileStorage, and on PostgreSQL with keep_history=true"
+        )
+    try:
+        revisions = database.history(p64(number), REVISIONS_READ)
+    except POSKeyError:
+        raise KeyError(number) from None
+    for revision in revisions:
+        yield Commit(connection, u64(revision["tid"]), revision)
+
+
+def deeds_of(connection: Connection, task: int) -> Iterator[tuple[Commit, Signature]]:
+    """Yield the commits of the task with number *task*, newest first, with what they say of it."""
+    for commit in commits_of(connection, task):
+        for signature in commit.signatures:
+            if signature.task == task:
+                yield commit, signature
+
+
+def culprits(commit: Commit, number: int) -> list[Signature]:
+    """Return the tasks of *commit* that changed object *number*, or may have, for all it tells."""
+    changed = [(each, commit.changed_by(each)) for each in commit.signatures]
+    return [each for each, numbers in changed if numbers is None or number in numbers]
+
+
+def bookkeeping(states: Mapping[int, bytes]) -> set[int]:
+    """Return those of *states* that belong to logs: instructions, recorded changes, ended runs."""
+    classes = {number: class_of(state) for number, state in states.items()}
+    logs = {
+        number for number, (module, name) in classes.items() if name in BOOKKEEPING.get(module, ())
+    }
+    # The register of lanes is a plain bucket: it shows itself by what it refers to.
+    registers = {
+        number
+        for number, state in states.items()
+        if classes[number] == ("BTrees.OOBTree", "OOBucket")
+        and logs.intersection(references(state))
+    }
+    return logs | registers
+
+
+def class_of(state: bytes) -> tuple[str, str]:
+    """Return the module and name of the class that *state*, as it is stored, belongs to."""
+    module, name = get_pickle_metadata(state) if state else ("", "")
+    return str(module), str(name)
+
+
+def references(state: bytes) -> Iterable[int]:
+    """Return the numbers of the objects that *state* refers to."""
+    return map(u64, referencesf(state)) if state else ()
+
+
+def _signature(stored: list[Any]) -> Signature:
+    task, attempt, version, changed = stored
+    return Signature(task, attempt, version, None if changed is None else tuple(changed))
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

@@ -1,0 +1,301 @@
+"""The loop: it takes instructions out of the spool and gives due tasks to workers.
+
+It is the only writer of the shelves. One tick does in one commit what has gathered: drain
+the spool, shelve what has ended, claim what is due; then it sleeps until something is
+committed, ends, or falls due.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable
+
+import transaction
+from transaction.interfaces import TransientError
+from ZODB import DB
+from ZODB.Connection import Connection
+
+from scheduler.clock import nowutc
+from scheduler.dispatch.pruner import Pruner
+from scheduler.dispatch.reconciliation import Reconciliation
+from scheduler.dispatch.settlement import Settlement
+from scheduler.dispatch.shutdown import ShutdownRequest
+from scheduler.dispatch.worker_report import WorkerReport
+from scheduler.errors import LeadershipLost, SchedulerQuitException
+from scheduler.executors import Executor, ExecutorReport, Lost
+from scheduler.inbox import spool
+from scheduler.inbox.claims import Claim
+from scheduler.inbox.spool import Instruction
+from scheduler.leadership.lease import Lease
+from scheduler.settings import Settings
+from scheduler.shelves.module import SchedulerModule
+from scheduler.states import TASK_STATUS_FAILED, TASK_STATUS_QUEUED
+from scheduler.storage import outage_log
+from scheduler.storage.outage import give_up, is_passing, is_trouble, pause, told
+from scheduler.store import has_changes, using
+from scheduler.store.commit_signal import CommitSignal
+from scheduler.store.transact import backoff
+
+log = logging.getLogger(__name__)
+
+TICK = "scheduler: tick"
+DRAIN_LIMIT = 200
+CONFLICT_TRIES = 20
+LONGEST_SLEEP = 3600.0
+# What is due and was not to be had is not looked for at once again: whatever makes room wakes.
+LEAST_SLEEP = 0.05
+# So often it is looked for changes that were undone.
+UNDONE_SECONDS = 1.0
+# While each worker has so many claims, there is waited so long for more reports in one commit.
+PLENTY = 16
+GATHER_SECONDS = 0.01
+
+ENDED_MEANWHILE = "the scheduler ended while this task was running"
+ENDED_WITH_SEVERAL = "the scheduler ended while this task ran, or waited for its worker"
+
+
+class Dispatcher:
+    """One run of the scheduler: its connection, its workers, and what it does in each tick."""
+
+    def __init__(
+        self,
+        database: DB,
+        lease: Lease,
+        settings: Settings,
+        executor: Executor,
+        stop: ShutdownRequest,
+        wake: CommitSignal,
+        is_meant: Callable[[Instruction], bool],
+    ) -> None:
+        self._pulse = lease.pulse
+        if settings.multitask_mode != "dask":  # whose cluster would have to be asked
+            self._pulse.workers = executor.workers
+        self._lease = lease
+        self._settings = settings
+        self._executor = executor
+        self._stop = stop
+        self._wake = wake
+        self._is_meant = is_meant
+        self._manager = transaction.TransactionManager()
+        self._connection: Connection = database.open(self._manager)
+        wake.ignore(self._connection)
+        self._staff = WorkerReport(lease, executor)
+        self._retention = Pruner(lease, settings)
+        self._reconciliation = Reconciliation(executor, self._connection)
+        self._given: dict[int, Claim] = {}
+        self._is_unsure = False
+        self._next_due: float | None = None
+        self._in_vain = 0.0  # when there was room, and nothing to be had
+        self._next_tending = self._next_undone = 0.0
+
+    def run(self) -> None:
+        """Tick for ever; SchedulerQuitException ends it."""
+        self._lease.transact(self._recover, note="scheduler: recover")
+        while True:
+            is_busy = self._tick()
+            self._seldom(self._staff.note)
+            self._seldom(self._retention.step)
+            self._seldom(self._tend)
+            self._seldom(self._follow_undone)
+            self._seldom(self._reconciliation.step)
+            if is_busy:
+                continue
+            seconds = self._sleep()
+            self._pulse.rest(seconds)
+            if self._wake.wait(seconds) and self._workers_have_plenty():
+                time.sleep(GATHER_SECONDS)
+            self._pulse.rest(0)
+
+    def close(self) -> None:
+        """Let the workers end what they run, write it down, and put back what was not begun."""
+        # What ran under a lease that is lost is run again by who leads now.
+        rest = self._executor.shutdown(
+            0 if self._lease.is_lost else self._settings.shutdown_timeout
+        )
+        gathered = self._executor.collect()
+        give_up(self._manager)
+        self._connection.close()
+
+        def put_away(connection: Connection) -> None:
+            shelving = Settlement(SchedulerModule.getDBInstance(connection))
+            self._write_down(shelving, gathered)
+            for claim in rest:
+                shelving.put_back(claim)
+
+        try:
+            self._lease.transact(put_away, note="scheduler: stop")
+        except LeadershipLost as loss:
+            log.info("what was at work is left to others: %s", loss)
+        except Exception as error:
+            if not is_trouble(error):
+                raise
+            log.warning("%s; the next start looks after what was running", told(error))
+
+    def _tick(self) -> bool:
+        """Do what is to be done now; say whether there may be more at once."""
+        gathered = self._executor.collect()
+        attempt = conflicts = 0
+        is_careful = False
+        while True:
+            attempt += 1
+            try:
+                return self._work(gathered, is_careful=is_careful)
+            except (LeadershipLost, SchedulerQuitException):
+                give_up(self._manager)
+                raise
+            except Exception as error:
+                give_up(self._manager)
+                if is_trouble(error):
+                    # Whether it was committed is unknown; all of it can be written down twice.
+                    self._is_unsure = True
+                    self._wait_out(error, attempt)
+                    continue
+                if not isinstance(error, TransientError):
+                    if is_careful:
+                        raise
+                    is_careful = True
+                    continue
+                conflicts += 1
+                if conflicts == CONFLICT_TRIES:
+                    raise
+                log.info("the tick met a conflict: %s", error)
+                time.sleep(backoff(conflicts))
+
+    def _wait_out(self, trouble: Exception, attempt: int) -> None:
+        if self._stop.asked is not None:
+            raise self._stop.asked from trouble
+        outage_log.met(trouble)
+        self._pulse.failed(TICK, told(trouble))
+        self._pulse.rest(pause(attempt))
+        self._wake.wait(pause(attempt))
+
+    def _work(self, gathered: ExecutorReport, *, is_careful: bool) -> bool:
+        self._manager.begin().note(TICK)
+        with using(self._connection):
+            module = SchedulerModule.getDBInstance(self._connection)
+            shelving = Settlement(module, is_careful=is_careful)
+            self._write_down(shelving, gathered)
+            instructions = module.getSpool().take(DRAIN_LIMIT)
+            quit_ = self._perform(shelving, instructions)
+            is_open = quit_ is None and not module.is_paused
+            room = self._executor.room() if is_open else 0
+            now = nowutc().timestamp()
+            claims = shelving.claim(now, room, self._settings.queues)
+            self._in_vain = now if room > 0 and not claims else 0.0
+            if self._is_unsure:
+                claims = self._not_given(module, gathered)
+            self._next_due = module.next_due(self._settings.queues) if is_open else None
+            self._lease.guard(self._connection)
+            has_written = has_changes(self._connection)
+            self._manager.commit()
+        self._pulse.succeeded(TICK, has_written=has_written)
+        (outage_log.written if has_written else outage_log.reached)()
+        self._is_unsure = False
+        for claim in shelving.stopped:
+            self._executor.stop(claim)
+        self._hand_out(claims, gathered)
+        self._pulse.note(self._waits_since(), has_moved=bool(claims or gathered.outcomes))
+        if quit_ is not None:
+            raise quit_
+        has_more = shelving.has_more or len(instructions) == DRAIN_LIMIT
+        return has_more or (bool(claims) and self._executor.room() > 0)
+
+    def _write_down(self, shelving: Settlement, gathered: ExecutorReport) -> None:
+        for outcome in gathered.outcomes:
+            shelving.settle(outcome)
+        for lost in gathered.lost:
+            shelving.rescue(lost, self._settings.task_max_tries)
+        for progress in gathered.progress:
+            shelving.note_progress(progress)
+
+    def _perform(
+        self, shelving: Settlement, instructions: list[Instruction]
+    ) -> SchedulerQuitException | None:
+        quit_ = self._stop.asked
+        for instruction in instructions:
+            if instruction.op != spool.SHUTDOWN:
+                shelving.perform(instruction)
+            elif not self._is_meant(instruction):
+                log.warning("a shutdown meant for an earlier scheduler is passed over")
+            else:
+                quit_ = SchedulerQuitException(instruction.obj)
+        return quit_
+
+    def _not_given(self, module: SchedulerModule, gathered: ExecutorReport) -> list[Claim]:
+        known = self._given.keys() - {outcome.claim.number for outcome in gathered.outcomes}
+        return [claim for claim in module.running.claims() if claim.number not in known]
+
+    def _hand_out(self, claims: list[Claim], gathered: ExecutorReport) -> None:
+        for outcome in gathered.outcomes:
+            self._given.pop(outcome.claim.number, None)
+        for lost in gathered.lost:
+            self._given.pop(lost.claim.number, None)
+        if claims:
+            self._given.update((claim.number, claim) for claim in claims)
+            self._executor.submit(claims)
+
+    def _waits_since(self) -> float | None:
+        if len(self._given) > self._settings.workers:
+            return next(iter(self._given.values())).since
+        return self._next_due
+
+    def _workers_have_plenty(self) -> bool:
+        return len(self._given) > PLENTY * self._settings.workers
+
+    def _sleep(self) -> float:
+        rests = [self._retention.rest(), self._staff.rest(), self._executor.rest()]
+        rests += [self._reconciliation.rest()] if self._given else []
+        interval = max(LEAST_SLEEP, self._settings.sleep_interval)
+        longest = min(interval, LONGEST_SLEEP, *rests)
+        due = self._next_due
+        if due is not None and self._executor.room() > 0:
+            is_new = due > self._in_vain
+            longest = min(longest, due - nowutc().timestamp() if is_new else LEAST_SLEEP)
+        return max(0, longest)
+
+    def _seldom(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            if is_trouble(error):
+                outage_log.met(error)
+            else:
+                log.info("what is not urgent is done later: %s", error)
+
+    def _tend(self) -> None:
+        if time.monotonic() < self._next_tending:
+            return
+        self._next_tending = time.monotonic() + self._settings.sleep_interval
+        if random.random() < self._settings.awol_tasks_check_probability:  # noqa: S311
+            self._lease.transact(_tend_shelves, note="scheduler: tend")
+
+    def _follow_undone(self) -> None:
+        if time.monotonic() >= self._next_undone:
+            self._next_undone = time.monotonic() + UNDONE_SECONDS
+            self._lease.transact(
+                lambda own: Settlement(SchedulerModule.getDBInstance(own)).follow_undone(),
+                note="scheduler: follow what was undone",
+            )
+
+    def _recover(self, connection: Connection) -> None:
+        module = SchedulerModule.getDBInstance(connection)
+        if module.getSpool().max_size != self._settings.task_max_size:
+            module.getSpool().max_size = self._settings.task_max_size
+        shelving = Settlement(module)
+        claims = module.running.claims()
+        state = TASK_STATUS_FAILED if len(claims) == 1 else TASK_STATUS_QUEUED
+        for claim in claims:
+            why = ENDED_MEANWHILE if len(claims) == 1 else ENDED_WITH_SEVERAL
+            shelving.rescue(Lost(claim, state, why), self._settings.task_max_tries)
+        shelving.reclaim()
+
+
+def _tend_shelves(connection: Connection) -> None:
+    module = SchedulerModule.getDBInstance(connection)
+    module.getSpool().tend()
+    module.unique.tend(nowutc().timestamp())
+    module.backlog.tend()

@@ -1,0 +1,139 @@
+"""Retention: what has ended leaves its index when it is too old, or when there are too many."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from ZODB.Connection import Connection
+
+from scheduler import states
+from scheduler.clock import nowutc
+from scheduler.leadership.lease import Lease
+from scheduler.settings import Settings
+from scheduler.shelves.ended_index import TaskIndex
+from scheduler.shelves.module import SchedulerModule
+from scheduler.storage.outage import is_passing
+from scheduler.store.missing_class import reason_of
+from scheduler.tasks.attempt import moment
+from scheduler.tasks.base import BaseTask
+from scheduler.tasks.occurrence import TaskOccurrence
+from scheduler.tasks.recurring import RecurringTask
+from scheduler.values.retention_policy import Keep
+
+log = logging.getLogger(__name__)
+
+STEP = 500
+STEP_SECONDS = 0.1
+REST_SECONDS = 60.0
+# So many times as long as a sweep has worked, there is rest until the next one.
+REST_FACTOR = 100
+
+
+class _Cursor(NamedTuple):
+    """How far a sweep has come: on which shelf, before which moment, and what it has kept."""
+
+    shelf: int = 0
+    before: float | None = None
+    kept: Mapping[type | None, int] = MappingProxyType(
+        {}
+    )  # by class; None for all without a limit of their own
+
+
+class Pruner:
+    """Sweeps through the indexes of ended runs, each from the newest to the oldest.
+
+    It goes in small steps, each a transaction that looks at some 500 elements. What goes
+    is in state NONE afterwards and no longer found by its number; whoever refers to it still
+    has it, as recurring tasks have their last occurrences.
+    """
+
+    def __init__(self, lease: Lease, settings: Settings) -> None:
+        self._lease = lease
+        self._limits = (
+            ("keepFinished", Keep(settings.keep_finished, settings.keep_finished_count)),
+            ("keepFailed", Keep(settings.keep_failed, settings.keep_failed_count)),
+        )
+        self._place = _Cursor()
+        self._next = 0.0
+        self._worked = 0.0
+
+    def step(self) -> None:
+        """Take the sweep's next step, if it is time for that."""
+        began = time.monotonic()
+        if began < self._next:
+            return
+        self._next = began + REST_SECONDS  # should it fail
+        self._place = self._lease.transact(self._sweep, note="scheduler: retention")
+        now = time.monotonic()
+        self._worked += now - began
+        self._next = now + STEP_SECONDS
+        if self._place == _Cursor():
+            self._next = now + max(REST_SECONDS, REST_FACTOR * self._worked)
+            self._worked = 0.0
+
+    def rest(self) -> float:
+        """Return for how many seconds there is nothing to do."""
+        return max(0.0, self._next - time.monotonic())
+
+    def _sweep(self, connection: Connection) -> _Cursor:
+        module = SchedulerModule.getDBInstance(connection)
+        place = self._place
+        index = (module.getFinishedIndex(), module.getFailedIndex())[place.shelf]
+        kept, before = Counter(place.kept), place.before
+        for number, (ended, element) in enumerate(index.newest(before)):
+            if number >= STEP and ended != before:
+                return _Cursor(place.shelf, before, kept)
+            before = ended
+            try:
+                self._look_at(index, place.shelf, moment(ended), element, kept)
+            except Exception as error:
+                if is_passing(error):
+                    raise
+                log.warning("an ended task is kept, as it cannot be read: %s", reason_of(error))
+        return _Cursor(1) if place.shelf == 0 else _Cursor()
+
+    def _look_at(
+        self,
+        index: TaskIndex,
+        which: int,
+        ended: datetime,
+        element: Any,
+        kept: Counter[type | None],
+    ) -> None:
+        name, limit = self._limits[which]
+        task = _task_of(element)
+        own: Keep | None = getattr(type(task), name, None)
+        kind = None if own is None else type(task)
+        if (own or limit).allows((nowutc() - ended).total_seconds(), kept[kind]):
+            kept[kind] += 1
+            return
+        index.remove(ended, element)
+        try:
+            if element is task or _is_last(element, task):
+                task._status = states.TASK_STATUS_NONE
+        except Exception as error:
+            if is_passing(error):
+                raise
+            why = reason_of(error)
+            log.warning("an ended task cannot be loaded, and is forgotten as it is: %s", why)
+
+
+def _task_of(element: Any) -> Any:
+    """Return the task that *element* is or belongs to; None where its class is gone."""
+    # The class of a task is known without loading it.
+    if isinstance(element, BaseTask):
+        return element
+    return element.getTask() if isinstance(element, TaskOccurrence) else None
+
+
+def _is_last(occurrence: Any, task: Any) -> bool:
+    """Say whether *task* does not come back, and this *occurrence* was its last."""
+    if not isinstance(task, RecurringTask) or task._status not in states.ENDED:
+        return False
+    return task.getOccurrences()[-1:] == [occurrence]

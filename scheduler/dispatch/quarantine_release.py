@@ -1,0 +1,116 @@
+"""Reclaiming: what is in quarantine goes on when it can be read again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from scheduler.clock import nowutc, stamp
+from scheduler.dispatch.steps import Steps
+from scheduler.inbox.quarantine import Aside
+from scheduler.inbox.spool import Instruction
+from scheduler.log.append_log import SegmentPage
+from scheduler.log.codec import entry_of
+from scheduler.shelves.module import SchedulerModule
+from scheduler.states import (
+    ENDED,
+    TASK_STATUS_FINISHED,
+    TASK_STATUS_QUEUED,
+    TASK_STATUS_SPOOLED,
+)
+from scheduler.store.missing_class import forget_broken, reason_of, why_unusable
+from scheduler.tasks.base import BaseTask
+from scheduler.tasks.group import TaskGroup
+
+log = logging.getLogger(__name__)
+
+
+def _leave(obj: Any) -> None:
+    """Leave *obj* as it is."""
+
+
+class Reclaiming:
+    """Takes objects out of the quarantine of *module*, in the transaction of the present tick.
+
+    *add* queues a task, *perform* carries out an instruction.
+    """
+
+    def __init__(
+        self,
+        module: SchedulerModule,
+        steps: Steps,
+        add: Callable[[Any], None],
+        perform: Callable[[Instruction], None],
+    ) -> None:
+        self._module = module
+        self._steps = steps
+        self._add = add
+        self._perform = perform
+
+    def reclaim(self, number: int | None = None) -> None:
+        """Let all go on that can be read now; only the object with this *number*, if given."""
+        for aside in self._module.quarantine:
+            forget_broken(aside.obj)
+        self._module._p_jar.cacheMinimize()  # and with it, who refers to what is forgotten
+        for aside in self._module.aside():
+            if number == aside.number:
+                self._try(aside, self._give_date)
+            elif number is None:
+                self._try(aside)
+
+    def take_up(self, task: BaseTask) -> None:
+        """Take *task* out of quarantine and queue it; one that had ended is put on its shelf."""
+        status = task._status
+        self._module.take_back(task)
+        log.warning("task %s was in quarantine and can be read again", task.getId())
+        if status in ENDED:
+            self._module.shelve(task, task.getEndedOn() or nowutc(), status)
+        elif status != TASK_STATUS_QUEUED or not self._module.is_waiting(task):
+            task._status = TASK_STATUS_SPOOLED
+            self._add(task)
+
+    def read_page(self, page: SegmentPage) -> None:
+        """Carry out the instructions on a page of the spool; raises where it cannot be read."""
+        page._p_activate()
+        for stored in page.entries:
+            self._perform(Instruction(*entry_of(stored, self._module._p_jar)))
+
+    def _give_date(self, obj: Any) -> None:
+        """Let *obj*, which is to be tried again, be due now if its own date is none."""
+        if not isinstance(obj, BaseTask) or obj._status in ENDED:
+            return
+        try:
+            stamp(obj.getDueOn() or nowutc())
+        except (TypeError, ValueError, OverflowError, OSError):
+            obj._retry_on = nowutc().timestamp()
+
+    def _try(self, aside: Aside, prepare: Callable[[Any], None] = _leave) -> None:
+        def failed(error: Exception) -> None:
+            reason = reason_of(error)
+            log.info("object %d stays in quarantine: %s", aside.number, reason)
+
+        def take_back() -> None:
+            prepare(aside.obj)
+            self._take_back(aside.obj)
+
+        self._steps.take(take_back, failed)
+
+    def _take_back(self, obj: Any) -> None:
+        if isinstance(obj, BaseTask):
+            self.take_up(obj)
+        elif isinstance(obj, TaskGroup):
+            self._catch_up(obj)
+            self._module.take_back(obj)
+        elif isinstance(obj, SegmentPage):
+            self.read_page(obj)
+            self._module.take_back(obj)
+        else:
+            raise TypeError(why_unusable(obj))
+
+    def _catch_up(self, group: TaskGroup) -> None:
+        """Let *group* note which of its tasks have ended while it could not be read."""
+        for tid in list(group._pending):
+            status = self._module.getTaskById(tid).getStatus()
+            if status in ENDED:
+                group._note(self._module._p_jar, tid, status == TASK_STATUS_FINISHED)

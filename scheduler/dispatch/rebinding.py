@@ -1,0 +1,98 @@
+"""Following: what becomes of the tasks bound to an object, from the object as it is now."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from ZODB.utils import u64
+
+from scheduler.clock import nowutc
+from scheduler.dispatch.steps import Steps
+from scheduler.inbox.bindings import bonds_of
+from scheduler.inbox.spool import FOLLOW
+from scheduler.shelves.module import SchedulerModule
+from scheduler.states import (
+    TASK_STATUS_ABORTED,
+    TASK_STATUS_NONE,
+    TASK_STATUS_QUEUED,
+    TASK_STATUS_RUNNING,
+    TASK_STATUS_SPOOLED,
+)
+from scheduler.store.missing_class import reason_of
+from scheduler.tasks.base import BaseTask
+from scheduler.tasks.bound import FollowingTask
+
+log = logging.getLogger(__name__)
+
+
+class Rebinding:
+    """Puts bound tasks where their objects want them, in the transaction of the present tick.
+
+    Nothing is told of what has changed: all is seen afresh. So it does not matter how often, in
+    which order, or how late that is done.
+    """
+
+    def __init__(
+        self, module: SchedulerModule, catch_up: Callable[[BaseTask], None], steps: Steps
+    ) -> None:
+        self._module = module
+        self._steps = steps
+        self._catch_up = catch_up
+        self._bonds = bonds_of(module._p_jar)
+
+    def bind(self, task: FollowingTask) -> bool:
+        """Bind *task*, which comes out of the spool; say whether there is a date for it."""
+        self._bonds.add(task)
+        wanted = task._wanted_on()
+        if wanted is None and task._status == TASK_STATUS_SPOOLED:
+            task._rest()
+        elif wanted is not None:
+            task._date = wanted
+        return wanted is not None
+
+    def release(self, task: FollowingTask) -> None:
+        """Let *task* no longer follow its object."""
+        self._bonds.remove(task)
+
+    def follow(self, subject: Any) -> None:
+        """Put the tasks that are bound to *subject* where it wants them."""
+        for task in self._bonds.of(subject):
+            self._steps.take(partial(self._place, task), partial(self._not_placed, task))
+
+    def _not_placed(self, task: FollowingTask, error: Exception) -> None:
+        log.error("task %d cannot follow its object: %s", u64(task._p_oid), reason_of(error))
+
+    def _place(self, task: FollowingTask) -> None:
+        self._catch_up(task)
+        status = task.getStatus()
+        if status == TASK_STATUS_RUNNING:
+            self._module.postpone(task.getId() or 0, FOLLOW, task._followed())
+            return
+        wanted = task._wanted_on()
+        if status in (TASK_STATUS_SPOOLED, TASK_STATUS_ABORTED) or task.isPaused():
+            return
+        if status == TASK_STATUS_QUEUED:
+            if wanted != task._date:
+                self._module.unqueue(task)
+                self._wait(task, wanted)
+        elif wanted is not None and _is_new(wanted, task):
+            if status != TASK_STATUS_NONE:
+                self._module.take_from_index(task, status)
+            task.reset()
+            self._wait(task, wanted)
+
+    def _wait(self, task: FollowingTask, wanted: float | None) -> None:
+        if wanted is None:
+            task._rest()
+        else:
+            task._wait_for(wanted)
+            self._module.wait(task, wanted)
+
+
+def _is_new(wanted: float, task: FollowingTask) -> bool:
+    if task._met is None:
+        return True
+    return wanted != task._met and wanted > nowutc().timestamp()

@@ -1,0 +1,145 @@
+"""The scheduler: it waits to lead, and leads, until it is told to shut down."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from contextlib import ExitStack
+from typing import Any
+
+from ZODB import DB
+
+from scheduler.dispatch.dispatcher import Dispatcher
+from scheduler.dispatch.shutdown import ShutdownRequest
+from scheduler.errors import (
+    LeadershipLost,
+    NoConnectionError,
+    SchedulerConfigurationException,
+    SchedulerQuitException,
+)
+from scheduler.executors import start_executor
+from scheduler.inbox.spool import Instruction
+from scheduler.leadership.activity import Activity
+from scheduler.leadership.lease import LOOK_SECONDS, Election, Lease
+from scheduler.leadership.watchdog import open_watched
+from scheduler.settings import Settings
+from scheduler.storage import outage_log
+from scheduler.storage.outage import is_trouble
+from scheduler.store import current, default_uri
+from scheduler.store.commit_signal import CommitSignal
+
+log = logging.getLogger(__name__)
+
+
+class Scheduler:
+    """Runs the tasks of a database until it is told to shut down (reference 3.2, 3.7).
+
+    *config* holds the settings (see `scheduler.settings.Settings`) and `database`, a `ZODB.DB`
+    or a URI; without it, the current connection's database, else the default one. Raises
+    SchedulerConfigurationException for an unknown option or a value of no use.
+    """
+
+    def __init__(self, **config: Any) -> None:
+        self._database = _chosen(config.pop("database", None))
+        self._settings = Settings.of(config)
+        self._made = time.time()
+        self._token = secrets.token_hex(8)
+        self._stop = ShutdownRequest()
+        self._lease: Lease | None = None
+        self._pulse = Activity()
+
+    def run(self) -> int:
+        """Run until a shutdown; return 0 then. Works in any thread.
+
+        In the main thread, SIGTERM, SIGINT and SIGHUP shut it down, too; a second one kills. Raises
+        SchedulerException when another scheduler of this database is alive, unless it is to
+        stand by (`standby`). One that was taken for dead, and is not, stands by from then on.
+        """
+        with ExitStack() as stack:
+            stack.enter_context(self._stop.on_signals())
+            database = self._open(stack)
+            candidacy = stack.enter_context(Election(database, self._token, self._pulse))
+            is_patient = self._settings.standby
+            try:
+                while True:
+                    self._lease = self._wait_for_lease(candidacy, is_patient)
+                    self._lead(database, self._lease)
+                    is_patient = True
+            except SchedulerQuitException as quit_:
+                log.warning("shutting down: %s", quit_)
+            return 0
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the scheduler that works; False while it stands by."""
+        return self._lease is not None and not self._lease.is_lost
+
+    def complaint(self) -> str:
+        """Say what keeps this scheduler from its work, as far as it knows; empty for nothing.
+
+        Nothing is read for it. It says so where the database could not be written the last time,
+        and where tasks are due and workers neither take nor end any.
+        """
+        return self._pulse.complaint()
+
+    def shutdown(self, msg: str = "") -> None:
+        """Make `run` return, from another thread; as `Client.shutdown`, without the database."""
+        self._stop.ask(msg)
+
+    def _is_meant(self, shutdown: Instruction) -> bool:
+        # The clock tells only where nobody ran then: clocks are set back, and differ from others.
+        if shutdown.meant_for is not None:
+            return shutdown.meant_for == self._token
+        return shutdown.given >= self._made
+
+    def _wait_for_lease(self, candidacy: Election, is_patient: bool) -> Lease:
+        while self._stop.asked is None:
+            lease = candidacy.seek(is_patient=is_patient)
+            if lease is not None:
+                return lease
+            time.sleep(LOOK_SECONDS)
+        raise self._stop.asked
+
+    def _lead(self, database: DB, lease: Lease) -> None:
+        """Work until another one leads; SchedulerQuitException ends it for good."""
+        try:
+            with ExitStack() as stack:
+                wake = CommitSignal(database)
+                stack.callback(wake.close)
+                stack.callback(self._pulse.end)
+                self._stop.wake = wake
+                executor = start_executor(database, self._settings, wake.set, stack)
+                is_meant = self._is_meant
+                loop = Dispatcher(
+                    database, lease, self._settings, executor, self._stop, wake, is_meant
+                )
+                stack.callback(loop.close)
+                loop.run()
+        except LeadershipLost as loss:
+            log.warning("standing by: %s", loss)
+        except Exception as error:
+            if not is_trouble(error):
+                raise
+            outage_log.met(error)
+
+    def _open(self, stack: ExitStack) -> DB:
+        if isinstance(self._database, DB):
+            return self._database
+        database = open_watched(self._database or default_uri())
+        stack.callback(database.close)
+        return database
+
+
+def _chosen(database: DB | str | None) -> DB | str | None:
+    """Return the database to use: *database*, else that of the current connection, if any."""
+    if database is None:
+        try:
+            return current().db()
+        except NoConnectionError:
+            return None
+    if not isinstance(database, DB | str):
+        raise SchedulerConfigurationException(
+            f"database is {database!r}; it must be a ZODB.DB or a URI"
+        )
+    return database

@@ -1,0 +1,62 @@
+"""Steps: the parts of one transaction, of which each can fail alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from ZODB.Connection import Connection
+
+from scheduler.storage.outage import is_passing
+from scheduler.tasks.size import size_of
+
+Result = TypeVar("Result")
+
+
+class StepFailed(Exception):  # noqa: N818 (what has happened)
+    """A step failed that cannot be undone alone; the transaction is to be repeated carefully."""
+
+
+class Steps:
+    """Takes the steps of the open transaction of *connection*.
+
+    When all goes well, nothing but the steps is done. Only where the transaction *is_careful*,
+    each step has a savepoint, to which it is rolled back if it fails.
+    """
+
+    def __init__(self, connection: Connection, *, is_careful: bool) -> None:
+        self._connection = connection
+        self._is_careful = is_careful
+
+    def take(self, step: Callable[[], Result], failed: Callable[[Exception], Result]) -> Result:
+        """Return what *step* returns; where it fails, undo it and return what *failed* returns.
+
+        Raises conflicts and troubles of the database as they are, and StepFailed for the rest
+        where the transaction is not careful.
+        """
+        if not self._is_careful:
+            return self._take_plainly(step)
+        self._check_storable()
+        savepoint = self._connection.transaction_manager.savepoint(optimistic=True)
+        try:
+            result = step()
+            self._check_storable()
+        except Exception as error:
+            if is_passing(error):
+                raise
+            savepoint.rollback()
+            return failed(error)
+        return result
+
+    def _check_storable(self) -> None:
+        # A savepoint that meets what cannot be stored spoils the whole transaction.
+        for obj in self._connection._registered_objects:
+            size_of(obj.__getstate__())
+
+    def _take_plainly(self, step: Callable[[], Result]) -> Result:
+        try:
+            return step()
+        except Exception as error:
+            if is_passing(error) or isinstance(error, StepFailed):
+                raise
+            raise StepFailed from error

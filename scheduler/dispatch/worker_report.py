@@ -1,0 +1,61 @@
+"""The staff: which workers there are, and what each is at, noted for everybody to see."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from ZODB.Connection import Connection
+
+from scheduler.clock import nowutc
+from scheduler.executors import Executor, Station
+from scheduler.leadership.lease import Lease
+from scheduler.leadership.roster import WorkerInfo, office_of
+
+NOTE_SECONDS = 1.0
+# What a worker is done with sooner is not worth a note.
+LONG_SECONDS = 1.0
+
+
+class WorkerReport:
+    """Notes in the office who is at work; at most once a second, and only what has changed."""
+
+    def __init__(self, lease: Lease, executor: Executor) -> None:
+        self._lease = lease
+        self._executor = executor
+        self._posts: tuple[WorkerInfo, ...] = ()
+        self._next = 0.0
+        self._again = math.inf
+
+    def note(self) -> None:
+        """Note who is at work, if it is time for that."""
+        now = time.monotonic()
+        if now < self._next:
+            self._again = self._next
+            return
+        self._next = now + NOTE_SECONDS
+        before = nowutc().timestamp() - LONG_SECONDS
+        workers = self._executor.workers()
+        posts = tuple(_post(station, before) for station in workers)
+        is_begun = any(each.claim is not None and each.claim.since > before for each in workers)
+        self._again = self._next
+        if posts != self._posts:
+            self._lease.transact(lambda own: _enter(own, posts), note="scheduler: staff")
+            self._posts = posts
+        if not is_begun:
+            self._again = math.inf
+
+    def rest(self) -> float:
+        """Return for how many seconds there is nothing to note."""
+        return max(0.0, self._again - time.monotonic())
+
+
+def _post(station: Station, before: float) -> WorkerInfo:
+    claim = station.claim
+    if claim is None or claim.since > before:
+        return WorkerInfo(station.name, state=station.state)
+    return WorkerInfo(station.name, claim.tid, claim.number, station.state)
+
+
+def _enter(connection: Connection, posts: tuple[WorkerInfo, ...]) -> None:
+    office_of(connection).workers = posts

@@ -1,0 +1,266 @@
+"""A worker process, seen from the scheduler that has started it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from mmap import mmap
+from multiprocessing.connection import Pipe, wait
+from typing import TypeAlias
+
+import psutil
+
+from scheduler.executors.base import AttemptWatch, Verdict
+from scheduler.executors.suspension import is_suspended
+from scheduler.inbox.claims import Claim
+from scheduler.runtime.context import News
+from scheduler.worker.heartbeat import SIZE, Vitals, shared_memory
+from scheduler.worker.log_forwarding import Said
+from scheduler.worker.outcome import Outcome
+from scheduler.worker.process import Start
+
+log = logging.getLogger(__name__)
+
+# What it is (ready, done, returned, bye), how tasks ended, claims that were not run, and how
+# many seconds it took.
+Message: TypeAlias = tuple[str, list[Outcome], list[Claim], float]
+
+# Where the system does not tell of the end of a process, it is looked for so often.
+POLL_SECONDS = 0.2
+# So many looks without a heartbeat are nothing yet.
+MISSED_BEATS = 3
+
+
+class WorkerProcess:
+    """One worker process: what it holds, what it says, and whether it lives.
+
+    It leads a process group of its own, which ends with it. *heard* is called with each of its
+    messages, *ended* when it has ended, in a thread of its own. Raises OSError where it cannot
+    be started.
+    """
+
+    def __init__(
+        self,
+        start: Start,
+        heard: Callable[[WorkerProcess, Message | News | Said], None],
+        ended: Callable[[WorkerProcess], None],
+    ) -> None:
+        self.name = start.name
+        self.held: dict[int, Claim] = {}
+        self.is_ready = False
+        self.is_stuck = False
+        """Whether it was asked for claims back, and is still at the task that it was at then."""
+        self.is_retired = False
+        self.is_lost = False
+        """Whether what it held was given up."""
+        self.trouble = ""
+        """Empty, or what a look has found: stopped, unresponsive."""
+        self.watch = AttemptWatch()
+        self.verdict: Verdict | None = None
+        """Why it was killed, if it was."""
+        self.killed: float | None = None
+        """When it was killed, by the monotonic clock."""
+        self.leaves: float | None = None
+        """When it is to be gone, by the monotonic clock, where it has said goodbye."""
+        self._heard = heard
+        self._ended = ended
+        self._is_over = threading.Event()
+        self._born = self._last_word = time.monotonic()
+        self._beats = self._missed = self._stopped = 0
+        self._pipe, theirs = Pipe()
+        memory = shared_memory()
+        try:
+            self.vitals = Vitals(mmap(memory, SIZE))
+            self._process = _spawn(theirs.fileno(), memory)
+        finally:
+            os.close(memory)
+            theirs.close()
+        self.pid = self._process.pid
+        self._sentinel = _sentinel(self.pid)
+        self.send(start)
+        self._listener = threading.Thread(
+            target=self._listen, name=f"listener of {self.name}", daemon=True
+        )
+        self._listener.start()
+
+    def give(self, claims: list[Claim], seen_from: bytes) -> None:
+        """Hand *claims*, which can be seen from transaction *seen_from* on, to the process."""
+        if not self.held:
+            self._last_word = time.monotonic()
+        self.held.update((claim.number, claim) for claim in claims)
+        self.send((seen_from, claims))
+
+    def ask_back(self) -> None:
+        """Ask for the claims that it has not begun; until its task ends, it is given no more."""
+        self._last_word = time.monotonic()
+        self.is_stuck = True
+        self.send("return")
+
+    def memory(self) -> int:
+        """Return the bytes of memory that the process has in use; 0 for one that is gone."""
+        try:
+            return int(psutil.Process(self.pid).memory_info().rss)
+        except psutil.Error:
+            return 0
+
+    def look(self) -> int:
+        """Look for a sign of life, once a second; return for how many looks it was stopped."""
+        beats, before = self.vitals.beats, self.trouble
+        self._missed = 0 if beats != self._beats else self._missed + 1
+        self._beats = beats
+        self.trouble = self._found()
+        self._stopped = self._stopped + 1 if self.trouble == "stopped" else 0
+        if self.trouble != before:
+            log.warning("worker %s %s", self, _NEWS[self.trouble])
+        return self._stopped
+
+    @property
+    def state(self) -> str:
+        """Empty, or why it does not work: starting, stopped, unresponsive."""
+        return self.trouble or ("" if self.is_ready else "starting")
+
+    def retire(self) -> None:
+        """Let the process end what it is at, and give the rest back; it is given no more."""
+        self.is_retired = True
+        self.send(None)
+
+    def kill(self, verdict: Verdict) -> None:
+        """Kill the process and its group at once, for the reason that *verdict* gives."""
+        if self.verdict is None:
+            self.verdict, self.killed = verdict, time.monotonic()
+        self.watch.end()
+        self._kill_group()
+
+    def send(self, message: object) -> None:
+        """Send *message*; a process that is gone is noticed by the listener."""
+        try:
+            self._pipe.send(message)
+        except OSError:
+            log.debug("worker %s does not take %r", self.name, message)
+
+    def forget(self, claims: Sequence[Claim]) -> None:
+        """Note that the process is done with *claims*."""
+        for claim in claims:
+            self.held.pop(claim.number, None)
+
+    @property
+    def can_take(self) -> bool:
+        """Whether it may be given claims."""
+        is_leaving = self.is_retired or self.is_lost or self.killed is not None
+        return self.is_ready and not self.is_stuck and not is_leaving
+
+    @property
+    def signature(self) -> str:
+        """The name under which it signs its attempts."""
+        return f"{self.name}/{self.pid}"
+
+    def silence(self) -> float:
+        """Return the seconds since it was last heard of."""
+        return time.monotonic() - self._last_word
+
+    def age(self) -> float:
+        """Return the seconds since it was started."""
+        return time.monotonic() - self._born
+
+    def ending(self) -> str:
+        """Say how the process has ended, or that it has not."""
+        status = self._process.returncode
+        if status is None:
+            return "has not ended yet"
+        if status >= 0:
+            return f"ended with status {status}"
+        try:
+            return f"was killed by {signal.Signals(-status).name}"
+        except ValueError:
+            return f"was killed by signal {-status}"
+
+    def wait(self, seconds: float) -> bool:
+        """Wait at most *seconds* for its end; say whether it has ended."""
+        return self._is_over.wait(max(0, seconds))
+
+    def __str__(self) -> str:
+        return f"{self.name} (pid {self.pid})"
+
+    def _found(self) -> str:
+        if self._missed < MISSED_BEATS:
+            return ""
+        if is_suspended(self.pid):
+            return "stopped"
+        return "unresponsive" if self.is_ready else ""
+
+    def _listen(self) -> None:
+        try:
+            while self._pipe in self._ready():
+                message = self._pipe.recv()
+                self._last_word = time.monotonic()
+                self._heard(self, message)
+        except (EOFError, OSError):
+            pass
+        except Exception:
+            log.exception("worker %s cannot be understood: it is killed", self)
+        try:
+            self._end()
+        finally:
+            self._ended(self)
+            self._pipe.close()  # not before nobody sends any more
+            self._is_over.set()
+
+    def _ready(self) -> Sequence[object]:
+        """Wait for a message, or the end of the process; return the pipe if there is one.
+
+        The end of the pipe alone would not tell: children of a task may keep it open.
+        """
+        if self._sentinel is not None:
+            return wait([self._pipe, self._sentinel])
+        while not (ready := wait([self._pipe], POLL_SECONDS)):
+            if self._process.poll() is not None:
+                break
+        return ready
+
+    def _end(self) -> None:
+        # Before the process is reaped: its number names its group as long as it is taken.
+        self._kill_group()
+        with suppress(EOFError, OSError):
+            while self._pipe.poll():
+                self._heard(self, self._pipe.recv())  # what it has said before
+        self._process.wait()
+        if self._sentinel is not None:
+            os.close(self._sentinel)
+
+    def _kill_group(self) -> None:
+        if self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+
+_NEWS = {
+    "": "answers again",
+    "stopped": "is stopped, and gives no sign of life",
+    "unresponsive": "does not answer: its task holds the interpreter; it is waited for",
+}
+
+
+def _sentinel(pid: int) -> int | None:
+    """Return a descriptor that is ready when process *pid* has ended; None if there is none."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return None
+
+
+def _spawn(pipe: int, memory: int) -> subprocess.Popen[bytes]:
+    code = "from scheduler.worker.process import main; main()"
+    return subprocess.Popen(  # noqa: S603 (this very interpreter, a module of ours)
+        [sys.executable, "-c", code, str(pipe), str(memory)],
+        pass_fds=[pipe, memory],
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+    )

@@ -1,0 +1,1 @@
+"""What clients and tasks touch themselves: the spool, claims, bindings to objects."""

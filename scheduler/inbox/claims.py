@@ -1,0 +1,137 @@
+"""The running list: the tasks that are with a worker, each with the claim it was given out on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from BTrees.Length import Length
+from BTrees.LOBTree import LOBTree
+from persistent import Persistent
+from ZODB.Connection import Connection
+from ZODB.utils import p64, u64
+
+from scheduler.clock import EARLIEST, LATEST
+from scheduler.storage.outage import is_passing
+from scheduler.store import Schema
+from scheduler.store.missing_class import reason_of
+
+log = logging.getLogger(__name__)
+
+
+class Claim(NamedTuple):
+    """A task given to a worker: the task's number, the claim's own, and when (since 1970)."""
+
+    tid: int
+    number: int
+    since: float
+
+
+class RunningList(Persistent):
+    """The tasks given to workers; written by the scheduler alone.
+
+    Claims are numbered upwards for ever: a task remembers the last one that came to an end,
+    so that whoever holds an older one knows that the task is no longer his.
+    """
+
+    def __init__(self) -> None:
+        self._claims = LOBTree()  # task's number -> (task, claim's number, since)
+        self._length = Length()
+        self._last = 0
+        self._progress = LOBTree()  # task's number -> (part from 0 to 1, text)
+
+    def add(self, task: Any, since: float) -> Claim:
+        """Give *task* out: put it on the list and return the claim."""
+        tid = u64(task._p_oid)
+        self._last += 1
+        self._claims[tid] = (task, self._last, since)
+        self._length.change(1)
+        return Claim(tid, self._last, since)
+
+    def remove(self, tid: int) -> Any:
+        """Take the task with number *tid* off the list and return it; KeyError if unknown."""
+        task = self._task_in(tid, self._claims.pop(tid))
+        self._length.change(-1)
+        if tid in self._progress:
+            del self._progress[tid]
+        return task
+
+    def claim(self, tid: int) -> Claim | None:
+        """Return the claim on the task with number *tid*, None when it is not on the list."""
+        entry = self._claims.get(tid)
+        return None if entry is None else self._claim_in(tid, entry)
+
+    def task(self, tid: int) -> Any:
+        """Return the task with number *tid*; KeyError when it is not on the list."""
+        return self._task_in(tid, self._claims[tid])
+
+    def note_progress(self, claim: Claim, fraction: float, message: str) -> None:
+        """Note how far the run on *claim* has come; nothing for one that is no longer in force."""
+        if self.claim(claim.tid) == claim:
+            self._progress[claim.tid] = (fraction, message)
+
+    def progress(self, tid: int) -> tuple[float, str] | None:
+        """Return how far the run of task *tid* has come; None for no word."""
+        noted: tuple[float, str] | None = self._progress.get(tid)
+        return noted
+
+    def claims(self) -> list[Claim]:
+        """Return all claims, by task."""
+        return [self._claim_in(tid, entry) for tid, entry in self._claims.items()]
+
+    def __contains__(self, tid: int) -> bool:
+        return tid in self._claims
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self._task_in(tid, entry) for tid, entry in self._claims.items())
+
+    def __len__(self) -> int:
+        count: int = self._length()
+        return count
+
+    def _claim_in(self, tid: int, entry: Any) -> Claim:
+        """Return the claim in *entry*; the newest there can be, where that is damaged."""
+        if _is_sound(entry):
+            return Claim(tid, entry[1], entry[2])
+        return Claim(tid, self._last, 0.0)
+
+    def _task_in(self, tid: int, entry: Any) -> Any:
+        """Return the task in *entry*; where that is damaged, None if it cannot be found either."""
+        if _is_sound(entry):
+            return entry[0]
+        try:
+            return self._p_jar.get(p64(tid))
+        except Exception as error:
+            if is_passing(error):
+                raise
+            log.warning(
+                "task %d has a damaged claim and cannot be found: %s", tid, reason_of(error)
+            )
+            return None
+
+
+def _is_sound(entry: Any) -> bool:
+    if not isinstance(entry, tuple) or len(entry) != len(Claim._fields):
+        return False
+    task, number, since = entry
+    return isinstance(task, Persistent) and type(number) is int and _is_date(since)
+
+
+def _is_date(value: Any) -> bool:
+    return isinstance(value, int | float) and EARLIEST <= value <= LATEST
+
+
+BRANCH = Schema("running", 1, RunningList)
+
+
+def running_list(connection: Connection) -> RunningList:
+    """Return the running list of the database that *connection* is to."""
+    return BRANCH.get(connection)
+
+
+def is_running(task: Persistent) -> bool:
+    """Say whether *task* is with a worker."""
+    if task._p_jar is None or task._p_oid is None:
+        return False
+    return u64(task._p_oid) in running_list(task._p_jar)

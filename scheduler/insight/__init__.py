@@ -1,0 +1,1 @@
+"""Looking into tasks: undo, dry run, replay."""

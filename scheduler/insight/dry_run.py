@@ -1,0 +1,193 @@
+"""What if: a task's run tried out on an overlay, and what it would have changed and sent."""
+
+from __future__ import annotations
+
+import pdb
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from typing import Any, NamedTuple
+
+import transaction
+from ZODB import DB
+from ZODB.Connection import Connection
+from ZODB.POSException import POSKeyError
+from ZODB.utils import p64, u64
+
+from scheduler.audit.commit_log import bookkeeping
+from scheduler.audit.state_diff import AttributeChange, Describer
+from scheduler.clock import TimeSource
+from scheduler.errors import NoHistory
+from scheduler.inbox.spool import ADD, spool_of
+from scheduler.runtime.side_effects import HeldEffect, hold_back
+from scheduler.store import using
+from scheduler.store.overlay import overlay
+from scheduler.tasks.attempt import Attempt
+from scheduler.tasks.base import BaseTask
+from scheduler.tasks.mail import MailDelivery
+from scheduler.worker.attempt import seed_of
+from scheduler.worker.guard import Guard, Unclean
+
+
+class DryRun(NamedTuple):
+    """What a run would have done; nothing of it was done."""
+
+    changes: list[AttributeChange]
+    """The objects that it would have changed or made, the task itself left out."""
+    states: dict[int, bytes]
+    """Their states, as they would have been stored."""
+    made: set[int]
+    """Which of them there were not before."""
+    enqueued: list[str]
+    """The tasks that it would have enqueued, mail apart."""
+    held: list[HeldEffect]
+    """What it would have sent or written outside the database."""
+    result: Any
+    error: BaseException | None
+    """What it failed with; nothing would have been changed then."""
+
+
+def try_out(
+    database: DB, number: int, attempt: Attempt | None = None, is_debugged: bool = False
+) -> DryRun:
+    """Run task *number* on an overlay of *database*, which itself is not touched.
+
+    It sees what is stored now; or with an *attempt* of the past what that one saw, with the
+    clock and Python's random numbers as they were. With *is_debugged* it runs under the debugger
+    of the terminal. Raises KeyError for a task there is not, NoHistory where the past is gone.
+    """
+    with _view(database, attempt) as base, overlay(base) as tried, hold_back() as held:
+        connection = tried.open()
+        guard = Guard(connection)
+        try:
+            guard.begin()
+            with using(connection), _time_of(attempt):
+                if attempt is not None:
+                    random.seed(seed_of(number, attempt.snapshot))
+                known = _pending(connection)
+                result, error = _run(guard, _find(connection, number, attempt), is_debugged)
+                enqueued = [] if error else _enqueued(connection, known)
+                guard.commit()
+        finally:
+            guard.give_up()
+            guard.release()
+            connection.close()
+        states = _written(tried, number)
+        before = {key: _stored(tried, key) for key in states}
+        made = {key for key, state in before.items() if not state}
+        changes = _changes(tried, before, states, made)
+        return DryRun(changes, states, made, enqueued, held, result, error)
+
+
+@contextmanager
+def _view(database: DB, attempt: Attempt | None) -> Iterator[Connection]:
+    if attempt is not None and not attempt.snapshot:
+        raise NoHistory("what this attempt saw was not recorded: it was ended without its worker")
+    if attempt is not None and not database.supportsUndo():
+        raise NoHistory(
+            f"the database {database.getName()} keeps no history: what an attempt saw is gone"
+        )
+    manager = transaction.TransactionManager()
+    before = None if attempt is None else p64(attempt.snapshot + 1)
+    connection = database.open(transaction_manager=manager, before=before)
+    try:
+        yield connection
+    finally:
+        manager.abort()
+        connection.close()
+
+
+class _Shifted(TimeSource):
+    """A clock that goes on from *start* when it is made."""
+
+    def __init__(self, start: datetime) -> None:
+        self._shift = start - TimeSource().getCurrentTime()
+
+    def getCurrentTime(self) -> datetime:
+        return super().getCurrentTime() + self._shift
+
+
+@contextmanager
+def _time_of(attempt: Attempt | None) -> Iterator[None]:
+    if attempt is None:
+        yield
+        return
+    source = TimeSource.get()
+    TimeSource.set(_Shifted(attempt.started))
+    try:
+        yield
+    finally:
+        TimeSource.set(source)
+
+
+def _find(connection: Connection, number: int, attempt: Attempt | None) -> BaseTask:
+    try:
+        task = connection.get(p64(number))
+    except POSKeyError:
+        if attempt is None:
+            raise KeyError(number) from None
+        raise NoHistory("what this attempt saw has been packed away since") from None
+    if not isinstance(task, BaseTask):
+        raise KeyError(number)
+    return task
+
+
+def _run(guard: Guard, task: BaseTask, is_debugged: bool) -> tuple[Any, BaseException | None]:
+    try:
+        work = partial(pdb.Pdb().runcall, task.run) if is_debugged else task._work
+        if type(task).prepare is not BaseTask.prepare:
+            guard.call(task.prepare, guard.start())
+        return guard.call(work, guard.start()), None
+    except (Exception, SystemExit) as error:
+        if isinstance(error, POSKeyError):
+            raise NoHistory("what this attempt saw has been packed away since") from error
+        if is_debugged:
+            pdb.post_mortem(error.__traceback__)
+        guard.give_up()
+        guard.begin()
+        return None, error.problem if isinstance(error, Unclean) else error
+
+
+def _pending(connection: Connection) -> set[bytes]:
+    return {obj._p_oid for op, obj in spool_of(connection) if op == ADD}
+
+
+def _enqueued(connection: Connection, known: set[bytes]) -> list[str]:
+    tasks = [obj for op, obj in spool_of(connection) if op == ADD and obj._p_oid not in known]
+    for task in tasks:
+        if isinstance(task, MailDelivery):
+            task.run()  # held back, and so listed
+    return [
+        f"{type(task).__name__} due {task.getDueOn():%Y-%m-%d %H:%M:%S}"
+        for task in tasks
+        if not isinstance(task, MailDelivery)
+    ]
+
+
+def _written(tried: DB, number: int) -> dict[int, bytes]:
+    units = tried.storage.changes.iterator()
+    states = {u64(record.oid): record.data for unit in units for record in unit}
+    inside = bookkeeping(states) | {number}
+    return {key: state for key, state in states.items() if key not in inside}
+
+
+def _changes(
+    tried: DB, before: dict[int, bytes], after: dict[int, bytes], made: set[int]
+) -> list[AttributeChange]:
+    connection = tried.open(transaction_manager=transaction.TransactionManager())
+    try:
+        describer = Describer(connection, made)
+        changes = [describer.change(key, before[key], state) for key, state in after.items()]
+    finally:
+        connection.close()
+    return [change for change in changes if change.differences or change.number is None]
+
+
+def _stored(tried: DB, number: int) -> bytes:
+    try:
+        data, _ = tried.storage.base.load(p64(number))
+    except POSKeyError:
+        return b""
+    return bytes(data)

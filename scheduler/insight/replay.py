@@ -1,0 +1,75 @@
+"""Replay: an attempt of the past, run again on what it saw, and compared with what it did."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import transaction
+from ZODB import DB
+from ZODB.Connection import Connection
+
+from scheduler.audit.commit_log import Commit, deeds_of
+from scheduler.audit.state_diff import AttributeChange, Describer, StateDifference
+from scheduler.errors import NoHistory
+from scheduler.insight.dry_run import DryRun, try_out
+from scheduler.states import TASK_STATUS_FINISHED
+from scheduler.tasks.attempt import MESSAGE_KEPT, Attempt
+
+
+class Replay(NamedTuple):
+    """What a repeated attempt did, and how that differs from what it did at its time."""
+
+    attempt: Attempt
+    now: DryRun
+    message: str
+    """What it fails with now, as the record of an attempt says it; empty for success."""
+    differences: list[AttributeChange]
+    """What the attempt committed ("before") that the repetition would not ("after")."""
+
+    @property
+    def is_alike(self) -> bool:
+        """Whether the repetition did the same."""
+        return self.message == self.attempt.message and not self.differences
+
+
+def replay(database: DB, number: int, attempt: Attempt, is_debugged: bool = False) -> Replay:
+    """Run the *attempt* of task *number* again, dry; raises as `try_out` does."""
+    now = try_out(database, number, attempt, is_debugged)
+    message = "" if now.error is None else f"{type(now.error).__name__}: {now.error}"[:MESSAGE_KEPT]
+    differences: list[AttributeChange] = []
+    if attempt.state == TASK_STATUS_FINISHED:
+        differences = _differences(database, number, attempt, now)
+    return Replay(attempt, now, message, differences)
+
+
+def _differences(database: DB, number: int, attempt: Attempt, now: DryRun) -> list[AttributeChange]:
+    connection = database.open(transaction_manager=transaction.TransactionManager())
+    try:
+        commit, changed = _committed(connection, number, attempt)
+        made = commit.made()
+        describer = Describer(connection, made | now.made)
+        rows = []
+        for key in sorted((changed - made) | (now.states.keys() - now.made)):
+            unchanged = commit.before(key) or (b"",)
+            was = commit.states[key] if key in changed else unchanged[0]
+            rows.append(describer.change(key, was, now.states.get(key, unchanged[0])))
+        if len(changed & made) != len(now.made):
+            counts = StateDifference("made", str(len(changed & made)), str(len(now.made)))
+            rows.append(AttributeChange(None, "objects", [counts]))
+        return [row for row in rows if row.differences]
+    finally:
+        connection.close()
+
+
+def _committed(connection: Connection, number: int, attempt: Attempt) -> tuple[Commit, set[int]]:
+    deeds = [deed for deed in deeds_of(connection, number) if deed[0].tid > attempt.snapshot]
+    if not deeds:
+        raise NoHistory(f"the commit of task {number} is in the history no more")
+    commit, signature = deeds[-1]
+    changed = commit.changed_by(signature)
+    if changed is None:
+        raise NoHistory(
+            f"the commit of task {number} is that of {len(commit.signatures)} tasks, and does not "
+            "tell which of them changed what: they were too many objects"
+        )
+    return commit, changed

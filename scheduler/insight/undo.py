@@ -1,0 +1,133 @@
+"""Undo: what one run of a task changed is taken back, where nothing that came later needs it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from persistent import Persistent
+from ZODB.Connection import Connection
+from ZODB.utils import p64, u64
+
+from scheduler.audit.commit_log import Commit, class_of, commits_of, deeds_of
+from scheduler.client import Client
+from scheduler.clock import nowutc
+from scheduler.errors import InTheWay, NoHistory, TaskInconsistentStatusException
+from scheduler.log.append_log import SegmentPage
+from scheduler.log.codec import Entry, Stored, entry_of
+from scheduler.states import BEFORE_RUN
+from scheduler.tasks.base import BaseTask
+
+
+class Undone(NamedTuple):
+    """What was taken back."""
+
+    restored: list[Persistent]
+    """Objects that are again what they were before the run."""
+    made: list[Persistent]
+    """Objects that the run had made; what referred to them does not any more."""
+    withdrawn: list[BaseTask]
+    """Tasks that the run had enqueued, and that are taken out of the queue."""
+    entries: list[Entry]
+    """Entries that its commit put into append logs: instructions and recorded changes."""
+
+
+def undo(connection: Connection, task: BaseTask) -> Undone:
+    """Take back the last commit of *task*, in the current transaction; the task is kept as undone.
+
+    Raises InTheWay where an object was changed again since, or a task that it enqueued has begun;
+    TaskInconsistentStatusException for a task that is undone already; NoHistory where the storage
+    cannot tell; KeyError where no run of it is on record.
+    """
+    number = task.getId() or 0
+    if task.isUndone():
+        raise TaskInconsistentStatusException(f"{task!r} is undone already")
+    commit, changed = _last_deed(connection, number)
+    made = commit.made() & changed
+    objects = {key: connection.get(p64(key)) for key in sorted(changed)}
+    tasks = [objects[key] for key in made if isinstance(objects[key], BaseTask)]
+    _refuse_what_is_in_the_way(commit, objects, tasks, number)
+    restored = [objects[key] for key in sorted(changed - made)]
+    for obj in restored:
+        _restore(connection, commit, obj)
+    client = Client(connection)
+    for each in tasks:
+        # A worker that has it already conflicts with this, and finds its time passed.
+        each.expiryDate = nowutc()
+        client.dequeue(each)
+    task._undo()
+    others = [objects[key] for key in sorted(made) if objects[key] not in tasks]
+    return Undone(restored, others, tasks, _entries(connection, commit))
+
+
+def _last_deed(connection: Connection, number: int) -> tuple[Commit, set[int]]:
+    for commit, signature in deeds_of(connection, number):
+        changed = commit.changed_by(signature)
+        if changed is None:
+            raise NoHistory(
+                f"the last commit of task {number} is that of {len(commit.signatures)} tasks, and "
+                "does not tell which of them changed what: they were too many objects"
+            )
+        return commit, changed
+    raise KeyError(number)
+
+
+def _refuse_what_is_in_the_way(
+    commit: Commit, objects: dict[int, Any], tasks: list[BaseTask], number: int
+) -> None:
+    reasons = []
+    for key, obj in objects.items():
+        if obj in tasks:
+            if obj.getStatus() not in BEFORE_RUN:
+                reasons.append(f"task {key}, which it enqueued, has begun")
+            continue
+        obj._p_activate()
+        if u64(obj._p_serial) != commit.tid:
+            reasons += [_named(key, obj, later) for later in _later(obj, commit)]
+        reasons += [
+            f"task {each.task} changed {type(obj).__name__} {key} in the same commit"
+            for each in commit.signatures
+            if each.task != number and key in (each.changed or ())
+        ]
+    if reasons:
+        raise InTheWay(f"task {number} cannot be undone: " + "; ".join(reasons))
+
+
+def _later(obj: Any, commit: Commit) -> list[Commit]:
+    commits = commits_of(obj._p_jar, u64(obj._p_oid))
+    return [each for each in commits if each.tid > commit.tid]
+
+
+def _named(key: int, obj: Any, later: Commit) -> str:
+    who = ", ".join(f"task {each.task}" for each in later.signatures) or later.description
+    return (
+        f"transaction {later.tid:016x} of {later.date:%Y-%m-%d %H:%M:%S} UTC "
+        f"({who or 'not described'}) changed {type(obj).__name__} {key}"
+    )
+
+
+def _restore(connection: Connection, commit: Commit, obj: Any) -> None:
+    before = commit.before(u64(obj._p_oid))
+    if before is None:
+        raise NoHistory(f"what {type(obj).__name__} {u64(obj._p_oid)} was before is packed away")
+    obj.__setstate__(connection.oldstate(obj, before[1]))
+    obj._p_changed = True
+
+
+def _entries(connection: Connection, commit: Commit) -> list[Entry]:
+    page = (SegmentPage.__module__, SegmentPage.__name__)
+    pages = [number for number, state in commit.states.items() if class_of(state) == page]
+    return [
+        entry_of(found, connection)
+        for number in pages
+        for found in _added(connection, commit, number)
+    ]
+
+
+def _added(connection: Connection, commit: Commit, page: int) -> tuple[Stored, ...]:
+    before, *_ = commit.before(page) or (b"",)
+    return _held(connection, commit.states[page])[len(_held(connection, before)) :]
+
+
+def _held(connection: Connection, state: bytes) -> tuple[Stored, ...]:
+    held: tuple[Stored, ...] = connection._reader.getState(state)["entries"] if state else ()
+    return held

@@ -1,0 +1,85 @@
+"""The pulse: what a scheduler notes of its own work in memory, for other threads to judge by."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+# What is due is taken within so many seconds, or the workers get nothing done.
+PATIENCE_SECONDS = 30.0
+SILENT = {"stopped", "unresponsive"}
+
+
+class _Worker(Protocol):
+    """A worker as the executor shows it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def state(self) -> str: ...
+
+
+class Activity:
+    """How the work of a scheduler goes; written by its thread, read by any."""
+
+    def __init__(self) -> None:
+        self._troubles: dict[str, str] = {}  # what could not be written -> why
+        self._due: float | None = None
+        self._moved = time.monotonic()
+        self._back_by = math.inf
+        self.workers: Callable[[], Sequence[_Worker]] = list
+        """Returns the workers as they are now, at once."""
+
+    def failed(self, what: str, why: str) -> None:
+        """Note that *what* could not be written the last time."""
+        self._troubles[what] = why
+
+    def succeeded(self, what: str, *, has_written: bool) -> None:
+        """Note that *what* succeeded; where it *has_written*, everything can be written again."""
+        if self._troubles:
+            if has_written:
+                self._troubles.clear()
+            self._troubles.pop(what, None)
+
+    def note(self, due: float | None, *, has_moved: bool) -> None:
+        """Note since when a task waits, or will, and whether workers took or ended any."""
+        self._due = due
+        self._back_by = time.monotonic()
+        if has_moved:
+            self._moved = time.monotonic()
+
+    def rest(self, seconds: float) -> None:
+        """Note that the scheduler comes back after so many seconds; 0 when it has."""
+        self._back_by = time.monotonic() + seconds
+
+    def end(self) -> None:
+        """Note that the scheduler does not lead any more."""
+        self._back_by, self._due = math.inf, None
+        self._troubles = {}
+        self.workers = list
+
+    def complaint(self) -> str:
+        """Return what is wrong; empty if nothing is."""
+        trouble = next(iter(self._troubles.values()), "")
+        if trouble:
+            return trouble
+        late = time.monotonic() - self._back_by
+        if late > PATIENCE_SECONDS:
+            return f"the scheduler has been at one step for {late:.0f} s"
+        return self._of_workers()
+
+    def _of_workers(self) -> str:
+        workers = self.workers()
+        if workers and all(each.state in SILENT for each in workers):
+            return "no worker answers: " + ", ".join(
+                f"{each.name} is {each.state}" for each in workers
+            )
+        due = self._due
+        waited = 0.0 if due is None else time.time() - due
+        still = time.monotonic() - self._moved
+        if min(waited, still) > PATIENCE_SECONDS:
+            return f"tasks have been due for {waited:.0f} s, and no worker has taken or ended any"
+        return ""

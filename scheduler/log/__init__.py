@@ -1,0 +1,1 @@
+"""An append-only log without conflicts, one segment per connection."""

@@ -1,0 +1,320 @@
+"""An append log in the database that many write and one reads, without a conflict ever.
+
+Every writing connection has a *lane* of its own: a tree of numbered entries that it alone
+extends and trims. The reader keeps, for each lane, how far it has read, and never touches the
+lane. So two transactions never change the same object, whatever their length. The spool
+of the scheduler and the recorded changes of livesync are both kept in lanes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from heapq import merge
+from itertools import islice
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from BTrees.LOBTree import LOBTree, LOBucket
+from BTrees.OOBTree import OOBTree, OOBucket, OOTreeSet
+from persistent import Persistent
+from ZODB.Connection import Connection
+from ZODB.POSException import ConflictError, StateLoadError
+
+from scheduler.log.codec import Entry, Stored, entry_of, stored, time_of
+from scheduler.log.undone_entries import entry_of_old, marked_numbers, missing_numbers
+from scheduler.storage.process_identity import ProcessIdentity
+from scheduler.store.missing_class import reason_of, salvaged
+
+log = logging.getLogger(__name__)
+
+PAGE = 12
+# The smallest key of the register: never removed, so that inserting and removing others merge.
+FRONT = ""
+# The last entry of a lane that was taken out of the register.
+CLOSED: Entry = ()
+# Greater than any number of an entry.
+ALL = float("inf")
+
+# By process as well: a connection that was opened before a fork is two, which share no lane.
+_own_lanes: WeakKeyDictionary[Connection, dict[tuple[int, bytes], str]] = WeakKeyDictionary()
+
+
+class AppendLog(Persistent):
+    """A log of entries (tuples), recorded in many transactions and drained by one reader.
+
+    Conflict behaviour: `append` conflicts with nothing. `drain` and `clear` conflict with
+    each other, as two readers would. Entries of one lane keep the order in which they were
+    committed; lanes are merged by the time at which entries were recorded.
+    """
+
+    def __init__(self) -> None:
+        # A bucket, not a tree: it merges concurrent inserts and never splits.
+        self._register = OOBucket()
+        self._register[FRONT] = None
+        self._read = OOBTree()  # name of a lane -> number of its last entry that was drained
+        self._revoked = OOTreeSet()  # (name of a lane, number) of what `revoked` has given
+
+    def append(self, entry: Entry) -> None:
+        """Record *entry* in the transaction of the connection that this log is stored in."""
+        name, lane = self._lane()
+        lane.append(entry, self._read.get(name, 0))
+
+    def pending(self) -> Iterator[Entry]:
+        """Yield the entries that this snapshot sees and nobody has drained, oldest first."""
+        return (entry for _, _, _, entry in self._merged())
+
+    def drain(self, limit: int | None = None) -> list[Entry]:
+        """Take the oldest pending entries, at most *limit*, in the current transaction."""
+        read: dict[str, int] = {}
+        entries = []
+        for _, name, number, entry in islice(self._merged(), limit):
+            read[name] = number
+            entries.append(entry)
+        self._read.update(read)
+        return entries
+
+    def clear(self) -> int:
+        """Drop all that is pending; return how many entries that were."""
+        return len(self.drain())
+
+    def revoked(self, *, thorough: bool = False) -> list[Entry]:
+        """Take the drained entries whose transaction was undone since, in the current transaction.
+
+        Only the newest page of each lane is looked at, unless *thorough*.
+        """
+        entries = (
+            lane.entry(number) or entry_of_old(lane, number)
+            for name, lane, number in self._undone(thorough)
+            if self._revoked.insert((name, number))
+        )
+        return [entry for entry in entries if entry is not None]
+
+    def skip(self, name: str, number: int) -> None:
+        """Take the entries of the lane *name* up to *number* as drained, without reading them."""
+        self._read[name] = number
+
+    def has_revoked(self) -> bool:
+        """Say whether `revoked` has something to give."""
+        return any((name, number) not in self._revoked for name, _, number in self._undone(False))
+
+    def tend(self) -> int:
+        """Remove drained lanes whose process on this machine is gone; return how many."""
+        abandoned = [
+            name
+            for name, lane in self._lanes()
+            if lane.owner.is_gone() and lane.last <= self._read.get(name, 0)
+        ]
+        for name in abandoned:
+            # An owner that is alive after all would write an entry of the same number: it
+            # conflicts with this one, whichever of them is committed first.
+            self._register[name].append(CLOSED, 0)
+            del self._register[name]
+            self._read.pop(name, None)
+            for key in list(self._revoked.keys((name,), (name, ALL))):
+                self._revoked.remove(key)
+        return len(abandoned)
+
+    def __len__(self) -> int:
+        return sum(max(0, lane.last - self._read.get(name, 0)) for name, lane in self._lanes())
+
+    def __bool__(self) -> bool:
+        return any(lane.last > self._read.get(name, 0) for name, lane in self._lanes())
+
+    def _undone(self, thorough: bool) -> Iterator[tuple[str, Segment, int]]:
+        for name, lane in self._lanes():
+            for number in lane.undone(self._read.get(name, 0), thorough=thorough):
+                yield name, lane, number
+
+    def _lanes(self) -> Iterator[tuple[str, Segment]]:
+        return ((name, lane) for name, lane in self._register.items() if lane is not None)
+
+    def _merged(self) -> Iterator[tuple[int, str, int, Entry]]:
+        return merge(
+            *(lane.after(name, self._read.get(name, 0)) for name, lane in self._lanes()),
+            key=lambda item: item[:3],
+        )
+
+    def _lane(self) -> tuple[str, Segment]:
+        connection = self._p_jar
+        if connection is None:
+            # Not stored yet, so nobody else can write here.
+            return next(self._lanes(), None) or self._open_lane()
+        own = _own_lanes.setdefault(connection, {})
+        key = (os.getpid(), self._p_oid)
+        name = own.get(key, FRONT)
+        lane = self._register.get(name)
+        if lane is None:
+            name, lane = self._open_lane()
+            own[key] = name
+        return name, lane
+
+    def _open_lane(self) -> tuple[str, Segment]:
+        name = secrets.token_hex(8)
+        lane = self._register[name] = Segment(ProcessIdentity.this_process())
+        return name, lane
+
+
+class UnreadablePage(Exception):  # noqa: N818 (what it is about)
+    """A page of the lane *name* cannot be read; its entries end with the number *last*."""
+
+    def __init__(self, name: str, last: int, page: SegmentPage) -> None:
+        super().__init__(f"a page of the lane {name} cannot be read")
+        self.name = name
+        self.last = last
+        self.page = page
+
+
+class SegmentLeaf(LOBucket):
+    """A leaf of the tree of pages."""
+
+
+class SegmentPages(LOBTree):
+    """The pages of a lane; by its class it is told from the application's own data."""
+
+    _bucket_type = SegmentLeaf
+
+
+class SegmentPage(Persistent):
+    """A few entries of a lane, one after the other, as `scheduler.log.codec` has them stored.
+
+    Conflict behaviour: an undo of a transaction that added entries, when others were added
+    since, marks its entries and leaves them. Everything else conflicts.
+    """
+
+    entries: tuple[Stored, ...] = ()
+    undone: tuple[int, ...] = ()
+    """Which of the entries are those of transactions that were undone."""
+
+    def _p_resolveConflict(  # noqa: N802 (ZODB's name)
+        self, old: dict[str, Any], committed: dict[str, Any], new: dict[str, Any]
+    ) -> dict[str, Any]:
+        before, after = len(new.get("entries", ())), len(old["entries"])
+        if before >= after or len(committed["entries"]) < after:
+            raise ConflictError("two have written to one page of a lane")
+        return {**committed, "undone": (*committed.get("undone", ()), *range(before, after))}
+
+
+class Segment(Persistent):
+    """What one connection recorded, in numbered entries on pages.
+
+    Written by its owner alone. Each append writes one page anew, which is small, and hardly
+    ever the tree of pages. The newest page always stays, so that numbers go on from it.
+    """
+
+    def __init__(self, owner: ProcessIdentity) -> None:
+        self.owner = owner
+        self._pages = SegmentPages()  # number of its first entry -> page
+
+    @property
+    def last(self) -> int:
+        """The number of the newest entry; 0 where there is none."""
+        return self._end() - 1
+
+    def append(self, entry: Entry, read: int) -> None:
+        """Add *entry*; where that needs a new page, drop those that were read up to *read*.
+
+        After an undo it goes behind *read*, not to a number that was read before.
+        """
+        recorded = time.time_ns()
+        newest = self._newest()
+        if newest is not None:
+            # Clocks step back; the order of a lane does not.
+            recorded = max(recorded, time_of(newest.entries[-1]) + 1)
+        end = self._end()
+        if newest is None or len(newest.entries) == PAGE or end <= read:
+            end = max(end, read + 1)
+            self._drop(read)
+            newest = self._pages[end] = SegmentPage()
+        newest.entries = (*newest.entries, stored(recorded, entry, self._p_jar))
+
+    def after(self, name: str, number: int) -> Iterator[tuple[int, str, int, Entry]]:
+        """Yield (time, *name*, number, entry) for the entries behind *number*."""
+        for first, page in self._pages.items(number - PAGE + 2):
+            entries = entries_on(page)
+            if entries is None:
+                raise UnreadablePage(name, self._last_on(first), page)
+            for key, found in enumerate(entries, first):
+                if key > number:
+                    yield time_of(found), name, key, entry_of(found, self._p_jar)
+
+    def undone(self, read: int, *, thorough: bool) -> list[int]:
+        """Return the numbers up to *read* of entries whose transactions were undone.
+
+        Of the newest page and behind it only, unless *thorough*.
+        """
+        start = None if thorough or not self._pages else self._pages.maxKey()
+        pages = list(self._pages.items(start))
+        return [*missing_numbers(pages, self.last, read), *marked_numbers(pages, read)]
+
+    def entry(self, number: int) -> Entry | None:
+        """Return the entry with this number; None if it is not there."""
+        found = self.page_of(number)
+        if found is None:
+            return None
+        first, page = found
+        return entry_of((entries_on(page) or ())[number - first], self._p_jar)
+
+    def page_of(self, number: int) -> tuple[int, SegmentPage] | None:
+        """Return the page that has the entry *number*, with its first number; None for none."""
+        for first, page in self._pages.items(number - PAGE + 1, number):
+            if number < first + len(entries_on(page) or ()):
+                return first, page
+        return None
+
+    def parts(self) -> Iterator[Persistent]:
+        """Yield the stored objects that make up the lane."""
+        leaf = self._pages._firstbucket
+        while leaf is not None:
+            if leaf._p_oid is not None:
+                yield leaf
+            leaf = leaf._next
+        yield self._pages
+        yield from self._pages.values()
+
+    def _newest(self) -> SegmentPage | None:
+        """Return the page to write on; None where there is none, or it cannot be read."""
+        if not self._pages:
+            return None
+        page: SegmentPage = self._pages[self._pages.maxKey()]
+        try:
+            page._p_activate()
+        except StateLoadError:
+            return None
+        return page
+
+    def _end(self) -> int:
+        if not self._pages:
+            return 1
+        return self._last_on(self._pages.maxKey()) + 1
+
+    def _last_on(self, first: int) -> int:
+        """Return the number of the last entry on the page that begins with *first*."""
+        entries = entries_on(self._pages[first])
+        if entries is not None:
+            return first + len(entries) - 1
+        following = next(iter(self._pages.keys(first + 1)), first + PAGE)
+        return int(following) - 1
+
+    def _drop(self, read: int) -> None:
+        for first in list(self._pages.keys(max=read - PAGE + 1)):
+            del self._pages[first]
+
+
+def entries_on(page: SegmentPage) -> tuple[Stored, ...] | None:
+    """Return the entries of *page* as they are stored; None where it cannot be read at all.
+
+    What cannot be read of an entry is replaced by an Unreadable.
+    """
+    try:
+        return page.entries
+    except StateLoadError as error:
+        log.warning("a page of a log can be read in part: %s", reason_of(error))
+    try:
+        entries: tuple[Stored, ...] = salvaged(page).get("entries", ())
+    except StateLoadError:
+        return None
+    return entries

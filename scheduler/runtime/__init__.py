@@ -1,0 +1,1 @@
+"""What surrounds a running task: its context, side effects, mail, HTTP, code version."""

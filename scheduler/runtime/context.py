@@ -1,0 +1,119 @@
+"""The run that is going on: what a task can ask and tell while it is at work."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import NamedTuple
+
+from scheduler.errors import TaskCancelled, TaskTimedOut
+from scheduler.inbox.claims import Claim
+
+LINES_KEPT = 100
+LINE_LENGTH = 500
+# The least time between two reports of progress: each is a commit of the scheduler.
+PROGRESS_SECONDS = 0.1
+
+
+class Begun(NamedTuple):
+    """Word of a run that has begun and must be over after *limit* seconds."""
+
+    claim: Claim
+    limit: float
+
+
+class ProgressReport(NamedTuple):
+    """Word of how far a run has come: the part that is done, from 0 to 1, and a text."""
+
+    claim: Claim
+    fraction: float
+    message: str
+
+
+News = Begun | ProgressReport
+
+
+class AttemptContext:
+    """One run of one task, in the thread that works on it."""
+
+    def __init__(
+        self, claim: Claim, soft_limit: float | None, tell: Callable[[News], None]
+    ) -> None:
+        self.claim = claim
+        self.is_cancelled = False
+        self._soft_limit = soft_limit
+        self._tell = tell
+        self._began = time.monotonic()
+        self._told = 0.0
+        self._lines: deque[str] = deque(maxlen=LINES_KEPT)
+
+    def check(self) -> None:
+        """Raise TaskCancelled or TaskTimedOut where the run is to end."""
+        if self.is_cancelled:
+            raise TaskCancelled("the task was taken from its worker")
+        if self._soft_limit is not None and time.monotonic() - self._began > self._soft_limit:
+            raise TaskTimedOut(f"the run is over its soft limit of {self._soft_limit:g} s")
+
+    def report(self, fraction: float, message: str) -> None:
+        """Tell how far the run has come; what is told too soon after the last time is left out."""
+        now = time.monotonic()
+        if now - self._told >= PROGRESS_SECONDS or fraction >= 1:
+            self._told = now
+            self._tell(ProgressReport(self.claim, fraction, message))
+
+    def note(self, line: str) -> None:
+        """Keep *line* with the run's record."""
+        self._lines.append(line[:LINE_LENGTH])
+
+    def lines(self) -> tuple[str, ...]:
+        """Return the lines that were noted, the last 100."""
+        return tuple(self._lines)
+
+
+_current: ContextVar[AttemptContext | None] = ContextVar("run", default=None)
+
+
+def current_run() -> AttemptContext | None:
+    """Return the run that this thread works on, if any."""
+    return _current.get()
+
+
+def set_current_run(run: AttemptContext | None) -> None:
+    """Let *run* be what this thread works on."""
+    _current.set(run)
+
+
+def _shown(arguments: object) -> str:
+    try:
+        return repr(arguments)
+    except Exception:  # noqa: BLE001 (the arguments may be any objects)
+        return "that cannot be shown"
+
+
+class _Keeper(logging.Handler):
+    """Keeps what tasks log with the runs that they log it in."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        run = current_run()
+        if run is None:
+            return
+        try:
+            line = self.format(record)
+        except Exception as error:  # noqa: BLE001 (the arguments may be any objects)
+            line = f"{record.levelname} {record.msg!r} with the arguments {_shown(record.args)} "
+            line += f"is no line of a log: {type(error).__name__}"
+        run.note(line)
+
+
+def keep_log_lines() -> None:
+    """See to it that what tasks write to `getLogger()` is kept, from level INFO on."""
+    logger = logging.getLogger("task")
+    if not any(isinstance(handler, _Keeper) for handler in logger.handlers):
+        keeper = _Keeper(logging.INFO)
+        keeper.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        logger.addHandler(keeper)
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.INFO)

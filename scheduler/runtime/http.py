@@ -1,0 +1,37 @@
+"""The HTTP client for tasks: its calls carry a key, and are held back where a run is tried out."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+import httpx
+
+from scheduler.runtime.context import current_run
+from scheduler.runtime.side_effects import is_held
+
+KEY_HEADER = "Idempotency-Key"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+
+class TaskClient(httpx.Client):
+    """An `httpx.Client` whose calls that change something can be told when they come again.
+
+    A run may be repeated after a conflict or a crash, and its calls with it. Each carries the
+    header `Idempotency-Key`, made of the task's number and the call's own in the order of this
+    client's calls, so that the other side can tell a repetition. While a run is only tried out,
+    nothing is sent: an empty answer 200 comes back, and the call is listed.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._numbers = count(1)
+
+    def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        """Send *request*, as `httpx.Client.send` does."""
+        if is_held("HTTP", f"{request.method} {request.url.copy_with(userinfo=b'')}"):
+            return httpx.Response(200, request=request)
+        run = current_run()
+        if run is not None and request.method not in SAFE_METHODS:
+            request.headers.setdefault(KEY_HEADER, f"{run.claim.tid}-{next(self._numbers)}")
+        return super().send(request, **options)

@@ -1,0 +1,1 @@
+"""The shelves of tasks: the module, its queues, its indexes, unique keys."""

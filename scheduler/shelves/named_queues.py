@@ -1,0 +1,265 @@
+"""The backlog: tasks with a queue, a priority or a key of their own, and who holds which place.
+
+What is due in a queue that is full stays there and is not looked at. What is due while its key
+is taken is parked, and gets back into its queue when the key is let go. So nothing that waits
+for a place is in the way of others, or costs anything while it waits.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any, NamedTuple
+
+from BTrees.Length import Length
+from BTrees.LOBTree import LOBTree
+from BTrees.OOBTree import OOBTree
+from persistent import Persistent
+from ZODB.utils import u64
+
+from scheduler.queue import MICROSECONDS, PersistentWaitingQueue, TimeOrder, microseconds
+from scheduler.shelves.queue_slot import ORDINARY, QueueSlot
+from scheduler.storage.outage import is_passing
+from scheduler.values.rate_limit import Limit, Starts
+
+log = logging.getLogger(__name__)
+
+# So many tasks of a queue are looked at in one tick, for one whose key is free.
+LOOKED_AT = 1000
+
+
+class SlotHolder(NamedTuple):
+    """The place that a task holds: it is with a worker, or put off and keeps its key."""
+
+    place: QueueSlot
+    key_limit: int = 1
+    in_order: bool = False
+    is_running: bool = True
+
+
+class NamedQueues(Persistent):
+    """Written by the scheduler alone, as all shelves are."""
+
+    def __init__(self) -> None:
+        self._queues = OOBTree()  # (-priority, name) -> its waiting queue
+        self._parked = TimeOrder()  # of (key, -priority, microseconds, task)
+        self._parked_length = Length()
+        self._held = LOBTree()  # task's number -> Held
+        self._running = OOBTree()  # name of a queue -> how many of its tasks are with a worker
+        self._keys = OOBTree()  # key -> how many tasks hold it
+        self._limits = OOBTree()  # name of a queue -> Limit
+        self._starts = OOBTree()  # name of a queue -> Starts
+
+    def limit(self, name: str, limit: Limit) -> None:
+        """Let *limit* go for the queue *name*."""
+        self._limits[name] = tuple(limit.checked())
+        self._starts.pop(name, None)  # counted by another period
+
+    def queues(self) -> Mapping[str, tuple[Limit, int, int]]:
+        """Return for each named queue its limit, and how many of its tasks wait and run."""
+        waiting: dict[str, int] = {}
+        for (_, name), queue in self._queues.items():
+            waiting[name] = waiting.get(name, 0) + len(queue)
+        for *_, task in self._parked:
+            name = _wanted_by(task).place.queue
+            waiting[name] = waiting.get(name, 0) + 1
+        names = {*waiting, *self._limits, *self._running} - {""}
+        return {
+            name: (
+                self._limit_of(name),
+                waiting.get(name, 0),
+                self._running.get(name, 0),
+            )
+            for name in sorted(names)
+        }
+
+    def enqueue(self, due: float, task: Any, place: QueueSlot) -> None:
+        """Add *task*, to be due at *due* (since 1970)."""
+        order = (-place.priority, place.queue)
+        queue = self._queues.get(order)
+        if queue is None:
+            queue = self._queues[order] = PersistentWaitingQueue()
+        queue.enqueue(due, task)
+
+    def dequeue(self, due: float, task: Any, place: QueueSlot) -> None:
+        """Remove *task*, which waits to be due at *due*; KeyError if it is not there."""
+        parked = (place.key, -place.priority, microseconds(due), task)
+        if place.key is not None and parked in self._parked:
+            self._unpark(parked)
+        else:
+            self._queues[-place.priority, place.queue].dequeue(due, task)
+        self.release(u64(task._p_oid))
+
+    def has(self, due: float, task: Any, place: QueueSlot) -> bool:
+        """Say whether *task* waits here, to be due at *due*."""
+        parked = (place.key, -place.priority, microseconds(due), task)
+        if place.key is not None and parked in self._parked:
+            return True
+        queue = self._queues.get((-place.priority, place.queue))
+        return queue is not None and queue.has(due, task)
+
+    def discard(self, task: Any) -> bool:
+        """Remove *task*, wherever it waits; say whether it was here. All tasks are looked at."""
+        parked = [entry for entry in self._parked if entry[3] is task]
+        for entry in parked:
+            self._unpark(entry)
+        found = [queue.discard(task) for queue in self._queues.values()]
+        if parked or any(found):
+            self.release(u64(task._p_oid))
+        return bool(parked) or any(found)
+
+    def take(
+        self, now: float, room: int, least: float, most: float, caps: Mapping[str, int]
+    ) -> list[Any]:
+        """Take tasks that are due at *now* and may run, at most *room*, oldest first.
+
+        They are those with a priority from *least* to *most*; the higher go first. Queues of
+        one priority share evenly. *caps* says how many of a queue this scheduler runs.
+        """
+        taken: list[Any] = []
+        due = [each for each in self._due(now) if least <= -each[0] <= most]
+        for level in sorted({order for order, _, _ in due}):
+            queues = [each[1:] for each in due if each[0] == level]
+            for number, (name, queue) in enumerate(queues):
+                share = -(-(room - len(taken)) // (len(queues) - number))
+                free = self._free(name, now, caps)
+                taken += self._take_from(name, queue, now, int(min(share, free)))
+        return taken
+
+    def release(self, tid: int, *, keeps_key: bool = False) -> QueueSlot:
+        """Take its place from task *tid*, and return that; ORDINARY if it had none.
+
+        One that *keeps_key*, for it is put off, does so if its class wants order.
+        """
+        stored = self._held.pop(tid, None)
+        if stored is None:
+            return ORDINARY
+        held = SlotHolder(*stored)
+        place = held.place
+        if held.is_running and place.queue:
+            _count(self._running, place.queue, -1)
+        if place.key is None:
+            return place
+        if keeps_key and held.in_order:
+            self._held[tid] = tuple(held._replace(is_running=False))
+            return place
+        _count(self._keys, place.key, -1)
+        free = held.key_limit - self._keys.get(place.key, 0)
+        for parked in list(islice(self._parked.keys((place.key,), (place.key, math.inf)), free)):
+            self._unpark(parked)
+            self.enqueue(parked[2] / MICROSECONDS, parked[3], _wanted_by(parked[3]).place)
+        return place
+
+    def next_due(self, now: float, caps: Mapping[str, int]) -> float | None:
+        """Return when the next task is due that will have a place then, as far as known."""
+        dues = []
+        for (_, name), queue in self._queues.items():
+            due = queue.next_due()
+            if due is None or not self._places(name, caps):
+                continue  # when a place is free again, there will be a tick
+            limit = self._limit_of(name)
+            dues.append(max(due, self._starts_of(name).wait(limit, now)))
+        return min(dues, default=None)
+
+    def tend(self) -> None:
+        """Remove queues in which nothing waits."""
+        for order in [order for order, queue in self._queues.items() if not queue]:
+            del self._queues[order]
+
+    def __iter__(self) -> Iterator[tuple[int, Any]]:
+        """Yield (second, task)."""
+        for queue in self._queues.values():
+            yield from queue
+        yield from ((due // MICROSECONDS, task) for _, _, due, task in self._parked)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._queues.values())) + int(self._parked_length())
+
+    def _due(self, now: float) -> list[tuple[int, str, PersistentWaitingQueue]]:
+        found = []
+        for (order, name), queue in self._queues.items():
+            due = queue.next_due()
+            if due is not None and due <= now:
+                found.append((order, name, queue))
+        return found
+
+    def _free(self, name: str, now: float, caps: Mapping[str, int]) -> float:
+        """Return how many tasks of queue *name* may be started at *now*."""
+        allowed = self._starts_of(name).allowed(self._limit_of(name), now)
+        return min(self._places(name, caps), allowed)
+
+    def _places(self, name: str, caps: Mapping[str, int]) -> float:
+        """Return how many tasks of queue *name* may be with workers beyond those that are."""
+        at_once = self._limit_of(name).at_once
+        places = min(math.inf if at_once is None else at_once, caps.get(name, math.inf))
+        running: int = self._running.get(name, 0)
+        return max(0, places - running)
+
+    def _limit_of(self, name: str) -> Limit:
+        try:
+            return Limit(*self._limits.get(name, ())).checked()
+        except (TypeError, ValueError) as error:
+            log.warning("queue %r has no limit: what is stored as one is wrong: %s", name, error)
+            return Limit()
+
+    def _starts_of(self, name: str) -> Starts:
+        return Starts(self._starts.get(name, ()))
+
+    def _take_from(
+        self, name: str, queue: PersistentWaitingQueue, now: float, count: int
+    ) -> list[Any]:
+        taken: list[Any] = []
+        looked_at = 0
+        while len(taken) < count and looked_at < LOOKED_AT:
+            popped = queue.pop_due(now, count - len(taken))
+            taken += [task for task in popped if self._admit(task)]
+            looked_at += len(popped)
+            if not popped:
+                break
+        limit = self._limit_of(name)
+        if taken and limit.rate is not None:
+            starts = self._starts_of(name).add(limit, now, len(taken))
+            self._starts[name] = starts.slots
+        return taken
+
+    def _admit(self, task: Any) -> bool:
+        """Give *task* its place; park it, and say False, where its key is taken."""
+        tid, held = u64(task._p_oid), _wanted_by(task)
+        key = held.place.key
+        if key is not None and tid not in self._held:
+            if self._keys.get(key, 0) >= held.key_limit:
+                due = microseconds(task._queued_for)
+                self._parked.insert((key, -held.place.priority, due, task))
+                self._parked_length.change(1)
+                return False
+            _count(self._keys, key, 1)
+        self._held[tid] = tuple(held)
+        if held.place.queue:
+            _count(self._running, held.place.queue, 1)
+        return True
+
+    def _unpark(self, parked: tuple[Any, ...]) -> None:
+        self._parked.remove(parked)
+        self._parked_length.change(-1)
+
+
+def _wanted_by(task: Any) -> SlotHolder:
+    """Return what *task* is to hold; the ordinary place for one that cannot be loaded."""
+    try:
+        key_limit, in_order = int(task.keyLimit), bool(task.inOrder)
+        return SlotHolder(QueueSlot(*task._place), key_limit, in_order)
+    except Exception as error:
+        if is_passing(error):
+            raise
+        # Whatever its state raises, the worker will tell.
+        return SlotHolder(ORDINARY)
+
+
+def _count(numbers: OOBTree, name: str, change: int) -> None:
+    number = numbers.get(name, 0) + change
+    if number:
+        numbers[name] = number
+    else:
+        numbers.pop(name, None)

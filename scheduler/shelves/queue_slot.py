@@ -1,0 +1,52 @@
+"""The place of a task that does not wait in the ordinary queue."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from scheduler.tasks.base import BaseTask
+
+
+class QueueSlot(NamedTuple):
+    """In which queue a task waits, with what priority, and for which key."""
+
+    queue: str = ""
+    priority: int = 0
+    key: str | None = None
+
+
+ORDINARY = QueueSlot()
+
+
+def place_of(task: BaseTask) -> QueueSlot:
+    """Return where *task* belongs, by what its class and itself say.
+
+    Raises TypeError or ValueError for a queue, priority or key that is none.
+    """
+    queue, priority, key = task.queueName, task.priority, task.limitKey()
+    if type(priority) is not int:
+        priority = _number(priority, "priority")
+    if key is None:
+        return QueueSlot(plain_text(queue, "queueName"), priority)
+    if not isinstance(task.keyLimit, int) or task.keyLimit < 1:
+        raise ValueError(f"keyLimit is {task.keyLimit!r}; it must be a whole number from 1")
+    return QueueSlot(plain_text(queue, "queueName"), priority, plain_text(key, "limitKey()"))
+
+
+def plain_text(value: Any, name: str) -> str:
+    """Return *value* as a plain string; TypeError naming it where it is none.
+
+    A member of an enumeration becomes its value: what is stored is read by later releases.
+    """
+    if type(value) is str:
+        return value
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is {value!r}; it must be a text")
+    return str.__str__(value)
+
+
+def _number(value: Any, name: str) -> int:
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise TypeError(f"{name} is {value!r}; it must be a finite number")
+    return int(value) if isinstance(value, int) else value  # type: ignore[return-value]

@@ -1,0 +1,1 @@
+"""Where the bytes are: the embedded file and its server, PostgreSQL, locks and descriptors."""

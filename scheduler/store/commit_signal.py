@@ -1,0 +1,98 @@
+"""Waking up when somebody else commits, instead of looking every few seconds."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable
+from time import monotonic
+from typing import Any
+
+from ZODB import DB
+from ZODB.Connection import Connection
+from ZODB.mvccadapter import MVCCAdapter
+
+from scheduler.storage.postgres_notifications import announcements_of
+
+OWN_KEPT = 1000
+HEARD_KEPT = 1000
+
+
+class CommitSignal:
+    """An event that is set whenever somebody commits to *database*, here or in another process.
+
+    Works by push wherever ZODB passes invalidations (direct, hub, ZEO), and where PostgreSQL
+    announces transactions. Other databases of RelStorage are polled every 50 ms.
+    """
+
+    def __init__(self, database: DB) -> None:
+        self._event = threading.Event()
+        self._lock = threading.Lock()
+        self._is_set = False
+        self._heard: set[bytes] = set()
+        self._own: deque[bytes] = deque(maxlen=OWN_KEPT)
+        self._ignored: list[Any] = []
+        self._readers = database._mvcc_storage
+        self._announcements: Any = None
+        if isinstance(self._readers, MVCCAdapter):
+            with self._readers._lock:
+                self._readers._instances.add(self)
+        else:
+            self._announcements = announcements_of(self._readers, self._hear, self.set)
+
+    def ignore(self, connection: Connection) -> None:
+        """Take no notice of what *connection* commits; it is used by nobody else until `close`."""
+        storage = connection._storage
+        finish = storage.tpc_finish
+
+        def tpc_finish(*args: Any) -> bytes:
+            tid: bytes = finish(*args)
+            with self._lock:
+                self._own.append(tid)
+                self._heard.discard(tid)
+            return tid
+
+        storage.tpc_finish = tpc_finish
+        self._ignored.append(storage)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for a commit or a call of `set`, at the most *seconds*; say whether one came."""
+        deadline = monotonic() + seconds
+        while True:
+            happened = self._event.wait(max(0.0, deadline - monotonic()))
+            with self._lock:
+                self._event.clear()
+                is_news = self._is_set or bool(self._heard)
+                self._is_set = False
+                self._heard.clear()
+            # The event alone may have been set by a commit of one's own.
+            if is_news or not happened:
+                return is_news
+
+    def set(self) -> None:
+        """Wake up whoever waits."""
+        self._is_set = True
+        self._event.set()
+
+    def close(self) -> None:
+        """Stop listening."""
+        for storage in self._ignored:
+            del storage.tpc_finish
+        if self._announcements is not None:
+            self._announcements.close()
+        else:
+            self._readers._release(self)
+
+    def _hear(self, tid: bytes) -> None:
+        with self._lock:
+            if tid not in self._own:
+                if len(self._heard) < HEARD_KEPT:  # of many, that there were some is enough
+                    self._heard.add(tid)
+                self._event.set()
+
+    def _invalidate(self, tid: bytes, oids: Iterable[bytes]) -> None:
+        # Called inside a commit, under the storage's lock.
+        self._hear(tid)
+
+    def _invalidateCache(self) -> Any:  # noqa: N802 (the reader's interface)
+        self.set()

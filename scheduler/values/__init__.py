@@ -1,0 +1,1 @@
+"""Values: durations, rate limits, retention policies, console text."""

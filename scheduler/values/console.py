@@ -1,0 +1,73 @@
+"""Output: what a command found, as JSON for programs or as text for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from scheduler.values.legible import legible
+
+NOTHING: tuple[Any, ...] = (None, "", [], ())
+
+
+def as_json(value: Any) -> str:
+    """Return *value* as one JSON document; dates are in ISO 8601, with their zone."""
+    return legible(json.dumps(value, default=_plain, indent=2, ensure_ascii=False))
+
+
+def as_line(value: Any) -> str:
+    """Return *value* as JSON on one line."""
+    return legible(json.dumps(value, default=_plain, ensure_ascii=False))
+
+
+def as_table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return *rows* below their *heads*, in columns; dates are in UTC."""
+    lines = [tuple(heads), *(tuple(as_text(cell) for cell in row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def as_lines(facts: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+    """Yield *facts* as lines, one or more for each; what is not known is left out."""
+    for name, value in facts.items():
+        if value in NOTHING:
+            continue
+        if isinstance(value, list):
+            yield f"{indent}{name}:"
+            for part in value:
+                yield from _part(part, indent)
+        elif isinstance(value, str) and "\n" in value:
+            yield f"{indent}{name}:"
+            yield from (f"{indent}  {line}" for line in legible(value).rstrip().split("\n"))
+        else:
+            yield f"{indent}{name + ':':<10} {as_text(value)}"
+
+
+def as_text(value: Any) -> str:
+    """Return *value* on one line, legible."""
+    if value is None:
+        return "-"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, tuple):
+        return " ".join(as_text(part) for part in value)
+    return " ".join(legible(str(value)).split())
+
+
+def _part(part: Any, indent: str) -> Iterator[str]:
+    if not isinstance(part, Mapping):
+        yield f"{indent}  {as_text(part)}"
+        return
+    mark = "- "
+    for line in as_lines(part):
+        yield f"{indent}  {mark}{line}"
+        mark = "  "
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

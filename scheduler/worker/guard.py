@@ -1,0 +1,253 @@
+"""The guard of a worker: a task must not end its transaction, its connection, or its process."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+
+import transaction
+from transaction import Transaction, TransactionManager
+from transaction._transaction import Status
+from transaction.interfaces import TransactionFailedError
+from ZODB import DB
+from ZODB.Connection import Connection
+
+from scheduler.errors import SchedulerException
+from scheduler.storage.outage import give_up, is_passing
+
+Result = TypeVar("Result")
+
+_RAISE = "to undo what it has changed, raise an exception or roll back to a savepoint of its own"
+_TRANSACT = "for commits of your own use scheduler.store.transact"
+REFUSED = {
+    "abort": f"a task must not abort its transaction, nor begin another: {_RAISE}",
+    "doom": f"a task must not doom its transaction: {_RAISE}",
+    "commit": "a task must not commit: what it changes is committed with its finished mark; "
+    + _TRANSACT,
+}
+CONNECTION_CLOSED = "a task must not close the connection of its run"
+DATABASE_CLOSED = "a task must not close the database of its run"
+SECOND_CONNECTION = (
+    "a task must not change objects through a second connection in the transaction of its run: "
+    f"use scheduler.store.current(); {_TRANSACT}"
+)
+ROLLED_BACK = (
+    "a task must not roll back to a savepoint that was made before it began: make one in the task"
+)
+REPLACED = f"a task must not replace the transaction of its run: {_TRANSACT}"
+SAVEPOINT_FAILED = (
+    "a savepoint of the task failed, and with it the transaction of its run: let the exception "
+    "end the task"
+)
+DETACHED = (
+    "a task must not take the connection of its run out of the transaction: use neither its "
+    "abort() nor another transaction manager; other threads need connections of their own"
+)
+_HOOKS = ("_before_commit", "_after_commit", "_before_abort", "_after_abort")
+
+_at_work = threading.local()
+
+
+class Unclean(SchedulerException):
+    """The transaction cannot be brought back to where a task began, which failed of *problem*."""
+
+    def __init__(self, problem: BaseException) -> None:
+        super().__init__(f"the transaction is lost with the task that failed in it: {problem!r}")
+        self.problem = problem
+
+
+class Start(NamedTuple):
+    """The state of the transaction in which a task begins."""
+
+    savepoint: Any
+    hooks: tuple[int, ...]
+    """How many hooks of each kind the transaction has."""
+
+
+class Guard:
+    """Calls the methods of tasks that are run on *connection*, in the thread that made it.
+
+    They share the transaction of that thread, which the guard alone begins and ends. A task
+    that tries to is refused, and fails even where it passes over the refusal.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._place = _place_of(connection.db())
+        self._manager: TransactionManager = transaction.manager.manager
+        self._process = os.getpid()
+        self._unit: Any = None
+        self._context: Context | None = None
+        self._refusal = ""
+        connection.close = self._close
+        _keep_open(connection.db())
+
+    def release(self) -> None:
+        """Let the connection be closed again."""
+        del self._connection.close
+
+    def begin(self) -> Transaction:
+        """Begin a transaction that no task can end, and return it."""
+        transaction.manager.manager = self._manager
+        self._connection.transaction_manager = self._manager
+        self._manager.explicit = False
+        if self._connection not in self._manager._synchs:
+            self._manager.registerSynch(self._connection)
+        self._refusal = ""
+        _at_work.guard = self
+        self._unit = self._manager.begin()
+        for name in REFUSED:
+            setattr(self._unit, name, partial(self._refuse_here, name, self._unit))
+        return self._unit
+
+    def commit(self) -> None:
+        """Commit; raises what a hook or a data manager of a task does, Unclean for an exit."""
+        self._unit.addBeforeCommitHook(self._raise_refusal)
+        try:
+            Transaction.commit(self._unit)
+        except Exception:
+            raise
+        except BaseException as error:
+            raise Unclean(error) from error
+        self._end()
+
+    def give_up(self) -> None:
+        """Abort what there is, whatever it is."""
+        unit = self._end()
+        is_broken = unit is not None and unit.status == Status.COMMITFAILED
+        for name in REFUSED if unit is not None else ():
+            vars(unit).pop(name, None)
+        self._manager.explicit = False
+        if unit is not None and unit is not self._manager._txn:
+            give_up(unit)
+        give_up(self._manager)
+        if is_broken:
+            # Objects that could not join it may be changed in memory.
+            self._connection.cacheMinimize()
+
+    def _end(self) -> Any:
+        unit, self._unit = self._unit, None
+        _at_work.guard = None
+        return unit
+
+    def start(self) -> Start:
+        """Return the present state, which a task that fails is to leave behind."""
+        savepoint = self._unit.savepoint(optimistic=True)
+        return Start(savepoint, tuple(len(getattr(self._unit, name)) for name in _HOOKS))
+
+    def enter(self) -> None:
+        """Let what follows be calls of the next task: it sees no context variables of the last."""
+        self._context = copy_context()
+
+    def call(self, work: Callable[[], Result], start: Start) -> Result:
+        """Return what *work* returns; in a child process that it has forked, end that.
+
+        Raises SchedulerException where it did what a task must not, and Unclean where that
+        cannot be undone by itself.
+        """
+        self._refusal = ""
+        try:
+            result = work() if self._context is None else self._context.run(work)
+        except TransactionFailedError as error:
+            raise Unclean(SchedulerException(SAVEPOINT_FAILED)) from error
+        finally:
+            if os.getpid() != self._process:
+                os._exit(0)  # else it would go on as a second worker on the same connection
+        damage = self._damage(start)
+        if damage:
+            raise Unclean(SchedulerException(damage))
+        self._raise_refusal()
+        if any(self._is_second(resource) for resource in self._unit._resources):
+            raise SchedulerException(SECOND_CONNECTION)
+        return result
+
+    def undo(self, start: Start, problem: BaseException) -> None:
+        """Take back what was done since *start* by a task that failed of *problem*.
+
+        Raises Unclean where more than that would be taken back, or less.
+        """
+        if self._damage(start):
+            raise Unclean(problem)
+        try:
+            start.savepoint.rollback()
+        except BaseException as error:
+            if is_passing(error):
+                raise
+            raise Unclean(problem) from error
+        if self._damage(start):
+            raise Unclean(problem)
+        self._refusal = ""
+        for name, count in zip(_HOOKS, start.hooks, strict=True):
+            del getattr(self._unit, name)[count:]
+
+    def _damage(self, start: Start) -> str:
+        """Return what has become of the transaction that must not; empty where it is whole."""
+        if transaction.manager.manager is not self._manager or self._manager._txn is not self._unit:
+            return REPLACED
+        if self._unit.status != Status.ACTIVE:
+            return SAVEPOINT_FAILED
+        if not start.savepoint.valid:
+            return ROLLED_BACK
+        joined = sum(resource is self._connection for resource in self._unit._resources)
+        is_ours = self._connection.transaction_manager is self._manager
+        return "" if is_ours and joined == (not self._connection._needs_to_join) else DETACHED
+
+    def _is_second(self, resource: Any) -> bool:
+        return (
+            isinstance(resource, Connection)
+            and resource is not self._connection
+            and _place_of(resource.db()) == self._place
+        )
+
+    def _refuse_here(self, name: str, unit: Transaction) -> None:
+        if name == "abort" and _guard_at_work() is not self:
+            Transaction.abort(unit)  # whoever closes the database aborts what is at work
+        else:
+            self._refuse(REFUSED[name])
+
+    def _refuse(self, why: str) -> None:
+        self._refusal = why
+        raise SchedulerException(why)
+
+    def _raise_refusal(self) -> None:
+        if self._refusal:
+            raise SchedulerException(self._refusal)
+
+    def _close(self, primary: bool = True) -> None:
+        # Stands in front of the connection's own method.
+        if _guard_at_work() is self:
+            self._refuse(CONNECTION_CLOSED)
+        type(self._connection).close(self._connection, primary)
+
+    def _close_database(self) -> None:
+        self._refuse(DATABASE_CLOSED)
+
+
+def _guard_at_work() -> Guard | None:
+    return getattr(_at_work, "guard", None)
+
+
+def _keep_open(database: DB) -> None:
+    """Let no task close *database* as long as tasks are run on it."""
+    if "close" not in vars(database):
+        database.close = partial(_close_unless_at_work, database)
+
+
+def _close_unless_at_work(database: DB) -> None:
+    guard = _guard_at_work()
+    if guard is not None and guard._connection.db() is database:
+        guard._close_database()
+    del database.close
+    database.close()
+
+
+def _place_of(database: DB) -> object:
+    """Return what tells whether two databases are the same data."""
+    uri = str(getattr(database, "uri", "")).partition("?")[0]
+    if uri.startswith("file://"):
+        return os.path.realpath(uri.removeprefix("file://"))
+    return uri or id(getattr(database, "storage", database))

@@ -1,0 +1,63 @@
+"""Outcomes: how runs ended, told to the scheduler by workers, or by the tasks themselves."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from scheduler.audit.conflict_stats import ConflictReport
+from scheduler.errors import TaskInconsistentStatusException
+from scheduler.inbox.claims import Claim
+from scheduler.states import ENDED, TASK_STATUS_NONE, TASK_STATUS_QUEUED
+from scheduler.tasks.attempt import moment
+from scheduler.tasks.base import BaseTask
+
+
+class Outcome(NamedTuple):
+    """How a claim ended: what the scheduler needs to know to put the task on its next shelf."""
+
+    claim: Claim
+    shelf: int | None = None
+    """The state under which the task, or its occurrence, has ended; None if it has not."""
+    ended: datetime | None = None
+    due: datetime | None = None
+    """When the task is to be taken up again; None for never."""
+    unloadable: str = ""
+    """Why the task could not be loaded, if it could not."""
+    element: bytes | None = None
+    """The object id of what has ended, the task or an occurrence; None for one not stored yet."""
+    group: bytes | None = None
+    """The object id of the group that the task is of, if it is of one."""
+    fought: ConflictReport | None = None
+    """The object over which the run conflicted, if it did."""
+
+
+def outcome_of(task: BaseTask, claim: Claim) -> Outcome:
+    """Return the outcome that a settled task bears itself.
+
+    Raises TaskInconsistentStatusException for one that says that it has not ended.
+    """
+    if task._retry_on is not None:
+        return Outcome(claim, due=moment(task._retry_on))
+    element = task._ended_element()
+    comes_back = element is not task and task._status == TASK_STATUS_QUEUED
+    due = moment(task._queued_for) if comes_back else None
+    if element is None:
+        return Outcome(claim, due=due)
+    ended = task.getEndedOn()
+    group = None if task._group is None else task._group._p_oid
+    shelf = element._status if element is task else element.getStatus()
+    if shelf not in ENDED and shelf != TASK_STATUS_NONE:
+        raise TaskInconsistentStatusException(f"its run is over, and its state is {shelf!r}")
+    return Outcome(claim, shelf, ended, due, element=element._p_oid, group=group)
+
+
+def check_claim(claim: Claim, task: BaseTask) -> None:
+    """Raise TaskInconsistentStatusException where *task* cannot be at work on *claim*."""
+    settled: object = task._settled
+    if not isinstance(settled, int):
+        raise TaskInconsistentStatusException(f"_settled is {settled!r}, which is no whole number")
+    if settled > claim.number:
+        raise TaskInconsistentStatusException(
+            f"claim {settled} on it has ended, while claim {claim.number} is the last one"
+        )

@@ -1,0 +1,176 @@
+"""The worker process: started by the executor with the descriptors of a pipe and shared memory.
+
+It is told what to do through the pipe, and ends when that does, or its parent. It leads a
+process group of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from importlib.metadata import entry_points
+from mmap import mmap
+from multiprocessing.connection import Connection
+from typing import NamedTuple
+
+from ZEO.ClientStorage import ClientStorage
+
+from scheduler.errors import DatabaseUnavailable
+from scheduler.storage import outage_log
+from scheduler.storage.outage import pause
+from scheduler.store import Database
+from scheduler.store.database import join_database
+from scheduler.values.legible import LineFormatter
+from scheduler.worker.claim_queue import ClaimQueue
+from scheduler.worker.heartbeat import SIZE, Vitals
+from scheduler.worker.log_forwarding import tell
+from scheduler.worker.runner import Runner
+from scheduler.worker.signals import WorkerSignals
+
+log = logging.getLogger(__name__)
+
+ENTRY_POINTS = "zodb_relay.workers"
+ORPHANED = 3
+CATCH_UP_SECONDS = 5.0
+BEAT_SECONDS = 1.0
+
+
+class Start(NamedTuple):
+    """What a worker process is told first."""
+
+    uri: str
+    max_tries: int
+    name: str
+    path: list[str]
+    level: int
+    """From which level on the scheduler's process logs."""
+
+
+class Worker:
+    """Runs the claims that come through the pipe, and reports through it."""
+
+    def __init__(self, pipe: Connection, vitals: Vitals, signals: WorkerSignals) -> None:
+        self._pipe = pipe
+        self._vitals = vitals
+        self._signals = signals
+        self._sending = threading.Lock()
+        self._line = ClaimQueue()
+
+    def main(self) -> None:
+        """Run what is given until told to stop."""
+        start: Start = self._pipe.recv()
+        tell(self._send, start.level)
+        outage_log.leave_to_others()
+        sys.path[:] = start.path
+        try:
+            self._serve(start)
+        except Exception:
+            log.exception("the worker ends")
+            raise
+
+    def _serve(self, start: Start) -> None:
+        for prepare in entry_points(group=ENTRY_POINTS):
+            prepare.load()()  # as the application needs it: its listeners, for one
+        threading.Thread(target=self._listen, name="ear", daemon=True).start()
+        database = self._join(start.uri)
+        if database is None:
+            return
+        self._database = database
+        try:
+            name = f"{start.name}/{os.getpid()}"
+            runner = Runner(database, start.max_tries, name, self._send, self._vitals)
+            self._send(("ready", [], [], 0))
+            try:
+                self._work(runner)
+            finally:
+                runner.close()
+        finally:
+            database.close()
+        self._send(("bye", [], [], 0))
+
+    def _join(self, uri: str) -> Database | None:
+        """Open the database, as soon as that can be done; None where it is not wanted any more."""
+        attempt = 0
+        while not self._line.is_closed:
+            attempt += 1
+            try:
+                return join_database(uri)
+            except DatabaseUnavailable as error:
+                log.info("the database cannot be opened yet: %s", error)
+                time.sleep(pause(attempt))
+        return None
+
+    def _work(self, runner: Runner) -> None:
+        while (claim := self._line.wait()) is not None:
+            started = time.monotonic()
+            outcomes = runner.run(claim, self._line)
+            self._signals.restore()
+            # Before it is told: what was told must not be taken for begun.
+            self._vitals.begin()
+            self._send(("done", outcomes, [], time.monotonic() - started))
+
+    def _listen(self) -> None:
+        try:
+            while (message := self._pipe.recv()) is not None:
+                if message == "return":
+                    self._send(("returned", [], self._line.take_all(), 0))
+                else:
+                    seen_from, claims = message
+                    self._catch_up(seen_from)
+                    self._line.extend(claims)
+            self._send(("returned", [], self._line.take_all(), 0))
+            self._line.close()
+            while True:
+                self._pipe.recv()  # what runs ends in peace, as long as the scheduler lives
+        except (EOFError, OSError):
+            # The scheduler is gone, and nobody would hear of the task that runs.
+            end_group()
+
+    def _catch_up(self, tid: bytes) -> None:
+        # The pipe is faster than the database's server: without this, a task would be loaded
+        # as it was before it was queued, and its run would end in a conflict.
+        deadline = time.monotonic() + CATCH_UP_SECONDS
+        while isinstance(self._database.storage, ClientStorage):
+            if self._database.lastTransaction() >= tid or time.monotonic() > deadline:
+                return
+            time.sleep(0.0003)
+
+    def _send(self, message: object) -> None:
+        with self._sending:
+            self._pipe.send(message)
+
+
+def beat_on(vitals: Vitals) -> None:
+    """Beat as long as the process is there whose child this is; end with it."""
+    parent = os.getppid()
+    while os.getppid() == parent:
+        vitals.beat()
+        time.sleep(BEAT_SECONDS)
+    end_group()
+
+
+def end_group() -> None:
+    """End this process at once, and with it those that tasks have started."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(os.getpid(), signal.SIGKILL)
+    os._exit(ORPHANED)
+
+
+def main() -> None:
+    """Be a worker process."""
+    signals = WorkerSignals()
+    descriptors = [int(word) for word in sys.argv[1:3]]
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)  # programs that tasks start have no part in them
+    pipe, memory = descriptors
+    vitals = Vitals(mmap(memory, SIZE))
+    os.close(memory)
+    threading.Thread(target=beat_on, args=(vitals,), name="heart", daemon=True).start()
+    handler = logging.StreamHandler()
+    handler.setFormatter(LineFormatter("%(asctime)s %(process)d %(name)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    Worker(Connection(pipe), vitals, signals).main()

@@ -9,11 +9,11 @@ from typing import Any
 from lxml.builder import ElementMaker
 from lxml.etree import tostring
 
+from export.formats.site import absolute, address_of, entry_address, feed_address, latest
 from export.formats.xml_text import printable
 from export.http.request import ExportRequest
 from export.model.local_time import in_utc
 from export.model.plain_text import PlainText
-from scheduler.clock import nowutc
 
 CONTENT_TYPE = "application/atom+xml; charset=utf-8"
 NAMESPACE = "http://www.w3.org/2005/Atom"
@@ -21,26 +21,27 @@ E = ElementMaker(namespace=NAMESPACE, nsmap={None: NAMESPACE})
 
 
 def write(body: Mapping[str, Any], request: ExportRequest, *, pretty: bool) -> bytes:
-    """Return *body* as a feed; what has not started counts as updated when it starts."""
-    starts = [item["startDate"] for item in body["results"] if item["startDate"] is not None]
+    """Return *body* as a feed; it and its entries are updated when an entry is changed."""
+    site = address_of(body, request)
+    own = feed_address(body, site)
     feed = E.feed(
         E.title("Indico Feed"),
-        E.id(printable(body["url"])),
-        E.link(href=printable(body["url"]), rel="self"),
-        E.updated(_utc(max(starts, default=nowutc()))),
+        E.id(own),
+        E.link(href=own, rel="self"),
+        E.updated(_utc(latest(item["modificationDate"] for item in body["results"]))),
         E.author(E.name("Unknown author")),
-        *(_entry(item) for item in body["results"]),
+        *(_entry(item, site) for item in body["results"]),
     )
     text: bytes = tostring(feed, xml_declaration=True, encoding="utf-8", pretty_print=pretty)
     return text
 
 
-def _entry(item: Mapping[str, Any]) -> Any:
+def _entry(item: Mapping[str, Any], site: str) -> Any:
     return E.entry(
         E.title(printable(item["title"])),
-        E.id(printable(item["url"])),
-        E.link(href=printable(item["url"])),
-        E.updated(_utc(item["startDate"] or nowutc())),
+        E.id(entry_address(item, site)),
+        E.link(href=absolute(site, item["url"])),
+        E.updated(_utc(item["modificationDate"])),
         _summary(item["description"]),
     )
 

@@ -5,25 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from icalendar import Alarm, Calendar, Event
 from icalendar.prop import vRecur
 
+from export.formats.site import absolute, address_of, domain_of
 from export.formats.xml_text import printable
 from export.http.request import ExportRequest
+from export.model.booking_slots import DAILY, MONTHLY, MONTHS, WEEKS
 from export.model.local_time import in_utc
 from export.model.plain_text import without_markup
 
 Shown = Mapping[str, Any]
 
 CONTENT_TYPE = "text/calendar; charset=utf-8"
-DOMAIN = "cern.ch"
-"""What ids end with where the installation has no address."""
-
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
-WEEKS = {"weekly": 1, "everyTwoWeeks": 2, "everyThreeWeeks": 3}
 WEEKS_TO_LOOK_AT = 54
 """After a year clocks change as they did before."""
 
@@ -32,15 +29,14 @@ PREFIXES = {"CERNMCU": "MCU", "WebcastRequest": "W", "RecordingRequest": "R"}
 
 def write(body: Shown, request: ExportRequest, *, pretty: bool) -> bytes:
     """Return the results of *body* as a calendar; what has no dates is left out."""
-    domain = urlsplit(body["url"]).hostname or DOMAIN
+    site = address_of(body, request)
+    domain = domain_of(site)
     calendar = Calendar()
     calendar.add("prodid", "-//CERN//INDICO//EN")
     calendar.add("version", "2.0")
-    made = datetime.fromtimestamp(body["ts"], UTC)
     for result in body["results"]:
-        for uid, event in EVENTS.get(result.get("_fossil"), _nothing)(result):
+        for uid, event in EVENTS.get(result.get("_fossil"), _nothing)(result, site):
             event.add("uid", printable(f"{uid}@{domain}"))
-            event.add("dtstamp", made)
             calendar.add_component(event)
     calendar.add_missing_timezones()
     text: bytes = calendar.to_ical()
@@ -50,88 +46,94 @@ def write(body: Shown, request: ExportRequest, *, pretty: bool) -> bytes:
 Entries = Iterator[tuple[str, Event]]
 
 
-def _nothing(shown: Shown) -> Entries:
+def _nothing(shown: Shown, site: str) -> Entries:
     yield from ()
 
 
-def _event(shown: Shown) -> Entries:
+def _event(shown: Shown, site: str) -> Entries:
     if shown["startDate"] is not None:
-        yield f"indico-event-{shown['id']}", _entry(shown)
+        yield f"indico-event-{shown['id']}", _entry(shown, site)
 
 
-def _event_by_contributions(shown: Shown) -> Entries:
+def _event_by_contributions(shown: Shown, site: str) -> Entries:
     if not shown["contributions"]:
-        yield from _event(shown)
+        yield from _event(shown, site)
     for talk in _dated(shown["contributions"]):
-        yield f"indico-contribution-{shown['id']}-{talk['id']}", _entry(talk)
+        yield f"indico-contribution-{shown['id']}-{talk['id']}", _entry(talk, site)
 
 
-def _event_by_slots(shown: Shown) -> Entries:
+def _event_by_slots(shown: Shown, site: str) -> Entries:
     if not shown["sessions"]:
-        yield from _event(shown)
+        yield from _event(shown, site)
     for slot in _dated(shown["sessions"]):
-        yield f"indico-session-{shown['id']}-{slot['id']}", _entry(slot)
+        yield f"indico-session-{shown['id']}-{slot['id']}", _entry(slot, site)
 
 
-def _slot_by_contributions(shown: Shown) -> Entries:
+def _slot_by_contributions(shown: Shown, site: str) -> Entries:
     talks = shown.get("contributions", shown.get("subcontributions"))
     prefix = f"{shown['conference']['id']}-{shown['id']}"
     if not talks and shown["startDate"] is not None:
-        yield f"indico-session-{prefix}", _entry(shown)
+        yield f"indico-session-{prefix}", _entry(shown, site)
     for talk in _dated(talks):
-        yield f"indico-contribution-{prefix}-{talk['id']}", _entry(talk)
+        yield f"indico-contribution-{prefix}-{talk['id']}", _entry(talk, site)
 
 
-def _contribution(shown: Shown) -> Entries:
+def _contribution(shown: Shown, site: str) -> Entries:
     if shown["startDate"] is not None:
-        yield f"indico-contribution-{shown['conferenceId']}-{shown['id']}", _entry(shown)
+        yield f"indico-contribution-{shown['conferenceId']}-{shown['id']}", _entry(shown, site)
 
 
 def _dated(members: Any) -> list[Any]:
     return [member for member in members if member["startDate"] is not None]
 
 
-def _entry(shown: Shown) -> Event:
+def _entry(shown: Shown, site: str) -> Event:
     room = f" {shown['room']}" if shown["room"] else ""
+    url = absolute(site, shown["url"])
     return _made(
-        shown["startDate"],
-        shown["endDate"],
-        url=shown["url"],
+        (shown["startDate"], shown["endDate"]),
+        shown["modificationDate"],
+        url=url,
         summary=shown["title"],
         location=f"{shown['location'] or ''}{room}",
-        description=_description(shown),
+        description=_description(shown, url),
     )
 
 
-def _description(shown: Shown) -> str:
+def _description(shown: Shown, url: str) -> str:
     speakers = ", ".join(
         f"{who['fullName']} ({who['affiliation']})" for who in shown.get("speakers", ())
     )
     text = without_markup(shown["description"])
-    about = f"{text}\n\n{shown['url']}" if text else shown["url"]
+    about = f"{text}\n\n{url}" if text else url
     return f"Speakers: {speakers}\n{about}" if speakers else about
 
 
-def _reservation(shown: Shown) -> Entries:
+def _reservation(shown: Shown, site: str) -> Entries:
     zone = ZoneInfo(shown["timezone"])
-    start, end = (shown[edge].astimezone(zone) for edge in ("startDT", "endDT"))
+    start, first_end, end = (
+        shown[edge].astimezone(zone) for edge in ("startDT", "firstEndDT", "endDT")
+    )
     place = f"{shown['location']}: {shown['room']['fullName']}"
+    url = absolute(site, shown["bookingUrl"])
     event = _made(
-        start,
-        end if shown["repeatability"] is None else _first_end(start, end),
-        url=shown["bookingUrl"],
+        (start, first_end),
+        shown["modificationDate"],
+        url=url,
         summary=shown["reason"],
         location=place,
-        description=f"{shown['reason']}\n\n{shown['bookingUrl']}",
+        description=f"{shown['reason']}\n\n{url}",
     )
+    event.add("status", _status(shown))
     if shown["repeatability"] is not None:
         _repeat(event, shown, start, end)
     yield f"indico-resv-{shown['id']}", event
 
 
-def _first_end(start: datetime, end: datetime) -> datetime:
-    first = datetime.combine(start.date(), end.time(), start.tzinfo)
-    return first if first > start else first + timedelta(days=1)
+def _status(shown: Shown) -> str:
+    if shown["is_cancelled"] or shown["is_rejected"]:
+        return "CANCELLED"
+    return "TENTATIVE" if shown["is_pending"] else "CONFIRMED"
 
 
 def _repeat(event: Event, shown: Shown, start: datetime, end: datetime) -> None:
@@ -141,7 +143,7 @@ def _repeat(event: Event, shown: Shown, start: datetime, end: datetime) -> None:
             local = event.decoded(name).astimezone(start.tzinfo)
             del event[name]
             event.add(name, local)
-    event.add("rrule", vRecur(_rule(shown["repeatability"], start, end)))
+    event.add("rrule", vRecur(_rule(shown, start, end)))
     for day in shown["excludedDays"]:
         date = datetime.combine(datetime.fromisoformat(day), start.time(), start.tzinfo)
         event.add("exdate", date.astimezone(event.decoded("dtstart").tzinfo))
@@ -153,28 +155,33 @@ def _clocks_change(start: datetime, end: datetime) -> bool:
     return len({moment.utcoffset() for moment in moments}) > 1
 
 
-def _rule(repeatability: str, start: datetime, end: datetime) -> dict[str, Any]:
-    until = end.astimezone(UTC)
-    if repeatability == "daily":
+def _rule(shown: Shown, start: datetime, end: datetime) -> dict[str, Any]:
+    every, until = shown["repeatability"], end.astimezone(UTC)
+    if every == DAILY:
         return {"freq": "DAILY", "until": until}
-    if repeatability == "monthly":
+    if every in MONTHS:
         ordinal = (start.day - 1) // 7 + 1
-        return {"freq": "MONTHLY", "until": until, "byday": f"{ordinal}{WEEKDAYS[start.weekday()]}"}
-    return {"freq": "WEEKLY", "until": until, "interval": WEEKS[repeatability]}
+        months = {} if every == MONTHLY else {"interval": MONTHS[every]}
+        day = f"{ordinal}{WEEKDAYS[start.weekday()]}"
+        return {"freq": "MONTHLY", "until": until, **months, "byday": day}
+    days = {"byday": [day[:2].upper() for day in shown["recurrence_weekdays"]]}
+    rule = {"freq": "WEEKLY", "until": until, "interval": WEEKS[every]}
+    return {**rule, **days} if shown["recurrence_weekdays"] else rule
 
 
-def _video(shown: Shown) -> Entries:
+def _video(shown: Shown, site: str) -> Entries:
     kind, status = shown["type"], f"-{shown['status']}" if shown["status"] else ""
     audience = f"Audience: {shown['audience']}\n" if shown["audience"] else ""
     room = f": {shown['room']}" if shown["room"] else ""
     summary = f"{PREFIXES.get(kind, kind)}{status}: {shown['title']}"
+    url = absolute(site, shown["url"])
     event = _made(
-        shown["startDate"],
-        shown["endDate"],
-        url=shown["url"],
+        (shown["startDate"], shown["endDate"]),
+        shown["modificationDate"],
+        url=url,
         summary=summary,
         location=f"{shown['location']}{room}",
-        description=f"{audience}Event URL: {shown['url']}",
+        description=f"{audience}Event URL: {url}",
     )
     event.add("categories", [f"VideoService - {kind}"])
     if "alarm" in shown:
@@ -182,23 +189,27 @@ def _video(shown: Shown) -> Entries:
         alarm.add("action", "DISPLAY")
         alarm.add("trigger", -timedelta(minutes=shown["alarm"]))
         alarm.add("summary", summary)
-        alarm.add("description", shown["url"])
+        alarm.add("description", url)
         event.add_component(alarm)
     yield f"indico-collaboration-{shown['uniqueId']}", event
 
 
-def _made(start: datetime, end: datetime | None, **texts: str) -> Event:
+def _made(period: tuple[datetime, datetime | None], modified: datetime, **texts: str) -> Event:
+    """Return what takes place in *period*; its stamp is the time of its last change."""
+    start, end = period
     event = Event()
+    for name in ("dtstamp", "last-modified"):
+        event.add(name, in_utc(modified).replace(microsecond=0))
     event.add("dtstart", in_utc(start))
     if end is not None:
         event.add("dtend", in_utc(end))
     for name, text in texts.items():
         value = printable(text).replace("\r\n", "\n").replace("\r", "\n")
-        event.add(name, value.replace("\n", "") if name == "url" else value)
+        event.add(name, value)
     return event
 
 
-EVENTS: dict[str, Callable[[Shown], Entries]] = {
+EVENTS: dict[str, Callable[[Shown, str], Entries]] = {
     "conferenceMetadata": _event,
     "conferenceMetadataWithContribs": _event_by_contributions,
     "conferenceMetadataWithSubContribs": _event_by_contributions,

@@ -15,6 +15,8 @@ from export.fossils.placed import in_zone
 # ruff: noqa: D102
 
 
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
 SLOTS = 366
 """How many slots of a reservation are shown at most; others can be asked for with `from`."""
 
@@ -107,11 +109,27 @@ class IReservationFields(IFossil):
 
     getRepeatability.produce = lambda reservation: reservation.slots.repeatability
 
+    def recurrence_weekdays(): ...
+
+    recurrence_weekdays.produce = lambda reservation: [
+        WEEKDAYS[day] for day in sorted(reservation.slots.weekdays)
+    ]
+    recurrence_weekdays.name = "recurrence_weekdays"
+
+    def firstEndDT(): ...  # noqa: N802
+
+    firstEndDT.produce = lambda reservation: reservation.slots.first_end.replace(
+        tzinfo=reservation.zone
+    )
+    firstEndDT.name = "firstEndDT"
+    firstEndDT.convert = in_zone
+
     def booked_for(): ...
 
     booked_for.name = "bookedForName"
 
     def reason(): ...
+    def getModificationDate(): ...
     def getURL(): ...
 
     getURL.name = "bookingUrl"
@@ -132,6 +150,18 @@ class IReservationFields(IFossil):
     def is_confirmed(): ...
 
     is_confirmed.name = "isConfirmed"
+
+    def is_cancelled(): ...
+
+    is_cancelled.name = "is_cancelled"
+
+    def is_rejected(): ...
+
+    is_rejected.name = "is_rejected"
+
+    def is_pending(): ...
+
+    is_pending.name = "is_pending"
 
     def takes_room(): ...
 

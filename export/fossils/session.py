@@ -174,6 +174,12 @@ class ISessionFossil(IPlaceInWords):
 class ISlotFields(IPlaceInWords, IPlacedFossil):
     """A slot of a session, with the session's documented fields."""
 
+    def getModificationDate(): ...
+
+    getModificationDate.produce = lambda slot: max(
+        slot.getModificationDate(), slot.getSession().getModificationDate()
+    )
+
     def getId(): ...
 
     getId.produce = lambda slot: f"{slot.getSession().getId()}-{slot.getId()}"

@@ -61,6 +61,13 @@ class ICollaborationFossil(IFossil):
     getURL.produce = lambda booking: booking.event.getURL()
     getURL.convert = absolute
 
+    def getModificationDate(): ...
+
+    getModificationDate.produce = lambda booking: max(
+        booking.event.getModificationDate(), booking.place.getModificationDate()
+    )
+    getModificationDate.onlyIf = "inCalendar"
+
     def audience(): ...
 
     audience.convert = for_whom

@@ -70,6 +70,12 @@ class ExportRequest:
         self.address_query = query.decode("utf-8", "replace")
 
     @property
+    def asked_site(self) -> str:
+        """The address of the site that was asked, as its clients call it."""
+        host = self._request.host or "localhost"
+        return f"{self._request.scheme}://{host}{self._request.root_path.rstrip('/')}"
+
+    @property
     def sent_path(self) -> str:
         """The path as the address has it, percent-encoded."""
         sent = self._request.environ.get("REQUEST_URI", "").partition("?")[0]

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
-from typing import Self
+from typing import Any, Self
 
 DAILY, WEEKLY, MONTHLY = "daily", "weekly", "monthly"
+WEEKS = {WEEKLY: 1, "everyTwoWeeks": 2, "everyThreeWeeks": 3}
+MONTHS = {MONTHLY: 1, "everyTwoMonths": 2, "everyThreeMonths": 3}
 STEPS: dict[str | None, int] = {
     None: 1,
     DAILY: 1,
-    WEEKLY: 7,
-    "everyTwoWeeks": 14,
-    "everyThreeWeeks": 21,
-    MONTHLY: 7,
+    **{name: 7 * weeks for name, weeks in WEEKS.items()},
+    **dict.fromkeys(MONTHS, 7),
 }
 """Repeatabilities, and at least how many days are between two of their days."""
 
 CYCLE = timedelta(days=42)
-"""After so many days all repeatabilities but `monthly` are together as they were before."""
+"""After so many days all repeatabilities but those of MONTHS are together as before."""
 
 DAY = timedelta(days=1)
 TICK = timedelta(microseconds=1)
@@ -32,7 +32,8 @@ class Slots:
     """A time that comes back: `length` from `begin` on, and again up to the day `last`.
 
     `monthly` is the same weekday of the month (the second Tuesday); months that lack it are
-    skipped. Without a repeatability it is every day, as of a booking of several days.
+    skipped. WEEKS may have several `weekdays`; weeks begin on Monday. A time on several days
+    without a repeatability is `daily`.
     Raises ValueError for slots without a day or a length, and outside of FIRST to LAST.
     """
 
@@ -43,14 +44,30 @@ class Slots:
     last: date
     repeatability: str | None = None
     excluded: frozenset[date] = frozenset()
+    weekdays: frozenset[int] = frozenset()
+    """The days of the week, 0 for Monday, where there are several; `begin` is on one of them."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what was stored, also by a release that did not tell `daily`."""
+        self.__dict__.update(state)
+        self._tell_daily()
+
+    def _tell_daily(self) -> None:
+        if self.repeatability is None and self.last > self.begin.date():
+            object.__setattr__(self, "repeatability", DAILY)
 
     def __post_init__(self) -> None:
+        self._tell_daily()
         if self.repeatability not in STEPS:
             known = ", ".join(name for name in STEPS if name)
             raise ValueError(f"{self.repeatability!r} is no repeatability; there are {known}")
         if self.length <= timedelta() or self.last < self.begin.date():
             raise ValueError("a booking must end after it starts")
-        if self.last > self.begin.date() and self.length > DAY * STEPS[self.repeatability]:
+        if self.weekdays and self.repeatability not in WEEKS:
+            raise ValueError(f"weekdays are for {', '.join(WEEKS)}")
+        if self.weekdays and self.begin.weekday() not in self.weekdays:
+            raise ValueError("a booking must start on one of its weekdays")
+        if self.last > self.begin.date() and self.length > DAY * self._gap:
             raise ValueError("a booking must end before it comes back")
         if self.begin < FIRST or self.last > LAST.date():
             raise ValueError(f"a booking must be between {FIRST.year} and {LAST.year}")
@@ -97,6 +114,11 @@ class Slots:
         return self.starting(self.begin.date()) is None
 
     @property
+    def first_end(self) -> datetime:
+        """The end of the first slot, in local time."""
+        return self.begin + self.length
+
+    @property
     def end(self) -> datetime:
         """The end on the last day, in local time."""
         return datetime.combine(self.last, self.begin.time()) + self.length
@@ -106,13 +128,18 @@ class Slots:
         first = self.begin.date()
         if not first <= day <= self.last or day in self.excluded:
             return False
-        if self.repeatability == MONTHLY:
-            return day.weekday() == first.weekday() and _ordinal(day) == _ordinal(first)
+        if self.repeatability in MONTHS:
+            months = (day.year - first.year) * 12 + day.month - first.month
+            is_due = months % MONTHS[self.repeatability] == 0
+            return is_due and day.weekday() == first.weekday() and _ordinal(day) == _ordinal(first)
+        if self.weekdays and self.repeatability in WEEKS:
+            weeks = (_monday(day) - _monday(first)).days // 7
+            return day.weekday() in self.weekdays and weeks % WEEKS[self.repeatability] == 0
         return (day - first).days % STEPS[self.repeatability] == 0
 
     def days(self, start: date, end: date) -> Iterator[date]:
         """Yield the days from *start* to *end* on which a slot begins."""
-        first, step = self.begin.date(), STEPS[self.repeatability]
+        first, step = self.begin.date(), self._step
         skipped = max(0, -(-(start - first).days // step))
         number = (min(end, self.last) - first).days
         for days in range(skipped * step, number + 1, step):
@@ -123,14 +150,7 @@ class Slots:
     def times(
         self, start: datetime = FIRST, end: datetime = LAST
     ) -> Iterator[tuple[datetime, datetime]]:
-        """Yield beginning and end of each slot that lies within *start* and *end*.
-
-        A booking of several days counts as one.
-        """
-        if self.repeatability is None:
-            if start <= self.begin and self.end <= end:
-                yield self.begin, self.end
-            return
+        """Yield beginning and end of each slot that lies within *start* and *end*."""
         for day in self.days(start.date(), end.date()):
             begin = self._on(day)
             if start <= begin and begin + self.length <= end:
@@ -166,15 +186,32 @@ class Slots:
     def _on(self, day: date) -> datetime:
         return datetime.combine(day, self.begin.time())
 
+    @property
+    def _step(self) -> int:
+        """After how many days there may be a slot again."""
+        return 1 if self.weekdays else STEPS[self.repeatability]
+
+    @property
+    def _gap(self) -> int:
+        """How many days are between two slots at least."""
+        days = sorted(self.weekdays)
+        around = [*days[1:], days[0] + STEPS[self.repeatability]] if days else ()
+        gaps = (later - earlier for earlier, later in zip(days, around, strict=True))
+        return min(gaps, default=STEPS[self.repeatability])
+
     def _at_most(self) -> float:
-        return (self.last - self.begin.date()).days / STEPS[self.repeatability]
+        return (self.last - self.begin.date()).days / self._step
 
     def _decided_by(self, other: Slots) -> date:
         """Return the day after which whether they overlap does not change any more."""
-        if MONTHLY in (self.repeatability, other.repeatability):
+        if self.repeatability in MONTHS or other.repeatability in MONTHS:
             return date.max
         known = (self.begin.date(), other.begin.date(), *self.excluded, *other.excluded)
         return max(known) + CYCLE + self._reach + other._reach
+
+
+def _monday(day: date) -> date:
+    return day - DAY * day.weekday()
 
 
 def _ordinal(day: date) -> int:

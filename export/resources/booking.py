@@ -14,11 +14,13 @@ from export.errors import (
 from export.http.request import ExportRequest, Selection, select
 from export.http.result import ResultPage
 from export.model.booking_slots import Slots
+from export.model.local_time import in_zone
 from export.people.user import Avatar, users
 from export.resources.reservation import admitted
 from export.rooms.registry import Registry
 from export.rooms.room import Room
 from export.settings import ExportSettings
+from scheduler.clock import nowutc
 
 PATTERN = re.compile(r"/api/roomBooking/bookRoom\.(?P<format>\w+)", re.ASCII)
 FORMATS = ("json", "xml")
@@ -72,9 +74,12 @@ def _slots(selection: Selection, room: Room) -> Slots:
     if end <= start or end.time() <= start.time():
         raise MalformedRequest("to must be after from, on the last day as on the first")
     try:
-        return Slots.spanning(start, end)
+        slots = Slots.spanning(start, end)
     except ValueError as error:
         raise MalformedRequest(str(error)) from None
+    if slots.first_end <= in_zone(nowutc(), zone).replace(tzinfo=None):
+        raise MalformedRequest("You cannot make bookings in the past")
+    return slots
 
 
 def check_rights(room: Room, user: str) -> None:

@@ -67,7 +67,9 @@ def _filters(request: ExportRequest) -> list[Callable[[Conference], bool]]:
     if location:
         filters.append(lambda event: matches(event.getLocation(), location))
     if room:
-        filters.append(lambda event: matches(event.getRoom(), room))
+        filters.append(
+            lambda event: matches(event.getRoom(), room) or matches(event.getRoomFullName(), room)
+        )
     if kind:
         filters.append(lambda event: event.getType() == ALIASES.get(kind, kind))
     return filters

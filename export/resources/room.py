@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from export.errors import MalformedRequest
@@ -25,6 +26,9 @@ PATTERN = re.compile(
 )
 FORMATS = ("json", "jsonp", "xml")
 MAXIMA = {"rooms": 500, "reservations": 10}
+MOST = 10**6
+"""How many reservations of a room are shown where no limit is asked for: all there are."""
+
 NUMBER = re.compile(r"\s*[0-9]{1,18}\s*")
 
 
@@ -33,16 +37,20 @@ def answer(
 ) -> ResultPage:
     """Return the rooms that *match* names, by their ids; those that do not exist are left out.
 
+    In detail `reservations` limit, offset and order are those of each room's reservations.
+
     Raises RequestException; RefusedRequest for who may not use the rooms.
     """
     registry = admitted(user)
     view = View(user, select(request, MAXIMA, "rooms", settings.zone), settings)
-    page = cut(_rooms(registry, match["location"], match["idlist"]), view.selection)
+    found = _rooms(registry, match["location"], match["idlist"])
     if view.selection.detail == "rooms":
+        page = cut(found, view.selection)
         shown = [view.show(room, IRoomFossil, False) for room in page.members]
-    else:
-        shown = [_with_reservations(room, request, view) for room in page.members]
-    return ResultPage(shown, page.complete)
+        return ResultPage(shown, page.complete)
+    most = MAXIMA["reservations"]
+    shown = [_with_reservations(room, request, view) for room in found[:most]]
+    return ResultPage(shown, len(found) <= most)
 
 
 def _rooms(registry: Registry, location: str, idlist: str) -> list[Room]:
@@ -57,7 +65,10 @@ def _rooms(registry: Registry, location: str, idlist: str) -> list[Room]:
 def _with_reservations(room: Room, request: ExportRequest, view: View) -> Any:
     wanted, show = filters(request), shows(request, view, IRoomReservationFossil)
     found = in_range(room, room.location.zone, view.selection)
+    asked = view.selection
+    selection = asked if asked.limit_is_given else replace(asked, limit=MOST)
+    page = cut((one for one in found if wanted(one)), selection)
     return {
         **view.show(room, IRoomWithReservationsFossil, False),
-        "reservations": [show(one) for one in found if wanted(one)],
+        "reservations": [show(one) for one in page.members],
     }

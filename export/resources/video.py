@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import chain
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from export.errors import MalformedRequest, RefusedRequest
 from export.fossils.video import ICollaborationFossil
@@ -42,7 +42,11 @@ def answer(
     services = dict.fromkeys(re.split("[-,]", match["idlist"]))
     found = chain.from_iterable(_of_service(name, category, view) for name in services)
     page = cut({one.getId(): one for one in found}.values(), view.selection)
-    return ResultPage([{**_show(one, view), **alarm} for one in page.members], page.complete)
+    more = {"inCalendar": match["format"] == "ics"}
+    shown = [
+        {**view.show(one, ICollaborationFossil, False, **more), **alarm} for one in page.members
+    ]
+    return ResultPage(shown, page.complete)
 
 
 def _alarm(request: ExportRequest) -> dict[str, int]:
@@ -94,7 +98,3 @@ def _is_within(moment: datetime | None, selection: Selection) -> bool:
         return False
     is_early = selection.start is not None and moment < selection.start
     return not is_early and not (selection.end is not None and moment > selection.end)
-
-
-def _show(one: Shown, view: View) -> Any:
-    return view.show(one, ICollaborationFossil, False)

@@ -31,6 +31,8 @@ class Reservation(Persistent, Fossilizable):
     needs_startup_support: bool = False
     video_systems: tuple[str, ...] = ()
     rejection_reason: str = ""
+    modified_at: datetime | None = None
+    """When it was changed last; None while it is as it was made."""
 
     def __init__(
         self,
@@ -75,6 +77,10 @@ class Reservation(Persistent, Fossilizable):
     def getEndDate(self) -> datetime:
         """Return when it ends on its last day, by the clocks of its location."""
         return self.slots.end.replace(tzinfo=self.zone)
+
+    def getModificationDate(self) -> datetime:
+        """Return when it was changed last, or made."""
+        return self.modified_at or self.created_at
 
     def getURL(self) -> str:
         """Return the path of its page on this installation."""
@@ -143,10 +149,15 @@ class Reservation(Persistent, Fossilizable):
         elif left != self.slots:
             self.room.put(self, left)
 
+    def changed(self) -> None:
+        """Announce that something of it is different now."""
+        self.modified_at = nowutc()
+        announce("infoChanged", self)
+
     def _update(self, **values: Any) -> None:
         for name, value in values.items():
             setattr(self, name, value)
-        announce("infoChanged", self)
+        self.changed()
 
 
 class ReservationCERN(Reservation):

@@ -25,6 +25,7 @@ BLOCKED = (
     "Failed to create the booking. "
     "You cannot book this room because it is blocked during this time period."
 )
+INACTIVE = "Failed to create the booking. The room is not in use: nobody can book it."
 COLLISION = "Failed to create the booking. There is a collision with another booking."
 VIDEO_EQUIPMENT = "Video conference"
 
@@ -174,6 +175,8 @@ class Room(Persistent, Fossilizable):
 
         *more* is what a Reservation takes beside; one that is not confirmed takes nothing yet.
         """
+        if not self.is_active:
+            raise RoomNotFree(INACTIVE)
         if more.get("confirmed", True):
             self.hold(slots, user)
         return self.note(slots, user, reason, booked_for, **more)
@@ -203,13 +206,15 @@ class Room(Persistent, Fossilizable):
             calendar.remove(_key(reservation))
         reservation.slots = slots
         self._enter(reservation)
-        announce("infoChanged", reservation)
+        reservation.changed()
 
     def hold(self, slots: Slots, user: str | None, but: Reservation | None = None) -> None:
         """See to it that *user* can have the room, and nobody else at the same time.
 
         Raises RoomNotFree, naming what is in the way; *but* is not.
         """
+        if not self.is_active:
+            raise RoomNotFree(INACTIVE)
         if self._is_unavailable(slots):
             raise RoomNotFree(UNAVAILABLE)
         if self._is_blocked(slots, user):

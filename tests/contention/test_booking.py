@@ -75,7 +75,7 @@ def together(work):
 def test_of_eight_clients_that_book_the_same_slot_exactly_one_gets_it(database, server):
     key = key_of(database, "ann")
 
-    for day in ("2013-01-01", "2013-01-02", "2013-01-03"):
+    for day in ("2033-01-01", "2033-01-02", "2033-01-03"):
         times = {"from": f"{day}T10:00", "to": f"{day}T10:45"}
         form = {"ak": key, **DOCUMENTED, **times}
         codes = together(
@@ -88,7 +88,7 @@ def test_eight_clients_that_book_different_slots_all_get_them(database, server):
     key = key_of(database, "ann")
 
     def book(number):
-        times = {"from": f"2013-02-01T1{number}:00", "to": f"2013-02-01T1{number}:45"}
+        times = {"from": f"2033-02-01T1{number}:00", "to": f"2033-02-01T1{number}:45"}
         answer = httpx.post(server + ADDRESS, data={"ak": key, **DOCUMENTED, **times}, timeout=60)
         assert answer.status_code == 200, answer.text
         return answer.json()["results"]["reservationID"]

@@ -10,7 +10,7 @@ import pytest
 from export.model.catalogue import catalogue
 from export.people.user import Avatar, users
 from export.rooms.registry import rooms
-from export.rooms.room import BLOCKED, COLLISION, UNAVAILABLE, Blocking
+from export.rooms.room import BLOCKED, COLLISION, INACTIVE, UNAVAILABLE, Blocking
 from scheduler.store import transact
 from tests.export.planting import get
 from tests.export.planting_rooms import (
@@ -27,8 +27,8 @@ from tests.export.planting_rooms import (
 ADDRESS = "/api/roomBooking/bookRoom.json"
 DOCUMENTED = {
     "username": "jdoe",
-    "from": "2012-12-30T21:30",
-    "to": "2012-12-30T22:15",
+    "from": "2032-12-30T21:30",
+    "to": "2032-12-30T22:15",
     "reason": "meeting",
     "location": "CERN",
     "roomid": "120",
@@ -81,7 +81,7 @@ def test_a_room_is_booked_as_documented(book, database, client):
     assert answer["url"].endswith(ADDRESS)
 
     key = key_of(database, "bob")
-    query = f"ak={key}&tz=Europe/Zurich&day=2012-12-30"
+    query = f"ak={key}&tz=Europe/Zurich&day=2032-12-30"
     (shown,) = get(client, f"{RESERVATIONS}?{query}")
     assert (shown["id"], shown["reason"], shown["bookedForName"]) == (93095, "meeting", "DOE, John")
     assert (shown["startDT"]["time"], shown["endDT"]["time"]) == ("21:30:00", "22:15:00")
@@ -101,24 +101,24 @@ def test_xml_is_answered_as_well(book, client, database):
 def test_times_are_those_of_the_zone_that_is_named(book, client, database):
     book(tz="UTC")
     key = key_of(database, "bob")
-    (shown,) = get(client, f"{RESERVATIONS}?ak={key}&tz=Europe/Zurich&day=2012-12-30")
+    (shown,) = get(client, f"{RESERVATIONS}?ak={key}&tz=Europe/Zurich&day=2032-12-30")
     assert shown["startDT"]["time"] == "22:30:00"
 
 
 def test_what_is_in_the_way_is_a_conflict(book, database):
     assert book()["results"]
     assert book() == (409, COLLISION)
-    assert book(**{"from": "2012-12-30T22:00", "to": "2012-12-30T23:00"}) == (409, COLLISION)
-    assert book(**{"from": "2012-12-29T21:00", "to": "2012-12-31T23:00"}) == (409, COLLISION)
-    assert book(**{"from": "2012-12-30T22:15", "to": "2012-12-30T23:00"})["results"]
+    assert book(**{"from": "2032-12-30T22:00", "to": "2032-12-30T23:00"}) == (409, COLLISION)
+    assert book(**{"from": "2032-12-29T21:00", "to": "2032-12-31T23:00"}) == (409, COLLISION)
+    assert book(**{"from": "2032-12-30T22:15", "to": "2032-12-30T23:00"})["results"]
 
-    change_room(database, lambda room: room.close_for(slots(local(2013, 1, 1, 0), hours=24)))
-    on_monday = {"from": "2013-01-01T09:00", "to": "2013-01-01T10:00"}
+    change_room(database, lambda room: room.close_for(slots(local(2033, 1, 1, 0), hours=24)))
+    on_monday = {"from": "2033-01-01T09:00", "to": "2033-01-01T10:00"}
     assert book(**on_monday) == (409, UNAVAILABLE)
     change_room(
-        database, lambda room: room.block(Blocking(date(2013, 1, 2), date(2013, 1, 3), "bob"))
+        database, lambda room: room.block(Blocking(date(2033, 1, 2), date(2033, 1, 3), "bob"))
     )
-    on_tuesday = {"from": "2013-01-02T09:00", "to": "2013-01-02T10:00"}
+    on_tuesday = {"from": "2033-01-02T09:00", "to": "2033-01-02T10:00"}
     assert book(**on_tuesday) == (409, BLOCKED)
     assert book(ak=key_of(database, "bob"), **on_tuesday)["results"]
 
@@ -165,11 +165,11 @@ def test_only_who_may_book_the_room_does(book, database):
         ({"tz": "Nowhere"}, (400, "Bad timezone: 'Nowhere'")),
         ({"from": "x"}, (400, "Impossible to parse 'x'")),
         (
-            {"to": "2012-12-30T21:30"},
+            {"to": "2032-12-30T21:30"},
             (400, "to must be after from, on the last day as on the first"),
         ),
         (
-            {"to": "2012-12-31T09:00"},
+            {"to": "2032-12-31T09:00"},
             (400, "to must be after from, on the last day as on the first"),
         ),
         ({"to": "9999-12-31T23:00"}, (400, "a booking must be between 1970 and 2099")),
@@ -181,8 +181,8 @@ def test_bad_input_is_refused_by_what_is_wrong_with_it(book, fields, refusal):
 
 
 def test_whole_days_can_be_booked(book, client, database):
-    assert book(**{"from": "2012-12-24", "to": "2012-12-26"})["results"]
-    assert book(**{"from": "2012-12-25T12:00", "to": "2012-12-25T13:00"}) == (409, COLLISION)
+    assert book(**{"from": "2032-12-24", "to": "2032-12-26"})["results"]
+    assert book(**{"from": "2032-12-25T12:00", "to": "2032-12-25T13:00"}) == (409, COLLISION)
 
 
 def test_parameters_of_the_address_do_not_count(client, database, book):
@@ -191,3 +191,40 @@ def test_parameters_of_the_address_do_not_count(client, database, book):
     refused = client.get(f"{ADDRESS}?{query}")
     assert (refused.status_code, refused.json["message"]) == (405, "This action requires POST")
     assert refused.headers["Allow"] == "POST, OPTIONS"
+
+
+def test_nothing_is_booked_in_the_past(book, stopped_clock):
+    past = (400, "You cannot make bookings in the past")
+    for start, end in (
+        ("2014-03-23T10:00", "2014-03-23T11:00"),
+        ("2014-03-20T10:00", "2014-03-30T11:00"),
+        ("2014-03-24T22:00", "2014-03-24T23:30"),
+        ("yesterday", "today"),
+    ):
+        assert book(**{"from": start, "to": end}) == past
+    assert book(**{"from": "2014-03-24T23:00", "to": "2014-03-24T23:45"})["results"]
+    assert book(**{"from": "tomorrow", "to": "tomorrow"})["results"]
+
+
+def test_a_room_that_is_not_in_use_is_refused_to_everybody(book, database):
+    change_room(database, lambda room: room.update(is_active=False))
+    assert book() == RESTRICTED
+    transact(
+        database, lambda connection: setattr(rooms(connection), "managers", frozenset({"ann"}))
+    )
+    assert book() == (409, INACTIVE)
+
+
+def test_a_booking_of_several_days_is_daily(book, client, database):
+    assert book(**{"to": "2033-01-02T22:15"})["results"]
+    key = key_of(database, "bob")
+    (shown,) = get(client, f"{RESERVATIONS}?ak={key}&bf=DOE*")
+    assert shown["repeatability"] == "daily"
+    assert book(**{"from": "2033-01-01T12:00", "to": "2033-01-01T13:00"})["results"]
+
+
+def test_dates_are_booked_as_answers_print_them(book, client, database):
+    assert book(**{"from": "2032-12-30T21:30:00+02:00", "to": "2032-12-30T20:15:00Z"})["results"]
+    key = key_of(database, "bob")
+    (shown,) = get(client, f"{RESERVATIONS}?ak={key}&bf=DOE*&tz=UTC")
+    assert (shown["startDT"]["time"], shown["endDT"]["time"]) == ("19:30:00", "20:15:00")

@@ -111,7 +111,7 @@ def test_agents_are_told_of_it(far, database):
 
 def test_one_that_cannot_be_shown_is_left_out_alone(far, database):
     def spoil(connection):
-        catalogue(connection).event("9").update(getRoom="no method")
+        catalogue(connection).event("9").update(keywords=7)
 
     transact(database, spoil)
     assert len(get(far, "/export/categ/0.json")) == 7

@@ -120,7 +120,7 @@ def test_html_of_nothing_is_an_empty_list(planted):
     assert len(shown) == 0
 
 
-def test_atom_has_an_entry_for_each_event(planted, database):
+def test_atom_has_an_entry_for_each_event(planted, database, stopped_clock):
     change(database, lambda event: event.setDescription("<p>About</p>"))
     feed = tree(planted, f"{PATH}.atom")
     (entry,) = feed.findall("a:entry", ATOM)
@@ -128,7 +128,7 @@ def test_atom_has_an_entry_for_each_event(planted, database):
     assert feed.findtext("a:id", namespaces=ATOM) == f"https://indico.server{PATH}.atom"
     assert entry.findtext("a:title", namespaces=ATOM) == "Export Test"
     assert entry.findtext("a:summary", namespaces=ATOM) == "<p>About</p>"
-    assert entry.findtext("a:updated", namespaces=ATOM) == "2011-06-23T06:00:00Z"
+    assert entry.findtext("a:updated", namespaces=ATOM) == "2014-03-24T22:30:00Z"
 
 
 def test_a_calendar_has_the_event_in_utc(planted, database):
@@ -179,11 +179,12 @@ def test_any_text_makes_a_calendar_that_can_be_read(title, description):
         "url": "/event/1/",
         "location": title,
         "room": None,
+        "modificationDate": datetime(2011, 6, 1, tzinfo=UTC),
     }
     written = ics.write({"results": [shown], "url": "", "ts": 1}, None, pretty=False)
     (event,) = icalendar.Calendar.from_ical(written).walk("VEVENT")
     assert all(len(line) <= 75 for line in written.split(b"\r\n"))
-    assert str(event["UID"]) == "indico-event-1@cern.ch"
+    assert str(event["UID"]) == "indico-event-1@localhost"
 
 
 def any_event(title, description="", **more):
@@ -199,12 +200,13 @@ def any_event(title, description="", **more):
         "location": title,
         "room": title,
         "category": title,
+        "modificationDate": start,
         **more,
     }
 
 
 def envelope_of(*results):
-    return {"results": list(results), "url": "https://indico.server/x", "ts": 1}
+    return {"results": list(results), "url": "https://indico.server/export/x", "ts": 1}
 
 
 def as_read(text):
@@ -219,7 +221,7 @@ def test_an_id_with_odd_characters_makes_a_list_and_a_calendar():
     (calendar,) = icalendar.Calendar.from_ical(
         ics.write(envelope_of(event), None, pretty=False)
     ).events
-    assert calendar["url"] == "/event/7/"
+    assert calendar["url"] == "https://indico.server/event/7/"
 
 
 @given(st.text(), st.text())
@@ -279,6 +281,7 @@ def test_a_video_booking_rings_as_long_before_as_asked(minutes, trigger):
         "url": "https://indico.server/event/5/",
         "audience": None,
         "alarm": minutes,
+        "modificationDate": start,
     }
     lines = ics.write(envelope_of(shown), None, pretty=False).decode().split("\r\n")
     assert f"TRIGGER:{trigger}" in lines
@@ -305,8 +308,12 @@ def test_a_reservation_is_its_first_time_with_a_rule(repeatability, rule):
         "id": 7,
         "startDT": datetime(2011, 6, 23, 8, tzinfo=UTC),
         "endDT": datetime(2011, 7, 30, 9, tzinfo=UTC),
+        "firstEndDT": datetime(2011, 6, 23, 9, tzinfo=UTC),
+        "recurrence_weekdays": [],
+        **dict.fromkeys(("is_cancelled", "is_rejected", "is_pending"), False),
         "repeatability": repeatability,
         "excludedDays": [],
+        "modificationDate": datetime(2011, 6, 1, tzinfo=UTC),
         "timezone": "UTC",
         "location": "CERN",
         "room": {"fullName": "500-1-201 - Mezzanine"},

@@ -152,3 +152,9 @@ def test_the_visibility_of_a_path_is_that_of_its_category(planted, database):
 
     change(database, lambda event: setattr(event, "visibility", 0))
     assert [told(levels) for levels in (0, 1, 999)] == ["Nowhere", "TEST Category", "Everywhere"]
+
+
+def test_a_wildcard_matches_the_name_or_the_full_name_of_a_room(planted, database):
+    change(database, lambda event: event.update(room="201", room_full_name="500-1-201 - Hall"))
+    for room, is_found in (("201", True), ("500-1-*", True), ("*hall", True), ("500", False)):
+        assert bool(get(planted, f"/export/categ/2.json?room={room}")) is is_found

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import icalendar
 import pytest
+from dateutil.rrule import rrulestr
 from lxml import etree
 
+from export.errors import RoomNotFree
+from export.model.booking_slots import Slots
 from export.rooms.registry import Location, rooms
+from scheduler.clock import TimeSource
 from scheduler.store import transact
+from tests.export.conftest import NOW
 from tests.export.planting import error, get
 from tests.export.planting_rooms import (
     RESERVATIONS,
@@ -21,6 +26,7 @@ from tests.export.planting_rooms import (
     plant_rooms,
     slots,
 )
+from tests.export.test_conditional import LaterClock
 
 GUEST = (403, "Guest access to this resource is forbidden.")
 RESTRICTED = (403, "Access to this resource is restricted.")
@@ -295,9 +301,114 @@ def test_a_rule_over_a_change_of_clocks_is_in_local_time(client, database, ann, 
     assert [zone["tzid"] for zone in calendar.walk("VTIMEZONE")] == ["Europe/Zurich"]
 
 
-def test_a_booking_of_several_days_is_one_entry_of_a_calendar(client, database, ann):
+def calendar(client, ann, query="bf=BYRON*"):
+    text = client.get(f"/export/reservation/CERN.ics?ak={ann}&{query}").text
+    return icalendar.Calendar.from_ical(text).walk("VEVENT")
+
+
+def test_a_booking_of_several_days_is_told_as_it_blocks_the_room(client, database, ann):
     book(database, "camp", local(2014, 10, 20, 9), last=date(2014, 10, 22))
-    text = client.get(f"/export/reservation/CERN.ics?ak={ann}&bf=BYRON*").text
-    (event,) = icalendar.Calendar.from_ical(text).walk("VEVENT")
-    assert event.decoded("dtend") == datetime(2014, 10, 22, 8, tzinfo=UTC)
-    assert "rrule" not in event
+    (event,) = calendar(client, ann)
+    assert event.decoded("dtend") == datetime(2014, 10, 20, 8, tzinfo=UTC)
+    assert event["rrule"].to_ical() == b"FREQ=DAILY;UNTIL=20141022T080000Z"
+    (shown,) = get(client, f"{RESERVATIONS}?ak={ann}&bf=BYRON*&occ=yes&tz=Europe/Zurich")
+    assert shown["repeatability"] == "daily"
+    assert [one["startDT"]["date"] for one in shown["occurrences"]] == [
+        "2014-10-20", "2014-10-21", "2014-10-22"
+    ]  # fmt: skip
+    assert {one["endDT"]["time"] for one in shown["occurrences"]} == {"10:00:00"}
+
+
+def test_what_takes_more_than_a_day_each_week_is_told_with_its_length(client, database, ann):
+    book(database, "long", APRIL, hours=30, last=date(2014, 4, 20), every="weekly")
+    (event,) = calendar(client, ann)
+    assert event.decoded("dtend") - event.decoded("dtstart") == timedelta(hours=30)
+
+
+@pytest.mark.parametrize(
+    ("every", "weekdays", "rule"),
+    [
+        ("weekly", {0, 2}, "FREQ=WEEKLY;UNTIL=20140531T080000Z;INTERVAL=1;BYDAY=MO,WE"),
+        ("everyTwoWeeks", {0, 4}, "FREQ=WEEKLY;UNTIL=20140531T080000Z;INTERVAL=2;BYDAY=MO,FR"),
+        ("everyTwoMonths", set(), "FREQ=MONTHLY;UNTIL=20140531T080000Z;INTERVAL=2;BYDAY=1MO"),
+    ],
+)
+def test_days_of_the_week_and_months_are_told(client, database, ann, every, weekdays, rule):
+    begin, last = local(2014, 4, 7, 9), date(2014, 5, 31)
+    wanted = Slots(begin, timedelta(hours=1), last, every, weekdays=frozenset(weekdays))
+    change_room(database, lambda room: room.book(wanted, "ann", "often", "BYRON, Ada").id)
+    (event,) = calendar(client, ann)
+    assert event["rrule"].to_ical().decode() == rule
+    query = f"ak={ann}&bf=BYRON*&occ=yes&tz=Europe/Zurich"
+    (shown,) = get(client, f"{RESERVATIONS}?{query}")
+    names = ("mon", "tue", "wed", "thu", "fri")
+    assert shown["recurrence_weekdays"] == [names[day] for day in sorted(weekdays)]
+    starts = event["rrule"].to_ical().decode().replace("20140531T080000Z", "20140531T090000")
+    told = [one["startDT"]["date"] for one in shown["occurrences"]]
+    assert told == [f"{day:%Y-%m-%d}" for day in rrulestr(starts, dtstart=begin)]
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        ("is_cancelled", "CANCELLED"),
+        ("is_rejected", "CANCELLED"),
+        ("is_pending", "TENTATIVE"),
+        (None, "CONFIRMED"),
+    ],
+)
+def test_the_state_of_a_reservation_is_told(client, database, ann, state, status):
+    number = book(database, "one", confirmed=state != "is_pending")
+    if state == "is_cancelled":
+        change_reservation(database, lambda one: one.cancel(), number)
+    if state == "is_rejected":
+        change_reservation(database, lambda one: one.reject("no"), number)
+    (shown,) = get(client, f"{RESERVATIONS}?ak={ann}&bf=BYRON*")
+    states = ("is_cancelled", "is_rejected", "is_pending")
+    assert {name: shown[name] for name in states} == {name: name == state for name in states}
+    (event,) = calendar(client, ann)
+    assert str(event["STATUS"]) == status
+
+
+def test_the_time_of_a_reservation_is_that_of_its_last_change(client, database, ann):
+    number = book(database, "one")
+    change_reservation(database, lambda one: setattr(one, "created_at", NOW.replace(year=2013)))
+    stamps = {entry["summary"]: entry.decoded("dtstamp") for entry in calendar(client, ann, "")}
+    assert stamps == {"Just testing": NOW.replace(year=2013), "one": NOW}
+    TimeSource.set(LaterClock())
+    change_reservation(database, lambda one: one.cancel(), number)
+    (event,) = calendar(client, ann)
+    assert event.decoded("last-modified") == NOW.replace(hour=23)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", "abcd"),
+        ("limit=2", "ab"),
+        ("limit=2&offset=1&order=start", "bc"),
+        ("order=title&descending=yes&n=3", "dcb"),
+        ("offset=3", "d"),
+        ("from=2014-04-02&to=2014-04-03&limit=1&offset=1", "c"),
+        ("confirmed=no&limit=1", ""),
+    ],
+)
+def test_the_reservations_of_each_room_have_an_order_a_limit_and_an_offset(
+    client, database, ann, query, expected
+):
+    transact(database, lambda found: rooms(found).locations["CERN"].add_room(9, 31, "S", "023"))
+    change_reservation(database, lambda one: one.cancel())
+    for day, reason in enumerate("abcd", 1):
+        book(database, reason, local(2014, 4, day, 9))
+    address = f"/export/room/CERN/9-120.json?ak={ann}&detail=reservations&cancelled=no"
+    empty, room = get(client, f"{address}&tz=Europe/Zurich&{query}")
+    assert empty["reservations"] == []
+    assert "".join(one["reason"] for one in room["reservations"]) == expected
+
+
+def test_a_room_that_is_not_in_use_is_booked_by_nobody(client, database, ann):
+    change_room(database, lambda room: room.update(is_active=False, managers=frozenset({"ann"})))
+    with pytest.raises(RoomNotFree, match="not in use"):
+        book(database, "one")
+    with pytest.raises(RoomNotFree, match="not in use"):
+        book(database, "one", confirmed=False)

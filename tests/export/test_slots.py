@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.model.booking_slots import MONTHLY, STEPS, TICK, Slots
+from export.model.booking_slots import MONTHLY, STEPS, TICK, WEEKS, Slots
 from tests.export.planting_rooms import local
 
 MINUTE = timedelta(minutes=1)
@@ -20,9 +21,16 @@ def slots(draw):
     last = begin.date() + timedelta(days=draw(st.integers(0, 200)))
     days = st.dates(date(2024, 1, 1), date(2024, 12, 31))
     repeatability = draw(st.sampled_from(list(STEPS)))
-    longest = 100 if last == begin.date() else 24 * min(2, STEPS[repeatability])
+    weekdays = frozenset()
+    if repeatability in WEEKS and draw(st.booleans()):
+        weekdays = draw(st.frozensets(st.integers(0, 6), max_size=4)) | {begin.weekday()}
+    longest = (
+        100 if last == begin.date() else 24 * (1 if weekdays else min(2, STEPS[repeatability]))
+    )
     length = draw(st.integers(1, longest * 60)) * MINUTE
-    return Slots(begin, length, last, repeatability, draw(st.frozensets(days, max_size=4)))
+    return Slots(
+        begin, length, last, repeatability, draw(st.frozensets(days, max_size=4)), weekdays
+    )
 
 
 def walked(one):
@@ -73,8 +81,6 @@ def test_times_are_those_that_lie_within_a_range(one, hours, more):
     start = local(2024, 1, 1) + timedelta(hours=hours)
     end = start + timedelta(hours=more)
     every = ((begin, begin + one.length) for begin in walked(one))
-    if one.repeatability is None:
-        every = [(one.begin, one.end)]
     expected = [(begin, stop) for begin, stop in every if start <= begin and stop <= end]
     assert list(one.times(start, end)) == expected
 
@@ -85,11 +91,50 @@ def test_monthly_is_the_same_weekday_of_the_month_and_skips_months_without_it():
     assert days == [date(2024, 1, 30), date(2024, 4, 30), date(2024, 7, 30)]
 
 
+def test_every_second_month_is_every_second_monthly_day():
+    tuesdays = Slots(local(2024, 1, 9, 9), MINUTE, date(2024, 8, 1), "everyTwoMonths")
+    assert [begin.date() for begin, _ in tuesdays.times()] == [
+        date(2024, 1, 9), date(2024, 3, 12), date(2024, 5, 14), date(2024, 7, 9)
+    ]  # fmt: skip
+
+
+def test_every_second_week_may_have_several_days():
+    slots = Slots(
+        local(2024, 5, 2, 9), MINUTE, date(2024, 5, 20), "everyTwoWeeks", weekdays=frozenset({0, 3})
+    )
+    days = [begin.day for begin, _ in slots.times()]
+    assert days == [2, 13, 16]
+    after = slots.starting(date(2024, 5, 3))
+    assert [begin.day for begin, _ in after.times()] == [13, 16]
+
+
+def test_days_of_the_week_leave_time_for_the_longest_slot_between_them():
+    weekdays = frozenset({0, 3})
+    begin, last = local(2024, 5, 2, 9), date(2024, 6, 20)
+    Slots(begin, timedelta(hours=72), last, "weekly", weekdays=weekdays)
+    with pytest.raises(ValueError, match="before it comes back"):
+        Slots(begin, timedelta(hours=73), last, "weekly", weekdays=weekdays)
+    with pytest.raises(ValueError, match="on one of its weekdays"):
+        Slots(begin, MINUTE, last, "weekly", weekdays=frozenset({0}))
+    with pytest.raises(ValueError, match="weekdays are for weekly"):
+        Slots(begin, MINUTE, last, "monthly", weekdays=weekdays)
+
+
 def test_a_booking_of_several_days_takes_its_time_of_day_on_each_of_them():
     three_mornings = Slots.spanning(local(2024, 5, 1, 10), local(2024, 5, 3, 12))
     assert three_mornings.overlaps(at(2024, 5, 2, 11))
     assert not three_mornings.overlaps(at(2024, 5, 2, 15))
-    assert list(three_mornings.times()) == [(local(2024, 5, 1, 10), local(2024, 5, 3, 12))]
+    assert three_mornings.repeatability == "daily"
+    assert list(three_mornings.times()) == [
+        (local(2024, 5, day, 10), local(2024, 5, day, 12)) for day in (1, 2, 3)
+    ]
+
+
+def test_days_that_an_earlier_release_has_stored_are_daily():
+    stored = Slots(local(2024, 5, 1, 10), timedelta(hours=2), date(2024, 5, 3), "daily")
+    stored.__dict__["repeatability"] = None
+    del stored.__dict__["weekdays"]
+    assert pickle.loads(pickle.dumps(stored)).repeatability == "daily"  # noqa: S301
 
 
 def test_a_booking_over_midnight_takes_all_the_time_between():

@@ -104,7 +104,7 @@ class ExportApp:
             log.exception("request for %r met conflicts", request.path)
             return reply.refuse(InternalFailure("An unresolvable database conflict has occured"))
         except StorageError:
-            log.exception("the database does not answer")
+            log.exception("request for %r failed: the database does not answer", request.path)
             return reply.refuse(ServiceUnavailable("The database does not answer"))
         except Exception:
             log.exception("request for %r failed", request.path)

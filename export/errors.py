@@ -1,4 +1,4 @@
-"""What can go wrong, by name: every error of the export derives from ExportException."""
+"""The errors of the export; all derive from ExportException."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class RequestException(ExportException):
         self.message = message
         self.headers = headers or {}
         self.details: dict[str, str] = {}
-        """What the answer says besides the message."""
+        """Further members of the answer, beside the message."""
 
 
 class MalformedRequest(RequestException):

@@ -65,7 +65,7 @@ class InvalidFossilException(Exception):  # noqa: N818 (documented name)
 
 
 class _Values(threading.local):
-    """What stored objects have given in this thread, by object and member."""
+    """Values of stored objects that this thread has read, by object and member."""
 
     def __init__(self) -> None:
         self.of_thread: dict[tuple[bytes, str], tuple[Any, bool]] = {}
@@ -80,7 +80,7 @@ def forget_values() -> None:
 
 
 class Plan:
-    """What a fossil makes of an object: the name that it is shown by, and the fields."""
+    """A fossil, compiled: the name of its objects in answers, and its fields."""
 
     def __init__(self, fossil: Fossil) -> None:
         self.exported_name = _exported_name(fossil)

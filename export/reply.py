@@ -21,15 +21,15 @@ SHOWN = {"application/pdf", "image/gif", "image/jpeg", "image/png", "text/plain"
 """Files that a browser may show itself: nothing in them acts in this server's name."""
 
 UNSAFE = re.compile('[\x00-\x1f\x7f-\x9f?/\\\\:"\u202a-\u202e\u2066-\u2069]')
-"""What leads out of a folder or a header, or shows a name as another one."""
+"""Characters that leave a folder or a header, or disguise a file name."""
 
 SAFE = {"X-Content-Type-Options": "nosniff"}
 SEALED = {**SAFE, "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"}
-"""What is text here stays text: nothing that somebody wrote into a title is run."""
+"""Headers by which a browser runs no script that somebody wrote into a title."""
 
 
 UNKEPT = {"Cache-Control": "no-store"}
-"""What is about the caller alone is kept by nobody."""
+"""Header by which no cache keeps an answer that is about the caller alone."""
 
 
 class Reply:

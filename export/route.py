@@ -32,7 +32,7 @@ def modern_refusal(error: RequestException) -> Refusal:
 
 @dataclass(frozen=True)
 class Route:
-    """What is at the addresses that `pattern` matches.
+    """A resource at the addresses that `pattern` matches.
 
     `answer(request, match, user, settings)` returns the Answer or raises RequestException.
     Where `method` is POST it is one unit of work: it is committed when the Answer is returned,

@@ -13,7 +13,7 @@ from export.errors import ExportConfigurationException
 
 
 class ApiMode(IntEnum):
-    """What a request has to show to act as a key's user (reference 5.1.2)."""
+    """The credentials a request needs to act as a key's user (reference 5.1.2)."""
 
     KEY = 0
     """A key is enough; without one, only what is public."""
@@ -29,10 +29,10 @@ class ApiMode(IntEnum):
 
 @dataclass(frozen=True)
 class ExportSettings:
-    """What `make_app(database, config)` takes; times are seconds."""
+    """The settings of `make_app(database, config)`; times are seconds."""
 
     base_url: str = ""
-    """What addresses in answers begin with, as `https://indico.example.org`."""
+    """Prefix of the addresses in answers, as `https://indico.example.org`."""
 
     timezone: str = "UTC"
     """The zone of dates where a request names none with `tz`."""

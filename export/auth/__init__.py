@@ -1,1 +1,1 @@
-"""Who asks: keys, tokens, sessions, secrets, usage."""
+"""Authentication: keys, tokens, feeds, browser sessions, and the record of their use."""

@@ -22,7 +22,7 @@ SWEPT = 20
 
 
 class BrowserSession(Persistent):
-    """Who is logged in, and with which password, by its stamp; nothing of it changes."""
+    """A user's login, with the stamp of the password that it was made with; it never changes."""
 
     def __init__(self, user: str, digested: str, stamp: str) -> None:
         self.user = user

@@ -30,7 +30,7 @@ other threads of the front end go on serving."""
 
 
 class Rate(NamedTuple):
-    """So many guesses at first, and then one in so many seconds."""
+    """A token bucket: *burst* guesses at once, then one every *seconds*."""
 
     burst: int
     seconds: float
@@ -82,7 +82,7 @@ class Guesses:
 
     @contextmanager
     def checking(self) -> Iterator[None]:
-        """Let one password be checked at a time. Raises TooManyGuesses where others wait."""
+        """Hold the only turn to check a password. Raises TooManyGuesses where too many wait."""
         if not self._waiting.acquire(blocking=False):
             raise TooManyGuesses("Too many people log in at the moment: try again", 1)
         try:
@@ -93,7 +93,7 @@ class Guesses:
 
     def _rates(self, account: str, address: str) -> dict[Bucket, Rate]:
         account, network = account[:LONGEST_NAME], _network(address)
-        # Who has logged in from here before is not shut out by those who guess from elsewhere.
+        # Guesses from elsewhere do not lock out a user who has logged in from this network before.
         is_known = (account, network) in self._known
         own: Bucket = ("account", account, network) if is_known else ("account", account)
         rates = {own: ACCOUNT}

@@ -28,12 +28,12 @@ SCOPES = {
     "registrants": "Event registrants",
     "read:user": "User information (read only)",
 }
-"""What a token may be used for. The classic API, that is /export/ and what is said to belong to
-it of /api/, is not part of everything."""
+"""The scopes of tokens by id. Everything does not include the classic API, that is /export/ and
+the addresses of /api/ that are documented with it."""
 
 
 class ApiToken(Persistent):
-    """What is known of a token: whose it is and what for. How it is used is kept apart."""
+    """A token: its user, name and scopes. Its use is stored apart."""
 
     def __init__(self, user: str, name: str, scopes: frozenset[str], digested: str) -> None:
         self.user = user
@@ -47,7 +47,7 @@ class ApiToken(Persistent):
 
     @property
     def id(self) -> str:
-        """What people call it by: the beginning of the digest."""
+        """The id that the command line shows: the beginning of the digest."""
         return self.digest[:12]
 
     @property

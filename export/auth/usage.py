@@ -56,7 +56,7 @@ class Usage(Persistent):
 
 @dataclass(frozen=True)
 class Uses:
-    """So many uses, the last of them told in full; `request` has path and parameters."""
+    """The uses of one key or token, counted; `request` is path and parameters of the last."""
 
     count: int
     last: datetime
@@ -117,7 +117,9 @@ class UsageLog:
         try:
             transact(self._database, lambda connection: _write(connection, gathered), note="usage")
         except Exception:
-            log.exception("how keys and tokens are used could not be recorded; tried again later")
+            log.exception(
+                "the use of %d keys and tokens was not recorded; it is retried", len(gathered)
+            )
             with self._lock:
                 for owner, uses in gathered.items():
                     later = self._gathered.get(owner)

@@ -1,1 +1,1 @@
-"""What `indico_export` can do: one module for each noun, which adds its commands."""
+"""The commands of `indico_export`: one module for each noun, which adds its own."""

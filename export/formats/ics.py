@@ -137,7 +137,7 @@ def _status(shown: Shown) -> str:
 
 
 def _repeat(event: Event, shown: Shown, start: datetime, end: datetime) -> None:
-    """Let *event* come back; by local time, where it would not be the same in UTC."""
+    """Add a recurrence rule to *event*, in local time where it would differ in UTC."""
     if _clocks_change(start, end) or start.astimezone(UTC).date() != start.date():
         for name in ("dtstart", "dtend"):
             local = event.decoded(name).astimezone(start.tzinfo)

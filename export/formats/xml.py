@@ -16,7 +16,7 @@ from export.http.request import ExportRequest
 CONTENT_TYPE = "text/xml; charset=utf-8"
 SHOWN_TYPES = {"RoomCERN": "Room", "ReservationCERN": "Reservation"}
 OUTSIDE = ("_type", "_fossil", "id")
-"""What is said by an element's name and attributes."""
+"""Members that become an element's name and attributes."""
 
 DATE_KEYS = {"date", "time", "tz"}
 NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)

@@ -1,4 +1,4 @@
-"""What can stand in a document: text without the characters that XML has no way to say."""
+"""Text for XML: without the characters that XML cannot express."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What answers show of each kind of object, at each detail level (reference 5.3.2)."""
+"""Fossils: the members that answers show of each class, at each detail level (reference 5.3.2)."""

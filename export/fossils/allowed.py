@@ -1,4 +1,4 @@
-"""Who may see a restricted object, as its managers are told."""
+"""The member `allowed`: users and groups that may see a restricted object, for its managers."""
 
 from __future__ import annotations
 

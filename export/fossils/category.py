@@ -1,4 +1,4 @@
-"""What answers show of categories, and of events where only the most important is told."""
+"""Fossils of categories, and the shortest fossil of events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What answers show of events."""
+"""Fossils of events."""
 
 from __future__ import annotations
 

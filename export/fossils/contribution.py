@@ -1,4 +1,4 @@
-"""What answers show of contributions."""
+"""Fossils of contributions."""
 
 from __future__ import annotations
 

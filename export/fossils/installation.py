@@ -17,7 +17,7 @@ from scheduler.store import Schema, transact
 
 
 class Installation(Persistent):
-    """What is known of this installation.
+    """The stored settings of this installation.
 
     Conflict behaviour: written only where a setting has changed; of two at once one repeats.
     """

@@ -1,4 +1,4 @@
-"""What answers show of materials and of folders."""
+"""Fossils of materials and folders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What answers show of people."""
+"""Fossils of people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What answers show of everything that has a time and a place."""
+"""Members that all fossils of objects with a time and a place share."""
 
 from __future__ import annotations
 

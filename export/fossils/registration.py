@@ -1,4 +1,4 @@
-"""What answers show of registrants (reference 5.3.5)."""
+"""Fossils of registrants (reference 5.3.5)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _html_name(item: Any) -> str:
 
 
 class IRegistrantFields(IFossil):
-    """What both details show."""
+    """The fields of both detail levels."""
 
     def getId(): ...
 

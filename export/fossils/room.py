@@ -1,4 +1,4 @@
-"""What answers show of rooms and their reservations (reference 5.3.8)."""
+"""Fossils of rooms and their reservations (reference 5.3.8)."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class IRoomWithReservationsFossil(IRoomFossil):
 
 
 class IReservationFields(IFossil):
-    """What is shown of a reservation wherever it is."""
+    """The fields of a reservation in every answer."""
 
     def getId(): ...
     def getStartDate(): ...

@@ -1,4 +1,4 @@
-"""What answers show of sessions: an object for each slot, with its session's fields."""
+"""Fossils of sessions: an object for each slot, with its session's fields."""
 
 from __future__ import annotations
 

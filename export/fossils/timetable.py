@@ -1,4 +1,4 @@
-"""What a timetable shows of its entries (reference 5.3.3)."""
+"""Fossils of the entries of a timetable (reference 5.3.3)."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _minutes(entry: Any) -> int:
 
 
 class IEntryFields(IFossil):
-    """What all entries show."""
+    """The fields of all entries."""
 
     def getId(): ...
 

@@ -1,4 +1,4 @@
-"""What answers show of users (reference 5.3.7)."""
+"""Fossils of users (reference 5.3.7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What answers show of video bookings (reference 5.3.9)."""
+"""Fossils of video bookings (reference 5.3.9)."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ ORDERS: dict[str, Callable[[Any], Any]] = {
     "end": lambda obj: _date(obj, "getEndDate"),
     "title": lambda obj: obj.getTitle(),
 }
-"""What objects are sorted by; None for those that come last, whichever way."""
+"""Sort keys by the name of the order; objects whose key is None come last in both directions."""
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,7 @@ class ExportRequest:
 
     @property
     def csrf_token(self) -> str:
-        """What the request shows as the token of its session."""
+        """The CSRF token that the request shows for its session; "" for none."""
         return self._request.headers.get("X-CSRF-Token") or self.take("csrftoken") or ""
 
     def answer_conditionally(self, response: Response) -> None:
@@ -181,7 +181,7 @@ class ExportRequest:
 
     @cached_property
     def _posted(self) -> list[tuple[str, str]] | None:
-        """The parameters in the body; None where there is none, so that the address counts."""
+        """The parameters in the body; None for no body, and then the address has them."""
         if self.method != "POST":
             return None
         kind = self._request.mimetype
@@ -237,7 +237,7 @@ def _masked(part: str) -> str:
 
 @dataclass(frozen=True)
 class Selection:
-    """What a request wants to see of a resource's objects."""
+    """The common parameters: detail level, zone, page, order and dates."""
 
     detail: str
     tz: tzinfo

@@ -1,4 +1,4 @@
-"""What resources answer, and the envelope around it (reference 5.3)."""
+"""The answer of a resource, and the envelope around it (reference 5.3)."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class View:
 
     @cached_property
     def filters(self) -> dict[str, Callable[[Any], bool]]:
-        """What the tag `filterBy` names."""
+        """The filters that the tag `filterBy` names."""
         return {"access": self.shows, "outside_sessions": self._is_outside_sessions}
 
     def show(self, obj: Any, fossil: Any, guard: Any = None, **more: Any) -> Any:

@@ -22,7 +22,7 @@ from export.people.group import Group, groups
 from export.people.user import users
 
 BAD = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What reading a file can raise because of what is in it."""
+"""Errors that reading a file raises because of its content."""
 
 FIRST = datetime.min.replace(tzinfo=UTC) + timedelta(days=1)
 LAST = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
@@ -50,7 +50,7 @@ class Draft:
     sessions: list[Session] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    """What was changed or assumed, with nothing left out."""
+    """Changes and assumptions by which no content was lost."""
 
     visibility: Visibility = field(default_factory=Visibility)
 
@@ -95,7 +95,7 @@ class Draft:
         return None
 
     def address(self, node: Node, key: str, base: str = "") -> str:
-        """Return the address *key* of *node*; "" where there is none, or none to be followed."""
+        """Return the address *key* of *node*; "" without one that a browser can follow."""
         text = str(node.get(key, str, NONE, default=None) or "")
         found = web_address(text, base)
         if text and found is None:
@@ -140,7 +140,7 @@ class Draft:
         self.visibility.close(session, common, None)
 
     def _grant(self, catalogue: Catalogue) -> None:
-        """Let those see a closed part who are named; a group that is new has no members yet."""
+        """Grant the users and groups named access to closed parts; new groups have no members."""
         if not self.visibility.rules:
             return
         known = {user.email.lower(): user.id for user in users(catalogue) if user.email}
@@ -213,7 +213,7 @@ def fill(slot: SessionSlot, talks: list[Contribution]) -> None:
 
 
 def place(entry: Placed, start: datetime | None, end: datetime | None, where: str) -> None:
-    """Let *entry* take place from *start* to *end*. Raises ImportRefused."""
+    """Set the dates of *entry* to *start* and *end*. Raises ImportRefused."""
     for moment in (start, end):
         if moment is not None and not FIRST <= moment <= LAST:
             raise ImportRefused(f"{where}: {moment.isoformat()} is too near to the calendar's edge")

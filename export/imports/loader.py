@@ -24,7 +24,7 @@ BATCH = 20
 
 @dataclass
 class Loaded:
-    """What became of some items."""
+    """The result of loading some items."""
 
     events: list[str] = field(default_factory=list)
     """A line for each event that went in."""
@@ -32,7 +32,7 @@ class Loaded:
     """Where and why something was left out."""
 
     notes: list[str] = field(default_factory=list)
-    """What was changed or assumed, with nothing left out."""
+    """Changes and assumptions by which no content was lost."""
 
     untold: dict[str, Counter[str]] = field(default_factory=dict)
     """For each source how many parts it does not tell the visibility of, by their kinds."""
@@ -59,7 +59,7 @@ def load(
 ) -> Iterator[Loaded]:
     """Put *items* into the catalogue of *database*; yield what became of each batch.
 
-    Each batch is a transaction. What is bad is left out; with *strict* everything is one
+    Each batch is a transaction. Bad items are left out; with *strict* everything is one
     transaction, and NothingLoaded is raised for anything bad. *category* is for events that
     name none; with *replace* an event of the same id makes room.
     """

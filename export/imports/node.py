@@ -14,7 +14,7 @@ from export.errors import ImportRefused
 MISSING = object()
 NONE = type(None)
 HALF = re.compile(r"[\ud800-\udfff]")
-"""What can be written in JSON, but in no file."""
+"""A lone surrogate: JSON can write it, UTF-8 cannot."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Node:
         return [Node({where: member}, "").id(where) for where, member in self.members(key)]
 
     def node(self, key: str) -> Node | None:
-        """Return the object *key*; None for null, and where there is none."""
+        """Return the object *key*; None for null or without one."""
         value = self.get(key, dict, NONE, default=None)
         return None if value is None else Node(value, self.at(key))
 

@@ -106,7 +106,7 @@ def answers(address: str) -> Iterator[Node]:
 
 
 def _number(url: httpx.URL, *names: str) -> int | None:
-    """Return the parameter of one of *names*; None where there is none, or none above 0."""
+    """Return the parameter of one of *names*; None without one above 0."""
     text = next((url.params[name] for name in names if name in url.params), "")
     if text and not (text.isascii() and text.isdigit()):
         raise ImportRefused(f"the {names[0]} in the address is no number: {text!r}")

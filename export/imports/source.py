@@ -26,7 +26,7 @@ PAGE_TAGS = (b"<!doctype html", b"<html")
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """What the importer tells beside the sources."""
+    """Options of an import, for all its sources."""
 
     timezone: str = ""
     """The zone of times for which a source gives none."""

@@ -1,4 +1,4 @@
-"""Who may see and change an object: its own rule, or its owner's where it has none.
+"""Access rules: who may see and change an object. Without a rule its owner's counts.
 
 A user is named by a text, as API keys name them; None is somebody unknown. Lists may name groups.
 """
@@ -122,25 +122,25 @@ class Protected(Persistent, Fossilizable):
         return is_among(user, self.trusted())
 
     def grant_access(self, who: Principal) -> None:
-        """Let *who* see this object."""
+        """Grant *who* access to this object."""
         if who not in self._allowed:
             self._allowed |= {who}
             self.tell("accessGranted", who)
 
     def revoke_access(self, who: Principal) -> None:
-        """Let *who* see this object no more, unless another rule does."""
+        """Revoke this object's own grant of access to *who*; others may still grant it."""
         if who in self._allowed:
             self._allowed -= {who}
             self.tell("accessRevoked", who)
 
     def grant_modification(self, who: Principal) -> None:
-        """Let *who* change this object and what is in it."""
+        """Grant *who* modification of this object and of its parts."""
         if who not in self._managers:
             self._managers |= {who}
             self.tell("modificationGranted", who)
 
     def revoke_modification(self, who: Principal) -> None:
-        """Let *who* change this object no more, unless another rule does."""
+        """Revoke this object's own grant of modification to *who*; others may still grant it."""
         if who in self._managers:
             self._managers -= {who}
             self.tell("modificationRevoked", who)

@@ -23,7 +23,7 @@ class Category(Entry):
     """How many categories up its events are listed: 0 for nowhere, 1 for this one only."""
 
     index: EventIndex
-    """What finds the events of the whole catalogue."""
+    """The index of the events of the whole catalogue."""
 
     def __init__(self, id: str, title: str = "", description: str = "") -> None:
         super().__init__(id, title, description)

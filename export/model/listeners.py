@@ -1,4 +1,4 @@
-"""Who hears of changes: the model announces, whoever subscribed is called at once.
+"""Listeners to changes of the model; each announcement calls all of them at once.
 
 A listener is any object with the methods below; it is called inside the transaction that makes
 the change, so what it records is committed or lost with it. The announcements are
@@ -25,13 +25,13 @@ _listeners: list[Any] = []
 
 
 def subscribe(listener: Any) -> None:
-    """Let *listener* hear of every change from now on; once, however often it subscribes."""
+    """Add *listener*; it hears every change from now on, once even if it is added twice."""
     if listener not in _listeners:
         _listeners.append(listener)
 
 
 def unsubscribe(listener: Any) -> None:
-    """Let *listener* hear no more; nothing happens if it did not hear."""
+    """Remove *listener* if it is subscribed."""
     if listener in _listeners:
         _listeners.remove(listener)
 

@@ -22,7 +22,7 @@ class Person(Fossilizable):
     db_id: int | None = None
     person_id: int | None = None
     email_hash: str | None = None
-    """What is known of an address that the source did not tell."""
+    """MD5 of an e-mail address, where the source of an import gave nothing else of it."""
 
     def getId(self) -> str:
         """Return the id, unique among the people of one object."""

@@ -13,7 +13,7 @@ TAG = re.compile(
     r"|th|thead|time|title|tr|tt|u|ul|var|video|o:p)(?:\s[^<>]*)?/?>|<!--.*?-->|<![a-z][^<>]*>",
     re.IGNORECASE | re.DOTALL,
 )
-"""What HTML is made of; `<jane@example.org>` is text."""
+"""Tags, comments and entities of HTML; `<jane@example.org>` is text."""
 
 
 class PlainText(str):

@@ -35,7 +35,7 @@ class SocialEvent(Fossilizable):
 
     @property
     def total(self) -> Decimal:
-        """What it costs for all places."""
+        """The price of all places."""
         return Decimal(str(self.price)) * self.places
 
 
@@ -72,7 +72,7 @@ class Accommodation(Fossilizable):
 
     @property
     def total(self) -> Decimal:
-        """What it costs; nothing where it is not billed."""
+        """The price; 0 if it is not billed."""
         return Decimal(str(self.price)) if self.billable else Decimal()
 
 
@@ -91,7 +91,7 @@ class MiscellaneousInfoSimpleItem(Fossilizable):
 
     @property
     def total(self) -> Decimal:
-        """What it costs for the quantity."""
+        """The price of the whole quantity."""
         return Decimal(str(self.price or 0)) * self.quantity
 
 
@@ -106,7 +106,7 @@ class MiscellaneousInfoGroup(Fossilizable):
 
 @dataclass(frozen=True)
 class Payment:
-    """What a registrant has paid, and when that was noted."""
+    """The payment of a registrant, and when it was noted."""
 
     amount: int | float
     currency: str
@@ -162,7 +162,7 @@ class Registrant(Persistent, Fossilizable):
 
 
 class RegistrationForm(Persistent):
-    """What an event's form asks for, and everybody who answered. Registrations may conflict."""
+    """An event's registration form with its registrants. Registrations may conflict."""
 
     def __init__(
         self, *, payment: bool = False, currency: str = "", hidden_fields: Iterable[str] = ()

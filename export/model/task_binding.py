@@ -1,4 +1,4 @@
-"""Follower: tasks that are bound to objects of the catalogue follow these."""
+"""The listener by which bound tasks follow objects of the catalogue."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from scheduler.inbox.bindings import follow
 
 
 class TaskBinding:
-    """A listener of the model: whatever is made, changed, moved or taken out is followed.
+    """A listener that updates the bound tasks of each object that changes.
 
     The tasks are those of `scheduler.tasks.BoundTask`.
     """
 
     def created(self, obj: Any, owner: Any) -> None:
-        """Let tasks follow an object that is in the catalogue, perhaps again."""
+        """Enqueue the tasks bound to *obj*, which is in the catalogue now, perhaps again."""
         follow(obj)
 
     def deleted(self, obj: Any, owner: Any) -> None:
-        """Let tasks rest whose object is about to leave the catalogue."""
+        """Take the tasks bound to *obj* off the queue; it is about to leave the catalogue."""
         follow(obj)
 
     def moved(self, obj: Any, before: Any, after: Any) -> None:
-        """Let tasks follow an object to where it is now."""
+        """Update the tasks bound to *obj*, which has a new owner."""
         follow(obj)
 
     def infoChanged(self, obj: Any) -> None:
-        """Let tasks follow an object whose dates may have changed."""
+        """Update the tasks bound to *obj*, whose dates may have changed."""
         follow(obj)

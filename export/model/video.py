@@ -34,7 +34,7 @@ class CSBooking(Fossilizable):
     id: str
     type: str
     title: str = ""
-    """What the service calls it, as the name of a virtual room."""
+    """Its title at the service, such as the name of a virtual room."""
     start: datetime | None = None
     """Its beginning, where that is not the event's."""
     end: datetime | None = None
@@ -51,7 +51,7 @@ class CSBooking(Fossilizable):
 
     @property
     def place(self) -> Any:
-        """What has the room."""
+        """The object whose room counts: the only talk, else the event."""
         return self.talks[0] if len(self.talks) == 1 else self.event
 
     def getTitle(self) -> str:
@@ -76,7 +76,7 @@ class CSBooking(Fossilizable):
 
 @dataclass(frozen=True)
 class CSBookingInstanceWrapper(Fossilizable):
-    """What a request asks for of one talk, or of the event as a whole."""
+    """A booking's part for one talk, or for the event as a whole."""
 
     booking: CSBooking
     place: Any

@@ -13,7 +13,7 @@ from export.errors import CatalogueException
 from scheduler.store import Schema, connection_of
 
 PREFIX = "group:"
-"""What stands before a group's id where a text may name a user or a group."""
+"""Prefix of a group's id where a text may name a user or a group."""
 
 
 class Group(Persistent):
@@ -55,14 +55,14 @@ class Group(Persistent):
             self._users.add(member)
 
     def remove(self, member: Principal) -> None:
-        """Let *member* be none any more; it may still be one of a group in it."""
+        """Remove *member* from this group; a group in it may still contain it."""
         if isinstance(member, Group):
             self._groups -= {member}
         else:
             self._users.discard(member)
 
     def clear(self) -> None:
-        """Let nobody be a member."""
+        """Remove all members."""
         self._users.clear()
         self._groups = frozenset()
 

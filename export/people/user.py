@@ -46,12 +46,12 @@ class Avatar(Persistent, Fossilizable):
         self.login = login or self.id
 
     def set_password(self, password: str) -> None:
-        """Let the user log in with *password*; what is kept of it is a salted hash."""
+        """Set the password of the user's login; only its salted hash is stored."""
         self._password = generate_password_hash(password)
 
     @property
     def password_stamp(self) -> str:
-        """What tells this password from the ones before; nothing can be told from it."""
+        """A digest that changes with the password and reveals nothing of it."""
         return digest(self._password)
 
     def getId(self) -> str:

@@ -1,4 +1,4 @@
-"""What can be asked for: one module for each WHAT, with its PATTERN, FORMATS and answer."""
+"""Resources: one module for each WHAT, with its PATTERN, FORMATS and answer."""
 
 from functools import partial
 from typing import Any
@@ -37,7 +37,7 @@ RESOURCES = (
 """Those of the classic API that only read."""
 
 WRITING = (booking, registrant)
-"""Those that write."""
+"""Resources that write."""
 
 READ = frozenset({"read:legacy_api"})
 WRITE = frozenset({"write:legacy_api"})
@@ -45,7 +45,7 @@ ANYTHING = frozenset({"full:everything"})
 """The scopes that open the classic API, and whatever else there is."""
 
 MORE = dict.fromkeys((registrants, registrant), frozenset({"registrants"}))
-"""What else opens some of the classic API: programs that check people in need nothing more."""
+"""Scopes that open single resources: programs that check people in need no more."""
 
 
 def _classic(resource: Any, scopes: frozenset[str], method: str = "GET") -> Route:

@@ -25,7 +25,7 @@ from scheduler.clock import nowutc
 PATTERN = re.compile(r"/api/roomBooking/bookRoom\.(?P<format>\w+)", re.ASCII)
 FORMATS = ("json", "xml")
 ROOM_ID = ("room", "roomid")
-"""What the documented example sends, and what is documented."""
+"""Names of the room's parameter: in the documented example, and in its description."""
 NEEDED = (("location",), ROOM_ID, ("reason",), ("username",))
 EDGES = {"from": "start", "to": "end"}
 

@@ -29,7 +29,7 @@ PATTERN = re.compile(r"/export/event/(?P<idlist>\w+(?:[-,]\w+)*)\.(?P<format>\w+
 FORMATS = ("json", "jsonp", "xml", "html", "ics", "atom")
 MAXIMA = {"events": 1000, "contributions": 500, "subcontributions": 500, "sessions": 100}
 UNSHOWABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""What is raised because of something that an event holds."""
+"""Errors that showing an event raises because of its content."""
 
 FOSSILS = {
     "events": IConferenceFossil,

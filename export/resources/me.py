@@ -1,4 +1,4 @@
-"""Who the caller is: `GET /api/user/` (reference, "Scopes")."""
+"""The caller's own user: `GET /api/user/` (reference, "Scopes")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is noted of a registrant: `POST /api/event/EVENT/registrant/ID/pay`, `.../checkin`."""
+"""Payment and check-in: `POST /api/event/EVENT/registrant/ID/pay`, `.../checkin`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who registered: `/export/event/EVENT/registrants` and `.../registrant/ID` (reference 5.3.5)."""
+"""Registrants: `/export/event/EVENT/registrants` and `.../registrant/ID` (reference 5.3.5)."""
 
 from __future__ import annotations
 

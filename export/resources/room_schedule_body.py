@@ -1,4 +1,4 @@
-"""What somebody wants to have scheduled, read from the body of a request (schedule API)."""
+"""The schedule that the body of a request asks for (schedule API)."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ ROLES: dict[str, Callable[[Conference, str], bool]] = {
         event.registration is not None and is_among(user, event.registration.registrars)
     ),
 }
-"""What links a user to an event, by the names that answers have for it."""
+"""Links of a user to an event, by the names of their roles in answers."""
 
 
 def answer(

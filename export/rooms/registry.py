@@ -75,9 +75,9 @@ class Registry(Persistent):
     """
 
     users: frozenset[Principal] = frozenset()
-    """Who may use the rooms; everybody who is known, if nobody is named."""
+    """Users and groups that may use the rooms; empty for every known user."""
     managers: frozenset[Principal] = frozenset()
-    """Who may book every room."""
+    """Users and groups that may book every room."""
 
     def __init__(self) -> None:
         self.locations = OOBTree()

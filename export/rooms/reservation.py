@@ -124,7 +124,7 @@ class Reservation(Persistent, Fossilizable):
         self._update(is_rejected=True, rejection_reason=reason)
 
     def confirm(self) -> None:
-        """Let it take the room. Raises RoomNotFree where something is in its way by now."""
+        """Confirm a pending reservation. Raises RoomNotFree if the room is taken by now."""
         if self.is_pending:
             self.room.hold(self.slots, self.created_by, self)
             self._update(is_confirmed=True)

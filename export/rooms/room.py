@@ -47,9 +47,9 @@ class Blocking:
 
 
 class Diary(Persistent):
-    """What a room is taken for.
+    """The bookings and closures of a room.
 
-    Whoever is about to take the room writes this object itself: of two that do so at once the
+    Taking the room writes this object itself: of two transactions that do so at once the
     later conflicts, is done again, and then sees the earlier one. So nothing is taken twice.
     """
 
@@ -79,7 +79,7 @@ class Room(Persistent, Fossilizable):
     responsible: str | None = None
     managers: frozenset[Principal] = frozenset()
     booking_list: frozenset[Principal] | None = None
-    """Who may book it; None for everybody."""
+    """Users and groups that may book it; None for everybody."""
 
     def __init__(
         self,
@@ -143,12 +143,12 @@ class Room(Persistent, Fossilizable):
         announce("infoChanged", self)
 
     def close_for(self, slots: Slots) -> None:
-        """Let nobody book the room at *slots*."""
+        """Close the room for bookings at *slots*."""
         self.diary.unavailable += (slots,)
         announce("infoChanged", self)
 
     def reopen_for(self, slots: Slots) -> None:
-        """Let the room be booked again at *slots*, as they were closed."""
+        """Open the room for bookings at *slots* again; they equal those it was closed for."""
         self.diary.unavailable = tuple(one for one in self.diary.unavailable if one != slots)
         announce("infoChanged", self)
 

@@ -82,9 +82,9 @@ class RoomSchedule(Persistent):
         return self._instance_after(nowutc())
 
     def change(self, wish: ScheduleRequest) -> None:
-        """Let it be as *wish* says from now on.
+        """Change the schedule to *wish* from now on.
 
-        What has been is left; what is running ends if the times are others. Raises RoomNotFree,
+        Past occurrences stay; a running one ends if the times differ. Raises RoomNotFree,
         ValueError; the transaction is to be aborted then.
         """
         before = self.wish

@@ -18,7 +18,7 @@ ONCE = Recurrence()
 
 @dataclass(frozen=True)
 class ScheduleRequest:
-    """What somebody wants to have scheduled."""
+    """The schedule that somebody requests for a room."""
 
     name: str
     room: Room
@@ -33,7 +33,7 @@ class ScheduleRequest:
 
     @property
     def timing(self) -> tuple[Any, ...]:
-        """What decides when the room is taken."""
+        """The fields that decide when the room is taken."""
         return self.room, self.start_at, self.duration, self.recurrence
 
     def slots(self) -> list[Slots]:

@@ -1,6 +1,6 @@
-"""From iCalendar: every event goes in with the first time that it takes place.
+"""The import of iCalendar: every event goes in with its first occurrence.
 
-What its lines mean, the icalendar library says; what a time without a zone means, the calendar.
+The icalendar library reads the lines; the calendar gives the zone of times without one.
 """
 
 from __future__ import annotations

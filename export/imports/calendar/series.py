@@ -21,7 +21,7 @@ MOST = 100_000
 """How many times of a series are looked at."""
 
 DAYS = {"BYMONTH", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYEASTER", "BYDAY"}
-"""What of a rule is about days."""
+"""Parts of a recurrence rule that select days."""
 
 DURATION = re.compile(
     r"([+-]?)P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.ASCII

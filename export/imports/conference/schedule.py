@@ -157,7 +157,7 @@ def _take(
 def _set_dates(
     made: Conference, node: Node, zone: ZoneInfo | None, talks: list[Contribution]
 ) -> None:
-    """Let the event be as long as its talks; without any, as its own dates say."""
+    """Set the event's dates to those of its talks, or without any to its own."""
     starts = [talk._start for talk in talks if talk._start is not None]
     ends = [talk._end for talk in talks if talk._end is not None]
     if starts and ends:

@@ -128,7 +128,7 @@ def duration_of(node: Node) -> timedelta:
 
 
 def day_of(node: Node, key: str) -> date | None:
-    """Return the day *key*; None where there is none. Raises ImportRefused."""
+    """Return the day *key*, or None without one. Raises ImportRefused."""
     text = node.text(key, "")
     day = _day(text) or (moment.date() if (moment := moment_of(text, UTC)) else None)
     if text and day is None:

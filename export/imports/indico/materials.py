@@ -40,7 +40,7 @@ FACTS = {
 }
 ADDRESSES = ("download_url", "link_url")
 SET_APART = "_restricted"
-"""What ends the id of the material with the closed files of another one."""
+"""Suffix of the id of a material that holds the restricted files of another one."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ PEOPLE = {"speakers": "speakers", "primary_authors": "primaryauthors", "co_autho
 
 @dataclass(frozen=True)
 class Parts:
-    """What reads the parts of one event into its draft; *above* is the event's own rule."""
+    """The reader of one event's parts, into its draft; *above* is the event's own access rule."""
 
     draft: Draft
     above: Above
@@ -171,7 +171,7 @@ def _reference(draft: Draft, where: str, value: Any) -> Any:
 
 
 def set_dates(entry: Placed, node: Node) -> None:
-    """Let *entry* take place when *node* says. Raises ImportRefused."""
+    """Set the dates of *entry* to those of *node*. Raises ImportRefused."""
     place(entry, node.date("startDate"), node.date("endDate"), node.where)
 
 

@@ -30,7 +30,7 @@ NO = {"", "0", "false", "no", "none", "null", "off"}
 
 @dataclass(frozen=True)
 class Rule:
-    """Who may see a restricted part: users by their e-mail address, groups by their id."""
+    """The access rule of a restricted part: users by e-mail address, groups by id."""
 
     users: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()

@@ -9,6 +9,7 @@ from itertools import takewhile
 from typing import Any, NamedTuple
 
 from livesync.objects.object_model import lineage
+from scheduler.store.moved import current_name
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +46,10 @@ class Exclusion(NamedTuple):
 
         Of its categories only those in category *within* count, where that is given.
         """
-        if self.classes and any(_name(base) in self.classes for base in type(obj).__mro__):
-            return True
+        if self.classes:
+            classes = set(map(current_name, self.classes))
+            if any(_name(base) in classes for base in type(obj).__mro__):
+                return True
         if self.categories and any(
             str(category.getId()) in self.categories
             for category in takewhile(lambda one: one is not within, lineage(obj))
@@ -65,7 +68,7 @@ def _says_so(name: str, obj: Any) -> bool:
 
 
 def _function(name: str) -> Callable[[Any], bool]:
-    module, _, attribute = name.partition(":")
+    module, _, attribute = current_name(name).partition(":")
     try:
         found: Callable[[Any], bool] = getattr(import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:

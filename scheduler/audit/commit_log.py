@@ -17,16 +17,19 @@ from ZODB.serialize import referencesf
 from ZODB.utils import get_pickle_metadata, p64, u64
 
 from scheduler.errors import NoHistory
+from scheduler.log.append_log import Segment, SegmentLeaf, SegmentPage, SegmentPages
+from scheduler.store.moved import current_path
+from scheduler.tasks.occurrence import TaskOccurrence
+from scheduler.tasks.recurring import OccurrenceLeaf, Occurrences
+from scheduler.tasks.result import KeptResult
 
 INFO_KEY = "tasks"
 # A transaction's metadata must stay below 64 kB; beyond so many objects only tasks are named.
 OBJECTS_NAMED = 4000
-# The classes of what is written beside a task's own doing, by module.
+# The classes of objects that are written beside a task's own changes.
 BOOKKEEPING = {
-    "scheduler.log.append_log": ("Lane", "LaneLeaf", "LanePage", "LanePages"),
-    "scheduler.tasks.occurrence": ("TaskOccurrence",),
-    "scheduler.tasks.recurring": ("OccurrenceLeaf", "Occurrences"),
-    "scheduler.tasks.result": ("Kept",),
+    *(Segment, SegmentLeaf, SegmentPage, SegmentPages),
+    *(TaskOccurrence, OccurrenceLeaf, Occurrences, KeptResult),
 }
 REVISIONS_READ = 1000
 
@@ -175,9 +178,8 @@ def culprits(commit: Commit, number: int) -> list[Signature]:
 def bookkeeping(states: Mapping[int, bytes]) -> set[int]:
     """Return those of *states* that belong to logs: instructions, recorded changes, ended runs."""
     classes = {number: class_of(state) for number, state in states.items()}
-    logs = {
-        number for number, (module, name) in classes.items() if name in BOOKKEEPING.get(module, ())
-    }
+    paths = {(cls.__module__, cls.__name__) for cls in BOOKKEEPING}
+    logs = {number for number, path in classes.items() if path in paths}
     # The register of lanes is a plain bucket: it shows itself by what it refers to.
     registers = {
         number
@@ -189,9 +191,9 @@ def bookkeeping(states: Mapping[int, bytes]) -> set[int]:
 
 
 def class_of(state: bytes) -> tuple[str, str]:
-    """Return the module and name of the class that *state*, as it is stored, belongs to."""
+    """Return the module and name of the class that the stored *state* belongs to, moved or not."""
     module, name = get_pickle_metadata(state) if state else ("", "")
-    return str(module), str(name)
+    return current_path(str(module), str(name))
 
 
 def references(state: bytes) -> Iterable[int]:

@@ -10,6 +10,7 @@ from persistent import Persistent
 from ZODB.Connection import Connection
 
 from scheduler.errors import NoConnectionError
+from scheduler.store.moved import install
 
 _current: ContextVar[Connection | None] = ContextVar("zodb_connection", default=None)
 
@@ -17,9 +18,11 @@ _current: ContextVar[Connection | None] = ContextVar("zodb_connection", default=
 @contextmanager
 def using(connection: Connection | Persistent) -> Iterator[Connection]:
     """Make *connection* the current one inside the block, in this thread or task only."""
-    token = _current.set(connection_of(connection))
+    connection = connection_of(connection)
+    install(connection.db())
+    token = _current.set(connection)
     try:
-        yield connection_of(connection)
+        yield connection
     finally:
         _current.reset(token)
 

@@ -33,6 +33,7 @@ from scheduler.storage.private_files import own_folder
 from scheduler.storage.process_identity import ProcessIdentity
 from scheduler.store.connection import OwnConnection
 from scheduler.store.current import using
+from scheduler.store.moved import install
 from scheduler.store.restore_check import Witness
 from scheduler.values.masking import hidden
 
@@ -70,6 +71,7 @@ class Database(DB):
         except BaseException:
             storage.close()
             raise
+        install(self)
         self._watch(storage)
         try:
             access.attach(self)

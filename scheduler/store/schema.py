@@ -12,6 +12,7 @@ from ZODB.Connection import Connection
 from ZODB.utils import z64
 
 from scheduler.errors import SchemaTooNew
+from scheduler.store.moved import install
 from scheduler.store.transact import transact
 
 ROOT_KEY = "relay"
@@ -59,6 +60,7 @@ class Schema(Generic[Trunk]):
         connection.readCurrent(root.get(ROOT_KEY, root))
 
     def _stored(self, connection: Connection) -> tuple[int | None, Trunk]:
+        install(connection.db())
         # The root by its id: `connection.root()` makes an object for each of these many calls.
         branches = connection.get(z64).get(ROOT_KEY)
         entry = branches and branches.get(self.name)

@@ -8,6 +8,7 @@ from typing import Any
 from scheduler.schedules.cron import Cron
 from scheduler.schedules.interval import Interval
 from scheduler.schedules.rule import Rule
+from scheduler.store.moved import first_path
 from scheduler.tasks.recurring import POLICIES, RecurringTask
 
 
@@ -41,7 +42,7 @@ class PeriodicUniqueTask(PeriodicTask):
 
     def uniqueKey(self) -> str:
         """Return what there may be one of."""
-        return f"{type(self).__module__}.{type(self).__qualname__}"
+        return ".".join(first_path(type(self)))
 
 
 class CronTask(RecurringTask):

@@ -1,0 +1,62 @@
+"""Moved classes: the paths under which databases have them, and where they are now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ZODB import DB
+
+StoredPath = tuple[str, str]
+"""The module and the name under which a class, or a function, is stored."""
+
+MOVED: dict[StoredPath, StoredPath] = {}
+"""The present path of each stored class that has moved, by each path that it had before.
+
+No entry is ever removed: old revisions keep old paths. If a class moves again, its earlier entries
+get the new path too.
+"""
+
+
+def current_path(module: str, name: str) -> StoredPath:
+    """Return where the class is now that is stored as *name* of *module*."""
+    return MOVED.get((module, name), (module, name))
+
+
+def current_name(name: str) -> str:
+    """Return the present form of a stored name `module:class`."""
+    module, separator, attribute = name.partition(":")
+    return separator.join(current_path(module, attribute)) if separator else name
+
+
+def first_path(cls: type) -> StoredPath:
+    """Return the path that *cls* had first, which no move changes."""
+    present = (cls.__module__, cls.__qualname__)
+    return next((old for old, new in MOVED.items() if new == present), present)
+
+
+def install(database: DB) -> None:
+    """Make *database* and its open connections find moved classes; repeated calls cost nothing.
+
+    An application that opens a `ZODB.DB` of its own needs this only if it reads stored tasks before
+    it uses any other part of this software, which calls it.
+    """
+    if isinstance(database.classFactory, _ClassFinder):
+        return
+    finder = _ClassFinder(database.classFactory)
+    database.classFactory = finder
+    database._connectionMap(finder.serve)
+
+
+class _ClassFinder:
+    """The class factory of a database, with the table before it."""
+
+    def __init__(self, find: Callable[[Any, str, str], Any]) -> None:
+        self._find = find
+
+    def __call__(self, connection: Any, module: str, name: str) -> Any:
+        return self._find(connection, *current_path(module, name))
+
+    def serve(self, connection: Any) -> None:
+        """Give *connection*, which has its reader already, this factory."""
+        connection._reader._factory = self

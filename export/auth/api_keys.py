@@ -121,8 +121,8 @@ def _forget_texts(ring: KeyRing) -> None:
         key._p_activate()
         state = key.__dict__
         text = state.pop("key")
+        state["_secret"] = seal(state.pop("secret"))
         key.digest, key.hint = digest(text), _hint(text)
-        key._secret = seal(state.pop("secret"))
         key.old_keys = tuple(map(digest, key.old_keys))
         key.usage.mask()
 

@@ -52,6 +52,11 @@ class BrowserSessions(Persistent):
         self._by_digest.pop(session.digest, None)
         self._by_end.pop((session.ends, session.digest), None)
 
+    def end_all(self) -> None:
+        """Log all users out."""
+        for session in list(self._by_digest.values()):
+            self.end(session)
+
     def find(self, text: str) -> BrowserSession | None:
         """Return the session that the cookie's value *text* opens, or None."""
         session: BrowserSession | None = self._by_digest.get(digest(text))
@@ -71,13 +76,8 @@ def csrf_token_of(cookie: str) -> str:
     return hmac.new(cookie.encode("utf-8", "surrogatepass"), b"csrf", hashlib.sha256).hexdigest()
 
 
-def _end_all(found: BrowserSessions) -> None:
-    """End sessions of which it is not known with which password they began."""
-    for session in list(found._by_digest.values()):
-        found.end(session)
-
-
-BRANCH = Schema("sessions", 2, BrowserSessions, {1: _end_all})
+# Sessions of the first layout have no stamp of the password that they began with: they end.
+BRANCH = Schema("sessions", 2, BrowserSessions, {1: BrowserSessions.end_all})
 
 
 def sessions(connection: Connection | Persistent | None = None) -> BrowserSessions:

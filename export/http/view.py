@@ -11,7 +11,8 @@ from export.fossilize import fossilize
 from export.http.request import Selection
 from export.settings import ExportSettings
 
-SHOWN_CLASSES = {"Folder": "folder", "Attachment": "attachment"}
+SHOWN_CLASSES = {"Folder": "folder", "Attachment": "attachment", "Creator": "Avatar"}
+"""The `_type` of objects whose class has another name."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -67,10 +67,11 @@ class Draft:
                 f"the event {before.getId()} is in the catalogue already; replace it with --replace"
             )
         if before is not None:
-            self.event._id = before.getId()
+            self.event.set_id(before.getId())
             catalogue.remove_event(before)
         elif catalogue.event(self.event.getId()) is not None:
-            taken, self.event._id = self.event.getId(), digest(self.origin)
+            taken = self.event.getId()
+            self.event.set_id(digest(self.origin))
             self.notes.append(
                 f"the id {taken} is that of another event; this one goes in with the id "
                 f"{self.event.getId()}"
@@ -125,8 +126,7 @@ class Draft:
         for number, (title, talks) in enumerate(sorted(members.items())):
             session, slot = Session(str(number), title), SessionSlot("0")
             session.addSlot(slot)
-            slot._start = min((talk._start for talk in talks if talk._start), default=None)
-            slot._end = max((talk._end for talk in talks if talk._end), default=None)
+            slot.setDates(*span(talks))
             self._close_with(session, talks)
             fill(slot, talks)
             self.sessions.append(session)
@@ -185,7 +185,7 @@ class Draft:
     @property
     def _is_closed(self) -> bool:
         """Whether the event is not for everybody."""
-        return self.event._protection is Protection.RESTRICTED
+        return self.event.isProtected()
 
 
 @dataclass(frozen=True)
@@ -212,6 +212,14 @@ def fill(slot: SessionSlot, talks: list[Contribution]) -> None:
         talk.session = slot.getSession()
 
 
+def span(talks: Iterable[Contribution]) -> tuple[datetime | None, datetime | None]:
+    """Return when the first of *talks* starts and the last one ends; None for what none tells."""
+    dates = [(talk.getStartDate(), talk.getEndDate()) for talk in talks]
+    start = min((start for start, _ in dates if start is not None), default=None)
+    end = max((end for _, end in dates if end is not None), default=None)
+    return start, end if start is None or end is None else max(start, end)
+
+
 def place(entry: Placed, start: datetime | None, end: datetime | None, where: str) -> None:
     """Set the dates of *entry* to *start* and *end*. Raises ImportRefused."""
     for moment in (start, end):
@@ -219,4 +227,4 @@ def place(entry: Placed, start: datetime | None, end: datetime | None, where: st
             raise ImportRefused(f"{where}: {moment.isoformat()} is too near to the calendar's edge")
     if start is not None and end is not None and end < start:
         raise ImportRefused(f"{where}: the end ({end}) is before the start ({start})")
-    entry._start, entry._end = start, end
+    entry.setDates(start, end)

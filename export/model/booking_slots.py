@@ -104,7 +104,7 @@ class Slots:
 
     def current(self, moment: datetime) -> datetime | None:
         """Return when the first slot begins that is not over at *moment*; None for no more."""
-        start = max(moment.date() - self._reach, self.begin.date())
+        start = max(moment.date() - self.reach, self.begin.date())
         begins = (self._on(day) for day in self.days(start, self.last))
         return next((begin for begin in begins if begin + self.length > moment), None)
 
@@ -165,20 +165,21 @@ class Slots:
     def overlaps(self, other: Slots) -> bool:
         """Say whether there is a moment that both take; touching is none."""
         few, many = sorted((self, other), key=Slots._at_most)
-        start = many.begin.date() - few._reach
-        end = min(many.last + many._reach, few._decided_by(many))
-        return any(few._meets(many, day) for day in few.days(start, end))
+        start = many.begin.date() - few.reach
+        end = min(many.last + many.reach, few.decided_by(many))
+        return any(few.meets(many, day) for day in few.days(start, end))
 
-    def _meets(self, other: Slots, day: date) -> bool:
+    def meets(self, other: Slots, day: date) -> bool:
+        """Return whether the slot that begins on *day* overlaps one of *other*."""
         start = self._on(day)
         end = start + self.length
         return any(
             other._on(rival) < end and start < other._on(rival) + other.length
-            for rival in other.days(day - other._reach, end.date())
+            for rival in other.days(day - other.reach, end.date())
         )
 
     @property
-    def _reach(self) -> timedelta:
+    def reach(self) -> timedelta:
         """How many midnights a slot goes over, in days."""
         begins = datetime.combine(self.begin.date(), time())
         return DAY * ((self.begin - begins + self.length - TICK) // DAY)
@@ -202,12 +203,12 @@ class Slots:
     def _at_most(self) -> float:
         return (self.last - self.begin.date()).days / self._step
 
-    def _decided_by(self, other: Slots) -> date:
+    def decided_by(self, other: Slots) -> date:
         """Return the day after which whether they overlap does not change any more."""
         if self.repeatability in MONTHS or other.repeatability in MONTHS:
             return date.max
         known = (self.begin.date(), other.begin.date(), *self.excluded, *other.excluded)
-        return max(known) + CYCLE + self._reach + other._reach
+        return max(known) + CYCLE + self.reach + other.reach
 
 
 def _monday(day: date) -> date:

@@ -100,6 +100,14 @@ class Conference(Placed):
         """Return when it was made."""
         return self._created
 
+    def set_history(self, created: datetime | None, modified: datetime | None) -> None:
+        """Set when it was made and changed last, as its source tells; None for what that does not.
+
+        Call it last: each later change sets the modification date anew.
+        """
+        self._created = created or self._created
+        self._modified = modified or self._created
+
     def getType(self) -> str:
         """Return `simple_event`, `meeting` or `conference`."""
         return self.type

@@ -36,6 +36,12 @@ class Entry(Protected):
         """Return the id; what it is unique in, the class says."""
         return self._id
 
+    def set_id(self, id: str) -> None:
+        """Give it another id. Raises CatalogueException where it is in the catalogue already."""
+        if self.is_listed():
+            raise CatalogueException(f"{self!r} is in the catalogue: its id stays")
+        self._id = id
+
     def getTitle(self) -> str:
         """Return the title."""
         return self._title

@@ -20,7 +20,7 @@ Key = tuple[int, int, str]
 """Start, end and id of an event; both times in microseconds since 1970 UTC."""
 
 
-class Calendar(Persistent):
+class DateIndex(Persistent):
     """The events of one category and those below it, by start and by end.
 
     Transactions that change different events merge, unless a tree's bucket splits.
@@ -86,7 +86,7 @@ class EventIndex(Persistent):
     def between(
         self, category_id: str, start: datetime | None, end: datetime | None
     ) -> Iterator[str]:
-        """Yield the ids of events in or below a category; see Calendar.ids."""
+        """Yield the ids of events in or below a category; see DateIndex.ids."""
         calendar = self._calendars.get(category_id)
         return calendar.ids(start, end) if calendar is not None else iter(())
 
@@ -102,7 +102,7 @@ class EventIndex(Persistent):
         key, title, path = record
         for category_id in path:
             if category_id not in self._calendars:
-                self._calendars[category_id] = Calendar()
+                self._calendars[category_id] = DateIndex()
             self._calendars[category_id].add(key)
         self._titles.add(event_id, title)
 

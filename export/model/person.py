@@ -64,8 +64,17 @@ class Person(Fossilizable):
         """Return the MD5 of the address, as avatar services use it; of "" without one."""
         if self.email is None and self.email_hash is not None:
             return self.email_hash
-        address = (self.email or "").encode()
-        return hashlib.md5(address, usedforsecurity=False).hexdigest()
+        return _hash(self.email or "")
+
+    def has_email(self, address: str) -> bool:
+        """Return whether *address* is this person's, whatever its case; "" is nobody's."""
+        if self.email is None:
+            return bool(address) and self.email_hash in (_hash(address), _hash(address.lower()))
+        return bool(address) and self.email.lower() == address.lower()
+
+
+def _hash(address: str) -> str:
+    return hashlib.md5(address.encode(), usedforsecurity=False).hexdigest()
 
 
 class _InCapitals(Person):
@@ -75,8 +84,8 @@ class _InCapitals(Person):
         return self.last_name.upper()
 
 
-class Avatar(_InCapitals):
-    """An event's creator."""
+class Creator(_InCapitals):
+    """An event's creator, whom answers show as an Avatar."""
 
 
 class ConferenceChair(Person):

@@ -31,11 +31,11 @@ class Session(Placed):
 
     def getStartDate(self) -> datetime | None:
         """Return when its first slot starts; None without a scheduled one."""
-        return min((slot._start for slot in self.slots if slot._start), default=None)
+        return min(filter(None, (slot.getStartDate() for slot in self.slots)), default=None)
 
     def getEndDate(self) -> datetime | None:
         """Return when its last slot ends; None without a scheduled one."""
-        return max((slot._end for slot in self.slots if slot._end), default=None)
+        return max(filter(None, (slot.getEndDate() for slot in self.slots)), default=None)
 
     def getConvenerList(self) -> list[Any]:
         """Return the conveners of all slots, each once."""

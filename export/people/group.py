@@ -43,9 +43,18 @@ class Group(Persistent):
         """Return who is named as a member: the ids of users, and groups."""
         return [*self._users, *sorted(self._groups, key=str)]
 
+    @property
+    def groups(self) -> frozenset[Group]:
+        """The groups that are members."""
+        return self._groups
+
     def has_member(self, user: str) -> bool:
         """Say whether *user* is a member, or one of a group in it, however deep."""
-        return any(user in group._users for group in self._with_inner())
+        return any(group.names(user) for group in self._with_inner())
+
+    def names(self, user: str) -> bool:
+        """Return whether *user* is a member without the groups in it."""
+        return user in self._users
 
     def add(self, member: Principal) -> None:
         """Make *member* one; nothing happens if it is one already."""
@@ -71,7 +80,7 @@ class Group(Persistent):
         while waiting:
             group = waiting.pop()
             yield group
-            new = group._groups - seen
+            new = group.groups - seen
             seen |= new
             waiting.extend(new)
 

@@ -50,6 +50,11 @@ class Avatar(Persistent, Fossilizable):
         self._password = generate_password_hash(password)
 
     @property
+    def password_hash(self) -> str:
+        """The salted hash of the password; "" without one."""
+        return self._password
+
+    @property
     def password_stamp(self) -> str:
         """A digest that changes with the password and reveals nothing of it."""
         return digest(self._password)
@@ -112,7 +117,7 @@ class Users(Persistent):
     def authenticate(self, login: str, password: str) -> Avatar | None:
         """Return the user of *login* if that is their password; it takes the same time if not."""
         user = self.find_by_login(login)
-        kept = user._password if user is not None else ""
+        kept = user.password_hash if user is not None else ""
         is_right = check_password_hash(kept or _nobodys(), password)
         return user if user is not None and kept and is_right and not user.blocked else None
 

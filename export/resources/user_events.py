@@ -22,14 +22,25 @@ from export.settings import ExportSettings
 PATTERN = re.compile(r"/export/user/(?P<what>linked|categ)_events\.(?P<format>\w+)", re.ASCII)
 FORMATS = ("json", "jsonp", "xml")
 
-ROLES: dict[str, Callable[[Conference, str], bool]] = {
-    "conference_access": lambda event, user: is_among(user, event.getAllowedToAccessList()),
-    "conference_creator": lambda event, user: (
-        event.creator is not None and event.creator.getId() == user
-    ),
-    "conference_manager": lambda event, user: is_among(user, event.getManagerList()),
+
+def _is_creator(event: Conference, user: Avatar) -> bool:
+    """Return whether *user* created *event*; of an imported one the e-mail address decides.
+
+    The ids of people in an imported event are those of its source.
+    """
+    if event.creator is None:
+        return False
+    if event.origin:
+        return event.creator.has_email(user.email)
+    return event.creator.getId() == user.id
+
+
+ROLES: dict[str, Callable[[Conference, Avatar], bool]] = {
+    "conference_access": lambda event, user: is_among(user.id, event.getAllowedToAccessList()),
+    "conference_creator": _is_creator,
+    "conference_manager": lambda event, user: is_among(user.id, event.getManagerList()),
     "conference_registrar": lambda event, user: (
-        event.registration is not None and is_among(user, event.registration.registrars)
+        event.registration is not None and is_among(user.id, event.registration.registrars)
     ),
 }
 """Links of a user to an event, by the names of their roles in answers."""
@@ -58,7 +69,7 @@ def answer(
     shown = [view.show(event, IBasicConferenceFossil) for event in page.members]
     if by_role:
         for one, event in zip(shown, page.members, strict=True):
-            one["roles"] = _roles(event, avatar.id)
+            one["roles"] = _roles(event, avatar)
     return ResultPage(shown, page.complete)
 
 
@@ -68,11 +79,11 @@ def _linked(avatar: Avatar, view: View) -> Iterator[Conference]:
     for event in _events(catalogue(), (ROOT,), view):
         start = event.getStartDate()
         begins = earliest is None or (start is not None and start >= earliest)
-        if begins and _roles(event, avatar.id):
+        if begins and _roles(event, avatar):
             yield event
 
 
-def _roles(event: Conference, user: str) -> list[str]:
+def _roles(event: Conference, user: Avatar) -> list[str]:
     return [role for role, has in ROLES.items() if has(event, user)]
 
 

@@ -13,7 +13,7 @@ from ZODB.Connection import Connection
 from export.errors import CatalogueException
 from export.model.booking_slots import Slots
 from export.model.catalogue import catalogue
-from export.model.event_index import Calendar
+from export.model.event_index import DateIndex
 from export.model.listeners import announce
 from export.people.group import Principal, is_among
 from export.rooms.reservation import Reservation
@@ -31,7 +31,7 @@ class Location(Persistent):
         self.name = name
         self.timezone = ZoneInfo(timezone).key
         self.rooms = OOBTree()
-        self.by_date = Calendar()
+        self.by_date = DateIndex()
         self.registry: Registry
 
     @property
@@ -57,7 +57,7 @@ class Location(Persistent):
         """Yield the reservations of all rooms that overlap *slots*, by start; all without any."""
         return self.among(self.by_date, slots)
 
-    def among(self, calendar: Calendar, slots: Slots | None) -> Iterator[Reservation]:
+    def among(self, calendar: DateIndex, slots: Slots | None) -> Iterator[Reservation]:
         """Yield those that *calendar* has, by local time, and that overlap *slots*."""
         start = slots.begin.replace(tzinfo=UTC) if slots is not None else None
         end = slots.end.replace(tzinfo=UTC) if slots is not None else None

@@ -12,7 +12,7 @@ from persistent import Persistent
 from export.errors import RoomNotFree
 from export.fossilize import Fossilizable
 from export.model.booking_slots import Slots
-from export.model.event_index import Calendar, Key, key_of
+from export.model.event_index import DateIndex, Key, key_of
 from export.model.listeners import announce
 from export.people.group import Principal, is_among
 from export.rooms.reservation import Reservation, ReservationCERN
@@ -54,7 +54,7 @@ class Diary(Persistent):
     """
 
     def __init__(self) -> None:
-        self.by_date = Calendar()
+        self.by_date = DateIndex()
         self.blockings: tuple[Blocking, ...] = ()
         self.unavailable: tuple[Slots, ...] = ()
         self._taken = 0

@@ -12,7 +12,7 @@ from export.model.access import Protection
 from export.model.catalogue import catalogue
 from export.model.contribution import SubContribution
 from export.model.material import Link, LocalFile, Material, Slides
-from export.model.person import Avatar as Creator
+from export.model.person import Creator
 from export.model.registration import RegistrationForm
 from export.people.group import Group
 from export.people.user import Avatar, users
@@ -285,6 +285,20 @@ def test_a_user_has_the_events_with_a_role_for_them(planted, database, people):
     assert len(get(planted, f"{address}&from=2011-06-23")) == 1
     assert get(planted, f"{address}&from=2011-06-24") == []
     assert get(planted, f"/export/user/linked_events.json?ak={people['1']}") == []
+
+
+def test_a_creator_of_an_imported_event_is_known_by_the_address_alone(planted, database, people):
+    address = f"/export/user/linked_events.json?ak={people['36024']}"
+
+    def bring_in(event, email):
+        event.origin = "//elsewhere.example.org/event/1"
+        event.creator = Creator("36024" if email != "test@cern.ch" else "7", email=email)
+
+    change(database, lambda event: bring_in(event, "somebody@example.org"))
+    assert get(planted, address) == []
+    change(database, lambda event: bring_in(event, "test@cern.ch"))
+    (shown,) = get(planted, address)
+    assert shown["roles"] == ["conference_creator"]
 
 
 def test_a_role_can_be_that_of_a_group(planted, database, people):

@@ -30,7 +30,7 @@ UID = re.compile(r"indico-event-(\w+)@(.+)", re.ASCII)
 
 
 @dataclass
-class Entry:
+class EventBlocks:
     """The VEVENTs of one event: those that are all of it, and those of single times of it."""
 
     uid: str
@@ -49,7 +49,7 @@ def items(content: bytes, timezone: str = "", domain: str = "") -> Iterator[Draf
         yield _refused(number, reason)
     for number, reason in feed.notes:
         yield _noted(number, reason)
-    entries: dict[str, Entry] = {}
+    entries: dict[str, EventBlocks] = {}
     for calendar in feed.calendars:
         clock = Clock.of(calendar, timezone)
         if clock.is_assumed and any(map(clock.is_floating, calendar.events)):
@@ -59,14 +59,14 @@ def items(content: bytes, timezone: str = "", domain: str = "") -> Iterator[Draf
             if not uid:
                 yield _refused(block.number, "the event has no UID")
                 continue
-            entry = entries.setdefault(uid, Entry(uid))
+            entry = entries.setdefault(uid, EventBlocks(uid))
             is_change = bool(block.value("RECURRENCE-ID"))
             (entry.changes if is_change else entry.masters).append((block, clock))
     for entry in entries.values():
         yield from _events(entry, domain.lower())
 
 
-def _events(entry: Entry, domain: str) -> Iterator[DraftItem]:
+def _events(entry: EventBlocks, domain: str) -> Iterator[DraftItem]:
     """Return the events of *entry*; where they are several, each has an id of its own."""
     newest = max((sequence_of(block) for block, _ in entry.masters), default=0)
     cancelling = [one for one in entry.masters if one[1].method == "CANCEL"]
@@ -136,7 +136,7 @@ def _draft(
         raise ImportRefused(f"{told.where}: no time of the event takes place")
     place(draft.event, time.start, time.end, told.where)
     _describe(draft, time, told)
-    draft.event._id = _id(origin, domain)
+    draft.event.set_id(_id(origin, domain))
     if told.recurs or series.changes:
         draft.notes.append(f"{told.where}: the event recurs; only the first time is taken")
     return draft
@@ -186,8 +186,8 @@ def _describe(draft: Draft, time: Occurrence, told: Version) -> None:
     title = " ".join(_text(versions, "SUMMARY").split())
     if not title:
         raise ImportRefused(f"{time.version.where}: the event has no SUMMARY")
-    event._title = title
-    event._description = PlainText(_text(versions, "DESCRIPTION").strip())
+    event.setTitle(title)
+    event.setDescription(PlainText(_text(versions, "DESCRIPTION").strip()))
     event.type = "simple_event"
     event.timezone = time.version.zone_name
     event.location = _text(versions, "LOCATION").strip() or None
@@ -198,7 +198,7 @@ def _describe(draft: Draft, time: Occurrence, told: Version) -> None:
     event.chairs = tuple(_organizers(_first(versions, "ORGANIZER")))
     event.keywords = tuple(_categories(_first(versions, "CATEGORIES")))
     if any(str(one.first("CLASS") or "PUBLIC").upper() != "PUBLIC" for one in versions):
-        event._protection = Protection.RESTRICTED
+        event.setProtection(Protection.RESTRICTED)
 
 
 def _first(versions: tuple[Version, ...], name: str) -> Any:

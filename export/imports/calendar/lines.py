@@ -49,7 +49,7 @@ class Block:
 
 
 @dataclass
-class Calendar:
+class CalendarBlocks:
     """One calendar of a file: its own lines, its zones, and its events."""
 
     own: Block
@@ -61,15 +61,15 @@ class Calendar:
 class CalendarFile:
     """A calendar file: its calendars, and what is wrong between their events."""
 
-    calendars: list[Calendar] = field(default_factory=list)
+    calendars: list[CalendarBlocks] = field(default_factory=list)
     problems: list[Line] = field(default_factory=list)
     notes: list[Line] = field(default_factory=list)
 
     @property
-    def last(self) -> Calendar:
+    def last(self) -> CalendarBlocks:
         """The calendar that is being read."""
         if not self.calendars:
-            self.calendars.append(Calendar(Block("VCALENDAR", 1)))
+            self.calendars.append(CalendarBlocks(Block("VCALENDAR", 1)))
         return self.calendars[-1]
 
 
@@ -106,7 +106,7 @@ def _open(open_blocks: list[Block], name: str, number: int, feed: CalendarFile) 
         _give_up(open_blocks, "VCALENDAR", feed)
     elif name == "VCALENDAR":
         _give_up(open_blocks, "", feed)
-        feed.calendars.append(Calendar(Block(name, number)))
+        feed.calendars.append(CalendarBlocks(Block(name, number)))
     open_blocks.append(Block(name, number))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from icalendar import Timezone
 from icalendar.parser import Contentline
 
-from export.imports.calendar.lines import Block, Calendar, parts_of
+from export.imports.calendar.lines import Block, CalendarBlocks, parts_of
 from export.imports.calendar.zones import iana_zone, zone_named
 from export.imports.ids import digest
 
@@ -43,7 +43,7 @@ class Clock:
     method: str = ""
 
     @classmethod
-    def of(cls, calendar: Calendar, timezone: str = "") -> Clock:
+    def of(cls, calendar: CalendarBlocks, timezone: str = "") -> Clock:
         """Return the zones of *calendar*, and *timezone* for times that it gives none."""
         clock = cls(method=calendar.own.value("METHOD").upper())
         for block in calendar.zones:

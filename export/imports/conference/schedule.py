@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from export.errors import ImportRefused
 from export.imports.calendar.zones import zone_named
 from export.imports.conference.talk_time import day_of, duration_of, start_of
-from export.imports.draft import Draft, DraftItem, place
+from export.imports.draft import Draft, DraftItem, place, span
 from export.imports.ids import digest, reachable, readable
 from export.imports.indico.visibility import rule_of
 from export.imports.node import NONE, Node
@@ -80,7 +80,7 @@ def _draft(node: Node, talks: Callable[[], Talks], base_url: str, timezone: str)
     listed = list(talks())
     draft = Draft(Conference("", title), origin=f"schedule {base_url} {name} {_year(node, listed)}")
     made = draft.event
-    made._id = _id(name, draft.origin)
+    made.set_id(_id(name, draft.origin))
     made.type = "conference"
     made.location = node.text("venue", "") or node.text("city", "") or None
     made.url = (
@@ -148,7 +148,7 @@ def _take(
             f"{talk.node.where}: the talk {contribution.getId()} takes place again; "
             f"this time has the id {again}"
         )
-        contribution._id = again
+        contribution.set_id(again)
     draft.visibility.close(contribution, rule_of(talk.node), None)
     draft.contributions.append(contribution)
     guids.add(guid)
@@ -158,10 +158,9 @@ def _set_dates(
     made: Conference, node: Node, zone: ZoneInfo | None, talks: list[Contribution]
 ) -> None:
     """Set the event's dates to those of its talks, or without any to its own."""
-    starts = [talk._start for talk in talks if talk._start is not None]
-    ends = [talk._end for talk in talks if talk._end is not None]
-    if starts and ends:
-        place(made, min(starts), max(ends), node.where)
+    start, end = span(talks)
+    if start is not None and end is not None:
+        place(made, start, end, node.where)
         return
     begins, last = day_of(node, "start"), day_of(node, "end")
     if begins is not None and last is not None and begins <= last:
@@ -178,7 +177,7 @@ def _contribution(draft: Draft, talk: Talk, zone: ZoneInfo | None, base_url: str
     talk_id = node.id("id" if node.data.get("id") not in (None, "") else "guid")
     made = Contribution(reachable(talk_id), node.get("title", str))
     paragraphs = (node.text(key, "").strip() for key in ("subtitle", "abstract", "description"))
-    made._description = "\n\n".join(text for text in paragraphs if text)
+    made.setDescription("\n\n".join(text for text in paragraphs if text))
     start, made.duration = start_of(node, talk.day, zone), duration_of(node)
     place(made, start, start + made.duration, node.where)
     made.room = node.text("room", "") or talk.room or None

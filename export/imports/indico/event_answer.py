@@ -13,12 +13,12 @@ from export.imports.draft import Draft, DraftItem
 from export.imports.ids import reachable
 from export.imports.indico.parts import Parts, describe, set_dates
 from export.imports.indico.people import people, person
-from export.imports.indico.visibility import Above, Rule, rule_of
+from export.imports.indico.visibility import AccessRule, RuleOrNone, rule_of
 from export.imports.node import NONE, Node
 from export.model.catalogue import ROOT
 from export.model.conference import Conference, SupportInfo
 from export.model.entry import EVERYWHERE
-from export.model.person import Avatar, ConferenceChair
+from export.model.person import ConferenceChair, Creator
 
 Paths = dict[str, list[tuple[str, str | None]]]
 
@@ -58,7 +58,7 @@ def _draft(value: Any, where: str, paths: Paths, host: str) -> Draft:
     node = Node.of(value, where)
     _check_kind(node)
     draft = Draft(Conference("", node.get("title", str), node.text("description", default="")))
-    draft.event._id = draft.part_id(node)
+    draft.event.set_id(draft.part_id(node))
     draft.origin = f"//{host or _host(node)}/event/{node.id()}"
     category = str(node.get("categoryId", int, str, NONE, default=ROOT) or "")
     if category:
@@ -85,15 +85,15 @@ def _check_kind(node: Node) -> None:
         raise ImportRefused(f"{node.where} is no event, but a {kind[:40]}")
 
 
-def _rule(draft: Draft, node: Node, category: str) -> Above:
+def _rule(draft: Draft, node: Node, category: str) -> RuleOrNone:
     rule = rule_of(node)
     if rule is None and not category:
         draft.notes.append(f"{node.where} is in no category and so is listed nowhere; it is closed")
-        return Rule()
+        return AccessRule()
     return rule
 
 
-def _fill(draft: Draft, node: Node, rule: Above) -> None:
+def _fill(draft: Draft, node: Node, rule: RuleOrNone) -> None:
     event = draft.event
     describe(draft, event, node, rule)
     set_dates(event, node)
@@ -104,14 +104,11 @@ def _fill(draft: Draft, node: Node, rule: Above) -> None:
         raise ImportRefused(f"{node.where}.timezone: no zone {name!r}")
     event.timezone = zone.key
     created = node.date("creationDate", default=None)
-    if created is not None:
-        event._created = created
-    modified = node.date("modificationDate", default=None)
-    event._modified = modified or event._created
+    event.set_history(created, node.date("modificationDate", default=None))
     event.map_url = draft.address(node, "roomMapURL")
     event.chairs = people(ConferenceChair, node, "chairs")
     creator = node.node("creator")
-    event.creator = person(Avatar, creator) if creator is not None else None
+    event.creator = person(Creator, creator) if creator is not None else None
     event.organizer = node.text("organizer", default="")
     event.language = node.get("language", str, NONE, default=None)
     event.label = node.data.get("label")

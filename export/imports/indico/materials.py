@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from export.imports.draft import Draft
 from export.imports.ids import reachable
-from export.imports.indico.visibility import Above, Rule, rule_of
+from export.imports.indico.visibility import AccessRule, RuleOrNone, rule_of
 from export.imports.node import NONE, Node
 from export.model.entry import own_all
 from export.model.material import (
@@ -48,11 +48,11 @@ class Shelf:
     """Everything that lies at one entry, whose rule is *above*."""
 
     draft: Draft
-    above: Above
+    above: RuleOrNone
 
     def fill(self, entry: object, node: Node) -> None:
         """Give *entry* the folders and materials of *node*. Raises ImportRefused."""
-        closed: dict[str, Rule] = {}
+        closed: dict[str, AccessRule] = {}
         folders = tuple(self._folder(one, closed) for one in node.nodes("folders"))
         told = {_folder_key(folder) for folder in folders}
         materials = tuple(
@@ -61,7 +61,7 @@ class Shelf:
         entry.folders = own_all(entry, folders)  # type: ignore[attr-defined]
         entry.materials = own_all(entry, materials)  # type: ignore[attr-defined]
 
-    def _folder(self, node: Node, closed: dict[str, Rule]) -> Folder:
+    def _folder(self, node: Node, closed: dict[str, AccessRule]) -> Folder:
         rule = rule_of(node)
         folder = Folder(
             node.get("id", int),
@@ -75,7 +75,9 @@ class Shelf:
             closed[_folder_key(folder)] = rule
         return folder
 
-    def _attachment(self, node: Node, above: Above, closed: dict[str, Rule]) -> Attachment:
+    def _attachment(
+        self, node: Node, above: RuleOrNone, closed: dict[str, AccessRule]
+    ) -> Attachment:
         facts = {
             name: node.get(name, kind)
             for name, kind in FACTS.items()
@@ -92,10 +94,12 @@ class Shelf:
             self.draft.visibility.close(attachment, rule, above)
         for key in _file_keys(attachment.id, *(facts.get(name) for name in ADDRESSES)):
             if rule is not None or above is not None:
-                closed[key] = rule or above or Rule()
+                closed[key] = rule or above or AccessRule()
         return attachment
 
-    def _materials(self, node: Node, closed: dict[str, Rule], told: set[str]) -> Iterator[Material]:
+    def _materials(
+        self, node: Node, closed: dict[str, AccessRule], told: set[str]
+    ) -> Iterator[Material]:
         """Yield the material of *node*, and the one with those of its files that are closed."""
         material_id = reachable(node.id())
         kind = KINDS.get(node.data.get("_type", ""), Material)
@@ -114,7 +118,7 @@ class Shelf:
         yield material
         if secret:
             apart = Material(f"{material_id}{SET_APART}", node.text("title"), tuple(secret))
-            rules = [_rule(one, closed) or Rule() for one in secret]
+            rules = [_rule(one, closed) or AccessRule() for one in secret]
             common = rules[0]
             for each in rules[1:]:
                 common &= each
@@ -141,6 +145,6 @@ def _file_keys(file_id: object, *addresses: str | None) -> Iterator[str]:
     yield from (address for address in addresses if address)
 
 
-def _rule(resource: Link | LocalFile, closed: dict[str, Rule]) -> Above:
+def _rule(resource: Link | LocalFile, closed: dict[str, AccessRule]) -> RuleOrNone:
     own = f"file {resource.id}" if isinstance(resource, LocalFile) else ""
     return closed.get(own) or closed.get(resource.url)

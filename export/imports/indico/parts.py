@@ -11,7 +11,7 @@ from export.imports.draft import Draft, fill, place
 from export.imports.ids import reachable
 from export.imports.indico.materials import Shelf
 from export.imports.indico.people import people
-from export.imports.indico.visibility import Above, rule_of
+from export.imports.indico.visibility import RuleOrNone, rule_of
 from export.imports.node import NONE, Node
 from export.model.contribution import Contribution, SubContribution
 from export.model.entry import Entry, Placed
@@ -32,9 +32,9 @@ class Parts:
     """The reader of one event's parts, into its draft; *above* is the event's own access rule."""
 
     draft: Draft
-    above: Above
+    above: RuleOrNone
 
-    def contributions(self, node: Node, above: Above) -> Iterator[tuple[Contribution, Node]]:
+    def contributions(self, node: Node, above: RuleOrNone) -> Iterator[tuple[Contribution, Node]]:
         """Add the contributions of *node* to the draft, and yield those that can be taken."""
         taken = {contribution.getId() for contribution in self.draft.contributions}
         for where, member in node.members("contributions"):
@@ -49,7 +49,9 @@ class Parts:
             self.draft.subcontributions[contribution.getId()] = subs
             yield contribution, part
 
-    def _contribution(self, node: Node, above: Above) -> tuple[Contribution, list[SubContribution]]:
+    def _contribution(
+        self, node: Node, above: RuleOrNone
+    ) -> tuple[Contribution, list[SubContribution]]:
         contribution = Contribution(
             self.draft.part_id(node),
             node.get("title", str),
@@ -71,7 +73,7 @@ class Parts:
         subs = [self._subcontribution(one, taken, rule) for one in node.nodes("subContributions")]
         return contribution, subs
 
-    def _subcontribution(self, node: Node, taken: set[str], above: Above) -> SubContribution:
+    def _subcontribution(self, node: Node, taken: set[str], above: RuleOrNone) -> SubContribution:
         sub = SubContribution(
             self.draft.part_id(node), node.get("title", str), node.text("description", default="")
         )
@@ -106,7 +108,9 @@ class Parts:
             except ImportRefused as problem:
                 self.draft.problems.append(str(problem))
 
-    def _first(self, session_id: str, block: Node, blocks: Iterable[Node]) -> tuple[Session, Above]:
+    def _first(
+        self, session_id: str, block: Node, blocks: Iterable[Node]
+    ) -> tuple[Session, RuleOrNone]:
         node = block.node("session") or block
         session = Session(
             reachable(session_id), node.get("title", str), node.text("description", default="")
@@ -122,7 +126,7 @@ class Parts:
         describe(self.draft, session, node, rule)
         return session, rule
 
-    def _slot(self, session: Session, node: Node, rule: Above) -> None:
+    def _slot(self, session: Session, node: Node, rule: RuleOrNone) -> None:
         slot_id = _slot_id(node, session)
         slot = SessionSlot(slot_id, node.text("slotTitle", default=""))
         check_new(slot_id, {one.getId() for one in session.slots}, node.where)
@@ -149,7 +153,7 @@ def _slot_id(block: Node, session: Session) -> str:
     return reachable(block.id()) if "session" in block.data else str(len(session.slots))
 
 
-def describe(draft: Draft, entry: Entry, node: Node, rule: Above) -> None:
+def describe(draft: Draft, entry: Entry, node: Node, rule: RuleOrNone) -> None:
     """Give *entry* the place, the words and the materials of *node*. Raises ImportRefused."""
     described: Any = entry
     for attribute, key in PLACE.items():

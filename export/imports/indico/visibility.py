@@ -29,28 +29,28 @@ NO = {"", "0", "false", "no", "none", "null", "off"}
 
 
 @dataclass(frozen=True)
-class Rule:
+class AccessRule:
     """The access rule of a restricted part: users by e-mail address, groups by id."""
 
     users: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
 
-    def __and__(self, other: Rule) -> Rule:
+    def __and__(self, other: AccessRule) -> AccessRule:
         """Return the rule for those whom both rules name."""
-        return Rule(self.users & other.users, self.groups & other.groups)
+        return AccessRule(self.users & other.users, self.groups & other.groups)
 
 
-Above = Rule | None
-"""The rule of the object that a part is in; None where everybody may see that."""
+RuleOrNone = AccessRule | None
+"""The rule of an object; None where everybody may see it."""
 
 
-def rule_of(node: Node) -> Above:
+def rule_of(node: Node) -> RuleOrNone:
     """Return the rule that *node* tells; None where it tells none. Raises ImportRefused."""
     allowed = node.node("allowed")
     users = frozenset(allowed.ids("users")) if allowed is not None else frozenset()
     groups = frozenset(allowed.ids("groups")) if allowed is not None else frozenset()
     is_closed = bool(users or groups) or is_closed_by_flag(node.data)
-    return Rule(users, groups) if is_closed else None
+    return AccessRule(users, groups) if is_closed else None
 
 
 def is_closed_by_flag(data: dict[str, Any]) -> bool:
@@ -70,16 +70,16 @@ def _is_set(value: Any) -> bool:
 class Visibility:
     """The rules of an event's parts, and how many parts the source tells nothing of."""
 
-    rules: list[tuple[Protected, Rule]] = field(default_factory=list)
+    rules: list[tuple[Protected, AccessRule]] = field(default_factory=list)
     untold: Counter[str] = field(default_factory=Counter)
 
-    def close(self, part: Protected, rule: Above, above: Above) -> Above:
+    def close(self, part: Protected, rule: RuleOrNone, above: RuleOrNone) -> RuleOrNone:
         """Close *part* by *rule*, unless *above* names the same; return the rule that holds."""
         if rule is None:
             self.untold[type(part).__name__.lower()] += 1
             return above
-        if rule != above or rule == Rule():
-            part._protection = Protection.RESTRICTED
+        if rule != above or rule == AccessRule():
+            part.setProtection(Protection.RESTRICTED)
             self.rules.append((part, rule))
         return rule
 

@@ -29,7 +29,7 @@ Scheduler(database=sys.argv[1], standby=True, sleep_interval=1).run()
 OWNER = """
 import sys
 from scheduler.storage.process_identity import ProcessIdentity
-print(repr(tuple(Owner.this_process())), flush=True)
+print(repr(tuple(ProcessIdentity.this_process())), flush=True)
 sys.stdin.read()
 """
 

@@ -159,7 +159,7 @@ def test_it_is_refused_in_another_process_too(restored, lost_token):
         "    manager = SyncManager.getDBInstance()\n"
         "    print(manager.isDelivered(token('a', connection)))\n"
         "    try:\n"
-        "        manager.isDelivered(Token.read(sys.argv[2]))\n"
+        "        manager.isDelivered(WaitToken.read(sys.argv[2]))\n"
         "    except TokenGoneException:\n"
         "        print('gone')\n"
     )

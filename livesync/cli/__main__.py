@@ -1,0 +1,7 @@
+"""The command as a module: `python -m livesync.cli`."""
+
+import sys
+
+from livesync.cli.main import main
+
+sys.exit(main())

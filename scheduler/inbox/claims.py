@@ -92,13 +92,13 @@ class RunningList(Persistent):
 
     def _claim_in(self, tid: int, entry: Any) -> Claim:
         """Return the claim in *entry*; the newest there can be, where that is damaged."""
-        if _is_sound(entry):
+        if self._is_sound(entry):
             return Claim(tid, entry[1], entry[2])
         return Claim(tid, self._last, 0.0)
 
     def _task_in(self, tid: int, entry: Any) -> Any:
         """Return the task in *entry*; where that is damaged, None if it cannot be found either."""
-        if _is_sound(entry):
+        if self._is_sound(entry):
             return entry[0]
         try:
             return self._p_jar.get(p64(tid))
@@ -110,12 +110,12 @@ class RunningList(Persistent):
             )
             return None
 
-
-def _is_sound(entry: Any) -> bool:
-    if not isinstance(entry, tuple) or len(entry) != len(Claim._fields):
-        return False
-    task, number, since = entry
-    return isinstance(task, Persistent) and type(number) is int and _is_date(since)
+    def _is_sound(self, entry: Any) -> bool:
+        if not isinstance(entry, tuple) or len(entry) != len(Claim._fields):
+            return False
+        task, number, since = entry
+        is_given = type(number) is int and 0 < number <= self._last
+        return is_given and isinstance(task, Persistent) and _is_date(since)
 
 
 def _is_date(value: Any) -> bool:

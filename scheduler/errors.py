@@ -110,6 +110,10 @@ class SchemaTooNew(StoreException):
     """The database was written by a newer version of this software."""
 
 
+class DatabaseDamaged(StoreException):
+    """A stored object that the scheduler itself needs cannot be read; the text names it."""
+
+
 class SecretUnreadable(StoreException):
     """A stored secret is encrypted, and its key is not given; the text says how to give it."""
 

@@ -9,10 +9,12 @@ from contextlib import ExitStack
 from typing import Any
 
 from ZODB import DB
+from ZODB.POSException import StateLoadError
 
 from scheduler.dispatch.dispatcher import Dispatcher
 from scheduler.dispatch.shutdown import ShutdownRequest
 from scheduler.errors import (
+    DatabaseDamaged,
     LeadershipLost,
     NoConnectionError,
     SchedulerConfigurationException,
@@ -28,6 +30,7 @@ from scheduler.storage import outage_log
 from scheduler.storage.outage import is_trouble
 from scheduler.store import current, default_uri
 from scheduler.store.commit_signal import CommitSignal
+from scheduler.store.missing_class import reason_of, unreadable_object
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +57,8 @@ class Scheduler:
 
         In the main thread, SIGTERM, SIGINT and SIGHUP shut it down, too; a second one kills. Raises
         SchedulerException when another scheduler of this database is alive, unless it is to
-        stand by (`standby`). One that was taken for dead, and is not, stands by from then on.
+        stand by (`standby`), and DatabaseDamaged when its own data cannot be read. One that was
+        taken for dead, and is not, stands by from then on.
         """
         with ExitStack() as stack:
             stack.enter_context(self._stop.on_signals())
@@ -68,6 +72,11 @@ class Scheduler:
                     is_patient = True
             except SchedulerQuitException as quit_:
                 log.warning("shutting down: %s", quit_)
+            except StateLoadError as error:
+                raise DatabaseDamaged(
+                    f"{unreadable_object(error)} of the scheduler's own data cannot be read "
+                    f"({reason_of(error)}): restore the database from a backup"
+                ) from error
             return 0
 
     @property

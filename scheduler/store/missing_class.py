@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from traceback import walk_tb
 from typing import Any
 
 from persistent import Persistent
@@ -10,6 +11,7 @@ from ZODB.broken import PersistentBroken
 from ZODB.Connection import Connection
 from ZODB.POSException import StateLoadError
 from ZODB.serialize import ObjectReader
+from ZODB.utils import u64
 
 
 def forget_broken(obj: Any) -> None:
@@ -38,6 +40,17 @@ def reason_of(error: BaseException) -> str:
     except Exception:  # noqa: BLE001 (the text of an error is code of the application)
         text = ""
     return f"{name}: {text}" if text else name
+
+
+def unreadable_object(error: BaseException) -> str:
+    """Return the id and class of the object whose loading raised *error*."""
+    # A StateLoadError does not name its object: the frame of ZODB that loaded it does.
+    frames = (frame.f_locals for frame, _ in walk_tb(error.__traceback__))
+    loaded = [names["obj"] for names in frames if isinstance(names.get("obj"), Persistent)]
+    if not loaded or loaded[-1]._p_oid is None:
+        return "an object"
+    kind = type(loaded[-1])
+    return f"object {u64(loaded[-1]._p_oid):#x} ({kind.__module__}.{kind.__qualname__})"
 
 
 class Unreadable:

@@ -171,7 +171,9 @@ def _conclude(about_one: list[Finding], told_up_to: float, excluded: Excludes) -
     status = 0
     for finding in about_one:
         status |= finding.status
-    newest = max(about_one, key=lambda finding: finding.position)
+    # Of two objects that had the id one after the other, the one still in place is told of.
+    in_place = [finding for finding in about_one if not is_detached(finding.resolve())]
+    newest = max(in_place or about_one, key=lambda finding: finding.position)
     obj, obj_id = newest.resolve(), newest.obj_id
     if not status & STATUS_DELETED:
         was_taken_out = is_detached(obj) and any(finding.hidden for finding in about_one)

@@ -28,7 +28,7 @@ class PackingRecord(Persistent):
         self.last = nowutc().timestamp()
 
 
-BRANCH = Schema("packing", 1, PackingRecord)
+SCHEMA = Schema("packing", 1, PackingRecord)
 
 
 class Packing:
@@ -65,7 +65,7 @@ class Packing:
 
     def _is_due(self) -> bool:
         try:
-            last = transact(self._database, lambda own: BRANCH.get(own).last)
+            last = transact(self._database, lambda own: SCHEMA.get(own).last)
         except Exception:
             log.exception("whether the database is to be packed cannot be told")
             return False
@@ -95,4 +95,4 @@ def _held(connection: Connection) -> float | None:
 
 
 def _note(connection: Connection) -> None:
-    BRANCH.get(connection).last = nowutc().timestamp()
+    SCHEMA.get(connection).last = nowutc().timestamp()

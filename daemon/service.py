@@ -27,7 +27,7 @@ from livesync import SyncManager
 from livesync.http.wait_middleware import WaitMiddleware
 from scheduler import Scheduler, SchedulerModule
 from scheduler.errors import SchedulerException
-from scheduler.leadership.roster import office_of
+from scheduler.leadership.roster import roster_of
 from scheduler.leadership.watchdog import open_watched
 from scheduler.storage.process_identity import ProcessIdentity
 from scheduler.store import Database, default_uri, transact
@@ -156,4 +156,4 @@ def plant(connection: Connection) -> None:
 
 def _is_seen_to_stand_by(connection: Connection) -> bool:
     own = ProcessIdentity.this_process()
-    return any(each.owner == own for each in office_of(connection).standing_by())
+    return any(each.owner == own for each in roster_of(connection).standing_by())

@@ -44,8 +44,8 @@ from scheduler.store import open_database, transact, using
 log = logging.getLogger(__name__)
 
 BRANCHES = (
-    *(catalogue.BRANCH, registry.BRANCH, schedule.BRANCH, user.BRANCH, group.BRANCH),
-    *(api_keys.BRANCH, feeds.BRANCH, browser_sessions.BRANCH, tokens.BRANCH),
+    *(catalogue.SCHEMA, registry.SCHEMA, schedule.SCHEMA, user.SCHEMA, group.SCHEMA),
+    *(api_keys.SCHEMA, feeds.SCHEMA, browser_sessions.SCHEMA, tokens.SCHEMA),
 )
 
 MOST = 1000

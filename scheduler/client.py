@@ -1,4 +1,4 @@
-"""The client: each call is one instruction into the spool, or one reading."""
+"""The client: each call puts one instruction into the spool, or reads the database."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scheduler.clock import aware, moment, nowutc, stamp
 from scheduler.errors import TaskInconsistentStatusException, TaskStillRunningException
 from scheduler.inbox import spool
 from scheduler.inbox.bindings import follow
-from scheduler.inbox.quarantine import is_aside
+from scheduler.inbox.quarantine import is_quarantined
 from scheduler.inbox.spool import Spool
 from scheduler.runtime.context import current_run
 from scheduler.schedules.schedule import Schedule
@@ -40,8 +40,8 @@ R = TypeVar("R")
 class Client:
     """A proxy of the scheduler, for any process that can open the database (reference 3.3).
 
-    What it changes belongs to the caller's transaction: it takes effect when that commits,
-    and never happened when that aborts. Instructions of different clients never conflict, on
+    Its changes belong to the caller's transaction: they take effect if that commits, and not
+    if that aborts. Instructions of different clients never conflict, on
     any storage that merges concurrent changes (all but a bare MappingStorage).
     """
 
@@ -53,8 +53,8 @@ class Client:
     def enqueue(self, task: BaseTask) -> bool:
         """Schedule *task* for execution at its date; always True.
 
-        The task has its id at once. One that is queued already stays as it is; one that has
-        ended is run again. Raises TaskStillRunningException for one that is running.
+        The task has its id at once. A queued task stays as it is; an ended task is run again.
+        Raises TaskStillRunningException for a running task.
         """
         if not isinstance(task, BaseTask):
             raise TypeError(f"only a task can be enqueued, not {task!r}")
@@ -107,7 +107,7 @@ class Client:
         return task
 
     def dequeue(self, task: BaseTask) -> bool:
-        """Schedule *task* for deletion; always True. One that is running is let end.
+        """Schedule *task* for deletion; always True. A running attempt goes on to its end.
 
         A task that dequeues itself ends with its present run, and the record of that stays.
         """
@@ -119,7 +119,7 @@ class Client:
         """Cancel *task*, which waits or is running: it ends ABORTED; always True.
 
         A worker process that runs it is killed, a thread is asked (`BaseTask.checkCancelled`);
-        what the run has done is undone. `startFailedTask` starts it again.
+        the changes of the attempt are aborted. `startFailedTask` starts it again.
         """
         return self._module.spool(spool.CANCEL, task)
 
@@ -129,13 +129,13 @@ class Client:
         return self._module.spool(spool.CHANGE, (date, task))
 
     def pauseTask(self, task: BaseTask) -> bool:
-        """Let *task* wait until it is resumed; always True. One that is running is let end."""
+        """Pause *task* until it is resumed; always True. A running attempt goes on to its end."""
         return self._module.spool(spool.PAUSE, task)
 
     def resumeTask(self, task: BaseTask) -> bool:
-        """Let *task*, which was paused, go on; always True.
+        """Resume the paused *task*; always True.
 
-        The dates there were meanwhile are missed ones, and treated so (`catchUp`).
+        The dates that passed meanwhile are missed dates (`catchUp` says what becomes of them).
         """
         return self._module.spool(spool.RESUME, task)
 
@@ -149,14 +149,14 @@ class Client:
         return self._module.spool(spool.RESCHEDULE, (packed(schedule), task))
 
     def pause(self) -> bool:
-        """Let the scheduler start nothing until it is resumed, over restarts too; always True.
+        """Pause the scheduler, over restarts too: it starts no task; always True.
 
-        What is running goes on to its end.
+        Running attempts go on to their end.
         """
         return self._module.spool(spool.PAUSE, None)
 
     def resume(self) -> bool:
-        """Let the scheduler, which was paused, start tasks again; always True."""
+        """Resume the paused scheduler; always True."""
         return self._module.spool(spool.RESUME, None)
 
     def isPaused(self) -> bool:
@@ -173,7 +173,7 @@ class Client:
         """Limit the tasks with this `queueName`; always True. None takes the limit away.
 
         Over all schedulers, *atOnce* of them run at a time, and *rate* are started in any
-        *period* (seconds). ValueError for what can be no limit.
+        *period* (seconds). ValueError for an invalid limit.
         """
         if not name:
             raise ValueError("a limit is for a queue with a name: give one, and the tasks, too")
@@ -194,14 +194,14 @@ class Client:
         }
 
     def reclaim(self, tid: int | None = None) -> bool:
-        """Queue what could not be loaded, if it can be now; always True.
+        """Queue the tasks that could not be loaded, if they can be now; always True.
 
         *tid* is the number of one such task; None stands for all of them.
         """
         return self._module.spool(spool.RECLAIM, tid)
 
     def follow(self, obj: Persistent) -> bool:
-        """Let the tasks that are bound to *obj* follow it, which has changed, moved or gone.
+        """Update the tasks that are bound to *obj*, which has changed, moved or gone.
 
         Always True. See `scheduler.tasks.BoundTask`.
         """
@@ -225,16 +225,16 @@ class Client:
         return self._module.getStatus()
 
     def getTask(self, tid: int) -> BaseTask:
-        """Return the task with number *tid*; KeyError when there is none."""
+        """Return the task with number *tid*; KeyError if no task has it."""
         return self._module.getTaskById(tid)
 
     def startFailedTask(self, task: BaseTask) -> None:
         """Start a failed, terminated or cancelled task again, at once.
 
-        One in quarantine goes on if it can be read now. Raises TaskInconsistentStatusException
+        A task in quarantine goes on if it can be read now. Raises TaskInconsistentStatusException
         for a task in another state.
         """
-        if is_aside(task):
+        if is_quarantined(task):
             self.reclaim(task.getId())
             return
         if task.getStatus() not in _STARTED_AGAIN:

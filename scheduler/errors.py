@@ -1,4 +1,4 @@
-"""What can go wrong, by name: every error of the scheduler derives from SchedulerException."""
+"""The errors of the scheduler; each derives from SchedulerException."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ class TaskStillRunningException(SchedulerException):
 
 
 class TaskNotFoundException(SchedulerException):
-    """A shelf was asked for a task that does not stand on it."""
+    """A shelf was asked for a task that is not on it."""
 
 
 class TaskInconsistentStatusException(SchedulerException):
-    """A task's status does not allow the move that was asked for."""
+    """The status of a task does not allow the requested move."""
 
 
 class SchedulerQuitException(SchedulerException):
-    """The scheduler was told to quit; the text is the message of the shutdown."""
+    """The scheduler was asked to quit; the text is the message of the shutdown."""
 
 
 class LeadershipLost(SchedulerException):
@@ -40,19 +40,19 @@ class SchedulerConfigurationException(SchedulerException):
 
 
 class TaskInterrupted(SchedulerException):
-    """The root of what `checkCancelled` raises in a run that is to end."""
+    """The root of the errors that `checkCancelled` raises in an attempt that is to end."""
 
 
 class TaskCancelled(TaskInterrupted):
-    """The run is no longer wanted; whatever it did is undone."""
+    """The attempt was cancelled; its changes are aborted."""
 
 
 class TaskTimedOut(TaskInterrupted):
-    """The run is over its soft limit."""
+    """The attempt took longer than its soft limit."""
 
 
 class WorkerLost(SchedulerException):
-    """The worker died while it ran the task; it stands for that in a table of retries."""
+    """The worker died during the attempt. Use it as a key of `retries` to set a policy."""
 
 
 class TooLarge(SchedulerException):
@@ -93,16 +93,16 @@ class OpenedBeforeFork(DatabaseUnavailable):
 
 
 class CommitInterrupted(StoreException, ClientDisconnected):
-    """The database went away in the middle of a commit, of which nothing is stored.
+    """The connection to the database was lost during a commit, of which nothing is stored.
 
-    It is a TransientError: what was to be committed can be done again.
+    It is a TransientError: the unit of work can be repeated.
     """
 
 
 class OutcomeUnknown(StoreException):
-    """The database went away at the end of a commit, which is stored as a whole, or not at all.
+    """The connection to the database was lost at the end of a commit: it is stored, or not.
 
-    Look for what it writes before you do it again; no TransientError, so nothing repeats it.
+    Look for its changes before you repeat it; it is no TransientError, so nothing repeats it.
     """
 
 
@@ -119,8 +119,8 @@ class SecretUnreadable(StoreException):
 
 
 class InTheWay(SchedulerException):
-    """What is to be undone was changed again since; the text names the transactions."""
+    """The objects to be undone were changed again since; the text names the transactions."""
 
 
 class NoHistory(StoreException):
-    """The past was asked for, and the storage does not keep it, or not so far back."""
+    """The storage keeps no history, or not as far back as was asked for."""

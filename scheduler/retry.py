@@ -1,4 +1,4 @@
-"""When a task is tried again."""
+"""Retry policies: when a failed task has its next attempt."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from scheduler.errors import TooLarge
 
-# A wait that is shorter than this is given so many times in a row; then it doubles each time.
+# A delay shorter than AT_ONCE_SECONDS is granted AT_ONCE_TIMES in a row, then it doubles each time.
 AT_ONCE_SECONDS = 1.0
 AT_ONCE_TIMES = 10
 FIRST_PACE = 0.05
@@ -19,9 +19,9 @@ LONGEST_PACE = 10.0
 class TaskDelayed(Exception):  # noqa: N818 (documented name)
     """Raised by a task that wants to run later; not a failed try.
 
-    What the run changed is undone, and the task is queued for `seconds` from now, at the latest
-    for the end of the year 9999. One that comes back within less than a second again and again
-    waits longer each time, up to 10 seconds. Raises TypeError or ValueError for what is no number.
+    The changes of the attempt are aborted, and the task is queued for `seconds` from now, at the
+    latest for the end of the year 9999. A task that repeats delays of less than a second waits
+    longer each time, up to 10 seconds. Raises TypeError or ValueError if *seconds* is no number.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -70,9 +70,9 @@ class Retry:
 
 
 def paced(seconds: float, times: int) -> float:
-    """Return after how many *seconds* a task comes back, for the so many *times* in a row.
+    """Return the delay in seconds of a task that asked for *seconds*, *times* in a row.
 
-    Each run is written down: one that comes back at once, without end, would fill the disk.
+    Each attempt is recorded: a task that came back at once without end would fill the disk.
     """
     if seconds >= AT_ONCE_SECONDS or times <= AT_ONCE_TIMES:
         return seconds
@@ -87,7 +87,7 @@ NEVER = Retry(tries=1)
 def retry_for(kind: type[BaseException], table: Mapping[type[BaseException], Retry]) -> Retry:
     """Return the entry of *table* for the nearest base of the exception *kind*.
 
-    Without one, what is too large is not tried again: it would be too large again.
+    Without one, TooLarge is not retried: the value would be too large again.
     """
     default = NEVER if issubclass(kind, TooLarge) else _DEFAULT
     return next((table[base] for base in kind.__mro__ if base in table), default)

@@ -1,4 +1,4 @@
-"""The scheduler's settings, checked once at the door."""
+"""The scheduler's settings, checked once when they are built."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MODES = ("threads", "processes", "dask")
 
 @dataclass(frozen=True)
 class Settings:
-    """What `Scheduler(**config)` takes; times are seconds."""
+    """The options of `Scheduler(**config)`; times are seconds."""
 
     multitask_mode: str = "threads"
     """Where tasks run: `threads`, `processes`, or `dask`."""
@@ -32,7 +32,7 @@ class Settings:
     """The longest sleep; the scheduler wakes by itself when something is committed or due."""
 
     task_max_tries: int = 5
-    """How often a run is tried before it has failed; a task's class may say otherwise."""
+    """How many attempts a task has before it has failed; its class may set another number."""
 
     task_max_size: float = 16
     """How many MB of the database a task's arguments may take, and its result; 0 for any."""
@@ -41,7 +41,7 @@ class Settings:
     """Whether to wait while another scheduler of the database lives, and take its place then."""
 
     awol_tasks_check_probability: float = 0.3
-    """How likely an idle tick looks for what vanished processes have left behind."""
+    """The probability that an idle tick looks for claims of vanished processes."""
 
     shutdown_timeout: float = 30
     """How long a shutdown waits for running tasks; what runs longer is run again later."""

@@ -17,7 +17,7 @@ ENDED = frozenset(
     {TASK_STATUS_FAILED, TASK_STATUS_ABORTED, TASK_STATUS_FINISHED, TASK_STATUS_TERMINATED}
 )
 
-# What is stored in a running task: that it runs is told by the running list alone.
+# The states stored in a running task: the running list alone says that it runs.
 BEFORE_RUN = frozenset({TASK_STATUS_SPOOLED, TASK_STATUS_QUEUED})
 
 AT_WORK = frozenset({TASK_STATUS_SPOOLED, TASK_STATUS_QUEUED, TASK_STATUS_RUNNING})

@@ -1,4 +1,4 @@
-"""The pytest plugin: a fresh database, a clock to set, and what is due run at one's word.
+"""The pytest plugin: a fresh database, a clock to set, and due tasks run on call.
 
 Installed with the package; see docs/testing.md.
 """
@@ -32,7 +32,7 @@ from scheduler.worker.runner import Runner
 
 DRAIN_LIMIT = 200
 CLAIM_LIMIT = 200
-# So many times tasks may make others that are due at once, before that is taken for no end.
+# How many rounds of tasks that enqueue further due tasks are run before RuntimeError.
 ROUNDS = 1000
 
 
@@ -44,7 +44,7 @@ class StandingClock(TimeSource):
 
     @property
     def now(self) -> datetime:
-        """What time it is, an aware datetime; may be set, back as well."""
+        """The current time, an aware datetime; it may be set, also back."""
         return self._now
 
     @now.setter
@@ -56,7 +56,7 @@ class StandingClock(TimeSource):
         self._now += timedelta(seconds=seconds)
 
     def getCurrentTime(self) -> datetime:
-        """Return what time it is."""
+        """Return the current time."""
         return self._now
 
     def sleep(self, seconds: float) -> None:
@@ -170,7 +170,7 @@ def relay(relay_database: DB, relay_clock: StandingClock) -> Iterator[Relay]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the categories of a project's tests be named in its configuration."""
+    """Add the configuration option that names the categories of a project's tests."""
     parser.addini(
         "relay_categories",
         "categories of tests, one a line, as 'name: folder'; -m selects them by name",
@@ -186,7 +186,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark each test with what it belongs to."""
+    """Mark each test with its category."""
     folders = {name: config.rootpath / folder for name, folder in _categories(config).items()}
     for item in items:
         if "relay_database" in getattr(item, "fixturenames", ()):

@@ -19,7 +19,7 @@ from livesync import ActionWrapper, SyncManager
 from livesync.agents.folder import FolderAgent
 from livesync.agents.webhook import WebhookAgent
 from scheduler import Client, SchedulerModule, TaskDelayed, nowutc
-from scheduler.leadership.roster import office_of
+from scheduler.leadership.roster import roster_of
 from scheduler.store import open_database, transact
 from scheduler.tasks import OneShotTask
 from tests import postgres
@@ -319,7 +319,7 @@ def _waiting(database):
 
 
 def _has_workers(connection):
-    workers = office_of(connection).workers
+    workers = roster_of(connection).workers
     return workers and not any(post.state for post in workers)
 
 

@@ -83,9 +83,9 @@ def _chosen(connection: Connection, options: argparse.Namespace) -> Iterator[int
             yield row.id
 
 
-def _start_again(connection: Connection, number: int, is_aside: bool, force: bool) -> None:
+def _start_again(connection: Connection, number: int, is_quarantined: bool, force: bool) -> None:
     client = Client(connection)
-    if is_aside:
+    if is_quarantined:
         client.reclaim(number)
         return
     task = find_task(connection, number)

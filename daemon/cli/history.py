@@ -16,7 +16,14 @@ from daemon.views.task_detail import find_task
 from livesync import SyncManager
 from livesync.track.compensation import opposites
 from scheduler import nowutc
-from scheduler.audit.commit_log import Commit, Signature, class_of, commits_of, culprits, deeds_of
+from scheduler.audit.commit_log import (
+    Commit,
+    Signature,
+    class_of,
+    commits_of,
+    culprits,
+    task_commits,
+)
 from scheduler.errors import InTheWay
 from scheduler.insight.undo import Undone
 from scheduler.insight.undo import undo as take_back
@@ -85,7 +92,7 @@ def _facts(connection: Connection, number: int) -> Facts:
         "transaction": f"{commit.tid:016x}",
     }
     if isinstance(connection.get(p64(number)), BaseTask):
-        deeds = islice(deeds_of(connection, number), DEEDS_SHOWN)
+        deeds = islice(task_commits(connection, number), DEEDS_SHOWN)
         facts["runs"] = [_deed(deed, signature) for deed, signature in deeds]
     return facts
 

@@ -22,7 +22,7 @@ from daemon.service import Service
 from daemon.views.task_detail import find_task
 from scheduler import TASK_STATUS_RUNNING, Client
 from scheduler.audit.commit_log import sign
-from scheduler.leadership.roster import office_of
+from scheduler.leadership.roster import roster_of
 from scheduler.store import connect
 from scheduler.values.console import as_json
 from scheduler.worker.attempt import signature_of
@@ -51,7 +51,7 @@ def start(options: argparse.Namespace, config: Config) -> int:
 def stop(options: argparse.Namespace, config: Config) -> int:
     """Tell the scheduler to shut down, and wait until its process has ended."""
     with connect(config.database) as connection:
-        if not office_of(connection).is_taken() and not options.force:
+        if not roster_of(connection).is_taken() and not options.force:
             raise Refusal("The daemon doesn't seem to be running (consider -f?)")
     return _stop(config)
 
@@ -59,7 +59,7 @@ def stop(options: argparse.Namespace, config: Config) -> int:
 def restart(options: argparse.Namespace, config: Config) -> int:
     """Stop the daemon if it runs, then start it in the background."""
     with connect(config.database) as connection:
-        office = office_of(connection)
+        office = roster_of(connection)
         is_taken, hostname, process = office.is_taken(), office.hostname, office.process
     if is_taken and process is not None and not process.is_here() and not options.force:
         raise Refusal(
@@ -76,7 +76,7 @@ def restart(options: argparse.Namespace, config: Config) -> int:
 def check(options: argparse.Namespace, config: Config) -> int:
     """Say whether the daemon lives: 0 if it does, 1 if not, 2 if that is seen elsewhere only."""
     with connect(config.database) as connection:
-        office = office_of(connection)
+        office = roster_of(connection)
         hostname, pid = office.hostname, office.pid
         entered, alive = pid is not None, office.is_taken()
         is_here = office.process is None or office.process.is_here()
@@ -131,7 +131,7 @@ def run_demo(options: argparse.Namespace, config: Config) -> int:
 def _stop(config: Config) -> int:
     print("Waiting for death confirmation... ", end="", flush=True)
     with connect(config.database) as connection:
-        office = office_of(connection)
+        office = roster_of(connection)
         process, token = office.process, office.token
         Client(connection).shutdown("Daemon script")
         transaction.commit()
@@ -155,7 +155,7 @@ def _wait_until(condition: Callable[[], bool], seconds: float) -> bool:
 def _is_over(connection: Connection, token: str | None) -> bool:
     try:
         connection.sync()
-        office = office_of(connection)
+        office = roster_of(connection)
         return office.token != token or not office.is_taken()
     except ClientDisconnected:
         return False  # the database may have gone with the process: that tells
@@ -163,7 +163,7 @@ def _is_over(connection: Connection, token: str | None) -> bool:
 
 def _refuse_second(options: argparse.Namespace, config: Config) -> None:
     with connect(config.database) as connection:
-        if office_of(connection).is_taken() and not options.force:
+        if roster_of(connection).is_taken() and not options.force:
             raise Refusal("The daemon seems to be already running (consider -f?)")
 
 

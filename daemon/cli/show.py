@@ -15,7 +15,7 @@ from daemon.views import task_rows
 from daemon.views.task_detail import card
 from daemon.views.task_rows import Row, dead_letters, full_name, rows, shown
 from scheduler import Client, SchedulerModule
-from scheduler.leadership.roster import office_of
+from scheduler.leadership.roster import roster_of
 from scheduler.store import connect
 from scheduler.tasks.attempt import moment
 from scheduler.values.console import as_json, as_lines, as_table, as_text
@@ -29,7 +29,7 @@ def status(options: argparse.Namespace, config: Config) -> int:
         client = Client(connection)
         standbys = [
             {"hostname": each.hostname, "pid": each.pid, "seen": moment(each.seen)}
-            for each in office_of(connection).standing_by()
+            for each in roster_of(connection).standing_by()
         ]
         facts = {**client.getStatus(), "paused": client.isPaused(), "standbys": standbys}
     print(as_json(facts) if options.json else _status_text(facts))
@@ -154,7 +154,7 @@ def _cells(row: Row) -> tuple[Any, ...]:
 
 
 def _workers(connection: Connection) -> Iterable[dict[str, Any]]:
-    office = office_of(connection)
+    office = roster_of(connection)
     if not office.is_taken():
         return
     running = SchedulerModule.getDBInstance(connection).running

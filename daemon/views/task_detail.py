@@ -11,8 +11,8 @@ from ZODB.utils import p64
 from daemon.errors import DaemonException
 from daemon.views.task_rows import QUARANTINED, WORDS, full_name, rows, word
 from scheduler import Client, SchedulerModule
-from scheduler.inbox.quarantine import Aside, quarantine_of
-from scheduler.storage.outage import is_passing
+from scheduler.inbox.quarantine import QuarantineEntry, quarantine_of
+from scheduler.storage.outage import is_transient
 from scheduler.store.missing_class import reason_of
 from scheduler.tasks import BaseTask, TaskOccurrence
 from scheduler.tasks.attempt import Attempt
@@ -35,7 +35,7 @@ def find_task(connection: Connection, number: int) -> BaseTask:
             ) from None
         raise _unknown(number) from None
     except Exception as error:
-        if is_passing(error):
+        if is_transient(error):
             raise
         raise DaemonException(f"task {number} cannot be loaded: {reason_of(error)}") from error
     return task
@@ -60,7 +60,7 @@ def card(connection: Connection, number: int) -> Card:
     return facts
 
 
-def _aside(connection: Connection, number: int) -> Aside | None:
+def _aside(connection: Connection, number: int) -> QuarantineEntry | None:
     try:
         return quarantine_of(connection).get(p64(number))
     except ValueError:
@@ -107,7 +107,7 @@ def _fact(tell: Callable[[], Any]) -> Any:
     try:
         return tell()
     except Exception as error:
-        if is_passing(error):
+        if is_transient(error):
             raise
         return f"cannot be read: {reason_of(error)}"
 

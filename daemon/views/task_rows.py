@@ -22,7 +22,7 @@ from scheduler import (
     SchedulerModule,
     nowutc,
 )
-from scheduler.inbox.quarantine import is_aside
+from scheduler.inbox.quarantine import is_quarantined
 from scheduler.queue import NEVER_DUE
 from scheduler.shelves.ended_index import TaskIndex
 from scheduler.store.missing_class import reason_of, why_unusable
@@ -103,7 +103,7 @@ def quarantined(module: SchedulerModule) -> Iterator[Row]:
 
 def word(task: BaseTask) -> str:
     """Return the state of *task* as one of STATES, or "gone"."""
-    if is_aside(task):
+    if is_quarantined(task):
         return QUARANTINED
     return "paused" if task.isPaused() else WORDS.get(task.getStatus(), "gone")
 
@@ -198,7 +198,7 @@ class Conflict(NamedTuple):
 
 def conflicts(module: SchedulerModule) -> list[Conflict]:
     """Return what tasks fought over within a day, newest first."""
-    lanes = set(module.fights.lanes(nowutc().timestamp()).values())
+    lanes = set(module.conflicts.serialized(nowutc().timestamp()).values())
     return [
         Conflict(
             f"0x{oid.hex().lstrip('0')}",
@@ -208,5 +208,5 @@ def conflicts(module: SchedulerModule) -> list[Conflict]:
             moment(fight.last),
             oid in lanes,
         )
-        for oid, fight in module.fights.newest()
+        for oid, fight in module.conflicts.newest()
     ]

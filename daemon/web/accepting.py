@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from scheduler.storage.outage import is_trouble
+from scheduler.storage.outage import is_outage
 from scheduler.storage.outage_log import Outage
 
 SHUT_SECONDS = 1.0
@@ -30,7 +30,7 @@ class Door:
         try:
             accepted = self._accept()
         except OSError as error:
-            if not is_trouble(error):
+            if not is_outage(error):
                 raise
             self._shut_until = time.monotonic() + SHUT_SECONDS
             _NO_FILES.met(error)

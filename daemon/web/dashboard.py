@@ -16,7 +16,7 @@ from daemon.web.shipped_docs import shipped
 from livesync import SyncAgent, SyncManager
 from livesync.delivery.status import AgentStatus, standing
 from scheduler import SchedulerModule, nowutc
-from scheduler.leadership.roster import office_of
+from scheduler.leadership.roster import roster_of
 from scheduler.store.read_view import snapshot
 from scheduler.values.console import as_text
 from scheduler.values.legible import legible_line
@@ -79,7 +79,7 @@ class Dashboard:
 def _tables(connection: Connection, health: str) -> list[str]:
     module = SchedulerModule.getDBInstance(connection)
     status = module.getStatus()
-    standbys = office_of(connection).standing_by()
+    standbys = roster_of(connection).standing_by()
     running = f"running on {status['hostname']}, pid {status['pid']}"
     paused = ", paused" if module.is_paused else ""
     counts = ("spooled", "waiting", "running", "failed", "finished")
@@ -134,7 +134,7 @@ def _running(module: SchedulerModule) -> Rows:
 
 
 def _workers(connection: Connection) -> Rows:
-    office = office_of(connection)
+    office = roster_of(connection)
     posts = office.workers if office.is_taken() else ()
     return [(post.worker, post.state or "ready", post.tid or "") for post in posts]
 

@@ -127,9 +127,9 @@ def _forget_texts(ring: KeyRing) -> None:
         key.usage.mask()
 
 
-BRANCH = Schema("apikeys", 2, KeyRing, {1: _forget_texts})
+SCHEMA = Schema("apikeys", 2, KeyRing, {1: _forget_texts})
 
 
 def key_ring(connection: Connection | Persistent | None = None) -> KeyRing:
     """Return the keys of *connection*'s database; of the current one's for None."""
-    return BRANCH.get(connection_of(connection))
+    return SCHEMA.get(connection_of(connection))

@@ -77,9 +77,9 @@ def csrf_token_of(cookie: str) -> str:
 
 
 # Sessions of the first layout have no stamp of the password that they began with: they end.
-BRANCH = Schema("sessions", 2, BrowserSessions, {1: BrowserSessions.end_all})
+SCHEMA = Schema("sessions", 2, BrowserSessions, {1: BrowserSessions.end_all})
 
 
 def sessions(connection: Connection | Persistent | None = None) -> BrowserSessions:
     """Return the sessions of *connection*'s database; of the current one's for None."""
-    return BRANCH.get(connection_of(connection))
+    return SCHEMA.get(connection_of(connection))

@@ -125,9 +125,9 @@ def _pairs(query: str) -> list[tuple[str, str]]:
     return sorted(pair for pair in parse_qsl(query) if pair[0] not in {PARAMETER, "apikey"})
 
 
-BRANCH = Schema("feeds", 1, Feeds)
+SCHEMA = Schema("feeds", 1, Feeds)
 
 
 def feeds(connection: Connection | Persistent | None = None) -> Feeds:
     """Return the feeds of *connection*'s database; of the current one's for None."""
-    return BRANCH.get(connection_of(connection))
+    return SCHEMA.get(connection_of(connection))

@@ -118,9 +118,9 @@ class ApiTokens(Persistent):
         return [token for token in self if token.user == user and token.revoked is None]
 
 
-BRANCH = Schema("tokens", 1, ApiTokens)
+SCHEMA = Schema("tokens", 1, ApiTokens)
 
 
 def tokens(connection: Connection | Persistent | None = None) -> ApiTokens:
     """Return the tokens of *connection*'s database; of the current one's for None."""
-    return BRANCH.get(connection_of(connection))
+    return SCHEMA.get(connection_of(connection))

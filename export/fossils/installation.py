@@ -25,14 +25,14 @@ class Installation(Persistent):
     base_url = ""
 
 
-BRANCH = Schema("installation", 1, Installation)
+SCHEMA = Schema("installation", 1, Installation)
 
 
 def base_url(connection: Connection | None) -> str:
     """Return the installation's address as *connection* has it; empty where it is not known."""
-    if connection is None or not BRANCH.is_planted(connection):
+    if connection is None or not SCHEMA.exists(connection):
         return ""
-    return BRANCH.get(connection).base_url
+    return SCHEMA.get(connection).base_url
 
 
 def set_base_url(connection: Connection, address: str) -> None:
@@ -42,7 +42,7 @@ def set_base_url(connection: Connection, address: str) -> None:
         raise ExportConfigurationException(
             f"base_url is {address!r}: it must be an address as 'https://indico.example.org'"
         )
-    BRANCH.get(connection).base_url = address.rstrip("/")
+    SCHEMA.get(connection).base_url = address.rstrip("/")
 
 
 def keep_base_url(database: DB, address: str) -> str:

@@ -115,9 +115,9 @@ class Catalogue(Persistent):
         event.setOwner(None)
 
 
-BRANCH = Schema("catalogue", 1, Catalogue)
+SCHEMA = Schema("catalogue", 1, Catalogue)
 
 
 def catalogue(connection: Connection | Persistent | None = None) -> Catalogue:
     """Return the catalogue of *connection*'s database; of the current one's for None."""
-    return BRANCH.get(connection_of(connection))
+    return SCHEMA.get(connection_of(connection))

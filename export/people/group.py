@@ -123,12 +123,12 @@ class Groups(Persistent):
         return iter(self._by_id.values())
 
 
-BRANCH = Schema("groups", 1, Groups)
+SCHEMA = Schema("groups", 1, Groups)
 
 
 def groups(connection: Connection | Persistent | None = None) -> Groups:
     """Return the groups of *connection*'s database; of the current one's for None."""
-    return BRANCH.get(connection_of(connection))
+    return SCHEMA.get(connection_of(connection))
 
 
 def principal(text: str, connection: Connection) -> Principal:

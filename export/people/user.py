@@ -133,9 +133,9 @@ def _nobodys() -> str:
     return generate_password_hash(token_hex())
 
 
-BRANCH = Schema("users", 1, Users)
+SCHEMA = Schema("users", 1, Users)
 
 
 def users(connection: Connection | Persistent | None = None) -> Users:
     """Return the users of *connection*'s database; of the current one's for None."""
-    return BRANCH.get(connection_of(connection))
+    return SCHEMA.get(connection_of(connection))

@@ -112,9 +112,9 @@ class Registry(Persistent):
         return catalogue(self).root.canModify(user)
 
 
-BRANCH = Schema("rooms", 1, Registry)
+SCHEMA = Schema("rooms", 1, Registry)
 
 
 def rooms(connection: Connection | Persistent | None = None) -> Registry:
     """Return the rooms of *connection*'s database; of the current one's for None."""
-    return BRANCH.get(connection_of(connection))
+    return SCHEMA.get(connection_of(connection))

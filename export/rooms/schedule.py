@@ -259,12 +259,12 @@ class Schedules(Persistent):
         del self._by_id[schedule.id]
 
 
-BRANCH = Schema("schedules", 1, Schedules)
+SCHEMA = Schema("schedules", 1, Schedules)
 
 
 def schedules(connection: Connection | Persistent | None = None) -> Schedules:
     """Return the schedules of *connection*'s database; of the current one's for None."""
-    return BRANCH.get(connection_of(connection))
+    return SCHEMA.get(connection_of(connection))
 
 
 def _day_of_next(slots: Slots, now: datetime) -> date:

@@ -20,7 +20,7 @@ from livesync.feed.manager import SyncManager
 from livesync.feed.trimmer import trim_if_due
 from scheduler.clock import nowutc
 from scheduler.storage import outage_log
-from scheduler.storage.outage import is_passing, is_trouble
+from scheduler.storage.outage import is_outage, is_transient
 from scheduler.store import transact
 from scheduler.store.commit_signal import CommitSignal
 
@@ -70,9 +70,9 @@ class DeliveryDispatcher:
             due, rest = transact(self._database, self._due)
             trim_if_due(self._database)
         except Exception as error:
-            if not is_passing(error):
+            if not is_transient(error):
                 raise
-            if is_trouble(error):
+            if is_outage(error):
                 outage_log.met(error)
             return REST_SECONDS
         outage_log.reached()

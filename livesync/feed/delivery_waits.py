@@ -141,7 +141,7 @@ class DeliveryWaits(Persistent):
         task._enter(self._p_jar)
 
 
-BRANCH = Schema("waiting", 1, DeliveryWaits)
+SCHEMA = Schema("waiting", 1, DeliveryWaits)
 
 # Of a task that has expired at this date, nobody will think that it may still run.
 _PAST = datetime(1970, 1, 1, tzinfo=UTC)

@@ -63,11 +63,11 @@ class SyncManager(Persistent):
     def getDBInstance(cls, connection: Connection | Persistent | None = None) -> SyncManager:
         """Return the manager of the database of *connection*, or of the current one."""
         connection = connection_of(connection)
-        if not BRANCH.is_planted(connection):
+        if not SCHEMA.exists(connection):
             # Now, while there may be nothing that they would join.
-            commit_positions.BRANCH.get(connection)
-            delivery_waits.BRANCH.get(connection)
-        return BRANCH.get(connection)
+            commit_positions.SCHEMA.get(connection)
+            delivery_waits.SCHEMA.get(connection)
+        return SCHEMA.get(connection)
 
     def getGranularity(self) -> float:
         """Return how many seconds make up one bin."""
@@ -149,7 +149,7 @@ class SyncManager(Persistent):
         """Let *agent* go, and its pointer; raises UnknownAgentException."""
         registered = self.getAgent(agent.getId())
         if self._p_jar is not None:
-            delivery_waits.BRANCH.get(self._p_jar).drop(agent.getId())
+            delivery_waits.SCHEMA.get(self._p_jar).drop(agent.getId())
         self._track.removePointer(agent.getId())
         del self._agents[agent.getId()]
         registered.setManager(None)
@@ -181,7 +181,7 @@ class SyncManager(Persistent):
             self.sequence()
         self._track.movePointer(agentId, newLastTS)
         if self._p_jar is not None:
-            delivery_waits.BRANCH.get(self._p_jar).let_go(agentId, newLastTS)
+            delivery_waits.SCHEMA.get(self._p_jar).let_go(agentId, newLastTS)
 
     def enqueueAfter(
         self, task: BaseTask, agentId: str, token: WaitToken | str | None = None
@@ -198,7 +198,7 @@ class SyncManager(Persistent):
             raise TokenException(f"the token {given} is about another agent than {agentId!r}")
         if given is not None:
             delivery_waits.refuse_if_gone(given, connection_of(self))
-        delivery_waits.BRANCH.get(connection_of(self)).put(task, agentId, given and given.tid)
+        delivery_waits.SCHEMA.get(connection_of(self)).put(task, agentId, given and given.tid)
 
     def isDelivered(self, token: WaitToken) -> bool:
         """Say whether the agent has delivered what *token* stands for, as far as is seen here.
@@ -208,7 +208,7 @@ class SyncManager(Persistent):
         """
         self.getAgent(token.agent_id)
         delivery_waits.refuse_if_gone(token, connection_of(self))
-        known = commit_positions.BRANCH.get(connection_of(self))
+        known = commit_positions.SCHEMA.get(connection_of(self))
         goal = known.goal(token.tid)
         if goal is None:
             if snapshot_of(connection_of(self)) < token.tid:
@@ -247,7 +247,7 @@ class SyncManager(Persistent):
         """Move what is pending now into the track; return how many changes that were."""
         rounds = max(-(-len(self._lanes) // SEQUENCED_AT_ONCE), int(self._lanes.has_revoked()))
         count = sum(self._in_a_unit(SyncManager._sequence_some) for _ in range(rounds))
-        if self._p_jar is not None and delivery_waits.BRANCH.get(self._p_jar).has_arrivals():
+        if self._p_jar is not None and delivery_waits.SCHEMA.get(self._p_jar).has_arrivals():
             self._in_a_unit(SyncManager._take_up_waiting)
         return count
 
@@ -315,7 +315,7 @@ class SyncManager(Persistent):
         count = sequence(self._lanes, self._track, SEQUENCED_AT_ONCE)
         newest = self._track.last_before(None)
         if self._p_jar is not None and newest is not None and not self._lanes:
-            commit_positions.BRANCH.get(self._p_jar).put(snapshot_of(self._p_jar), newest)
+            commit_positions.SCHEMA.get(self._p_jar).put(snapshot_of(self._p_jar), newest)
         return count
 
     def _delivered_up_to(self, agent_id: str) -> int | None:
@@ -334,9 +334,9 @@ class SyncManager(Persistent):
     def _take_up_waiting(self) -> None:
         while self._lanes:
             self._sequence_some()
-        delivery_waits.BRANCH.get(self._p_jar).take_up(
+        delivery_waits.SCHEMA.get(self._p_jar).take_up(
             self._track.last_before(None),
-            commit_positions.BRANCH.get(self._p_jar),
+            commit_positions.SCHEMA.get(self._p_jar),
             self._delivered_up_to,
         )
 
@@ -352,4 +352,4 @@ class SyncManager(Persistent):
         return result
 
 
-BRANCH: Schema[SyncManager] = Schema("livesync", 1, SyncManager)
+SCHEMA: Schema[SyncManager] = Schema("livesync", 1, SyncManager)

@@ -14,7 +14,7 @@ import transaction
 from persistent import Persistent
 from ZODB.POSException import POSKeyError
 
-from export.model.catalogue import BRANCH as CATALOGUE
+from export.model.catalogue import SCHEMA as CATALOGUE
 from livesync.objects.exclusion import Exclusion
 from livesync.objects.object_model import CATEGORY, KINDS, is_detached, kind_of, parts, unique_id
 from livesync.records.reduction import CASCADING
@@ -64,7 +64,7 @@ def record(
 def record_exclusion(manager: SyncManager, timestamp: int, former: Exclusion) -> None:
     """Record what of the catalogue is hidden, or shown, now that *former* is replaced."""
     connection, exclusion = manager._p_jar, manager.exclusion
-    if connection is None or not CATALOGUE.is_planted(connection):
+    if connection is None or not CATALOGUE.exists(connection):
         return
     tid = snapshot_of(connection)
     for event in CATALOGUE.get(connection).events.values():

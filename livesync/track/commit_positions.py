@@ -40,7 +40,7 @@ class CommitPositions(Persistent):
         return next(iter(self._positions.values(tid)), None)
 
 
-BRANCH = Schema("milestones", 1, CommitPositions)
+SCHEMA = Schema("milestones", 1, CommitPositions)
 
 
 def _earlier(tid: int) -> int:

@@ -1,1 +1,1 @@
-"""Who changed what: signed commits, differences of state, conflict statistics."""
+"""The audit: signed commits, differences of state, conflict statistics."""

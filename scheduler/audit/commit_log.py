@@ -1,7 +1,7 @@
-"""Who did it: each commit of tasks names them, and the objects that each of them changed.
+"""The commit log: each commit of tasks names them, and the objects that each of them changed.
 
-The names stand in the transaction's metadata, under "tasks". They are read back from the
-history that the storage keeps; on one that keeps none, these questions have no answer.
+The names are in the transaction's metadata, under "tasks". They are read back from the history
+of the storage; a storage without history has no commit log.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from scheduler.tasks.recurring import OccurrenceLeaf, Occurrences
 from scheduler.tasks.result import KeptResult
 
 INFO_KEY = "tasks"
-# A transaction's metadata must stay below 64 kB; beyond so many objects only tasks are named.
+# Objects named in a transaction's metadata, which must stay below 64 kB; with more objects only
+# the tasks are named.
 OBJECTS_NAMED = 4000
 # The classes of objects that are written beside a task's own changes.
 BOOKKEEPING = {
@@ -35,10 +36,10 @@ REVISIONS_READ = 1000
 
 
 class Signature(NamedTuple):
-    """What a commit says of one of its tasks: what it was, and which objects it changed.
+    """The entry of one task in a commit: its attempt, code version and the objects it changed.
 
     Objects that the task made have no number yet, so they are not among them. *changed* is
-    None where there were too many to name, and where the task was the only one.
+    None if there were too many to name, and if the task was the only one.
     """
 
     task: int
@@ -59,9 +60,9 @@ def sign(unit: Any, signatures: list[Signature]) -> None:
 
 
 class CommitWatch:
-    """Which objects are changed in the open transaction of *connection* from now on.
+    """Records which objects the open transaction of *connection* changes from now on.
 
-    To be made right after a savepoint.
+    Create it right after a savepoint.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -69,7 +70,7 @@ class CommitWatch:
         self._start = self._position()
 
     def changed(self) -> tuple[int, ...]:
-        """Return the numbers of the objects that were changed so far, those made left out."""
+        """Return the numbers of the objects changed so far, without those that were made."""
         oids = {obj._p_oid for obj in self._connection._registered_objects}
         if self._position() != self._start:
             places = self._connection._savepoint_storage.index
@@ -108,11 +109,11 @@ class Commit:
         return self._states
 
     def made(self) -> set[int]:
-        """Return the numbers of the objects that there were not before."""
+        """Return the numbers of the objects that did not exist before."""
         return {number for number in self.states if self.before(number) is None}
 
     def before(self, number: int) -> tuple[bytes, bytes] | None:
-        """Return the state of object *number* before this commit, and its serial; None for none."""
+        """Return the state of object *number* before this commit, and its serial, if any."""
         try:
             loaded = self._connection.db().storage.loadBefore(p64(number), p64(self.tid))
         except POSKeyError:
@@ -120,9 +121,9 @@ class Commit:
         return None if loaded is None else loaded[:2]
 
     def changed_by(self, signature: Signature) -> set[int] | None:
-        """Return the numbers of what the task of *signature* changed or made, without the task.
+        """Return the numbers of the objects that the task of *signature* changed or made.
 
-        None where the commit does not tell.
+        The task itself is left out. None if the commit does not name them.
         """
         own = set(self.states) - {signature.task}
         if len(self.signatures) > 1:
@@ -145,13 +146,13 @@ class Commit:
 def commits_of(connection: Connection, number: int) -> Iterator[Commit]:
     """Yield the commits that wrote object *number*, newest first.
 
-    Raises NoHistory for a storage that keeps none, KeyError for an object that there is not.
+    Raises NoHistory for a storage that keeps none, KeyError for an unknown object.
     """
     database = connection.db()
     if not database.supportsUndo():
         raise NoHistory(
-            f"the database {database.getName()} keeps no history: this can be told only on a "
-            "FileStorage, and on PostgreSQL with keep_history=true"
+            f"the database {database.getName()} keeps no history: use a FileStorage, "
+            "or PostgreSQL with keep_history=true"
         )
     try:
         revisions = database.history(p64(number), REVISIONS_READ)
@@ -161,8 +162,8 @@ def commits_of(connection: Connection, number: int) -> Iterator[Commit]:
         yield Commit(connection, u64(revision["tid"]), revision)
 
 
-def deeds_of(connection: Connection, task: int) -> Iterator[tuple[Commit, Signature]]:
-    """Yield the commits of the task with number *task*, newest first, with what they say of it."""
+def task_commits(connection: Connection, task: int) -> Iterator[tuple[Commit, Signature]]:
+    """Yield the commits of the task with number *task*, newest first, each with its entry."""
     for commit in commits_of(connection, task):
         for signature in commit.signatures:
             if signature.task == task:
@@ -170,17 +171,17 @@ def deeds_of(connection: Connection, task: int) -> Iterator[tuple[Commit, Signat
 
 
 def culprits(commit: Commit, number: int) -> list[Signature]:
-    """Return the tasks of *commit* that changed object *number*, or may have, for all it tells."""
+    """Return the tasks of *commit* that changed object *number*, or may have changed it."""
     changed = [(each, commit.changed_by(each)) for each in commit.signatures]
     return [each for each, numbers in changed if numbers is None or number in numbers]
 
 
 def bookkeeping(states: Mapping[int, bytes]) -> set[int]:
-    """Return those of *states* that belong to logs: instructions, recorded changes, ended runs."""
+    """Return those of *states* that belong to logs: instructions, changes, ended occurrences."""
     classes = {number: class_of(state) for number, state in states.items()}
     paths = {(cls.__module__, cls.__name__) for cls in BOOKKEEPING}
     logs = {number for number, path in classes.items() if path in paths}
-    # The register of lanes is a plain bucket: it shows itself by what it refers to.
+    # The register of segments is a plain bucket, which is recognized by its references.
     registers = {
         number
         for number, state in states.items()

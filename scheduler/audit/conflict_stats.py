@@ -1,7 +1,7 @@
-"""Fights: which tasks conflicted over which objects of late, and which keep to one lane for it.
+"""Conflict statistics: which tasks conflicted over which objects, and which are serialized.
 
-Tasks that want to change the same object at the same time do each other's work to naught. When
-that happens often, their classes are put into one lane for a while: one runs after the other.
+Tasks that write the same object concurrently abort each other with ConflictErrors. If that
+happens often, their classes are serialized for a while: their tasks run one after the other.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 from ZODB.POSException import ConflictError
 
-# What is older is forgotten, and so is what was fought over the longest ago, beyond so many.
+# Seconds after its last conflict for which an object is kept, and the number of objects kept.
 KEPT_SECONDS = 86400.0
 KEPT = 100
-# So many conflicts over one object within so many seconds open a lane, for so long.
+# Conflicts over one object within a burst (seconds) that serialize the classes, and for how
+# many seconds.
 LANE_AFTER = 20
 BURST_SECONDS = 10.0
 LANE_SECONDS = 60.0
 
 
 class ConflictReport(NamedTuple):
-    """An object that a run could not be committed for, and how often."""
+    """An object over which an attempt conflicted, and how often."""
 
     oid: bytes
     class_name: str
@@ -32,7 +33,7 @@ class ConflictReport(NamedTuple):
     def over(
         cls, error: BaseException, before: ConflictReport | None = None
     ) -> ConflictReport | None:
-        """Return what *error* says of the object, with the fights *before*, if over the same."""
+        """Return the report of *error*; conflicts *before* over the same object are added."""
         if not isinstance(error, ConflictError) or error.oid is None:
             return before
         times = before.times if before is not None and before.oid == error.oid else 0
@@ -40,9 +41,9 @@ class ConflictReport(NamedTuple):
 
 
 class ConflictEntry(NamedTuple):
-    """What is known of one object: its class, who fought, how often, and when last.
+    """The conflicts over one object: its class, the classes of tasks, the count, the last time.
 
-    *burst* is how often within a few seconds, from *since* on.
+    *burst* counts those within BURST_SECONDS from *since* on.
     """
 
     class_name: str
@@ -54,52 +55,55 @@ class ConflictEntry(NamedTuple):
 
 
 class ConflictStats(Persistent):
-    """The objects that tasks fought over within a day; written by the scheduler alone."""
+    """The objects over which tasks conflicted within a day.
+
+    Conflict behaviour: the leader alone writes it.
+    """
 
     def __init__(self) -> None:
-        self._fights = OOBTree()  # object id -> Fight
-        self._lanes = OOBTree()  # class of tasks -> (object id, until when)
+        self._objects = OOBTree()  # object id -> ConflictEntry
+        self._serialized = OOBTree()  # class of tasks -> (object id, until when)
 
-    def note(self, kind: str, fought: ConflictReport, now: float) -> None:
-        """Note that a task of class *kind* has fought, at *now* (since 1970)."""
-        old = ConflictEntry(*self._fights.get(fought.oid, (fought.class_name, (), 0, now)))
-        name = fought.class_name or old.class_name
+    def note(self, kind: str, report: ConflictReport, now: float) -> None:
+        """Add the conflict that a task of class *kind* had, at *now* (Unix seconds)."""
+        old = ConflictEntry(*self._objects.get(report.oid, (report.class_name, (), 0, now)))
+        name = report.class_name or old.class_name
         kinds = tuple(sorted({*old.kinds, kind}))
         burst, since = old.burst, old.since
         if now - since > BURST_SECONDS:
             burst, since = 0, now
-        fight = ConflictEntry(
-            name, kinds, old.times + fought.times, now, burst + fought.times, since
+        entry = ConflictEntry(
+            name, kinds, old.times + report.times, now, burst + report.times, since
         )
-        self._fights[fought.oid] = tuple(fight)
-        if fight.burst >= LANE_AFTER:
-            self._lanes.update(dict.fromkeys(kinds, (fought.oid, now + LANE_SECONDS)))
+        self._objects[report.oid] = tuple(entry)
+        if entry.burst >= LANE_AFTER:
+            self._serialized.update(dict.fromkeys(kinds, (report.oid, now + LANE_SECONDS)))
         self._forget(now)
 
-    def has_lanes(self) -> bool:
-        """Say whether there may be a lane for anybody."""
-        return bool(self._lanes)
+    def has_serialized(self) -> bool:
+        """Return whether a class of tasks may be serialized."""
+        return bool(self._serialized)
 
-    def lane_of(self, kind: str, now: float) -> str | None:
-        """Return the key of the lane of tasks of class *kind*; None where they have none."""
-        oid, until = self._lanes.get(kind, (b"", 0.0))
+    def serial_key(self, kind: str, now: float) -> str | None:
+        """Return the key that serializes tasks of class *kind*; None if they are not."""
+        oid, until = self._serialized.get(kind, (b"", 0.0))
         return f"object {oid.hex()}" if now < until else None
 
-    def lanes(self, now: float) -> dict[str, bytes]:
-        """Return the classes that keep to a lane, each with the id of its object."""
-        return {kind: oid for kind, (oid, until) in self._lanes.items() if now < until}
+    def serialized(self, now: float) -> dict[str, bytes]:
+        """Return the serialized classes, each with the id of its object."""
+        return {kind: oid for kind, (oid, until) in self._serialized.items() if now < until}
 
     def newest(self) -> list[tuple[bytes, ConflictEntry]]:
-        """Return the objects by their ids, that which was fought over last first."""
-        found = [(oid, ConflictEntry(*stored)) for oid, stored in self._fights.items()]
+        """Return the object ids with their entries, the latest conflict first."""
+        found = [(oid, ConflictEntry(*stored)) for oid, stored in self._objects.items()]
         return sorted(found, key=lambda item: -item[1].last)
 
     def _forget(self, now: float) -> None:
-        for number, (oid, fight) in enumerate(self.newest()):
-            if number >= KEPT or now - fight.last > KEPT_SECONDS:
-                del self._fights[oid]
-        for kind in [kind for kind, (_, until) in self._lanes.items() if until < now]:
-            del self._lanes[kind]
+        for number, (oid, entry) in enumerate(self.newest()):
+            if number >= KEPT or now - entry.last > KEPT_SECONDS:
+                del self._objects[oid]
+        for kind in [kind for kind, (_, until) in self._serialized.items() if until < now]:
+            del self._serialized[kind]
 
 
 def kind_of(task: Any) -> str:

@@ -15,7 +15,7 @@ TEXT_LENGTH = 200
 
 
 class StateDifference(NamedTuple):
-    """What one attribute, or the entry of one key, was and is; None for where there is none."""
+    """An attribute, or the entry of one key, before and after; None if it does not exist."""
 
     name: str
     before: str | None
@@ -23,7 +23,7 @@ class StateDifference(NamedTuple):
 
 
 class AttributeChange(NamedTuple):
-    """What happened to one object: its number (None for a new one), its class, and what differs."""
+    """A changed object: its number (None for a new one), its class, and the differences."""
 
     number: int | None
     kind: str
@@ -31,7 +31,7 @@ class AttributeChange(NamedTuple):
 
 
 class Describer:
-    """Describes stored states, for people; objects that *made* lists are called new."""
+    """Describes stored states for people; the objects in *made* are called new."""
 
     def __init__(self, connection: Connection, made: Iterable[int] = ()) -> None:
         self._reader = connection._reader
@@ -104,9 +104,9 @@ def _short(text: str | None) -> str | None:
 
 
 def entries(kind: type, state: tuple[Any, ...] | None) -> Iterable[tuple[Any, Any]]:
-    """Return what a tree or bucket of class *kind* holds itself, by its *state*.
+    """Return the entries in the *state* of a tree or bucket of class *kind*.
 
-    A larger tree has it in buckets of their own. The members of a set come with True.
+    A larger tree has its entries in separate buckets. The members of a set come with True.
     """
     is_tree = hasattr(kind, "_bucket_type")
     if state is None or (is_tree and len(state) > 1):

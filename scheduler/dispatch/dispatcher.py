@@ -33,7 +33,7 @@ from scheduler.settings import Settings
 from scheduler.shelves.module import SchedulerModule
 from scheduler.states import TASK_STATUS_FAILED, TASK_STATUS_QUEUED
 from scheduler.storage import outage_log
-from scheduler.storage.outage import give_up, is_passing, is_trouble, pause, told
+from scheduler.storage.outage import abort_quietly, is_outage, is_transient, outage_text, pause
 from scheduler.store import has_changes, using
 from scheduler.store.commit_signal import CommitSignal
 from scheduler.store.transact import backoff
@@ -69,9 +69,9 @@ class Dispatcher:
         wake: CommitSignal,
         is_meant: Callable[[Instruction], bool],
     ) -> None:
-        self._pulse = lease.pulse
+        self._activity = lease.activity
         if settings.multitask_mode != "dask":  # whose cluster would have to be asked
-            self._pulse.workers = executor.workers
+            self._activity.workers = executor.workers
         self._lease = lease
         self._settings = settings
         self._executor = executor
@@ -103,10 +103,10 @@ class Dispatcher:
             if is_busy:
                 continue
             seconds = self._sleep()
-            self._pulse.rest(seconds)
+            self._activity.rest(seconds)
             if self._wake.wait(seconds) and self._workers_have_plenty():
                 time.sleep(GATHER_SECONDS)
-            self._pulse.rest(0)
+            self._activity.rest(0)
 
     def close(self) -> None:
         """Let the workers end what they run, write it down, and put back what was not begun."""
@@ -115,7 +115,7 @@ class Dispatcher:
             0 if self._lease.is_lost else self._settings.shutdown_timeout
         )
         gathered = self._executor.collect()
-        give_up(self._manager)
+        abort_quietly(self._manager)
         self._connection.close()
 
         def put_away(connection: Connection) -> None:
@@ -129,9 +129,9 @@ class Dispatcher:
         except LeadershipLost as loss:
             log.info("what was at work is left to others: %s", loss)
         except Exception as error:
-            if not is_trouble(error):
+            if not is_outage(error):
                 raise
-            log.warning("%s; the next start looks after what was running", told(error))
+            log.warning("%s; the next start looks after what was running", outage_text(error))
 
     def _tick(self) -> bool:
         """Do what is to be done now; say whether there may be more at once."""
@@ -143,11 +143,11 @@ class Dispatcher:
             try:
                 return self._work(gathered, is_careful=is_careful)
             except (LeadershipLost, SchedulerQuitException):
-                give_up(self._manager)
+                abort_quietly(self._manager)
                 raise
             except Exception as error:
-                give_up(self._manager)
-                if is_trouble(error):
+                abort_quietly(self._manager)
+                if is_outage(error):
                     # Whether it was committed is unknown; all of it can be written down twice.
                     self._is_unsure = True
                     self._wait_out(error, attempt)
@@ -167,8 +167,8 @@ class Dispatcher:
         if self._stop.asked is not None:
             raise self._stop.asked from trouble
         outage_log.met(trouble)
-        self._pulse.failed(TICK, told(trouble))
-        self._pulse.rest(pause(attempt))
+        self._activity.failed(TICK, outage_text(trouble))
+        self._activity.rest(pause(attempt))
         self._wake.wait(pause(attempt))
 
     def _work(self, gathered: ExecutorReport, *, is_careful: bool) -> bool:
@@ -190,13 +190,13 @@ class Dispatcher:
             self._lease.guard(self._connection)
             has_written = has_changes(self._connection)
             self._manager.commit()
-        self._pulse.succeeded(TICK, has_written=has_written)
+        self._activity.succeeded(TICK, has_written=has_written)
         (outage_log.written if has_written else outage_log.reached)()
         self._is_unsure = False
         for claim in shelving.stopped:
             self._executor.stop(claim)
         self._hand_out(claims, gathered)
-        self._pulse.note(self._waits_since(), has_moved=bool(claims or gathered.outcomes))
+        self._activity.note(self._waits_since(), has_moved=bool(claims or gathered.outcomes))
         if quit_ is not None:
             raise quit_
         has_more = shelving.has_more or len(instructions) == DRAIN_LIMIT
@@ -259,9 +259,9 @@ class Dispatcher:
         try:
             step()
         except Exception as error:
-            if not is_passing(error):
+            if not is_transient(error):
                 raise
-            if is_trouble(error):
+            if is_outage(error):
                 outage_log.met(error)
             else:
                 log.info("what is not urgent is done later: %s", error)

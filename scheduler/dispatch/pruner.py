@@ -18,7 +18,7 @@ from scheduler.leadership.lease import Lease
 from scheduler.settings import Settings
 from scheduler.shelves.ended_index import TaskIndex
 from scheduler.shelves.module import SchedulerModule
-from scheduler.storage.outage import is_passing
+from scheduler.storage.outage import is_transient
 from scheduler.store.missing_class import reason_of
 from scheduler.tasks.attempt import moment
 from scheduler.tasks.base import BaseTask
@@ -93,7 +93,7 @@ class Pruner:
             try:
                 self._look_at(index, place.shelf, moment(ended), element, kept)
             except Exception as error:
-                if is_passing(error):
+                if is_transient(error):
                     raise
                 log.warning("an ended task is kept, as it cannot be read: %s", reason_of(error))
         return _Cursor(1) if place.shelf == 0 else _Cursor()
@@ -118,7 +118,7 @@ class Pruner:
             if element is task or _is_last(element, task):
                 task._status = states.TASK_STATUS_NONE
         except Exception as error:
-            if is_passing(error):
+            if is_transient(error):
                 raise
             why = reason_of(error)
             log.warning("an ended task cannot be loaded, and is forgotten as it is: %s", why)

@@ -8,7 +8,7 @@ from typing import Any
 
 from scheduler.clock import nowutc, stamp
 from scheduler.dispatch.steps import Steps
-from scheduler.inbox.quarantine import Aside
+from scheduler.inbox.quarantine import QuarantineEntry
 from scheduler.inbox.spool import Instruction
 from scheduler.log.append_log import SegmentPage
 from scheduler.log.codec import entry_of
@@ -85,7 +85,7 @@ class Reclaiming:
         except (TypeError, ValueError, OverflowError, OSError):
             obj._retry_on = nowutc().timestamp()
 
-    def _try(self, aside: Aside, prepare: Callable[[Any], None] = _leave) -> None:
+    def _try(self, aside: QuarantineEntry, prepare: Callable[[Any], None] = _leave) -> None:
         def failed(error: Exception) -> None:
             reason = reason_of(error)
             log.info("object %d stays in quarantine: %s", aside.number, reason)

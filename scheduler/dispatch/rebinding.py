@@ -11,7 +11,7 @@ from ZODB.utils import u64
 
 from scheduler.clock import nowutc
 from scheduler.dispatch.steps import Steps
-from scheduler.inbox.bindings import bonds_of
+from scheduler.inbox.bindings import bindings_of
 from scheduler.inbox.spool import FOLLOW
 from scheduler.shelves.module import SchedulerModule
 from scheduler.states import (
@@ -41,7 +41,7 @@ class Rebinding:
         self._module = module
         self._steps = steps
         self._catch_up = catch_up
-        self._bonds = bonds_of(module._p_jar)
+        self._bonds = bindings_of(module._p_jar)
 
     def bind(self, task: FollowingTask) -> bool:
         """Bind *task*, which comes out of the spool; say whether there is a date for it."""

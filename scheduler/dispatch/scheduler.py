@@ -27,7 +27,7 @@ from scheduler.leadership.lease import LOOK_SECONDS, Election, Lease
 from scheduler.leadership.watchdog import open_watched
 from scheduler.settings import Settings
 from scheduler.storage import outage_log
-from scheduler.storage.outage import is_trouble
+from scheduler.storage.outage import is_outage
 from scheduler.store import current, default_uri
 from scheduler.store.commit_signal import CommitSignal
 from scheduler.store.missing_class import reason_of, unreadable_object
@@ -50,7 +50,7 @@ class Scheduler:
         self._token = secrets.token_hex(8)
         self._stop = ShutdownRequest()
         self._lease: Lease | None = None
-        self._pulse = Activity()
+        self._activity = Activity()
 
     def run(self) -> int:
         """Run until a shutdown; return 0 then. Works in any thread.
@@ -63,7 +63,7 @@ class Scheduler:
         with ExitStack() as stack:
             stack.enter_context(self._stop.on_signals())
             database = self._open(stack)
-            candidacy = stack.enter_context(Election(database, self._token, self._pulse))
+            candidacy = stack.enter_context(Election(database, self._token, self._activity))
             is_patient = self._settings.standby
             try:
                 while True:
@@ -90,7 +90,7 @@ class Scheduler:
         Nothing is read for it. It says so where the database could not be written the last time,
         and where tasks are due and workers neither take nor end any.
         """
-        return self._pulse.complaint()
+        return self._activity.complaint()
 
     def shutdown(self, msg: str = "") -> None:
         """Make `run` return, from another thread; as `Client.shutdown`, without the database."""
@@ -116,7 +116,7 @@ class Scheduler:
             with ExitStack() as stack:
                 wake = CommitSignal(database)
                 stack.callback(wake.close)
-                stack.callback(self._pulse.end)
+                stack.callback(self._activity.end)
                 self._stop.wake = wake
                 executor = start_executor(database, self._settings, wake.set, stack)
                 is_meant = self._is_meant
@@ -128,7 +128,7 @@ class Scheduler:
         except LeadershipLost as loss:
             log.warning("standing by: %s", loss)
         except Exception as error:
-            if not is_trouble(error):
+            if not is_outage(error):
                 raise
             outage_log.met(error)
 

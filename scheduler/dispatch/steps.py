@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from ZODB.Connection import Connection
 
-from scheduler.storage.outage import is_passing
+from scheduler.storage.outage import is_transient
 from scheduler.tasks.size import size_of
 
 Result = TypeVar("Result")
@@ -42,7 +42,7 @@ class Steps:
             result = step()
             self._check_storable()
         except Exception as error:
-            if is_passing(error):
+            if is_transient(error):
                 raise
             savepoint.rollback()
             return failed(error)
@@ -57,6 +57,6 @@ class Steps:
         try:
             return step()
         except Exception as error:
-            if is_passing(error) or isinstance(error, StepFailed):
+            if is_transient(error) or isinstance(error, StepFailed):
                 raise
             raise StepFailed from error

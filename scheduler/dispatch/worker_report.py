@@ -8,9 +8,9 @@ import time
 from ZODB.Connection import Connection
 
 from scheduler.clock import nowutc
-from scheduler.executors import Executor, Station
+from scheduler.executors import Executor, WorkerStatus
 from scheduler.leadership.lease import Lease
-from scheduler.leadership.roster import WorkerInfo, office_of
+from scheduler.leadership.roster import WorkerInfo, roster_of
 
 NOTE_SECONDS = 1.0
 # What a worker is done with sooner is not worth a note.
@@ -50,7 +50,7 @@ class WorkerReport:
         return max(0.0, self._again - time.monotonic())
 
 
-def _post(station: Station, before: float) -> WorkerInfo:
+def _post(station: WorkerStatus, before: float) -> WorkerInfo:
     claim = station.claim
     if claim is None or claim.since > before:
         return WorkerInfo(station.name, state=station.state)
@@ -58,4 +58,4 @@ def _post(station: Station, before: float) -> WorkerInfo:
 
 
 def _enter(connection: Connection, posts: tuple[WorkerInfo, ...]) -> None:
-    office_of(connection).workers = posts
+    roster_of(connection).workers = posts

@@ -1,4 +1,4 @@
-"""What executors have in common: their methods, and how many tasks they ask for at a time."""
+"""The methods of executors, their reports, and the number of claims that they ask for."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from scheduler.states import TASK_STATUS_FAILED, TASK_STATUS_QUEUED, TASK_STATUS
 from scheduler.worker.outcome import Outcome
 from scheduler.worker.runner import GROUP_LIMIT
 
+# Seconds of work that the claims given to the workers should amount to.
 AHEAD_SECONDS = 0.1
 
 WORKER_DIED = "the worker died while it ran this task"
@@ -21,9 +22,9 @@ WITH_ANOTHER = "the worker was ended because of another task"
 
 
 class Verdict(NamedTuple):
-    """Why a worker is ended: the state in which its run ends, and the reason.
+    """Why a worker is ended: the state in which its attempt ends, and the reason.
 
-    *claim* is the one that the worker is ended for; None for whichever it is at.
+    *claim* is the one that the worker is ended for; None for its present one.
     """
 
     state: int
@@ -32,7 +33,7 @@ class Verdict(NamedTuple):
 
     @classmethod
     def overdue(cls, begun: Begun) -> Verdict:
-        """Return the verdict on a run that was over its limit."""
+        """Return the verdict on an attempt that is over its limit."""
         return cls(TASK_STATUS_TERMINATED, _over_limit(begun), begun.claim)
 
 
@@ -41,10 +42,10 @@ def _over_limit(begun: Begun) -> str:
 
 
 class Lost(NamedTuple):
-    """A claim whose worker is gone: with what state the run ends, and why.
+    """A claim whose worker has ended: the state in which the attempt ends, and the reason.
 
-    FAILED where the task is to blame, TERMINATED where it took too long, QUEUED where it just
-    has to be run again.
+    FAILED if the task is to blame, TERMINATED if it took too long, QUEUED if it just has to be
+    run again.
     """
 
     claim: Claim
@@ -57,8 +58,8 @@ class Lost(NamedTuple):
     def all_of(cls, claims: Sequence[Claim], verdict: Lost | None = None) -> list[Lost]:
         """Return the losses of a worker that held *claims*.
 
-        Where there is a *verdict* on one of them, the others are blameless; else the task is
-        to blame where the worker held no other.
+        With a *verdict* on one of them, the others are blameless; else the task is to blame if
+        the worker held no other.
         """
         if verdict is not None:
             rest = [claim for claim in claims if claim != verdict.claim]
@@ -73,22 +74,22 @@ class Lost(NamedTuple):
 
     @classmethod
     def overdue(cls, begun: Begun) -> Lost:
-        """Return the loss of a run that was over its limit."""
+        """Return the loss of an attempt that is over its limit."""
         return cls(begun.claim, TASK_STATUS_TERMINATED, _over_limit(begun))
 
 
-class Station(NamedTuple):
-    """A worker as others see it."""
+class WorkerStatus(NamedTuple):
+    """The status of a worker."""
 
     name: str
     claim: Claim | None = None
-    """The claim it is at, or was last."""
+    """Its present claim, or its last one."""
     state: str = ""
     """Empty, or why it does not work: starting, stopped, unresponsive."""
 
 
 class ExecutorReport(NamedTuple):
-    """What workers have said since they were asked last."""
+    """The reports of the workers since the last collection."""
 
     outcomes: list[Outcome]
     lost: list[Lost]
@@ -101,35 +102,35 @@ class ExecutorReport(NamedTuple):
 
 
 class Executor(Protocol):
-    """Runs the tasks that it is given claims on; what it has to say is collected from it."""
+    """Runs the tasks of the claims that it is given; its reports are collected."""
 
     def room(self) -> int:
-        """Return how many more claims it would take now."""
+        """Return how many more claims it takes now."""
 
     def submit(self, claims: Sequence[Claim]) -> None:
         """Take *claims* and run their tasks."""
 
     def collect(self) -> ExecutorReport:
-        """Return the outcomes since the last call, what was lost, and the progress made."""
+        """Return the outcomes, lost claims and progress since the last call."""
 
     def stop(self, claim: Claim) -> None:
-        """End the run on *claim*, which is no longer in force, if it goes on."""
+        """End the attempt on *claim*, which has ended, if it goes on."""
 
-    def workers(self) -> list[Station]:
+    def workers(self) -> list[WorkerStatus]:
         """Return the workers."""
 
     def holds(self) -> set[int]:
-        """Return the numbers of the claims that it was given, and whose end was not collected."""
+        """Return the numbers of the claims given to it whose end was not collected."""
 
     def rest(self) -> float:
-        """Return for how many seconds nothing has to be collected, unless it reports something."""
+        """Return for how many seconds nothing has to be collected without a report."""
 
     def shutdown(self, seconds: float) -> list[Claim]:
-        """Stop after at most *seconds* for what is running; return what was not started."""
+        """Stop, with *seconds* for running attempts to end; return the claims not begun."""
 
 
 class AttemptWatch:
-    """The time that a run with a limit has; safe to use from several threads."""
+    """Watches the time limit of an attempt; safe to use from several threads."""
 
     def __init__(self) -> None:
         self._last: tuple[Begun, float] | None = None
@@ -154,10 +155,10 @@ class AttemptWatch:
 
 
 class Flow:
-    """How many claims the workers should have between them, from how long tasks take.
+    """The number of claims that the workers should have, computed from the time that tasks take.
 
-    Enough to keep them busy for a tenth of a second; so a task that takes longer is given out
-    only when a worker is free to begin it.
+    It keeps them busy for AHEAD_SECONDS; so a longer task is given out only when a worker is
+    free to begin it.
     """
 
     def __init__(self, workers: int) -> None:
@@ -170,7 +171,7 @@ class Flow:
         self._seconds_per_task += weight * (seconds / tasks - self._seconds_per_task)
 
     def slow_down(self) -> None:
-        """Give out one claim at a time for a while: one of them has cost a worker its life."""
+        """Give out one claim at a time for a while, after a worker has died."""
         self._seconds_per_task = AHEAD_SECONDS
 
     @property
@@ -185,7 +186,7 @@ class Flow:
 
 
 class ReportBuffer:
-    """What workers have reported and nobody has collected, with a call for each report."""
+    """Buffers the reports of workers until they are collected, with a call for each report."""
 
     def __init__(self, on_report: Callable[[], None]) -> None:
         self._lock = threading.Lock()
@@ -195,14 +196,14 @@ class ReportBuffer:
         self._on_report = on_report
 
     def report(self, outcomes: Sequence[Outcome], lost: Sequence[Lost] = ()) -> None:
-        """Add what a worker has to say of runs that have ended."""
+        """Add the *outcomes* and losses that a worker reports."""
         with self._lock:
             self._outcomes.extend(outcomes)
             self._lost.extend(lost)
         self._on_report()
 
     def wake(self) -> None:
-        """Have the executor asked anew how long it may rest."""
+        """Wake up the caller, so that it asks for `rest()` anew."""
         self._on_report()
 
     def report_progress(self, progress: ProgressReport) -> None:

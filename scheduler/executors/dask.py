@@ -12,7 +12,14 @@ from typing import Any
 
 import distributed
 
-from scheduler.executors.base import AttemptWatch, ExecutorReport, Flow, Lost, ReportBuffer, Station
+from scheduler.executors.base import (
+    AttemptWatch,
+    ExecutorReport,
+    Flow,
+    Lost,
+    ReportBuffer,
+    WorkerStatus,
+)
 from scheduler.executors.dask_workers import Apart, LocalWorkers, end_group
 from scheduler.inbox.claims import Claim
 from scheduler.runtime.context import Begun, News, ProgressReport
@@ -93,20 +100,20 @@ class DaskExecutor:
         return report
 
     def stop(self, claim: Claim) -> None:
-        """Restart the cluster's worker that works on *claim*; what else it held is run again."""
+        """Restart the cluster's worker that runs *claim*; its other claims are run again."""
         self._end(Lost(claim, TASK_STATUS_ABORTED, "cancelled"))
 
-    def workers(self) -> list[Station]:
+    def workers(self) -> list[WorkerStatus]:
         """Return the cluster's workers by address, each with the first claim it is to run."""
         with self._lock:
             claims = {future.key: part[0] for future, part in self._futures.items()}
         try:
             work = self._client.processing().items()
         except Exception as error:  # noqa: BLE001 (the cluster may be away)
-            log.info("the cluster does not say what it is at: %r", error)
+            log.info("tasks of the Dask workers unknown: %r", error)
             return []
         return [
-            Station(address, claims.get(keys[0]) if keys else None, self._state(address))
+            WorkerStatus(address, claims.get(keys[0]) if keys else None, self._state(address))
             for address, keys in work
         ]
 
@@ -124,7 +131,7 @@ class DaskExecutor:
         return min((watch.rest() for watch in list(self._watches.values())), default=math.inf)
 
     def shutdown(self, seconds: float) -> list[Claim]:
-        """Wait at most *seconds* for what the cluster runs; return what it was not done with."""
+        """Wait *seconds* for the cluster's attempts to end; return the claims not done."""
         deadline = time.monotonic() + seconds
         while self._futures and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -175,7 +182,9 @@ class DaskExecutor:
         for claim in claims:
             self._watches.pop(claim.number, None)
         if future.status != "finished":
-            log.warning("a worker of the cluster was lost: %s", future.status)
+            log.warning(
+                "Dask worker lost with tasks %s: %s", [claim.tid for claim in claims], future.status
+            )
             self._flow.slow_down()
             self._results.report([], Lost.all_of(claims, self._verdicts.pop(future, None)))
             return
@@ -189,11 +198,11 @@ def run_claims(
 ) -> tuple[list[Outcome], float]:
     """Run the tasks of *claims* in this worker; return the outcomes and the seconds it took.
 
-    What the runs tell meanwhile goes out under *topic*.
+    The attempts report under *topic*.
     """
     started = time.monotonic()
-    line = ClaimQueue()
-    line.extend(claims)
+    queue = ClaimQueue()
+    queue.extend(claims)
     worker = distributed.get_worker()
 
     def tell(news: News) -> None:
@@ -205,8 +214,8 @@ def run_claims(
     runner = Runner(_database(uri), max_tries, worker.address, tell)
     try:
         outcomes = []
-        while (claim := line.take()) is not None:
-            outcomes += runner.run(claim, line)
+        while (claim := queue.take()) is not None:
+            outcomes += runner.run(claim, queue)
     finally:
         runner.close()
         logging.getLogger().removeHandler(teller)

@@ -20,9 +20,9 @@ LOOK_SECONDS = 1.0
 
 
 class LocalWorkers:
-    """Looks at the processes of *cluster*; one that is stopped for *silence* seconds is killed.
+    """Checks the processes of *cluster*; one that is stopped for *silence* seconds is killed.
 
-    Dask starts another in its place, and runs again what it was at. *on_change* is called when
+    Dask starts another in its place, and repeats its tasks. *on_change* is called when
     a state changes.
     """
 
@@ -32,7 +32,7 @@ class LocalWorkers:
         self._on_change = on_change
         self._stopped: dict[int, float] = {}  # by process: for how many seconds
         self._is_over = threading.Event()
-        threading.Thread(target=self._watch, name="overseer", daemon=True).start()
+        threading.Thread(target=self._watch, name="supervisor", daemon=True).start()
 
     def state(self, address: str) -> str:
         """Return why the worker at *address* does not work; empty if it does."""
@@ -44,7 +44,7 @@ class LocalWorkers:
         return [pids[address] for address in addresses if address in pids]
 
     def close(self) -> None:
-        """Look no longer."""
+        """Stop checking."""
         self._is_over.set()
 
     def _pids(self) -> dict[str, int]:
@@ -56,24 +56,24 @@ class LocalWorkers:
             try:
                 self._look()
             except Exception:
-                log.exception("the workers of the cluster could not be looked after")
+                log.exception("Dask workers %s not checked", sorted(self._pids().values()))
 
     def _look(self) -> None:
         before = self._stopped
         suspended = [pid for pid in self._pids().values() if is_suspended(pid)]
         self._stopped = {pid: before.get(pid, 0.0) + LOOK_SECONDS for pid in suspended}
         for pid in self._stopped.keys() - before.keys():
-            log.warning("worker process %d is stopped, and gives no sign of life", pid)
+            log.warning("worker process %d is stopped, without a heartbeat", pid)
         for pid, seconds in self._stopped.items():
             if seconds > self._silence:
-                log.error("worker process %d is killed: it was stopped for %d s", pid, seconds)
+                log.error("worker process %d killed: it was stopped for %d s", pid, seconds)
                 end_group(pid)
         if self._stopped.keys() != before.keys():
             self._on_change()
 
 
 class Apart(distributed.WorkerPlugin):
-    """Lets a worker be a process group of its own; signals to the service do not end its task."""
+    """Makes a worker a process group of its own; signals to the service do not end its task."""
 
     name = "zodb-relay-apart"
 

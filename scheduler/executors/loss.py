@@ -1,4 +1,4 @@
-"""Judgement: what becomes of the claims of a worker that has ended."""
+"""The loss of a worker: the further way of the claims that it held."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from scheduler.inbox.claims import Claim
 from scheduler.states import TASK_STATUS_FAILED, TASK_STATUS_QUEUED
 from scheduler.worker.heartbeat import Remains
 
-# So many workers must have died at the loading of one task before that is charged for it: a
-# worker that is killed from outside may be loading any task.
+# Workers that must have died while they loaded a task before the task is charged for it: a worker
+# that is killed from outside may be loading any task.
 DEADLY_LOADS = 4
 DIED_LOADING = "the worker died while it loaded this task"
 DIED_COMMITTING = "the worker died while it committed this task with others"
 
 
-class Judgement(NamedTuple):
-    """What becomes of the claims of one worker."""
+class WorkerLoss(NamedTuple):
+    """The claims of one lost worker, sorted by their further way."""
 
     lost: list[Lost]
-    """Those that it had begun."""
+    """The claims that it had begun."""
     back: list[Claim]
-    """Those that it had not begun: another worker may run them as if nothing had been."""
+    """The claims that it had not begun, which other workers get."""
     suspects: dict[int, int]
-    """The numbers of tasks that may have ended the worker: each is to be run by itself.
+    """The numbers of tasks that may have ended the worker, each to be run alone.
 
-    With 1 for one that was being loaded, else 0.
+    The value is 1 for a task that was being loaded, else 0.
     """
 
 
-def judge(
+def loss_of(
     held: Sequence[Claim],
     remains: Remains,
     verdict: Verdict | None,
     suspects: Mapping[int, int],
     worker: str,
-) -> Judgement:
-    """Judge a *worker* that held the claims *held* and has left these *remains*.
+) -> WorkerLoss:
+    """Return the loss of a *worker* that held the claims *held* and has left these *remains*.
 
     *verdict* says why it was ended, None where it has died. *suspects* are tasks that were
     suspected before, with how many workers have died at their loading. Only a task that had
@@ -58,10 +58,10 @@ def judge(
         why = DIED_COMMITTING
     lost += [Lost(claim, TASK_STATUS_QUEUED, why, worker) for claim in others]
     if culprit is not None or verdict.state != TASK_STATUS_FAILED:
-        return Judgement(lost, back, {})
+        return WorkerLoss(lost, back, {})
     unclear = {remains.loading} if remains.loading else begun
     deaths = int(remains.loading != 0)
-    return Judgement(lost, back, {claim.tid: deaths for claim in held if claim.number in unclear})
+    return WorkerLoss(lost, back, {claim.tid: deaths for claim in held if claim.number in unclear})
 
 
 def _culprit(

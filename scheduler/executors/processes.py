@@ -10,8 +10,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from scheduler.executors.base import ExecutorReport, Flow, ReportBuffer, Station, Verdict
-from scheduler.executors.loss import Judgement, judge
+from scheduler.executors.base import ExecutorReport, Flow, ReportBuffer, Verdict, WorkerStatus
+from scheduler.executors.loss import WorkerLoss, loss_of
 from scheduler.executors.worker_process import Message, WorkerProcess
 from scheduler.inbox.claims import Claim
 from scheduler.runtime.context import Begun, News, ProgressReport
@@ -24,14 +24,14 @@ from scheduler.worker.process import Start
 log = logging.getLogger(__name__)
 
 STUCK_SECONDS = 0.1
-# A process that was killed is given up after so long, and one that says goodbye is killed.
+# Seconds after which a killed process is given up, and one that has said goodbye is killed.
 KILL_SECONDS = 2.0
 LOOK_SECONDS = 1.0
-# The next process is started at once, after so long where one died young, and after up to
-# so long where one after the other dies before it is ready.
+# Seconds before the next process is started if one died young, and the longest such pause if one
+# after the other dies before it is ready.
 YOUNG_SECONDS = 0.5
 LONGEST_PAUSE = 5.0
-# Over the limit a worker may end its task in peace; over so many times the limit it may not.
+# A worker over the memory limit may end its task; over this multiple of the limit it is killed.
 KILLED_OVER = 2
 
 _NO_ROOM = Outage("workers can be started again", "a worker cannot be started")
@@ -40,10 +40,10 @@ _NO_ROOM = Outage("workers can be started again", "a worker cannot be started")
 class ProcessExecutor:
     """A number of worker processes, started afresh (not forked) and replaced when they die.
 
-    *uri* names the database that they open; *last_transaction* tells how far they must have
-    come to see the tasks that they are given. What a worker had begun when it died is reported
-    as lost, and what it had not begun goes to the next one. A worker that was stopped is
-    replaced, one that is only busy is not.
+    *uri* names the database that they open; *last_transaction* returns the transaction that they
+    must see to find their tasks. Claims that a worker had begun when it died are
+    reported as lost, its other claims go to the next one. A stopped worker is replaced, a busy one
+    is not.
     """
 
     def __init__(
@@ -59,10 +59,10 @@ class ProcessExecutor:
         self._results = ReportBuffer(on_report)
         self._flow = Flow(settings.workers)
         self._lock = threading.RLock()
-        self._line: deque[Claim] = deque()
+        self._waiting: deque[Claim] = deque()
         self._workers: dict[int, WorkerProcess] = {}
-        self._vacant = dict.fromkeys(range(settings.workers), 0.0)  # place -> when to fill it
-        self._stillborn = 0
+        self._vacant = dict.fromkeys(range(settings.workers), 0.0)  # slot -> when to fill it
+        self._failed_starts = 0
         # Tasks (by number) that had a share in the death of a worker, with how many have died
         # at their loading: each is run by itself.
         self._suspects: dict[int, int] = {}
@@ -72,8 +72,8 @@ class ProcessExecutor:
         self._is_over = threading.Event()
         with self._lock:
             self._fill()
-        self._overseer = threading.Thread(target=self._oversee, name="overseer", daemon=True)
-        self._overseer.start()
+        self._supervisor = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
+        self._supervisor.start()
 
     def room(self) -> int:
         """Return how many more claims the workers would take now."""
@@ -81,9 +81,9 @@ class ProcessExecutor:
             return self._flow.window - self._count()
 
     def submit(self, claims: Sequence[Claim]) -> None:
-        """Put *claims* in the line and give the workers their share."""
+        """Add *claims* to the waiting ones and give the workers their share."""
         with self._lock:
-            self._line.extend(claims)
+            self._waiting.extend(claims)
             self._feed()
 
     def collect(self) -> ExecutorReport:
@@ -94,37 +94,37 @@ class ProcessExecutor:
         return report
 
     def stop(self, claim: Claim) -> None:
-        """Kill the worker that is at *claim*; what else it held is run again.
+        """Kill the worker that runs *claim*; its other claims are run again.
 
-        One that has not begun it will see that it is no longer in force.
+        A worker that has not begun it will see that it has ended.
         """
         with self._lock:
             for worker in self._workers.values():
                 if claim.number in worker.held and claim.number in worker.vitals.remains().begun():
                     worker.kill(Verdict(TASK_STATUS_ABORTED, "cancelled", claim))
 
-    def workers(self) -> list[Station]:
+    def workers(self) -> list[WorkerStatus]:
         """Return the workers by name and process id, each with the first claim it holds."""
         with self._lock:
             return [
-                Station(each.signature, next(iter(each.held.values()), None), each.state)
+                WorkerStatus(each.signature, next(iter(each.held.values()), None), each.state)
                 for _, each in sorted(self._workers.items())
             ]
 
     def holds(self) -> set[int]:
-        """Return the numbers of the claims in the line, with workers, and in reports."""
+        """Return the numbers of the claims that wait, are with workers, or in reports."""
         with self._lock:
             held = [number for each in self._workers.values() for number in each.held]
-            return {claim.number for claim in self._line}.union(held, self._results.claims())
+            return {claim.number for claim in self._waiting}.union(held, self._results.claims())
 
     def rest(self) -> float:
-        """Return infinity: the workers are looked after here, and each report is told."""
+        """Return infinity: the supervisor checks the workers, and each report wakes the caller."""
         return math.inf
 
     def shutdown(self, seconds: float) -> list[Claim]:
-        """Let the workers end what they run, for at most *seconds*, then kill them.
+        """Wait *seconds* for the workers to end their attempts, then kill them.
 
-        Returns the claims that no worker had begun.
+        Return the claims that no worker had begun.
         """
         deadline = time.monotonic() + seconds
         with self._lock:
@@ -134,7 +134,7 @@ class ProcessExecutor:
                 worker.send(None)
         for worker in workers:
             if not worker.wait(deadline - time.monotonic()):
-                log.warning("worker %s is killed: it did not end in time", worker)
+                log.warning("worker %s killed: it did not end in time", worker)
                 worker.kill(Verdict(TASK_STATUS_QUEUED, "the scheduler ended"))
         end = time.monotonic() + KILL_SECONDS
         for worker in workers:
@@ -142,16 +142,16 @@ class ProcessExecutor:
             self._lose(worker)
         self._is_over.set()
         self._stir.set()
-        self._overseer.join()
-        rest = list(self._line)
-        self._line.clear()
+        self._supervisor.join()
+        rest = list(self._waiting)
+        self._waiting.clear()
         return rest
 
     def _count(self) -> int:
         with_workers = sum(len(worker.held) for worker in self._workers.values())
-        return len(self._line) + with_workers + len(self._results)
+        return len(self._waiting) + with_workers + len(self._results)
 
-    # What workers say
+    # Messages of workers
 
     def _heard(self, worker: WorkerProcess, message: Message | News | Said) -> None:
         if isinstance(message, Said):
@@ -168,63 +168,63 @@ class ProcessExecutor:
         kind, outcomes, claims, seconds = message
         with self._lock:
             if worker.is_lost:
-                return  # what it was at has been given up
+                return  # its claims were reported as lost
             if kind == "done":
                 worker.watch.end()
             elif kind == "ready":
-                worker.is_ready, self._stillborn = True, 0
+                worker.is_ready, self._failed_starts = True, 0
             elif kind == "bye" and worker.killed is None:
                 worker.leaves = time.monotonic() + KILL_SECONDS
                 self._stir.set()
             worker.forget([outcome.claim for outcome in outcomes] + claims)
             worker.is_stuck = worker.is_stuck and kind == "returned" and bool(worker.held)
-            self._line.extendleft(reversed(claims))
+            self._waiting.extendleft(reversed(claims))
             for outcome in outcomes:
                 self._suspects.pop(outcome.claim.tid, None)
             if outcomes:
                 self._flow.observe(seconds, len(outcomes))
             self._feed()
-            # Within the lock, so that a claim is always with a worker or in a report.
+            # Under the lock, so that each claim is always with a worker or in a report.
             self._results.report(outcomes)
 
     # The end of a worker
 
     def _lose(self, worker: WorkerProcess) -> None:
-        """Give up what *worker* held, for which there is no hope; its place becomes vacant."""
+        """Report the claims of *worker* as lost; its slot becomes vacant."""
         with self._lock:
             if worker.is_lost:
                 return
             worker.is_lost = True
-            judgement = self._judge(worker)
+            loss = self._loss(worker)
             worker.held.clear()
-            for tid, at_loading in judgement.suspects.items():
+            for tid, at_loading in loss.suspects.items():
                 self._suspects[tid] = self._suspects.get(tid, 0) + at_loading
-            self._line.extendleft(reversed(judgement.back))
+            self._waiting.extendleft(reversed(loss.back))
             if not self._is_closing:
-                _log_end(worker, judgement)
+                _log_end(worker, loss)
             self._vacate(worker)
             self._feed()
-            self._results.report([], judgement.lost)
+            self._results.report([], loss.lost)
 
-    def _judge(self, worker: WorkerProcess) -> Judgement:
+    def _loss(self, worker: WorkerProcess) -> WorkerLoss:
         held, verdict = list(worker.held.values()), worker.verdict
         if verdict is None and self._is_closing:
             verdict = Verdict(TASK_STATUS_QUEUED, "the scheduler ended")
-        return judge(held, worker.vitals.remains(), verdict, self._suspects, worker.signature)
+        return loss_of(held, worker.vitals.remains(), verdict, self._suspects, worker.signature)
 
     def _vacate(self, worker: WorkerProcess) -> None:
-        place = next(key for key, each in self._workers.items() if each is worker)
-        del self._workers[place]
+        slot = next(key for key, each in self._workers.items() if each is worker)
+        del self._workers[slot]
         pause = YOUNG_SECONDS if worker.age() < YOUNG_SECONDS else 0.0
         if not worker.is_ready and worker.verdict is None:
-            self._stillborn += 1
-            pause = min(LONGEST_PAUSE, YOUNG_SECONDS * 2 ** min(self._stillborn - 1, 10))
-        self._vacant[place] = time.monotonic() + pause
+            self._failed_starts += 1
+            pause = min(LONGEST_PAUSE, YOUNG_SECONDS * 2 ** min(self._failed_starts - 1, 10))
+        self._vacant[slot] = time.monotonic() + pause
         self._stir.set()
 
-    # The overseer: what is done from time to time, whatever the loop is waiting for
+    # The supervisor: periodic work, independent of the dispatcher
 
-    def _oversee(self) -> None:
+    def _supervise(self) -> None:
         while not self._is_over.is_set():
             self._stir.wait(self._rest())
             self._stir.clear()
@@ -235,10 +235,10 @@ class ProcessExecutor:
                     self._look()
                     self._level()
             except Exception:
-                log.exception("the workers could not be looked after")
+                log.exception("workers %s not checked", ", ".join(map(str, self._workers.values())))
 
     def _rest(self) -> float:
-        """Return how many seconds there is nothing to be looked after."""
+        """Return the seconds until the next check is due."""
         with self._lock:
             now = time.monotonic()
             moments = [self._next_look, *self._vacant.values()]
@@ -249,24 +249,24 @@ class ProcessExecutor:
             return max(0, min([moment - now for moment in moments] + rests))
 
     def _fill(self) -> None:
-        """Start processes where places are vacant, and it is time for that."""
+        """Start a process for each vacant slot whose pause is over."""
         if self._is_closing:
             self._vacant.clear()
-        for place, moment in list(self._vacant.items()):
+        for slot, moment in list(self._vacant.items()):
             if time.monotonic() < moment:
                 continue
             try:
-                self._workers[place] = self._start(place)
-                del self._vacant[place]
-                _NO_ROOM.over(f"process-{place}")
+                self._workers[slot] = self._start(slot)
+                del self._vacant[slot]
+                _NO_ROOM.over(f"process-{slot}")
             except OSError as error:
-                _NO_ROOM.met(error, f"process-{place}")
-                self._vacant[place] = time.monotonic() + LONGEST_PAUSE
+                _NO_ROOM.met(error, f"process-{slot}")
+                self._vacant[slot] = time.monotonic() + LONGEST_PAUSE
 
-    def _start(self, place: int) -> WorkerProcess:
+    def _start(self, slot: int) -> WorkerProcess:
         level = logging.getLogger().getEffectiveLevel()
         tries = self._settings.task_max_tries
-        start = Start(self._uri, tries, f"process-{place}", sys.path, level)
+        start = Start(self._uri, tries, f"process-{slot}", sys.path, level)
         return WorkerProcess(start, self._heard, self._lose)
 
     def _end_overdue(self) -> None:
@@ -279,7 +279,7 @@ class ProcessExecutor:
                 worker.leaves = None
                 worker.kill(Verdict(TASK_STATUS_QUEUED, "the worker had ended its work"))
             if worker.killed is not None and now > worker.killed + KILL_SECONDS:
-                log.warning("worker %s is given up: it does not die", worker)
+                log.warning("worker %s given up: it does not die", worker)
                 self._lose(worker)
 
     def _look(self) -> None:
@@ -297,25 +297,25 @@ class ProcessExecutor:
             self._results.wake()  # it is to be shown
         if stopped * LOOK_SECONDS > self._settings.worker_silence:
             why = f"the worker was stopped, and gave no sign of life for {stopped} s"
-            log.error("worker %s is killed: it was stopped for %d s", worker, stopped)
+            log.error("worker %s killed: it was stopped for %d s", worker, stopped)
             worker.kill(Verdict(TASK_STATUS_QUEUED, why))
         limit = self._settings.worker_memory * 2**20
         used = worker.memory() if limit else 0
         if limit and used > KILLED_OVER * limit:
-            log.error("worker %s is killed: it uses %d MB", worker, used // 2**20)
+            log.error("worker %s killed: it uses %d MB", worker, used // 2**20)
             why = f"the worker was ended while it ran this task: it used {used // 2**20} MB"
             worker.kill(Verdict(TASK_STATUS_FAILED, why))
         elif limit and used > limit and not worker.is_retired:
-            log.warning("worker %s is to end: it uses %d MB", worker, used // 2**20)
+            log.warning("worker %s retired: it uses %d MB", worker, used // 2**20)
             worker.retire()
 
-    # Who is given what
+    # Distribution of claims
 
     def _feed(self) -> None:
         if self._is_closing:
             return
         for worker in self._workers.values():
-            if not self._line:
+            if not self._waiting:
                 return
             if worker.can_take:
                 claims = self._share(worker)
@@ -323,16 +323,16 @@ class ProcessExecutor:
                     worker.give(claims, self._last_transaction())
 
     def _share(self, worker: WorkerProcess) -> list[Claim]:
-        """Take from the line what *worker* is to have; a suspect gets a worker for itself."""
+        """Take the share of *worker* from the waiting claims; a suspect gets its own worker."""
         held = list(worker.held.values())
         claims: list[Claim] = []
-        while self._line and len(held) + len(claims) < self._flow.share:
-            is_suspect = self._line[0].tid in self._suspects
+        while self._waiting and len(held) + len(claims) < self._flow.share:
+            is_suspect = self._waiting[0].tid in self._suspects
             if any(claim.tid in self._suspects for claim in held) or (is_suspect and held):
                 break
             if is_suspect and claims:
                 break
-            claims.append(self._line.popleft())
+            claims.append(self._waiting.popleft())
             if is_suspect:
                 break
         return claims
@@ -340,19 +340,19 @@ class ProcessExecutor:
     def _level(self) -> None:
         # One long task must not hold up the short ones behind it while another worker is idle.
         workers = self._workers.values()
-        if self._line or not any(each.can_take and not each.held for each in workers):
+        if self._waiting or not any(each.can_take and not each.held for each in workers):
             return
         for worker in workers:
             if len(worker.held) > 1 and worker.can_take and worker.silence() > STUCK_SECONDS:
                 worker.ask_back()
 
 
-def _log_end(worker: WorkerProcess, judgement: Judgement) -> None:
-    level = logging.INFO if worker.is_retired and not judgement.lost else logging.WARNING
-    begun = ", ".join(f"task {lost.claim.tid}" for lost in judgement.lost) or "no task"
-    back = ", ".join(f"task {claim.tid}" for claim in judgement.back[:10]) or "none"
+def _log_end(worker: WorkerProcess, loss: WorkerLoss) -> None:
+    level = logging.INFO if worker.is_retired and not loss.lost else logging.WARNING
+    begun = ", ".join(f"task {lost.claim.tid}" for lost in loss.lost) or "no task"
+    back = ", ".join(f"task {claim.tid}" for claim in loss.back[:10]) or "none"
     log.log(
         level,
         "worker %s %s; it was at %s; given to other workers: %s (%d)",
-        *(worker, worker.ending(), begun, back, len(judgement.back)),
+        *(worker, worker.ending(), begun, back, len(loss.back)),
     )

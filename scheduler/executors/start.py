@@ -24,9 +24,9 @@ PRIVATE_SCHEMES = ("memory:", "demo:")
 def start_executor(
     database: DB, settings: Settings, on_report: Callable[[], None], stack: ExitStack
 ) -> Executor:
-    """Start the executor of `settings.multitask_mode`; *on_report* is called when it has news.
+    """Start the executor of `settings.multitask_mode`; *on_report* is called for each report.
 
-    What it needs beyond its own shutdown is closed with *stack*.
+    *stack* closes its further resources.
     """
     if settings.multitask_mode == "processes":
         uri = _shared_uri(database, stack)
@@ -58,8 +58,8 @@ def _shared_uri(database: DB, stack: ExitStack) -> str:
             "multitask_mode='threads'"
         )
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="relay-"))
-    hub = EmbeddedServer(database, f"{folder}/hub.sock")
-    stack.callback(hub.close)
+    server = EmbeddedServer(database, f"{folder}/database.sock")
+    stack.callback(server.close)
     blobs = getattr(database.storage, "blob_dir", None)
     shared = f"&blob_dir={blobs}&shared_blob_dir=1" if blobs else ""
-    return f"zeo://{hub.path}?storage={STORAGE_NAME}&wait_timeout=10{shared}"
+    return f"zeo://{server.path}?storage={STORAGE_NAME}&wait_timeout=10{shared}"

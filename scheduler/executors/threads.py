@@ -10,13 +10,20 @@ from collections.abc import Callable, Sequence
 
 from ZODB import DB
 
-from scheduler.executors.base import AttemptWatch, ExecutorReport, Flow, Lost, ReportBuffer, Station
+from scheduler.executors.base import (
+    AttemptWatch,
+    ExecutorReport,
+    Flow,
+    Lost,
+    ReportBuffer,
+    WorkerStatus,
+)
 from scheduler.inbox.claims import Claim
 from scheduler.runtime.context import AttemptContext, Begun, News
 from scheduler.settings import Settings
 from scheduler.states import TASK_STATUS_ABORTED
 from scheduler.storage import outage_log
-from scheduler.storage.outage import is_trouble, pause
+from scheduler.storage.outage import is_outage, pause
 from scheduler.worker.claim_queue import ClaimQueue
 from scheduler.worker.outcome import Outcome
 from scheduler.worker.runner import Runner
@@ -25,11 +32,10 @@ log = logging.getLogger(__name__)
 
 
 class ThreadExecutor:
-    """A number of threads that take claims from one line.
+    """A number of threads that take claims from one queue.
 
-    A thread cannot be killed: one whose task is to end is left to it and replaced, and its
-    commit fails, since the claim is no longer in force. The same goes for a shutdown that runs
-    out of time.
+    A thread cannot be killed: one whose task is to end is abandoned and replaced, and its commit
+    fails, since its claim has ended. A shutdown that runs out of time abandons threads as well.
     """
 
     def __init__(self, database: DB, settings: Settings, on_report: Callable[[], None]) -> None:
@@ -37,121 +43,127 @@ class ThreadExecutor:
         self._settings = settings
         self._results = ReportBuffer(on_report)
         self._flow = Flow(settings.workers)
-        self._line = ClaimQueue()
+        self._queue = ClaimQueue()
         self._lock = threading.Lock()
         self._out: set[int] = set()  # by number, the claims whose end was not collected
         self._is_closing = False
-        self._seats = [self._seat(number) for number in range(settings.workers)]
+        self._threads = [self._started(number) for number in range(settings.workers)]
 
     def room(self) -> int:
         """Return how many more claims the threads would take now."""
         return self._flow.window - len(self._out)
 
     def submit(self, claims: Sequence[Claim]) -> None:
-        """Put *claims* in the line."""
+        """Add *claims* to the queue."""
         with self._lock:
             self._out.update(claim.number for claim in claims)
-        self._line.extend(claims)
+        self._queue.extend(claims)
 
     def collect(self) -> ExecutorReport:
         """Return the outcomes since the last call, and the claims that a thread failed on."""
-        for seat in list(self._seats):
-            if not (self._is_closing or seat.thread.is_alive()):
-                log.error("%s has ended; another thread takes its place", seat.name)
-                self._seats[seat.number] = self._seat(seat.number)
-            begun = seat.watch.overdue()
+        for worker in list(self._threads):
+            if not (self._is_closing or worker.thread.is_alive()):
+                log.error("worker %s ended unexpectedly; another thread replaces it", worker.name)
+                self._threads[worker.number] = self._started(worker.number)
+            begun = worker.watch.overdue()
             if begun is not None:
-                self._abandon(seat, Lost.overdue(begun))
+                self._abandon(worker, Lost.overdue(begun))
         report = self._results.collect()
         with self._lock:
             self._out.difference_update(report.numbers())
         return report
 
     def stop(self, claim: Claim) -> None:
-        """Ask the thread that works on *claim* to end that, and put another in its place."""
-        for seat in self._seats:
-            run = seat.run
+        """Ask the thread that runs *claim* to end the attempt, and replace the thread."""
+        for worker in self._threads:
+            run = worker.run
             if run is not None and run.claim == claim:
-                self._abandon(seat, Lost(claim, TASK_STATUS_ABORTED, "cancelled"))
+                self._abandon(worker, Lost(claim, TASK_STATUS_ABORTED, "cancelled"))
 
-    def workers(self) -> list[Station]:
-        """Return the threads by name, each with the claim that it works on, or did last."""
-        return [Station(seat.name, seat.claim) for seat in self._seats]
+    def workers(self) -> list[WorkerStatus]:
+        """Return the threads by name, each with its present or last claim."""
+        return [WorkerStatus(worker.name, worker.claim) for worker in self._threads]
 
     def holds(self) -> set[int]:
-        """Return the numbers of the claims in the line, with threads, and in reports."""
-        line = self._line.all()
-        held = [claim for seat in self._seats if seat.thread.is_alive() for claim in seat.held()]
-        return {claim.number for claim in (*line, *held)}.union(self._results.claims())
+        """Return the numbers of the claims in the queue, with threads, and in reports."""
+        queued = self._queue.all()
+        held = [
+            claim for worker in self._threads if worker.thread.is_alive() for claim in worker.held()
+        ]
+        return {claim.number for claim in (*queued, *held)}.union(self._results.claims())
 
     def rest(self) -> float:
         """Return for how many seconds no run is over its limit."""
-        return min(seat.watch.rest() for seat in self._seats)
+        return min(worker.watch.rest() for worker in self._threads)
 
     def shutdown(self, seconds: float) -> list[Claim]:
-        """Let the threads end what they run, for at most *seconds*; return the rest of the line."""
+        """Wait *seconds* for the threads to end their attempts; return the claims not begun."""
         self._is_closing = True
-        rest = self._line.take_all()
-        self._line.close()
+        rest = self._queue.take_all()
+        self._queue.close()
         deadline = time.monotonic() + seconds
-        for seat in self._seats:
-            seat.thread.join(max(0, deadline - time.monotonic()))
+        for worker in self._threads:
+            worker.thread.join(max(0, deadline - time.monotonic()))
         return rest
 
-    def _seat(self, number: int) -> _Seat:
-        seat = _Seat(number, self._results)
-        seat.thread = threading.Thread(target=self._work, args=(seat,), daemon=True)
-        seat.thread.start()
-        return seat
+    def _started(self, number: int) -> _WorkerThread:
+        worker = _WorkerThread(number, self._results)
+        worker.thread = threading.Thread(
+            target=self._work, name=worker.name, args=(worker,), daemon=True
+        )
+        worker.thread.start()
+        return worker
 
-    def _abandon(self, seat: _Seat, verdict: Lost) -> None:
+    def _abandon(self, worker: _WorkerThread, verdict: Lost) -> None:
         with self._lock:
-            run, held = seat.run, seat.held()
+            run, held = worker.run, worker.held()
             if run is None or run.claim != verdict.claim:
                 return  # it has ended meanwhile
-            seat.abandoned.set()
+            worker.abandoned.set()
             run.is_cancelled = True
-            self._seats[self._seats.index(seat)] = self._seat(seat.number)
+            self._threads[self._threads.index(worker)] = self._started(worker.number)
         self._results.report([], Lost.all_of(held, verdict))
 
-    def _work(self, seat: _Seat) -> None:
-        seat.runner = runner = self._runner(seat)
+    def _work(self, worker: _WorkerThread) -> None:
+        worker.runner = runner = self._runner(worker)
         try:
-            while not seat.abandoned.is_set() and (claim := self._line.wait()) is not None:
+            while not worker.abandoned.is_set() and (claim := self._queue.wait()) is not None:
                 started = time.monotonic()
                 outcomes, lost = self._run(runner, claim)
                 with self._lock:
-                    seat.watch.end()
-                    if seat.abandoned.is_set():
+                    worker.watch.end()
+                    if worker.abandoned.is_set():
                         return  # all that it held was given up for lost
                 self._flow.observe(time.monotonic() - started, len(outcomes) + len(lost))
                 self._results.report(outcomes, lost)
         finally:
             runner.close()
 
-    def _runner(self, seat: _Seat) -> Runner:
+    def _runner(self, worker: _WorkerThread) -> Runner:
         attempt = 0
         while True:
             attempt += 1
             try:
-                return Runner(self._database, self._settings.task_max_tries, seat.name, seat.hear)
+                return Runner(
+                    self._database, self._settings.task_max_tries, worker.name, worker.hear
+                )
             except Exception as error:
-                if not is_trouble(error):
+                if not is_outage(error):
                     raise
                 outage_log.met(error)
                 time.sleep(pause(attempt))
 
     def _run(self, runner: Runner, claim: Claim) -> tuple[list[Outcome], list[Lost]]:
         try:
-            return runner.run(claim, self._line), []
+            return runner.run(claim, self._queue), []
         except BaseException:
-            log.exception("a worker thread could not record what became of its tasks")
+            log.exception("worker %s failed on task %d", threading.current_thread().name, claim.tid)
             self._flow.slow_down()
             return [], Lost.all_of(runner.held)
 
 
-class _Seat:
-    """One thread's place: what it works on, for others to see."""
+class _WorkerThread:
+    """A worker thread and its present attempt, for other threads to see."""
 
     thread: threading.Thread
     runner: Runner | None = None
@@ -165,20 +177,20 @@ class _Seat:
 
     @property
     def run(self) -> AttemptContext | None:
-        """The run that goes on."""
+        """The present attempt."""
         return None if self.runner is None else self.runner.now
 
     @property
     def claim(self) -> Claim | None:
-        """The claim of the run that goes on, or went on last."""
+        """The present or last claim."""
         return None if self.run is None else self.run.claim
 
     def held(self) -> list[Claim]:
-        """Return the claims that its present group is made of."""
+        """Return the claims of its present group."""
         return [] if self.runner is None else list(self.runner.held)
 
     def hear(self, news: News) -> None:
-        """Take up what a run has to tell."""
+        """Take a report of the attempt."""
         if isinstance(news, Begun):
             self.watch.begin(news)
             self._results.wake()

@@ -28,22 +28,22 @@ from scheduler.worker.process import Start
 
 log = logging.getLogger(__name__)
 
-# What it is (ready, done, returned, bye), how tasks ended, claims that were not run, and how
-# many seconds it took.
+# The kind (ready, done, returned, bye), the outcomes, the claims that were not run, and the
+# seconds taken.
 Message: TypeAlias = tuple[str, list[Outcome], list[Claim], float]
 
-# Where the system does not tell of the end of a process, it is looked for so often.
+# Seconds between checks for the end of a process, on systems without pidfd.
 POLL_SECONDS = 0.2
-# So many looks without a heartbeat are nothing yet.
+# Checks without a heartbeat after which a worker counts as unresponsive.
 MISSED_BEATS = 3
 
 
 class WorkerProcess:
-    """One worker process: what it holds, what it says, and whether it lives.
+    """One worker process: its claims, its messages, and whether it lives.
 
     It leads a process group of its own, which ends with it. *heard* is called with each of its
-    messages, *ended* when it has ended, in a thread of its own. Raises OSError where it cannot
-    be started.
+    messages, *ended* when it has ended, in a thread of its own. Raises OSError if it cannot be
+    started.
     """
 
     def __init__(
@@ -56,19 +56,19 @@ class WorkerProcess:
         self.held: dict[int, Claim] = {}
         self.is_ready = False
         self.is_stuck = False
-        """Whether it was asked for claims back, and is still at the task that it was at then."""
+        """Whether it was asked to return claims, and has not ended its task since."""
         self.is_retired = False
         self.is_lost = False
-        """Whether what it held was given up."""
-        self.trouble = ""
-        """Empty, or what a look has found: stopped, unresponsive."""
+        """Whether its claims were reported as lost."""
+        self.fault = ""
+        """Empty, or the result of the last check: stopped, unresponsive."""
         self.watch = AttemptWatch()
         self.verdict: Verdict | None = None
         """Why it was killed, if it was."""
         self.killed: float | None = None
         """When it was killed, by the monotonic clock."""
         self.leaves: float | None = None
-        """When it is to be gone, by the monotonic clock, where it has said goodbye."""
+        """When it must have ended, by the monotonic clock, after it has said goodbye."""
         self._heard = heard
         self._ended = ended
         self._is_over = threading.Event()
@@ -98,36 +98,36 @@ class WorkerProcess:
         self.send((seen_from, claims))
 
     def ask_back(self) -> None:
-        """Ask for the claims that it has not begun; until its task ends, it is given no more."""
+        """Ask for the claims that it has not begun; it is given no more until its task ends."""
         self._last_word = time.monotonic()
         self.is_stuck = True
         self.send("return")
 
     def memory(self) -> int:
-        """Return the bytes of memory that the process has in use; 0 for one that is gone."""
+        """Return the bytes of memory that the process uses; 0 if it has ended."""
         try:
             return int(psutil.Process(self.pid).memory_info().rss)
         except psutil.Error:
             return 0
 
     def look(self) -> int:
-        """Look for a sign of life, once a second; return for how many looks it was stopped."""
-        beats, before = self.vitals.beats, self.trouble
+        """Check the heartbeat, once a second; return for how many checks it was stopped."""
+        beats, before = self.vitals.beats, self.fault
         self._missed = 0 if beats != self._beats else self._missed + 1
         self._beats = beats
-        self.trouble = self._found()
-        self._stopped = self._stopped + 1 if self.trouble == "stopped" else 0
-        if self.trouble != before:
-            log.warning("worker %s %s", self, _NEWS[self.trouble])
+        self.fault = self._found()
+        self._stopped = self._stopped + 1 if self.fault == "stopped" else 0
+        if self.fault != before:
+            log.warning("worker %s %s", self, _NEWS[self.fault])
         return self._stopped
 
     @property
     def state(self) -> str:
         """Empty, or why it does not work: starting, stopped, unresponsive."""
-        return self.trouble or ("" if self.is_ready else "starting")
+        return self.fault or ("" if self.is_ready else "starting")
 
     def retire(self) -> None:
-        """Let the process end what it is at, and give the rest back; it is given no more."""
+        """Ask the process to end after its task and return its other claims."""
         self.is_retired = True
         self.send(None)
 
@@ -139,7 +139,7 @@ class WorkerProcess:
         self._kill_group()
 
     def send(self, message: object) -> None:
-        """Send *message*; a process that is gone is noticed by the listener."""
+        """Send *message*; the listener notices a process that has ended."""
         try:
             self._pipe.send(message)
         except OSError:
@@ -162,7 +162,7 @@ class WorkerProcess:
         return f"{self.name}/{self.pid}"
 
     def silence(self) -> float:
-        """Return the seconds since it was last heard of."""
+        """Return the seconds since its last message."""
         return time.monotonic() - self._last_word
 
     def age(self) -> float:
@@ -182,7 +182,7 @@ class WorkerProcess:
             return f"was killed by signal {-status}"
 
     def wait(self, seconds: float) -> bool:
-        """Wait at most *seconds* for its end; say whether it has ended."""
+        """Wait *seconds* for its end; return whether it has ended."""
         return self._is_over.wait(max(0, seconds))
 
     def __str__(self) -> str:
@@ -204,7 +204,7 @@ class WorkerProcess:
         except (EOFError, OSError):
             pass
         except Exception:
-            log.exception("worker %s cannot be understood: it is killed", self)
+            log.exception("worker %s killed: its message cannot be read", self)
         try:
             self._end()
         finally:
@@ -213,9 +213,9 @@ class WorkerProcess:
             self._is_over.set()
 
     def _ready(self) -> Sequence[object]:
-        """Wait for a message, or the end of the process; return the pipe if there is one.
+        """Wait for a message, or the end of the process; return the pipe if it has a message.
 
-        The end of the pipe alone would not tell: children of a task may keep it open.
+        The end of the pipe alone is no sign: children of a task may keep it open.
         """
         if self._sentinel is not None:
             return wait([self._pipe, self._sentinel])
@@ -242,13 +242,13 @@ class WorkerProcess:
 
 _NEWS = {
     "": "answers again",
-    "stopped": "is stopped, and gives no sign of life",
+    "stopped": "is stopped, without a heartbeat",
     "unresponsive": "does not answer: its task holds the interpreter; it is waited for",
 }
 
 
 def _sentinel(pid: int) -> int | None:
-    """Return a descriptor that is ready when process *pid* has ended; None if there is none."""
+    """Return a descriptor that is ready when process *pid* has ended; None without pidfd."""
     try:
         return os.pidfd_open(pid)
     except (AttributeError, OSError):

@@ -1,1 +1,1 @@
-"""What clients and tasks touch themselves: the spool, claims, bindings to objects."""
+"""The inbox, which clients and tasks use directly: the spool, claims, bindings to objects."""

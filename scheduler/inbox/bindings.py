@@ -1,4 +1,4 @@
-"""Bonds: which tasks live and die with which objects."""
+"""Bindings: the tasks that follow stored objects."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
 
 class Bindings(Persistent):
-    """The tasks that are bound to objects, by object; written by the scheduler alone."""
+    """The tasks that are bound to objects, by object.
+
+    Conflict behaviour: the leader alone writes it.
+    """
 
     def __init__(self) -> None:
         self._tasks = LOBTree()  # number of the object -> tasks
 
     def add(self, task: FollowingTask) -> None:
-        """Bind *task* to its object, if it is not; one that stands for itself has none."""
+        """Bind *task* to its object; nothing if it is bound, or is its own object."""
         if task._followed() is task:
             return
         bound = self.of(task._followed())
@@ -31,7 +34,7 @@ class Bindings(Persistent):
             self._tasks[u64(task._followed()._p_oid)] = (*bound, task)
 
     def remove(self, task: FollowingTask) -> None:
-        """Loose *task* from its object; nothing if it is not bound."""
+        """Unbind *task* from its object; nothing if it is not bound."""
         rest = tuple(each for each in self.of(task._followed()) if each is not task)
         number = u64(task._followed()._p_oid)
         if rest:
@@ -45,24 +48,24 @@ class Bindings(Persistent):
         return found
 
 
-BRANCH = Schema("bonds", 1, Bindings)
+SCHEMA = Schema("bindings", 1, Bindings)
 
 
-def bonds_of(connection: Connection) -> Bindings:
-    """Return the bonds of the database that *connection* is to."""
-    return BRANCH.get(connection)
+def bindings_of(connection: Connection) -> Bindings:
+    """Return the bindings in the database of *connection*."""
+    return SCHEMA.get(connection)
 
 
 def follow(obj: Any) -> None:
-    """Let the tasks that are bound to *obj* follow it, once the current transaction is committed.
+    """Update the tasks that are bound to *obj* once the current transaction is committed.
 
-    To be called by whoever changes *obj*, moves it or takes it out. Costs nothing for an object
-    that is not stored yet, and in a database that has no such tasks.
+    Call it whenever *obj* is changed, moved or removed. It costs nothing for an object that is
+    not stored yet, and in a database without such tasks.
     """
     connection = obj._p_jar
     if connection is None:
         return
-    if BRANCH.is_planted(connection):
+    if SCHEMA.exists(connection):
         spool_of(connection).put(FOLLOW, obj)
     else:
-        BRANCH.expect_none(connection)  # the first such task may be enqueued meanwhile
+        SCHEMA.expect_none(connection)  # the first such task may be enqueued meanwhile

@@ -1,4 +1,4 @@
-"""The running list: the tasks that are with a worker, each with the claim it was given out on."""
+"""The running list: the tasks that are with a worker, each with its claim."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ZODB.Connection import Connection
 from ZODB.utils import p64, u64
 
 from scheduler.clock import EARLIEST, LATEST
-from scheduler.storage.outage import is_passing
+from scheduler.storage.outage import is_transient
 from scheduler.store import Schema
 from scheduler.store.missing_class import reason_of
 
@@ -29,10 +29,11 @@ class Claim(NamedTuple):
 
 
 class RunningList(Persistent):
-    """The tasks given to workers; written by the scheduler alone.
+    """The tasks given to workers.
 
-    Claims are numbered upwards for ever: a task remembers the last one that came to an end,
-    so that whoever holds an older one knows that the task is no longer his.
+    Claims are numbered upwards for ever: a task remembers the last one that ended, so that the
+    holder of an older one knows that it has lost the task. Conflict behaviour: the leader alone
+    writes it.
     """
 
     def __init__(self) -> None:
@@ -42,7 +43,7 @@ class RunningList(Persistent):
         self._progress = LOBTree()  # task's number -> (part from 0 to 1, text)
 
     def add(self, task: Any, since: float) -> Claim:
-        """Give *task* out: put it on the list and return the claim."""
+        """Add *task* to the list and return its claim."""
         tid = u64(task._p_oid)
         self._last += 1
         self._claims[tid] = (task, self._last, since)
@@ -67,12 +68,12 @@ class RunningList(Persistent):
         return self._task_in(tid, self._claims[tid])
 
     def note_progress(self, claim: Claim, fraction: float, message: str) -> None:
-        """Note how far the run on *claim* has come; nothing for one that is no longer in force."""
+        """Store the progress of the attempt on *claim*; nothing if the claim has ended."""
         if self.claim(claim.tid) == claim:
             self._progress[claim.tid] = (fraction, message)
 
     def progress(self, tid: int) -> tuple[float, str] | None:
-        """Return how far the run of task *tid* has come; None for no word."""
+        """Return the progress of task *tid*; None if it has reported none."""
         noted: tuple[float, str] | None = self._progress.get(tid)
         return noted
 
@@ -91,19 +92,19 @@ class RunningList(Persistent):
         return count
 
     def _claim_in(self, tid: int, entry: Any) -> Claim:
-        """Return the claim in *entry*; the newest there can be, where that is damaged."""
+        """Return the claim in *entry*; the newest possible claim if the entry is damaged."""
         if self._is_sound(entry):
             return Claim(tid, entry[1], entry[2])
         return Claim(tid, self._last, 0.0)
 
     def _task_in(self, tid: int, entry: Any) -> Any:
-        """Return the task in *entry*; where that is damaged, None if it cannot be found either."""
+        """Return the task in *entry*; None if the entry is damaged and the task not found."""
         if self._is_sound(entry):
             return entry[0]
         try:
             return self._p_jar.get(p64(tid))
         except Exception as error:
-            if is_passing(error):
+            if is_transient(error):
                 raise
             log.warning(
                 "task %d has a damaged claim and cannot be found: %s", tid, reason_of(error)
@@ -122,16 +123,16 @@ def _is_date(value: Any) -> bool:
     return isinstance(value, int | float) and EARLIEST <= value <= LATEST
 
 
-BRANCH = Schema("running", 1, RunningList)
+SCHEMA = Schema("running", 1, RunningList)
 
 
 def running_list(connection: Connection) -> RunningList:
-    """Return the running list of the database that *connection* is to."""
-    return BRANCH.get(connection)
+    """Return the running list in the database of *connection*."""
+    return SCHEMA.get(connection)
 
 
 def is_running(task: Persistent) -> bool:
-    """Say whether *task* is with a worker."""
+    """Return whether *task* is with a worker."""
     if task._p_jar is None or task._p_oid is None:
         return False
     return u64(task._p_oid) in running_list(task._p_jar)

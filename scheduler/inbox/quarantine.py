@@ -1,4 +1,4 @@
-"""The quarantine: what cannot be read or carried out, kept with the reason until it can be."""
+"""The quarantine: objects that cannot be read or carried out, with the reason."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scheduler.clock import moment, nowutc
 from scheduler.store import Schema
 
 
-class Aside(NamedTuple):
+class QuarantineEntry(NamedTuple):
     """An object in quarantine, which may be a ghost that cannot be loaded."""
 
     obj: Any
@@ -29,50 +29,55 @@ class Aside(NamedTuple):
 
 
 class Quarantine(Persistent):
-    """The objects in quarantine by their ids; written by the scheduler alone."""
+    """The objects in quarantine by their ids.
+
+    Conflict behaviour: the leader alone writes it.
+    """
 
     def __init__(self) -> None:
         self._objects = OOBTree()  # object id -> (object, reason, since)
 
     def add(self, obj: Any, reason: str) -> None:
-        """Keep *obj* here because of *reason*."""
+        """Add *obj* because of *reason*."""
         self._objects[obj._p_oid] = (obj, reason or "unknown", nowutc().timestamp())
 
     def add_all(self, entries: OOBTree) -> None:
-        """Take over *entries* as an earlier release had stored them."""
+        """Add *entries* as an earlier version had stored them."""
         self._objects.update(entries)
 
     def discard(self, obj: Any) -> bool:
-        """Remove *obj*; say whether it was here."""
+        """Remove *obj*; return whether it was in quarantine."""
         return self._objects.pop(obj._p_oid, None) is not None
 
-    def get(self, oid: bytes) -> Aside | None:
-        """Return the entry of the object with this id; None for an object that is not here."""
+    def get(self, oid: bytes) -> QuarantineEntry | None:
+        """Return the entry of the object with this id; None if it is not in quarantine."""
         entry = self._objects.get(oid)
-        return entry and Aside(entry[0], entry[1], moment(entry[2]))
+        return entry and QuarantineEntry(entry[0], entry[1], moment(entry[2]))
 
     def __contains__(self, oid: bytes) -> bool:
         return oid in self._objects
 
-    def __iter__(self) -> Iterator[Aside]:
+    def __iter__(self) -> Iterator[QuarantineEntry]:
         """Yield the entries, by number."""
-        return (Aside(obj, why, moment(since)) for obj, why, since in self._objects.values())
+        return (
+            QuarantineEntry(obj, why, moment(since)) for obj, why, since in self._objects.values()
+        )
 
     def __len__(self) -> int:
         return len(self._objects)
 
 
-BRANCH = Schema("quarantine", 1, Quarantine)
+SCHEMA = Schema("quarantine", 1, Quarantine)
 
 
 def quarantine_of(connection: Connection) -> Quarantine:
-    """Return the quarantine of the database that *connection* is to."""
-    return BRANCH.get(connection)
+    """Return the quarantine in the database of *connection*."""
+    return SCHEMA.get(connection)
 
 
-def is_aside(obj: Persistent) -> bool:
-    """Say whether *obj* is in quarantine; it is not loaded for this."""
+def is_quarantined(obj: Persistent) -> bool:
+    """Return whether *obj* is in quarantine, without loading it."""
     connection = obj._p_jar
-    if connection is None or obj._p_oid is None or not BRANCH.is_planted(connection):
+    if connection is None or obj._p_oid is None or not SCHEMA.exists(connection):
         return False
-    return obj._p_oid in BRANCH.get(connection)
+    return obj._p_oid in SCHEMA.get(connection)

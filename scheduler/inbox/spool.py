@@ -12,7 +12,7 @@ from persistent import Persistent
 from ZODB.Connection import Connection
 
 from scheduler.errors import SchedulerUnknownOperationException
-from scheduler.leadership.roster import office_of
+from scheduler.leadership.roster import roster_of
 from scheduler.log.append_log import AppendLog, UnreadablePage
 from scheduler.store import Schema
 
@@ -28,7 +28,7 @@ RECLAIM = "reclaim"
 LIMIT = "limit"
 FOLLOW = "follow"
 SHUTDOWN = "shutdown"
-# What is taken in the place of instructions that cannot be read: the page that they stand on.
+# The operation that stands for unreadable instructions; its object is their page.
 PAGE = "page"
 OPERATIONS = frozenset(
     {
@@ -58,77 +58,74 @@ class Instruction(NamedTuple):
     op: str
     obj: Any
     given: float = 0
-    """When a shutdown was given, since 1970."""
+    """The time of a shutdown instruction (Unix seconds)."""
     meant_for: str | None = None
-    """The token of the scheduler that ran then, if one did."""
+    """The token of the scheduler that led then, if one did."""
 
 
 class Spool(Persistent):
     """A FIFO of `(op, obj)` pairs; any number of writers, one reader, no conflicts."""
 
     max_size: float = 16
-    """How many MB a task may take: the setting `task_max_size` of the scheduler that led last."""
+    """The largest size of a task in MB: the setting `task_max_size` of the last leader."""
 
     def __init__(self) -> None:
-        self._lanes = AppendLog()
+        self._log = AppendLog()
 
     def put(self, op: str, obj: Any) -> None:
         """Add an instruction in the caller's transaction.
 
-        Raises SchedulerUnknownOperationException here, and not in the scheduler that would meet
-        it. Raises TypeError for an object that is neither persistent nor plain data: a later
-        release may lack its class, and could not read what is stored with it.
+        Raises SchedulerUnknownOperationException here rather than in the scheduler. Raises
+        TypeError for an object that is neither persistent nor plain data: a later release may
+        lack its class, and could not read the page.
         """
         if op not in OPERATIONS:
             known = ", ".join(sorted(OPERATIONS))
             raise SchedulerUnknownOperationException(f"{op!r} is no operation; known are {known}")
         _check(obj)
-        self._lanes.append((op, obj, *self._address()) if op == SHUTDOWN else (op, obj))
+        self._log.append((op, obj, *self._address()) if op == SHUTDOWN else (op, obj))
 
     def take(self, limit: int) -> list[Instruction]:
         """Remove and return the oldest instructions, at most *limit*."""
         try:
-            return [Instruction(*entry) for entry in self._lanes.drain(limit)]
+            return [Instruction(*entry) for entry in self._log.drain(limit)]
         except UnreadablePage as error:
-            self._lanes.skip(error.name, error.last)
+            self._log.skip(error.name, error.last)
             return [Instruction(PAGE, error.page)]
 
     def undone(self) -> list[Instruction]:
-        """Return the instructions that were taken and whose transactions were undone since.
-
-        Each is returned once.
-        """
-        return [Instruction(*entry) for entry in self._lanes.revoked()]
+        """Return the taken instructions whose transactions were undone since, each once."""
+        return [Instruction(*entry) for entry in self._log.revoked()]
 
     def has_undone(self) -> bool:
-        """Say whether `undone` has something to return."""
-        return self._lanes.has_revoked()
+        """Return whether `undone` would return instructions."""
+        return self._log.has_revoked()
 
     def clear(self) -> int:
-        """Remove all instructions, return how many there were."""
-        return self._lanes.clear()
+        """Remove all instructions; return their number."""
+        return self._log.clear()
 
     def tend(self) -> None:
-        """Remove what processes that are gone have left behind."""
-        self._lanes.tend()
+        """Remove the drained segments of processes that have ended."""
+        self._log.tend()
 
     def _address(self) -> tuple[float, str | None]:
         if self._p_jar is None:
             return clock.time(), None
-        office = office_of(self._p_jar)
-        return clock.time(), office.token if office.is_taken() else None
+        roster = roster_of(self._p_jar)
+        return clock.time(), roster.token if roster.is_taken() else None
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
         try:
-            yield from ((entry[0], entry[1]) for entry in self._lanes.pending())
+            yield from ((entry[0], entry[1]) for entry in self._log.pending())
         except UnreadablePage as error:
             yield PAGE, error.page  # the rest is seen once it has been taken
 
     def __len__(self) -> int:
-        return len(self._lanes)
+        return len(self._log)
 
     def __bool__(self) -> bool:
-        return bool(self._lanes)
+        return bool(self._log)
 
 
 def _check(obj: Any) -> None:
@@ -143,9 +140,9 @@ def _check(obj: Any) -> None:
         )
 
 
-BRANCH = Schema("spool", 1, Spool)
+SCHEMA = Schema("spool", 1, Spool)
 
 
 def spool_of(connection: Connection) -> Spool:
-    """Return the spool of the database that *connection* is to."""
-    return BRANCH.get(connection)
+    """Return the spool in the database of *connection*."""
+    return SCHEMA.get(connection)

@@ -1,1 +1,1 @@
-"""Looking into tasks: undo, dry run, replay."""
+"""Insight into tasks: undo, dry run, replay."""

@@ -1,4 +1,4 @@
-"""What if: a task's run tried out on an overlay, and what it would have changed and sent."""
+"""The dry run: an attempt on an overlay, and the changes and side effects it would have had."""
 
 from __future__ import annotations
 
@@ -32,31 +32,31 @@ from scheduler.worker.guard import Guard, Unclean
 
 
 class DryRun(NamedTuple):
-    """What a run would have done; nothing of it was done."""
+    """The changes and side effects of an attempt, none of which took place."""
 
     changes: list[AttributeChange]
-    """The objects that it would have changed or made, the task itself left out."""
+    """The objects that it would have changed or made, without the task itself."""
     states: dict[int, bytes]
     """Their states, as they would have been stored."""
     made: set[int]
-    """Which of them there were not before."""
+    """The numbers of those that did not exist before."""
     enqueued: list[str]
-    """The tasks that it would have enqueued, mail apart."""
+    """The tasks that it would have enqueued, except mail."""
     held: list[HeldEffect]
-    """What it would have sent or written outside the database."""
+    """The side effects that it would have had outside the database."""
     result: Any
     error: BaseException | None
-    """What it failed with; nothing would have been changed then."""
+    """The error of the attempt, which then would have changed nothing."""
 
 
 def try_out(
     database: DB, number: int, attempt: Attempt | None = None, is_debugged: bool = False
 ) -> DryRun:
-    """Run task *number* on an overlay of *database*, which itself is not touched.
+    """Run task *number* on an overlay of *database*, which itself is not changed.
 
-    It sees what is stored now; or with an *attempt* of the past what that one saw, with the
+    It sees the present state; or with an *attempt* of the past the snapshot of that one, with the
     clock and Python's random numbers as they were. With *is_debugged* it runs under the debugger
-    of the terminal. Raises KeyError for a task there is not, NoHistory where the past is gone.
+    of the terminal. Raises KeyError for an unknown task, NoHistory if the past is packed away.
     """
     with _view(database, attempt) as base, overlay(base) as tried, hold_back() as held:
         connection = tried.open()

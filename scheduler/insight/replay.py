@@ -1,4 +1,4 @@
-"""Replay: an attempt of the past, run again on what it saw, and compared with what it did."""
+"""Replay: an attempt of the past, repeated on its snapshot and compared with its commit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import transaction
 from ZODB import DB
 from ZODB.Connection import Connection
 
-from scheduler.audit.commit_log import Commit, deeds_of
+from scheduler.audit.commit_log import Commit, task_commits
 from scheduler.audit.state_diff import AttributeChange, Describer, StateDifference
 from scheduler.errors import NoHistory
 from scheduler.insight.dry_run import DryRun, try_out
@@ -17,14 +17,14 @@ from scheduler.tasks.attempt import MESSAGE_KEPT, Attempt
 
 
 class Replay(NamedTuple):
-    """What a repeated attempt did, and how that differs from what it did at its time."""
+    """A repeated attempt, and its differences from the original."""
 
     attempt: Attempt
     now: DryRun
     message: str
-    """What it fails with now, as the record of an attempt says it; empty for success."""
+    """The error of the repetition, as an attempt records it; empty for success."""
     differences: list[AttributeChange]
-    """What the attempt committed ("before") that the repetition would not ("after")."""
+    """The changes of the attempt ("before") that differ from the repetition ("after")."""
 
     @property
     def is_alike(self) -> bool:
@@ -62,10 +62,10 @@ def _differences(database: DB, number: int, attempt: Attempt, now: DryRun) -> li
 
 
 def _committed(connection: Connection, number: int, attempt: Attempt) -> tuple[Commit, set[int]]:
-    deeds = [deed for deed in deeds_of(connection, number) if deed[0].tid > attempt.snapshot]
-    if not deeds:
+    commits = [each for each in task_commits(connection, number) if each[0].tid > attempt.snapshot]
+    if not commits:
         raise NoHistory(f"the commit of task {number} is in the history no more")
-    commit, signature = deeds[-1]
+    commit, signature = commits[-1]
     changed = commit.changed_by(signature)
     if changed is None:
         raise NoHistory(

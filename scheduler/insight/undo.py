@@ -1,4 +1,4 @@
-"""Undo: what one run of a task changed is taken back, where nothing that came later needs it."""
+"""Undo: takes back the changes of an attempt, unless later changes depend on them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from persistent import Persistent
 from ZODB.Connection import Connection
 from ZODB.utils import p64, u64
 
-from scheduler.audit.commit_log import Commit, class_of, commits_of, deeds_of
+from scheduler.audit.commit_log import Commit, class_of, commits_of, task_commits
 from scheduler.client import Client
 from scheduler.clock import nowutc
 from scheduler.errors import InTheWay, NoHistory, TaskInconsistentStatusException
@@ -19,14 +19,14 @@ from scheduler.tasks.base import BaseTask
 
 
 class Undone(NamedTuple):
-    """What was taken back."""
+    """The objects, tasks and log entries that an undo took back."""
 
     restored: list[Persistent]
-    """Objects that are again what they were before the run."""
+    """Objects restored to their state before the attempt."""
     made: list[Persistent]
-    """Objects that the run had made; what referred to them does not any more."""
+    """Objects that the attempt had made; nothing refers to them any more."""
     withdrawn: list[BaseTask]
-    """Tasks that the run had enqueued, and that are taken out of the queue."""
+    """Tasks that the attempt had enqueued, and that are dequeued."""
     entries: list[Entry]
     """Entries that its commit put into append logs: instructions and recorded changes."""
 
@@ -34,14 +34,14 @@ class Undone(NamedTuple):
 def undo(connection: Connection, task: BaseTask) -> Undone:
     """Take back the last commit of *task*, in the current transaction; the task is kept as undone.
 
-    Raises InTheWay where an object was changed again since, or a task that it enqueued has begun;
-    TaskInconsistentStatusException for a task that is undone already; NoHistory where the storage
-    cannot tell; KeyError where no run of it is on record.
+    Raises InTheWay if an object was changed again since, or a task that it enqueued has begun;
+    TaskInconsistentStatusException if the task is undone already; NoHistory if the storage lacks
+    the history; KeyError if it has no recorded attempt.
     """
     number = task.getId() or 0
     if task.isUndone():
         raise TaskInconsistentStatusException(f"{task!r} is undone already")
-    commit, changed = _last_deed(connection, number)
+    commit, changed = _last_commit(connection, number)
     made = commit.made() & changed
     objects = {key: connection.get(p64(key)) for key in sorted(changed)}
     tasks = [objects[key] for key in made if isinstance(objects[key], BaseTask)]
@@ -59,8 +59,8 @@ def undo(connection: Connection, task: BaseTask) -> Undone:
     return Undone(restored, others, tasks, _entries(connection, commit))
 
 
-def _last_deed(connection: Connection, number: int) -> tuple[Commit, set[int]]:
-    for commit, signature in deeds_of(connection, number):
+def _last_commit(connection: Connection, number: int) -> tuple[Commit, set[int]]:
+    for commit, signature in task_commits(connection, number):
         changed = commit.changed_by(signature)
         if changed is None:
             raise NoHistory(

@@ -1,1 +1,1 @@
-"""Who leads: the lease, the roster of schedulers, the watchdog."""
+"""Leadership: the lease, the roster of schedulers, the watchdog."""

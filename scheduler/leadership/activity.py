@@ -1,4 +1,4 @@
-"""The pulse: what a scheduler notes of its own work in memory, for other threads to judge by."""
+"""The activity of a scheduler, kept in memory: other threads judge its health by it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-# What is due is taken within so many seconds, or the workers get nothing done.
+# Seconds within which a due task is claimed or a worker ends one, else the workers are blocked.
 PATIENCE_SECONDS = 30.0
 SILENT = {"stopped", "unresponsive"}
 
@@ -23,10 +23,10 @@ class _Worker(Protocol):
 
 
 class Activity:
-    """How the work of a scheduler goes; written by its thread, read by any."""
+    """The progress of a scheduler; written by its thread, read by any."""
 
     def __init__(self) -> None:
-        self._troubles: dict[str, str] = {}  # what could not be written -> why
+        self._failures: dict[str, str] = {}  # note of the failed transaction -> reason
         self._due: float | None = None
         self._moved = time.monotonic()
         self._back_by = math.inf
@@ -34,38 +34,38 @@ class Activity:
         """Returns the workers as they are now, at once."""
 
     def failed(self, what: str, why: str) -> None:
-        """Note that *what* could not be written the last time."""
-        self._troubles[what] = why
+        """Note that the transaction *what* failed the last time."""
+        self._failures[what] = why
 
     def succeeded(self, what: str, *, has_written: bool) -> None:
         """Note that *what* succeeded; where it *has_written*, everything can be written again."""
-        if self._troubles:
+        if self._failures:
             if has_written:
-                self._troubles.clear()
-            self._troubles.pop(what, None)
+                self._failures.clear()
+            self._failures.pop(what, None)
 
     def note(self, due: float | None, *, has_moved: bool) -> None:
-        """Note since when a task waits, or will, and whether workers took or ended any."""
+        """Note since when a due task waits, and whether workers took or ended any."""
         self._due = due
         self._back_by = time.monotonic()
         if has_moved:
             self._moved = time.monotonic()
 
     def rest(self, seconds: float) -> None:
-        """Note that the scheduler comes back after so many seconds; 0 when it has."""
+        """Note that the scheduler sleeps for *seconds*; 0 when it has woken up."""
         self._back_by = time.monotonic() + seconds
 
     def end(self) -> None:
         """Note that the scheduler does not lead any more."""
         self._back_by, self._due = math.inf, None
-        self._troubles = {}
+        self._failures = {}
         self.workers = list
 
     def complaint(self) -> str:
-        """Return what is wrong; empty if nothing is."""
-        trouble = next(iter(self._troubles.values()), "")
-        if trouble:
-            return trouble
+        """Return the reason why no work is done; empty if work is done."""
+        failure = next(iter(self._failures.values()), "")
+        if failure:
+            return failure
         late = time.monotonic() - self._back_by
         if late > PATIENCE_SECONDS:
             return f"the scheduler has been at one step for {late:.0f} s"

@@ -1,10 +1,10 @@
-"""The lease: of all schedulers of a database one leads; the others take over when it is silent.
+"""The lease: one scheduler of a database leads; a stand-by takes over when its heartbeat stops.
 
-Each of them beats: a counter of its own in the database goes up. Who looks at it sees by its
-own monotonic clock for how long it has stood still: no two clocks are compared, and none that
-is put forward or back matters. Whoever leads does so for one term, and all that it commits
-is bound to that: one that was stopped or cut off, and goes on in the belief that it leads, can
-change nothing.
+Each scheduler increments a counter of its own in the database. An observer measures by its own
+monotonic clock for how long the counter has not changed: no two clocks are compared, and clocks
+that are set do not matter. A leader leads for one term, and all its commits are bound to that
+term: a former leader that was suspended or cut off, and still believes it leads, can change
+nothing.
 """
 
 from __future__ import annotations
@@ -22,57 +22,58 @@ from ZODB.Connection import Connection
 
 from scheduler.errors import LeadershipLost, SchedulerException
 from scheduler.leadership.activity import Activity
-from scheduler.leadership.roster import Candidate, Roster, begin_here, end_here, office_of
+from scheduler.leadership.roster import Candidate, Roster, note_ended, note_started, roster_of
 from scheduler.leadership.watchdog import Watchdog
 from scheduler.storage import outage_log
-from scheduler.storage.outage import is_passing, is_trouble, told
+from scheduler.storage.outage import is_outage, is_transient, outage_text
 from scheduler.store import has_changes, transact
 
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-# The leader beats so often while somebody stands by, else not at all: each beat is a commit.
+# Seconds between heartbeats of a leader with a stand-by; without one it makes none, since each is
+# a commit.
 BEAT_SECONDS = 1.25
-# Who stands by shows that so often, and is forgotten when it has not for so long.
+# Seconds between heartbeats of a stand-by, and after which a silent one is forgotten.
 STANDBY_SECONDS = 10.0
 FORGOTTEN_SECONDS = 30.0
-# A leader that has not beaten for so long has lost its office to the first who asks for it.
+# Seconds without a heartbeat after which a leader loses the lease to the first that asks.
 SILENCE_SECONDS = 3.0
-# Who is seen to be stopped, on the same machine, has so after less.
+# The same for a leader that this machine shows as stopped.
 STOPPED_SECONDS = 1.5
-# One that was not watched has to notice first that it is now.
+# The same for a leader whose heartbeat was not seen to change: it notices the stand-by first.
 FIRST_SILENCE_SECONDS = 6.0
 LOOK_SECONDS = 0.5
 CLOSE_SECONDS = 5.0
 
 
 class Lease:
-    """The right to write the shelves of *database* during one *term* of office."""
+    """The right to write the shelves of *database* during one *term*."""
 
-    def __init__(self, database: DB, term: int, pulse: Activity | None = None) -> None:
+    def __init__(self, database: DB, term: int, activity: Activity | None = None) -> None:
         self._database = database
         self._term = term
         self._epoch = _epoch_of(database)
-        self.pulse = pulse or Activity()
+        self.activity = activity or Activity()
         self.is_lost = False
 
     def guard(self, connection: Connection) -> None:
-        """Bind what *connection* has changed to this term; called last, before the commit.
+        """Bind the changes of *connection* to this term; called last, before the commit.
 
         Raises LeadershipLost when the term is over; if it ends now, the commit conflicts.
         """
-        office = office_of(connection)
-        office._p_activate()  # the serial of a ghost is an old one, or none
-        if office.term != self._term:
+        roster = roster_of(connection)
+        roster._p_activate()  # the serial of a ghost is an old one, or none
+        if roster.term != self._term:
             self.is_lost = True
-            raise LeadershipLost(f"a scheduler on {office.hostname}, pid {office.pid}, leads now")
+            raise LeadershipLost(f"a scheduler on {roster.hostname}, pid {roster.pid}, leads now")
         if self._epoch != _epoch_of(self._database):
-            # What runs, and what was given to whom, is not what the database says.
+            # The running list in the database is an earlier one than this leader knows.
             self.is_lost = True
             raise LeadershipLost("the database was put back to an earlier state")
-        if has_changes(connection) and not office._p_changed:
-            connection.readCurrent(office)
+        if has_changes(connection) and not roster._p_changed:
+            connection.readCurrent(roster)
 
     def transact(self, work: Callable[[Connection], Result], *, note: str) -> Result:
         """Run *work* as `scheduler.store.transact` does, bound to this term."""
@@ -85,35 +86,35 @@ class Lease:
         try:
             result, has_written = transact(self._database, bound, note=note)
         except Exception as error:
-            if is_trouble(error):
-                self.pulse.failed(note, told(error))
+            if is_outage(error):
+                self.activity.failed(note, outage_text(error))
             raise
-        self.pulse.succeeded(note, has_written=has_written)
+        self.activity.succeeded(note, has_written=has_written)
         if has_written:
             outage_log.written()
         return result
 
 
 class Election:
-    """The wish of a scheduler to lead *database*: within its `with` block it is known, and beats.
+    """The candidacy of a scheduler for the lease of *database*, with heartbeats, as a context.
 
-    *token* names this scheduler, for ever and everywhere; *pulse* is its own.
+    *token* identifies this scheduler for ever and everywhere; *activity* is its own.
     """
 
-    def __init__(self, database: DB, token: str, pulse: Activity | None = None) -> None:
-        self._pulse = pulse or Activity()
+    def __init__(self, database: DB, token: str, activity: Activity | None = None) -> None:
+        self._activity = activity or Activity()
         self._database = database
         self._token = token
         self._leader = _Heartbeat()
         self._others: defaultdict[str, _Heartbeat] = defaultdict(_Heartbeat)
         self._last_beat = 0.0
         self._closing = threading.Event()
-        self._heart = threading.Thread(target=self._beat_on, name="heart", daemon=True)
+        self._heart = threading.Thread(target=self._beat_on, name="heartbeat", daemon=True)
 
     def __enter__(self) -> Self:
-        begin_here(self._token)
-        self._warden = Watchdog(getattr(self._database, "uri", None))
-        with self._warden.asking():
+        note_started(self._token)
+        self._watchdog = Watchdog(getattr(self._database, "uri", None))
+        with self._watchdog.asking():
             transact(self._database, self._enter, note="scheduler: enter")
         self._heart.start()
         return self
@@ -125,111 +126,120 @@ class Election:
         traceback: TracebackType | None,
     ) -> None:
         self._closing.set()
-        self._warden.close()
+        self._watchdog.close()
         self._heart.join(CLOSE_SECONDS)
-        end_here(self._token)
+        note_ended(self._token)
         try:
             transact(self._database, self._leave, note="scheduler: end")
-        except Exception as trouble:
-            if not is_trouble(trouble):
+        except Exception as error:
+            if not is_outage(error):
                 raise
-            log.warning("%s; that this scheduler has ended will be seen", told(trouble))
+            log.warning(
+                "%s: scheduler %s could not deregister; the others will notice by timeout",
+                outage_text(error),
+                self._token,
+            )
 
     def seek(self, *, is_patient: bool) -> Lease | None:
-        """Return the lease of a new term if nobody leads, or who does has fallen silent.
+        """Return the lease of a new term if no scheduler leads, or the leader is silent.
 
-        None while that is not so, or cannot be told. Where somebody is seen to lead and this
-        one is not patient, SchedulerException says who.
+        None otherwise, and during an outage. Raises SchedulerException, which names the leader, if
+        one is seen to lead and *is_patient* is false.
         """
         try:
-            with self._warden.asking():
+            with self._watchdog.asking():
                 self._ask_server()
                 lease = transact(
                     self._database, lambda own: self._look(own, is_patient), note="scheduler: lead"
                 )
             outage_log.reached()
             if lease is not None:
-                self._warden.leader = None  # who led before is in nobody's way now
+                self._watchdog.leader = None  # the former leader blocks nobody now
             return lease
         except Exception as error:
-            if not is_passing(error):
+            if not is_transient(error):
                 raise
-            self._note(error, "who leads cannot be told")
+            self._note(error, "lease not requested")
             return None
 
-    def _note(self, error: Exception, what: str) -> None:
-        if is_trouble(error):
+    def _note(self, error: Exception, event: str) -> None:
+        if is_outage(error):
             outage_log.met(error)
         else:
-            log.info("%s: %s", what, error)
+            log.info("%s: %s", event, error)
 
     def _ask_server(self) -> None:
-        # What is read may all be known here, and nothing show that the server stands still.
+        # Reads may be served by the cache of this process, so ask the server whether it answers.
         ping = getattr(self._database.storage, "ping", None)
         if ping is not None:
             ping()
 
     def _look(self, connection: Connection, is_patient: bool) -> Lease | None:
-        office = office_of(connection)
-        if office.token == self._token:
-            return Lease(self._database, office.term, self._pulse)
-        leader: Candidate | None = office.candidates.get(office.token)
-        if office.is_taken() and leader is not None and not self._is_silent(office, leader):
-            if not is_patient and (office.is_certain() or self._leader.has_moved):
+        roster = roster_of(connection)
+        if roster.token == self._token:
+            return Lease(self._database, roster.term, self._activity)
+        leader: Candidate | None = roster.candidates.get(roster.token)
+        if roster.is_taken() and leader is not None and not self._is_silent(roster, leader):
+            if not is_patient and (roster.is_certain() or self._leader.has_moved):
                 raise SchedulerException(
-                    f"a scheduler of this database runs on {office.hostname} with pid "
-                    f"{office.pid}: stop it first, or let this one stand by"
+                    f"a scheduler of this database runs on {roster.hostname} with pid "
+                    f"{roster.pid}: stop it first, or let this one stand by"
                 )
-            self._warden.leader = office.process
+            self._watchdog.leader = roster.process
             return None
-        office.take(self._token)
+        roster.take(self._token)
         if leader is not None:
-            connection.readCurrent(leader)  # if it beats after all, this is a conflict
-        return Lease(self._database, office.term, self._pulse)
+            connection.readCurrent(leader)  # a heartbeat after all makes this a conflict
+        return Lease(self._database, roster.term, self._activity)
 
-    def _is_silent(self, office: Roster, leader: Candidate) -> bool:
-        # To have taken office is a sign of life, too.
-        still = self._leader.still((office.term, leader.beats))
-        if office.process is not None and office.process.is_stopped():
+    def _is_silent(self, roster: Roster, leader: Candidate) -> bool:
+        # A new term is a sign of life, too.
+        still = self._leader.still((roster.term, leader.beats))
+        if roster.process is not None and roster.process.is_stopped():
             return still > STOPPED_SECONDS
         return still > (SILENCE_SECONDS if self._leader.has_moved else FIRST_SILENCE_SECONDS)
 
     def _leave(self, connection: Connection) -> None:
-        office_of(connection).leave(self._token)
+        roster_of(connection).leave(self._token)
 
     def _enter(self, connection: Connection) -> None:
-        office_of(connection).enter(self._token).beat()
+        roster_of(connection).enter(self._token).beat()
 
     def _beat_on(self) -> None:
         while not self._closing.wait(BEAT_SECONDS):
             try:
-                with self._warden.asking():
+                with self._watchdog.asking():
                     self._ask_server()
                     if transact(self._database, self._beat, note="scheduler: beat"):
                         self._last_beat = time.monotonic()
                 outage_log.reached()
             except Exception as error:
-                if not is_passing(error):
-                    log.exception("the heart stands still")
+                if not is_transient(error):
+                    log.exception(
+                        "heartbeat thread of scheduler %s stopped; another scheduler takes over "
+                        "after %g s",
+                        self._token,
+                        SILENCE_SECONDS,
+                    )
                     raise
-                self._note(error, "a beat is left out")
+                self._note(error, "heartbeat skipped")
 
     def _beat(self, connection: Connection) -> bool:
-        office = office_of(connection)
+        roster = roster_of(connection)
         others = {
             token: self._others[token].still(each.beats)
-            for token, each in office.candidates.items()
+            for token, each in roster.candidates.items()
             if token != self._token
         }
-        if office.token != self._token:
+        if roster.token != self._token:
             is_due = time.monotonic() - self._last_beat >= STANDBY_SECONDS
         else:
             is_due = bool(others)
             for token, still in others.items():
                 if still > FORGOTTEN_SECONDS:
-                    del office.candidates[token]
+                    del roster.candidates[token]
         if is_due:
-            office.enter(self._token).beat()
+            roster.enter(self._token).beat()
         return is_due
 
 
@@ -239,16 +249,16 @@ def _epoch_of(database: DB) -> int:
 
 
 class _Heartbeat:
-    """A sign of life that changes, and for how long it has not, by the clock of who looks at it."""
+    """A counter that was seen to change, and the time since, by the clock of the observer."""
 
     def __init__(self) -> None:
         self._sign: Any = None
         self._since = 0.0
         self.has_moved = False
-        """Whether it was ever seen to change."""
+        """Whether the counter was ever seen to change."""
 
     def still(self, sign: Any) -> float:
-        """Return for how many seconds the sign has been seen to be this one."""
+        """Return the seconds since *sign* was first seen."""
         if sign != self._sign:
             self.has_moved = self._sign is not None
             self._sign, self._since = sign, time.monotonic()

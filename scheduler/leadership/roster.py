@@ -1,4 +1,4 @@
-"""The office: who runs the scheduler of a database, and who stands by to take its place."""
+"""The roster: the leader of a database, its workers, and the stand-by schedulers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _running_here: set[str] = set()
 
 
 class WorkerInfo(NamedTuple):
-    """One worker: its name with its process id, and the claim it is at, or was last, if any."""
+    """One worker: its name with its process id, and its present or last claim, if any."""
 
     worker: str
     tid: int = 0
@@ -30,7 +30,7 @@ class WorkerInfo(NamedTuple):
 class Candidate(Persistent):
     """A scheduler that leads or stands by: its process, and its heartbeat.
 
-    Written by its own beats alone, so that nothing conflicts with them.
+    Conflict behaviour: only its own heartbeats write it, so nothing conflicts with them.
     """
 
     def __init__(self) -> None:
@@ -39,20 +39,20 @@ class Candidate(Persistent):
         self.hostname = socket.getfqdn()
         self.beats = 0
         self.seen = 0.0
-        """When it beat last by its own clock: for people, nothing is decided by it."""
+        """Its last heartbeat by its own clock (Unix seconds): for people, no decision uses it."""
 
     def beat(self) -> None:
-        """Show that it lives."""
+        """Add a heartbeat."""
         self.beats += 1
         self.seen = time.time()
 
 
 class Roster(Persistent):
-    """Who runs the scheduler of this database: host, process, the run's own token, its workers.
+    """The leader of this database (host, process, token, workers) and all candidates.
 
-    Each one that takes office does so for a new *term*. Conflict behaviour: of two that take it
-    at once, the second conflicts and finds it taken; and so does, at its commit, whatever the
-    one before was about to write under its own term (see `scheduler.leadership.lease`).
+    Each leader has a new *term*. Conflict behaviour: if two take the lease concurrently, the
+    second conflicts and finds it taken; whatever the former leader was about to commit under its
+    own term conflicts as well (see `scheduler.leadership.lease`).
     """
 
     hostname: str | None = None
@@ -66,22 +66,22 @@ class Roster(Persistent):
         self.candidates = OOBTree()  # token -> Candidate
 
     def is_taken(self) -> bool:
-        """Say whether a scheduler runs, as far as can be seen from here."""
+        """Return whether a scheduler leads, as far as this process can see."""
         return self.process is not None and not self.process.is_gone() and not self._is_left()
 
     def is_certain(self) -> bool:
-        """Say whether that is seen from here: the process is of this machine, and not stopped."""
+        """Return whether the leader runs on this machine and is not stopped."""
         return self.process is not None and self.process.is_here() and not self.process.is_stopped()
 
     def enter(self, token: str) -> Candidate:
-        """Enter this process's scheduler with *token* as a candidate, if it is not; return that."""
+        """Return the candidate *token* of this process; add it first if it is missing."""
         if token not in self.candidates:
             self.candidates[token] = Candidate()
         candidate: Candidate = self.candidates[token]
         return candidate
 
     def take(self, token: str) -> None:
-        """Let the scheduler with *token*, of this process, lead from now on, for a new term."""
+        """Make the scheduler *token* of this process the leader, for a new term."""
         self.process = ProcessIdentity.this_process()
         self.hostname = socket.getfqdn()
         self.pid = os.getpid()
@@ -90,7 +90,7 @@ class Roster(Persistent):
         self.workers = ()
 
     def leave(self, token: str) -> None:
-        """Enter that the scheduler with *token* has ended."""
+        """Remove the scheduler *token*, which has ended."""
         if token in self.candidates:
             del self.candidates[token]
         if self.token == token:
@@ -106,27 +106,27 @@ class Roster(Persistent):
         ]
 
     def _is_left(self) -> bool:
-        # This process is entered, but by a scheduler that is no longer running in it.
+        # A scheduler of this process is the leader, but has ended.
         return self.process == ProcessIdentity.this_process() and self.token not in _running_here
 
 
-def _make_room_for_candidates(office: Roster) -> None:
-    office.candidates = OOBTree()
+def _make_room_for_candidates(roster: Roster) -> None:
+    roster.candidates = OOBTree()
 
 
-BRANCH = Schema("office", 2, Roster, {1: _make_room_for_candidates})
+SCHEMA = Schema("roster", 2, Roster, {1: _make_room_for_candidates})
 
 
-def office_of(connection: Connection) -> Roster:
-    """Return the office of the database that *connection* is to."""
-    return BRANCH.get(connection)
+def roster_of(connection: Connection) -> Roster:
+    """Return the roster of the database of *connection*."""
+    return SCHEMA.get(connection)
 
 
-def begin_here(token: str) -> None:
+def note_started(token: str) -> None:
     """Note that the scheduler with *token* runs in this process."""
     _running_here.add(token)
 
 
-def end_here(token: str) -> None:
-    """Note that it no longer does."""
+def note_ended(token: str) -> None:
+    """Note that the scheduler with *token* has ended."""
     _running_here.discard(token)

@@ -1,4 +1,4 @@
-"""The warden: it ends a stopped process that everybody else waits for."""
+"""The watchdog: it kills a stopped process that blocks all others."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ STUCK_SECONDS = 1.0
 
 
 class Watchdog:
-    """Watches, in a thread of its own, how long calls to the database that *uri* names take.
+    """Watches, in a thread of its own, how long calls to the database *uri* take.
 
-    A process that was stopped (SIGSTOP) in the middle of a commit, or that serves the embedded
-    database, lets all others wait for ever. If that is the leader, or who has the database's
-    file, and it is one of this machine, it is killed: what it had committed stays, and what it
-    had not is done by its successor.
+    A process that was stopped (SIGSTOP) during a commit, or that serves the embedded database,
+    blocks all others. If it is the leader, or holds the file of the database, and runs on this
+    machine, it is killed: its commits stay, and its successor does the rest.
     """
 
     def __init__(self, uri: str | None) -> None:
@@ -32,7 +31,7 @@ class Watchdog:
         self._uri = uri
         self._asked: dict[int, float] = {}  # by thread
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="warden", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -42,7 +41,7 @@ class Watchdog:
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """Let the time be watched that the block takes."""
+        """Watch the time that the block takes."""
         thread = threading.get_ident()
         self._asked[thread] = time.monotonic()
         try:
@@ -54,10 +53,12 @@ class Watchdog:
         while not self._closing.wait(LOOK_SECONDS):
             if not self._is_stuck():
                 continue
-            # The one that has the file may not be known to lead yet, and need not lead at all.
+            # The holder of the file may not be known as leader yet, and need not lead at all.
             for process in (self.leader, self._holder()):
                 if process is not None and process.is_stopped():
-                    log.warning("process %d is stopped and in the way: it is killed", process.pid)
+                    log.warning(
+                        "process %d killed: it is stopped and blocks the database", process.pid
+                    )
                     process.kill()
 
     def _is_stuck(self) -> bool:
@@ -69,9 +70,9 @@ class Watchdog:
 
 
 def open_watched(uri: str) -> Database:
-    """Open the database that *uri* names for a scheduler; a stopped process that has it is killed.
+    """Open the database *uri* for a scheduler; a stopped process that holds it is killed.
 
     Raises DatabaseUnavailable.
     """
-    with closing(Watchdog(uri)) as warden, warden.asking():
+    with closing(Watchdog(uri)) as watchdog, watchdog.asking():
         return open_database(uri)

@@ -1,9 +1,9 @@
-"""An append log in the database that many write and one reads, without a conflict ever.
+"""An append log in the database: many writers and one reader, without conflicts.
 
-Every writing connection has a *lane* of its own: a tree of numbered entries that it alone
-extends and trims. The reader keeps, for each lane, how far it has read, and never touches the
-lane. So two transactions never change the same object, whatever their length. The spool
-of the scheduler and the recorded changes of livesync are both kept in lanes.
+Every writing connection has a *segment* of its own: a tree of numbered entries that it alone
+extends and trims. The reader stores the number of the last entry read of each segment, and never
+writes the segment. So two transactions never change the same object, whatever their length. The
+spool of the scheduler and the recorded changes of livesync are append logs.
 """
 
 from __future__ import annotations
@@ -31,40 +31,41 @@ from scheduler.store.missing_class import reason_of, salvaged
 
 log = logging.getLogger(__name__)
 
+# Entries on a page.
 PAGE = 12
 # The smallest key of the register: never removed, so that inserting and removing others merge.
 FRONT = ""
-# The last entry of a lane that was taken out of the register.
+# The last entry of a segment that was taken out of the register.
 CLOSED: Entry = ()
 # Greater than any number of an entry.
 ALL = float("inf")
 
-# By process as well: a connection that was opened before a fork is two, which share no lane.
-_own_lanes: WeakKeyDictionary[Connection, dict[tuple[int, bytes], str]] = WeakKeyDictionary()
+# By process as well: a connection that was opened before a fork is two, which share no segment.
+_own_segments: WeakKeyDictionary[Connection, dict[tuple[int, bytes], str]] = WeakKeyDictionary()
 
 
 class AppendLog(Persistent):
     """A log of entries (tuples), recorded in many transactions and drained by one reader.
 
     Conflict behaviour: `append` conflicts with nothing. `drain` and `clear` conflict with
-    each other, as two readers would. Entries of one lane keep the order in which they were
-    committed; lanes are merged by the time at which entries were recorded.
+    each other, as two readers would. Entries of one segment keep the order in which they were
+    committed; segments are merged by the time at which entries were recorded.
     """
 
     def __init__(self) -> None:
         # A bucket, not a tree: it merges concurrent inserts and never splits.
         self._register = OOBucket()
         self._register[FRONT] = None
-        self._read = OOBTree()  # name of a lane -> number of its last entry that was drained
-        self._revoked = OOTreeSet()  # (name of a lane, number) of what `revoked` has given
+        self._read = OOBTree()  # name of a segment -> number of its last entry that was drained
+        self._revoked = OOTreeSet()  # (name of a segment, number) that `revoked` has returned
 
     def append(self, entry: Entry) -> None:
         """Record *entry* in the transaction of the connection that this log is stored in."""
-        name, lane = self._lane()
-        lane.append(entry, self._read.get(name, 0))
+        name, segment = self._segment()
+        segment.append(entry, self._read.get(name, 0))
 
     def pending(self) -> Iterator[Entry]:
-        """Yield the entries that this snapshot sees and nobody has drained, oldest first."""
+        """Yield the visible entries that are not drained, oldest first."""
         return (entry for _, _, _, entry in self._merged())
 
     def drain(self, limit: int | None = None) -> list[Entry]:
@@ -78,39 +79,39 @@ class AppendLog(Persistent):
         return entries
 
     def clear(self) -> int:
-        """Drop all that is pending; return how many entries that were."""
+        """Drop all pending entries; return their number."""
         return len(self.drain())
 
     def revoked(self, *, thorough: bool = False) -> list[Entry]:
         """Take the drained entries whose transaction was undone since, in the current transaction.
 
-        Only the newest page of each lane is looked at, unless *thorough*.
+        Only the newest page of each segment is read, unless *thorough*.
         """
         entries = (
-            lane.entry(number) or entry_of_old(lane, number)
-            for name, lane, number in self._undone(thorough)
+            segment.entry(number) or entry_of_old(segment, number)
+            for name, segment, number in self._undone(thorough)
             if self._revoked.insert((name, number))
         )
         return [entry for entry in entries if entry is not None]
 
     def skip(self, name: str, number: int) -> None:
-        """Take the entries of the lane *name* up to *number* as drained, without reading them."""
+        """Mark the entries of the segment *name* up to *number* as drained, unread."""
         self._read[name] = number
 
     def has_revoked(self) -> bool:
-        """Say whether `revoked` has something to give."""
+        """Return whether `revoked` would return entries."""
         return any((name, number) not in self._revoked for name, _, number in self._undone(False))
 
     def tend(self) -> int:
-        """Remove drained lanes whose process on this machine is gone; return how many."""
+        """Remove drained segments whose process on this machine has ended; return their number."""
         abandoned = [
             name
-            for name, lane in self._lanes()
-            if lane.owner.is_gone() and lane.last <= self._read.get(name, 0)
+            for name, segment in self._segments()
+            if segment.owner.is_gone() and segment.last <= self._read.get(name, 0)
         ]
         for name in abandoned:
-            # An owner that is alive after all would write an entry of the same number: it
-            # conflicts with this one, whichever of them is committed first.
+            # An owner that is alive after all would write an entry of the same number, which
+            # conflicts with this one.
             self._register[name].append(CLOSED, 0)
             del self._register[name]
             self._read.pop(name, None)
@@ -119,50 +120,52 @@ class AppendLog(Persistent):
         return len(abandoned)
 
     def __len__(self) -> int:
-        return sum(max(0, lane.last - self._read.get(name, 0)) for name, lane in self._lanes())
+        return sum(
+            max(0, segment.last - self._read.get(name, 0)) for name, segment in self._segments()
+        )
 
     def __bool__(self) -> bool:
-        return any(lane.last > self._read.get(name, 0) for name, lane in self._lanes())
+        return any(segment.last > self._read.get(name, 0) for name, segment in self._segments())
 
     def _undone(self, thorough: bool) -> Iterator[tuple[str, Segment, int]]:
-        for name, lane in self._lanes():
-            for number in lane.undone(self._read.get(name, 0), thorough=thorough):
-                yield name, lane, number
+        for name, segment in self._segments():
+            for number in segment.undone(self._read.get(name, 0), thorough=thorough):
+                yield name, segment, number
 
-    def _lanes(self) -> Iterator[tuple[str, Segment]]:
-        return ((name, lane) for name, lane in self._register.items() if lane is not None)
+    def _segments(self) -> Iterator[tuple[str, Segment]]:
+        return ((name, segment) for name, segment in self._register.items() if segment is not None)
 
     def _merged(self) -> Iterator[tuple[int, str, int, Entry]]:
         return merge(
-            *(lane.after(name, self._read.get(name, 0)) for name, lane in self._lanes()),
+            *(segment.after(name, self._read.get(name, 0)) for name, segment in self._segments()),
             key=lambda item: item[:3],
         )
 
-    def _lane(self) -> tuple[str, Segment]:
+    def _segment(self) -> tuple[str, Segment]:
         connection = self._p_jar
         if connection is None:
             # Not stored yet, so nobody else can write here.
-            return next(self._lanes(), None) or self._open_lane()
-        own = _own_lanes.setdefault(connection, {})
+            return next(self._segments(), None) or self._open_segment()
+        own = _own_segments.setdefault(connection, {})
         key = (os.getpid(), self._p_oid)
         name = own.get(key, FRONT)
-        lane = self._register.get(name)
-        if lane is None:
-            name, lane = self._open_lane()
+        segment = self._register.get(name)
+        if segment is None:
+            name, segment = self._open_segment()
             own[key] = name
-        return name, lane
+        return name, segment
 
-    def _open_lane(self) -> tuple[str, Segment]:
+    def _open_segment(self) -> tuple[str, Segment]:
         name = secrets.token_hex(8)
-        lane = self._register[name] = Segment(ProcessIdentity.this_process())
-        return name, lane
+        segment = self._register[name] = Segment(ProcessIdentity.this_process())
+        return name, segment
 
 
 class UnreadablePage(Exception):  # noqa: N818 (what it is about)
-    """A page of the lane *name* cannot be read; its entries end with the number *last*."""
+    """A page of the segment *name* cannot be read; its entries end with the number *last*."""
 
     def __init__(self, name: str, last: int, page: SegmentPage) -> None:
-        super().__init__(f"a page of the lane {name} cannot be read")
+        super().__init__(f"a page of the segment {name} cannot be read")
         self.name = name
         self.last = last
         self.page = page
@@ -173,13 +176,13 @@ class SegmentLeaf(LOBucket):
 
 
 class SegmentPages(LOBTree):
-    """The pages of a lane; by its class it is told from the application's own data."""
+    """The pages of a segment; its class distinguishes them from data of the application."""
 
     _bucket_type = SegmentLeaf
 
 
 class SegmentPage(Persistent):
-    """A few entries of a lane, one after the other, as `scheduler.log.codec` has them stored.
+    """A few entries of a segment, one after the other, as `scheduler.log.codec` has them stored.
 
     Conflict behaviour: an undo of a transaction that added entries, when others were added
     since, marks its entries and leaves them. Everything else conflicts.
@@ -187,22 +190,22 @@ class SegmentPage(Persistent):
 
     entries: tuple[Stored, ...] = ()
     undone: tuple[int, ...] = ()
-    """Which of the entries are those of transactions that were undone."""
+    """The indexes of entries whose transactions were undone."""
 
     def _p_resolveConflict(  # noqa: N802 (ZODB's name)
         self, old: dict[str, Any], committed: dict[str, Any], new: dict[str, Any]
     ) -> dict[str, Any]:
         before, after = len(new.get("entries", ())), len(old["entries"])
         if before >= after or len(committed["entries"]) < after:
-            raise ConflictError("two have written to one page of a lane")
+            raise ConflictError("two transactions have written one page of a segment")
         return {**committed, "undone": (*committed.get("undone", ()), *range(before, after))}
 
 
 class Segment(Persistent):
-    """What one connection recorded, in numbered entries on pages.
+    """The entries that one connection recorded, numbered, on pages.
 
-    Written by its owner alone. Each append writes one page anew, which is small, and hardly
-    ever the tree of pages. The newest page always stays, so that numbers go on from it.
+    Conflict behaviour: its owner alone writes it. Each append writes one small page anew, and
+    seldom the tree of pages. The newest page always stays, so that numbers continue from it.
     """
 
     def __init__(self, owner: ProcessIdentity) -> None:
@@ -211,18 +214,18 @@ class Segment(Persistent):
 
     @property
     def last(self) -> int:
-        """The number of the newest entry; 0 where there is none."""
+        """The number of the newest entry; 0 if there are no entries."""
         return self._end() - 1
 
     def append(self, entry: Entry, read: int) -> None:
-        """Add *entry*; where that needs a new page, drop those that were read up to *read*.
+        """Add *entry*; if that needs a new page, drop the pages read up to *read*.
 
-        After an undo it goes behind *read*, not to a number that was read before.
+        After an undo it gets a number behind *read*, none that was read before.
         """
         recorded = time.time_ns()
         newest = self._newest()
         if newest is not None:
-            # Clocks step back; the order of a lane does not.
+            # Clocks step back; the order of a segment does not.
             recorded = max(recorded, time_of(newest.entries[-1]) + 1)
         end = self._end()
         if newest is None or len(newest.entries) == PAGE or end <= read:
@@ -259,14 +262,14 @@ class Segment(Persistent):
         return entry_of((entries_on(page) or ())[number - first], self._p_jar)
 
     def page_of(self, number: int) -> tuple[int, SegmentPage] | None:
-        """Return the page that has the entry *number*, with its first number; None for none."""
+        """Return the page that has the entry *number*, with its first number, if any."""
         for first, page in self._pages.items(number - PAGE + 1, number):
             if number < first + len(entries_on(page) or ()):
                 return first, page
         return None
 
     def parts(self) -> Iterator[Persistent]:
-        """Yield the stored objects that make up the lane."""
+        """Yield the stored objects that make up the segment."""
         leaf = self._pages._firstbucket
         while leaf is not None:
             if leaf._p_oid is not None:
@@ -276,7 +279,7 @@ class Segment(Persistent):
         yield from self._pages.values()
 
     def _newest(self) -> SegmentPage | None:
-        """Return the page to write on; None where there is none, or it cannot be read."""
+        """Return the page to write on; None if no page exists, or it cannot be read."""
         if not self._pages:
             return None
         page: SegmentPage = self._pages[self._pages.maxKey()]
@@ -305,14 +308,14 @@ class Segment(Persistent):
 
 
 def entries_on(page: SegmentPage) -> tuple[Stored, ...] | None:
-    """Return the entries of *page* as they are stored; None where it cannot be read at all.
+    """Return the entries of *page* as they are stored; None if it cannot be read at all.
 
-    What cannot be read of an entry is replaced by an Unreadable.
+    An Unreadable replaces each value that cannot be read.
     """
     try:
         return page.entries
     except StateLoadError as error:
-        log.warning("a page of a log can be read in part: %s", reason_of(error))
+        log.warning("log page %r read in part: %s", page._p_oid, reason_of(error))
     try:
         entries: tuple[Stored, ...] = salvaged(page).get("entries", ())
     except StateLoadError:

@@ -1,7 +1,7 @@
-"""The entries of a log as they are stored.
+"""The stored form of the entries of a log.
 
-What stands on a page is stored again with each entry that is added to it. An entry of plain
-data is stored as bytes, which cost next to nothing then.
+A page is stored again with each entry that is added to it. An entry of plain data is stored as
+bytes, which are cheap to copy.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _PLAIN = frozenset({type(None), bool, int, float, str, bytes})
 
 
 def stored(recorded: int, entry: Entry, connection: Connection | None) -> Stored:
-    """Return *entry*, with the time (in nanoseconds) it has, as it is to be stored.
+    """Return the stored form of *entry* with its time *recorded* (nanoseconds).
 
-    That is bytes, where there is only plain data in it, and weak references to what is stored
-    by way of *connection*; else (time, *entry).
+    It is bytes if the entry has only plain data and weak references to objects of *connection*;
+    else (time, *entry).
     """
     oids = {
         position: bytes(item.oid)
@@ -38,7 +38,7 @@ def stored(recorded: int, entry: Entry, connection: Connection | None) -> Stored
 
 
 def time_of(found: Stored) -> int:
-    """Return the time of what `stored` has made."""
+    """Return the time of an entry in its stored form."""
     if isinstance(found, bytes):
         return int.from_bytes(found[:TIME_BYTES], "big")
     recorded: int = found[0]
@@ -46,7 +46,7 @@ def time_of(found: Stored) -> int:
 
 
 def entry_of(found: Stored, connection: Connection | None) -> Entry:
-    """Return the entry in what `stored` has made, as *connection* sees it."""
+    """Return the entry of the stored form *found*, as *connection* sees it."""
     if not isinstance(found, bytes):
         return found[1:]
     items, oids = pickle.loads(found[TIME_BYTES:])  # noqa: S301 (plain data, of our own making)

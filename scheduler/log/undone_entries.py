@@ -1,7 +1,7 @@
-"""Revoked entries: what a log had told and what is not so, because the transaction was undone.
+"""Undone entries: entries of a log that were read before their transaction was undone.
 
-An undo by ZODB (`DB.undo`) puts objects back to earlier states, pages of lanes among them: numbers
-that were read are in the lane no more, or the page marks them, where its owner had gone on.
+An undo by ZODB (`DB.undo`) restores earlier states of objects, pages of segments among them:
+numbers that were read are missing in the segment, or marked if its owner had gone on.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ REVISIONS_READ = 100
 
 
 def missing_numbers(pages: list[tuple[int, Any]], last: int, read: int) -> Iterator[int]:
-    """Yield the numbers up to *read* that are on none of a lane's *pages*, nor before them."""
+    """Yield the numbers up to *read* that are on none of a segment's *pages*, nor before them."""
     for (first, page), (second, _) in pairwise(pages):
         if _is_read(page):
             yield from range(first + len(page.entries), min(second - 1, read) + 1)
@@ -35,13 +35,13 @@ def marked_numbers(pages: list[tuple[int, Any]], read: int) -> Iterator[int]:
             yield from (first + index for index in page.undone if first + index <= read)
 
 
-def entry_of_old(lane: Any, number: int) -> tuple[Any, ...] | None:
-    """Return the entry with *number* that *lane* had once; None where no history tells."""
-    database: DB = lane._p_jar.db()
+def entry_of_old(segment: Any, number: int) -> tuple[Any, ...] | None:
+    """Return the entry *number* that *segment* once had; None if the history lacks it."""
+    database: DB = segment._p_jar.db()
     if not database.supportsUndo():
         return None
-    for tid in _revisions(database, lane):
-        entry = _entry_before(database, lane, tid, number)
+    for tid in _revisions(database, segment):
+        entry = _entry_before(database, segment, tid, number)
         if entry is not None:
             return entry
     return None
@@ -51,33 +51,33 @@ def _is_read(page: Any) -> bool:
     try:
         page._p_activate()
     except StateLoadError:
-        return False  # what is unreadable has not been undone
+        return False  # an unreadable page has not been undone
     return True
 
 
-def _revisions(database: DB, lane: Any) -> list[bytes]:
-    """Return when the parts of *lane* were changed, the newest first."""
+def _revisions(database: DB, segment: Any) -> list[bytes]:
+    """Return when the parts of *segment* were changed, the newest first."""
     tids: set[bytes] = set()
-    for part in lane.parts():
+    for part in segment.parts():
         revisions = database.history(part._p_oid, REVISIONS_READ)
         tids.update(revision["tid"] for revision in revisions)
     return sorted(tids, key=u64, reverse=True)
 
 
-def _entry_before(database: DB, lane: Any, tid: bytes, number: int) -> tuple[Any, ...] | None:
+def _entry_before(database: DB, segment: Any, tid: bytes, number: int) -> tuple[Any, ...] | None:
     manager = transaction.TransactionManager()
     connection = database.open(transaction_manager=manager, before=tid)
     try:
-        found = connection.get(lane._p_oid).page_of(number)
+        found = connection.get(segment._p_oid).page_of(number)
         if found is None:
             return None
         first, page = found
-        # Read for the connection of today: what the entry refers to, belongs there.
+        # Read for the present connection, to which the objects of the entry belong.
         state, _ = connection._storage.load(page._p_oid)
-        found = lane._p_jar._reader.getState(state)["entries"][number - first]
-        return entry_of(found, lane._p_jar)
+        found = segment._p_jar._reader.getState(state)["entries"][number - first]
+        return entry_of(found, segment._p_jar)
     except POSKeyError:
-        return None  # there was no such lane then
+        return None  # the segment did not exist then
     finally:
         manager.abort()
         connection.close()

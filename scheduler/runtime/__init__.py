@@ -1,1 +1,1 @@
-"""What surrounds a running task: its context, side effects, mail, HTTP, code version."""
+"""The surroundings of an attempt: its context, side effects, mail, HTTP, code version."""

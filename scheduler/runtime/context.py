@@ -1,4 +1,4 @@
-"""The run that is going on: what a task can ask and tell while it is at work."""
+"""The context of an attempt: cancellation, time limits, progress and log lines."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from scheduler.inbox.claims import Claim
 
 LINES_KEPT = 100
 LINE_LENGTH = 500
-# The least time between two reports of progress: each is a commit of the scheduler.
+# Seconds between two reports of progress at least: each is a commit of the scheduler.
 PROGRESS_SECONDS = 0.1
 
 
 class Begun(NamedTuple):
-    """Word of a run that has begun and must be over after *limit* seconds."""
+    """The report that an attempt has begun and must end within *limit* seconds."""
 
     claim: Claim
     limit: float
 
 
 class ProgressReport(NamedTuple):
-    """Word of how far a run has come: the part that is done, from 0 to 1, and a text."""
+    """The report of the progress of an attempt: the part done, from 0 to 1, and a text."""
 
     claim: Claim
     fraction: float
@@ -37,7 +37,7 @@ News = Begun | ProgressReport
 
 
 class AttemptContext:
-    """One run of one task, in the thread that works on it."""
+    """The context of one attempt, in the thread that makes it."""
 
     def __init__(
         self, claim: Claim, soft_limit: float | None, tell: Callable[[News], None]
@@ -51,25 +51,25 @@ class AttemptContext:
         self._lines: deque[str] = deque(maxlen=LINES_KEPT)
 
     def check(self) -> None:
-        """Raise TaskCancelled or TaskTimedOut where the run is to end."""
+        """Raise TaskCancelled or TaskTimedOut if the attempt is to end."""
         if self.is_cancelled:
             raise TaskCancelled("the task was taken from its worker")
         if self._soft_limit is not None and time.monotonic() - self._began > self._soft_limit:
             raise TaskTimedOut(f"the run is over its soft limit of {self._soft_limit:g} s")
 
     def report(self, fraction: float, message: str) -> None:
-        """Tell how far the run has come; what is told too soon after the last time is left out."""
+        """Report progress; a report within PROGRESS_SECONDS of the last one is dropped."""
         now = time.monotonic()
         if now - self._told >= PROGRESS_SECONDS or fraction >= 1:
             self._told = now
             self._tell(ProgressReport(self.claim, fraction, message))
 
     def note(self, line: str) -> None:
-        """Keep *line* with the run's record."""
+        """Keep *line* with the record of the attempt."""
         self._lines.append(line[:LINE_LENGTH])
 
     def lines(self) -> tuple[str, ...]:
-        """Return the lines that were noted, the last 100."""
+        """Return the kept lines, the last 100."""
         return tuple(self._lines)
 
 
@@ -77,12 +77,12 @@ _current: ContextVar[AttemptContext | None] = ContextVar("run", default=None)
 
 
 def current_run() -> AttemptContext | None:
-    """Return the run that this thread works on, if any."""
+    """Return the attempt that this thread makes, if any."""
     return _current.get()
 
 
 def set_current_run(run: AttemptContext | None) -> None:
-    """Let *run* be what this thread works on."""
+    """Make *run* the attempt of this thread."""
     _current.set(run)
 
 
@@ -94,7 +94,7 @@ def _shown(arguments: object) -> str:
 
 
 class _Keeper(logging.Handler):
-    """Keeps what tasks log with the runs that they log it in."""
+    """Keeps the log lines of tasks with the attempts that log them."""
 
     def emit(self, record: logging.LogRecord) -> None:
         run = current_run()
@@ -109,7 +109,7 @@ class _Keeper(logging.Handler):
 
 
 def keep_log_lines() -> None:
-    """See to it that what tasks write to `getLogger()` is kept, from level INFO on."""
+    """Keep what tasks write to `getLogger()`, from level INFO on."""
     logger = logging.getLogger("task")
     if not any(isinstance(handler, _Keeper) for handler in logger.handlers):
         keeper = _Keeper(logging.INFO)

@@ -1,4 +1,4 @@
-"""The HTTP client for tasks: its calls carry a key, and are held back where a run is tried out."""
+"""The HTTP client for tasks: its calls carry idempotency keys, and a dry run sends none."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
 class TaskClient(httpx.Client):
-    """An `httpx.Client` whose calls that change something can be told when they come again.
+    """An `httpx.Client` that adds an `Idempotency-Key` to unsafe requests.
 
-    A run may be repeated after a conflict or a crash, and its calls with it. Each carries the
-    header `Idempotency-Key`, made of the task's number and the call's own in the order of this
-    client's calls, so that the other side can tell a repetition. While a run is only tried out,
-    nothing is sent: an empty answer 200 comes back, and the call is listed.
+    An attempt may be repeated after a conflict or a crash, and its calls with it. The key is made
+    of the task's number and the number of the call among the calls of this client, so that the
+    receiver recognizes a repetition. A dry run sends nothing: it gets an empty answer 200 and
+    lists the call.
     """
 
     def __init__(self, **options: Any) -> None:

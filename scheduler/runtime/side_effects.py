@@ -1,4 +1,4 @@
-"""What a task does outside the database: held back, and noted, while a run is only tried out."""
+"""Side effects of tasks outside the database: a dry run holds them back and lists them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class HeldEffect(NamedTuple):
-    """What a run would have done outside: of what kind ("mail", "HTTP", ...), and a text."""
+    """A side effect that was held back: its kind ("mail", "HTTP", ...), and a text."""
 
     kind: str
     what: str
@@ -20,7 +20,7 @@ _held: ContextVar[list[HeldEffect] | None] = ContextVar("held", default=None)
 
 @contextmanager
 def hold_back() -> Iterator[list[HeldEffect]]:
-    """Hold back, inside the block, what asks `is_held`; give the list of it."""
+    """Hold back the side effects inside the block that ask `is_held`; give their list."""
     held: list[HeldEffect] = []
     token = _held.set(held)
     try:
@@ -30,14 +30,14 @@ def hold_back() -> Iterator[list[HeldEffect]]:
 
 
 def is_holding() -> bool:
-    """Say whether things are held back now."""
+    """Return whether side effects are held back now."""
     return _held.get() is not None
 
 
 def is_held(kind: str, what: str) -> bool:
-    """Say whether *what* must not be done now; it is noted then.
+    """Return whether *what* is held back, and must not be done; it is listed then.
 
-    To be asked by whatever sends, posts or writes something outside the database.
+    Ask it before each side effect.
     """
     held = _held.get()
     if held is None:

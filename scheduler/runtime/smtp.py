@@ -1,4 +1,4 @@
-"""The mail server: where mail goes out, and what it says about each address."""
+"""The SMTP server that mail is sent through, and the addresses that it refuses."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def _password(file: str, password: str | None) -> str:
 def _unusable(why: str) -> SchedulerConfigurationException:
     # The URL itself is not shown: it may hold a password.
     return SchedulerConfigurationException(
-        f"the mail server's URL is of no use: {why}; give {EXAMPLE}"
+        f"the mail server's URL cannot be used: {why}; give {EXAMPLE}"
     )
 
 

@@ -1,1 +1,1 @@
-"""When a recurring task is due: rules, cron expressions, intervals."""
+"""Schedules of recurring tasks: rules, cron expressions, intervals."""

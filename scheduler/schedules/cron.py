@@ -32,7 +32,7 @@ class Cron(LocalSchedule):
         self._started_at(_ANY)  # which checks the expression
 
     def first(self) -> datetime | None:
-        """Return the expression's first date from now on, in UTC; None when there is none."""
+        """Return the expression's first date from now on, in UTC; None if it has none."""
         return self.after(nowutc(), inclusive=True)
 
     def labels(self, start: datetime) -> Iterator[datetime]:

@@ -32,7 +32,7 @@ class Interval(Schedule):
         return self.start
 
     def after(self, moment: datetime, inclusive: bool = False) -> datetime | None:
-        """Return the first date behind *moment* (or at it), in UTC; None when there is none."""
+        """Return the first date behind *moment* (or at it), in UTC; None if it has none."""
         since = moment - self.start - (MICROSECOND if inclusive else timedelta())
         try:
             step = timedelta(seconds=self.seconds)

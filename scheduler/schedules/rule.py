@@ -22,7 +22,7 @@ STEPS = {
     rrule.SECONDLY: timedelta(seconds=1),
 }
 HOUR = timedelta(hours=1)
-# What says on which days a rule's dates are; without any it is the start's day of the week.
+# The arguments that choose days; without any, a weekly rule has the weekday of its start.
 DAYS_GIVEN = {"byweekno", "byyearday", "bymonthday", "byweekday", "byeaster"}
 
 
@@ -62,7 +62,7 @@ class Rule(LocalSchedule):
         return self.after(self.utc(self.begin), inclusive=True)
 
     def after(self, moment: datetime, inclusive: bool = False) -> datetime | None:
-        """Return the first date behind *moment* (or at it), in UTC; None when there is none."""
+        """Return the first date behind *moment* (or at it), in UTC; None if it has none."""
         begin = self.utc(self.begin)
         if moment < begin:
             moment, inclusive = begin, True

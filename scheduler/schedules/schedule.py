@@ -26,7 +26,7 @@ class Schedule(ABC):
 
     @abstractmethod
     def after(self, moment: datetime, inclusive: bool = False) -> datetime | None:
-        """Return the first date behind *moment* (or at it), in UTC; None when there is none."""
+        """Return the first date behind *moment* (or at it), in UTC; None if it has none."""
 
     @abstractmethod
     def first(self) -> datetime | None:
@@ -72,7 +72,7 @@ class LocalSchedule(Schedule):
         """Say whether the dates go on evenly where clocks are changed by *change*."""
 
     def after(self, moment: datetime, inclusive: bool = False) -> datetime | None:
-        """Return the first date behind *moment* (or at it), in UTC; None when there is none."""
+        """Return the first date behind *moment* (or at it), in UTC; None if it has none."""
         if moment < FIRST:
             moment, inclusive = FIRST, True
         try:
@@ -81,7 +81,7 @@ class LocalSchedule(Schedule):
             return None  # the calendar ends before
 
     def _after(self, moment: datetime, inclusive: bool) -> datetime | None:
-        local = moment.astimezone(self._place).replace(tzinfo=None)
+        local = moment.astimezone(self._tzinfo).replace(tzinfo=None)
         labels = self.labels(local - self._shift(moment))
 
         def behind(label: datetime) -> list[datetime]:
@@ -99,10 +99,10 @@ class LocalSchedule(Schedule):
 
     def utc(self, local: datetime) -> datetime:
         """Return when it is *local* in the schedule's zone, in UTC."""
-        return in_utc(local.replace(tzinfo=self._place))
+        return in_utc(local.replace(tzinfo=self._tzinfo))
 
     @property
-    def _place(self) -> tzinfo:
+    def _tzinfo(self) -> tzinfo:
         return zone_named(self.zone)
 
     def _moments(self, label: datetime) -> tuple[datetime, ...]:
@@ -116,7 +116,7 @@ class LocalSchedule(Schedule):
 
         It is nothing for all other local times.
         """
-        before = label.replace(tzinfo=self._place)
+        before = label.replace(tzinfo=self._tzinfo)
         after = before.replace(fold=1)
         return (after.utcoffset() or NO_TIME) - (before.utcoffset() or NO_TIME)
 
@@ -127,7 +127,7 @@ class LocalSchedule(Schedule):
 
     def _change_within(self, moment: datetime, reach: timedelta) -> timedelta:
         moments = (moment - reach, moment, moment + reach)
-        offsets = [at.astimezone(self._place).utcoffset() or NO_TIME for at in moments]
+        offsets = [at.astimezone(self._tzinfo).utcoffset() or NO_TIME for at in moments]
         return max(offsets) - min(offsets)
 
 

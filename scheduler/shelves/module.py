@@ -19,9 +19,9 @@ from scheduler.audit.conflict_stats import ConflictStats, kind_of
 from scheduler.clock import nowutc, stamp
 from scheduler.errors import TaskInconsistentStatusException, TaskNotFoundException
 from scheduler.inbox.claims import RunningList, running_list
-from scheduler.inbox.quarantine import Aside, Quarantine, quarantine_of
+from scheduler.inbox.quarantine import Quarantine, QuarantineEntry, quarantine_of
 from scheduler.inbox.spool import Spool, spool_of
-from scheduler.leadership.roster import office_of
+from scheduler.leadership.roster import roster_of
 from scheduler.queue import PersistentWaitingQueue
 from scheduler.shelves.ended_index import TaskIndex
 from scheduler.shelves.named_queues import NamedQueues
@@ -60,7 +60,7 @@ class SchedulerModule(Persistent):
         self._finished = TaskIndex()
         self.backlog = NamedQueues()
         self.unique = UniqueKeys()
-        self.fights = ConflictStats()
+        self.conflicts = ConflictStats()
         self.leaving = LLTreeSet()  # numbers of running tasks that are not to come back
         self._postponed = LOBTree()  # number of a running task -> instructions for afterwards
 
@@ -76,11 +76,11 @@ class SchedulerModule(Persistent):
         spool_of(connection)
         running_list(connection)
         quarantine_of(connection)
-        return BRANCH.get(connection)
+        return SCHEMA.get(connection)
 
     def getStatus(self) -> dict[str, Any]:
         """Return what there is: state, hostname, pid, and how many tasks stand on each shelf."""
-        office = office_of(connection_of(self))
+        office = roster_of(connection_of(self))
         return {
             "state": office.is_taken(),
             "hostname": office.hostname,
@@ -211,9 +211,9 @@ class SchedulerModule(Persistent):
     def place_of(self, task: BaseTask) -> QueueSlot:
         """Return where *task* is to wait: by its class and itself, and by what it fought over."""
         place = place_of(task)
-        if place.key is not None or not self.fights.has_lanes():
+        if place.key is not None or not self.conflicts.has_serialized():
             return place
-        lane = self.fights.lane_of(kind_of(task), nowutc().timestamp())
+        lane = self.conflicts.serial_key(kind_of(task), nowutc().timestamp())
         return place if lane is None else place._replace(key=lane)
 
     def requeue(self, task: Any, due: float, place: QueueSlot) -> None:
@@ -268,7 +268,7 @@ class SchedulerModule(Persistent):
         """Keep in quarantine what cannot be read or carried out, with the reason."""
         self.quarantine.add(obj, reason)
 
-    def aside(self) -> list[Aside]:
+    def aside(self) -> list[QuarantineEntry]:
         """Return what is in quarantine, by number."""
         return list(self.quarantine)
 
@@ -368,6 +368,6 @@ def _move_quarantine(module: SchedulerModule) -> None:
     module._p_changed = True
 
 
-BRANCH = Schema("scheduler", 2, SchedulerModule, {1: _move_quarantine})
+SCHEMA = Schema("scheduler", 2, SchedulerModule, {1: _move_quarantine})
 
 _never = datetime.min.replace(tzinfo=nowutc().tzinfo)

@@ -21,7 +21,7 @@ from ZODB.utils import u64
 
 from scheduler.queue import MICROSECONDS, PersistentWaitingQueue, TimeOrder, microseconds
 from scheduler.shelves.queue_slot import ORDINARY, QueueSlot
-from scheduler.storage.outage import is_passing
+from scheduler.storage.outage import is_transient
 from scheduler.values.rate_limit import Limit, Starts
 
 log = logging.getLogger(__name__)
@@ -251,7 +251,7 @@ def _wanted_by(task: Any) -> SlotHolder:
         key_limit, in_order = int(task.keyLimit), bool(task.inOrder)
         return SlotHolder(QueueSlot(*task._place), key_limit, in_order)
     except Exception as error:
-        if is_passing(error):
+        if is_transient(error):
             raise
         # Whatever its state raises, the worker will tell.
         return SlotHolder(ORDINARY)

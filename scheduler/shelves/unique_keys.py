@@ -12,7 +12,7 @@ from persistent import Persistent
 from scheduler import states
 from scheduler.clock import within_calendar
 from scheduler.shelves.queue_slot import plain_text
-from scheduler.storage.outage import is_passing
+from scheduler.storage.outage import is_transient
 from scheduler.store.missing_class import reason_of
 from scheduler.tasks.base import BaseTask
 
@@ -76,7 +76,7 @@ def _holds(holder: Any, now: float) -> bool:
     try:
         return _is_at_work(holder, now)
     except Exception as error:
-        if is_passing(error):
+        if is_transient(error):
             raise
         log.warning("a unique key is free: its holder cannot be read: %s", reason_of(error))
         return False

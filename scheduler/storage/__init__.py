@@ -1,1 +1,1 @@
-"""Where the bytes are: the embedded file and its server, PostgreSQL, locks and descriptors."""
+"""Storages: the embedded file and its server, PostgreSQL, locks and descriptors."""

@@ -1,4 +1,4 @@
-"""Access: how a process comes to the storage of a database, at first and after a fork."""
+"""Access: how a process opens the storage of a database, at first and after a fork."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 
 class Access(Protocol):
-    """How a process comes to the storage of a database."""
+    """How a process opens the storage of a database."""
 
     def open(self) -> Any:
         """Return the storage, for this process; raises DatabaseUnavailable."""
 
     def attach(self, database: Database) -> None:
-        """Do what is to be done while *database* is open on that storage."""
+        """Start the threads and servers that *database* needs while it is open."""
 
 
 class Plain:
-    """A database that anybody opens for himself."""
+    """Access to a database that each process opens by itself."""
 
     def __init__(self, uri: str, factory: Callable[[], Any]) -> None:
         self._uri = uri

@@ -18,22 +18,21 @@ from ZODB.FileStorage.FileStorage import FileStorage
 
 
 def cut_off(storage: Any) -> None:
-    """Let this process, a child, no longer share what *storage* of its parent has open.
+    """Detach this child process from the files and sockets of its parent's *storage*.
 
-    Each descriptor leads to /dev/null from now on: what still sits in a buffer goes there, and
-    closing one, which could release the parent's lock or send its server a farewell, does
-    nothing.
+    Each descriptor leads to /dev/null from now on: buffered data goes there, and closing one,
+    which could release the parent's lock or end its session with a server, does nothing.
     """
     redirect(_of_storage(storage))
 
 
 def cut_off_loop(loop: Any) -> None:
-    """Do the same with the sockets of an asyncio event loop of the parent."""
+    """Detach this child process from the sockets of an event loop of its parent."""
     redirect(_of_loop(loop))
 
 
 def redirect(descriptors: Iterator[int]) -> None:
-    """Let each of these *descriptors* lead to /dev/null."""
+    """Redirect each of *descriptors* to /dev/null."""
     nowhere = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     try:
         for descriptor in descriptors:

@@ -1,4 +1,4 @@
-"""The embedded database: a file of this machine that one process has, and serves to the others."""
+"""The embedded database: a file of this machine that one process holds and serves to the others."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ JOIN_SECONDS = 10.0
 
 
 class Embedded:
-    """The embedded database: its file for who comes first, its socket for the others."""
+    """Access to the embedded database: the first process holds the file, others join its socket."""
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
@@ -61,10 +61,10 @@ class Embedded:
             time.sleep(0.05)  # between taking the lock and serving, or between two owners
 
     def attach(self, database: Database) -> None:
-        """Serve the file to others; or watch its owner, to take over from it."""
+        """Serve the file to others; or watch its server for failover."""
         if isinstance(database.storage, ClientStorage):
-            database.heir = ServerFailover(
-                database.storage, lambda: type(database)(Inherited(self), self._uri)
+            database.failover = ServerFailover(
+                database.storage, lambda: type(database)(TakenOver(self), self._uri)
             )
         else:
             _serve(database, self._file)
@@ -73,16 +73,16 @@ class Embedded:
         return open_storage(self._uri, lambda: _make_file_storage(self._file, self._query))
 
 
-class Inherited:
-    """The file of the embedded database, for who takes the place of its owner."""
+class TakenOver:
+    """Access to the file of the embedded database for the process that takes over serving it."""
 
     def __init__(self, embedded: Embedded) -> None:
         self.open = embedded._own
         self.attach = embedded.attach
 
 
-class Guest:
-    """The socket of the embedded database, for who is not to outlive its owner."""
+class JoinOnly:
+    """Access to the socket of the embedded database, for a process that never takes over."""
 
     def __init__(self, uri: str) -> None:
         self._file, _ = file_and_query(uri)
@@ -92,7 +92,9 @@ class Guest:
         deadline = time.monotonic() + JOIN_SECONDS
         while (joined := _join(self._file)) is None:
             if time.monotonic() > deadline:
-                raise DatabaseUnavailable(f"nobody serves {self._file}")
+                raise DatabaseUnavailable(
+                    f"no process serves {self._file}: start its scheduler or application again"
+                )
             time.sleep(0.05)
         return joined
 

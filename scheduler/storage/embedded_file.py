@@ -1,4 +1,4 @@
-"""The file of the embedded database: the disk may be full, and the process may be killed."""
+"""The file of the embedded database, safe against a full disk and a killed process."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ class PrivateBlobs(FilesystemHelper):
 
 
 class EmbeddedStorage(FileStorage):
-    """A FileStorage that a failed write leaves as it was, and that tells of what it has only.
+    """A FileStorage that survives failed writes and announces only what is on the disk.
 
-    ZODB's own cuts the file back through the very buffer that could not be written. When that
-    fails as well, what was written of the transaction is read as if it had been committed. And it
-    tells everybody of a transaction before that is on the disk: where it is killed in between,
-    they are ahead of whoever opens the file next, and cannot join him.
+    ZODB's FileStorage truncates the file through the very buffer that could not be written; if
+    that fails as well, the partial transaction is read as committed. And it announces a
+    transaction before that is on the disk: if the process is killed in between, its clients are
+    ahead of the next server, and cannot join it.
 
     Its files and folders are closed to other users, whatever the umask.
     """
@@ -69,7 +69,10 @@ class EmbeddedStorage(FileStorage):
         if not read_only:
             place = Path(file_name).absolute()
             if not own_folder(place.parent, place.name):
-                log.info("folder %s stays open to others: it holds more than %s", *place.parts[-2:])
+                log.info(
+                    "folder %s stays open to other users: it holds files beside %s",
+                    *place.parts[-2:],
+                )
             for each in COMPANIONS:
                 private_file(f"{file_name}{each}")
             for each in KEPT:
@@ -130,7 +133,7 @@ class EmbeddedStorage(FileStorage):
         try:
             index = super()._restore_index()
         except CORRUPT as error:
-            log.info("the index of %s is of no use: %s", self._file_name, error)
+            log.info("index of %s rebuilt: it cannot be read: %s", self._file_name, error)
             index = None
         if not self._is_read_only:
             Tail(self._file, self._file_name, *tid_at(index)).cut()

@@ -1,9 +1,9 @@
-"""The hub: a database opened directly here, and served to the other processes of this machine.
+"""The embedded server: serves an open database to the other processes of this machine.
 
-The process that has the storage pays a direct commit (five times cheaper than one through a
-server); everybody else joins over a Unix socket that only its owner may use. Invalidations
-flow both ways: a tap among the database's own readers hears every commit and tells the
-server's clients, and the port that the server writes through tells the database's readers.
+The process that holds the storage commits directly (five times cheaper than through a server);
+the other processes join over a Unix socket that only its owner may use. Invalidations flow both
+ways: a relay among the database's own readers passes every commit on to the server's clients, and
+the storage that the server writes through invalidates the database's readers.
 
 Nothing slow may happen between `tpc_begin` and `tpc_finish` in the serving process: it would
 stall every client that votes meanwhile.
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import threading
 from typing import Any
 
@@ -23,36 +22,36 @@ from ZODB import DB
 from zope.interface import directlyProvides, providedBy
 
 from scheduler.storage.descriptors import cut_off_loop
-from scheduler.storage.outage import is_trouble
+from scheduler.storage.outage import is_outage
 from scheduler.storage.outage_log import Outage
 
 log = logging.getLogger(__name__)
 
 STORAGE_NAME = "1"
+# Seconds after which a client that hangs in a commit is cut off.
 TRANSACTION_TIMEOUT = 30
-SWITCH_INTERVAL = 0.0005
 INVALIDATIONS_KEPT = 1000
 CLOSE_SECONDS = 5.0
-# So long a client that has voted may take to end its commit, when the server closes.
+# Seconds that a client which has voted may take to end its commit when the server closes.
 LAST_COMMIT_SECONDS = 2.0
 
 
 class EmbeddedServer:
     """Serves the storage of an open database on a Unix socket until it is closed.
 
-    Whoever opened *database* must hold its storage's lock: an existing file at *path* is
-    taken for the leftover of a process that is gone, and replaced.
+    This process must hold the lock of the storage of *database*: an existing file at *path* is
+    taken for the leftover of a process that has ended, and replaced.
     """
 
     def __init__(self, database: DB, path: str) -> None:
         self.path = path
-        self._port = _Port(database)
+        self._served = _ServedStorage(database)
         # Made with the umask, not afterwards with chmod: nobody else may connect in between.
         umask = os.umask(0o177)
         try:
             self._server = _Server(
                 path,
-                {STORAGE_NAME: self._port},
+                {STORAGE_NAME: self._served},
                 invalidation_queue_size=INVALIDATIONS_KEPT,
                 transaction_timeout=TRANSACTION_TIMEOUT,
                 client_conflict_resolution=True,
@@ -61,19 +60,18 @@ class EmbeddedServer:
             os.umask(umask)
         self._socket = _identity(path)
         self._server.acceptor.event_loop.set_exception_handler(_tell)
-        self._tap = _ServerTap(self._server, self._port)
+        self._relay = _InvalidationRelay(self._server, self._served)
         self._readers = database._mvcc_storage
         with self._readers._lock:
-            self._readers._instances.add(self._tap)
-        self._thread = threading.Thread(target=self._server.loop, name="hub", daemon=True)
+            self._readers._instances.add(self._relay)
+        self._thread = threading.Thread(
+            target=self._server.loop, name="embedded server", daemon=True
+        )
         self._thread.start()
-        # Threads that compute must hand over to the server's soon: at the usual 5 ms each of
-        # the several hand-overs of a client's commit would cost that much.
-        sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_INTERVAL))
 
     def close(self) -> None:
-        """Send the clients away and stop serving; the database itself stays open."""
-        self._readers._release(self._tap)
+        """Disconnect the clients and stop serving; the database itself stays open."""
+        self._readers._release(self._relay)
         self._send_away()
         self._server.close()
         self._thread.join(CLOSE_SECONDS)
@@ -81,13 +79,13 @@ class EmbeddedServer:
             os.unlink(self.path)
 
     def cut_off(self) -> None:
-        """Let this process, a child of the one that serves, hold none of its sockets."""
+        """Detach this process, a child of the one that serves, from its sockets."""
         cut_off_loop(self._server.acceptor.event_loop)
 
     def _send_away(self) -> None:
         # The server by itself may stop its loop before it has closed the connections; a client
-        # in the middle of a commit would wait for its answer for ever. One that has voted is let
-        # end first, so that it knows what became of its commit.
+        # in the middle of a commit would wait for its answer for ever. A client that has voted may
+        # end first, so that it knows the outcome of its commit.
         loop, sent_away = self._server.acceptor.event_loop, threading.Event()
         deadline = loop.time() + LAST_COMMIT_SECONDS
 
@@ -109,8 +107,8 @@ class EmbeddedServer:
         sent_away.wait(CLOSE_SECONDS)
 
 
-class _Port:
-    """The storage as the server sees it; what is committed here, the database is told."""
+class _ServedStorage:
+    """The storage for the server; its commits invalidate the readers of the database."""
 
     def __init__(self, database: DB) -> None:
         self._storage = database.storage
@@ -126,7 +124,7 @@ class _Port:
         return len(self._storage)
 
     def registerDB(self, database: Any) -> None:  # noqa: N802 (the storage API's name)
-        """Do not register the server with the storage: the tap tells it all there is."""
+        """Do not register the server with the storage: the relay passes all invalidations."""
 
     def close(self) -> None:
         """Leave the storage open: it belongs to the database."""
@@ -173,15 +171,15 @@ class _Port:
         return tid
 
 
-class _ServerTap:
-    """Stands among the database's readers and passes what they are told on to the server."""
+class _InvalidationRelay:
+    """A reader of the database that passes invalidations on to the server."""
 
-    def __init__(self, server: _Server, port: _Port) -> None:
+    def __init__(self, server: _Server, served: _ServedStorage) -> None:
         self._server = server
-        self._port = port
+        self._served = served
 
     def _invalidate(self, tid: bytes, oids: Any) -> None:
-        if not self._port.is_finishing:
+        if not self._served.is_finishing:
             # A list: the wire's decoder refuses sets, and leaves the client connected and stale.
             self._server.invalidate(None, STORAGE_NAME, tid, list(oids))
 
@@ -190,7 +188,7 @@ class _ServerTap:
 
 
 class _Server(StorageServer):
-    """ZEO's server, made right for commits from other threads and for clients that hang."""
+    """ZEO's server, corrected for commits from other threads and for clients that hang."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -246,9 +244,9 @@ _NO_FILES = Outage("other processes can join again", "no process can join the da
 
 
 def _tell(loop: Any, context: dict[str, Any]) -> None:
-    # The loop, which tries again after a second, tells it a hundred times, with traceback.
+    # The loop, which tries again each second, would log each attempt with a traceback.
     error = context.get("exception")
-    if error is not None and is_trouble(error):
+    if error is not None and is_outage(error):
         _NO_FILES.met(error)
     else:
         loop.default_exception_handler(context)
@@ -263,4 +261,4 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 
 def _pass_over(client: ZEOStorage, message: str) -> None:
-    """Say nothing of clients that wait for each other's commits."""
+    """Do not log clients that wait for each other's commits."""

@@ -1,8 +1,9 @@
-"""The heir: who joined an embedded database serves it on when its first owner has gone."""
+"""Failover: a client of the embedded database takes over serving it when its server ends."""
 
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable
 from typing import Protocol
@@ -15,55 +16,58 @@ from scheduler.errors import DatabaseUnavailable
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.25
-# So long does an heir wait for others: worker processes end with their scheduler within less.
+# Seconds without a server before a client takes over; worker processes end with their scheduler
+# within less.
 PATIENCE_SECONDS = 0.5
 
 
 class Closable(Protocol):
-    """What has been inherited."""
+    """A database that can be closed."""
 
     def close(self) -> None:
-        """Stop serving it."""
+        """Close the database."""
 
 
 class ServerFailover:
-    """Watches the connection of *client* to the owner; when it is lost, takes the owner's place.
+    """Watches the connection of *client* to its server; takes over serving when it is lost.
 
-    *inherit* opens the file and serves it where the client looks for it, or raises LockError
-    while somebody else has it. The client then joins the heir, as all others do.
+    *take_over* opens the file and serves it where the clients look for it, or raises LockError
+    while another process holds it. *client* then joins the new server, as all clients do.
     """
 
-    def __init__(self, client: ClientStorage, inherit: Callable[[], Closable]) -> None:
+    def __init__(self, client: ClientStorage, take_over: Callable[[], Closable]) -> None:
         self._client = client
-        self._inherit = inherit
-        self._estate: Closable | None = None
-        self._told = ""
+        self._open = take_over
+        self._served: Closable | None = None
+        self._reason = ""
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="heir", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name="failover", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """Stop watching, and serving."""
         self._closing.set()
         self._thread.join()
-        if self._estate is not None:
-            self._estate.close()
+        if self._served is not None:
+            self._served.close()
 
     def _watch(self) -> None:
         alone = 0.0
         while not self._closing.wait(LOOK_SECONDS):
             alone = 0.0 if self._client.is_connected() else alone + LOOK_SECONDS
-            if alone >= PATIENCE_SECONDS and self._estate is None:
+            if alone >= PATIENCE_SECONDS and self._served is None:
                 self._take_over()
 
     def _take_over(self) -> None:
         try:
-            self._estate = self._inherit()
+            self._served = self._open()
         except zc.lockfile.LockError:
-            log.debug("another process has the database's file")
+            log.debug("process %d does not serve the database: another has its file", os.getpid())
         except DatabaseUnavailable as error:
-            if str(error) != self._told:
-                log.warning("the owner of the database has gone: %s", error)
-            self._told = str(error)
+            if str(error) != self._reason:
+                log.warning("process %d cannot serve the database: %s", os.getpid(), error)
+            self._reason = str(error)
         else:
-            log.warning("the owner of the database has gone; this process serves it now")
+            log.warning(
+                "process %d serves the database: the process that served it has ended", os.getpid()
+            )

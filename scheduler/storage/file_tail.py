@@ -19,14 +19,14 @@ from scheduler.storage.private_files import close_to_others
 log = logging.getLogger(__name__)
 
 BEGINNING = len(packed_version)
-# Of a transaction id, what is alike for 45 days.
+# Leading bytes of a transaction id that stay the same for 45 days.
 _PREFIX = 2
-# What ZODB raises where it finds something else than it expects.
+# The errors that ZODB raises for a damaged file.
 CORRUPT = (CorruptedError, ValueError, AssertionError, struct.error)
 
 
 class Tail(FileStorageFormatter):
-    """What stands in the open *file* behind *start*, where the transaction *tid* ends."""
+    """The part of the open *file* behind *start*, where the transaction *tid* ends."""
 
     def __init__(self, file: Any, name: str, start: int, tid: bytes) -> None:
         self._file = file
@@ -36,9 +36,9 @@ class Tail(FileStorageFormatter):
         self._size = os.fstat(file.fileno()).st_size
 
     def cut(self) -> bool:
-        """Cut off what is no whole transaction at the end, and keep it beside; say if it was so.
+        """Cut off an incomplete transaction at the end, and keep it beside; return whether it did.
 
-        Raises ValueError where whole transactions follow on what is none: that is no tail.
+        Raises ValueError if whole transactions follow the damage, which then is no tail.
         """
         if self._size <= BEGINNING or self._ends_well():
             return False

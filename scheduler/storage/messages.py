@@ -30,5 +30,5 @@ class LinearMessages(SizedMessageProtocol):
 
 
 def receive_linearly() -> None:
-    """Let all connections of ZEO that are made from now on receive in linear time."""
+    """Make all connections of ZEO that are opened from now on receive in linear time."""
     base.SizedMessageProtocol = LinearMessages

@@ -1,4 +1,4 @@
-"""Trouble with the database itself, which is over some time and nobody's fault who uses it."""
+"""Outages of the database: transient errors (server down, disk full, too many open files)."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from scheduler.errors import OutcomeUnknown
 log = logging.getLogger(__name__)
 
 _OF_THE_DISK = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS})
-# Somebody has too many files open: a storage opens more of its own as more is read at a time.
+# Too many open files: a storage opens more of its own as more is read at a time.
 _OF_FILES = frozenset({errno.EMFILE, errno.ENFILE})
 _OF_THE_SYSTEM = _OF_THE_DISK | _OF_FILES
-# The codes of PostgreSQL: it has not enough of something (disk, memory), or its disk is broken.
+# Error codes of PostgreSQL: insufficient resources (disk, memory), or an I/O error.
 _OF_POSTGRES_DISK = ("53", "58030")
 
+# The longest pause, in seconds, before the database is tried again.
 LONGEST_PAUSE = 5.0
 
 
-def is_trouble(error: BaseException) -> bool:
-    """Say whether *error* means that the database cannot be read or written just now.
+def is_outage(error: BaseException) -> bool:
+    """Return whether *error* means that the database cannot be used at present.
 
-    So it is where its server is away, where its disk is full or broken, here or there, and
-    where no more files can be opened.
+    The reasons are a server that is down, a disk that is full or broken, here or there, and too
+    many open files.
     """
     if isinstance(error, ServerException):
         name, arguments = (*error.args, (), ())[:2]  # of an error that the server had
@@ -38,27 +39,27 @@ def is_trouble(error: BaseException) -> bool:
     return is_away(error) or (isinstance(error, OSError) and error.errno in _OF_THE_SYSTEM)
 
 
-def is_passing(error: BaseException) -> bool:
-    """Say whether *error* is over some time: a conflict, or trouble with the database."""
-    return isinstance(error, TransientError) or is_trouble(error)
+def is_transient(error: BaseException) -> bool:
+    """Return whether *error* is transient: a conflict, or an outage."""
+    return isinstance(error, TransientError) or is_outage(error)
 
 
-def give_up(manager: Any) -> None:
-    """Abort the current transaction of *manager*, also where a part of it fails to.
+def abort_quietly(manager: Any) -> None:
+    """Abort the current transaction of *manager*, even if a part of it fails to.
 
-    What was changed is forgotten all the same: where the database stands now, the next one looks.
+    The changes are dropped all the same.
     """
     try:
         manager.abort()
     except Exception as error:  # noqa: BLE001 (the transaction is over whatever it was)
-        if is_trouble(error):
-            log.debug("%s; the transaction is aborted", told(error))
+        if is_outage(error):
+            log.debug("%s during an abort; ignored", outage_text(error))
         else:
-            log.warning("a data manager failed to abort its part of a transaction: %r", error)
+            log.warning("a data manager failed to abort its part of the transaction: %r", error)
 
 
-def told(error: BaseException) -> str:
-    """Return in a few words what the trouble *error* is."""
+def outage_text(error: BaseException) -> str:
+    """Return a short description of the outage *error*."""
     if str(getattr(error, "pgcode", "")).startswith(_OF_POSTGRES_DISK):
         return f"the database cannot write: {error}"
     if is_away(error):
@@ -74,7 +75,7 @@ def pause(attempt: int) -> float:
 
 
 def is_away(error: BaseException) -> bool:
-    """Say whether *error* means that the database's server is not there."""
+    """Return whether *error* means that the server of the database does not answer."""
     if str(getattr(error, "pgcode", "")).startswith(_OF_POSTGRES_DISK):
         return False
     kinds: list[type[BaseException]] = [ClientDisconnected, OutcomeUnknown]

@@ -1,4 +1,4 @@
-"""Outages: what lasts is told when it begins and when it is over, and not each time it is met."""
+"""The outage log: an outage is logged when it begins and when it ends, not at each error."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ import threading
 import time
 from typing import Any
 
-from scheduler.storage.outage import is_away, is_trouble, told
+from scheduler.storage.outage import is_away, is_outage, outage_text
 
 log = logging.getLogger(__name__)
 
 _OF_EACH_CONNECTION = ("Disconnected", "Reconnect", "Unable to connect")
-# One that begins again so soon is the same one: some connections find out late.
+# Seconds after its end within which an outage that begins again is the same one: some connections
+# notice late.
 SETTLING_SECONDS = 3.0
-# Who has met it, and has not been heard of for so long, waits for its end no more.
+# Seconds after its last error for which a thread is counted among those in the outage.
 FORGOTTEN_SECONDS = 90.0
 
 
 class Outage:
-    """One kind of trouble, which any thread may meet, and does again until it is over.
+    """One kind of outage, which any thread may meet, repeatedly until it ends.
 
-    *over* is what is said at its end, *fault* what at its beginning stands before the error; none
-    where the error is trouble with the database, which is told in its own words.
+    *over* is the text logged at its end, *fault* the text before the error at its beginning;
+    without it the error is an outage of the database, which has its own description.
     """
 
     def __init__(self, over: str, fault: str = "") -> None:
@@ -34,20 +35,20 @@ class Outage:
         self._ended = -SETTLING_SECONDS
 
     def met(self, error: BaseException, who: Any = None) -> None:
-        """Tell of *error*, if the outage begins with it; *who* met it is by default the thread."""
+        """Log *error* if the outage begins with it; *who* is by default the thread."""
         now = time.monotonic()
         with self._lock:
             if not self._is_awaited(now):
-                self._began = None  # nobody is left to tell of its end
+                self._began = None  # no thread is left that would log its end
             self._met[who or threading.current_thread()] = now
             if self._began is not None or now - self._ended < SETTLING_SECONDS:
                 return
             self._began = now
-        what = f"{self._fault}: {error}" if self._fault else told(error)
-        log.warning("%s; it is tried again until that is over", what)
+        what = f"{self._fault}: {error}" if self._fault else outage_text(error)
+        log.warning("%s; retrying until the outage ends", what)
 
     def over(self, who: Any = None) -> None:
-        """Tell that the outage is over, if it is for all who have met it."""
+        """Log the end of the outage, if it has ended for all threads that met it."""
         if not self._met:
             return
         now = time.monotonic()
@@ -75,25 +76,25 @@ _REFUSES = Outage("the database can be written again")
 
 
 def is_news(record: logging.LogRecord) -> bool:
-    """Say whether *record* tells anything, in the log of a process, that is not told here.
+    """Return whether *record* says more than the outage log does.
 
-    Of an outage ZEO and RelStorage tell each time that they meet it, with tracebacks. And a
-    command that has joined the database and ends is not the error that ZEO takes it for.
+    ZEO and RelStorage log an outage at each error, with tracebacks; and ZEO logs an error for
+    each command that leaves the embedded database.
     """
     if not record.name.startswith(("ZEO.", "relstorage")):
         return True
     error = record.exc_info[1] if record.exc_info else None
-    is_outage = error is not None and is_trouble(error)
-    return not is_outage and not str(record.msg).startswith(_OF_EACH_CONNECTION)
+    of_outage = error is not None and is_outage(error)
+    return not of_outage and not str(record.msg).startswith(_OF_EACH_CONNECTION)
 
 
 def leave_to_others() -> None:
-    """Let another process tell of outages: this one is beside it, and meets the same ones."""
+    """Leave outages to the log of the parent process, which meets the same ones."""
     log.setLevel(logging.ERROR)
 
 
 def met(error: BaseException) -> None:
-    """Tell of *error*, trouble with the database, if an outage begins with it."""
+    """Log *error*, an outage of the database, if it begins with it."""
     (_AWAY if is_away(error) else _REFUSES).met(error)
 
 

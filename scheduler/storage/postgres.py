@@ -13,7 +13,7 @@ from relstorage.options import Options
 from relstorage.storage import RelStorage
 from relstorage.zodburi_resolver import postgresql_resolver
 
-# What zodburi knows of the database in memory; the pool and cache of its connections.
+# The options that zodburi has for the ZODB.DB: the pool and cache of its connections.
 OF_THE_DATABASE = ("connection_pool_size", "connection_cache_size", "database_name")
 
 

@@ -1,4 +1,4 @@
-"""Announcements: the transactions of a RelStorage database, told by PostgreSQL, else polled."""
+"""Notifications of transactions of a RelStorage database: by PostgreSQL, else by polling."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from ZODB.utils import p64
 
-from scheduler.storage.outage import is_trouble, pause
+from scheduler.storage.outage import is_outage, pause
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class _Thread:
     def __init__(self) -> None:
         self._ours, self._theirs = socket.socketpair()
         self._is_closing = False
-        self._thread = threading.Thread(target=self._run, name="announcements", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="notifications", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -84,9 +84,9 @@ class _Polling(_Thread):
             self._poller.poll_invalidations()
             newest: bytes = self._poller.lastTransaction()
         except Exception as error:
-            if not is_trouble(error):
+            if not is_outage(error):
                 raise
-            return self._seen  # of a database that is away nothing is heard
+            return self._seen  # nothing is new during an outage
         return newest
 
     _seen: bytes | None = None
@@ -120,7 +120,7 @@ class _Listening(_Thread):
                 self._hear()
             except self._psycopg2.Error as error:
                 attempt += 1
-                log.debug("announcements are lost: %s; trying again in %g s", error, pause(attempt))
+                log.debug("notifications lost: %s; trying again in %g s", error, pause(attempt))
                 self._drop()
                 self._wait(pause(attempt))
         self._drop()
@@ -152,7 +152,7 @@ class _Listening(_Thread):
         try:
             cursor.execute(MAKE_TRIGGER)
         except self._psycopg2.Error:
-            # Of several that make it at once, all but one fail.
+            # If several processes make it concurrently, all but one fail.
             cursor.execute(HAS_TRIGGER)
             if cursor.fetchone() is None:
                 raise
@@ -171,7 +171,7 @@ def announcements_of(
         try:
             return _Listening(storage._adapter._dsn, on_commit, on_news)
         except sys.modules["psycopg2"].Error as error:
-            log.info("the database does not announce transactions; it is polled: %s", error)
+            log.info("database polled, since it does not announce transactions: %s", error)
     return _Polling(storage, on_news)
 
 

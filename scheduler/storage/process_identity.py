@@ -1,4 +1,4 @@
-"""The process that something belongs to, and whether it still lives."""
+"""Process identities: the process that something belongs to, and whether it has ended."""
 
 from __future__ import annotations
 
@@ -16,28 +16,27 @@ _ALIVE = "running"
 
 
 class ProcessIdentity(tuple[str, int, str]):
-    """A process: the place where its number means something, that number, and when it started.
+    """A process: its boot and PID namespace, its pid, and its start time.
 
-    The place is one boot of one machine, and there one namespace of process ids. Host names do
-    not matter: containers share them, and so do machines that were made from one image.
+    Host names do not matter: containers share them, and so do machines made from one image.
     """
 
     __slots__ = ()
 
     @classmethod
     def this_process(cls) -> ProcessIdentity:
-        """Return the process that asks."""
-        return cls((_place(), os.getpid(), _own_start(os.getpid())))
+        """Return the identity of this process."""
+        return cls((_namespace(), os.getpid(), _own_start(os.getpid())))
 
     @classmethod
     def of_lock(cls, lock: Path) -> ProcessIdentity | None:
-        """Return the process, of this place, that holds the lock file *lock*; None for none seen.
+        """Return the process of this namespace that holds the lock file *lock*; None if unseen.
 
-        The file tells the process id, which may be one of another place.
+        The file has a process id, which may belong to another namespace.
         """
         try:
             pid = int(lock.read_text())
-            return cls((_place(), pid, _started(pid))) if _holds(pid, lock) else None
+            return cls((_namespace(), pid, _started(pid))) if _holds(pid, lock) else None
         except (OSError, ValueError, psutil.Error):
             return None
 
@@ -47,19 +46,19 @@ class ProcessIdentity(tuple[str, int, str]):
         return self[1]
 
     def is_here(self) -> bool:
-        """Say whether this is, or was, a process that can be seen from here."""
-        return self[0] == _place()
+        """Return whether this process belongs to the namespace of the caller."""
+        return self[0] == _namespace()
 
     def is_gone(self) -> bool:
-        """Say whether this was a process that can be seen from here, and has ended."""
+        """Return whether this process belongs to this namespace and has ended."""
         return self.is_here() and self._status() is None
 
     def is_stopped(self) -> bool:
-        """Say whether this is a process that can be seen from here, stopped to be continued."""
+        """Return whether this process belongs to this namespace and is stopped (SIGSTOP)."""
         return self.is_here() and self._status() == psutil.STATUS_STOPPED
 
     def kill(self) -> None:
-        """Kill the process, if it can be seen from here, and lives."""
+        """Kill the process if it belongs to this namespace and lives."""
         if not self.is_here():
             return
         with suppress(OSError):
@@ -87,13 +86,13 @@ class ProcessIdentity(tuple[str, int, str]):
         return None if is_dead else status
 
 
-def _place() -> str:
-    """Return what names this boot of this machine and, there, this namespace of process ids."""
-    return _place_of(os.getpid())
+def _namespace() -> str:
+    """Return the name of this boot of this machine and of this PID namespace."""
+    return _namespace_of(os.getpid())
 
 
 @cache
-def _place_of(pid: int) -> str:
+def _namespace_of(pid: int) -> str:
     try:
         boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
         namespace = os.stat(_PROC / "self/ns/pid").st_ino
@@ -155,13 +154,13 @@ def _started(pid: int) -> str:
         return f"{psutil.Process(pid).create_time():.0f}"
 
 
-def _forget_place() -> None:
+def _forget_namespace() -> None:
     # A child may be the first process of a namespace of its own, with the same number.
-    _place_of.cache_clear()
+    _namespace_of.cache_clear()
     _own_start.cache_clear()
 
 
-os.register_at_fork(after_in_child=_forget_place)
+os.register_at_fork(after_in_child=_forget_namespace)
 
 
 def _holds(pid: int, lock: Path) -> bool:

@@ -1,4 +1,4 @@
-"""The shared database: opening it, the current connection, units of work, versioned branches."""
+"""The shared database: opening it, the current connection, units of work, versioned schemas."""
 
 from scheduler.store.current import connection_of, current, using
 from scheduler.store.database import (

@@ -1,4 +1,4 @@
-"""Commits in the middle of which the database goes away: which are stored, and which are not."""
+"""Commits during which the connection is lost: which are stored, and which are not."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ZODB.utils import maxtid
 from scheduler.errors import CommitInterrupted, OutcomeUnknown
 from scheduler.storage.outage import is_away
 
-# For so long the server is waited for, to ask it what became of a commit.
+# Seconds to wait for the server, to ask it for the outcome of a commit; and between two attempts.
 ASKING_SECONDS = 10.0
 ASKING_PAUSE = 0.1
 
 
 @contextmanager
 def nothing_stored() -> Iterator[None]:
-    """Raise CommitInterrupted where the database goes away in the block, which stores nothing."""
+    """Raise CommitInterrupted if the database is lost in the block, which stores nothing."""
     try:
         yield
     except Exception as error:
@@ -34,10 +34,10 @@ def nothing_stored() -> Iterator[None]:
 
 @contextmanager
 def last_step(storage: Any, serials: dict[bytes, bytes]) -> Iterator[None]:
-    """Find out what became of the commit where the database goes away in the block, its last step.
+    """Find the outcome of a commit if the database is lost in the block, its last step.
 
-    *serials* are those of the objects that it changes, from before it. Raises CommitInterrupted
-    where it is not stored, OutcomeUnknown where that cannot be told.
+    *serials* are those of the changed objects before the commit. Raises CommitInterrupted if it
+    is not stored, OutcomeUnknown if that is unknown.
     """
     try:
         yield
@@ -59,7 +59,7 @@ def _interrupted() -> CommitInterrupted:
 
 
 def _is_as_before(storage: Any, serials: dict[bytes, bytes]) -> bool:
-    """Say whether an object is seen to be as it was before the commit."""
+    """Return whether an object has its serial from before the commit."""
     if not isinstance(storage, ClientStorage) or not serials:
         return False
     oid, serial = next(iter(serials.items()))

@@ -1,4 +1,4 @@
-"""Waking up when somebody else commits, instead of looking every few seconds."""
+"""The commit signal: wakes up a thread when another connection or process commits."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ HEARD_KEPT = 1000
 
 
 class CommitSignal:
-    """An event that is set whenever somebody commits to *database*, here or in another process.
+    """An event that each commit to *database* sets, in this or another process.
 
-    Works by push wherever ZODB passes invalidations (direct, hub, ZEO), and where PostgreSQL
-    announces transactions. Other databases of RelStorage are polled every 50 ms.
+    It is pushed where ZODB passes invalidations (file, embedded server, ZEO), and where
+    PostgreSQL announces transactions. Other databases of RelStorage are polled every 50 ms.
     """
 
     def __init__(self, database: DB) -> None:
@@ -41,7 +41,7 @@ class CommitSignal:
             self._announcements = announcements_of(self._readers, self._hear, self.set)
 
     def ignore(self, connection: Connection) -> None:
-        """Take no notice of what *connection* commits; it is used by nobody else until `close`."""
+        """Ignore the commits of *connection*, which only the caller uses until `close`."""
         storage = connection._storage
         finish = storage.tpc_finish
 
@@ -56,7 +56,7 @@ class CommitSignal:
         self._ignored.append(storage)
 
     def wait(self, seconds: float) -> bool:
-        """Wait for a commit or a call of `set`, at the most *seconds*; say whether one came."""
+        """Wait for a commit or a call of `set` for *seconds*; return whether one came."""
         deadline = monotonic() + seconds
         while True:
             happened = self._event.wait(max(0.0, deadline - monotonic()))
@@ -65,12 +65,12 @@ class CommitSignal:
                 is_news = self._is_set or bool(self._heard)
                 self._is_set = False
                 self._heard.clear()
-            # The event alone may have been set by a commit of one's own.
+            # A commit by the waiting thread may have set the event.
             if is_news or not happened:
                 return is_news
 
     def set(self) -> None:
-        """Wake up whoever waits."""
+        """Wake up the waiting threads."""
         self._is_set = True
         self._event.set()
 
@@ -86,7 +86,7 @@ class CommitSignal:
     def _hear(self, tid: bytes) -> None:
         with self._lock:
             if tid not in self._own:
-                if len(self._heard) < HEARD_KEPT:  # of many, that there were some is enough
+                if len(self._heard) < HEARD_KEPT:  # one is enough to wake up
                     self._heard.add(tid)
                 self._event.set()
 

@@ -75,12 +75,12 @@ class OwnConnection(Connection):
             super().commit(transaction)
 
     def tpc_vote(self, transaction: Any) -> None:
-        """Let the storage agree."""
+        """Have the storage vote."""
         with nothing_stored():
             super().tpc_vote(transaction)
 
     def tpc_finish(self, transaction: Any) -> None:
-        """Commit for good; raises OutcomeUnknown where it cannot be told whether that is done."""
+        """Finish the commit; raises OutcomeUnknown if its outcome is unknown."""
         with last_step(self._db.storage, self._serials()):
             super().tpc_finish(transaction)
 
@@ -93,7 +93,7 @@ class OwnConnection(Connection):
         }
 
     def tpc_abort(self, transaction: Any) -> None:
-        """Forget what was to be committed."""
+        """Drop the changes."""
         if self._process != os.getpid():
             self.abort(transaction)
         else:
@@ -106,7 +106,7 @@ class OwnConnection(Connection):
         super().close(primary)
 
     def leave_parent(self) -> None:
-        """Share nothing with the parent process, and load anew what was loaded before the fork."""
+        """Share nothing with the parent process; objects loaded before the fork are reloaded."""
         savepoints = self._savepoint_storage
         if savepoints is not None:
             redirect(iter([savepoints._file.fileno()]))

@@ -1,4 +1,4 @@
-"""The current connection: what a call uses that was handed none."""
+"""The current connection: the default of calls that are given none."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def using(connection: Connection | Persistent) -> Iterator[Connection]:
 
 
 def current() -> Connection:
-    """Return the current connection; raises NoConnectionError where there is none."""
+    """Return the current connection; raises NoConnectionError without one."""
     connection = _current.get()
     if connection is None:
         raise NoConnectionError

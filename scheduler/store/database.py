@@ -1,4 +1,4 @@
-"""Databases by URI: the embedded one, joined when another process has it, and all others."""
+"""Databases by URI: the embedded one, joined if another process serves it, and all others."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ZODB.mvccadapter import MVCCAdapter
 from scheduler.errors import DatabaseUnavailable, OpenedBeforeFork
 from scheduler.storage.access import Access, Plain
 from scheduler.storage.descriptors import cut_off
-from scheduler.storage.embedded import Embedded, Guest, file_and_query
+from scheduler.storage.embedded import Embedded, JoinOnly, file_and_query
 from scheduler.storage.embedded_server import EmbeddedServer
 from scheduler.storage.failover import ServerFailover
 from scheduler.storage.messages import receive_linearly
@@ -34,7 +34,7 @@ from scheduler.storage.process_identity import ProcessIdentity
 from scheduler.store.connection import OwnConnection
 from scheduler.store.current import using
 from scheduler.store.moved import install
-from scheduler.store.restore_check import Witness
+from scheduler.store.restore_check import RestoreCheck
 from scheduler.values.masking import hidden
 
 receive_linearly()
@@ -48,22 +48,22 @@ POSTGRES_SCHEMES = ("postgresql://", "postgres://")
 
 
 class Database(DB):
-    """A database that knows its URI, and is served to others while it is open where it can be.
+    """A database that knows its URI and, if embedded, is served to others while it is open.
 
-    A child process that is forked while it is open comes to the storage by itself, at the first
-    use; where that cannot be, OpenedBeforeFork says why.
+    A child process that is forked while it is open opens the storage anew at the first use; if
+    it cannot, OpenedBeforeFork says why.
     """
 
     klass = OwnConnection
     pool: ConnectionPool
     historical_pool: KeyedConnectionPool
     epoch = 0
-    """How often it was seen that the database was put back to an earlier state."""
+    """How many times the database was seen to be restored to an earlier state."""
 
     def __init__(self, access: Access, uri: str, **options: Any) -> None:
         self.uri = uri
-        self.hub: EmbeddedServer | None = None
-        self.heir: ServerFailover | None = None
+        self.embedded_server: EmbeddedServer | None = None
+        self.failover: ServerFailover | None = None
         self._access = access
         storage = _ready(access.open())
         try:
@@ -81,8 +81,8 @@ class Database(DB):
         _opened.add(self)
 
     def serve(self, path: str) -> None:
-        """Let the other processes of this machine join at the Unix socket *path*."""
-        self.hub = EmbeddedServer(self, path)
+        """Serve the database to the other processes of this machine at the Unix socket *path*."""
+        self.embedded_server = EmbeddedServer(self, path)
 
     def open(self, *args: Any, **options: Any) -> Connection:
         """Open a connection, as `ZODB.DB.open` does."""
@@ -95,13 +95,13 @@ class Database(DB):
         if self._process != os.getpid():
             self.leave_parent()
             return
-        if self.hub is not None:
-            self.hub.close()
-            self.hub = None
+        if self.embedded_server is not None:
+            self.embedded_server.close()
+            self.embedded_server = None
         super().close()
-        if self.heir is not None:
-            self.heir.close()
-            self.heir = None
+        if self.failover is not None:
+            self.failover.close()
+            self.failover = None
 
     @property
     def storage(self) -> Any:
@@ -132,7 +132,7 @@ class Database(DB):
         del self._shared_storage
 
     def adopt(self, connection: Connection) -> None:
-        """Enter *connection*, which was opened before a fork, as one of this process."""
+        """Add *connection*, which was opened before a fork, to the pool of this process."""
         with self._lock:
             if connection.before is None:
                 self.pool.all.add(connection)
@@ -143,11 +143,13 @@ class Database(DB):
             return
         self._left = os.getpid()
         cut_off(self._own_storage)
-        if self.hub is not None:
-            self.hub.cut_off()
-        # Nothing of it may be finalized here: it is all the parent's.
-        _left_behind.append((self._own_storage, self._shared_storage, self.hub, self.heir))
-        self.hub = self.heir = None
+        if self.embedded_server is not None:
+            self.embedded_server.cut_off()
+        # Nothing of it may be finalized here: it belongs to the parent.
+        _left_behind.append(
+            (self._own_storage, self._shared_storage, self.embedded_server, self.failover)
+        )
+        self.embedded_server = self.failover = None
         self._lock = RLock()
         connections = [*self.pool, *self.historical_pool]
         self.pool = ConnectionPool(self.pool.size, self.pool.timeout)
@@ -184,7 +186,7 @@ class Database(DB):
 
     def _watch(self, storage: Any) -> None:
         if isinstance(storage, ClientStorage):
-            Witness(self, storage)
+            RestoreCheck(self, storage)
 
     def _returnToPool(self, connection: Connection) -> None:  # noqa: N802 (ZODB's name)
         if connection.before is None and connection not in self.pool.all:
@@ -211,7 +213,7 @@ os.register_at_fork(after_in_child=_leave_parent)
 
 
 def default_uri() -> str:
-    """Return what is opened where no URI is given: $SCHEDULER_DATABASE, else the embedded one."""
+    """Return the default URI: $SCHEDULER_DATABASE, else the embedded database."""
     return os.environ.get(URI_VARIABLE) or f"file://{Path(EMBEDDED_FILE).absolute()}"
 
 
@@ -250,15 +252,15 @@ def open_database(uri: str | None = None) -> Database:
 
 
 def join_database(uri: str) -> Database:
-    """Open the database that *uri* names for a process that is not to outlive its owner.
+    """Open the database *uri* for a process that must not outlive the server.
 
-    An embedded one is joined only, and not served on when whoever serves it has gone.
+    It only joins an embedded database, and never takes over serving it.
     Raises DatabaseUnavailable.
     """
     if not uri.startswith("file://"):
         return open_database(uri)
     _, options = _resolve(uri)
-    return Database(Guest(uri), uri, **options)
+    return Database(JoinOnly(uri), uri, **options)
 
 
 def file_of(uri: str) -> Path | None:
@@ -267,9 +269,9 @@ def file_of(uri: str) -> Path | None:
 
 
 def holder_of(uri: str) -> ProcessIdentity | None:
-    """Return the process of this machine that has the file of the embedded database *uri*.
+    """Return the process of this machine that holds the file of the embedded database *uri*.
 
-    None where that cannot be seen, and for every other database.
+    None if it cannot be seen, and for every other database.
     """
     if not uri.startswith("file://"):
         return None

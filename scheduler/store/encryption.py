@@ -1,6 +1,6 @@
 """Secrets at rest: encrypted where this installation has a key for that.
 
-What need not be read back is kept as a digest instead, and never comes here.
+Secrets that need not be read back are kept as digests instead.
 """
 
 from __future__ import annotations

@@ -15,14 +15,14 @@ from ZODB.utils import u64
 
 
 def forget_broken(obj: Any) -> None:
-    """Let *obj*, if it is broken, be made anew when it is next met: its class may be back then."""
+    """Drop *obj*, if it is broken, from the cache: its class may exist when it is next loaded."""
     # The cache would give the same object as long as anybody refers to it.
     if isinstance(obj, PersistentBroken) and obj._p_jar._cache.get(obj._p_oid) is obj:
         del obj._p_jar._cache[obj._p_oid]
 
 
 def why_unusable(obj: Any) -> str:
-    """Return why *obj*, which should be a task, is none that can be run."""
+    """Return why *obj*, which should be a task, cannot be run."""
     kind = type(obj)
     name = f"{kind.__module__}.{kind.__qualname__}"
     if isinstance(obj, PersistentBroken):
@@ -31,7 +31,7 @@ def why_unusable(obj: Any) -> str:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return in one line what *error* is; never an empty text."""
+    """Return a description of *error* in one line; never an empty text."""
     if isinstance(error, StateLoadError) and error.__cause__ is not None:
         error = error.__cause__
     name = type(error).__name__

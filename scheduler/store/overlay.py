@@ -1,7 +1,7 @@
-"""The overlay: a database over what a connection sees, in which anything may be tried out.
+"""The overlay: a database over the snapshot of a connection, for dry runs.
 
-What is written there goes into memory and is gone with it; the database below is only read,
-at the one moment that the connection sees.
+Its changes are kept in memory until it is closed; the database below is only read, at the
+snapshot of the connection.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from zope.interface import alsoProvides
 
 
 def snapshot_of(connection: Connection) -> int:
-    """Return the number of the last transaction that *connection* sees the changes of."""
+    """Return the number of the last transaction that *connection* sees."""
     storage = connection._normal_storage  # another one stands in for it after a savepoint
     start = getattr(storage, "_start", None) or getattr(storage, "_before", None)
     return int(u64(start)) - 1 if start is not None else int(u64(storage.lastTransaction()))
@@ -28,7 +28,7 @@ def snapshot_of(connection: Connection) -> int:
 
 @contextmanager
 def overlay(connection: Connection) -> Iterator[DB]:
-    """Give a database over what *connection* sees; it is to stay open, in its transaction."""
+    """Give a database over the snapshot of *connection*, which must stay open."""
     storage = DemoStorage(base=_Snapshot(connection), close_base_on_close=False)
     database = DB(storage)
     try:
@@ -38,7 +38,7 @@ def overlay(connection: Connection) -> Iterator[DB]:
 
 
 class _Snapshot:
-    """What a connection sees, as a storage that can only be read."""
+    """The snapshot of a connection, as a read-only storage."""
 
     def __init__(self, connection: Connection) -> None:
         self._view = connection._storage

@@ -1,4 +1,4 @@
-"""Holds: what of the history is still needed, and so must not be packed away yet."""
+"""Pack holds: parts of the history that are still needed, and must not be packed yet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scheduler.store.schema import Schema
 
 
 class PackHold(NamedTuple):
-    """Somebody's need of the database as it was after transaction *tid*; *until* is Unix time."""
+    """The need of the history since transaction *tid*, *until* a time (Unix seconds)."""
 
     tid: int
     until: float
@@ -24,18 +24,18 @@ class PackHold(NamedTuple):
 class PackHolds(Persistent):
     """The holds that are in force, by name.
 
-    Conflict behaviour: written now and then; two at once conflict, and one is repeated.
+    Conflict behaviour: written seldom; of two concurrent writers one repeats.
     """
 
     def __init__(self) -> None:
         self._holds = PersistentMapping()
 
     def put(self, name: str, tid: int, seconds: float) -> None:
-        """Hold back packing behind transaction *tid* for so many *seconds* at the most."""
+        """Keep the history since transaction *tid* from packing for *seconds*."""
         self._holds[name] = PackHold(tid, nowutc().timestamp() + seconds)
 
     def release(self, name: str) -> None:
-        """Let the hold *name* go; nothing happens if there is none."""
+        """Remove the hold *name*, if it exists."""
         self._holds.pop(name, None)
 
     def limit(self) -> float | None:
@@ -45,9 +45,9 @@ class PackHolds(Persistent):
         return float(TimeStamp(p64(min(tids))).timeTime()) if tids else None
 
 
-BRANCH = Schema("holds", 1, PackHolds)
+SCHEMA = Schema("holds", 1, PackHolds)
 
 
 def holds_of(connection: Connection) -> PackHolds:
-    """Return the holds on the database that *connection* is to."""
-    return BRANCH.get(connection)
+    """Return the pack holds of the database of *connection*."""
+    return SCHEMA.get(connection)

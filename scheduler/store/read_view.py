@@ -1,4 +1,4 @@
-"""A look at the database: one snapshot of it, which is left as it was."""
+"""The read view: one snapshot of the database, of which nothing is committed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scheduler.store import using
 
 @contextmanager
 def snapshot(database: DB) -> Iterator[Connection]:
-    """Give a connection that sees one moment, the current one meanwhile; nothing is committed."""
+    """Give a connection to one snapshot, the current connection meanwhile; it never commits."""
     manager = transaction.TransactionManager()
     connection = database.open(transaction_manager=manager)
     try:

@@ -1,4 +1,4 @@
-"""The witness: it notices that a database was put back to an earlier state while it was in use."""
+"""The restore check: notices that a database in use was restored to an earlier state."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Witness:
-    """Remembers the last transaction of *database*, and looks for it when its server is back.
+class RestoreCheck:
+    """Keeps the last transaction of *database*, and looks for it when its server is back.
 
-    A server that was restored from a backup does not have it. What clients keep in memory is then
-    of objects that never were; ZEO by itself either refuses the server for ever, or mixes both.
+    A server that was restored from a backup does not have it. The caches of clients then hold
+    states that never were; ZEO by itself either refuses the server for ever, or mixes both.
     """
 
     def __init__(self, database: Database, storage: ClientStorage) -> None:
@@ -70,10 +70,10 @@ class Witness:
     def _forget(self, newest: bytes) -> None:
         last = max(self._last[0], self._client.cache.getLastTid())
         log.warning(
-            "the database was put back to an earlier state: the transaction of %s is not in it, "
-            "the last one is that of %s; what was kept of it in memory is dropped",
-            TimeStamp(last),
+            "database restored to an earlier state: its last transaction is that of %s, "
+            "that of %s is missing; caches dropped",
             TimeStamp(newest),
+            TimeStamp(last),
         )
         self._client.cache.clear()
         self._last = (z64, z64)

@@ -1,4 +1,4 @@
-"""The root of everything this software stores: one key, with a versioned branch for each part."""
+"""The schema: everything is stored below one root key, with a versioned layout for each part."""
 
 from __future__ import annotations
 
@@ -19,82 +19,82 @@ ROOT_KEY = "relay"
 
 _NOTHING: tuple[None, Any] = (None, None)
 
-Trunk = TypeVar("Trunk", bound=Persistent)
+Stored = TypeVar("Stored", bound=Persistent)
 Upgrade = Callable[[Any], None]
 
 
 @dataclass(frozen=True)
-class Schema(Generic[Trunk]):
-    """One part's place under the root, with the version of its layout.
+class Schema(Generic[Stored]):
+    """The root object of one part of the product, with the version of its layout.
 
-    `plant` makes the fresh object; `upgrades[n]` changes an object of version n, in place,
+    `create` makes the fresh object; `upgrades[n]` changes an object of version n, in place,
     into one of version n + 1.
     """
 
     name: str
     version: int
-    plant: Callable[[], Trunk]
+    create: Callable[[], Stored]
     upgrades: Mapping[int, Upgrade] = field(default_factory=dict)
 
-    def get(self, connection: Connection) -> Trunk:
-        """Return the branch's object, made or upgraded when that is due.
+    def get(self, connection: Connection) -> Stored:
+        """Return the stored object; create or upgrade it first if that is due.
 
-        Making it is a transaction of its own, like creating a table, so that first users
-        do not conflict; where *connection* has changes already, it belongs to those.
+        That is a transaction of its own, as the creation of a table, so that first users do not
+        conflict; if *connection* has changes already, it belongs to those.
         Raises SchemaTooNew for a layout of a later version.
         """
-        version, trunk = self._stored(connection)
+        version, stored = self._stored(connection)
         if version == self.version:
-            return trunk
+            return stored
         self._refuse_newer(version)
         self._make_ready(connection)
         return self._stored(connection)[1]
 
-    def is_planted(self, connection: Connection) -> bool:
-        """Say whether the branch's object was ever made."""
+    def exists(self, connection: Connection) -> bool:
+        """Return whether the object was ever created."""
         return self._stored(connection) is not _NOTHING
 
     def expect_none(self, connection: Connection) -> None:
-        """Let the commit of *connection* conflict if the branch's object is made before it."""
+        """Make the commit of *connection* conflict if another creates the object before it."""
         root = connection.root()
         connection.readCurrent(root.get(ROOT_KEY, root))
 
-    def _stored(self, connection: Connection) -> tuple[int | None, Trunk]:
+    def _stored(self, connection: Connection) -> tuple[int | None, Stored]:
         install(connection.db())
         # The root by its id: `connection.root()` makes an object for each of these many calls.
-        branches = connection.get(z64).get(ROOT_KEY)
-        entry = branches and branches.get(self.name)
+        parts = connection.get(z64).get(ROOT_KEY)
+        entry = parts and parts.get(self.name)
         return entry or _NOTHING
 
     def _refuse_newer(self, version: int | None) -> None:
         if version is not None and version > self.version:
             raise SchemaTooNew(
-                f"the branch {self.name!r} of this database has layout version {version}, this "
+                f"the schema {self.name!r} of this database has version {version}, this "
                 f"software knows versions up to {self.version}: install the release that wrote "
                 "it, or a later one"
             )
 
     def _make_ready(self, connection: Connection) -> None:
         if has_changes(connection) or connection.isReadOnly():
-            self._grow(connection)
+            self._create_or_upgrade(connection)
             return
-        transact(connection.db(), self._grow, note=f"prepare {self.name}")
-        # Nothing was changed here yet, so the snapshot may move on to where the branch exists.
+        transact(connection.db(), self._create_or_upgrade, note=f"prepare {self.name}")
+        # Nothing was changed here yet, so the snapshot may move on to where the object exists.
         connection.newTransaction(None)
 
-    def _grow(self, connection: Connection) -> None:
+    def _create_or_upgrade(self, connection: Connection) -> None:
         if self._stored(connection)[0] == self.version:
             return
-        branches = connection.root().setdefault(ROOT_KEY, PersistentMapping())
-        if self.name not in branches:
-            branches[self.name] = (self.version, self.plant())
+        parts = connection.root().setdefault(ROOT_KEY, PersistentMapping())
+        if self.name not in parts:
+            parts[self.name] = (self.version, self.create())
             return
-        version, trunk = branches[self.name]
+        version, stored = parts[self.name]
         for step in range(version, self.version):
-            self.upgrades[step](trunk)
-        branches[self.name] = (self.version, trunk)
+            self.upgrades[step](stored)
+        parts[self.name] = (self.version, stored)
 
 
 def has_changes(connection: Connection) -> bool:
-    """Say whether something was changed in the current transaction of *connection*."""
+    """Return whether something was changed in the current transaction of *connection*."""
     return not connection._needs_to_join

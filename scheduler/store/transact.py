@@ -1,4 +1,4 @@
-"""A unit of work: a short transaction of its own that is done again when it meets a conflict."""
+"""The unit of work: a short transaction of its own that is repeated after a conflict."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from transaction.interfaces import TransientError
 from ZODB import DB
 from ZODB.Connection import Connection
 
-from scheduler.storage.outage import give_up
+from scheduler.storage.outage import abort_quietly
 from scheduler.store.current import using
 from scheduler.values.legible import legible
 
@@ -35,8 +35,8 @@ def transact(
 
     The connection is the current one meanwhile. A transient error (a conflict) aborts and
     repeats the work, which therefore must not act on anything but the database; after
-    *attempts* the last one is raised. Any other error aborts and is raised at once, so also
-    OutcomeUnknown, where it cannot be told whether the work is committed.
+    *attempts* the last one is raised. Any other error aborts and is raised at once, also
+    OutcomeUnknown, after which the work may or may not be committed.
     *note* becomes the transaction's description.
     """
     manager = transaction.TransactionManager(explicit=True)
@@ -62,13 +62,13 @@ def _repeat(
             result = work()
             manager.commit()
         except TransientError as error:
-            give_up(manager)
+            abort_quietly(manager)
             if attempt == attempts:
                 raise
-            log.debug("attempt %d of %r met %s", attempt, note, error)
+            log.debug("attempt %d of unit of work %r failed: %s", attempt, note, error)
             time.sleep(backoff(attempt))
         except BaseException:
-            give_up(manager)
+            abort_quietly(manager)
             raise
         else:
             return result

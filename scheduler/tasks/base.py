@@ -15,7 +15,7 @@ from scheduler import states
 from scheduler.clock import aware, nowutc
 from scheduler.errors import TaskInconsistentStatusException
 from scheduler.inbox.claims import is_running, running_list
-from scheduler.inbox.quarantine import is_aside
+from scheduler.inbox.quarantine import is_quarantined
 from scheduler.inbox.spool import ADD, spool_of
 from scheduler.queue import NEVER_DUE
 from scheduler.retry import Retry
@@ -205,7 +205,7 @@ class BaseTask(TimedEvent):
         if self._status in states.BEFORE_RUN:
             if is_running(self):
                 return states.TASK_STATUS_RUNNING
-            if is_aside(self):
+            if is_quarantined(self):
                 return states.TASK_STATUS_FAILED
         return self._status
 

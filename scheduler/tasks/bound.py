@@ -11,7 +11,7 @@ from ZODB.Connection import Connection
 
 from scheduler import states
 from scheduler.clock import moment, stamp
-from scheduler.inbox.bindings import bonds_of
+from scheduler.inbox.bindings import bindings_of
 from scheduler.tasks.attempt import Attempt
 from scheduler.tasks.base import BaseTask
 
@@ -40,7 +40,7 @@ class FollowingTask(BaseTask):
 
     def _enter(self, connection: Connection) -> None:
         """Give the task to the scheduler; its object is stored with it, if it was not."""
-        bonds_of(connection)  # planted now, while there may be nothing that it would join
+        bindings_of(connection)  # planted now, while there may be nothing that it would join
         if self._followed()._p_oid is None:
             connection.add(self._followed())
         super()._enter(connection)

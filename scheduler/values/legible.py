@@ -62,7 +62,7 @@ class LegibleStream:
 
 @contextmanager
 def legible_output() -> Iterator[None]:
-    """Let what the block prints, on stdout and stderr, be legible; also a decorator."""
+    """Make stdout and stderr legible inside the block; also a decorator."""
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (cast(TextIO, LegibleStream(stream)) for stream in before)
     try:

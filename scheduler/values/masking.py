@@ -1,4 +1,4 @@
-"""What nobody is told: passwords and keys in addresses and messages."""
+"""Masking: passwords and keys in addresses and messages are replaced."""
 
 from __future__ import annotations
 

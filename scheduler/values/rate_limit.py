@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-# Starts are counted in so many slots to a period: a place is free again a slot late, at most.
+# Slots of a period in which starts are counted: a start is allowed again at most a slot late.
 SLOTS = 20
 
 
 class Limit(NamedTuple):
-    """What goes for a named queue, over all schedulers of the database; None for no limit."""
+    """The limits of a named queue, over all schedulers of the database; None for no limit."""
 
     at_once: int | None = None
     """How many of its tasks are with a worker at a time."""
@@ -22,7 +22,7 @@ class Limit(NamedTuple):
     """In seconds."""
 
     def checked(self) -> Limit:
-        """Return the limit; ValueError naming what can be none."""
+        """Return the limit; ValueError naming an invalid part."""
         for what, number in (("atOnce", self.at_once), ("rate", self.rate)):
             if number is not None and (type(number) is not int or number < 0):
                 raise ValueError(f"{what} is {number!r}; it must be a whole number from 0, or None")
@@ -43,14 +43,14 @@ class Starts(NamedTuple):
         return max(0, limit.rate - sum(count for _, count in self._recent(limit, now)))
 
     def wait(self, limit: Limit, now: float) -> float:
-        """Return until when (since 1970) none may be started that might not at *now*."""
+        """Return the earliest time (Unix seconds) at which another task may start."""
         recent = self._recent(limit, now)
         if not recent or self.allowed(limit, now):
             return now
         return (recent[0][0] + SLOTS + 1) * limit.period / SLOTS
 
     def add(self, limit: Limit, now: float, count: int) -> Starts:
-        """Return what is known once *count* tasks were started at *now*."""
+        """Return the starts with *count* more at *now*."""
         slot = self._slot(limit, now)
         recent = dict(self._recent(limit, now))
         recent[slot] = recent.get(slot, 0) + count

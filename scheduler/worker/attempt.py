@@ -28,7 +28,7 @@ from scheduler.states import (
     TASK_STATUS_FINISHED,
     TASK_STATUS_QUEUED,
 )
-from scheduler.storage.outage import is_passing, told
+from scheduler.storage.outage import is_transient, outage_text
 from scheduler.store.missing_class import forget_broken, reason_of, why_unusable
 from scheduler.store.overlay import snapshot_of
 from scheduler.tasks.attempt import MESSAGE_KEPT, TRACEBACK_KEPT, Attempt
@@ -128,7 +128,7 @@ class AttemptRunner:
         except POSKeyError:
             raise
         except Exception as error:
-            if is_passing(error):
+            if is_transient(error):
                 raise
             raise _UnloadableError(reason_of(error)) from error
         if not isinstance(task, BaseTask):
@@ -148,14 +148,14 @@ class AttemptRunner:
         Conflicts, and trouble of the database, put it off; by anything else it has failed, or
         asked for that itself.
         """
-        if not is_passing(problem):
+        if not is_transient(problem):
             return self._mark_of(task, problem)()
         wait = 0.0
         if isinstance(problem, TransientError):
             why = f"conflicts, one after the other, the last: {problem}"
             wait = AFTER_CONFLICTS.wait(task._times_put_off() + 1)
         else:
-            why = told(problem)
+            why = outage_text(problem)
         now = nowutc()
         attempt = self._attempt(task, now, TASK_STATUS_QUEUED, why[:MESSAGE_KEPT])
         task._delay(attempt, now.timestamp() + wait)

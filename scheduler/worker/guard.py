@@ -17,7 +17,7 @@ from ZODB import DB
 from ZODB.Connection import Connection
 
 from scheduler.errors import SchedulerException
-from scheduler.storage.outage import give_up, is_passing
+from scheduler.storage.outage import abort_quietly, is_transient
 
 Result = TypeVar("Result")
 
@@ -123,8 +123,8 @@ class Guard:
             vars(unit).pop(name, None)
         self._manager.explicit = False
         if unit is not None and unit is not self._manager._txn:
-            give_up(unit)
-        give_up(self._manager)
+            abort_quietly(unit)
+        abort_quietly(self._manager)
         if is_broken:
             # Objects that could not join it may be changed in memory.
             self._connection.cacheMinimize()
@@ -175,7 +175,7 @@ class Guard:
         try:
             start.savepoint.rollback()
         except BaseException as error:
-            if is_passing(error):
+            if is_transient(error):
                 raise
             raise Unclean(problem) from error
         if self._damage(start):

@@ -23,7 +23,7 @@ from scheduler.audit.conflict_stats import ConflictReport
 from scheduler.inbox.claims import Claim
 from scheduler.runtime.context import AttemptContext, News, keep_log_lines
 from scheduler.storage import outage_log
-from scheduler.storage.outage import is_trouble, pause
+from scheduler.storage.outage import is_outage, pause
 from scheduler.store import using
 from scheduler.store.missing_class import reason_of
 from scheduler.store.transact import backoff
@@ -85,7 +85,7 @@ class Runner:
                 return self._run_group(first, line)
             except BaseException as error:  # noqa: BLE001 (each one is told apart in a run of its own)
                 self._guard.give_up()
-                if is_trouble(error):
+                if is_outage(error):
                     return [self._record_problem(claim, error) for claim in self.held]
                 if isinstance(error, Unclean) and len(self.held) == 1:
                     return [self._record_problem(first, error.problem)]
@@ -123,7 +123,7 @@ class Runner:
                 self._guard.give_up()
                 problem = error.problem if isinstance(error, Unclean) else error
                 fought = ConflictReport.over(error, fought)
-                if is_trouble(error) or not isinstance(error, TransientError):
+                if is_outage(error) or not isinstance(error, TransientError):
                     break
                 time.sleep(backoff(attempt))
         return self._record_problem(claim, problem)._replace(fought=fought)
@@ -150,7 +150,7 @@ class Runner:
                 return outcome_of(task, claim)
             except Exception as error:
                 self._guard.give_up()
-                if is_trouble(error):
+                if is_outage(error):
                     outage_log.met(error)
                     time.sleep(pause(attempt))
                 elif isinstance(error, TransientError) and attempt < CONFLICT_TRIES:

@@ -292,7 +292,7 @@ def test_the_objects_that_tasks_fought_over_are_shown(desk):
     with connect(desk.uri) as connection:
         module = SchedulerModule.getDBInstance(connection)
         fought = ConflictReport((0x2A).to_bytes(8, "big"), "shop.Stock", 20)
-        module.fights.note("shop.Pack", fought, nowutc().timestamp())
+        module.conflicts.note("shop.Pack", fought, nowutc().timestamp())
         transaction.commit()
     status, (shown,) = desk.command("show", "conflicts", "--json")
     assert status == 0

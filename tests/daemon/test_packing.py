@@ -7,7 +7,7 @@ import math
 import transaction
 
 from daemon.config import Pack
-from daemon.packing import BRANCH, Packing
+from daemon.packing import SCHEMA, Packing
 from scheduler.store import connect, open_database, transact
 from tests.daemon.conftest import wait_until
 
@@ -17,7 +17,7 @@ def grow(connection):
 
 
 def packed(database):
-    return transact(database, lambda own: BRANCH.get(own).last)
+    return transact(database, lambda own: SCHEMA.get(own).last)
 
 
 def test_history_that_is_old_enough_goes_and_what_is_there_stays(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from werkzeug.test import Client
 
 from export.app import make_app
-from export.auth.api_keys import BRANCH, key_ring
+from export.auth.api_keys import SCHEMA, key_ring
 from export.cli.main import main
 from export.model.access import Protection
 from export.signature import build_indico_request, canonical, sign
@@ -152,7 +152,7 @@ def test_keys_of_an_older_database_are_kept_as_digests_and_go_on(database):
             del made.__dict__[name]
         made.__dict__.update(key="old-key", secret="old-secret", old_keys=("older",))
         made.usage.request = f"{PATH}?ak=old-key&limit=2"
-        connection.root()[ROOT_KEY][BRANCH.name] = (1, ring)
+        connection.root()[ROOT_KEY][SCHEMA.name] = (1, ring)
 
     def read(connection):
         key = key_ring(connection).of("ann")

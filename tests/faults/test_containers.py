@@ -11,7 +11,7 @@ from contextlib import ExitStack
 import pytest
 import transaction
 
-from scheduler.leadership.roster import office_of
+from scheduler.leadership.roster import roster_of
 from scheduler.storage.process_identity import ProcessIdentity
 from scheduler.store import open_database
 from tests.scheduler.harness import View, python, wait_for
@@ -75,16 +75,16 @@ def test_schedulers_of_one_host_name_and_one_process_id_do_not_take_each_other_f
     for _ in range(2):
         process = isolated(SCHEDULER, database.uri, proc=proc)
         assert process.stdout.readline() == "1\n"
-        view.until(lambda: office_of(view.connection).token is not None, DEADLINE)
-    view.until(lambda: len(office_of(view.connection).standing_by()) == 1, DEADLINE)
+        view.until(lambda: roster_of(view.connection).token is not None, DEADLINE)
+    view.until(lambda: len(roster_of(view.connection).standing_by()) == 1, DEADLINE)
 
     def beats():
-        office = office_of(view.connection)
+        office = roster_of(view.connection)
         return office.candidates[office.token].beats
 
     first = beats()
     view.until(lambda: beats() > first + 2, DEADLINE)
-    assert office_of(view.connection).term == 1
+    assert roster_of(view.connection).term == 1
     view.close()
     database.close()
 

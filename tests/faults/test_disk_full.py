@@ -10,7 +10,7 @@ import pytest
 import transaction
 
 from scheduler import Client, SchedulerModule, nowutc
-from scheduler.storage.outage import is_trouble
+from scheduler.storage.outage import is_outage
 from scheduler.store import connect
 from tests.faults.processes import Daemon
 from tests.scheduler.harness import wait_for
@@ -43,7 +43,7 @@ def enqueue(uri):
             transaction.commit()
             return True
     except Exception as error:
-        if not is_trouble(error):
+        if not is_outage(error):
             raise
         return False
 

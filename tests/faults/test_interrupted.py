@@ -127,8 +127,8 @@ def test_owners_that_end_normally_interrupt_no_commit(uri, owner):
 
     databases = [open_database(uri) for _ in range(3)]
     for database in databases[1:]:
-        database.heir.close()  # the first takes over
-        database.heir = None
+        database.failover.close()  # the first takes over
+        database.failover = None
     threads = [threading.Thread(target=commit_on, args=(each,)) for each in databases]
     for thread in threads:
         thread.start()

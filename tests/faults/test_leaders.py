@@ -18,7 +18,7 @@ import transaction
 from ZEO.Exceptions import ClientDisconnected
 
 from scheduler import nowutc
-from scheduler.leadership.roster import office_of
+from scheduler.leadership.roster import roster_of
 from scheduler.store import open_database
 from scheduler.tasks import IntervalTask, OneShotTask
 from tests.faults.test_zeo import serving
@@ -162,12 +162,12 @@ class Election:
     def _can_look(self, server):
         # Whoever looks on has joined the database, and is not to inherit it.
         database = open_database(server.uri)
-        if database.hub is not None:
+        if database.embedded_server is not None:
             database.close()
             return False
-        if database.heir is not None:
-            database.heir.close()
-            database.heir = None
+        if database.failover is not None:
+            database.failover.close()
+            database.failover = None
         self.view = View(database, transaction.TransactionManager())
         return True
 
@@ -181,12 +181,12 @@ class Election:
             return None
 
     def leader(self):
-        pid = self.look(lambda: office_of(self.view.connection).pid)
+        pid = self.look(lambda: roster_of(self.view.connection).pid)
         return next((party for party in self.parties if party.pid == pid), None)
 
     def is_complete(self):
         """Say whether one leads and all others stand by."""
-        standing_by = self.look(lambda: office_of(self.view.connection).standing_by())
+        standing_by = self.look(lambda: roster_of(self.view.connection).standing_by())
         return self.leader() is not None and len(standing_by or ()) == SCHEDULERS - 1
 
     def overthrow(self, how):

@@ -53,7 +53,7 @@ def test_a_client_notices_and_drops_what_it_kept(tmp_path, uri, free_port, caplo
             if other.storage.is_connected():
                 transact(other, lambda own: put(own, other=1))
             other.close()
-        wait_for(lambda: "put back to an earlier state" in caplog.text, DEADLINE)
+        wait_for(lambda: "restored to an earlier state" in caplog.text, DEADLINE)
         wait_for(database.storage.is_connected, DEADLINE)
         assert database.epoch == 1
         with pytest.raises(transaction.interfaces.TransientError):

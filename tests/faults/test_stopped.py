@@ -15,7 +15,7 @@ from ZEO.Exceptions import ClientDisconnected
 
 from scheduler import Client, nowutc
 from scheduler.errors import SchedulerException
-from scheduler.leadership.roster import office_of
+from scheduler.leadership.roster import roster_of
 from scheduler.store import connect, holder_of
 from scheduler.tasks import OneShotTask
 from tests.faults.processes import Daemon
@@ -90,7 +90,7 @@ def look(file, question):
 
 
 def leads(file, process):
-    return look(file, lambda own: office_of(own).pid) == process.pid
+    return look(file, lambda own: roster_of(own).pid) == process.pid
 
 
 def runs_tasks(file):
@@ -107,7 +107,7 @@ def test_a_stand_by_that_serves_the_file_and_is_stopped_does_not_hold_up_the_lea
     leader = start(SCHEDULER, f"file://{file}")
     wait_for(lambda: leads(file, leader), DEADLINE)
     print(file=owner.stdin, flush=True)
-    wait_for(lambda: look(file, lambda own: len(office_of(own).standing_by())) == 1, DEADLINE)
+    wait_for(lambda: look(file, lambda own: len(roster_of(own).standing_by())) == 1, DEADLINE)
     owner.send_signal(signal.SIGSTOP)
     assert owner.wait(DEADLINE) == -signal.SIGKILL
     wait_for(lambda: holder_of(f"file://{file}") is not None, DEADLINE)

@@ -7,7 +7,7 @@ import transaction
 from ZODB.utils import u64
 
 from scheduler import nowutc
-from scheduler.audit.commit_log import commits_of, culprits, deeds_of
+from scheduler.audit.commit_log import commits_of, culprits, task_commits
 from scheduler.errors import NoHistory
 from scheduler.store import open_database
 from tests.scheduler.bank import Bank, Chain, Deposit, Lottery, Opening
@@ -31,7 +31,7 @@ def last_culprits(relay, obj):
 
 
 def changed_by(relay, task):
-    commit, signature = next(deeds_of(relay.connection, task.getId()))
+    commit, signature = next(task_commits(relay.connection, task.getId()))
     return commit.changed_by(signature)
 
 
@@ -66,7 +66,7 @@ def test_a_commit_names_try_and_version(relay, bank):
     task = Deposit(bank.accounts["ann"], 5)
     relay.enqueue(task)
     relay.run_due()
-    ((commit, signature),) = deeds_of(relay.connection, task.getId())
+    ((commit, signature),) = task_commits(relay.connection, task.getId())
     assert signature.attempt == 1
     assert signature.version == task.getAttempts()[-1].version
     assert abs((commit.date - nowutc()).total_seconds()) < 60

@@ -18,7 +18,7 @@ from ZODB.POSException import ConflictError, UndoError
 
 from scheduler import TASK_STATUS_FINISHED, TASK_STATUS_NONE, SchedulerModule
 from scheduler.clock import TimeSource
-from scheduler.inbox.bindings import bonds_of
+from scheduler.inbox.bindings import bindings_of
 from scheduler.store import open_database, using
 from scheduler.tasks import BoundTask
 from scheduler.testing import Relay, StandingClock
@@ -73,7 +73,7 @@ def meeting(relay, folder):
 
 
 def reminder_of(meeting):
-    (task,) = bonds_of(meeting._p_jar).of(meeting)
+    (task,) = bindings_of(meeting._p_jar).of(meeting)
     return task
 
 

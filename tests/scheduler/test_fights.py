@@ -62,18 +62,18 @@ def test_a_lane_is_for_those_who_fight_often_and_for_a_while():
     record = Record()
     for _ in range(LANE_AFTER - 1):
         record.note("Pack", FOUGHT, 1000)
-    assert record.lane_of("Pack", 1000) is None
+    assert record.serial_key("Pack", 1000) is None
     record.note("Count", FOUGHT, 1000)
-    assert record.lane_of("Pack", 1001) == record.lane_of("Count", 1001) is not None
-    assert record.lane_of("Other", 1001) is None
-    assert record.lane_of("Pack", 1000 + LANE_SECONDS) is None
+    assert record.serial_key("Pack", 1001) == record.serial_key("Count", 1001) is not None
+    assert record.serial_key("Other", 1001) is None
+    assert record.serial_key("Pack", 1000 + LANE_SECONDS) is None
 
 
 def test_those_who_fight_now_and_then_have_no_lane():
     record = Record()
     for number in range(2 * LANE_AFTER):
         record.note("Pack", FOUGHT, 1000 + number * BURST_SECONDS / 4)
-    assert not record.has_lanes()
+    assert not record.has_serialized()
     (_, fight), *_ = record.newest()
     assert fight.times == 2 * LANE_AFTER
 
@@ -97,14 +97,14 @@ def test_tasks_that_fight_are_seen_and_put_into_one_lane(view, database, monkeyp
     module = SchedulerModule.getDBInstance(view.connection)
     with running(database, workers=2, multitask_mode=mode, task_max_tries=20):
         view.until_counts(finished=30)
-        ((oid, fight),) = module.fights.newest()
+        ((oid, fight),) = module.conflicts.newest()
         assert oid == view.root["account"]._p_oid
         assert fight.class_name.endswith("Account")
         assert [kind.endswith("Deposit") for kind in fight.kinds] == [True]
-        assert list(module.fights.lanes(nowutc().timestamp()).values()) == [oid]
+        assert list(module.conflicts.serialized(nowutc().timestamp()).values()) == [oid]
 
         view.enqueue(*(Deposit(nowutc()) for _ in range(30)))
         view.until_counts(finished=60)
-    ((_, later),) = module.fights.newest()
+    ((_, later),) = module.conflicts.newest()
     assert later.times == fight.times
     assert view.root["account"].balance == 60

@@ -141,7 +141,7 @@ def test_clients_that_wait_for_each_other_are_not_warned_of(database, uri, caplo
         assert first.stdout.readline() == "voted\n"
         for process in others:
             print("go", file=process.stdin, flush=True)
-        locks = database.hub._server.lock_managers[STORAGE_NAME]
+        locks = database.embedded_server._server.lock_managers[STORAGE_NAME]
         wait_for(lambda: len(locks.waiting) == len(others))
         print("go", file=first.stdin, flush=True)
     assert [record for record in caplog.records if "waiting" in record.getMessage()] == []
@@ -249,7 +249,7 @@ def test_a_scheduler_outlives_the_script_whose_database_it_joined(uri):
             view.until_counts(finished=1)
             owner.stdin.close()
             owner.wait(20)
-            wait_for(lambda: joined.heir._estate is not None)
+            wait_for(lambda: joined.failover._served is not None)
             wait_for(joined.storage.is_connected)
             view.refresh()
             view.enqueue(Count(nowutc()))

@@ -86,7 +86,7 @@ def test_drained_entries_are_trimmed(view, lanes):
         lanes.append((number,))
         lanes.drain()
         view.commit()
-    (lane,) = (lane for _, lane in lanes._lanes())
+    (lane,) = (lane for _, lane in lanes._segments())
     assert len(lane._pages) <= 2
 
 

@@ -12,7 +12,7 @@ from scheduler import nowutc
 from scheduler.errors import LeadershipLost, SchedulerException
 from scheduler.leadership import lease as timing
 from scheduler.leadership.lease import Election
-from scheduler.leadership.roster import office_of
+from scheduler.leadership.roster import roster_of
 from scheduler.store import transact
 from tests.scheduler.harness import Running, running, wait_for
 from tests.scheduler.sample_tasks import Count
@@ -104,11 +104,11 @@ def test_what_was_begun_before_the_end_of_a_term_cannot_be_committed_after_it(
 def test_an_office_that_was_never_loaded_is_no_way_around_the_guard(view, database, candidate):
     lease = candidate("first").seek(is_patient=True)
     view.refresh()
-    office = office_of(view.connection)
+    office = roster_of(view.connection)
     office._p_deactivate()
     add_one(view.connection)
     lease.guard(view.connection)
-    transact(database, lambda own: office_of(own).take("second"))
+    transact(database, lambda own: roster_of(own).take("second"))
     with pytest.raises(ConflictError):
         view.commit()
 
@@ -143,17 +143,17 @@ def test_who_stands_by_is_seen_until_it_has_gone(view, database, candidate):
     candidate("first").seek(is_patient=True)
     with Election(database, "second"):
         view.refresh()
-        (standby,) = office_of(view.connection).standing_by()
+        (standby,) = roster_of(view.connection).standing_by()
         assert standby.beats == 1
     view.refresh()
-    assert office_of(view.connection).standing_by() == []
+    assert roster_of(view.connection).standing_by() == []
 
 
 def test_a_standby_runs_the_tasks_when_the_leader_has_ended(view, database):
     with running(database) as first:
         view.until(lambda: view.client.getStatus()["state"])
         with running(database, standby=True) as second:
-            view.until(lambda: office_of(view.connection).standing_by())
+            view.until(lambda: roster_of(view.connection).standing_by())
             assert not second.scheduler.leads
             first.scheduler.shutdown()
             assert first.join() == 0
@@ -167,7 +167,7 @@ def test_a_scheduler_that_was_replaced_stands_by(view, database):
     run = Running(database)
     wait_for(lambda: run.scheduler.leads)
     with Election(database, "another"):
-        transact(database, lambda own: office_of(own).take("another"))
+        transact(database, lambda own: roster_of(own).take("another"))
         wait_for(lambda: not run.scheduler.leads)
         assert run.is_alive()
     wait_for(lambda: run.scheduler.leads)
@@ -179,7 +179,7 @@ def test_a_standby_can_be_stopped(view, database):
     with running(database):
         view.until(lambda: view.client.getStatus()["state"])
         second = Running(database, standby=True)
-        view.until(lambda: office_of(view.connection).standing_by())
+        view.until(lambda: roster_of(view.connection).standing_by())
         second.scheduler.shutdown()
         assert second.join() == 0
         assert view.status()["state"] is True

@@ -18,12 +18,12 @@ from scheduler import (
     Client,
     nowutc,
 )
-from scheduler.audit.commit_log import deeds_of
+from scheduler.audit.commit_log import task_commits
 from scheduler.errors import DatabaseUnavailable
 from scheduler.insight.dry_run import try_out
 from scheduler.insight.replay import replay
 from scheduler.insight.undo import undo
-from scheduler.leadership.roster import office_of
+from scheduler.leadership.roster import roster_of
 from scheduler.store import open_database
 from tests.scheduler.bank import Account, Deposit
 from tests.scheduler.harness import View, running, wait_for
@@ -130,7 +130,7 @@ def test_on_postgres_the_past_can_be_looked_into(on_postgres):
         on_postgres.until(lambda: task.getStatus() == TASK_STATUS_FINISHED)
     assert account.balance == 105
 
-    commit, signature = next(deeds_of(on_postgres.connection, task.getId()))
+    commit, signature = next(task_commits(on_postgres.connection, task.getId()))
     assert commit.changed_by(signature) == {u64(account._p_oid)}
     assert replay(on_postgres.database, task.getId(), task.getAttempts()[0]).is_alike
     (change,) = try_out(on_postgres.database, task.getId()).changes
@@ -181,7 +181,7 @@ def test_a_cancelled_task_of_a_dask_cluster_ends_with_its_processes(view, databa
 
 
 def office(view):
-    return office_of(view.connection)
+    return roster_of(view.connection)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -21,7 +21,7 @@ from scheduler import (
 from scheduler.dispatch.pruner import STEP, Pruner
 from scheduler.errors import SchedulerConfigurationException
 from scheduler.leadership.lease import Lease
-from scheduler.leadership.roster import office_of
+from scheduler.leadership.roster import roster_of
 from scheduler.settings import Settings
 from scheduler.tasks import IntervalTask, OneShotTask
 from scheduler.tasks.attempt import Attempt
@@ -86,7 +86,7 @@ def retention(view, database):
 
     def made(settings):
         view.refresh()
-        return Pruner(Lease(database, office_of(view.connection).term), settings)
+        return Pruner(Lease(database, roster_of(view.connection).term), settings)
 
     return made
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scheduler import nowutc
-from scheduler.leadership.roster import office_of
+from scheduler.leadership.roster import roster_of
 from tests.scheduler.harness import running
 from tests.scheduler.sample_long import Wait
 from tests.scheduler.sample_tasks import Count
@@ -15,11 +15,11 @@ from tests.scheduler.sample_tasks import Count
 def test_it_is_seen_which_worker_runs_a_long_task(view, database, tmp_path, mode):
     go = tmp_path / "go"
     with running(database, multitask_mode=mode, workers=2):
-        view.until(lambda: len(office_of(view.connection).workers) == 2)
+        view.until(lambda: len(roster_of(view.connection).workers) == 2)
         task = view.enqueue(Wait(nowutc(), str(go)))
 
         def posts():
-            return [post for post in office_of(view.connection).workers if post.tid]
+            return [post for post in roster_of(view.connection).workers if post.tid]
 
         (post,) = view.until(posts)
         assert post.tid == task.getId()
@@ -27,7 +27,7 @@ def test_it_is_seen_which_worker_runs_a_long_task(view, database, tmp_path, mode
         view.until_counts(finished=1)
     assert task.getAttempts()[0].worker == post.worker
     view.refresh()
-    assert office_of(view.connection).workers == ()
+    assert roster_of(view.connection).workers == ()
 
 
 def test_a_paused_scheduler_starts_nothing_and_goes_on_when_resumed(view, database):

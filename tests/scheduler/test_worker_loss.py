@@ -21,7 +21,7 @@ from scheduler import (
 from scheduler.executors.base import Flow
 from scheduler.executors.processes import ProcessExecutor
 from scheduler.executors.worker_process import WorkerProcess
-from scheduler.leadership.roster import office_of
+from scheduler.leadership.roster import roster_of
 from tests.scheduler.harness import running, wait_for
 from tests.scheduler.sample_children import Compute, DieCommitting, DieLoading, HoldInterpreter
 from tests.scheduler.sample_long import Sleep, Wait
@@ -39,7 +39,7 @@ def states_of(task):
 
 
 def workers(view):
-    return list(office_of(view.connection).workers)
+    return list(roster_of(view.connection).workers)
 
 
 def ready_worker(view):
@@ -252,7 +252,7 @@ def test_a_worker_that_is_stopped_is_shown_and_its_task_is_run_by_another(
         finally:
             with suppress(psutil.NoSuchProcess):
                 release()
-    assert "is stopped, and gives no sign of life" in caplog.text
+    assert "is stopped, without a heartbeat" in caplog.text
     assert states_of(task) == [TASK_STATUS_QUEUED, TASK_STATUS_FINISHED]
     assert view.root["count"] == 1
 

@@ -147,9 +147,9 @@ class UnknownCredentials(RequestException):
     status = 401
 
     def __init__(self, scheme: str) -> None:
+        kind = f"of the kind {scheme!r}" if scheme else "without a known kind"
         super().__init__(
-            f"Authorization of the kind {scheme[:40]!r} is not understood: send a Bearer token, "
-            "or leave the header out",
+            f"Authorization {kind} is not understood: send a Bearer token, or leave the header out",
             {"WWW-Authenticate": "Bearer"},
         )
 

@@ -45,6 +45,9 @@ MASK = "..."
 MAXIMUM = 1000
 """How many objects an answer has at most, of a detail without a limit of its own."""
 
+SCHEME = re.compile("[A-Za-z][A-Za-z-]{0,19}")
+"""A kind of credentials, as registered for HTTP; tokens are longer or have digits."""
+
 INTEGER = re.compile(r"[+-]?\d{1,15}", re.ASCII)
 
 
@@ -124,10 +127,11 @@ class ExportRequest:
 
         Raises UnknownCredentials for a header of another kind.
         """
-        scheme, _, text = self._request.headers.get("Authorization", "").strip().partition(" ")
+        scheme, *rest = self._request.headers.get("Authorization", "").split(None, 1) or [""]
         if scheme and scheme.lower() != "bearer":
-            raise UnknownCredentials(scheme)
-        return text.strip() if scheme else None
+            # A word alone may be the token itself, which no answer repeats.
+            raise UnknownCredentials(scheme if rest and SCHEME.fullmatch(scheme) else "")
+        return "".join(rest).strip() if scheme else None
 
     @property
     def access_token(self) -> str | None:

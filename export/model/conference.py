@@ -100,13 +100,9 @@ class Conference(Placed):
         """Return when it was made."""
         return self._created
 
-    def set_history(self, created: datetime | None, modified: datetime | None) -> None:
-        """Set when it was made and changed last, as its source tells; None for what that does not.
-
-        Call it last: each later change sets the modification date anew.
-        """
-        self._created = created or self._created
-        self._modified = modified or self._created
+    def set_creation_date(self, created: datetime) -> None:
+        """Set when it was made, as the source of an import tells."""
+        self._created = created
 
     def getType(self) -> str:
         """Return `simple_event`, `meeting` or `conference`."""

@@ -122,6 +122,10 @@ class Entry(Protected):
         """Return when its own data was changed last."""
         return self._modified
 
+    def set_modification_date(self, modified: datetime) -> None:
+        """Set when it was changed last, as the source of an import tells; later changes count."""
+        self._modified = modified
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._id}>"
 

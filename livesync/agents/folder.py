@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from livesync.agents.target import Items, Send, TargetAgent
 from livesync.records.document import read_documents, wrapped
 from livesync.records.marcxml import collected, read_collection, record_xml
 from livesync.records.reduction import Record
+from scheduler.storage.private_files import FILE, opener, private_folder
 
 Wrapper = Callable[[list[bytes]], bytes]
 Reader = Callable[[bytes], Iterable[tuple[str, Any]]]
@@ -28,6 +30,7 @@ class FolderAgent(TargetAgent):
     """Writes files `000000.json`, `000001.json`, ... into *folder*, `.xml` for *format* marcxml.
 
     A file appears whole or not at all. After an interrupted run records may come twice.
+    Other users cannot read the files, whatever the umask; the group can if *folder* is setgid.
     """
 
     def __init__(
@@ -91,7 +94,7 @@ class FolderAgent(TargetAgent):
     @contextmanager
     def _sender(self) -> Iterator[Send]:
         folder = Path(self._folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         numbers = count(_next_number(folder))
         write = partial(_write, folder, SUFFIXES[self._format], WRAPPERS[self._format], numbers)
         newest = self.reached()
@@ -109,7 +112,8 @@ class FolderAgent(TargetAgent):
 
 def _write(folder: Path, suffix: str, wrap: Wrapper, numbers: Iterator[int], items: Items) -> None:
     unfinished = folder / f".{os.getpid()}-{threading.get_ident()}.part"
-    with unfinished.open("wb") as file:
+    with open(unfinished, "wb", opener=opener) as file:
+        os.fchmod(file.fileno(), _mode_in(folder))
         file.write(wrap([item.content for item in items]))
         file.flush()
         os.fsync(file.fileno())
@@ -124,9 +128,15 @@ def _write(folder: Path, suffix: str, wrap: Wrapper, numbers: Iterator[int], ite
     _sync(folder)
 
 
+def _mode_in(folder: Path) -> int:
+    """Return the mode of files in *folder*: setgid on it is the owner's wish to share them."""
+    return FILE | stat.S_IRGRP if folder.stat().st_mode & stat.S_ISGID else FILE
+
+
 def _put(file: Path, text: str) -> None:
     unfinished = file.with_name(f"{file.name}.{os.getpid()}-{threading.get_ident()}")
-    unfinished.write_text(text)
+    with open(unfinished, "w", opener=opener) as opened:
+        opened.write(text)
     unfinished.replace(file)
 
 

@@ -249,6 +249,17 @@ def test_a_closed_part_is_told_to_nobody_else(database, client, tmp_path, kind):
             assert found_in(client.get(path, headers=headers)) == set(), path
 
 
+@pytest.mark.parametrize("root", [0, "0"])
+def test_an_event_in_the_root_category_is_for_everybody(database, client, tmp_path, root):
+    file = tmp_path / "answer.json"
+    answer = answer_with({"categoryId": root})
+    del answer["additionalInfo"]
+    file.write_text(json.dumps(answer))
+    assert [done.notes for done in load(database, items_of(file))] == [[]]
+    (shown,) = client.get("/export/categ/0.json").json["results"]
+    assert shown["title"] == "Open"
+
+
 def test_a_closed_part_is_told_to_those_who_are_named(database, client, tmp_path):
     file = tmp_path / "answer.json"
     file.write_text(json.dumps(answer_with(CLOSED["talk"])))

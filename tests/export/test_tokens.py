@@ -162,6 +162,21 @@ def test_another_kind_of_authorization_is_refused_and_not_answered_as_nobody(cli
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
+@pytest.mark.parametrize("written", ["{}", "Token\t{}", "{} Bearer", "Bearer:{}", "Bearer={} x"])
+def test_a_refused_authorization_does_not_repeat_the_token(client, make, written):
+    token = make("read:user")
+    headers = {"Authorization": written.format(token)}
+    answer = client.get("/api/user/", headers=headers)
+    assert answer.status_code == 401
+    assert token[5:20] not in answer.text + str(answer.headers)
+
+
+@pytest.mark.parametrize("between", [" ", "   ", "\t"])
+def test_any_blank_parts_the_kind_of_authorization_from_the_token(client, make, between):
+    headers = {"Authorization": f"Bearer{between}{make('read:user')}"}
+    assert client.get("/api/user/", headers=headers).status_code == 200
+
+
 def test_a_token_needs_a_secure_connection_where_that_is_required(closed, make):
     client, token = Client(make_app(closed, {"https_required": True})), make("read:legacy_api")
     assert ask(client, token).json["message"] == "HTTPS is required"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime
+from stat import S_IMODE
 
 import pytest
 import transaction
@@ -491,6 +493,38 @@ def test_an_agent_that_runs_another_one_delivers_its_own(database, target, chang
 
 class Thing(Persistent):
     pass
+
+
+@pytest.fixture
+def open_umask():
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.parametrize(("mode", "file_mode"), [(None, 0o600), (0o755, 0o600), (0o2750, 0o640)])
+def test_files_of_a_folder_agent_are_closed_to_others_whatever_the_umask(
+    database, clock, tmp_path, open_umask, mode, file_mode
+):
+    folder = tmp_path / "above" / "out"
+    if mode is not None:
+        folder.mkdir(parents=True)
+        folder.chmod(mode)
+    agent = FolderAgent("f", "Files", "", 60, folder=folder)
+
+    def work(connection):
+        manager = SyncManager.getDBInstance(connection)
+        manager.registerNewAgent(agent)
+        thing = connection.root()["thing"] = Thing()
+        manager.add(100, ActionWrapper(100, thing, ["created"], "1"))
+
+    transact(database, work)
+    assert Deliverer(database, "f").deliver(NOW).records == 1
+
+    written = [*folder.iterdir(), folder.with_name(".out.f.position")]
+    assert [S_IMODE(file.stat().st_mode) for file in written] == [file_mode, 0o600]
+    expected = [0o700, 0o700] if mode is None else [mode, 0o777]
+    assert [S_IMODE(one.stat().st_mode) for one in (folder, folder.parent)] == expected
 
 
 def test_parallel_ways_write_files_into_one_folder(database, clock, tmp_path):

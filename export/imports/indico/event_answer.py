@@ -60,7 +60,8 @@ def _draft(value: Any, where: str, paths: Paths, host: str) -> Draft:
     draft = Draft(Conference("", node.get("title", str), node.text("description", default="")))
     draft.event.set_id(draft.part_id(node))
     draft.origin = f"//{host or _host(node)}/event/{node.id()}"
-    category = str(node.get("categoryId", int, str, NONE, default=ROOT) or "")
+    given = node.get("categoryId", int, str, NONE, default=ROOT)
+    category = "" if given is None else str(given)
     if category:
         draft.categories = paths.get(category) or [(reachable(category), node.text("category", ""))]
     rule = draft.visibility.close(draft.event, _rule(draft, node, category), None)
@@ -103,8 +104,10 @@ def _fill(draft: Draft, node: Node, rule: RuleOrNone) -> None:
     if zone is None:
         raise ImportRefused(f"{node.where}.timezone: no zone {name!r}")
     event.timezone = zone.key
-    created = node.date("creationDate", default=None)
-    event.set_history(created, node.date("modificationDate", default=None))
+    event.set_creation_date(node.date("creationDate", default=None) or event.getCreationDate())
+    event.set_modification_date(
+        node.date("modificationDate", default=None) or event.getCreationDate()
+    )
     event.map_url = draft.address(node, "roomMapURL")
     event.chairs = people(ConferenceChair, node, "chairs")
     creator = node.node("creator")

@@ -71,6 +71,7 @@ class Parts:
         describe(self.draft, contribution, node, rule)
         taken: set[str] = set()
         subs = [self._subcontribution(one, taken, rule) for one in node.nodes("subContributions")]
+        _set_modification_date(contribution, node)
         return contribution, subs
 
     def _subcontribution(self, node: Node, taken: set[str], above: RuleOrNone) -> SubContribution:
@@ -107,6 +108,8 @@ class Parts:
                 self._slot(session, block, rule)
             except ImportRefused as problem:
                 self.draft.problems.append(str(problem))
+        if session is not None and session.slots:
+            session.set_modification_date(min(one.getModificationDate() for one in session.slots))
 
     def _first(
         self, session_id: str, block: Node, blocks: Iterable[Node]
@@ -124,6 +127,8 @@ class Parts:
             common = one & common if common is not None else one
         rule = self.draft.visibility.close(session, common, self.above)
         describe(self.draft, session, node, rule)
+        for attribute in PLACE:  # answers show "" for a session without a place of its own
+            setattr(session, attribute, getattr(session, attribute) or None)
         return session, rule
 
     def _slot(self, session: Session, node: Node, rule: RuleOrNone) -> None:
@@ -136,6 +141,7 @@ class Parts:
         slot.conveners = people(SlotChair, node, "conveners")
         session.addSlot(slot)
         fill(slot, [contribution for contribution, _ in self.contributions(node, rule)])
+        _set_modification_date(slot, node)
 
 
 def _session_id(block: Node) -> str:
@@ -177,6 +183,12 @@ def _reference(draft: Draft, where: str, value: Any) -> Any:
 def set_dates(entry: Placed, node: Node) -> None:
     """Set the dates of *entry* to those of *node*. Raises ImportRefused."""
     place(entry, node.date("startDate"), node.date("endDate"), node.where)
+
+
+def _set_modification_date(entry: Entry, node: Node) -> None:
+    modified = node.date("modificationDate", default=None)
+    if modified is not None:
+        entry.set_modification_date(modified)
 
 
 def check_new(part_id: str, taken: set[str], where: str) -> None:

@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from export.cli import feeds, groups, imports, keys, rights, rooms, tokens, users
+from export.cli import feeds, groups, imports, keys, reservations, rights, rooms, tokens, users
 from export.errors import ExportException
 from export.model.listeners import subscribe_installed
 from scheduler.errors import SchedulerException
@@ -17,7 +17,7 @@ from scheduler.store import open_database
 from scheduler.values.legible import legible_output
 from scheduler.values.masking import hidden
 
-NOUNS = (imports, users, groups, rights, keys, feeds, tokens, rooms)
+NOUNS = (imports, users, groups, rights, keys, feeds, tokens, rooms, reservations)
 
 
 @legible_output()

@@ -4,24 +4,34 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterable
-from datetime import datetime, time
+from datetime import date
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from ZODB.Connection import Connection
 
 from export.cli.parser import Commands, add_list, add_noun, add_verb, listed
-from export.errors import CatalogueException
+from export.cli.reservations import state_of
+from export.cli.slots import add_slots, slots_of
+from export.errors import CatalogueException, RoomNotFree
 from export.model.booking_slots import Slots
 from export.people.group import Principal, principal
 from export.rooms.registry import Location, rooms
 from export.rooms.room import Blocking, Room
+from scheduler.clock import nowutc
 
-WHEN = "as 2026-12-24 or 2026-12-24T18:00"
 HEADS = ("id", "location", "name", "active", "confirmation", "responsible")
 TEXTS = ("latitude", "longitude", "responsible")
-SWITCHES = {"active": "is_active", "needs_confirmation": "needs_confirmation"}
+ADDRESS = {"name": "_name", "building": "building", "floor": "floor", "number": "number"}
+SWITCHES = {
+    "active": "is_active",
+    "reservable": "is_reservable",
+    "needs_confirmation": "needs_confirmation",
+}
 LISTS = {"equipment": "equipment", "video_system": "video_systems"}
 SETS = {"manager": "managers", "booker": "booking_list"}
+EMPTY: dict[str, frozenset[Principal] | None] = {"managers": frozenset(), "booking_list": None}
+"""What is left where nobody is named: no managers; everybody may book."""
 
 
 def add_commands(commands: Commands) -> None:
@@ -29,6 +39,9 @@ def add_commands(commands: Commands) -> None:
     locations = add_noun(commands, "location", "places with rooms")
     place = add_verb(locations, "create", "add a location", _create_location, "name")
     place.add_argument("--timezone", default="UTC", help="what its clocks go by")
+    moved = add_verb(locations, "change", "change its clocks", _change_location, "name")
+    moved.add_argument("--timezone", required=True, help="what its clocks go by")
+    add_verb(locations, "delete", "delete one without rooms", _delete_location, "name")
     add_list(locations, "show all locations", _list_locations)
 
     found = add_noun(commands, "room", "rooms that can be booked")
@@ -38,17 +51,32 @@ def add_commands(commands: Commands) -> None:
     create.add_argument("--number", required=True)
     create.add_argument("--name", default="")
     _add_options(create)
-    _add_options(add_verb(found, "change", "change what is given", _change, "id"))
+    change = add_verb(found, "change", "change what is given; '' takes it away", _change, "id")
+    change.add_argument("--building", type=int)
+    for name in ("floor", "number", "name"):
+        change.add_argument(f"--{name}")
+    _add_options(change)
+    add_verb(found, "delete", "delete it, if nothing in it is to come", _delete, "id")
     for verb, work, about in (
         ("close", _close, "let nobody book it from START to END"),
         ("reopen", _reopen, "take that back"),
-        ("block", _block, "keep it for some people from START to END"),
     ):
-        parser = add_verb(found, verb, about, work, "id")
+        add_slots(add_verb(found, verb, about, work, "id"))
+    block = add_verb(found, "block", "keep it for some people from START to END", _block, "id")
+    block.add_argument("--by", metavar="USER", required=True, help="who keeps it")
+    block.add_argument("--for", dest="allowed", metavar="USER", nargs="*", default=())
+    unblock = add_verb(found, "unblock", "take that back", _unblock, "id")
+    for parser in (block, unblock):
         for name in ("start", "end"):
-            parser.add_argument(name, metavar=name.upper(), help=WHEN)
-    parser.add_argument("--by", metavar="USER", required=True, help="who keeps it")
-    parser.add_argument("--for", dest="allowed", metavar="USER", nargs="*", default=())
+            parser.add_argument(name, metavar=name.upper(), help="as 2026-12-24")
+    book = add_verb(found, "book", "book it from START to END", _book, "id")
+    add_slots(book)
+    book.add_argument("--for", dest="booked_for", metavar="NAME", required=True)
+    book.add_argument("--reason", required=True)
+    book.add_argument("--by", metavar="USER", help="who books it")
+    book.add_argument("--pending", action="store_true", help="it has to be confirmed")
+    show = add_verb(found, "show", "show all that is known of it", _show, "id")
+    show.add_argument("--json", action="store_true", help="for programs")
     for verb, work, about in (
         ("users", _users, "who may use the rooms; everybody, if nobody is named"),
         ("managers", _managers, "who may book every room"),
@@ -67,14 +95,34 @@ def _add_options(parser: Any) -> None:
 
 
 def _create_location(options: Namespace, connection: Connection) -> str:
-    try:
-        location = Location(options.name, options.timezone)
-    except (KeyError, ValueError, OSError):
-        raise CatalogueException(
-            f"{options.timezone!r} is no time zone: use one as Europe/Zurich"
-        ) from None
+    location = Location(options.name, _zone_name(options.timezone))
     rooms(connection).add_location(location)
     return f"location {location.name}, {location.timezone}"
+
+
+def _change_location(options: Namespace, connection: Connection) -> str:
+    location = _location(options.name, connection)
+    location.timezone = _zone_name(options.timezone)
+    return f"location {location.name}, {location.timezone}"
+
+
+def _delete_location(options: Namespace, connection: Connection) -> str:
+    rooms(connection).remove_location(_location(options.name, connection))
+    return f"location {options.name} is deleted"
+
+
+def _location(name: str, connection: Connection) -> Location:
+    location: Location | None = rooms(connection).locations.get(name)
+    if location is None:
+        raise CatalogueException(f"there is no location {name!r}")
+    return location
+
+
+def _zone_name(name: str) -> str:
+    try:
+        return ZoneInfo(name).key
+    except (KeyError, ValueError, OSError):
+        raise CatalogueException(f"{name!r} is no time zone: use one as Europe/Zurich") from None
 
 
 def _list_locations(options: Namespace, connection: Connection) -> str:
@@ -84,9 +132,7 @@ def _list_locations(options: Namespace, connection: Connection) -> str:
 
 
 def _create(options: Namespace, connection: Connection) -> str:
-    location = rooms(connection).locations.get(options.location)
-    if location is None:
-        raise CatalogueException(f"there is no location {options.location!r}")
+    location = _location(options.location, connection)
     room = location.add_room(
         _number(options.id), options.building, options.floor, options.number, options.name
     )
@@ -100,22 +146,86 @@ def _change(options: Namespace, connection: Connection) -> str:
     return f"room {room.id}, {room.getFullName()}"
 
 
+def _delete(options: Namespace, connection: Connection) -> str:
+    room = _room(options, connection)
+    room.location.remove_room(room)
+    return f"room {room.id} is deleted"
+
+
 def _close(options: Namespace, connection: Connection) -> str:
-    _room(options, connection).close_for(_slots(options))
+    room = _room(options, connection)
+    room.close_for(slots_of(options, room.location.zone))
     return f"room {options.id} is closed from {options.start} to {options.end}"
 
 
 def _reopen(options: Namespace, connection: Connection) -> str:
-    _room(options, connection).reopen_for(_slots(options))
+    room = _room(options, connection)
+    slots = slots_of(options, room.location.zone)
+    if slots not in room.diary.unavailable:
+        raise CatalogueException(f"room {room.id} is not closed so: see `room show {room.id}`")
+    room.reopen_for(slots)
     return f"room {options.id} is not closed from {options.start} to {options.end}"
 
 
 def _block(options: Namespace, connection: Connection) -> str:
-    slots = _slots(options)
     allowed = _principals(options.allowed, connection)
-    blocking = Blocking(slots.begin.date(), slots.end.date(), options.by, allowed)
+    blocking = Blocking(*_days(options), options.by, allowed)
     _room(options, connection).block(blocking)
     return f"room {options.id} is kept for {options.by} from {blocking.start} to {blocking.end}"
+
+
+def _unblock(options: Namespace, connection: Connection) -> str:
+    room, days = _room(options, connection), _days(options)
+    found = [one for one in room.diary.blockings if (one.start, one.end) == days]
+    if not found:
+        raise CatalogueException(f"room {room.id} is not kept so: see `room show {room.id}`")
+    for blocking in found:
+        room.unblock(blocking)
+    return f"room {room.id} is not kept from {options.start} to {options.end}"
+
+
+def _book(options: Namespace, connection: Connection) -> str:
+    room = _room(options, connection)
+    slots = slots_of(options, room.location.zone, daily=True)
+    if slots.first_end.replace(tzinfo=room.location.zone) <= nowutc():
+        raise CatalogueException("You cannot make bookings in the past")
+    try:
+        made = room.book(
+            slots, options.by, options.reason, options.booked_for, confirmed=not options.pending
+        )
+    except RoomNotFree as error:
+        raise CatalogueException(str(error)) from None
+    return f"reservation {made.id} of room {room.id}: {state_of(made)}"
+
+
+def _show(options: Namespace, connection: Connection) -> str:
+    room = _room(options, connection)
+    booking = "everybody" if room.booking_list is None else _in_words(room.booking_list)
+    known = {
+        **dict(zip(HEADS, _row(room), strict=True)),
+        "reservable": room.is_reservable,
+        "latitude": room.latitude,
+        "longitude": room.longitude,
+        "equipment": ", ".join(room.equipment),
+        "video systems": ", ".join(room.video_systems),
+        "managers": _in_words(room.managers),
+        "bookers": booking,
+    }
+    closed = (("closed", _slots_in_words(slots)) for slots in room.diary.unavailable)
+    kept = (
+        ("kept", f"{one.start} to {one.end} for {one.created_by} {_in_words(one.allowed)}".strip())
+        for one in room.diary.blockings
+    )
+    return listed(options, ("what", "value"), [*known.items(), *closed, *kept])
+
+
+def _slots_in_words(slots: Slots) -> str:
+    again = f", {slots.repeatability} to {slots.last}" if slots.repeatability else ""
+    return f"{slots.begin.isoformat()} to {slots.first_end.isoformat()}{again}"
+
+
+def _in_words(principals: Iterable[Principal]) -> str:
+    return ", ".join(sorted(map(str, principals)))
 
 
 def _users(options: Namespace, connection: Connection) -> str:
@@ -129,14 +239,14 @@ def _managers(options: Namespace, connection: Connection) -> str:
 
 
 def _list(options: Namespace, connection: Connection) -> str:
-    rows = (
-        (
-            *(room.id, room.location.name, room.getFullName()),
-            *(room.is_active, room.needs_confirmation, room.responsible),
-        )
-        for room in rooms(connection).rooms.values()
+    return listed(options, HEADS, map(_row, rooms(connection).rooms.values()))
+
+
+def _row(room: Room) -> tuple[Any, ...]:
+    return (
+        *(room.id, room.location.name, room.getFullName()),
+        *(room.is_active, room.needs_confirmation, room.responsible),
     )
-    return listed(options, HEADS, rows)
 
 
 def _room(options: Namespace, connection: Connection) -> Room:
@@ -149,11 +259,16 @@ def _room(options: Namespace, connection: Connection) -> Room:
 def _changes(options: Namespace, connection: Connection) -> dict[str, Any]:
     given = {name: value for name, value in vars(options).items() if value is not None}
     return {
-        **{name: given[name] for name in TEXTS if name in given},
+        **{name: given[name] or None for name in TEXTS if name in given},
+        **{name: given[option] for option, name in ADDRESS.items() if option in given},
         **{name: given[option] == "yes" for option, name in SWITCHES.items() if option in given},
-        **{name: tuple(given[option]) for option, name in LISTS.items() if option in given},
         **{
-            name: _principals(given[option], connection)
+            name: tuple(filter(None, given[option]))
+            for option, name in LISTS.items()
+            if option in given
+        },
+        **{
+            name: _principals(filter(None, given[option]), connection) or EMPTY[name]
             for option, name in SETS.items()
             if option in given
         },
@@ -164,20 +279,17 @@ def _principals(texts: Iterable[str], connection: Connection) -> frozenset[Princ
     return frozenset(principal(text, connection) for text in texts)
 
 
-def _slots(options: Namespace) -> Slots:
+def _days(options: Namespace) -> tuple[date, date]:
     try:
-        start, end = _moment(options.start, time.min), _moment(options.end, time.max)
-        return Slots(start, end - start, start.date())
+        start, end = (date.fromisoformat(text[:10]) for text in (options.start, options.end))
     except ValueError as error:
         raise CatalogueException(f"{options.start} to {options.end}: {error}") from None
+    if end < start:
+        raise CatalogueException(f"{options.start} to {options.end}: it would end before it starts")
+    return start, end
 
 
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
         raise CatalogueException(f"a room has a number, not {text!r}")
     return int(text)
-
-
-def _moment(text: str, edge: time) -> datetime:
-    moment = datetime.fromisoformat(text).replace(tzinfo=None)
-    return moment if "T" in text else datetime.combine(moment.date(), edge)

@@ -18,6 +18,7 @@ from export.model.listeners import announce
 from export.people.group import Principal, is_among
 from export.rooms.reservation import Reservation
 from export.rooms.room import Room, RoomCERN
+from scheduler.clock import nowutc
 from scheduler.store import Schema, connection_of
 
 ROOMS: dict[str, type[Room]] = {"CERN": RoomCERN}
@@ -47,6 +48,25 @@ class Location(Persistent):
         self.rooms[id] = self.registry.rooms[id] = room
         announce("created", room, None)
         return room
+
+    def remove_room(self, room: Room) -> None:
+        """Forget *room* and what it was taken for.
+
+        Raises CatalogueException while it is taken for something that is not over.
+        """
+        held = [one for one in room.reservations() if one.takes_room or one.is_pending]
+        ahead = next((one for one in held if one.getEndDate() > nowutc()), None)
+        if ahead is not None:
+            raise CatalogueException(
+                f"room {room.id} has reservation {ahead.id}: cancel what is to come, "
+                "or let the room be inactive"
+            )
+        for reservation in list(room.reservations()):
+            room.forget(reservation)
+            del self.registry.reservations[reservation.id]
+        announce("deleted", room, None)
+        del self.rooms[room.id]
+        del self.registry.rooms[room.id]
 
     def find_rooms(self, name: str) -> Iterator[Room]:
         """Yield the rooms whose full name has *name* in it, whatever the case, by their ids."""
@@ -91,6 +111,12 @@ class Registry(Persistent):
         location.registry = self
         self.locations[location.name] = location
         return location
+
+    def remove_location(self, location: Location) -> None:
+        """Forget *location*. Raises CatalogueException while it has rooms."""
+        if location.rooms:
+            raise CatalogueException(f"location {location.name} has rooms: delete them first")
+        del self.locations[location.name]
 
     def next_reservation_id(self) -> int:
         """Return the number after the highest that was given."""

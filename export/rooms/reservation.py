@@ -117,21 +117,21 @@ class Reservation(Persistent, Fossilizable):
 
     def cancel(self) -> None:
         """Give the room back."""
-        self._update(is_cancelled=True)
+        self.update(is_cancelled=True)
 
     def reject(self, reason: str) -> None:
         """Refuse the room, or take it back."""
-        self._update(is_rejected=True, rejection_reason=reason)
+        self.update(is_rejected=True, rejection_reason=reason)
 
     def confirm(self) -> None:
         """Confirm a pending reservation. Raises RoomNotFree if the room is taken by now."""
         if self.is_pending:
             self.room.hold(self.slots, self.created_by, self)
-            self._update(is_confirmed=True)
+            self.update(is_confirmed=True)
 
     def rename(self, reason: str) -> None:
         """Give it another reason."""
-        self._update(reason=reason)
+        self.update(reason=reason)
 
     def exclude(self, day: date) -> None:
         """Give the room back on *day* alone."""
@@ -154,7 +154,8 @@ class Reservation(Persistent, Fossilizable):
         self.modified_at = nowutc()
         announce("infoChanged", self)
 
-    def _update(self, **values: Any) -> None:
+    def update(self, **values: Any) -> None:
+        """Set attributes that do not tell when it takes the room, and announce that."""
         for name, value in values.items():
             setattr(self, name, value)
         self.changed()

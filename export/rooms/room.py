@@ -202,8 +202,7 @@ class Room(Persistent, Fossilizable):
 
     def put(self, reservation: Reservation, slots: Slots) -> None:
         """Give *reservation* other *slots*, of which nobody asks whether they are free."""
-        for calendar in (self.diary.by_date, self.location.by_date):
-            calendar.remove(_key(reservation))
+        self._leave(reservation)
         reservation.slots = slots
         self._enter(reservation)
         reservation.changed()
@@ -239,6 +238,15 @@ class Room(Persistent, Fossilizable):
         if user is not None and self.location.registry.is_admin(user):
             return False
         return any(blocking.stops(user, slots) for blocking in self.diary.blockings)
+
+    def forget(self, reservation: Reservation) -> None:
+        """Keep *reservation* no more."""
+        announce("deleted", reservation, self)
+        self._leave(reservation)
+
+    def _leave(self, reservation: Reservation) -> None:
+        for calendar in (self.diary.by_date, self.location.by_date):
+            calendar.remove(_key(reservation))
 
     def _enter(self, reservation: Reservation) -> None:
         for calendar in (self.diary.by_date, self.location.by_date):

@@ -22,9 +22,11 @@ BEFORE_RUN = frozenset({TASK_STATUS_SPOOLED, TASK_STATUS_QUEUED})
 
 AT_WORK = frozenset({TASK_STATUS_SPOOLED, TASK_STATUS_QUEUED, TASK_STATUS_RUNNING})
 
-# From each state, the states that a task may move to.
+# From each state, the states that a task may move to. A task that is due when it leaves the spool
+# goes on to RUNNING by way of QUEUED in one commit; an ended one is queued when it is enqueued
+# again, one without a state when it is bound to an object that has a date for it.
 MOVES: dict[int, frozenset[int]] = {
-    TASK_STATUS_NONE: frozenset({TASK_STATUS_SPOOLED}),
+    TASK_STATUS_NONE: frozenset({TASK_STATUS_SPOOLED, TASK_STATUS_QUEUED}),
     TASK_STATUS_SPOOLED: frozenset({TASK_STATUS_QUEUED, TASK_STATUS_NONE, TASK_STATUS_TERMINATED}),
     TASK_STATUS_QUEUED: frozenset(
         {TASK_STATUS_RUNNING, TASK_STATUS_NONE, TASK_STATUS_ABORTED, TASK_STATUS_TERMINATED}
@@ -32,7 +34,7 @@ MOVES: dict[int, frozenset[int]] = {
     TASK_STATUS_RUNNING: frozenset({TASK_STATUS_QUEUED}) | ENDED,
     TASK_STATUS_FAILED: frozenset({TASK_STATUS_SPOOLED, TASK_STATUS_QUEUED, TASK_STATUS_NONE}),
     TASK_STATUS_ABORTED: frozenset({TASK_STATUS_SPOOLED, TASK_STATUS_QUEUED, TASK_STATUS_NONE}),
-    TASK_STATUS_FINISHED: frozenset({TASK_STATUS_SPOOLED, TASK_STATUS_NONE}),
+    TASK_STATUS_FINISHED: frozenset({TASK_STATUS_SPOOLED, TASK_STATUS_QUEUED, TASK_STATUS_NONE}),
     TASK_STATUS_TERMINATED: frozenset({TASK_STATUS_SPOOLED, TASK_STATUS_QUEUED, TASK_STATUS_NONE}),
 }
 
@@ -46,4 +48,4 @@ def status(n: int) -> str:
 
 def is_legal(before: int, after: int) -> bool:
     """Say whether a task may move from state *before* to state *after*."""
-    return after in MOVES[before]
+    return isinstance(before, int) and after in MOVES.get(before, ())

@@ -40,7 +40,7 @@ class Instructions:
         date, task = change
         if task._p_oid in self._module.quarantine:
             task.setStartOn(date)
-            task._retry_on = None
+            task._set_retry(None)
             self._take_up(task)
             return
         self._catch_up(task)
@@ -49,7 +49,7 @@ class Instructions:
             log.warning("%r is not moved to %s: it does not wait", task, date)
             return
         task.setStartOn(date)
-        task._retry_on = None
+        task._set_retry(None)
         if not task.isPaused():
             self._move_to(task, stamp(date))
 
@@ -76,7 +76,7 @@ class Instructions:
         is_paused = task.isPaused()
         self._module.unqueue(task)
         task.setSchedule(unpacked(stored))
-        task._retry_on = None
+        task._set_retry(None)
         self._module.queue(task)
         if is_paused and task.getStatus() == TASK_STATUS_QUEUED:
             self._move_to(task, NEVER_DUE)

@@ -116,7 +116,7 @@ class Pruner:
         index.remove(ended, element)
         try:
             if element is task or _is_last(element, task):
-                task._status = states.TASK_STATUS_NONE
+                task._forget()
         except Exception as error:
             if is_transient(error):
                 raise

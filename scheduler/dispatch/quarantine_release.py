@@ -17,7 +17,6 @@ from scheduler.states import (
     ENDED,
     TASK_STATUS_FINISHED,
     TASK_STATUS_QUEUED,
-    TASK_STATUS_SPOOLED,
 )
 from scheduler.store.missing_class import forget_broken, reason_of, why_unusable
 from scheduler.tasks.base import BaseTask
@@ -67,7 +66,7 @@ class Reclaiming:
         if status in ENDED:
             self._module.shelve(task, task.getEndedOn() or nowutc(), status)
         elif status != TASK_STATUS_QUEUED or not self._module.is_waiting(task):
-            task._status = TASK_STATUS_SPOOLED
+            task._spool_again()
             self._add(task)
 
     def read_page(self, page: SegmentPage) -> None:
@@ -83,7 +82,7 @@ class Reclaiming:
         try:
             stamp(obj.getDueOn() or nowutc())
         except (TypeError, ValueError, OverflowError, OSError):
-            obj._retry_on = nowutc().timestamp()
+            obj._set_retry(nowutc().timestamp())
 
     def _try(self, aside: QuarantineEntry, prepare: Callable[[Any], None] = _leave) -> None:
         def failed(error: Exception) -> None:

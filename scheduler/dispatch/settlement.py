@@ -154,7 +154,7 @@ class Settlement:
             self._perform_postponed(tid)
             return
         if outcome.due is not None:
-            task._status = TASK_STATUS_NONE
+            task._forget()
         self._release_key(task)
         if outcome.group is not None:
             group = self._module._p_jar.get(outcome.group)
@@ -216,7 +216,7 @@ class Settlement:
         now = nowutc()
         self.has_more = True
         started = min(now, moment(lost.claim.since))
-        task._settled = lost.claim.number  # whoever still runs it conflicts with this
+        task._settle(lost.claim.number)
         attempt = Attempt(task._tries + 1, started, now, lost.state, lost.why, worker=lost.worker)
         if lost.state == TASK_STATUS_FAILED:
             log.log(*fail(task, attempt, WorkerLost, max_tries))
@@ -237,14 +237,15 @@ class Settlement:
         status = task.getStatus()
         if status == TASK_STATUS_QUEUED and not self._module.is_waiting(task):
             log.warning("%r says that it waits, and does not: it is queued", task)
-            status = task._status = TASK_STATUS_SPOOLED
+            task._spool_again()
+            status = TASK_STATUS_SPOOLED
         if status in (TASK_STATUS_QUEUED, TASK_STATUS_RUNNING):
             log.info("%r is at work already", task)
             return
         due = task.getDueOn()
         if not self._module.admit(task):
             log.warning("%r is turned away: there is one of its kind", task)
-            task._status = TASK_STATUS_NONE
+            task._forget()
             self._note_in(task._group, task.getId() or 0, has_finished=False)
             return
         if isinstance(task, FollowingTask) and not self._following.bind(task):
@@ -277,7 +278,7 @@ class Settlement:
             self._following.release(task)
 
     def _forget(self, task: BaseTask) -> None:
-        task._status = TASK_STATUS_NONE
+        task._forget()
         self._release_key(task)
         self._note_in(task._group, task.getId() or 0, has_finished=False)
         if isinstance(task, FollowingTask):
@@ -294,7 +295,7 @@ class Settlement:
             log.info("%r is not cancelled: it is not at work", task)
             return
         claim = self._running.claim(task.getId() or 0)
-        self._module.moveTask(task, status, TASK_STATUS_NONE, nocheck=True)
+        self._module.leave_shelf(task, status)
         if claim is not None:
             self.stopped.append(claim)
         now = nowutc()

@@ -108,9 +108,9 @@ class SchedulerModule(Persistent):
         """
         if not nocheck:
             self._check(task, moveFrom, status)
-        self._leave(task, moveFrom)
+        self.leave_shelf(task, moveFrom)
         if occurrence is None:
-            task._status = self._stored(status)
+            task._set_status(self._stored(status))
         self._arrive(occurrence if occurrence is not None else task, status)
 
     def removeRunningTask(self, task: BaseTask) -> None:
@@ -119,7 +119,7 @@ class SchedulerModule(Persistent):
             log.warning("%r is not on the running list", task)
             return
         self._take_from_worker(task)
-        task._status = TASK_STATUS_ABORTED
+        task._withdraw()
 
     def spool(self, op: str, obj: Any) -> bool:
         """Add the instruction (*op*, *obj*) to the spool; always True.
@@ -202,8 +202,7 @@ class SchedulerModule(Persistent):
         if task._p_oid is None:
             connection_of(self).add(task)  # the queue orders tasks by their numbers
         place = self.place_of(task)
-        task._status = TASK_STATUS_QUEUED
-        task._queued_for = due
+        task._queue(due)
         if place != ORDINARY or task._place:
             task._place = () if place == ORDINARY else tuple(place)
         self.requeue(task, due, place)
@@ -251,7 +250,7 @@ class SchedulerModule(Persistent):
     def take_from_index(self, task: BaseTask, status: int) -> None:
         """Take *task*, which has ended in state *status*, off its index, if it stands there."""
         if task.getEndedOn() is not None and task._ended_element() is task:
-            self._leave(task, status)
+            self.leave_shelf(task, status)
 
     def start_again(self, task: BaseTask, status: int) -> None:
         """Queue *task*, which has ended in state *status*, as if it had never been run."""
@@ -309,7 +308,8 @@ class SchedulerModule(Persistent):
                 f"{task!r} cannot move from {states.status(before)} to {states.status(after)}"
             )
 
-    def _leave(self, task: BaseTask, status: int) -> None:
+    def leave_shelf(self, task: BaseTask, status: int) -> None:
+        """Take *task* off the shelf of *status*; TaskNotFoundException if it is not there."""
         leave: dict[int, Callable[[], object]] = {
             TASK_STATUS_QUEUED: lambda: self.unqueue(task),
             TASK_STATUS_RUNNING: lambda: self._take_from_worker(task),
@@ -332,7 +332,7 @@ class SchedulerModule(Persistent):
         self.running.remove(claim.tid)
         self.backlog.release(claim.tid)
         self.take_postponed(claim.tid)
-        task._settled = claim.number  # whoever still runs it conflicts with this
+        task._settle(claim.number)
 
     def _arrive(self, element: Any, status: int) -> None:
         if status == TASK_STATUS_QUEUED:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from itertools import takewhile
 from typing import Any, ClassVar
 
 from ZODB.Connection import Connection
@@ -21,14 +20,15 @@ from scheduler.queue import NEVER_DUE
 from scheduler.retry import Retry
 from scheduler.runtime.context import current_run
 from scheduler.states import TASK_STATUS_NONE
-from scheduler.tasks.attempt import ATTEMPTS_KEPT, MESSAGE_KEPT, Attempt, moment
-from scheduler.tasks.event import Rank, TimedEvent
-from scheduler.tasks.result import kept, unkept
+from scheduler.tasks.attempt import MESSAGE_KEPT, Attempt, moment
+from scheduler.tasks.event import Rank
+from scheduler.tasks.life import TaskLife
+from scheduler.tasks.result import unkept
 from scheduler.tasks.size import refuse_large, refuse_script
 from scheduler.values.retention_policy import Keep
 
 
-class BaseTask(TimedEvent):
+class BaseTask(TaskLife):
     """A base class for tasks; a subclass overrides `run` (reference 3.4).
 
     *expiryDate* (aware datetime) is the last moment at which the task may start; later it
@@ -80,19 +80,9 @@ class BaseTask(TimedEvent):
     """Whether one that is to be tried again keeps its key: no later one overtakes it."""
 
     expiryDate: datetime | None = None
-    _status: int = TASK_STATUS_NONE
     _created: float
-    _settled: int = 0  # the number of the last claim on this task that came to an end
-    _tries: int = 0  # failed tries of the present run
-    _retry_on: float | None = None
-    _queued_for: float = -1  # the moment under which it stands in the waiting queue
     _place: tuple[Any, ...] = ()  # in which queue, if that is not the ordinary one
-    _attempts: tuple[tuple[Any, ...], ...] = ()
-    _result: Any = None
-    _undone: float | None = None
     # Its place in a chain or a group: tasks, or groups.
-    _follower: Any = None  # what is run when this has finished
-    _rollback: Any = None  # what is run when it has come to another end
     _after: Any = None  # what it was run after, and gets the results of
     _group: Any = None
 
@@ -134,8 +124,8 @@ class BaseTask(TimedEvent):
 
         The records of its attempts stay.
         """
-        self._started = self._ended = self._retry_on = self._result = None
-        self._tries = 0
+        self._started = self._ended = self._result = None
+        self._begin_anew()
 
     def uniqueKey(self) -> str | None:
         """Return what there may be one of at work at a time; None for a task like any other.
@@ -216,8 +206,8 @@ class BaseTask(TimedEvent):
     def setStatus(self, status: int) -> None:
         """Move to state *status*; TaskInconsistentStatusException where that is no legal move."""
         if not states.is_legal(self.getStatus(), status):
-            raise TaskInconsistentStatusException(f"{self!r} cannot become {states.status(status)}")
-        self._status = status
+            raise self._illegal(status)
+        self._set_status(status)
 
     def getStartOn(self) -> datetime | None:
         """Return when the task is to be run, in UTC; None for never."""
@@ -274,7 +264,7 @@ class BaseTask(TimedEvent):
         if self._p_oid is None:
             connection.add(self)
         if status == TASK_STATUS_NONE:
-            self._status = states.TASK_STATUS_SPOOLED
+            self._spool()
         spool.put(ADD, self)
 
     def _refuse_large(self, limit: float) -> None:
@@ -302,60 +292,6 @@ class BaseTask(TimedEvent):
             return None
         return lambda: self._expire(now, f"its time had passed: it expired on {self.expiryDate}")
 
-    def _finish(self, attempt: Attempt, result: Any = None) -> None:
-        """Record a run that succeeded, with its *result*."""
-        self._record(attempt)
-        self._tries, self._retry_on, self._result = 0, None, kept(result)
-        self._status = states.TASK_STATUS_FINISHED
-        self._go_on(self._follower)
-
-    def _end(self, attempt: Attempt) -> None:
-        """Record a run after which there is none: it failed for good, or was ended."""
-        self._record(attempt)
-        self._retry_on = None
-        self._status = attempt.state
-        self._go_on(self._rollback)
-
-    def _abort(self, attempt: Attempt) -> None:
-        """Record that the task was cancelled as a whole, whatever it was at."""
-        self._record(attempt)
-        self._retry_on = None
-        self._status = states.TASK_STATUS_ABORTED
-        self._go_on(self._rollback)
-
-    def _retry(self, attempt: Attempt, until: float) -> None:
-        """Record a try that failed; the next one is due at *until* (since 1970)."""
-        self._record(attempt)
-        self._tries = attempt.number
-        self._retry_on = self._queued_for = until
-        self._status = states.TASK_STATUS_QUEUED
-
-    def _delay(self, attempt: Attempt, until: float) -> None:
-        """Record a run that did not count as a try; the next one is due at *until*."""
-        self._record(attempt)
-        self._ended = None
-        self._retry_on = self._queued_for = until
-        self._status = states.TASK_STATUS_QUEUED
-
-    def _times_put_off(self) -> int:
-        """Return how many of the last runs, one after the other, did not count as a try."""
-        newest_first = reversed(self._attempts)
-        return sum(
-            1 for _ in takewhile(lambda run: run[3] == states.TASK_STATUS_QUEUED, newest_first)
-        )
-
-    def _expire(self, now: datetime, why: str) -> None:
-        """Record that there is no time left at which the task might run."""
-        self._record(Attempt(self._tries + 1, now, now, states.TASK_STATUS_TERMINATED, why))
-        self._started = self._retry_on = None
-        self._status = states.TASK_STATUS_TERMINATED
-        self._go_on(self._rollback)
-
-    def _go_on(self, upcoming: Any) -> None:
-        """Enqueue *upcoming*, what is next in this task's chain, in the present commit."""
-        if upcoming is not None:
-            upcoming._enter(self._p_jar)
-
     def _undo(self) -> None:
         """Record that what the last run changed was taken back; it stays on its shelf."""
         self._undone = nowutc().timestamp()
@@ -364,10 +300,3 @@ class BaseTask(TimedEvent):
     def _ended_element(self) -> Any:
         """Return what goes into the index of ended runs: the task or an occurrence, or None."""
         return self
-
-    def _record(self, attempt: Attempt) -> None:
-        stored = attempt.packed()
-        if self._undone is not None:
-            self._undone = None
-        self._started, self._ended = stored[1], stored[2]
-        self._attempts = (*self._attempts, stored)[-ATTEMPTS_KEPT:]

@@ -60,15 +60,14 @@ class FollowingTask(BaseTask):
         return super()._instead_of_run(now)
 
     def _rest(self) -> None:
-        self._status = states.TASK_STATUS_NONE
-        self._date = self._retry_on = None
-        self._tries = 0
+        self._forget()
+        self._date = None
+        self._begin_anew()
 
     def _wait_for(self, date: float) -> None:
-        self._status = states.TASK_STATUS_QUEUED
-        self._date = self._queued_for = date
-        self._retry_on = None
-        self._tries = 0
+        self._queue(date)
+        self._date = date
+        self._begin_anew()
 
     def _finish(self, attempt: Attempt, result: Any = None) -> None:
         """Record a run that succeeded, with the date that it was for."""

@@ -181,7 +181,7 @@ class RecurringTask(BaseTask):
         firing = Firing(self, self._count, date)
         firing._enter(self._p_jar)
         self._keep(firing)
-        self._status = states.TASK_STATUS_FINISHED
+        self._fire_apart()
         self._turn_to(date if self.catchUp == "all" else nowutc())
 
     def _ended_element(self) -> Any:
@@ -223,7 +223,7 @@ class RecurringTask(BaseTask):
     def _turn(self, dropped: datetime | None) -> None:
         self.addOccurrence(TaskOccurrence(self))
         self._attempts = ()  # they stand with the occurrence now
-        self._tries = 0
+        self._begin_anew()
         self._turn_to(dropped)
 
     def _turn_to(self, dropped: datetime | None) -> None:
@@ -232,8 +232,7 @@ class RecurringTask(BaseTask):
             return
         due = self.getDueOn()
         if due is not None:
-            self._status = states.TASK_STATUS_QUEUED
-            self._queued_for = stamp(due)
+            self._queue(stamp(due))
 
     def _last_run(self) -> TaskOccurrence | Firing | None:
         if self._recent_runs:

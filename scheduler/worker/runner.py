@@ -141,7 +141,7 @@ class Runner:
                 unit = self._begin()
                 task = self._trials.load(claim)
                 if task._settled < claim.number:
-                    task._settled = claim.number
+                    task._settle(claim.number)
                     sign(unit, [signature_of(claim.tid, task)])
                     line = self._trials.put_down(task, problem)
                 self._guard.commit()
@@ -172,7 +172,7 @@ class Runner:
         for trial in trials:
             if trial.task is not None and trial.task._settled < trial.claim.number:
                 lines.append(trial.mark())
-                trial.task._settled = trial.claim.number
+                trial.task._settle(trial.claim.number)
         unit.note(", ".join(f"task {trial.claim.tid}" for trial in trials[:3]))
         sign(unit, [trial.signature for trial in trials])
         self._guard.commit()

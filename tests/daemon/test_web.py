@@ -109,7 +109,7 @@ def test_what_failed_is_on_the_page_with_its_reason(database):
     def fail(connection):
         task = SampleOneShotTask(nowutc())
         connection.add(task)
-        task._abort(Attempt(1, nowutc(), nowutc(), TASK_STATUS_FAILED, "<b>no</b> luck"))
+        task._record(Attempt(1, nowutc(), nowutc(), TASK_STATUS_FAILED, "<b>no</b> luck"))
         task._status = TASK_STATUS_FAILED
         module = SchedulerModule.getDBInstance(connection)
         module.shelve(task, task.getEndedOn(), TASK_STATUS_FAILED)

@@ -70,7 +70,7 @@ def end(view, module):
             task = kind(nowutc())
             view.connection.add(task)
             moment = nowutc() - timedelta(days=days)
-            task._abort(Attempt(1, moment, moment, state))
+            task._record(Attempt(1, moment, moment, state))
             task._status = state
             module.shelve(task, moment, state)
             tasks.append(task)
@@ -172,7 +172,7 @@ def test_those_that_ended_at_the_same_moment_are_counted_each(view, module, data
     for _ in range(STEP + 5):
         task = Noop(moment)
         view.connection.add(task)
-        task._abort(Attempt(1, moment, moment, TASK_STATUS_FINISHED))
+        task._record(Attempt(1, moment, moment, TASK_STATUS_FINISHED))
         module.shelve(task, moment, TASK_STATUS_FINISHED)
     view.commit()
     sweep(keep_finished_count=3)

@@ -11,13 +11,13 @@ from scheduler.errors import TaskInconsistentStatusException
 from scheduler.tasks import BaseTask
 
 LEGAL = {
-    "NN": "SP",
+    "NN": "SP QD",
     "SP": "QD NN TD",
     "QD": "RN NN AB TD",
     "RN": "QD FA AB FI TD",
     "FA": "SP QD NN",
     "AB": "SP QD NN",
-    "FI": "SP NN",
+    "FI": "SP QD NN",
     "TD": "SP QD NN",
 }
 CODES = list(LEGAL)

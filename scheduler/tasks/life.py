@@ -1,0 +1,159 @@
+"""The life of a task: its state, and the named transitions that alone change it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from itertools import takewhile
+from typing import Any
+
+from scheduler import states
+from scheduler.errors import TaskInconsistentStatusException
+from scheduler.tasks.attempt import ATTEMPTS_KEPT, Attempt
+from scheduler.tasks.event import TimedEvent
+from scheduler.tasks.result import kept
+
+
+class TaskLife(TimedEvent):
+    """The stored state of a task, and the only writer of it.
+
+    Each transition checks `states.MOVES` and raises TaskInconsistentStatusException for a move
+    that is not in it. A running task bears SPOOLED or QUEUED: the running list alone tells that
+    it runs, so its end is a move from RUNNING. A stored status that is no state can only be
+    forgotten or spooled again.
+
+    Conflict behaviour: one writer at a time, see `BaseTask`.
+    """
+
+    _status: int = states.TASK_STATUS_NONE
+    _settled: int = 0  # number of the last claim on this task that came to an end
+    _tries: int = 0  # failed tries of the present run
+    _retry_on: float | None = None  # seconds since 1970
+    _queued_for: float = -1  # seconds since 1970 under which it stands in the waiting queue
+    _attempts: tuple[tuple[Any, ...], ...] = ()
+    _result: Any = None
+    _undone: float | None = None
+    _follower: Any = None  # the task or group that is enqueued when this one has finished
+    _rollback: Any = None  # the task or group that is enqueued when it has come to another end
+
+    def _spool(self) -> None:
+        """Move to SPOOLED, as a client enqueues the task."""
+        self._move(states.TASK_STATUS_SPOOLED)
+
+    def _spool_again(self) -> None:
+        """Move to SPOOLED from quarantine, or from a queue in which the task does not stand."""
+        if self._status in tuple(states.ENDED):  # a tuple, as an odd status may have no hash
+            raise self._illegal(states.TASK_STATUS_SPOOLED)
+        self._status = states.TASK_STATUS_SPOOLED
+
+    def _queue(self, due: float) -> None:
+        """Move to QUEUED, to be due at *due* (since 1970); one that waits gets another date."""
+        if self._status != states.TASK_STATUS_QUEUED:
+            self._move(states.TASK_STATUS_QUEUED)
+        self._queued_for = due
+
+    def _forget(self) -> None:
+        """Move to NONE: the task stands on no shelf."""
+        self._status = states.TASK_STATUS_NONE
+
+    def _finish(self, attempt: Attempt, result: Any = None) -> None:
+        """Record a run that succeeded, with its *result*."""
+        self._end_run(states.TASK_STATUS_FINISHED)
+        self._record(attempt)
+        self._begin_anew()
+        self._result = kept(result)
+        self._go_on(self._follower)
+
+    def _end(self, attempt: Attempt) -> None:
+        """Record a run after which there is none: it failed for good, or was ended."""
+        self._end_run(attempt.state)
+        self._record(attempt)
+        self._retry_on = None
+        self._go_on(self._rollback)
+
+    def _abort(self, attempt: Attempt) -> None:
+        """Record that the task was cancelled as a whole, in whichever state it was."""
+        self._withdraw()
+        self._record(attempt)
+        self._retry_on = None
+        self._go_on(self._rollback)
+
+    def _withdraw(self) -> None:
+        """Move to ABORTED, without a record."""
+        if self._status == states.TASK_STATUS_SPOOLED:
+            self._move(states.TASK_STATUS_QUEUED)  # as a spooled task is queued first
+        self._move(states.TASK_STATUS_ABORTED)
+
+    def _retry(self, attempt: Attempt, until: float) -> None:
+        """Record a try that failed; the next one is due at *until* (since 1970)."""
+        self._end_run(states.TASK_STATUS_QUEUED)
+        self._record(attempt)
+        self._tries = attempt.number
+        self._retry_on = self._queued_for = until
+
+    def _delay(self, attempt: Attempt, until: float) -> None:
+        """Record a run that did not count as a try; the next one is due at *until*."""
+        self._end_run(states.TASK_STATUS_QUEUED)
+        self._record(attempt)
+        self._ended = None
+        self._retry_on = self._queued_for = until
+
+    def _expire(self, now: datetime, why: str) -> None:
+        """Record that no time is left at which the task might run."""
+        self._end_run(states.TASK_STATUS_TERMINATED)
+        self._record(Attempt(self._tries + 1, now, now, states.TASK_STATUS_TERMINATED, why))
+        self._started = self._retry_on = None
+        self._go_on(self._rollback)
+
+    def _fire_apart(self) -> None:
+        """Move to FINISHED, without a record: the run at this date is a task of its own."""
+        self._end_run(states.TASK_STATUS_FINISHED)
+
+    def _settle(self, claim: int) -> None:
+        """Note that claim number *claim* has ended: a worker that still holds it conflicts."""
+        self._settled = claim
+
+    def _set_retry(self, until: float | None) -> None:
+        """Make the next try due at *until* (since 1970); None for the task's own date."""
+        self._retry_on = until
+
+    def _begin_anew(self) -> None:
+        """Forget the failed tries and the date of the next one."""
+        self._tries, self._retry_on = 0, None
+
+    def _set_status(self, status: int) -> None:
+        """Set *status* unchecked: for the moves whose caller has checked the shelf."""
+        self._status = status
+
+    def _times_put_off(self) -> int:
+        """Return how many of the last runs, one after the other, did not count as a try."""
+        newest_first = reversed(self._attempts)
+        return sum(
+            1 for _ in takewhile(lambda run: run[3] == states.TASK_STATUS_QUEUED, newest_first)
+        )
+
+    def _end_run(self, status: int) -> None:
+        """Move from RUNNING to *status*; the stored state is the one before the run."""
+        is_running = self._status in tuple(states.BEFORE_RUN)
+        if not is_running or not states.is_legal(states.TASK_STATUS_RUNNING, status):
+            raise self._illegal(status)
+        self._status = status
+
+    def _move(self, status: int) -> None:
+        if not states.is_legal(self._status, status):
+            raise self._illegal(status)
+        self._status = status
+
+    def _illegal(self, status: int) -> TaskInconsistentStatusException:
+        return TaskInconsistentStatusException(f"{self!r} cannot become {states.status(status)}")
+
+    def _go_on(self, upcoming: Any) -> None:
+        """Enqueue *upcoming*, the next of this task's chain, in the present commit."""
+        if upcoming is not None:
+            upcoming._enter(self._p_jar)
+
+    def _record(self, attempt: Attempt) -> None:
+        stored = attempt.packed()
+        if self._undone is not None:
+            self._undone = None
+        self._started, self._ended = stored[1], stored[2]
+        self._attempts = (*self._attempts, stored)[-ATTEMPTS_KEPT:]

@@ -55,7 +55,7 @@ def start(arguments: Sequence[str], database: str | None) -> tuple[int, str]:
     ours, theirs = os.pipe()
     try:
         process = subprocess.Popen(  # noqa: S603 (this very interpreter, a module of ours)
-            [sys.executable, "-m", "daemon.cli.main", *arguments, "--report", str(theirs)],
+            [sys.executable, "-P", "-m", "daemon.cli.main", *arguments, "--report", str(theirs)],
             pass_fds=[theirs],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

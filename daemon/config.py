@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import math
 import tomllib
@@ -17,6 +16,7 @@ from export.settings import ExportSettings as ExportSettings
 from scheduler.errors import SchedulerConfigurationException
 from scheduler.settings import Settings as SchedulerSettings
 from scheduler.values.duration import period
+from scheduler.values.options import check_known
 
 DAY = 86400
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -221,14 +221,10 @@ def level_number(level: Any) -> int:
 
 
 def _check_names(values: Mapping[str, Any], section: type[Any], where: str) -> None:
-    known = [each.name for each in fields(section)]
-    for name in values:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ConfigurationException(
-                f"{where}unknown option {name!r}{hint} Known are: {', '.join(known)}"
-            )
+    try:
+        check_known(values, [each.name for each in fields(section)], ConfigurationException)
+    except ConfigurationException as error:
+        raise ConfigurationException(f"{where}{error}") from None
 
 
 def _text(value: Any, name: str) -> str:

@@ -31,7 +31,7 @@ class LivesyncProcess:
         # In the environment: the list of processes would show a password in an argument.
         self._environment = {**os.environ, URI_VARIABLE: uri}
         options = ["--database", f"{ENVIRONMENT}{URI_VARIABLE}", "follow", "--until-eof"]
-        self._command = [sys.executable, "-m", "livesync.cli.main", *options, "--log-to"]
+        self._command = [sys.executable, "-P", "-m", "livesync.cli.main", *options, "--log-to"]
         self._closing = threading.Event()
         self._process = self._begin()
         self._thread = threading.Thread(target=self._watch, name="following", daemon=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import IntEnum
@@ -10,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from export.errors import ExportConfigurationException
+from scheduler.values.options import check_known
 
 
 class ApiMode(IntEnum):
@@ -59,13 +59,7 @@ class ExportSettings:
             return config
         values = dict(config or {})
         known = [field.name for field in fields(cls)]
-        for name in values:
-            if name not in known:
-                near = difflib.get_close_matches(str(name), known, 1)
-                hint = f"; did you mean {near[0]!r}?" if near else "."
-                raise ExportConfigurationException(
-                    f"unknown option {name!r}{hint} Known are: {', '.join(known)}"
-                )
+        check_known(values, known, ExportConfigurationException)
         if "api_mode" in values:
             values["api_mode"] = _api_mode(values["api_mode"])
         settings = cls(**values)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -10,6 +9,7 @@ from typing import Any
 
 from scheduler.errors import SchedulerConfigurationException
 from scheduler.values.duration import period
+from scheduler.values.options import check_known
 
 DAY = 86400
 MODES = ("threads", "processes", "dask")
@@ -73,14 +73,8 @@ class Settings:
 
         Raises SchedulerConfigurationException naming the culprit and what is known.
         """
-        known = [each.name for each in fields(cls)]
-        for name in config:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, 1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
-                raise SchedulerConfigurationException(
-                    f"unknown option {name!r}{hint} Known are: database, {', '.join(known)}"
-                )
+        known = ["database", *(each.name for each in fields(cls))]
+        check_known(config, known, SchedulerConfigurationException)
         settings = cls(**{**config, **_periods(config)})
         settings._check()
         return settings

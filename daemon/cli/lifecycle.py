@@ -17,7 +17,7 @@ from daemon.cli.dry_run import rehearse
 from daemon.config import Config, level_number
 from daemon.demo import main
 from daemon.errors import DaemonException, Refusal
-from daemon.process import log_to, stop_on_signals, wait_for
+from daemon.process import log_to, stop_on_signals, switch_threads_often, wait_for
 from daemon.service import Service
 from daemon.views.task_detail import find_task
 from scheduler import TASK_STATUS_RUNNING, Client
@@ -42,6 +42,7 @@ def start(options: argparse.Namespace, config: Config) -> int:
     report: background.StartReport = options.report
     file = config.log.file if report.is_wanted() else None
     log_to(file, level_number(config.log.level), config.log.max_size, config.log.keep)
+    switch_threads_often()
     with stop_on_signals() as stop, Service(config, stop) as service:
         report.up(service.web.url)
         wait_for(stop)

@@ -84,6 +84,7 @@ class HttpAgent(TargetAgent):
     @contextmanager
     def _connected(self) -> Iterator[HttpTarget]:
         login = self._login()
+        logging.getLogger("httpx").addFilter(_without_secrets)  # a second time changes nothing
         with httpx.Client(timeout=TIMEOUT_SECONDS, auth=login) as client:
             yield HttpTarget(client, httpx.URL(self.url), login)
 
@@ -224,4 +225,4 @@ class _WithoutSecrets(logging.Filter):
         return True
 
 
-logging.getLogger("httpx").addFilter(_WithoutSecrets())
+_without_secrets = _WithoutSecrets()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
-from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -17,6 +16,7 @@ from livesync.delivery.push_agent import PushSyncAgent
 from livesync.delivery.settings import DeliverySettings
 from livesync.errors import AgentSettingException
 from scheduler.store.encryption import unseal
+from scheduler.values.named_object import named_object
 
 ENTRY_POINTS = "zodb_relay.agents"
 BASIC = ("aid", "name", "description", "updateTime", "access")
@@ -78,9 +78,8 @@ def _installed(name: str) -> str:
 
 
 def _loaded(name: str) -> Any:
-    module, _, attribute = name.partition(":")
     try:
-        return getattr(import_module(module), attribute)
+        return named_object(name)
     except (ImportError, AttributeError, ValueError) as error:
         raise AgentSettingException(f"{name} cannot be loaded: {error}") from error
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from importlib import import_module
 from itertools import takewhile
 from typing import Any, NamedTuple
 
 from livesync.objects.object_model import lineage
 from scheduler.store.moved import current_name
+from scheduler.values.named_object import named_object
 
 log = logging.getLogger(__name__)
 
@@ -68,9 +68,8 @@ def _says_so(name: str, obj: Any) -> bool:
 
 
 def _function(name: str) -> Callable[[Any], bool]:
-    module, _, attribute = current_name(name).partition(":")
     try:
-        found: Callable[[Any], bool] = getattr(import_module(module), attribute)
+        found: Callable[[Any], bool] = named_object(current_name(name))
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(f"no function is found as {name!r}: give module:function") from error
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from typing import Any
 
 from ZODB.Connection import Connection
@@ -13,6 +12,7 @@ from livesync.errors import AgentSettingException
 from livesync.feed.manager import SyncManager
 from livesync.objects.object_model import parts, unique_id
 from livesync.records.reduction import STATUS_CREATED, Record
+from scheduler.values.named_object import named_object
 
 # Given a connection and the last key there was, empty at first, it yields keys in the order of
 # texts, each with the objects that stand there.
@@ -32,9 +32,8 @@ def is_catalogued(connection: Connection, obj_id: str) -> bool:
 
 def inventory_named(name: str) -> Inventory:
     """Return the inventory `module:function`; raises AgentSettingException."""
-    module, _, attribute = name.partition(":")
     try:
-        found: Inventory = getattr(import_module(module), attribute)
+        found: Inventory = named_object(name)
     except (ImportError, AttributeError, ValueError) as error:
         raise AgentSettingException(
             f"no inventory is found as {name!r}: give module:function ({error})"

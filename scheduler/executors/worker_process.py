@@ -258,7 +258,7 @@ def _sentinel(pid: int) -> int | None:
 def _spawn(pipe: int, memory: int) -> subprocess.Popen[bytes]:
     code = "from scheduler.worker.process import main; main()"
     return subprocess.Popen(  # noqa: S603 (this very interpreter, a module of ours)
-        [sys.executable, "-c", code, str(pipe), str(memory)],
+        [sys.executable, "-P", "-c", code, str(pipe), str(memory)],
         pass_fds=[pipe, memory],
         stdin=subprocess.DEVNULL,
         start_new_session=True,

@@ -9,7 +9,6 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, update_wrapper
-from importlib import import_module
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from persistent import Persistent
@@ -19,6 +18,7 @@ from scheduler.retry import Retry
 from scheduler.store import current
 from scheduler.tasks.oneshot import OneShotTask
 from scheduler.tasks.size import MB, ScriptError, refuse, refuse_script, size_of
+from scheduler.values.named_object import named_object
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -233,11 +233,7 @@ def path_of(function: Callable[..., Any]) -> str:
 @cache
 def found(path: str) -> Callable[..., Any]:
     """Return the function that *path* leads to; ImportError or AttributeError without one."""
-    module, _, name = path.partition(":")
-    place: Any = import_module(module)
-    for part in name.split("."):
-        place = getattr(place, part)
-    function: Callable[..., Any] = place
+    function: Callable[..., Any] = named_object(path)
     return function
 
 

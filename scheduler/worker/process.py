@@ -20,6 +20,7 @@ from typing import NamedTuple
 from ZEO.ClientStorage import ClientStorage
 
 from scheduler.errors import DatabaseUnavailable
+from scheduler.foreign_names import SHADOWED, shadowed
 from scheduler.storage import outage_log
 from scheduler.storage.outage import pause
 from scheduler.store import Database
@@ -66,6 +67,10 @@ class Worker:
         tell(self._send, start.level)
         outage_log.leave_to_others()
         sys.path[:] = start.path
+        stranger = shadowed()
+        if stranger:
+            log.error("worker %s not started: %s", start.name, stranger)
+            sys.exit(SHADOWED)
         try:
             self._serve(start)
         except Exception:

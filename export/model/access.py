@@ -59,7 +59,7 @@ class Protected(Persistent, Fossilizable):
         old, new = self._protection, Protection(level)
         if old != new:
             self._protection = new
-            self.tell("protectionChanged", int(old), int(new))
+            self.announce_change("protectionChanged", int(old), int(new))
 
     def isProtected(self) -> bool:
         """Return whether this object is not open to everybody, by its own rule or its owner's."""
@@ -125,39 +125,39 @@ class Protected(Persistent, Fossilizable):
         """Grant *who* access to this object."""
         if who not in self._allowed:
             self._allowed |= {who}
-            self.tell("accessGranted", who)
+            self.announce_change("accessGranted", who)
 
     def revoke_access(self, who: Principal) -> None:
         """Revoke this object's own grant of access to *who*; others may still grant it."""
         if who in self._allowed:
             self._allowed -= {who}
-            self.tell("accessRevoked", who)
+            self.announce_change("accessRevoked", who)
 
     def grant_modification(self, who: Principal) -> None:
         """Grant *who* modification of this object and of its parts."""
         if who not in self._managers:
             self._managers |= {who}
-            self.tell("modificationGranted", who)
+            self.announce_change("modificationGranted", who)
 
     def revoke_modification(self, who: Principal) -> None:
         """Revoke this object's own grant of modification to *who*; others may still grant it."""
         if who in self._managers:
             self._managers -= {who}
-            self.tell("modificationRevoked", who)
+            self.announce_change("modificationRevoked", who)
 
     def require_domain(self, domain: str) -> None:
         """Open this object to those in *domain* only, and to who is named."""
         if domain not in self._domains:
             self._domains |= {domain}
-            self.tell("accessDomainAdded", domain)
+            self.announce_change("accessDomainAdded", domain)
 
     def free_domain(self, domain: str) -> None:
         """Do not open this object to *domain* any more; with none left it is open to all."""
         if domain in self._domains:
             self._domains -= {domain}
-            self.tell("accessDomainRemoved", domain)
+            self.announce_change("accessDomainRemoved", domain)
 
-    def tell(self, change: str, *args: Any) -> None:
+    def announce_change(self, change: str, *args: Any) -> None:
         """Announce a *change* of this object, if it is in the catalogue."""
         if self.is_listed():
             announce(change, self, *args)

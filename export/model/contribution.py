@@ -47,7 +47,7 @@ class Contribution(Placed):
         if self._owner is not None:
             yield from self._owner.places()
 
-    def tells(self, place: Placed) -> bool:
+    def may_reveal(self, place: Placed) -> bool:
         """Say whether who may see this talk may know what *place* has.
 
         The room of a closed session is not told by a talk in it that is open to others.

@@ -51,7 +51,7 @@ class Entry(Protected):
         old, self._title = self._title, title
         if old != title:
             if self.TITLE_CHANGED:
-                self.tell(self.TITLE_CHANGED, old, title)
+                self.announce_change(self.TITLE_CHANGED, old, title)
             self.changed()
 
     def getDescription(self) -> str:
@@ -116,7 +116,7 @@ class Entry(Protected):
     def changed(self) -> None:
         """Announce that something of this object is different now."""
         self._modified = nowutc()
-        self.tell("infoChanged")
+        self.announce_change("infoChanged")
 
     def getModificationDate(self) -> datetime:
         """Return when its own data was changed last."""
@@ -182,7 +182,7 @@ class Placed(Entry):
         if isinstance(self._owner, Placed):
             yield from self._owner.places()
 
-    def tells(self, place: Placed) -> bool:
+    def may_reveal(self, place: Placed) -> bool:
         """Say whether who may see this entry may know what *place* has."""
         return True
 
@@ -191,7 +191,7 @@ class Placed(Entry):
             values: Iterator[str | None] = (getattr(place, name) for name in attributes)
             found = next((value for value in values if value is not None), None)
             if found is not None:
-                return found if self.tells(place) else None
+                return found if self.may_reveal(place) else None
         return None
 
 

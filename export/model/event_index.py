@@ -43,7 +43,7 @@ class DateIndex(Persistent):
         self._by_end.remove((end, start, event_id))
 
     def ids(self, start: datetime | None, end: datetime | None) -> Iterator[str]:
-        """Yield who is at work at some time from *start* to *end*, by start and id.
+        """Yield the ids of what takes place at some time from *start* to *end*, by start and id.
 
         None leaves that side open. Events without dates come last, and only where both are open.
         """

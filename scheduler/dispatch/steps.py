@@ -8,6 +8,7 @@ from typing import TypeVar
 from ZODB.Connection import Connection
 
 from scheduler.storage.outage import is_transient
+from scheduler.store.missing_class import EXITS, reason_of
 from scheduler.tasks.size import size_of
 
 Result = TypeVar("Result")
@@ -39,7 +40,7 @@ class Steps:
         self._check_storable()
         savepoint = self._connection.transaction_manager.savepoint(optimistic=True)
         try:
-            result = step()
+            result = _done(step)
             self._check_storable()
         except Exception as error:
             if is_transient(error):
@@ -55,8 +56,16 @@ class Steps:
 
     def _take_plainly(self, step: Callable[[], Result]) -> Result:
         try:
-            return step()
+            return _done(step)
         except Exception as error:
             if is_transient(error) or isinstance(error, StepFailed):
                 raise
             raise StepFailed from error
+
+
+def _done(step: Callable[[], Result]) -> Result:
+    """Return what *step* returns; an exit in the code of a task fails the step, not the daemon."""
+    try:
+        return step()
+    except EXITS as error:
+        raise RuntimeError(f"the code of the task raised {reason_of(error)}") from error

@@ -13,6 +13,7 @@ from ZODB.POSException import ReadConflictError
 from scheduler.errors import OpenedBeforeFork
 from scheduler.storage.descriptors import redirect
 from scheduler.store.commit import last_step, nothing_stored
+from scheduler.store.missing_class import Reader
 
 
 class OwnConnection(Connection):
@@ -29,6 +30,10 @@ class OwnConnection(Connection):
     _process = 0
     _epoch = 0
     _opened_storage: Any = None
+
+    def __init__(self, db: Any, *args: Any, **options: Any) -> None:
+        super().__init__(db, *args, **options)
+        self._reader = Reader(self, self._cache, db.classFactory)
 
     @property
     def _storage(self) -> Any:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from traceback import walk_tb
 from typing import Any
 
 from persistent import Persistent
-from ZODB.broken import PersistentBroken
+from ZODB.broken import Broken, PersistentBroken, persistentBroken
 from ZODB.Connection import Connection
 from ZODB.POSException import StateLoadError
 from ZODB.serialize import ObjectReader
@@ -26,6 +27,8 @@ def why_unusable(obj: Any) -> str:
     kind = type(obj)
     name = f"{kind.__module__}.{kind.__qualname__}"
     if isinstance(obj, PersistentBroken):
+        if issubclass(kind, _NoClass):
+            return f"{name} is no class of persistent objects any more"
         return f"the class {name} cannot be imported"
     return f"{name} is no class of tasks"
 
@@ -53,6 +56,69 @@ def unreadable_object(error: BaseException) -> str:
     return f"object {u64(loaded[-1]._p_oid):#x} ({kind.__module__}.{kind.__qualname__})"
 
 
+EXITS = (SystemExit, GeneratorExit)
+"""Exceptions that code of the application may raise, which would end the process of the caller."""
+
+
+class _NoClass(Broken):
+    """Base of the classes that stand for stored classes which are no persistent ones now."""
+
+
+class Reader(ObjectReader):
+    """Loads objects as broken ones if their class has become a function or a plain class.
+
+    ZODB makes broken objects only of classes that cannot be imported. For others it raises an
+    error, and so nothing that refers to such an object could be read.
+    """
+
+    def load_persistent(self, oid: bytes | str, kind: Any) -> Any:
+        """Return the object *oid* of the class *kind*, from the cache or as a ghost."""
+        if isinstance(kind, tuple):
+            kind = self._get_class(*kind)
+        return super().load_persistent(oid, kind if _is_persistent(kind) else _no_class(kind))
+
+    def getGhost(self, record: bytes) -> Any:
+        """Return the object of *record* without its state."""
+        found = self._get_unpickler(record).load()
+        kind = found[0] if isinstance(found, tuple) else found
+        if isinstance(kind, tuple):
+            kind = self._get_class(*kind)
+        if _is_persistent(kind):
+            return super().getGhost(record)
+        broken = persistentBroken(_no_class(kind))
+        return broken.__new__(broken)
+
+    def getState(self, record: bytes) -> Any:
+        """Return the state of *record*; an exit in a class of the application is a failure."""
+        try:
+            return super().getState(record)
+        except EXITS as error:
+            raise StateLoadError from error
+
+    def setGhostState(self, obj: Any, record: bytes) -> None:
+        """Give *obj* the state of *record*; an exit in its class is a failure."""
+        try:
+            super().setGhostState(obj, record)
+        except EXITS as error:
+            raise StateLoadError from error
+
+
+def _is_persistent(kind: Any) -> bool:
+    # A class of persistent classes is a subclass of `type`.
+    return isinstance(kind, type) and (hasattr(kind, "_p_jar") or issubclass(kind, Broken | type))
+
+
+def _no_class(found: Any) -> type[Broken]:
+    if hasattr(found, "__qualname__"):
+        return _no_class_named(found.__module__ or "builtins", found.__qualname__)
+    return _no_class_named(type(found).__module__, f"{type(found).__name__}()")
+
+
+@cache
+def _no_class_named(module: str, name: str) -> type[Broken]:
+    return type(name, (_NoClass,), {"__module__": module})
+
+
 class Unreadable:
     """Stands for a value that cannot be read, in what `salvaged` returns; *reason* says why."""
 
@@ -70,7 +136,7 @@ def salvaged(obj: Persistent) -> Any:
     """
     connection: Connection = obj._p_jar
     record, _ = connection._storage.load(obj._p_oid)
-    reader = ObjectReader(connection, connection._cache, _tolerant)
+    reader = Reader(connection, connection._cache, _tolerant)
     return reader.getState(record)
 
 
@@ -88,11 +154,11 @@ def _tolerant(connection: Connection, module: str, name: str) -> Any:
     def attempt(_: type, *arguments: Any) -> Any:
         try:
             return make(*arguments)
-        except Exception as error:  # noqa: BLE001 (whatever a class of the application raises)
+        except (Exception, *EXITS) as error:  # noqa: BLE001 (code of the application)
             return Unreadable(reason_of(error))
 
     # A class, as the format of pickles calls its `__new__`.
-    return type(name, (), {"__new__": attempt})
+    return type(name, (), {"__module__": module, "__new__": attempt})
 
 
 def _is_before(self: Any, other: object) -> Any:

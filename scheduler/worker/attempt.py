@@ -268,7 +268,7 @@ def fail(task: BaseTask, attempt: Attempt, kind: type[BaseException], max_tries:
     else is said.
     """
     retry = retry_for(kind, task.retries)
-    tries = retry.tries or task.maxTries or max_tries
+    tries = retry.tries or _own_tries(task) or max_tries
     what = f"{named(task)} failed on try {attempt.number} of {tries}"
     message = one_line(attempt.message)
     if attempt.number < tries:
@@ -277,6 +277,19 @@ def fail(task: BaseTask, attempt: Attempt, kind: type[BaseException], max_tries:
         return logging.WARNING, f"{what}, the next is in {wait:.1f} s: {message}"
     task._end(attempt)
     return logging.ERROR, f"{what}, for good: {message}"
+
+
+def _own_tries(task: BaseTask) -> int | None:
+    """Return `maxTries` of *task*; None where it cannot be used."""
+    try:
+        tries = task.maxTries
+    except Exception as error:  # noqa: BLE001 (it may be a property of the application)
+        log.warning("%s has no usable maxTries: %s", named(task), reason_of(error))
+        return None
+    if tries is None or (isinstance(tries, int) and tries >= 0):
+        return tries
+    log.warning("%s has maxTries %r; it must be a whole number from 1", named(task), tries)
+    return None
 
 
 def named(task: BaseTask) -> str:

@@ -28,6 +28,17 @@ def test_an_exit_while_preparing_is_a_failed_try(view, database, mode):
     assert {task.getAttempts()[0].message for task in tasks} == {"SystemExit: 2"}
 
 
+@pytest.mark.parametrize("tries", ["three", 2.5, property(lambda _: 1 // 0)])
+def test_a_failure_is_recorded_where_the_number_of_tries_cannot_be_used(
+    view, database, monkeypatch, tries
+):
+    monkeypatch.setattr(NamedLikeMarks, "maxTries", tries)
+    task = view.enqueue(NamedLikeMarks(nowutc()))
+    with running(database, multitask_mode="threads", task_max_tries=1):
+        view.until_counts(failed=1)
+    assert task.getAttempts()[0].message == "ValueError: to be recorded"
+
+
 def test_an_exit_while_tearing_down_changes_nothing(view, database):
     view.enqueue(*(Prepare(nowutc(), "tearDown") for _ in range(3)))
     with running(database):

@@ -138,9 +138,9 @@ class Service:
         stack.callback(export.close)
         page = Dashboard(self.database, self._panels, self.health).page
         metrics = Metrics(self.database, self.health).text
-        gate = WaitMiddleware(export, self.database)
+        waiting = WaitMiddleware(export, self.database)
         self.web = WebServer(
-            front(gate, page, self.health, metrics, self._health.database_fault),
+            front(waiting, page, self.health, metrics, self._health.database_fault),
             self._config.web,
         )
         stack.callback(self.web.close)

@@ -1,4 +1,4 @@
-"""What can go wrong in livesync, by name: every error derives from LiveSyncException."""
+"""Errors of livesync; all derive from LiveSyncException."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ class Overloaded(AgentExecutionException):
 
 
 class AgentBusyException(AgentExecutionException):
-    """Somebody else is delivering to this agent."""
+    """Another run is delivering to this agent."""
 
 
 class TargetAheadException(AgentExecutionException):
-    """The target has been told more than this database knows of: that is an older backup."""
+    """The target is beyond all positions of this database, which is an older backup."""
 
 
 class CutOffException(AgentExecutionException):
@@ -58,7 +58,7 @@ class CutOffException(AgentExecutionException):
 
 
 class PositionGoneException(LiveSyncException):
-    """What came after a position is not kept any more."""
+    """The changes behind a position are not kept any more."""
 
 
 class AgentSettingException(LiveSyncException):
@@ -66,7 +66,7 @@ class AgentSettingException(LiveSyncException):
 
 
 class TokenException(LiveSyncException):
-    """A text is no token, so nobody can wait for what it stands for."""
+    """A text is no token."""
 
 
 class TokenGoneException(TokenException):
@@ -100,7 +100,7 @@ class UnknownPointerException(LiveSyncException, KeyError):  # noqa: N818 (one f
 
 
 class UnknownDeadLetterException(LiveSyncException, KeyError):  # noqa: N818 (one family)
-    """The agent has no letter of this name."""
+    """The agent has no dead letter of this name."""
 
     def __str__(self) -> str:
         return str(self.args[0])

@@ -57,8 +57,10 @@ class _Run:
         self.agent_id = agent_id
         self._database = database
         self._now = now
-        self._limit = transact(database, lambda own: push_agent(own, agent_id).ledger.terms.limit)
-        self._courier = Deliverer(database, agent_id, logger=log, task=task)
+        self._limit = transact(
+            database, lambda own: push_agent(own, agent_id).delivery_state.settings.limit
+        )
+        self._deliverer = Deliverer(database, agent_id, logger=log, task=task)
         self._outcome = ""
         self._thread = threading.Thread(
             target=copy_context().run, args=(self._deliver,), name=f"to {agent_id}", daemon=True
@@ -72,13 +74,13 @@ class _Run:
         """Return how it went, when it has ended or has given no sign of life for too long."""
         while self._thread.is_alive():
             self._thread.join(min(POLL_SECONDS, self._limit))
-            if self._thread.is_alive() and time.monotonic() - self._courier.sign > self._limit:
+            if self._thread.is_alive() and time.monotonic() - self._deliverer.sign > self._limit:
                 return self._give_up()
         return self._outcome
 
     def _deliver(self) -> None:
         try:
-            self._outcome = str(self._courier.deliver(self._now))
+            self._outcome = str(self._deliverer.deliver(self._now))
         except AgentBusyException as error:
             self._outcome = str(error)
             log.info("agent %s: %s", self.agent_id, error)
@@ -91,7 +93,7 @@ class _Run:
         log.error("agent %s is left alone: %s", self.agent_id, reason)
 
         def fail(connection: Connection) -> None:
-            push_agent(connection, self.agent_id).ledger.fail(reason, nowutc().timestamp())
+            push_agent(connection, self.agent_id).delivery_state.fail(reason, nowutc().timestamp())
 
         transact(self._database, fail)
         return f"failed: {reason}"
@@ -114,4 +116,6 @@ def _is_due(agent: PushSyncAgent, now: float) -> bool:
     if agent.cut_off is not None:
         log.warning("agent %s was cut off: it is not run", agent.getId())
         return False
-    return not agent.ledger.rests(now) and not lingers(agent, SyncManager.getDBInstance(agent), now)
+    return not agent.delivery_state.rests(now) and not lingers(
+        agent, SyncManager.getDBInstance(agent), now
+    )

@@ -1,4 +1,4 @@
-"""The pytest plugin's agent: what it is sent is there for the test to look at."""
+"""The pytest plugin's agent, whose records the test can read."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class RecordedAgent:
 
     @property
     def sent(self) -> list[tuple[Any, str]]:
-        """What it was sent so far, oldest first: object id, and what happened (`CRT MOD DEL`)."""
+        """The records sent so far, oldest first: object id, and status (`CRT MOD DEL`)."""
         return list(_sent)
 
     def push(self) -> None:
@@ -64,7 +64,7 @@ class RecordedAgent:
         self._transact(_push)
 
     def _transact(self, work: Callable[[Connection], None]) -> None:
-        # What the test has changed stays, and what is done here it sees.
+        # The test's own changes are kept, and it sees the changes that are made here.
         transaction.commit()
         transact(self._database, work)
         transaction.begin()

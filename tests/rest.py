@@ -328,14 +328,14 @@ def _pending(connection):
 
 
 def _failures(connection):
-    return SyncManager.getDBInstance(connection).getAgent("a").ledger.failures
+    return SyncManager.getDBInstance(connection).getAgent("a").delivery_state.failures
 
 
 def _register(database, agent, *, paused=False):
     def register(connection):
         SyncManager.getDBInstance(connection).registerNewAgent(agent)
         agent.setActive(True)
-        agent.ledger.paused = paused
+        agent.delivery_state.paused = paused
 
     transact(database, register)
 

@@ -14,7 +14,7 @@ from ZODB.Connection import Connection
 from daemon.views import task_rows
 from daemon.web.shipped_docs import shipped
 from livesync import SyncAgent, SyncManager
-from livesync.delivery.status import AgentStatus, standing
+from livesync.delivery.status import AgentStatus, status_of
 from scheduler import SchedulerModule, nowutc
 from scheduler.leadership.roster import roster_of
 from scheduler.store.read_view import snapshot
@@ -175,7 +175,7 @@ def _conflicts(module: SchedulerModule) -> Rows:
 
 
 def _agents(manager: SyncManager) -> Rows:
-    return [_agent(agent, standing(agent, manager)) for agent in manager.agents()]
+    return [_agent(agent, status_of(agent, manager)) for agent in manager.agents()]
 
 
 def _agent(agent: SyncAgent, found: AgentStatus) -> Sequence[Any]:

@@ -9,7 +9,7 @@ from ZODB import DB
 from ZODB.Connection import Connection
 
 from livesync import SyncManager
-from livesync.delivery.status import AgentStatus, standing
+from livesync.delivery.status import AgentStatus, status_of
 from scheduler import SchedulerModule
 from scheduler.store.read_view import snapshot
 from scheduler.values.legible import legible
@@ -30,7 +30,7 @@ AGENTS = (
     ("batches", "counter", "Batches that were taken."),
     ("batches_seconds", "counter", "How long they took."),
 )
-"""What of an agent's Standing is told: the attribute, its kind, and what it means."""
+"""The metrics of an agent: the attribute of AgentStatus, its kind, and its meaning."""
 
 
 class Metrics:
@@ -83,7 +83,7 @@ def _scheduler(connection: Connection) -> Iterator[str]:
 
 def _agents(connection: Connection) -> Iterator[str]:
     manager = SyncManager.getDBInstance(connection)
-    found = [standing(agent, manager) for agent in manager.agents()]
+    found = [status_of(agent, manager) for agent in manager.agents()]
     yield _family(
         "relay_agent_state",
         "gauge",
@@ -95,8 +95,8 @@ def _agents(connection: Connection) -> Iterator[str]:
         yield _family(f"relay_agent_{name}{ending}", kind, about, _of_each(found, name))
 
 
-def _of_each(standings: Iterable[AgentStatus], name: str) -> list[Sample]:
-    return [({"agent": each.id}, getattr(each, name)) for each in standings]
+def _of_each(statuses: Iterable[AgentStatus], name: str) -> list[Sample]:
+    return [({"agent": each.id}, getattr(each, name)) for each in statuses]
 
 
 def _family(name: str, kind: str, about: str, samples: Iterable[Sample]) -> str:

@@ -91,7 +91,7 @@ class HttpAgent(TargetAgent):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a target said to a request that it accepted."""
+    """The answer of a target to a request that it accepted."""
 
     status: int
     headers: httpx.Headers

@@ -80,7 +80,7 @@ class PostgresAgent(TargetAgent):
         try:
             parse_dsn(dsn)
         except psycopg2.ProgrammingError:
-            # What libpq says is not repeated: there may be a password in it.
+            # The message of libpq is not repeated: it may contain the password.
             raise ValueError(
                 "dsn is no connection string: give host=... dbname=... or postgresql://..."
             ) from None

@@ -41,7 +41,7 @@ class TargetItem:
 
     @property
     def identity(self) -> str:
-        """What tells the object apart: its id, with its kind before it outside the catalogue."""
+        """The unique name of the object: its id, outside the catalogue after its kind."""
         return identity_of(self.kind, self.obj_id)
 
 
@@ -54,7 +54,8 @@ class TargetAgent(PushSyncAgent):
 
     They override `_sender`, and `_prepare` where the target takes something else than JSON.
     *access* is the id of the user (or the user) with whose eyes the target sees; None sees what
-    is public. Of what it may not see a target is told that it is there, and restricted.
+    is public. For an object that the target may not see, it receives only the id and
+    `"restricted": true`.
     """
 
     LARGEST_RECORD = 10 * MEGABYTE

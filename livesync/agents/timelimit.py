@@ -15,7 +15,7 @@ def time_limit(seconds: float, descriptor: Callable[[], int | None]) -> Iterator
 
     Limits on single reads do not help against a target that sends a byte now and then, or, in
     a library that waits by itself, against one that is frozen. So the socket, whose file
-    number *descriptor* returns (None while there is none), is shut down then, and however the
+    number *descriptor* returns (None while it is not connected), is shut down then, and however the
     block takes that, TimeoutError is raised.
     """
     is_over = threading.Event()

@@ -83,7 +83,7 @@ class ChangeCollector:
 
 
 class Savepoint(NamedTuple):
-    """What a gathering had at one moment."""
+    """The content of a gathering at one moment."""
 
     gathering: ChangeCollector
     changes: dict[int, Change]

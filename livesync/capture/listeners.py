@@ -1,7 +1,8 @@
 """The listeners: from a changed object to a recorded action, in the same transaction.
 
-Reference 4.6. What the model announces (see `export.model.listeners`) is recorded at once;
-inside a request it is gathered, one record for each object, and recorded when that ends well.
+Reference 4.6. A change that the model announces (see `export.model.listeners`) is recorded at
+once; inside a request the changes are gathered, one for each object, and recorded when the
+request ends well.
 """
 
 from __future__ import annotations

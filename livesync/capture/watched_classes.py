@@ -1,7 +1,7 @@
 """Watching: changes of chosen classes are recorded by the commit that makes them.
 
-Whoever writes such an object in this process, and however: what the commit stores is looked
-through, and recorded in the same transaction. A change inside of a part that is stored by
+Each commit of this process is searched for objects of watched classes, and their changes are
+recorded in the same transaction, whatever code has made them. A change inside of a part that is stored by
 itself (a list, a tree) is one of the part.
 """
 
@@ -119,7 +119,7 @@ class _Parts(pickle.Pickler):
 
 def _new_parts(obj: Persistent) -> list[Persistent]:
     parts = _Parts()
-    # What cannot be pickled the commit itself will fail over.
+    # An object that cannot be pickled makes the commit itself fail.
     with suppress(Exception):
         parts.dump(obj.__getstate__())
     return parts.new

@@ -20,8 +20,8 @@ from scheduler.values.named_object import named_object
 
 ENTRY_POINTS = "zodb_relay.agents"
 BASIC = ("aid", "name", "description", "updateTime", "access")
-# What tells how the delivery stands is nobody's setting.
-STATE = {"_ledger", "_manager"}
+# Attributes that hold delivery state; not editable as settings.
+STATE = {"_delivery_state", "_manager"}
 TRUE, FALSE = {"yes", "true", "1", "on"}, {"no", "false", "0", "off"}
 
 
@@ -48,7 +48,7 @@ def make(
     """Return a new agent *aid*; *settings* are texts. Raises AgentSettingException."""
     options, terms = _sorted(kind, settings)
     agent = _made(kind, aid, basic, options)
-    agent.ledger.terms = _with(agent.ledger.terms, terms)
+    agent.delivery_state.settings = _with(agent.delivery_state.settings, terms)
     return agent
 
 
@@ -56,7 +56,7 @@ def edit(agent: PushSyncAgent, basic: Mapping[str, Any], settings: Mapping[str, 
     """Give *agent* other settings, as its constructor would; raises AgentSettingException."""
     kind = type(agent)
     options, terms = _sorted(kind, settings)
-    new_terms = _with(agent.ledger.terms, terms)
+    new_terms = _with(agent.delivery_state.settings, terms)
     known = {name: _value(agent, name) for name in options_of(kind)}
     known = {name: value for name, value in known.items() if value is not None}
     before = _made(kind, agent.getId(), _basic(agent), known)
@@ -64,7 +64,7 @@ def edit(agent: PushSyncAgent, basic: Mapping[str, Any], settings: Mapping[str, 
     for name, value in vars(after).items():
         if name not in STATE and value != vars(before).get(name):
             setattr(agent, name, value)
-    agent.ledger.terms = new_terms
+    agent.delivery_state.settings = new_terms
 
 
 def _installed(name: str) -> str:
@@ -87,7 +87,7 @@ def _loaded(name: str) -> Any:
 def _sorted(
     kind: type[PushSyncAgent], settings: Mapping[str, str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return which of *settings* are options of *kind*, and which are terms, as values."""
+    """Return the values of *settings*: options of *kind*, and delivery settings."""
     own, general = options_of(kind), {field.name: field for field in fields(DeliverySettings)}
     options, terms = {}, {}
     for name, text in settings.items():

@@ -90,7 +90,7 @@ def edit(connection: Connection, options: argparse.Namespace) -> int:
 
 
 def activate(connection: Connection, options: argparse.Namespace) -> int:
-    """Let the update task run an agent, from where it stands or from now on."""
+    """Activate an agent, from its position or from now on."""
     agent = push_agent(connection, options.agent_id)
     if options.skip:
         newest = SyncManager.getDBInstance(connection).claim()
@@ -101,28 +101,28 @@ def activate(connection: Connection, options: argparse.Namespace) -> int:
 
 
 def deactivate(connection: Connection, options: argparse.Namespace) -> int:
-    """Let the update task pass an agent over."""
+    """Deactivate an agent: the update task no longer runs it."""
     push_agent(connection, options.agent_id).setActive(False)
     return _done(f"agent {options.agent_id} is not active any more")
 
 
 def pause(connection: Connection, options: argparse.Namespace) -> int:
-    """Let an agent rest, after the batch that is under way."""
-    push_agent(connection, options.agent_id).ledger.paused = True
+    """Pause an agent after the batch that is under way."""
+    push_agent(connection, options.agent_id).delivery_state.paused = True
     return _done(f"agent {options.agent_id} is paused")
 
 
 def resume(connection: Connection, options: argparse.Namespace) -> int:
-    """Let an agent go on where it was paused."""
-    push_agent(connection, options.agent_id).ledger.paused = False
+    """Resume an agent where it was paused."""
+    push_agent(connection, options.agent_id).delivery_state.paused = False
     return _done(f"agent {options.agent_id} goes on")
 
 
 def remove(connection: Connection, options: argparse.Namespace) -> int:
-    """Let an agent go, after asking."""
+    """Remove an agent, after asking."""
     manager = SyncManager.getDBInstance(connection)
     agent = manager.getAgent(options.agent_id)
-    question = f"Remove agent {options.agent_id}, its position and its letters? [y/N] "
+    question = f"Remove agent {options.agent_id}, its position and its dead letters? [y/N] "
     if not options.yes and not agreed(question):
         return 1
     manager.removeAgent(agent)
@@ -137,12 +137,12 @@ def rewind(connection: Connection, options: argparse.Namespace) -> int:
 
 
 def retry(connection: Connection, options: argparse.Namespace) -> int:
-    """Let an agent that waits after failures be run at once, and its letters be sent again."""
-    ledger = push_agent(connection, options.agent_id).ledger
-    ledger.not_before = 0
-    for letter in list(ledger.letters):
+    """Make a failing agent due at once, and with it the records that wait to be sent again."""
+    state = push_agent(connection, options.agent_id).delivery_state
+    state.not_before = 0
+    for letter in list(state.dead_letters):
         if letter.due is not None:
-            ledger.letters.change(letter.name, due=0.0)
+            state.dead_letters.change(letter.name, due=0.0)
     return _done(f"agent {options.agent_id} is tried again with the next run")
 
 
@@ -163,31 +163,32 @@ def retention(connection: Connection, options: argparse.Namespace) -> int:
 
 
 def dead_retry(connection: Connection, options: argparse.Namespace) -> int:
-    """Let dead letters be sent again."""
+    """Make dead letters due again."""
     agent = push_agent(connection, options.agent_id)
     names = _names(agent, options)
     for name in names:
-        if isinstance(agent.ledger.letters.get(name).record, Unsendable):
+        if isinstance(agent.delivery_state.dead_letters.get(name).record, Unsendable):
             raise AgentSettingException(
-                f"letter {name} cannot be sent again: only its looks were kept; drop it"
+                f"dead letter {name} cannot be sent again, since its record could not be stored: "
+                f"drop it"
             )
-        agent.ledger.letters.change(name, due=0.0, tries=0)
-    return _done(f"{len(names)} letters are sent again with the next run")
+        agent.delivery_state.dead_letters.change(name, due=0.0, tries=0)
+    return _done(f"{len(names)} dead letters are sent again with the next run")
 
 
 def dead_drop(connection: Connection, options: argparse.Namespace) -> int:
-    """Forget dead letters."""
+    """Drop dead letters."""
     agent = push_agent(connection, options.agent_id)
     names = _names(agent, options)
     for name in names:
-        agent.ledger.letters.drop(name)
-    return _done(f"{len(names)} letters are dropped")
+        agent.delivery_state.dead_letters.drop(name)
+    return _done(f"{len(names)} dead letters are dropped")
 
 
 def _names(agent: PushSyncAgent, options: argparse.Namespace) -> list[str]:
     if options.all:
-        return [letter.name for letter in agent.ledger.letters.dead()]
-    return [agent.ledger.letters.get(name).name for name in options.names]
+        return [letter.name for letter in agent.delivery_state.dead_letters.dead()]
+    return [agent.delivery_state.dead_letters.get(name).name for name in options.names]
 
 
 def _position(connection: Connection, text: str) -> int | None:

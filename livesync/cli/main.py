@@ -1,4 +1,4 @@
-"""`indico_livesync`: look at the track, the agents and their letters, and direct them.
+"""`indico_livesync`: look at the track, the agents and their dead letters, and direct them.
 
 Reference 4.4, and what those need who look after agents.
 """
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("indico_livesync: the database went away: try again when it is up", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        # Whoever read this has had enough: what is still buffered goes nowhere.
+        # The reader has closed the pipe: output that is still buffered is dropped.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
@@ -118,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="indico_livesync",
         usage="%(prog)s [-h] {destroy,list,agent} ...",
-        description="Look at the track, the agents and their letters, and direct them.",
+        description="Look at the track, the agents and their dead letters, and direct them.",
         parents=[database],
     )
     commands = parser.add_subparsers(prog="indico_livesync", required=True)

@@ -15,7 +15,7 @@ from livesync.cli.interruption import interrupting
 from livesync.cli.progress import progress
 from livesync.delivery.deliverer import FAILED, UP_TO_DATE, Delivered, Deliverer, push_agent
 from livesync.delivery.dispatcher import DeliveryDispatcher
-from livesync.delivery.status import standing
+from livesync.delivery.status import status_of
 from livesync.errors import AgentExecutionException
 from livesync.feed.manager import SyncManager
 from livesync.resync.full_export import FullExport
@@ -103,7 +103,7 @@ def follow(connection: Connection, options: argparse.Namespace) -> int:
 
 
 def _stop_at_eof(follower: DeliveryDispatcher) -> None:
-    # Whoever started this has gone, by whatever signal.
+    # The end of standard input means that the parent process has ended.
     sys.stdin.read()
     follower.stop()
 
@@ -118,10 +118,10 @@ def _delivered(connection: Connection, agent_id: str, till: int | None = None) -
     silent = logging.getLogger(f"{__name__}.silent")
     silent.disabled = True  # the failure is told below, once
     agent = push_agent(connection, agent_id)
-    expected = standing(agent, SyncManager.getDBInstance(connection)).lag_records
+    expected = status_of(agent, SyncManager.getDBInstance(connection)).lag_records
     with progress(f"to {agent_id}", expected) as show:
-        courier = Deliverer(connection.db(), agent_id, logger=silent, progress=show)
-        delivered = courier.deliver(None, till)
+        deliverer = Deliverer(connection.db(), agent_id, logger=silent, progress=show)
+        delivered = deliverer.deliver(None, till)
     connection.sync()
     if delivered.outcome == FAILED:
         raise AgentExecutionException(f"agent {agent_id!r} failed: {delivered.reason}")

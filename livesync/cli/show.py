@@ -14,7 +14,7 @@ from livesync.cli.interruption import interrupting
 from livesync.delivery.dead_letters import DeadLetter
 from livesync.delivery.deliverer import push_agent
 from livesync.delivery.push_agent import PushSyncAgent
-from livesync.delivery.status import standings
+from livesync.delivery.status import statuses_of
 from livesync.feed.delivery_waits import token as token_of
 from livesync.feed.manager import SyncManager
 from livesync.feed.subscription import Subscription
@@ -72,25 +72,25 @@ def _follow(connection: Connection, options: argparse.Namespace, behind: int | N
 
 
 def agents(connection: Connection, options: argparse.Namespace) -> int:
-    """Print how it stands with every agent."""
-    found = standings(SyncManager.getDBInstance(connection))
+    """Print the status of every agent."""
+    found = statuses_of(SyncManager.getDBInstance(connection))
     if options.json:
-        print(as_json([standing.as_dict() for standing in found]))
+        print(as_json([status.as_dict() for status in found]))
         return 0
     rows = [
         (
-            standing.id,
-            standing.state,
-            standing.position,
-            standing.lag_records,
-            round(standing.lag_seconds),
-            standing.waiting,
-            standing.dead,
-            standing.delivered,
-            standing.last_run or "never",
-            standing.last_error,
+            status.id,
+            status.state,
+            status.position,
+            status.lag_records,
+            round(status.lag_seconds),
+            status.waiting,
+            status.dead,
+            status.delivered,
+            status.last_run or "never",
+            status.last_error,
         )
-        for standing in found
+        for status in found
     ]
     print(as_table(AGENT_HEADS, rows) if rows else "no agents: see `indico_livesync agent add`")
     return 0
@@ -122,9 +122,9 @@ def dead_list(connection: Connection, options: argparse.Namespace) -> int:
 
 
 def dead_show(connection: Connection, options: argparse.Namespace) -> int:
-    """Print all that is known of one letter."""
+    """Print one dead letter, with its record and reason."""
     agent = push_agent(connection, options.agent_id)
-    facts = _facts(options.agent_id, agent.ledger.letters.get(options.name))
+    facts = _facts(options.agent_id, agent.delivery_state.dead_letters.get(options.name))
     print(as_json(facts) if options.json else "\n".join(as_lines(facts)))
     return 0
 
@@ -136,7 +136,7 @@ def _letters(connection: Connection, agent_id: str | None) -> Iterator[tuple[str
         every = SyncManager.getDBInstance(connection).agents()
         chosen = [agent for agent in every if isinstance(agent, PushSyncAgent)]
     for agent in chosen:
-        yield from ((agent.getId(), letter) for letter in agent.ledger.letters)
+        yield from ((agent.getId(), letter) for letter in agent.delivery_state.dead_letters)
 
 
 def _facts(agent_id: str, letter: DeadLetter) -> dict[str, Any]:

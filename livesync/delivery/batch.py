@@ -1,4 +1,4 @@
-"""Delivery: what becomes of the records of one run, batch by batch and one by one."""
+"""The delivery of the records of one run, batch by batch, and one by one after a refusal."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from scheduler.values.masking import hidden
 
 Upload = Callable[[list[Any]], None]
 
-# So many records that fail on end, with none that is taken, are no fault of theirs.
+# Number of records failing in a row, none accepted, beyond which the target is at fault.
 SUSPECTS = 3
 LONGEST_REASON = 500
-# What says at once that it is about a record; anything else, if it comes a second time.
+# Errors about a record at first sight; any other error is, if it comes a second time.
 FAULTS_OF_RECORDS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
 FAULTS_OF_TARGET = (Overloaded, TargetFault, ConnectionError, TimeoutError, httpx.TransportError)
 
@@ -42,7 +42,7 @@ class RefusedRecord(NamedTuple):
 
     mark: str
     name: str
-    """The name of the letter that it becomes."""
+    """The name of the dead letter that it becomes."""
 
     record: Any
     reason: str
@@ -63,20 +63,20 @@ class _Suspect(NamedTuple):
 
 
 class BatchResults(NamedTuple):
-    """What a delivery came to since the last look."""
+    """The results of a delivery since the last call."""
 
     accepted: list[str]
     settled: list[str]
-    """The letters that are done with."""
+    """The dead letters that are settled."""
 
     refused: list[RefusedRecord]
     seconds: float
 
 
 class BatchDelivery:
-    """The records of one run on their way: each is accepted, or refused and kept as a letter.
+    """The records of one run: each is accepted, or refused and kept as a dead letter.
 
-    *letters* are those of the agent *agent_id*; the due ones are sent last. It goes up to
+    *letters* are the dead letters of the agent *agent_id*; the due ones are sent last. It goes up to
     position *end*; the target may have heard of what was made up to *told_up_to*. *epoch* marks
     the records that are sent for the first time. *accepted* are
     the marks of what the target has taken in an earlier run of the same window. Of *share*
@@ -342,7 +342,7 @@ def current_delivery() -> BatchDelivery | None:
 
 
 def set_current_delivery(delivery: BatchDelivery | None) -> None:
-    """Let *delivery* be what this thread is at."""
+    """Set the delivery of this thread."""
     _current.set(delivery)
 
 
@@ -365,5 +365,5 @@ def _new_name(mark: str) -> str:
 
 
 def _concerns(letter: DeadLetter, share: tuple[int, int]) -> bool:
-    # What a change comes to may be records of several objects, so all look at it.
+    # A change can produce records of several objects, so each share looks at it.
     return isinstance(letter.record, FailedChange) or falls_to(letter.name, share)

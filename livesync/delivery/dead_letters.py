@@ -1,4 +1,4 @@
-"""Letters: the records that a target did not take, to be sent again, or set aside."""
+"""The records that a target refused: to be sent again, or dead."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class FailedChange(NamedTuple):
 
 
 class DeadLetter(NamedTuple):
-    """A record that was not taken: why, how often it was sent, and when it is sent again."""
+    """A refused record: the reason, the number of tries, and the date of the next one."""
 
     name: str
     record: Any
@@ -41,7 +41,7 @@ DUE = DeadLetter._fields.index("due")
 
 
 class DeadLetters(Persistent):
-    """Letters by name: where a record tells an object's state, that of the object (`name_of`).
+    """Refused records by name: that of the record's object (`name_of`) where it has one.
 
     The object of a record is only referred to, so that it can be deleted. Conflict behaviour:
     written by the run of their agent and by those who administer it; of two at once one repeats.
@@ -61,23 +61,25 @@ class DeadLetters(Persistent):
         self._letters[name] = (name, stored, reason, tries, since, due)
 
     def get(self, name: str) -> DeadLetter:
-        """Return the letter of this name; raises UnknownLetterException, a KeyError."""
+        """Return the dead letter of this name; raises UnknownDeadLetterException, a KeyError."""
         if name not in self._letters:
-            raise UnknownDeadLetterException(f"there is no letter {name!r}")
+            raise UnknownDeadLetterException(
+                f"there is no dead letter {name!r}: see `indico_livesync dead list --waiting`"
+            )
         return _opened(self._letters[name])
 
     def find(self, name: str | None) -> DeadLetter | None:
-        """Return the letter of this name; None if there is none."""
+        """Return the dead letter of this name, or None."""
         return _opened(self._letters[name]) if name is not None and name in self else None
 
     def change(self, name: str, **values: Any) -> None:
-        """Give the letter of this name other *values*; raises as `get`."""
+        """Set *values* of the dead letter of this name; raises as `get`."""
         record = self.get(name).record
         changed = DeadLetter(*self._letters[name])._replace(**values)
         self._letters[name] = (*changed[:1], _folded(record), *changed[2:])
 
     def drop(self, name: str) -> bool:
-        """Forget the letter of this name; say whether there was one."""
+        """Remove the dead letter of this name; return whether it existed."""
         return self._letters.pop(name, None) is not None
 
     def due(self, now: float) -> list[DeadLetter]:
@@ -100,13 +102,13 @@ class DeadLetters(Persistent):
 
 
 class Unsendable(NamedTuple):
-    """What is kept of a record that cannot be stored: how it looked."""
+    """The text that is kept in the place of a record that cannot be stored."""
 
     text: str
 
 
 class _Folded(NamedTuple):
-    """What is stored of a record."""
+    """The stored form of a record."""
 
     reference: WeakRef | None
     obj_id: Any

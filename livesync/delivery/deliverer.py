@@ -1,6 +1,6 @@
-"""The courier: it brings one agent up to date, so that a crash repeats one batch at the most.
+"""The deliverer brings one agent up to date, so that a crash repeats at most one batch.
 
-What is new is delivered window by window. A window is entered in the agent's ledger before its
+Changes are delivered window by window. A window is stored in the delivery state before its
 first record is sent, each batch when it is accepted, and the pointer moves when all of it
 is; every one of these is a small commit of its own, and outside of the sending.
 """
@@ -79,8 +79,8 @@ class Delivered(NamedTuple):
 class Deliverer:
     """Delivers to the agent *agent_id* of *database*; *logger*, *monitor* and *task* are passed on.
 
-    *progress* is called with the number of records after every batch. One courier is used
-    once. `sign` is when it was last seen to come forward, on the monotonic clock.
+    *progress* is called with the number of records after every batch. A deliverer is used
+    once. `sign` is the time of its last progress, on the monotonic clock.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class Deliverer:
 
         *till* is a position to end at. A failure of the target is told, not raised. Raises
         UnknownAgentException, AgentExecutionException for an agent that does not push, and
-        AgentBusyException where another courier is at it.
+        AgentBusyException while another run delivers.
         """
         self._current = now
         self._transact(self._begin)
@@ -123,11 +123,11 @@ class Deliverer:
                 goal = min(goal, till)
             return self._deliver(goal)
         finally:
-            self._transact(lambda agent: agent.ledger.release(self._token))
+            self._transact(lambda agent: agent.delivery_state.release(self._token))
 
     def _begin(self, agent: PushSyncAgent) -> None:
-        agent.ledger.take(self._token, _now())
-        agent.ledger.ran_at = _now()
+        agent.delivery_state.take(self._token, _now())
+        agent.delivery_state.ran_at = _now()
 
     def _ask_target(self) -> Exception | None:
         """Return what is wrong with the target, before anything is sent to it."""
@@ -137,7 +137,7 @@ class Deliverer:
         connection = self._database.open(transaction_manager=manager)
         try:
             agent = push_agent(connection, self._agent_id)
-            reached, furthest = agent.reached(), agent.ledger.furthest
+            reached, furthest = agent.reached(), agent.delivery_state.furthest
         except AgentExecutionException as error:
             return error
         finally:
@@ -159,16 +159,16 @@ class Deliverer:
             raise
 
     def _claim(self, agent: PushSyncAgent) -> int | None:
-        if agent.ledger.snapshot is not None:
+        if agent.delivery_state.snapshot is not None:
             raise AgentBusyException(
                 f"the snapshot for agent {self._agent_id!r} is not sent whole: let it end, or go "
                 f"on with 'indico_livesync agent {self._agent_id} export'"
             )
-        manager, heard = SyncManager.getDBInstance(agent), agent.ledger.heard
+        manager, heard = SyncManager.getDBInstance(agent), agent.delivery_state.heard
         self._told_up_to = manager.told_up_to() if heard is None else heard
         goal = agent.claim(self._current)
         # A change of a category is one of all that is in it by now, whatever the window.
-        agent.ledger.hear(manager.getTrack().frontier)
+        agent.delivery_state.hear(manager.getTrack().frontier)
         return goal
 
     def _deliver(self, goal: int | None) -> Delivered:
@@ -185,7 +185,7 @@ class Deliverer:
 
     def _first_parcel(self, agent: PushSyncAgent, goal: int | None) -> DeliveryWindow | None:
         parcel = self._next_parcel(agent, goal)
-        if parcel is not None or not agent.ledger.letters.due(_now()):
+        if parcel is not None or not agent.delivery_state.dead_letters.due(_now()):
             return parcel
         return self._parcel(agent, agent.getLastTS())
 
@@ -193,15 +193,15 @@ class Deliverer:
         start = agent.getLastTS()
         if goal is None or (start is not None and start >= goal):
             return None
-        return self._parcel(agent, agent.reach(goal, agent.ledger.terms.window))
+        return self._parcel(agent, agent.reach(goal, agent.delivery_state.settings.window))
 
     def _parcel(self, agent: PushSyncAgent, end: int | None) -> DeliveryWindow:
-        ledger = agent.ledger
-        ledger.take(self._token, _now())
-        window = ledger.open(ClaimedWindow(agent.getLastTS(), end, self._told_up_to))
-        epoch = ledger.mark_from(window.start)
-        is_last_try = ledger.failures + 1 >= ledger.terms.tries
-        return DeliveryWindow(window, epoch, ledger.terms.parallel, is_last_try)
+        state = agent.delivery_state
+        state.take(self._token, _now())
+        window = state.open(ClaimedWindow(agent.getLastTS(), end, self._told_up_to))
+        epoch = state.mark_from(window.start)
+        is_last_try = state.failures + 1 >= state.settings.tries
+        return DeliveryWindow(window, epoch, state.settings.parallel, is_last_try)
 
     def _carry(self, parcel: DeliveryWindow) -> BaseException | None:
         """Deliver *parcel*, by as many ways as there are; return what went wrong."""
@@ -244,17 +244,17 @@ class Deliverer:
         self, connection: Connection, parcel: DeliveryWindow, number: int
     ) -> BaseException | None:
         agent = push_agent(connection, self._agent_id)
-        ledger = agent.ledger
+        state = agent.delivery_state
         delivery = BatchDelivery(
-            ledger.letters,
+            state.dead_letters,
             _now(),
             agent_id=self._agent_id,
             end=parcel.window.end,
             told_up_to=parcel.window.told_up_to,
             epoch=parcel.epoch,
-            accepted=ledger.accepted,
+            accepted=state.accepted,
             share=(number, parcel.ways),
-            failures=ledger.failures,
+            failures=state.failures,
             is_last_try=parcel.is_last_try,
             report=self._report,
         )
@@ -266,13 +266,13 @@ class Deliverer:
             dbi=connection,
             task=self._task,
         )
-        # Before the pointer moves: what was refused must be a letter by then.
+        # Before the pointer moves: refused records must be dead letters by then.
         self._report(delivery)
         if result is None:
             return delivery.error or AgentExecutionException("the run failed")
         if parcel.ways == 1:
             agent.acknowledge()
-            _commit_if_possible(connection)
+            _commit_if_possible(connection, self._agent_id)
         return None
 
     def _report(self, delivery: BatchDelivery) -> None:
@@ -281,13 +281,13 @@ class Deliverer:
         self.sign = time.monotonic()
 
         def enter(agent: PushSyncAgent) -> tuple[bool, list[str]]:
-            ledger, dead = agent.ledger, []
-            if not ledger.is_held_by(self._token):
+            state, dead = agent.delivery_state, []
+            if not state.is_held_by(self._token):
                 return False, []
             if any(results[:3]):
-                dead = ledger.enter(results, _now())
-                ledger.take(self._token, _now())
-            return not ledger.paused, dead
+                dead = state.enter(results, _now())
+                state.take(self._token, _now())
+            return not state.paused, dead
 
         goes_on, dead = self._transact(enter)
         for line in dead:
@@ -298,10 +298,10 @@ class Deliverer:
             raise Stopped
 
     def _close(self, agent: PushSyncAgent, window: ClaimedWindow) -> None:
-        if agent.ledger.is_held_by(self._token):
+        if agent.delivery_state.is_held_by(self._token):
             agent.delivered(window.end)
             agent.acknowledge()
-            agent.ledger.close()
+            agent.delivery_state.close()
 
     def _fail(self, errors: list[BaseException]) -> BaseException:
         error = next((e for e in errors if not isinstance(e, Exception)), errors[0])
@@ -311,11 +311,11 @@ class Deliverer:
         is_unsure = any(map(is_fault_of_target, errors))
 
         def fail(agent: PushSyncAgent) -> None:
-            ledger = agent.ledger
-            ledger.fail(reason_of(error), _now(), retry_after)
-            if not is_unsure and not ledger.accepted:
+            state = agent.delivery_state
+            state.fail(reason_of(error), _now(), retry_after)
+            if not is_unsure and not state.accepted:
                 # The target said no to all of it: what comes in meanwhile may go with it.
-                ledger.void()
+                state.void()
 
         self._transact(fail)
         log_failure(self._logger, self._agent_id, error)
@@ -342,12 +342,12 @@ def push_agent(connection: Connection, agent_id: str) -> PushSyncAgent:
     return agent
 
 
-def _commit_if_possible(connection: Connection) -> None:
+def _commit_if_possible(connection: Connection, agent_id: str) -> None:
     try:
         connection.transaction_manager.commit()
     except TransientError as error:
         # Everything is sent: only what says so is to be written, and that follows.
-        log.info("what an agent changed of itself met a conflict: %s", error)
+        log.info("agent %s: its own changes were discarded after a conflict: %s", agent_id, error)
         connection.transaction_manager.abort()
 
 

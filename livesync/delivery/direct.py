@@ -1,4 +1,4 @@
-"""Direct sending: records that go to an agent's target beside what the track tells."""
+"""Direct sending: records that do not come from the track."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ log = logging.getLogger(__name__)
 def send_directly(
     agent: PushSyncAgent, records: Iterable[Record], connection: Connection
 ) -> BatchResults:
-    """Let *agent* send *records*, whose objects belong to *connection*; return what came of each.
+    """Send *records*, whose objects belong to *connection*, by *agent*; return the results.
 
-    Single ones that are refused are among the results, to be entered in the agent's ledger.
+    Single ones that are refused are among the results, to be entered in the agent's state.
     Raises AgentExecutionException where the target fails.
     """
-    delivery = BatchDelivery(agent.ledger.letters)
+    delivery = BatchDelivery(agent.delivery_state.dead_letters)
     set_current_delivery(delivery)
     try:
         if agent._run(delivery.records(lambda: records), logger=log, dbi=connection) is None:

@@ -1,4 +1,4 @@
-"""The follower: it brings the active agents up to date when something is committed."""
+"""The dispatcher of deliveries: it runs the active agents when something is committed."""
 
 from __future__ import annotations
 
@@ -27,20 +27,19 @@ from scheduler.store.commit_signal import CommitSignal
 log = logging.getLogger(__name__)
 
 LONGEST_SLEEP = 5.0
-# After trouble with the database it is left alone for so many seconds.
+# Pause in seconds after an outage of the database, or a busy or failing agent.
 REST_SECONDS = 1.0
-# So long deliveries that are on their way may take to end; a crash would repeat a batch.
+# Seconds that deliveries under way may take to end at shutdown.
 END_SECONDS = 10.0
 
 
 class DeliveryDispatcher:
     """Delivers to the active agents of *database* whatever is committed, within a bin's time.
 
-    It is delivered at once where nothing was just before. What falls into a bin that was
-    delivered goes into the next one, and waits until that has begun: so an agent is sent
-    something once in each bin at the most, and positions stay what they are, times. How long a
-    bin is, the manager's granularity says. Agents stop each other neither by a failure nor by
-    hanging: each has a thread.
+    A first change is delivered at once. A change in a bin that was delivered already is placed in
+    the next bin, and waits until that begins: so there is at most one delivery in each bin (the
+    manager's granularity), and positions remain times. Each agent has a thread, so that failures
+    and hanging targets do not concern other agents.
     """
 
     def __init__(self, database: DB) -> None:
@@ -51,7 +50,7 @@ class DeliveryDispatcher:
         self._wake = CommitSignal(database)
 
     def run(self) -> None:
-        """Deliver until `stop` is called; the deliveries that are on their way are let end."""
+        """Deliver until `stop` is called, then wait for the deliveries under way."""
         try:
             while not self._stop.is_set():
                 self._wake.wait(self._look())
@@ -132,12 +131,12 @@ def _pushed(manager: SyncManager) -> Iterable[PushSyncAgent]:
 
 def _rest(manager: SyncManager, agent: PushSyncAgent, now: float) -> float:
     """Return in how many seconds *agent* is to be delivered to; 0 for now."""
-    ledger = agent.ledger
-    if ledger.paused or ledger.snapshot is not None or agent.cut_off is not None:
+    state = agent.delivery_state
+    if state.paused or state.snapshot is not None or agent.cut_off is not None:
         return LONGEST_SLEEP
-    if ledger.not_before > now:
-        return min(ledger.not_before - now, LONGEST_SLEEP)
-    if ledger.letters.due(now):
+    if state.not_before > now:
+        return min(state.not_before - now, LONGEST_SLEEP)
+    if state.dead_letters.due(now):
         return 0
     newest, pointer = manager.getTrack().last_before(None), agent.getLastTS()
     if newest is None or (pointer is not None and pointer >= newest):

@@ -1,4 +1,4 @@
-"""PushSyncAgent: it follows the track on behalf of a target, and pushes to it.
+"""PushSyncAgent: the base class of agents that push records to a target.
 
 Reference 4.3. `SyncAgent`, `SyncManager` and `RecordUploader` are found here, too.
 """
@@ -63,12 +63,12 @@ class PushSyncAgent(SyncAgent):
         self, aid: str, name: str, description: str, updateTime: int, access: Any = None
     ) -> None:
         super().__init__(aid, name, description, updateTime, access)
-        self._ledger = DeliveryState()
+        self._delivery_state = DeliveryState()
 
     @property
     def is_exporting(self) -> bool:
-        """Whether a snapshot is being sent to its target, or was broken off."""
-        return self._ledger.snapshot is not None
+        """Whether a full export to its target is under way, or was interrupted."""
+        return self._delivery_state.snapshot is not None
 
     def reached(self) -> int | None:
         """Ask the target up to which position it was brought; None where it cannot tell.
@@ -78,9 +78,9 @@ class PushSyncAgent(SyncAgent):
         return None
 
     @property
-    def ledger(self) -> DeliveryState:
-        """How the delivery stands: failures, letters, terms."""
-        return self._ledger
+    def delivery_state(self) -> DeliveryState:
+        """The stored state of the delivery: failures, dead letters, settings."""
+        return self._delivery_state
 
     def _run(
         self,
@@ -117,7 +117,7 @@ class PushSyncAgent(SyncAgent):
         """Send what is new up to the last bin that is complete at *currentTS* (Unix seconds).
 
         With None, send everything. Returns what `_run` returned; None for any failure, which
-        is logged and kept. What single records are refused for becomes letters of the ledger.
+        is logged and kept. Refused single records become dead letters.
         The pointer stays where it is until `acknowledge`. Raises AgentExecutionException only
         for an agent that is not registered.
         """
@@ -125,38 +125,38 @@ class PushSyncAgent(SyncAgent):
         outer = delivery = current_delivery()
         is_single = delivery is None or delivery.agent_id != self._id
         if delivery is None or is_single:
-            failures = self._ledger.failures
+            failures = self._delivery_state.failures
             delivery = BatchDelivery(
-                self._ledger.letters,
+                self._delivery_state.dead_letters,
                 nowutc().timestamp(),
                 agent_id=self._id,
                 failures=failures,
-                is_last_try=failures + 1 >= self._ledger.terms.tries,
+                is_last_try=failures + 1 >= self._delivery_state.settings.tries,
             )
             set_current_delivery(delivery)
         began = nowutc().timestamp()
         try:
-            # Whatever an agent reads it claims before: nobody has heard of what lies beyond.
+            # Claim the range before reading it, so that no later change is placed in it.
             self._v_told_up_to = manager.told_up_to() if is_single else delivery.told_up_to
             covered = self.claim(currentTS) if is_single else delivery.end
             if is_single:
-                delivery.epoch = self._ledger.mark_from(self.getLastTS())
+                delivery.epoch = self._delivery_state.mark_from(self.getLastTS())
             result = self._send(delivery, covered, logger, monitor, dbi, task)
         except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever the agent's code does)
             delivery.error = error
             self._last_try = None
             if is_single:
                 log_failure(logger or log, self._id, error)
-                self._ledger.fail(reason_of(error), nowutc().timestamp())
+                self._delivery_state.fail(reason_of(error), nowutc().timestamp())
             return None
         finally:
             if is_single:
                 set_current_delivery(outer)
-                # Not before: what is claimed is claimed by itself where nothing has changed yet.
-                self._ledger.ran_at = began
+                # Not before: a claim is a transaction of its own while nothing has changed yet.
+                self._delivery_state.ran_at = began
         if is_single:
-            self._ledger.close()
-            self._ledger.enter(delivery.collect(), nowutc().timestamp())
+            self._delivery_state.close()
+            self._delivery_state.enter(delivery.collect(), nowutc().timestamp())
         self._last_try = covered
         return result
 
@@ -164,21 +164,21 @@ class PushSyncAgent(SyncAgent):
         """Attach the agent to *manager*, or to its new track: no run is left to acknowledge."""
         super().setManager(manager)
         self._last_try = None
-        self._ledger.void()
+        self._delivery_state.void()
 
     def setActive(self, active: bool) -> None:
-        """Let the update task run this agent, or not.
+        """Activate or deactivate the agent; the update task runs active agents only.
 
-        Once it is active, the target may know everything that was there before.
+        From activation on, the target may know everything that existed before.
         """
         super().setActive(active)
         if active and self._manager is not None:
-            self._ledger.hear(self._manager.getTrack().frontier)
+            self._delivery_state.hear(self._manager.getTrack().frontier)
 
     def preActivate(self, ts: int) -> None:
         """Begin at position *ts*: what is recorded from now on will be sent, nothing older."""
         super().preActivate(ts)
-        self._ledger.hear(self._attached().getTrack().frontier)
+        self._delivery_state.hear(self._attached().getTrack().frontier)
 
     def acknowledge(self) -> None:
         """Move the pointer over what the last run delivered, never back; nothing if it failed."""
@@ -200,7 +200,7 @@ class PushSyncAgent(SyncAgent):
     @property
     def last_failure(self) -> tuple[datetime, str] | None:
         """When and why the agent failed; None once it has succeeded again."""
-        return self._ledger.last_failure()
+        return self._delivery_state.last_failure()
 
     def rewind(self, position: int | None) -> None:
         """Move the pointer to *position*, back or forth, None for before the oldest change.
@@ -220,9 +220,9 @@ class PushSyncAgent(SyncAgent):
             )
         track.movePointer(self._id, position)
         self.cut_off = None
-        self._ledger.void()
-        self._ledger.end_epoch()
-        self._ledger.lease = None
+        self._delivery_state.void()
+        self._delivery_state.end_epoch()
+        self._delivery_state.lease = None
         self._last_try = None
 
     def claim(self, currentTS: int | None) -> int | None:
@@ -259,7 +259,7 @@ class PushSyncAgent(SyncAgent):
         return f"it stands at {position}, and the track is trimmed up to {horizon}"
 
     def reach(self, till: int, count: int) -> int:
-        """Return up to where the next *count* changes lie, in whole bins; *till* at the most."""
+        """Return up to where the next *count* changes lie, in whole bins; at most *till*."""
         return self._attached()._track.reach_of(self.getLastTS(), till, count)
 
     def preview(self, till: int | None = None) -> Iterable[Any]:

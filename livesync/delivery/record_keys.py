@@ -1,4 +1,4 @@
-"""Marks: by what records and changes are known when they are made, or come back, again."""
+"""Marks and keys, by which records and changes are recognized when they are made again."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def mark_of_change(position: int, action: Any) -> str:
 def falls_to(mark: str, share: tuple[int, int]) -> bool:
     """Say whether the record with this *mark* belongs to *share* (number, total).
 
-    All records of an object go the same way. What has no name goes the first one, in order.
+    All records of an object go to the same share, those without a name to the first one.
     """
     number, total = share
     name = mark.partition(SEPARATOR)[0]

@@ -1,4 +1,4 @@
-"""Terms: how one agent is delivered to."""
+"""Delivery settings of one agent."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from scheduler.retry import Retry
 
 @dataclass(frozen=True)
 class DeliverySettings:
-    """How an agent is delivered to; times are seconds. ValueError for a value of no use."""
+    """How records are delivered to an agent; times are seconds. ValueError for an invalid value."""
 
     window: int = 10_000
-    """How many changes are reduced together at the most, but for those of one bin."""
+    """Maximum number of changes per delivery window (a bin is never split)."""
 
     enough: int = 1000
-    """With so many changes before it an agent does not linger."""
+    """Number of undelivered changes from which on the agent does not linger."""
 
     linger: float = 0
-    """How long the oldest change may wait for others to go with it."""
+    """Longest time that the oldest change waits for more changes."""
 
     parallel: int = 1
-    """How many connections deliver at once; an object's changes always go the same way."""
+    """Number of concurrent connections; all records of an object use the same one."""
 
     tries: int = 10
-    """How often a record is sent before it is a dead letter."""
+    """Number of tries after which a refused record is a dead letter."""
 
     first: float = 2
-    """The second wait after failures; there is none after the first one."""
+    """Delay before the second retry; the first retry is immediate."""
 
     longest: float = 3600
-    """The longest wait."""
+    """Longest delay between retries."""
 
     limit: float = 300
-    """How long one batch may take until its run is given up for lost."""
+    """Time without progress after which a run counts as lost; at least that of one batch."""
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -1,4 +1,4 @@
-"""The ledger: how the delivery to one agent stands, written in small commits of its own."""
+"""The stored delivery state of one agent, written in small commits of its own."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from scheduler.storage.process_identity import ProcessIdentity
 if TYPE_CHECKING:
     from livesync.delivery.batch import BatchResults
 
-# A target that wants something in a hundred years is mistaken.
+# Longest pause, in seconds, that a target can ask for.
 LONGEST_REST = 86_400
 
 
 class ClaimedWindow(NamedTuple):
-    """What one run delivers: the changes behind *start*, up to *end*."""
+    """The delivery window: the changes behind *start*, up to *end*."""
 
     start: int | None
     end: int | None
     told_up_to: float
-    """Up to where the target may have heard of what was made, when it was opened."""
+    """The position up to which the target may know objects, when the window was opened."""
 
 
 class ExportProgress(NamedTuple):
-    """How far a snapshot has come: see `livesync.resync.full_export`."""
+    """Progress of a full export: see `livesync.resync.full_export`."""
 
     tid: int
     """The last transaction that it sees."""
@@ -45,7 +45,7 @@ class ExportProgress(NamedTuple):
 
 
 class DeliveryLease(NamedTuple):
-    """Who delivers at present, and until when he must have given a sign of life."""
+    """The right to deliver: the run that has it, its process, and when it expires."""
 
     token: str
     owner: ProcessIdentity
@@ -53,23 +53,23 @@ class DeliveryLease(NamedTuple):
 
 
 class DeliveryState(Persistent):
-    """What is known of the delivery to one agent, apart from its pointer.
+    """The state of the delivery to one agent, apart from its pointer.
 
     A window stays until it is delivered, so that what is sent again after a crash is the same.
     It is void where the pointer is not at its start. Conflict behaviour: written by the run of
-    its agent and by those who administer it; of two at once one repeats.
+    its agent and by commands of administrators; concurrent writers conflict and one retries.
     """
 
     window: ClaimedWindow | None = None
     lease: DeliveryLease | None = None
     snapshot: ExportProgress | None = None
-    """The snapshot that is being sent, or was broken off; nothing else is delivered meanwhile."""
+    """The full export that is under way or was interrupted; nothing else is delivered meanwhile."""
 
     furthest: int | None = None
     """The newest position that anything was ever delivered up to, or was about to be."""
 
     heard: float | None = None
-    """The position up to which the target may have heard of anything; None if that is not known."""
+    """The position up to which the target may know objects; None if that is not known."""
 
     epoch: tuple[int | None, str] | None = None
     """The pointer, and the mark of what is sent first while it stands there.
@@ -109,12 +109,12 @@ class DeliveryState(Persistent):
 
     def __init__(self) -> None:
         self.heard = -math.inf
-        self.terms = DeliverySettings()
-        self.letters = DeadLetters()
+        self.settings = DeliverySettings()
+        self.dead_letters = DeadLetters()
         self.accepted = OOTreeSet()
 
     def take(self, token: str, now: float) -> None:
-        """Let the run *token* deliver; AgentBusyException where another one does."""
+        """Give the lease to run *token*; AgentBusyException while another run has it."""
         lease = self.lease
         if lease is not None and lease.token != token:
             owner = lease.owner
@@ -123,14 +123,14 @@ class DeliveryState(Persistent):
                 raise AgentBusyException(
                     f"process {owner.pid}{where} is delivering to this agent: wait for it"
                 )
-        self.lease = DeliveryLease(token, ProcessIdentity.this_process(), now + self.terms.limit)
+        self.lease = DeliveryLease(token, ProcessIdentity.this_process(), now + self.settings.limit)
 
     def is_held_by(self, token: str) -> bool:
-        """Say whether the run *token* is still the one that delivers."""
+        """Return whether the run *token* has the lease."""
         return self.lease is not None and self.lease.token == token
 
     def release(self, token: str) -> None:
-        """Let others deliver again."""
+        """Give up the lease of run *token*."""
         if self.is_held_by(token):
             self.lease = None
 
@@ -143,12 +143,12 @@ class DeliveryState(Persistent):
         return self.window
 
     def reach(self, position: int | None) -> None:
-        """Note that the target is about to know of what stands up to *position*."""
+        """Note that the target is about to receive changes up to *position*."""
         if position is not None and (self.furthest is None or position > self.furthest):
             self.furthest = position
 
     def hear(self, position: int | None) -> None:
-        """Note that the target may hear of whatever was made up to *position*."""
+        """Note that the target may know all objects made up to *position*."""
         if position is not None and self.heard is not None and position > self.heard:
             self.heard = position
 
@@ -164,7 +164,7 @@ class DeliveryState(Persistent):
         self.recover()
 
     def end_epoch(self) -> None:
-        """Let what is sent from now on have another mark."""
+        """End the epoch: records from now on have another mark."""
         if self.epoch is not None:
             self.epoch = None
 
@@ -174,17 +174,14 @@ class DeliveryState(Persistent):
             self.failure, self.failures, self.not_before = None, 0, 0
 
     def void(self) -> None:
-        """Let the next window be another one: nothing of this one is on its way."""
+        """Drop the window: nothing of it is on its way."""
         if self.window is not None:
             self.window = None
         if self.accepted:
             self.accepted = OOTreeSet()
 
     def enter(self, results: BatchResults, now: float) -> list[str]:
-        """Write down what has come out of a delivery since the last time.
-
-        Returns what is to be told of the records that are not sent any more.
-        """
+        """Write down *results*; return a log line for each record that is a dead letter now."""
         dead = []
         if results.accepted:
             if self.window is not None:
@@ -195,12 +192,12 @@ class DeliveryState(Persistent):
             self.batches += 1
             self.batches_seconds += results.seconds
         for name in results.settled:
-            self.letters.drop(name)
+            self.dead_letters.drop(name)
         for refused in results.refused:
             tries = refused.tries + 1
-            is_dead = refused.is_final or tries >= self.terms.tries
-            due = None if is_dead else now + self.terms.wait(tries)
-            self.letters.put(refused.name, refused.record, refused.reason, tries, now, due)
+            is_dead = refused.is_final or tries >= self.settings.tries
+            due = None if is_dead else now + self.settings.wait(tries)
+            self.dead_letters.put(refused.name, refused.record, refused.reason, tries, now, due)
             if is_dead:
                 dead.append(
                     f"record {refused.name} is a dead letter, try {tries}: {refused.reason}"
@@ -214,11 +211,11 @@ class DeliveryState(Persistent):
         self.failures += 1
         self.retries += 1
         self.failure = (now, reason)
-        wait = self.terms.wait(self.failures) if retry_after is None else retry_after
-        self.not_before = now + min(wait, max(LONGEST_REST, self.terms.longest))
+        wait = self.settings.wait(self.failures) if retry_after is None else retry_after
+        self.not_before = now + min(wait, max(LONGEST_REST, self.settings.longest))
 
     def rests(self, now: float) -> bool:
-        """Say whether a run is not due at *now*: paused, or waiting after a failure."""
+        """Return whether the agent is paused, exporting, or waiting after a failure at *now*."""
         return self.paused or self.snapshot is not None or self.not_before > now
 
     def last_failure(self) -> tuple[datetime, str] | None:

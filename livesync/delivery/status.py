@@ -1,4 +1,4 @@
-"""Standing: how far an agent has come, and what keeps it, for people and for programs."""
+"""The status of agents: position, lag, failures, for people and for programs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MINUTE = 60
 
 @dataclass(frozen=True)
 class AgentStatus:
-    """How it stands with one agent; dates are in UTC."""
+    """The status of one agent; dates are in UTC."""
 
     id: str
     name: str
@@ -41,10 +41,10 @@ class AgentStatus:
     """How old the oldest of them is."""
 
     waiting: int = 0
-    """How many records were not taken and will be sent again."""
+    """Number of refused records that will be sent again."""
 
     dead: int = 0
-    """How many will not be, unless somebody says so."""
+    """Number of dead letters."""
 
     delivered: int = 0
     """How many records its target has taken, ever."""
@@ -74,14 +74,14 @@ class AgentStatus:
         return asdict(self)
 
 
-def standings(manager: SyncManager) -> list[AgentStatus]:
-    """Return the standing of every agent of *manager*, by id."""
+def statuses_of(manager: SyncManager) -> list[AgentStatus]:
+    """Return the status of every agent of *manager*, by id."""
     manager.sequence()
-    return [standing(agent, manager) for agent in manager.agents()]
+    return [status_of(agent, manager) for agent in manager.agents()]
 
 
-def standing(agent: SyncAgent, manager: SyncManager) -> AgentStatus:
-    """Return the standing of *agent*, with regard to what is on the track."""
+def status_of(agent: SyncAgent, manager: SyncManager) -> AgentStatus:
+    """Return the status of *agent*, with regard to the track."""
     now = nowutc().timestamp()
     position = agent.getLastTS()
     records, oldest = _before(manager, position)
@@ -95,21 +95,21 @@ def standing(agent: SyncAgent, manager: SyncManager) -> AgentStatus:
         return AgentStatus(*common, last_error=agent.complaint)
     if not isinstance(agent, PushSyncAgent):
         return AgentStatus(*common)
-    ledger = agent.ledger
-    dead = sum(1 for _ in ledger.letters.dead())
+    state = agent.delivery_state
+    dead = sum(1 for _ in state.dead_letters.dead())
     failed_at, error = agent.last_failure or (None, None)
     return AgentStatus(
         *common,
-        waiting=len(ledger.letters) - dead,
+        waiting=len(state.dead_letters) - dead,
         dead=dead,
-        delivered=ledger.delivered,
-        retries=ledger.retries,
-        batch_seconds=ledger.seconds,
-        batches=ledger.batches,
-        batches_seconds=ledger.batches_seconds,
-        last_run=_date(ledger.ran_at),
-        delivered_at=_date(ledger.delivered_at),
-        next_try=_date(ledger.not_before) if ledger.not_before > now else None,
+        delivered=state.delivered,
+        retries=state.retries,
+        batch_seconds=state.seconds,
+        batches=state.batches,
+        batches_seconds=state.batches_seconds,
+        last_run=_date(state.ran_at),
+        delivered_at=_date(state.delivered_at),
+        next_try=_date(state.not_before) if state.not_before > now else None,
         last_error=agent.cut_off or error,
         last_error_at=failed_at,
     )
@@ -117,8 +117,8 @@ def standing(agent: SyncAgent, manager: SyncManager) -> AgentStatus:
 
 def lingers(agent: PushSyncAgent, manager: SyncManager, now: float) -> bool:
     """Say whether what is new for *agent* waits for more to go with it at *now* (Unix seconds)."""
-    terms, position = agent.ledger.terms, agent.getLastTS()
-    if terms.linger == 0 or agent.ledger.letters.due(now):
+    terms, position = agent.delivery_state.settings, agent.getLastTS()
+    if terms.linger == 0 or agent.delivery_state.dead_letters.due(now):
         return False
     track = manager.getTrack()
     oldest = track.next_after(position)
@@ -138,7 +138,7 @@ def _before(manager: SyncManager, position: int | None) -> tuple[int, float | No
 
 def _is_overdue(agent: PushSyncAgent, manager: SyncManager, oldest: float, now: float) -> bool:
     """Say whether nobody seems to run *agent*, for which a change waits since *oldest*."""
-    ran_at = agent.ledger.ran_at
+    ran_at = agent.delivery_state.ran_at
     if ran_at is None:
         return now - oldest > 2 * manager.getGranularity()
     return now - max(ran_at, oldest) > 2 * agent.update_time * MINUTE
@@ -154,9 +154,9 @@ def _state(agent: SyncAgent) -> str:
     if not agent.isActive():
         return RECORDING if agent.isRecording() else REGISTERED
     if isinstance(agent, PushSyncAgent):
-        if agent.ledger.paused:
+        if agent.delivery_state.paused:
             return PAUSED
-        if agent.ledger.failures:
+        if agent.delivery_state.failures:
             return FAILING
     return ACTIVE
 

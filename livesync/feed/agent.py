@@ -1,4 +1,4 @@
-"""SyncAgent: somebody who follows the track, and has a pointer on it (reference 4.3)."""
+"""Base class of agents: each has an id and a pointer on the track (reference 4.3)."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ class IAgentFossil(IFossil):
 
 @fossilizes(IAgentFossil)
 class SyncAgent(Fossilizable, Persistent):
-    """Somebody who follows the track, under the id *aid*.
+    """A follower of the track, under the id *aid*.
 
-    *updateTime* is in minutes; *access* is whose eyes the agent sees with. Conflict behaviour:
-    written only by its own run and by those who administer it.
+    *updateTime* is in minutes; *access* is the user with whose rights the agent sees objects.
+    Conflict behaviour: written only by its own run and by those who administer it.
     """
 
     _manager: SyncManager | None = None
@@ -77,20 +77,19 @@ class SyncAgent(Fossilizable, Persistent):
 
     @property
     def update_time(self) -> int:
-        """How often it should be run, in minutes, as its makers had it in mind."""
+        """The interval at which the agent should be run, in minutes."""
         return self._update_time
 
     @property
     def access(self) -> Any:
-        """With whose eyes it sees."""
+        """The user with whose rights the agent sees objects."""
         return self._access
 
     @property
     def cut_off(self) -> str | None:
         """Why nothing is kept for the agent any more; None if it is.
 
-        Changes before it may be gone: its target needs a new snapshot, then it is
-        pre-activated.
+        Changes before it may be gone: its target needs a full export.
         """
         return self._cut_off
 
@@ -108,9 +107,9 @@ class SyncAgent(Fossilizable, Persistent):
         return self._active
 
     def setActive(self, active: bool) -> None:
-        """Let the update task run this agent, or not.
+        """Activate or deactivate the agent; the update task runs active agents only.
 
-        Once it is active, the target may know everything that was there before.
+        From activation on, the target may know everything that existed before.
         """
         if active and self._manager is not None:
             self._manager.claim()
@@ -122,12 +121,12 @@ class SyncAgent(Fossilizable, Persistent):
 
     @property
     def may_have_told(self) -> bool:
-        """Whether the target may know of anything: changes are kept, or were delivered."""
+        """Whether the target may know any object: changes are kept, or were delivered."""
         return self._active or self._recording or self.getLastTS() is not None
 
     @property
     def is_exporting(self) -> bool:
-        """Whether a snapshot is being sent to its target, or was broken off."""
+        """Whether a full export to its target is under way, or was interrupted."""
         return False
 
     def preActivate(self, ts: int) -> None:
@@ -169,7 +168,7 @@ class SyncAgent(Fossilizable, Persistent):
 
 
 class MissingAgent(SyncAgent):
-    """Stands for a registered agent that cannot be had, and says why; never stored itself."""
+    """The stand-in for a registered agent that cannot be loaded, with the reason; never stored."""
 
     def __init__(self, aid: str, complaint: str) -> None:
         super().__init__(aid, aid, complaint, 0)
@@ -186,7 +185,7 @@ def check_id(aid: Any) -> None:
 
 
 def why_missing(aid: str, registered: Any) -> str | None:
-    """Return why the agent *registered* as *aid* cannot be had; None if it can."""
+    """Return why the agent *registered* as *aid* cannot be loaded; None if it can."""
     if isinstance(registered, Broken):
         kind = type(registered)
         return (

@@ -1,4 +1,4 @@
-"""Waiting: a task that is to run only after an agent has delivered what was changed before.
+"""Tasks that run only after an agent has delivered the changes before them.
 
 Reference 4.3 has the pointer move when a target has accepted; that is when such a task is
 enqueued, in the same commit.
@@ -53,8 +53,8 @@ class WaitToken(NamedTuple):
 def refuse_if_gone(token: WaitToken, connection: Connection) -> None:
     """Raise TokenGoneException where the database has lost the transaction of *token*.
 
-    It was put back to an earlier state since, or packed. What *connection* need not see yet is
-    not refused; storages that keep no history cannot tell.
+    The database was restored to an earlier state since, or packed. A transaction that *connection*
+    need not see yet is not refused; storages without history are not checked.
     """
     database = connection.db()
     if not (0 < token.tid <= snapshot_of(connection) and database.supportsUndo()):
@@ -90,7 +90,7 @@ class DeliveryWaits(Persistent):
         self._tasks = OOBTree()  # (agent's id, position, object id) -> task
 
     def put(self, task: BaseTask, agent_id: str, tid: int | None) -> None:
-        """Let *task* wait; None stands for the transaction that this is done in."""
+        """Store *task* as waiting for transaction *tid*; None stands for the current one."""
         if task._p_oid is None:
             connection_of(self).add(task)
         self._arrivals.append((task, agent_id, tid))
@@ -122,12 +122,12 @@ class DeliveryWaits(Persistent):
                 self._tasks[agent_id, goal, task._p_oid] = task
 
     def let_go(self, agent_id: str, position: int) -> None:
-        """Enqueue the tasks that wait for what the agent has delivered now, up to *position*."""
+        """Enqueue the tasks that wait for a position up to *position* of the agent."""
         for key in list(self._tasks.keys((agent_id,), (agent_id, position + 1), excludemax=True)):
             self._tasks.pop(key)._enter(self._p_jar)
 
     def drop(self, agent_id: str) -> None:
-        """Give up the tasks that wait for an agent that is no more."""
+        """Expire the tasks that wait for an agent that was removed."""
         for key in list(self._tasks.keys((agent_id,), (agent_id + "\0",), excludemax=True)):
             self._give_up(self._tasks.pop(key), agent_id)
 

@@ -43,8 +43,8 @@ Result = TypeVar("Result")
 class SyncManager(Persistent):
     """Container of agents and of the track (reference 4.2); *granularity* is seconds per bin.
 
-    Conflict behaviour: `add` conflicts with nothing. What reads (`getTrack`, `query`, a run)
-    first moves pending changes into the track: in a transaction of its own, repeated on
+    Conflict behaviour: `add` conflicts with nothing. Readers (`getTrack`, `query`, a run)
+    first move pending changes into the track: in a transaction of its own, repeated on
     conflict, where the caller has changed nothing yet; otherwise within the caller's.
     """
 
@@ -81,8 +81,8 @@ class SyncManager(Persistent):
         """
         if not 0 < granularity <= self._granularity:
             raise ValueError(
-                f"granularity is {granularity!r}: it must be more than 0, and at the most what it "
-                f"is now, {self._granularity:g} seconds, so that positions go on growing"
+                f"granularity is {granularity!r}: it must be more than 0, and not more "
+                f"than the present {self._granularity:g} seconds, so that positions go on growing"
             )
         self._granularity = granularity
 
@@ -146,7 +146,7 @@ class SyncManager(Persistent):
         agent.setManager(self)
 
     def removeAgent(self, agent: SyncAgent) -> None:
-        """Let *agent* go, and its pointer; raises UnknownAgentException."""
+        """Remove *agent* and its pointer; raises UnknownAgentException."""
         registered = self.getAgent(agent.getId())
         if self._p_jar is not None:
             delivery_waits.SCHEMA.get(self._p_jar).drop(agent.getId())
@@ -157,8 +157,8 @@ class SyncManager(Persistent):
     def query(self, agentId: str | None = None, till: int | None = None) -> Iterator[Any]:
         """Return the (position, action) pairs that the agent has before it, up to *till*.
 
-        Newest first, read while iterated. What is recorded from now on comes behind *till* (the
-        newest position for None), so that `advance` to there misses nothing. Raises
+        Newest first, read while iterated. Later changes are placed behind *till* (the newest
+        position for None), so that `advance` to there misses nothing. Raises
         QueryException without an agent, KeyError for an unknown one.
         """
         if agentId is None:
@@ -173,8 +173,8 @@ class SyncManager(Persistent):
     def advance(self, agentId: str, newLastTS: int) -> None:
         """Move the agent's pointer to position *newLastTS*; raises as the track does.
 
-        What was recorded up to there is passed over, also where nobody has read it yet. What waited
-        for that is enqueued.
+        Changes up to there count as delivered, also unread ones. Tasks that waited for that are
+        enqueued.
         """
         frontier = self._track.frontier
         if newLastTS is not None and (frontier is None or newLastTS > frontier):
@@ -301,7 +301,7 @@ class SyncManager(Persistent):
 
     @property
     def exclusion(self) -> Exclusion:
-        """What is ignored."""
+        """The exclusion in force."""
         return self._excluded
 
     def objectExcluded(self, obj: Any) -> bool:
@@ -319,7 +319,7 @@ class SyncManager(Persistent):
         return count
 
     def _delivered_up_to(self, agent_id: str) -> int | None:
-        # While a snapshot is sent, the pointer stands where the agent will follow from.
+        # During a full export the pointer is already where the agent will follow from.
         return (
             None
             if self.getAgent(agent_id).is_exporting

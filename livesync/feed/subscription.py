@@ -1,4 +1,4 @@
-"""The tail of the track: changes as they are put there, for whoever looks on."""
+"""A subscription to the track: changes as they are added, without a pointer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REST_SECONDS = 0.05
 
 
 class Subscription:
-    """What is added to the track behind position *behind*, each change once.
+    """The changes that are added to the track behind position *behind*, each once.
 
     It looks on without closing any bin, so it moves nothing; what may still be added to is
     remembered by element.

@@ -1,4 +1,4 @@
-"""Trimming: what the track need not keep goes, and who is too far behind is cut off."""
+"""The trimmer removes changes by the retention policy, and cuts off agents too far behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gate: a request with `after=TOKEN` is answered once an agent has delivered a transaction."""
+"""WSGI middleware: a request with `after=TOKEN` waits until an agent has delivered it."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class Exclusion(NamedTuple):
-    """What is excluded. Kept as names, so that nothing stored needs the code to be there."""
+    """Excluded categories, classes and functions, by name: loading needs no code of them."""
 
     categories: frozenset[str] = frozenset()
     classes: frozenset[str] = frozenset()

@@ -1,4 +1,4 @@
-"""What livesync needs to know of the objects whose changes it follows.
+"""The adapter of the object model: ids, kinds, parts and owners of the objects that change.
 
 The model's categories, events, contributions and subcontributions are known by the methods
 that they have; any other persistent object with an id is followed too, on its own.

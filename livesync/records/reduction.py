@@ -35,7 +35,7 @@ OWN_STATUS = {
     "created": STATUS_CREATED,
     "data_changed": STATUS_CHANGED,
 }
-# Who may see an object concerns everything below it as well.
+# Actions that change the access, and so concern everything below the object as well.
 CASCADING = {"set_private", "set_public", "acl_changed", "moved"}
 OBJECTS_BETWEEN_SWEEPS = 100
 
@@ -45,7 +45,7 @@ Excludes = Callable[..., bool]
 
 
 class Record(tuple[Any, ObjectId, int]):
-    """What a target has to know of one object: a tuple of the object, its id and status bits.
+    """A record for one object: a tuple of the object, its id and status bits.
 
     `position` is where on the track the newest change stands that the record is about; None
     where that is not known. `kind` is what the object is, or was (`livesync.objects`), and
@@ -76,7 +76,7 @@ class Record(tuple[Any, ObjectId, int]):
 
     @property
     def identity(self) -> str:
-        """What tells the object apart from all others, of any kind."""
+        """The name of the object, unique among objects of all kinds."""
         return identity_of(self.kind, self[1])
 
 
@@ -95,9 +95,9 @@ def reduce(
 
     Owners come before what they own. Categories have no records: of them only what concerns
     the events below counts. Where the deleted bit is set it wins over the others; the object
-    may be None. What was created beyond position *told_up_to*, up to which the target may
-    have heard of things, and is deleted again, is left out. What is *excluded* now is as good as
-    deleted, if the target could see it before. Takes little memory however much lies below
+    may be None. An object that was created beyond position *told_up_to*, up to which the target
+    may know of objects, and is deleted again, is left out. An object that is *excluded* now counts
+    as deleted, if the target could see it before. Takes little memory however much lies below
     what changed: the cache of *dbi* is trimmed meanwhile.
     """
     with ReductionTable() as findings:
@@ -158,7 +158,7 @@ def _find_below(
         if dbi is not None and number % OBJECTS_BETWEEN_SWEEPS == 0:
             dbi.cacheGC()
         kind = kind_of(part)
-        # What is hidden by this very change, and not on its own account, the target may have.
+        # The target may have a part that this very change hides.
         is_told = not excluded(part) or (before and not after and not excluded(part, obj))
         if kind != CATEGORY and is_told:
             obj_id = unique_id(part)
@@ -210,7 +210,7 @@ def is_record(record: Any) -> bool:
 
 
 def name_of(record: Any) -> str | None:
-    """Return the name of the object whose state *record* tells; None for what tells no state."""
+    """Return the name of the object that *record* describes; None for other things than records."""
     return f"{kind_in(record)}:{record[1]}" if is_record(record) else None
 
 

@@ -45,7 +45,7 @@ NO_OBJECT = -1
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is known of one object under one *mark*: what tells its id apart from all others.
+    """The changes of one object under one *mark*, which is unique among all objects.
 
     *reference* is the object, or a weak reference to it. *position* is the newest at which
     something happened, *made* the first at which it was created. *born* and *died* are the
@@ -83,7 +83,7 @@ class ReductionTable:
     """
 
     def __enter__(self) -> Self:
-        # Whoever sends in another thread than the one that reads may well close this.
+        # A thread that sends may close the table that another thread has filled.
         self._table = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._table.execute("PRAGMA synchronous = OFF")
         self._table.execute("PRAGMA journal_mode = OFF")

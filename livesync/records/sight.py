@@ -1,8 +1,8 @@
 """Sight: whether targets may see an object, before and after a change of it.
 
 A target has what it may see. So it must hear that something is hidden from it if, and only if,
-it could see it before: of a change that hides or shows something both are recorded. What hides
-or shows a whole branch is recorded for each object in it.
+it could see it before: of a change that hides or shows something both are recorded. A change
+that hides or shows a whole branch is recorded for each object in it.
 """
 
 from __future__ import annotations

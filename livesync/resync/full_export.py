@@ -1,7 +1,7 @@
-"""The snapshot: everything there is, as of one transaction; its agent follows from exactly there.
+"""The full export: all objects as of one transaction, from which the agent follows.
 
-It is sent in parts, and each is written down when it is accepted. What was broken off goes on
-behind its last key, on the same view of the database, and packing is held back meanwhile.
+It is sent in parts, and each is written down when it is accepted. An interrupted export resumes
+behind its last key, on the same view of the database, and a pack hold keeps that view.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ HELD_SECONDS = 2 * 86400.0
 
 
 class Sent(NamedTuple):
-    """What was sent, of how many keys; and the position that the agent follows from."""
+    """The number of records sent, and the position that the agent follows from."""
 
     records: int
     position: int | None
@@ -82,13 +82,13 @@ class FullExport:
         Raises UnknownAgentException, AgentBusyException where something is delivered to the agent
         already, and AgentExecutionException where the target fails; then it can be taken up again.
         """
-        self._transact(lambda agent: agent.ledger.take(self._token, _now()))
+        self._transact(lambda agent: agent.delivery_state.take(self._token, _now()))
         try:
             state = self._take_up()
             try:
                 self._send_all(state, self._view(state.tid))
             except POSKeyError:
-                # What changed since the view is told afterwards, so that a later one does as well.
+                # Changes since the view are delivered afterwards, so a later view is as good.
                 log.warning("agent %s: the view is packed away, a new one is taken", self._agent_id)
                 self._send_all(self._transact(_state), self._view(None))
             with self._view(None) as connection:
@@ -96,12 +96,12 @@ class FullExport:
             self._transact(partial(self._finish, reached))
             return Sent(self._records, state.position)
         finally:
-            self._transact(lambda agent: agent.ledger.release(self._token))
+            self._transact(lambda agent: agent.delivery_state.release(self._token))
 
     def _take_up(self) -> ExportProgress:
         if self._anew:
             self._transact(self._forget)
-        state = self._transact(lambda agent: agent.ledger.snapshot)
+        state = self._transact(lambda agent: agent.delivery_state.snapshot)
         if state is not None:
             return state
         position = self._transact(lambda agent: SyncManager.getDBInstance(agent).claim())
@@ -109,12 +109,14 @@ class FullExport:
         return self._transact(partial(self._begin, position))
 
     def _begin(self, position: int | None, agent: PushSyncAgent) -> ExportProgress:
-        # What does not stand at the position or before, is seen here, or stands behind it. From
+        # A change is at or before the position, or in this view, or behind the position. From
         # now on the track is kept for the agent from there.
-        state = agent.ledger.snapshot = ExportProgress(snapshot_of(agent._p_jar), position, "")
-        agent.ledger.void()
+        state = agent.delivery_state.snapshot = ExportProgress(
+            snapshot_of(agent._p_jar), position, ""
+        )
+        agent.delivery_state.void()
         agent.cut_off = None
-        agent.ledger.reach(position)
+        agent.delivery_state.reach(position)
         if position is not None:
             SyncManager.getDBInstance(agent)._track.movePointer(self._agent_id, position)
         holds_of(agent._p_jar).put(self._hold, state.tid, HELD_SECONDS)
@@ -180,31 +182,33 @@ class FullExport:
             return send_directly(push_agent(connection, self._agent_id), records, connection)
         except AgentExecutionException as error:
             reason = str(error)
-            self._transact(lambda agent: agent.ledger.fail(reason, _now()))
+            self._transact(lambda agent: agent.delivery_state.fail(reason, _now()))
             raise AgentExecutionException(
                 f"agent {self._agent_id!r} failed: {reason}; call this again to go on"
             ) from error
 
     def _note(self, key: str, results: BatchResults, agent: PushSyncAgent) -> None:
-        agent.ledger.snapshot = _state(agent)._replace(key=key)
+        agent.delivery_state.snapshot = _state(agent)._replace(key=key)
         self._enter(results, agent)
 
     def _enter(self, results: BatchResults, agent: PushSyncAgent) -> None:
-        if not agent.ledger.is_held_by(self._token):
+        if not agent.delivery_state.is_held_by(self._token):
             raise AgentBusyException("another process delivers to this agent now")
-        agent.ledger.take(self._token, _now())
-        agent.ledger.enter(results, _now())
+        agent.delivery_state.take(self._token, _now())
+        agent.delivery_state.enter(results, _now())
 
     def _finish(self, reached: int | None, agent: PushSyncAgent) -> None:
         state = _state(agent)
-        agent.ledger.close()
-        agent.ledger.reach(reached)  # whatever it was told before, it is as the database now
+        agent.delivery_state.close()
+        agent.delivery_state.reach(
+            reached
+        )  # whatever it was told before, it is as the database now
         self._forget(agent)
         if state.position is not None:
             SyncManager.getDBInstance(agent).advance(self._agent_id, state.position)
 
     def _forget(self, agent: PushSyncAgent) -> None:
-        agent.ledger.snapshot = None
+        agent.delivery_state.snapshot = None
         holds_of(agent._p_jar).release(self._hold)
 
     @property
@@ -220,13 +224,13 @@ class FullExport:
 
 
 def _state(agent: PushSyncAgent) -> ExportProgress:
-    if agent.ledger.snapshot is None:
+    if agent.delivery_state.snapshot is None:
         raise AgentBusyException("another process has ended or forgotten this snapshot")
-    return agent.ledger.snapshot
+    return agent.delivery_state.snapshot
 
 
 def _hear(agent: PushSyncAgent) -> None:
-    agent.ledger.hear(SyncManager.getDBInstance(agent).claim())
+    agent.delivery_state.hear(SyncManager.getDBInstance(agent).claim())
 
 
 def _now() -> float:

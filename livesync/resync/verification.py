@@ -1,4 +1,4 @@
-"""Verification: whether an agent's target has what the database has, at the agent's position."""
+"""Verification compares an agent's target with the database, at the agent's position."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ REPAIRED_AT_ONCE = 1000
 
 
 class TargetDifference(NamedTuple):
-    """An object that the target has not as it should."""
+    """An object in which target and database differ."""
 
     obj_id: str
     what: str
@@ -42,7 +42,7 @@ class TargetDifference(NamedTuple):
 
 
 class Verified(NamedTuple):
-    """What a verification has found."""
+    """The result of a verification."""
 
     compared: int
     """How many objects were compared."""
@@ -56,7 +56,7 @@ class Verified(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """What the target has of one object."""
+    """An object as the target has it."""
 
     digest: bytes
     is_listed: bool
@@ -85,7 +85,7 @@ class Verification:
         Raises UnknownAgentException, AgentBusyException where something is delivered to the agent
         at present, and AgentExecutionException where its target cannot be listed, or fails.
         """
-        self._transact(lambda agent: agent.ledger.take(self._token, _now()))
+        self._transact(lambda agent: agent.delivery_state.take(self._token, _now()))
         try:
             self._transact(lambda agent: SyncManager.getDBInstance(agent).sequence())
             manager = transaction.TransactionManager()
@@ -97,13 +97,13 @@ class Verification:
                 manager.abort()
                 connection.close()
         finally:
-            self._transact(lambda agent: agent.ledger.release(self._token))
+            self._transact(lambda agent: agent.delivery_state.release(self._token))
 
     def _verify(self, connection: Connection, repair: bool) -> Verified:
         agent = push_agent(connection, self._agent_id)
         if not isinstance(agent, TargetAgent):
             raise AgentExecutionException(f"what agent {self._agent_id!r} sends to is not listed")
-        if agent.ledger.snapshot is not None:
+        if agent.delivery_state.snapshot is not None:
             raise AgentBusyException("its snapshot is not sent whole: there is nothing to compare")
         known = {obj_id: self._known(state) for obj_id, state in agent.listed()}
         coming = _on_the_way(connection, agent)
@@ -150,10 +150,10 @@ class Verification:
         return repaired
 
     def _enter(self, results: BatchResults, agent: Any) -> None:
-        if not agent.ledger.is_held_by(self._token):
+        if not agent.delivery_state.is_held_by(self._token):
             raise AgentBusyException("another process delivers to this agent now: verify again")
-        agent.ledger.take(self._token, _now())
-        agent.ledger.enter(results, _now())
+        agent.delivery_state.take(self._token, _now())
+        agent.delivery_state.enter(results, _now())
 
     def _transact(self, work: Callable[[Any], Result]) -> Result:
         return transact(
@@ -164,9 +164,9 @@ class Verification:
 
 
 def _go_on(reached: int | None, agent: TargetAgent) -> None:
-    """Let *agent* go on with a target that is in line with the database, and was ahead perhaps."""
-    agent.ledger.reach(reached)
-    agent.ledger.recover()
+    """Note that the target, which may have been ahead, is in line with the database."""
+    agent.delivery_state.reach(reached)
+    agent.delivery_state.recover()
 
 
 def _on_the_way(connection: Connection, agent: TargetAgent) -> set[str]:
@@ -175,7 +175,7 @@ def _on_the_way(connection: Connection, agent: TargetAgent) -> set[str]:
     pending = map(recorded, manager._lanes.pending())
     news = chain(manager._track.pointerIterItems(agent.getId()), pending)
     records = agent._generateRecords(news, None, connection)
-    letters = (letter.record for letter in agent.ledger.letters)
+    letters = (letter.record for letter in agent.delivery_state.dead_letters)
     kept = (record for record in letters if is_record(record))
     return {identity(record) for record in chain(records, kept)}
 

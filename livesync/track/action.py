@@ -20,7 +20,7 @@ class ActionWrapper:
 
     Plain data, ordered by time (newest first), id, kind and actions, so that equal records
     are one element of a track. The object is only referred to: once it is deleted, a pack may
-    remove it. Where *objId* is None, two objects are told apart by their identity.
+    remove it. Where *objId* is None, two objects differ by their identity.
     """
 
     __slots__ = ("_actions", "_id", "_kind", "_mark", "_object", "_sight", "_timestamp")
@@ -82,7 +82,7 @@ class ActionWrapper:
 
     @property
     def mark(self) -> str:
-        """What tells the object apart from others of its kind: its id, as text, if it has one."""
+        """The name of the object, unique within its kind: its id, as text, if it has one."""
         return self._mark
 
     @property
@@ -140,7 +140,7 @@ def is_record(entry: tuple[Any, ...]) -> bool:
 
 
 def identity(obj: Any) -> str:
-    """Return what tells *obj* apart from others, where it has no id."""
+    """Return a unique name of *obj*, which has no id."""
     oid = getattr(obj, "_p_oid", None)
     return oid.hex() if oid else f"{id(obj):x}"
 

@@ -14,8 +14,8 @@ def opposites(
     """Return the opposite of each action among *entries*, as of *timestamp* (Unix seconds).
 
     *entries* are what an undone transaction had put into logs, *unmade* the objects known to be
-    gone with it. What was created is deleted now, what was deleted is there again, and all else
-    has changed.
+    gone with it. A created object is deleted now, a deleted one exists again, and all others have
+    changed.
     """
     undone = {
         (action.kind, action.mark): action

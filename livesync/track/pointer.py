@@ -32,7 +32,7 @@ class Frontier(Persistent):
 class Horizon(Persistent):
     """Up to where the track is trimmed, and when that was last looked after.
 
-    Conflict behaviour: written by those who trim, of whom one repeats.
+    Conflict behaviour: only trimmers write it; concurrent trimmers conflict and one retries.
     """
 
     position: int | None = None

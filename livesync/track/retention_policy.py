@@ -9,13 +9,13 @@ DAY = 24 * 3600
 
 @dataclass(frozen=True)
 class TrackRetention:
-    """What the track keeps; times are seconds. ValueError for a value of no use."""
+    """How long the track keeps changes; times are seconds. ValueError for an invalid value."""
 
     keep: float = 7 * DAY
-    """What every agent has had stays so long, for those that are rewound."""
+    """How long changes stay that all agents have delivered, so that agents can be rewound."""
 
     cut_off: float = 30 * DAY
-    """For an agent that has an older change before it nothing is kept any more."""
+    """An agent with an older undelivered change is cut off: nothing is kept for it any more."""
 
     most: int = 1_000_000
     """With more changes on the track the slowest agents are not waited for either."""

@@ -85,7 +85,7 @@ class MultiPointerTrack(Persistent):
             self.movePointer(pid, startPos)
 
     def removePointer(self, pid: str) -> None:
-        """Take pointer *pid* away; raises KeyError if there is none."""
+        """Remove pointer *pid*; raises KeyError for an unknown one."""
         self._pointer(pid)
         del self._pointers[pid]
 
@@ -168,7 +168,7 @@ class MultiPointerTrack(Persistent):
         return newest if till is None or newest is None else till
 
     def next_after(self, position: int | None) -> int | None:
-        """Return the oldest position, of those newer than *position*; None if there is none."""
+        """Return the oldest position, of those newer than *position*, or None."""
         try:
             return -int(self._bins.maxKey(*([] if position is None else [-position - 1])))
         except ValueError:
@@ -335,7 +335,7 @@ class SetMultiPointerTrack(MultiPointerTrack):
         return -int(self._bins.maxKey()[0])
 
     def next_after(self, position: int | None) -> int | None:
-        """Return the oldest position, of those newer than *position*; None if there is none."""
+        """Return the oldest position, of those newer than *position*, or None."""
         try:
             # No key has a fraction: so no element is ever compared with anything.
             return -int(self._bins.maxKey(*([] if position is None else [(-position - 0.5,)]))[0])

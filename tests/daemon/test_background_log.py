@@ -98,7 +98,7 @@ def test_a_dead_letter_is_a_line_with_its_agent_and_record(background):
     def register(connection):
         agent = RefusingAgent("refusing", "", "", 1)
         SyncManager.getDBInstance(connection).registerNewAgent(agent)
-        agent.ledger.terms = agent.ledger.terms.__class__(tries=1)
+        agent.delivery_state.settings = agent.delivery_state.settings.__class__(tries=1)
         agent.setActive(True)
 
     def change(connection):

@@ -80,7 +80,7 @@ def planted(tmp_path_factory):
         manager.registerNewAgent(FailingAgent("failing", NAME, NAME, 60))
         event = connection.root()["event"] = Conference(NAME)
         manager.add(100, ActionWrapper(100, event, [NAME], NAME))
-        manager.getAgent("failing").ledger.fail(NAME, 0)
+        manager.getAgent("failing").delivery_state.fail(NAME, 0)
         Client().enqueue(Odd(nowutc(), fails=True))
         transaction.commit()
         planted = Planted(uri, failed.getId(), finished.getId())

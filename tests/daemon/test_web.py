@@ -96,7 +96,7 @@ def test_nothing_that_people_wrote_is_markup_on_the_page(database):
     def register(connection):
         agent = PushSyncAgent("<b>id</b>", "<script>name</script>", "", 1)
         SyncManager.getDBInstance(connection).registerNewAgent(agent)
-        agent.ledger.fail("<img src=x>", 0)
+        agent.delivery_state.fail("<img src=x>", 0)
 
     transact(database, register)
     page = Dashboard(database, [Panel("<i>", ("<u>",), lambda: [("<s>",)])]).page()

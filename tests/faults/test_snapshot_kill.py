@@ -118,8 +118,8 @@ def test_the_target_equals_the_source_however_often_the_sender_was_killed(databa
         with command(database, "export", "--yes") as sender:
             assert sender.wait(DEADLINE) == 0
         assert Verification(database, "pg").run().differences == []  # while they write
-    with command(database, "run") as courier:
-        assert courier.wait(DEADLINE) == 0
+    with command(database, "run") as deliverer:
+        assert deliverer.wait(DEADLINE) == 0
 
     found = rows(postgres_uri)
     assert len(found) == len(dict(found))

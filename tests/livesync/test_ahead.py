@@ -73,8 +73,8 @@ def test_after_a_verification_that_repaired_it_goes_on_without_a_rest(restored):
     Deliverer(restored, "a").deliver(None)
     Verification(restored, "a").run(repair=True)
     with restored.transaction() as connection:
-        ledger = SyncManager.getDBInstance(connection).getAgent("a").ledger
-        assert (ledger.failures, ledger.not_before) == (0, 0)
+        state = SyncManager.getDBInstance(connection).getAgent("a").delivery_state
+        assert (state.failures, state.not_before) == (0, 0)
     change(restored, "3", 200)
     assert str(Deliverer(restored, "a").deliver(None)) == "up to date: 1 records"
 

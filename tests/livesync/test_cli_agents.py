@@ -145,7 +145,10 @@ def test_an_agent_is_added_with_settings_and_edited(run, target, tmp_path):
         agent = SyncManager.getDBInstance().getAgent("f")
         assert (agent.getName(), agent.getDescription()) == ("Files", "new")
         assert (agent._folder, agent._format) == (str(tmp_path), "marcxml")
-        assert (agent.ledger.terms.parallel, agent.ledger.terms.linger) == (2, 30)
+        assert (agent.delivery_state.settings.parallel, agent.delivery_state.settings.linger) == (
+            2,
+            30,
+        )
 
 
 @pytest.mark.parametrize(

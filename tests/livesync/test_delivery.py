@@ -43,7 +43,7 @@ def target(database, clock):
 
 def add_agent(connection, aid, agent_class=TargetAgent, **terms):
     agent = agent_class(aid, aid, "", 60)
-    agent.ledger.terms = replace(agent.ledger.terms, **terms)
+    agent.delivery_state.settings = replace(agent.delivery_state.settings, **terms)
     agent.setActive(True)
     SyncManager.getDBInstance(connection).registerNewAgent(agent)
 
@@ -96,7 +96,7 @@ def agent_of(connection, aid="a"):
 def letters(agent):
     return {
         letter.name.rpartition(":")[2]: letter._replace(record=None)
-        for letter in agent.ledger.letters
+        for letter in agent.delivery_state.dead_letters
     }
 
 
@@ -106,7 +106,7 @@ def position(agent):
 
 def set_terms(**terms):
     def work(agent):
-        agent.ledger.terms = replace(agent.ledger.terms, **terms)
+        agent.delivery_state.settings = replace(agent.delivery_state.settings, **terms)
 
     return work
 
@@ -137,7 +137,7 @@ def test_it_is_sent_again_with_growing_waits_and_then_set_aside(
     update()
 
     assert look(letters)["bad"].due is None
-    assert look(lambda agent: len(list(agent.ledger.letters.dead()))) == 1
+    assert look(lambda agent: len(list(agent.delivery_state.dead_letters.dead()))) == 1
     clock.advance(10**6)
     del target.troubles["bad"]
     update()
@@ -262,7 +262,7 @@ def test_after_a_failure_the_agent_waits_longer_and_longer(target, change, updat
     waits = []
     for _ in range(5):
         update()
-        waits.append(look(lambda agent: agent.ledger.not_before) - clock.now.timestamp())
+        waits.append(look(lambda agent: agent.delivery_state.not_before) - clock.now.timestamp())
         clock.advance(waits[-1] + 0.001)
 
     assert waits[0] == 0
@@ -287,7 +287,7 @@ def test_no_target_sends_an_agent_away_for_years(target, change, update, look, c
     change("a")
     update()
 
-    assert look(lambda agent: agent.ledger.not_before) == clock.now.timestamp() + 86_400
+    assert look(lambda agent: agent.delivery_state.not_before) == clock.now.timestamp() + 86_400
 
 
 def test_batches_that_were_taken_before_a_failure_are_not_sent_again(target, change, update, look):
@@ -368,13 +368,13 @@ def test_a_paused_agent_ends_after_its_batch_and_goes_on_where_it_was(
     change(*"abcdef")
 
     def pause(names):
-        transact(database, lambda own: setattr(agent_of(own).ledger, "paused", True))
+        transact(database, lambda own: setattr(agent_of(own).delivery_state, "paused", True))
 
     target.before = pause
     assert update() == {"a": "paused: 2 records"}
     assert update() == {}
     target.before = lambda names: None
-    transact(database, lambda own: setattr(agent_of(own).ledger, "paused", False))
+    transact(database, lambda own: setattr(agent_of(own).delivery_state, "paused", False))
     update()
 
     assert sorted(target.taken) == list("abcdef")
@@ -450,7 +450,7 @@ def test_a_change_of_which_no_record_can_be_made_is_set_aside(
     (letter,) = look(letters).values()
     assert letter.reason == "KeyError: 'bad cannot be read'"
     monkeypatch.setattr(push_agent, "reduce", reduce)
-    look(lambda agent: agent.ledger.letters.change(letter.name, due=0.0))
+    look(lambda agent: agent.delivery_state.dead_letters.change(letter.name, due=0.0))
     update()
 
     assert sorted(target.taken) == ["a", "bad", "c"]
@@ -529,7 +529,7 @@ def test_files_of_a_folder_agent_are_closed_to_others_whatever_the_umask(
 
 def test_parallel_ways_write_files_into_one_folder(database, clock, tmp_path):
     agent = FolderAgent("f", "Files", "", 60, folder=tmp_path / "out", batch_size=2)
-    agent.ledger.terms = replace(agent.ledger.terms, parallel=4)
+    agent.delivery_state.settings = replace(agent.delivery_state.settings, parallel=4)
 
     def work(connection):
         manager = SyncManager.getDBInstance(connection)

@@ -9,7 +9,7 @@ import pytest
 
 from livesync import PushSyncAgent, SyncManager
 from livesync.delivery.deliverer import push_agent
-from livesync.delivery.status import MISSING, standings
+from livesync.delivery.status import MISSING, statuses_of
 from livesync.errors import AgentExecutionException, CutOffException
 from livesync.feed.trimmer import trim
 from livesync.tasks import LiveSyncUpdateTask
@@ -60,7 +60,7 @@ def database(tmp_path, code):
 
 
 def test_it_is_shown_with_what_to_do(manager):
-    lost, there = standings(manager)
+    lost, there = statuses_of(manager)
 
     assert (lost.id, lost.state, lost.lag_records) == ("lost", MISSING, 2)
     assert "the class installed_once:Lost of agent 'lost' is missing" in lost.last_error
@@ -78,9 +78,9 @@ def test_one_that_cannot_be_loaded_is_shown_and_holds_up_nobody(manager, commit,
     commit()
     manager._p_jar.cacheMinimize()
 
-    standing = standings(manager)[1]
-    assert (standing.id, standing.state) == ("other", MISSING)
-    assert "cannot be loaded (ValueError: of another version)" in standing.last_error
+    status = statuses_of(manager)[1]
+    assert (status.id, status.state) == ("other", MISSING)
+    assert "cannot be loaded (ValueError: of another version)" in status.last_error
     with using(manager._p_jar):
         assert LiveSyncUpdateTask(4).run() == {"there": "up to date: 2 records"}
 

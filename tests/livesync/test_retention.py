@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from livesync import SyncManager
-from livesync.delivery.status import standing
+from livesync.delivery.status import status_of
 from livesync.errors import CutOffException, PositionGoneException
 from livesync.feed import trimmer
 from livesync.struct import ListMultiPointerTrack, SetMultiPointerTrack
@@ -113,8 +113,8 @@ def test_a_dead_agent_is_not_waited_for(agents, record, advance, trim, manager, 
 
     assert trim() == 2
     assert "agent slow is cut off: the oldest change before it was 35.0 days old" in caplog.text
-    assert standing(agents[1], manager).state == "cut off"
-    assert "35.0 days" in standing(agents[1], manager).last_error
+    assert status_of(agents[1], manager).state == "cut off"
+    assert "35.0 days" in status_of(agents[1], manager).last_error
     assert agents[0].cut_off is None
 
 

@@ -116,11 +116,11 @@ def test_what_differs_is_found(database, delivered, events, commit):
 
 def test_only_what_differs_is_repaired(database, delivered, events, commit):
     change_behind_its_back(events, commit)
-    before = delivered.ledger.delivered
+    before = delivered.delivery_state.delivered
     assert verify(database, repair=True).repaired == 3
     assert verify(database).differences == []
     commit()
-    assert delivered.ledger.delivered == before + 3
+    assert delivered.delivery_state.delivered == before + 3
 
 
 def test_it_is_exact_while_others_write(database, delivered, open_connection):

@@ -1,4 +1,4 @@
-"""Who may see an object, and what files and links belong to it, as fields of MARC."""
+"""Fields of MARC for the access to an object, and for its files and links."""
 
 from __future__ import annotations
 

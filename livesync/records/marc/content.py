@@ -1,7 +1,7 @@
-"""The content of records of MARC: what a library or a search engine is told of an object.
+"""The content of records of MARC: an object as a library or a search engine receives it.
 
-What an object does not have (a description, chairs) is left out. Of what is restricted, those
-who may not see it are told where it is and who may see it, and nothing else.
+Fields that an object does not have (a description, chairs) are left out. For a restricted object
+the record holds its address and its access list only, where the target may not see it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What records of parts tell of their owners, so that a change of these is one of theirs."""
+"""Changes of owners that also change the records of their parts."""
 
 from __future__ import annotations
 

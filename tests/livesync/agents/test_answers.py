@@ -65,7 +65,7 @@ def events(manager, connection, commit):
 @pytest.fixture
 def deliver(database, connection):
     def deliver(agent):
-        agent.ledger.not_before = 0
+        agent.delivery_state.not_before = 0
         connection.transaction_manager.commit()
         delivered = Deliverer(database, agent.getId()).deliver(None)
         connection.sync()
@@ -83,7 +83,7 @@ def test_a_target_that_takes_nothing_is_at_fault_whatever_it_says(
     for answer in [*((status, {}, b"no") for status in STATUSES), *NO.get(kind, [])]:
         target.answers = [answer] * 20
         assert deliver(agent).outcome == FAILED, answer
-        assert len(agent.ledger.letters) == 0, answer
+        assert len(agent.delivery_state.dead_letters) == 0, answer
 
     assert agent.getLastTS() is None
     target.answers = [GOOD[kind]]
@@ -100,7 +100,7 @@ def test_a_blocked_cluster_gets_all_again_however_often_it_says_no(
     for _ in range(12):
         assert "cluster_block_exception" in deliver(agent).reason
 
-    assert len(agent.ledger.letters) == 0
+    assert len(agent.delivery_state.dead_letters) == 0
     target.answers = [bulk(*[201] * count)]
     assert deliver(agent) == (UP_TO_DATE, count, "")
 
@@ -113,7 +113,7 @@ def test_a_cluster_that_blocks_in_the_middle_of_a_bulk_is_at_fault(
     target.answers = [bulk(201, 201, 403, 403, 403, error=BLOCKED)]
 
     assert deliver(agent).outcome == FAILED
-    assert len(agent.ledger.letters) == 0
+    assert len(agent.delivery_state.dead_letters) == 0
 
 
 def test_a_batch_that_is_refused_whole_blames_no_record_though_others_were_taken(
@@ -124,7 +124,7 @@ def test_a_batch_that_is_refused_whole_blames_no_record_though_others_were_taken
     target.answers = [GOOD[OpenSearchAgent], bulk(*[400] * COUNT, error={"type": "odd"})]
 
     assert deliver(agent).outcome == FAILED
-    assert len(agent.ledger.letters) == 0
+    assert len(agent.delivery_state.dead_letters) == 0
 
 
 def test_deletions_that_are_taken_do_not_show_that_a_target_is_well(
@@ -137,7 +137,7 @@ def test_deletions_that_are_taken_do_not_show_that_a_target_is_well(
     target.answers = [bulk(*[400] * COUNT, 404, error={"type": "validation_exception"})]
 
     assert deliver(agent).outcome == FAILED
-    assert len(agent.ledger.letters) == 0
+    assert len(agent.delivery_state.dead_letters) == 0
 
 
 def test_a_record_that_is_refused_among_others_is_set_aside(events, register, target, deliver):
@@ -146,7 +146,7 @@ def test_a_record_that_is_refused_among_others_is_set_aside(events, register, ta
     target.answers = [bulk(201, 400, 201, 201, 201)]
 
     assert deliver(agent) == (UP_TO_DATE, COUNT - 1, "")
-    (letter,) = agent.ledger.letters.dead()
+    (letter,) = agent.delivery_state.dead_letters.dead()
     assert letter.record[1] == "02"
 
 
@@ -157,12 +157,12 @@ def test_a_record_that_is_refused_alone_is_set_aside_once_another_is_taken(
     events(1)
     target.answers = [bulk(400, error={"type": "mapper", "reason": "no date"})]
     assert deliver(agent).outcome == FAILED
-    assert len(agent.ledger.letters) == 0
+    assert len(agent.delivery_state.dead_letters) == 0
     events(1, first=2)
     target.answers = [bulk(400, 201, error={"type": "mapper", "reason": "no date"})]
 
     assert deliver(agent) == (UP_TO_DATE, 1, "")
-    (letter,) = agent.ledger.letters.dead()
+    (letter,) = agent.delivery_state.dead_letters.dead()
     assert letter.reason == "400 mapper: no date"
 
 
@@ -174,7 +174,7 @@ def test_what_no_target_is_offered_is_set_aside_though_nothing_is_taken(
     manager.add(100, ActionWrapper(100, Conference("9", category), ["created"], "a\0b"))
 
     assert deliver(agent).outcome == UP_TO_DATE
-    assert len(list(agent.ledger.letters.dead())) == 1
+    assert len(list(agent.delivery_state.dead_letters.dead())) == 1
 
 
 def test_a_folder_that_cannot_be_written_is_at_fault(events, register, deliver, tmp_path):
@@ -185,7 +185,7 @@ def test_a_folder_that_cannot_be_written_is_at_fault(events, register, deliver, 
     for _ in range(3):
         assert deliver(agent).outcome == FAILED
 
-    assert len(agent.ledger.letters) == 0
+    assert len(agent.delivery_state.dead_letters) == 0
     place.unlink()
     assert deliver(agent) == (UP_TO_DATE, COUNT, "")
     assert len(list(Path(place).glob("*.json"))) == 1

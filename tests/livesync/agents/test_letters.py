@@ -46,7 +46,9 @@ def test_what_nobody_could_take_is_set_aside_and_all_else_sent(
     assert [one["id"] for one in json.loads(target.bodies[0])["records"]] == [
         *("1", "1.2", "1.2.3", "9")
     ]
-    reasons = {letter.record[1]: letter.reason for letter in agent.ledger.letters.dead()}
+    reasons = {
+        letter.record[1]: letter.reason for letter in agent.delivery_state.dead_letters.dead()
+    }
     assert reasons.keys() == {"50", "book", "\ud800"}
     assert "bytes, more than this agent sends" in reasons["50"]
     assert "class of the object is missing" in reasons["book"]
@@ -60,7 +62,7 @@ def test_of_a_bulk_that_is_taken_in_part_the_rest_is_set_aside(tree, register, t
     target.answers = [(200, {}, json.dumps({"errors": True, "items": items}).encode())]
     assert agent.run(None) is True
 
-    (letter,) = agent.ledger.letters.dead()
+    (letter,) = agent.delivery_state.dead_letters.dead()
     assert letter.record[1] == "1.2"
     assert len(target.requests) == 1
 
@@ -75,7 +77,7 @@ def test_however_long_a_target_takes_nothing_no_record_is_to_blame(
         assert agent.run(None) is None
         commit()
 
-    assert len(agent.ledger.letters) == 0
+    assert len(agent.delivery_state.dead_letters) == 0
     target.answers.clear()
     assert agent.run(None) is True
     assert len(json.loads(target.bodies[-1])["records"]) == 4

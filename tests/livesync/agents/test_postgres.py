@@ -205,5 +205,5 @@ def test_a_table_whose_rules_no_row_keeps_is_at_fault(
 
     assert Deliverer(database, "pg").deliver(None) == (UP_TO_DATE, 7, "")
     tree._p_jar.sync()
-    (letter,) = agent.ledger.letters.dead()
+    (letter,) = agent.delivery_state.dead_letters.dead()
     assert letter.record[1] == "1.2"

@@ -1,8 +1,8 @@
 """Watching: changes of chosen classes are recorded by the commit that makes them.
 
 Each commit of this process is searched for objects of watched classes, and their changes are
-recorded in the same transaction, whatever code has made them. A change inside of a part that is stored by
-itself (a list, a tree) is one of the part.
+recorded in the same transaction, whatever code has made them. A change inside a part that is
+stored by itself (a list, a tree) is one of the part.
 """
 
 from __future__ import annotations

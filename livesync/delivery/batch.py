@@ -76,8 +76,8 @@ class BatchResults(NamedTuple):
 class BatchDelivery:
     """The records of one run: each is accepted, or refused and kept as a dead letter.
 
-    *letters* are the dead letters of the agent *agent_id*; the due ones are sent last. It goes up to
-    position *end*; the target may have heard of what was made up to *told_up_to*. *epoch* marks
+    *letters* are the dead letters of the agent *agent_id*; the due ones are sent last. It goes up
+    to position *end*; the target may have heard of what was made up to *told_up_to*. *epoch* marks
     the records that are sent for the first time. *accepted* are
     the marks of what the target has taken in an earlier run of the same window. Of *share*
     (number, total) it delivers the objects that fall to this number. *failures* is how many

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pdb
-import random
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -20,14 +20,15 @@ from scheduler.audit.commit_log import bookkeeping
 from scheduler.audit.state_diff import AttributeChange, Describer
 from scheduler.clock import TimeSource
 from scheduler.errors import NoHistory
+from scheduler.inbox.claims import Claim
 from scheduler.inbox.spool import ADD, spool_of
+from scheduler.runtime.context import AttemptContext, News, current_run, set_current_run
 from scheduler.runtime.side_effects import HeldEffect, hold_back
 from scheduler.store import using
 from scheduler.store.overlay import overlay
 from scheduler.tasks.attempt import Attempt
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.mail import MailDelivery
-from scheduler.worker.attempt import seed_of
 from scheduler.worker.guard import Guard, Unclean
 
 
@@ -55,7 +56,7 @@ def try_out(
     """Run task *number* on an overlay of *database*, which itself is not changed.
 
     It sees the present state; or with an *attempt* of the past the snapshot of that one, with the
-    clock and Python's random numbers as they were. With *is_debugged* it runs under the debugger
+    clock and the numbers of `getRandom` as they were. With *is_debugged* it runs under the debugger
     of the terminal. Raises KeyError for an unknown task, NoHistory if the past is packed away.
     """
     with _view(database, attempt) as base, overlay(base) as tried, hold_back() as held:
@@ -63,9 +64,7 @@ def try_out(
         guard = Guard(connection)
         try:
             guard.begin()
-            with using(connection), _time_of(attempt):
-                if attempt is not None:
-                    random.seed(seed_of(number, attempt.snapshot))
+            with using(connection), _time_of(attempt), _context_of(number, attempt):
                 known = _pending(connection)
                 result, error = _run(guard, _find(connection, number, attempt), is_debugged)
                 enqueued = [] if error else _enqueued(connection, known)
@@ -120,6 +119,22 @@ def _time_of(attempt: Attempt | None) -> Iterator[None]:
         yield
     finally:
         TimeSource.set(source)
+
+
+@contextmanager
+def _context_of(number: int, attempt: Attempt | None) -> Iterator[None]:
+    # With an attempt, its own random numbers; without, those of any run.
+    snapshot = secrets.randbits(63) if attempt is None else attempt.snapshot
+    outer = current_run()
+    set_current_run(AttemptContext(Claim(number, 0, 0), None, _unheard, snapshot))
+    try:
+        yield
+    finally:
+        set_current_run(outer)
+
+
+def _unheard(news: News) -> None:
+    """Tell nobody how far a dry run has come."""
 
 
 def _find(connection: Connection, number: int, attempt: Attempt | None) -> BaseTask:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import time
 from collections import deque
 from collections.abc import Callable
@@ -40,9 +41,15 @@ class AttemptContext:
     """The context of one attempt, in the thread that makes it."""
 
     def __init__(
-        self, claim: Claim, soft_limit: float | None, tell: Callable[[News], None]
+        self,
+        claim: Claim,
+        soft_limit: float | None,
+        tell: Callable[[News], None],
+        snapshot: int = 0,
     ) -> None:
         self.claim = claim
+        self.random = generator_of(claim.tid, snapshot)
+        """The generator of random numbers of this run; a replay gets the same numbers."""
         self.is_cancelled = False
         self._soft_limit = soft_limit
         self._tell = tell
@@ -71,6 +78,11 @@ class AttemptContext:
     def lines(self) -> tuple[str, ...]:
         """Return the kept lines, the last 100."""
         return tuple(self._lines)
+
+
+def generator_of(number: int, snapshot: int) -> random.Random:
+    """Return the generator of random numbers for a run of task *number* on *snapshot*."""
+    return random.Random(number ^ snapshot)  # noqa: S311 (no secret: a replay has the same)
 
 
 _current: ContextVar[AttemptContext | None] = ContextVar("run", default=None)

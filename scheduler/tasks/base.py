@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
@@ -149,6 +150,14 @@ class BaseTask(TaskLife):
         run = current_run()
         if run is not None:
             run.check()
+
+    def getRandom(self) -> random.Random:
+        """Return the generator of random numbers of this run; a replay gets the same numbers.
+
+        It is predictable: for keys and tokens use `secrets`. Outside of a run it is a new one.
+        """
+        run = current_run()
+        return random.Random() if run is None else run.random  # noqa: S311 (as documented)
 
     def setProgress(self, fraction: float, message: str = "") -> None:
         """Let clients see at once how far the run has come: a part from 0 to 1, and a text.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 import time
 import traceback
 from collections.abc import Callable
@@ -165,7 +164,7 @@ class AttemptRunner:
         began = time.monotonic()
         soft_limit = _seconds(task.softLimit, "softLimit")
         hard_limit = _seconds(task.hardLimit, "hardLimit")
-        self.now = AttemptContext(claim, soft_limit, self._tell)
+        self.now = AttemptContext(claim, soft_limit, self._tell, self._snapshot)
         set_current_run(self.now)
         if hard_limit is not None:
             self._tell(Begun(claim, hard_limit))
@@ -182,7 +181,6 @@ class AttemptRunner:
     def _call(self, claim: Claim, task: BaseTask) -> Callable[[], LogLine | None]:
         start = self._guard.start()
         self._watch = CommitWatch(self._connection)
-        random.seed(seed_of(claim.tid, self._snapshot))
         self._vitals.run()
         try:
             if type(task).prepare is not BaseTask.prepare:
@@ -300,11 +298,6 @@ def named(task: BaseTask) -> str:
 def one_line(text: str) -> str:
     """Return *text* without line breaks: a failure is one line of the log."""
     return " ".join(text.split())
-
-
-def seed_of(number: int, snapshot: int) -> int:
-    """Return what Python's random numbers begin with in a run of task *number* on *snapshot*."""
-    return number ^ snapshot
 
 
 def signature_of(number: int, task: BaseTask | None, changed: tuple[int, ...] = ()) -> Signature:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 
@@ -60,7 +58,7 @@ class Lottery(Deposit):
     maxTries = 1
 
     def run(self):
-        won = random.randrange(10**9)
+        won = self.getRandom().randrange(10**9)
         if self.amount < 0:
             raise ValueError(f"lost {won} at {nowutc():%H:%M:%S}")
         self.account.balance += won

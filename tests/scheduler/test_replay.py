@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 
 import pytest
@@ -47,6 +48,13 @@ def test_chance_and_clock_are_as_they_were(relay, ann):
     assert found.message == task.getAttempts()[-1].message
     assert found.message.startswith("ValueError: lost ")
     assert found.is_alike
+
+
+def test_a_run_leaves_the_random_numbers_of_the_process_alone(relay, ann):
+    random.seed(5)
+    expected = random.Random(5).random()
+    ran(relay, Lottery(ann, 0))
+    assert random.random() == expected
 
 
 def test_the_writes_are_compared_with_those_committed(relay, ann, monkeypatch):

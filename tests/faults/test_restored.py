@@ -79,7 +79,7 @@ def test_a_server_that_comes_back_as_it_was_is_not_taken_for_a_restored_one(
         wait_for(database.storage.is_connected, DEADLINE)
         assert transact(database, read_all)["a"] == 1
         database.close()
-    assert "put back" not in caplog.text
+    assert "restored to an earlier state" not in caplog.text
 
 
 def test_a_scheduler_goes_on_with_what_the_backup_holds(tmp_path, uri, free_port, caplog):

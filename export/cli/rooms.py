@@ -31,7 +31,7 @@ SWITCHES = {
 LISTS = {"equipment": "equipment", "video_system": "video_systems"}
 SETS = {"manager": "managers", "booker": "booking_list"}
 EMPTY: dict[str, frozenset[Principal] | None] = {"managers": frozenset(), "booking_list": None}
-"""What is left where nobody is named: no managers; everybody may book."""
+"""Values of the lists without anybody named: no managers; everybody may book."""
 
 
 def add_commands(commands: Commands) -> None:

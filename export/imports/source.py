@@ -40,7 +40,7 @@ def shown_source(source: str | Path) -> str:
     return remote.shown(str(source)) if remote.is_address(str(source)) else str(source)
 
 
-def items_of(source: str | Path, wish: ImportOptions | None = None) -> Iterator[DraftItem]:
+def items_of(source: str | Path, options: ImportOptions | None = None) -> Iterator[DraftItem]:
     """Return everything that is in *source*; which kind of file it is, its content says.
 
     Where it cannot be read, there is one item that says so when it is made.
@@ -49,7 +49,7 @@ def items_of(source: str | Path, wish: ImportOptions | None = None) -> Iterator[
     shown, is_remote = shown_source(source), remote.is_address(str(source))
     is_public = is_remote and not remote.is_asked_as_somebody(str(source))
     try:
-        for item in _items(str(source), wish or ImportOptions()):
+        for item in _items(str(source), options or ImportOptions()):
             is_empty = False
             yield replace(item, source=shown, is_public=is_public)
         if is_empty:
@@ -63,25 +63,25 @@ def items_of(source: str | Path, wish: ImportOptions | None = None) -> Iterator[
         yield _unreadable(f"it cannot be read: {error}", shown)
 
 
-def _items(source: str, wish: ImportOptions) -> Iterator[DraftItem]:
+def _items(source: str, options: ImportOptions) -> Iterator[DraftItem]:
     if remote.is_address(source):
         answers = remote.answers(source)
-        return chain.from_iterable(of_answer(answer, wish.timezone) for answer in answers)
+        return chain.from_iterable(of_answer(answer, options.timezone) for answer in answers)
     content = Path(source).read_bytes()
     beginning = content.removeprefix(b"\xef\xbb\xbf").lstrip()
     if beginning[:15].upper() == b"BEGIN:VCALENDAR":
-        return events.items(content, wish.timezone, wish.domain)
+        return events.items(content, options.timezone, options.domain)
     if beginning[:100].lower().startswith(PAGE_TAGS):
         raise ImportRefused("it is a page for people (HTML), as servers send it instead of data")
     if beginning.startswith(b"<"):
-        return schedule_xml.items(content, wish.timezone)
+        return schedule_xml.items(content, options.timezone)
     for mark, name in PACKED.items():
         if content.startswith(mark):
             raise ImportRefused(f"it is compressed ({name}); unpack it first")
     if not beginning.startswith((b"{", b"[")):
         what = "it is empty" if not beginning else "it is none of the kinds that are known"
         raise ImportRefused(f"{what}: {KNOWN}")
-    return of_answer(_json(content), wish.timezone)
+    return of_answer(_json(content), options.timezone)
 
 
 def of_answer(answer: Node, timezone: str = "") -> Iterator[DraftItem]:

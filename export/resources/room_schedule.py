@@ -49,9 +49,9 @@ def create(
     author = str(user)
     if not rooms().may_use(author):
         raise RefusedRequest("Access to this resource is restricted.")
-    wish = read_wish(_body(request))
-    check_rights(wish.room, author)
-    return Bare([_attempt(lambda: schedules().create(author, wish)).id])
+    requested = read_wish(_body(request))
+    check_rights(requested.room, author)
+    return Bare([_attempt(lambda: schedules().create(author, requested)).id])
 
 
 def details(
@@ -96,10 +96,10 @@ def refusal(error: RequestException) -> tuple[int, Mapping[str, Any]]:
 
 
 def _edit(request: ExportRequest, schedule: RoomSchedule, user: str) -> Bare:
-    wish = read_wish(_body(request), schedule.wish)
-    if wish.timing != schedule.wish.timing:
-        check_rights(wish.room, user)
-    _attempt(lambda: schedule.change(wish))
+    requested = read_wish(_body(request), schedule.requested)
+    if requested.timing != schedule.requested.timing:
+        check_rights(requested.room, user)
+    _attempt(lambda: schedule.change(requested))
     return Bare({"data": _shown(schedule)})
 
 
@@ -157,34 +157,36 @@ def _schedule(match: Match, user: str | None) -> RoomSchedule:
 
 
 def _shown(schedule: RoomSchedule) -> dict[str, Any]:
-    wish = schedule.wish
-    start = int((schedule.current or wish.start_at).timestamp())
-    duration = int(wish.duration.total_seconds())
+    requested = schedule.requested
+    start = int((schedule.current or requested.start_at).timestamp())
+    duration = int(requested.duration.total_seconds())
     author = users().find(schedule.author)
     return {
         "id": schedule.id,
-        "name": wish.name,
-        "template": [{"id": _id(field), "value": value} for field, value in wish.template.items()],
+        "name": requested.name,
+        "template": [
+            {"id": _id(field), "value": value} for field, value in requested.template.items()
+        ],
         "author": {
             "id": _id(schedule.author),
             "name": author.getName() if author is not None else schedule.author,
         },
-        "room": {"id": wish.room.id, "name": wish.room.getName()},
+        "room": {"id": requested.room.id, "name": requested.room.getName()},
         "created": int(schedule.created.timestamp()),
         "start_at": start,
         "stop_at": start + duration,
         "duration": duration,
         "status": "pending" if schedule.running is None else "started",
-        "recurrence": _shown_recurrence(wish),
+        "recurrence": _shown_recurrence(requested),
         "shared": {
-            "users": list(map(_id, wish.users)),
-            "user_groups": list(map(_id, wish.user_groups)),
+            "users": list(map(_id, requested.users)),
+            "user_groups": list(map(_id, requested.user_groups)),
         },
     }
 
 
-def _shown_recurrence(wish: ScheduleRequest) -> dict[str, Any]:
-    recurrence = wish.recurrence
+def _shown_recurrence(requested: ScheduleRequest) -> dict[str, Any]:
+    recurrence = requested.recurrence
     return {
         "type": recurrence.type,
         "weeks_range": list(recurrence.weeks_range),

@@ -42,17 +42,17 @@ def read_wish(body: Mapping[str, Any], before: ScheduleRequest | None = None) ->
     recurrence = _recurrence(body, before.recurrence if before else Recurrence(), problems)
     if problems:
         raise InvalidFields(problems)
-    wish = ScheduleRequest(**values) if before is None else replace(before, **values)
-    return _checked(replace(wish, recurrence=recurrence))
+    requested = ScheduleRequest(**values) if before is None else replace(before, **values)
+    return _checked(replace(requested, recurrence=recurrence))
 
 
-def _checked(wish: ScheduleRequest) -> ScheduleRequest:
+def _checked(requested: ScheduleRequest) -> ScheduleRequest:
     try:
-        wish.rule(wish.duration)
+        requested.rule(requested.duration)
     except (ValueError, OverflowError) as error:
-        field = "start_at" if wish.recurrence.type == NONE else "recurrence"
+        field = "start_at" if requested.recurrence.type == NONE else "recurrence"
         raise InvalidFields({field: str(error)}) from None
-    return wish
+    return requested
 
 
 def _try(problems: Problems, name: str, read: Callable[[Any], Any], value: Any) -> Any:

@@ -34,11 +34,11 @@ class RoomSchedule(Persistent):
     running: datetime | None = None
     """When the instance that is running began."""
 
-    def __init__(self, id: int, author: str, wish: ScheduleRequest) -> None:
+    def __init__(self, id: int, author: str, requested: ScheduleRequest) -> None:
         self.id = id
         self.author = author
         self.created = nowutc()
-        self.wish = wish
+        self.requested = requested
         self.reservations: tuple[Reservation, ...] = ()
         self.tasks: tuple[InstanceTask, ...] = ()
 
@@ -52,7 +52,7 @@ class RoomSchedule(Persistent):
 
     def getTitle(self) -> str:
         """Return the name."""
-        return self.wish.name
+        return self.requested.name
 
     def isProtected(self) -> bool:
         """Return that not everybody may see it."""
@@ -64,7 +64,7 @@ class RoomSchedule(Persistent):
 
     def canModify(self, user: str | None) -> bool:  # noqa: N802 (documented name)
         """Return whether *user* may change it: its author, and who looks after the room."""
-        room = self.wish.room
+        room = self.requested.room
         return user is not None and (
             user == self.author
             or room.is_kept_by(user)
@@ -73,29 +73,29 @@ class RoomSchedule(Persistent):
 
     def _is_shared_with(self, user: str) -> bool:
         found = groups(self)
-        shared = (found.find(group_id) for group_id in self.wish.user_groups)
-        return user in self.wish.users or is_among(user, [one for one in shared if one])
+        shared = (found.find(group_id) for group_id in self.requested.user_groups)
+        return user in self.requested.users or is_among(user, [one for one in shared if one])
 
     @property
     def current(self) -> datetime | None:
         """When the instance begins that is not over yet; None where there are no more."""
         return self._instance_after(nowutc())
 
-    def change(self, wish: ScheduleRequest) -> None:
-        """Change the schedule to *wish* from now on.
+    def change(self, requested: ScheduleRequest) -> None:
+        """Change the schedule to *requested* from now on.
 
         Past occurrences stay; a running one ends if the times differ. Raises RoomNotFree,
         ValueError; the transaction is to be aborted then.
         """
-        before = self.wish
-        if wish.timing != before.timing:
+        before = self.requested
+        if requested.timing != before.timing:
             self.end()
-            self.wish = wish
+            self.requested = requested
             self.begin()
         else:
-            self.wish = wish
-            if wish.name != before.name:
-                self._rename(wish.name)
+            self.requested = requested
+            if requested.name != before.name:
+                self._rename(requested.name)
         announce("infoChanged", self)
 
     def _rename(self, name: str) -> None:
@@ -123,8 +123,8 @@ class RoomSchedule(Persistent):
         """Note that what was running has run its time, if it has at *moment*."""
         if self.running is None:
             return
-        ends = self.wish.local(self.running) + self.wish.duration
-        if ends <= self.wish.local(moment + EARLY):
+        ends = self.requested.local(self.running) + self.requested.duration
+        if ends <= self.requested.local(moment + EARLY):
             self.running = None
             announce("stopped", self)
 
@@ -137,33 +137,33 @@ class RoomSchedule(Persistent):
             raise CatalogueException("Schedule recording not found")
         begins, self.running = self.running, None
         self._give_up(begins)
-        self._note(self.wish.local(begins), self.wish.local(nowutc()))
+        self._note(self.requested.local(begins), self.requested.local(nowutc()))
         announce("stopped", self)
 
     def _note(self, start: datetime, end: datetime) -> None:
         """Keep the room for the time that it was taken."""
         if start < end:  # where clocks are put back, it may look as if it was not
             held = Slots(start, end - start, start.date())
-            self.wish.room.note(held, self.author, self.wish.name, self._author_name)
+            self.requested.room.note(held, self.author, self.requested.name, self._author_name)
 
     def begin(self) -> None:
         """Book the room for what is to come, and enqueue what starts and stops it.
 
         Raises RoomNotFree, ValueError.
         """
-        wish, now = self.wish, self.wish.local(nowutc())
-        ahead = [slots.starting(_day_of_next(slots, now)) for slots in wish.slots()]
+        requested, now = self.requested, self.requested.local(nowutc())
+        ahead = [slots.starting(_day_of_next(slots, now)) for slots in requested.slots()]
         self.reservations = tuple(
-            wish.room.book(slots, self.author, wish.name, self._author_name)
+            requested.room.book(slots, self.author, requested.name, self._author_name)
             for slots in ahead
             if slots is not None
         )
         if not self.reservations:
             raise ValueError("nothing of the schedule is to come")
-        grace = wish.duration.total_seconds()
+        grace = requested.duration.total_seconds()
         self.tasks = (
-            StartTask(self, wish.rule(timedelta()), misfireGrace=grace),
-            StopTask(self, wish.rule(wish.duration)),
+            StartTask(self, requested.rule(timedelta()), misfireGrace=grace),
+            StopTask(self, requested.rule(requested.duration)),
         )
         client = Client(connection_of(self))
         for task in self.tasks:
@@ -174,7 +174,7 @@ class RoomSchedule(Persistent):
         """Give the room back for what is to come, and start nothing any more."""
         if self.running is not None:
             self.halt()
-        now = self.wish.local(nowutc())
+        now = self.requested.local(nowutc())
         for reservation in self.reservations:
             if reservation.takes_room:
                 reservation.end_before(_day_of_next(reservation.slots, now))
@@ -196,7 +196,7 @@ class RoomSchedule(Persistent):
         )
 
     def _to_come(self) -> Iterator[tuple[Reservation, Slots]]:
-        now = self.wish.local(nowutc())
+        now = self.requested.local(nowutc())
         for reservation in self.reservations:
             left = reservation.slots.starting(_day_of_next(reservation.slots, now))
             if left is not None:
@@ -213,17 +213,17 @@ class RoomSchedule(Persistent):
     def _instance_after(self, moment: datetime, *, begins_after: bool = False) -> datetime | None:
         """Return when the first instance begins that is not over, or has not begun, at *moment*."""
         taking = (one for one in self.reservations if one.takes_room)
-        local = self.wish.local(moment)
+        local = self.requested.local(moment)
         begins = [
             one.slots.current(local + (one.slots.length if begins_after else timedelta()))
             for one in taking
         ]
         first = min((begin for begin in begins if begin is not None), default=None)
-        zone = self.wish.room.location.zone
+        zone = self.requested.room.location.zone
         return first.replace(tzinfo=zone).astimezone(UTC) if first is not None else None
 
     def _give_up(self, begins: datetime) -> None:
-        day = self.wish.local(begins).date()
+        day = self.requested.local(begins).date()
         for reservation in self.reservations:
             if reservation.slots.occurs_on(day):
                 reservation.exclude(day)
@@ -244,17 +244,17 @@ class Schedules(Persistent):
         found: RoomSchedule | None = self._by_id.get(id)
         return found
 
-    def create(self, author: str, wish: ScheduleRequest) -> RoomSchedule:
+    def create(self, author: str, requested: ScheduleRequest) -> RoomSchedule:
         """Make a schedule with its reservations and tasks. Raises RoomNotFree, ValueError."""
         self._last += 1
-        schedule = self._by_id[self._last] = RoomSchedule(self._last, author, wish)
+        schedule = self._by_id[self._last] = RoomSchedule(self._last, author, requested)
         schedule.begin()
-        announce("created", schedule, wish.room)
+        announce("created", schedule, requested.room)
         return schedule
 
     def delete(self, schedule: RoomSchedule) -> None:
         """End *schedule* and forget it; what it has booked so far stays."""
-        announce("deleted", schedule, schedule.wish.room)
+        announce("deleted", schedule, schedule.requested.room)
         schedule.end()
         del self._by_id[schedule.id]
 

@@ -25,19 +25,19 @@ class InstanceTask(RecurringTask):
         return date is not None
 
     def run(self) -> None:
-        """Tell the schedule, unless it goes by other tasks now."""
+        """Start or stop the instance, unless the schedule has other tasks now."""
         if self in self.schedule.tasks:
-            self.tell(self.getStartOn() or nowutc())
+            self.apply(self.getStartOn() or nowutc())
 
-    def tell(self, date: datetime) -> None:
-        """Tell the schedule that it is *date*."""
-        raise NotImplementedError(f"{type(self).__name__} does not say what it tells")
+    def apply(self, date: datetime) -> None:
+        """Start or stop the instance of *date*."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what it does")
 
 
 class StartTask(InstanceTask):
     """Starts an instance."""
 
-    def tell(self, date: datetime) -> None:
+    def apply(self, date: datetime) -> None:
         """Start the instance."""
         self.schedule.start(date)
 
@@ -45,6 +45,6 @@ class StartTask(InstanceTask):
 class StopTask(InstanceTask):
     """Stops an instance."""
 
-    def tell(self, date: datetime) -> None:
+    def apply(self, date: datetime) -> None:
         """Stop the instance."""
         self.schedule.stop(date)

@@ -232,7 +232,7 @@ def _add_users(connection):
 
 def schedule_a_room(client, credentials):
     """Make the schedule 1, by its own API."""
-    wish = {
+    requested = {
         "name": f"{FOR_ROOM_USERS}-schedule",
         "room": 120,
         "start_at": int(nowutc().timestamp()) + 3600,
@@ -240,5 +240,5 @@ def schedule_a_room(client, credentials):
         "template": {"17": f"{FOR_ROOM_USERS}-template"},
         "recurrence": {"type": "daily", "range_type": "after", "end_after": 3},
     }
-    answer = client.post("/api/v3/schedule", json=wish, headers=credentials)
+    answer = client.post("/api/v3/schedule", json=requested, headers=credentials)
     assert answer.json == [1], answer.text

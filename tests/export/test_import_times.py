@@ -27,10 +27,10 @@ def calendar(*events, head=""):
     return f"BEGIN:VCALENDAR\nVERSION:2.0\n{head}{''.join(texts)}END:VCALENDAR\n"
 
 
-def read(text, **wish):
+def read(text, **options):
     """The events of *text* that go in, and what is told and noted."""
     made, told, noted = [], [], []
-    for item in events.items(text.encode(), **wish):
+    for item in events.items(text.encode(), **options):
         try:
             draft = item.make()
         except Noted as note:

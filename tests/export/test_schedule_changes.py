@@ -68,9 +68,9 @@ def do(room, clock, change, place, hours, length, recurrence):
         if change == "advance":
             clock.advance(hours * 3600)
         elif change == "create":
-            schedules().create("ann", wish(room, hours, length, recurrence))
+            schedules().create("ann", requested(room, hours, length, recurrence))
         elif one is not None and change == "edit":
-            one.change(wish(room, hours, length, recurrence))
+            one.change(requested(room, hours, length, recurrence))
         elif one is not None and change == "delete":
             schedules().delete(one)
         elif one is not None and change == "halt":
@@ -82,7 +82,7 @@ def do(room, clock, change, place, hours, length, recurrence):
         savepoint.rollback()
 
 
-def wish(room, hours, length, recurrence):
+def requested(room, hours, length, recurrence):
     asked = ScheduleRequest("x", room, nowutc() + (hours + 1) * HOUR, length * HOUR, recurrence)
     asked.rule(asked.duration)  # as the request does, which is refused without one
     return asked
@@ -125,7 +125,7 @@ def test_what_is_booked_is_started_and_nothing_is_booked_twice(changes):
             start, stop = schedule.tasks
             starting = [date for date in dates(start, 40) if date > nowutc()]
             assert set(booked) <= set(starting)
-            zone, length = room.location.zone, schedule.wish.duration
+            zone, length = room.location.zone, schedule.requested.duration
             ends = {
                 (begin.astimezone(zone).replace(tzinfo=None) + length)
                 .replace(tzinfo=zone)

@@ -169,8 +169,8 @@ def test_an_agent_is_added_with_settings_and_edited(run, target, tmp_path):
         ("agent nobody activate", "no agent 'nobody'"),
         ("agent a rewind nowhere", "no position 'nowhere'"),
         ("agent a rewind 99", "no position '99'"),
-        ("dead show a nothing", "no letter 'nothing'"),
-        ("dead retry a nothing", "no letter 'nothing'"),
+        ("dead show a nothing", "no dead letter 'nothing'"),
+        ("dead retry a nothing", "no dead letter 'nothing'"),
         ("dead list nobody", "no agent 'nobody'"),
     ],
 )
@@ -287,7 +287,7 @@ def test_dead_letters_are_listed_with_their_reason(run, dead):
 @pytest.mark.parametrize("which", [NAME, "--all"])
 def test_a_dead_letter_is_sent_again_when_somebody_says_so(run, target, dead, which):
     del target.troubles["bad"]
-    assert run(f"dead retry a {which}")[1] == "1 letters are sent again with the next run\n"
+    assert run(f"dead retry a {which}")[1] == "1 dead letters are sent again with the next run\n"
     run("agent a run")
 
     assert target.taken == ["good", "bad"]
@@ -295,7 +295,7 @@ def test_a_dead_letter_is_sent_again_when_somebody_says_so(run, target, dead, wh
 
 
 def test_a_dropped_letter_is_gone(run, target, dead):
-    assert run(f"dead drop a {NAME}")[1] == "1 letters are dropped\n"
+    assert run(f"dead drop a {NAME}")[1] == "1 dead letters are dropped\n"
     assert run("dead list")[1] == "no dead letters\n"
 
 

@@ -460,7 +460,7 @@ def test_a_change_of_which_no_record_can_be_made_is_set_aside(
 def test_what_is_refused_is_a_letter_before_the_pointer_moves(
     database, target, change, look, monkeypatch
 ):
-    def commit_and_die(connection):
+    def commit_and_die(connection, _agent_id):
         connection.transaction_manager.commit()
         raise KeyboardInterrupt
 

@@ -1,4 +1,4 @@
-"""The daemon in the background: starting it in a session of its own, and whether it lives."""
+"""The start of the daemon in the background, in a session of its own."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from scheduler.values.legible import legible
 
 
 class StartReport:
-    """What a daemon in the background tells the command that started it, over a pipe."""
+    """The pipe over which a daemon in the background reports to the command that started it."""
 
     def __init__(self, descriptor: int | None) -> None:
         self._descriptor = descriptor
         if descriptor is not None:
-            # Whoever waits for the report would wait for the programs that tasks start, too.
+            # An inherited pipe stays open as long as the programs that tasks start.
             os.set_inheritable(descriptor, False)
 
     def is_wanted(self) -> bool:
-        """Say whether somebody waits for a report."""
+        """Return whether a command waits for the report."""
         return self._descriptor is not None
 
     def up(self, url: str) -> None:
-        """Tell that the daemon is up, its front end at *url*."""
+        """Report that the daemon is up, with its front end at *url*."""
         self._tell(f"up {os.getpid()} {url}")
 
     def failed(self, message: str) -> None:
-        """Tell why the daemon did not come up; nothing if it was up already."""
+        """Report why the daemon did not come up; nothing if `up` was reported before."""
         self._tell(f"failed {message}")
 
     def _tell(self, line: str) -> None:

@@ -61,7 +61,7 @@ class Pack:
 
 @dataclass(frozen=True)
 class LiveSync:
-    """How agents are run."""
+    """The settings of the agents."""
 
     push: bool = False
     """Whether a process of its own delivers to them as soon as something is committed."""
@@ -69,7 +69,7 @@ class LiveSync:
 
 @dataclass(frozen=True)
 class Log:
-    """Where the daemon writes what it does."""
+    """The log: its file, level and size."""
 
     level: str = "INFO"
     """The least level that is written: DEBUG, INFO, WARNING, ERROR or CRITICAL."""

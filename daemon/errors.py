@@ -1,4 +1,4 @@
-"""What can go wrong in the daemon, by name: every error derives from DaemonException."""
+"""The errors of the daemon: each derives from DaemonException."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ class DaemonException(Exception):  # noqa: N818 (the root, named like the schedu
 
 
 class ConfigurationException(DaemonException):
-    """A setting is unknown, has a value of no use, or its file cannot be read."""
+    """A setting is unknown or has an invalid value, or the file of settings cannot be read."""
 
 
 class Refusal(DaemonException):
-    """A command is not carried out as things stand; `-f` carries it out all the same."""
+    """A command is refused in the present state; `-f` carries it out all the same."""
 
 
 class StartFailure(DaemonException):

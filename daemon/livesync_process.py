@@ -1,4 +1,4 @@
-"""Following: a process beside the daemon that delivers to agents what is committed, at once."""
+"""The process beside the daemon that delivers changes as soon as they are committed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from scheduler.worker.log_forwarding import Said
 
 log = logging.getLogger(__name__)
 
-# A process that has ended by itself is started again after so many seconds.
+# Seconds until a process that has ended by itself is started again.
 REST_SECONDS = 2.0
 END_SECONDS = 15.0
 
 
 class LivesyncProcess:
-    """Keeps `indico_livesync follow` going on the database at *uri* until it is closed.
+    """The process `indico_livesync follow` on the database at *uri*, kept alive until it is closed.
 
     It is a process of its own, so that making records does not slow down the one that serves
     the database.
@@ -38,7 +38,7 @@ class LivesyncProcess:
         self._thread.start()
 
     def close(self) -> None:
-        """Let the deliveries that are on their way end, and the process with them."""
+        """End the process after the deliveries that are under way."""
         self._closing.set()
         self._process.terminate()
         self._thread.join(END_SECONDS)
@@ -47,8 +47,8 @@ class LivesyncProcess:
             self._thread.join()
 
     def _begin(self) -> subprocess.Popen[bytes]:
-        # One pipe tells it when this process is gone, the other one what it has to log. Signals
-        # to the daemon's group are not for it.
+        # The end of one pipe tells it that this process is gone; the other pipe carries its log.
+        # A new session keeps signals to the daemon's group away from it.
         ours, theirs = Pipe(duplex=False)
         with theirs:
             process = subprocess.Popen(  # noqa: S603 (our own)
@@ -79,4 +79,4 @@ def _hear(pipe: Connection) -> None:
                 said: Said = pipe.recv()
                 said.log()
         except (EOFError, OSError):
-            log.debug("the process that follows changes says no more")
+            log.debug("the process that follows changes has closed its log pipe %s", pipe)

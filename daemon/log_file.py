@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 from scheduler.storage.private_files import close_to_others, opener, own_folder
 
 MEGABYTE = 1_000_000
-# Of equal warnings so many are written, and after them each that is ten times as far.
+# The number of equal warnings that are written; after them the 10th, the 100th and so on are.
 PLENTY = 5
-# One that has not been there for so long is news.
+# A warning that was not repeated for this many seconds counts as new.
 FORGOTTEN_SECONDS = 600.0
 KINDS_KEPT = 1000
 
@@ -23,7 +23,7 @@ KINDS_KEPT = 1000
 class PrivateLog(RotatingFileHandler):
     """A file that is closed to others, like the folder where that is made.
 
-    It is begun anew when it has *size* MB; so many older ones as *kept* says stay beside it.
+    A new file begins at *size* MB; *kept* older ones stay beside it.
     """
 
     def __init__(self, file: str, size: float, kept: int) -> None:
@@ -43,7 +43,7 @@ class _Count(NamedTuple):
 
 
 class Repeats(logging.Filter):
-    """Lets warnings and errors that say the same again and again through seldom, with a count."""
+    """A filter that passes repeated warnings and errors ever more seldom, with their count."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Repeats(logging.Filter):
         self._counts: dict[tuple[str, str, str], _Count] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Say whether *record* is to be written; add how often it came, if that is much."""
+        """Return whether *record* is written; add its count if it was repeated often."""
         if record.levelno < logging.WARNING:
             return True
         number = self._count(record)

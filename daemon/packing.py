@@ -1,4 +1,4 @@
-"""Packing: what is old in the history of the database is dropped from time to time."""
+"""Packing: the old history of the database is dropped at intervals."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOOK_SECONDS = 3600.0
 
 
 class PackingRecord(Persistent):
-    """When the database was packed last, or first asked for it; written by the daemon alone."""
+    """The date of the last packing, or of the first look; written by the leading daemon alone."""
 
     def __init__(self) -> None:
         self.last = nowutc().timestamp()
@@ -32,11 +32,10 @@ SCHEMA = Schema("packing", 1, PackingRecord)
 
 
 class Packing:
-    """Packs *database* as often as *settings* say, in a thread of its own, from `start` on.
+    """A thread that packs *database* at the interval of *settings*, from `start` on.
 
-    Of several daemons one is to do it: that which *is_in_charge* says yes for. A database that
-    cannot be packed is logged, and tried again the next time. Closing waits for the packing that
-    goes on.
+    It packs only while *is_in_charge* returns true. A failure is logged, and the next look tries
+    again. Closing waits for a packing under way.
     """
 
     def __init__(self, database: DB, settings: Pack, is_in_charge: Callable[[], bool]) -> None:
@@ -47,11 +46,11 @@ class Packing:
         self._thread = threading.Thread(target=self._run, name="packing", daemon=True)
 
     def start(self) -> None:
-        """Begin to watch out for when it is time."""
+        """Start the thread."""
         self._thread.start()
 
     def close(self) -> None:
-        """End it."""
+        """End the thread."""
         self._stop.set()
         self._thread.join()
 
@@ -67,27 +66,31 @@ class Packing:
         try:
             last = transact(self._database, lambda own: SCHEMA.get(own).last)
         except Exception:
-            log.exception("whether the database is to be packed cannot be told")
+            log.exception(
+                "database %s: the date of the last packing cannot be read", self._database.getName()
+            )
             return False
         return nowutc().timestamp() - last >= self._settings.every
 
     def _limit(self) -> float:
-        """Return up to when (Unix seconds) the history is dropped: what is held is left."""
+        """Return the end (Unix seconds) of the history to drop; a pack hold moves it back."""
         wanted = time.time() - self._settings.keep_history
         held = transact(self._database, _held)
         return wanted if held is None else min(wanted, held)
 
     def _pack(self) -> None:
         began, size = time.monotonic(), self._database.getSize()
-        log.info("packing the database: it has %d bytes", size)
+        log.info("database %s: packing began at %d bytes", self._database.getName(), size)
         try:
             self._database.pack(self._limit())
             transact(self._database, _note, note="daemon: packed")
         except Exception:
-            log.exception("the database could not be packed")
+            log.exception("database %s: packing failed", self._database.getName())
             return
         seconds, size = time.monotonic() - began, self._database.getSize()
-        log.info("the database is packed, in %.1f s: it has %d bytes", seconds, size)
+        log.info(
+            "database %s: packed in %.1f s to %d bytes", self._database.getName(), seconds, size
+        )
 
 
 def _held(connection: Connection) -> float | None:

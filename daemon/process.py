@@ -1,4 +1,4 @@
-"""The process: the one event that ends it, and where it logs."""
+"""The process: the event that stops it, and its log."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ def switch_threads_often() -> None:
 
 
 def wait_for(stop: threading.Event) -> None:
-    """Wait until *stop* is set, in a way that lets signals be heard at once."""
+    """Wait until *stop* is set; signals are handled at once meanwhile."""
     while not stop.wait(0.2):
         pass
 
 
 def log_to(file: str | None, level: int, size: float = 20, kept: int = 9) -> None:
-    """Write what is logged from *level* on to *file*, to stderr for None.
+    """Log from *level* on to *file*, or to stderr if it is None.
 
-    The file is begun anew when it has *size* MB, and so many older ones as *kept* are kept.
+    A new file begins at *size* MB; *kept* older ones are kept.
     """
     handler = logging.StreamHandler() if file is None else PrivateLog(file, size, kept)
     handler.setFormatter(LineFormatter(LOG_FORMAT))
@@ -56,5 +56,5 @@ def log_to(file: str | None, level: int, size: float = 20, kept: int = 9) -> Non
     handler.addFilter(Repeats())
     for chatty in ("ZEO", "txn", "httpx"):
         logging.getLogger(chatty).setLevel(max(level, logging.WARNING))
-    # A line for each request that waits for a thread would help whoever sends too many.
+    # A line for each request that waits for a thread would let a flood of requests fill the log.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 def reseal(database: DB) -> None:
     """Encrypt the database's secrets with the installation's present key, where it has one.
 
-    What cannot be read is told in the log, and stays as it is.
+    A secret that cannot be read is logged, and stays unchanged.
     """
     if not has_key():
         return

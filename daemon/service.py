@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -38,9 +39,9 @@ START_SECONDS = 10
 
 
 class Service:
-    """All that the daemon runs, from entering its `with` block to leaving it.
+    """The parts of the daemon, running from the entry of its `with` block to the exit.
 
-    Ending is the start in reverse: the front end closes, the scheduler lets its tasks end, the
+    The exit reverses the start: the front end closes, the scheduler ends after its tasks, the
     database is closed. *stop* is set when the scheduler has ended by itself. Raises
     DatabaseUnavailable, SchedulerException where another scheduler is alive, DaemonException.
     """
@@ -53,7 +54,7 @@ class Service:
         self.database: Database
         self.web: WebServer
         self.failure: BaseException | None = None
-        """Why the scheduler ended, if nobody wanted it to."""
+        """The error that ended the scheduler; None while it runs, or if it was shut down."""
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -78,12 +79,12 @@ class Service:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        log.info("stopping")
+        log.info("daemon %d is stopping", os.getpid())
         self._closing.close()
-        log.info("stopped")
+        log.info("daemon %d has stopped", os.getpid())
 
     def health(self) -> str:
-        """Say what is wrong; nothing if all is well."""
+        """Return the fault of the daemon; empty if it is healthy."""
         if not self._thread.is_alive():
             return "the scheduler is not running"
         return self._health.fault()
@@ -92,9 +93,9 @@ class Service:
         self._thread = threading.Thread(target=self._run_scheduler, name="scheduler")
         self._thread.start()
         stack.callback(self._end_scheduler)
-        self._wait_for_office()
+        self._wait_until_leading()
 
-    def _wait_for_office(self) -> None:
+    def _wait_until_leading(self) -> None:
         pause = threading.Event()
         for _ in range(START_SECONDS * 50):
             if self.failure is not None:
@@ -111,10 +112,10 @@ class Service:
         try:
             self._scheduler.run()
         except SchedulerException as error:
-            log.info("the scheduler ended: %s", error)  # whoever started the service is told
+            log.info("the scheduler of daemon %d ended: %s", os.getpid(), error)
             self.failure = error
         except BaseException as error:
-            log.exception("the scheduler ended")
+            log.exception("the scheduler of daemon %d ended", os.getpid())
             self.failure = error
         finally:
             self._stop.set()
@@ -148,7 +149,7 @@ class Service:
 
 
 def plant(connection: Connection) -> None:
-    """Make or upgrade every part's place in the database."""
+    """Create or upgrade the schema of every part."""
     SchedulerModule.getDBInstance(connection).getStatus()
     SyncManager.getDBInstance(connection)
     catalogue(connection)

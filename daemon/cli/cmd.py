@@ -1,4 +1,4 @@
-"""`indico_scheduler cmd`: instructions to the scheduler, taken up by it at once or when it runs."""
+"""`indico_scheduler cmd`: instructions to the scheduler, carried out at once or at its start."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STARTED_AGAIN = (TASK_STATUS_FAILED, TASK_STATUS_TERMINATED, TASK_STATUS_ABORTED
 
 
 def clear_spool(options: argparse.Namespace, config: Config) -> int:
-    """Drop the instructions that were not taken up yet."""
+    """Drop the instructions in the spool."""
     with connect(config.database) as connection:
         number = Client(connection).clearSpool()
         transaction.commit()
@@ -39,7 +39,7 @@ def clear_spool(options: argparse.Namespace, config: Config) -> int:
 
 
 def retry(options: argparse.Namespace, config: Config) -> int:
-    """Start failed tasks again, and look again at quarantined ones."""
+    """Start failed tasks again, and load quarantined ones."""
     if not options.all and (options.kind or options.since):
         raise DaemonException("--class and --since choose among --all: give that, too")
     with connect(config.database) as connection:
@@ -60,14 +60,14 @@ def cancel(options: argparse.Namespace, config: Config) -> int:
 
 
 def pause(options: argparse.Namespace, config: Config) -> int:
-    """Let tasks wait until they are resumed; without any, let the whole scheduler."""
+    """Pause the given tasks, or the whole scheduler if none is given."""
     if options.task_ids:
         return _order(options, config, "to be paused", Client.pauseTask)
     return _order_all(options, config, True)
 
 
 def resume(options: argparse.Namespace, config: Config) -> int:
-    """Let tasks that were paused go on; without any, let the whole scheduler."""
+    """Resume the given tasks, or the whole scheduler if none is given."""
     if options.task_ids:
         return _order(options, config, "to be resumed", Client.resumeTask)
     return _order_all(options, config, False)
@@ -77,7 +77,7 @@ def _chosen(connection: Connection, options: argparse.Namespace) -> Iterator[int
     for row in dead_letters(SchedulerModule.getDBInstance(connection)):
         if options.since is not None and row.date is not None and row.date < options.since:
             return
-        # What was cancelled stays so; what goes on by itself has only runs that failed.
+        # Cancelled tasks stay cancelled; a recurring task goes on by itself after a failed occurrence.
         is_wanted = row.occurrence is None and row.state != "aborted"
         if is_wanted and (options.kind is None or row.is_of(options.kind)):
             yield row.id

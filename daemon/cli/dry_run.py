@@ -1,4 +1,4 @@
-"""`indico_scheduler run ID --dry-run` and `--as-of-attempt N`: a run tried out, and shown."""
+"""`indico_scheduler run ID --dry-run` and `--as-of-attempt N`: a dry run or a replay, printed."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from scheduler.tasks.attempt import Attempt
 from scheduler.values.console import as_json
 
 
-def rehearse(options: argparse.Namespace, config: Config) -> int:
-    """Try a run out on an overlay, and print what it would do; nothing of it is done.
+def dry_run(options: argparse.Namespace, config: Config) -> int:
+    """Run a task dry on an overlay and print the changes; nothing is committed.
 
-    1 if the run fails; of an attempt of the past, if it is not what it was.
+    Return 1 if the run fails, or if a replay differs from its attempt.
     """
     with connect(config.database) as connection:
         task = find_task(connection, options.task_id)

@@ -13,7 +13,7 @@ from ZEO.Exceptions import ClientDisconnected
 from ZODB.Connection import Connection
 
 from daemon import background
-from daemon.cli.dry_run import rehearse
+from daemon.cli.dry_run import dry_run
 from daemon.config import Config, level_number
 from daemon.demo import main
 from daemon.errors import DaemonException, Refusal
@@ -29,7 +29,7 @@ from scheduler.worker.attempt import signature_of
 
 DEATH_SECONDS = 30.0
 POLL_SECONDS = 0.1
-# What `check` ends with; where it cannot tell, since the database does not answer, it is 4.
+# The exit status of `check`; it is 4 if the database does not answer.
 ALIVE, NOT_RUNNING, ELSEWHERE = 0, 1, 2
 
 
@@ -69,13 +69,13 @@ def restart(options: argparse.Namespace, config: Config) -> int:
         )
     if is_taken and _stop(config) != 0:
         return 1
-    # It has left its office; what it serves to others may still be closing.
+    # The lease is released; the embedded server of the process may still be closing.
     _wait_until(lambda: process is None or process.is_gone(), DEATH_SECONDS)
     return _start_in_background(options)
 
 
 def check(options: argparse.Namespace, config: Config) -> int:
-    """Say whether the daemon lives: 0 if it does, 1 if not, 2 if that is seen elsewhere only."""
+    """Return 0 if the daemon lives, 1 if not, 2 if only another machine can see that."""
     with connect(config.database) as connection:
         office = roster_of(connection)
         hostname, pid = office.hostname, office.pid
@@ -104,9 +104,9 @@ def check(options: argparse.Namespace, config: Config) -> int:
 
 
 def run(options: argparse.Namespace, config: Config) -> int:
-    """Run a task's work here and commit, its state stays as it is; or only try it out."""
+    """Run a task here and commit, its state unchanged; or run it dry."""
     if options.dry_run or options.debug or options.as_of_attempt is not None:
-        return rehearse(options, config)
+        return dry_run(options, config)
     log_to(None, level_number(config.log.level))
     with connect(config.database) as connection:
         task = find_task(connection, options.task_id)
@@ -125,7 +125,7 @@ def run(options: argparse.Namespace, config: Config) -> int:
 
 
 def run_demo(options: argparse.Namespace, config: Config) -> int:
-    """Show everything at work on sample data."""
+    """Run the demonstration on sample data."""
     return main.run(config)
 
 

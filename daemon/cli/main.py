@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("indico_scheduler: the database went away: try again when it is up", file=sys.stderr)
         return failed
     except BrokenPipeError:
-        # Whoever read this has had enough: what is still buffered goes nowhere.
+        # The reader has closed the pipe: the buffered rest is dropped.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
@@ -119,16 +119,27 @@ def _parser() -> argparse.ArgumentParser:
     _add_cmd(commands, common)
     sub = _add(commands, common, "run", lifecycle.run, "run a task here; its state stays as it is")
     sub.add_argument("task_id", type=int, metavar="ID")
-    sub.add_argument("--dry-run", action="store_true", help="only tell what it would do")
+    sub.add_argument("--dry-run", action="store_true", help="print the changes, and abort them")
     sub.add_argument(
-        "--as-of-attempt", type=int, metavar="N", help="try it on what attempt N saw, and compare"
+        "--as-of-attempt",
+        type=int,
+        metavar="N",
+        help="replay attempt N on its snapshot, and compare",
     )
-    sub.add_argument("--debug", action="store_true", help="try it under Python's debugger")
+    sub.add_argument("--debug", action="store_true", help="run it dry under Python's debugger")
     _add_json(sub)
-    sub = _add(commands, common, "blame", history.blame, "tell which task changed what, last")
+    sub = _add(
+        commands,
+        common,
+        "blame",
+        history.blame,
+        "print which task changed an object last, or what a task changed",
+    )
     sub.add_argument("number", type=int, metavar="OID|TASK", help="an object's number, or a task's")
     _add_json(sub)
-    sub = _add(commands, common, "undo", history.undo, "take back what a task's last run changed")
+    sub = _add(
+        commands, common, "undo", history.undo, "take back the changes of a task's last attempt"
+    )
     sub.add_argument("task_id", type=int, metavar="TASK")
     _add_json(sub)
     sub = _add(
@@ -139,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _common() -> argparse.ArgumentParser:
-    # These may be said before a command or behind it.
+    # These options may stand before a command or behind it.
     common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     common.add_argument("--config", metavar="FILE", help="a TOML file with the settings")
     common.add_argument(
@@ -152,24 +163,30 @@ def _common() -> argparse.ArgumentParser:
         "-p", "--fork-processes", action="store_true", help="run tasks in worker processes"
     )
     common.add_argument(
-        "-f", "--force", action="store_true", help="do it even if the state speaks against it"
+        "-f", "--force", action="store_true", help="carry the command out although it is refused"
     )
     return common
 
 
 def _add_show(commands: Subparsers, common: argparse.ArgumentParser) -> None:
-    views = commands.add_parser("show", help="print what there is").add_subparsers(
+    views = commands.add_parser("show", help="print the state of the scheduler").add_subparsers(
         required=True, metavar="WHAT"
     )
     texts: dict[str, tuple[Command, str]] = {
-        "status": (show.status, "whether it runs, and how many tasks stand where"),
-        "spool": (show.spool, "the instructions not taken up yet"),
-        "tasks": (show.tasks, "the tasks, shelf by shelf"),
-        "task": (show.task, "everything that is known of a task"),
-        "failed": (show.failed, "what failed or cannot be loaded, newest first"),
-        "queues": (show.queues, "the named queues, and the limits on them"),
-        "workers": (show.workers, "the workers, and what each is at"),
-        "conflicts": (show.conflicts, "the objects that tasks fought over, newest first"),
+        "status": (
+            show.status,
+            "whether the scheduler runs, and the number of tasks in each state",
+        ),
+        "spool": (show.spool, "the instructions in the spool"),
+        "tasks": (show.tasks, "the tasks, by state"),
+        "task": (show.task, "all facts of one task"),
+        "failed": (
+            show.failed,
+            "the dead letters: tasks that failed or cannot be loaded, newest first",
+        ),
+        "queues": (show.queues, "the named queues, and their limits"),
+        "workers": (show.workers, "the workers, and the task of each"),
+        "conflicts": (show.conflicts, "the objects over which tasks conflicted, newest first"),
     }
     subs = {name: _add(views, common, name, *text) for name, text in texts.items()}
     for sub in subs.values():
@@ -183,7 +200,7 @@ def _add_show(commands: Subparsers, common: argparse.ArgumentParser) -> None:
             "--limit", type=_count, default=ROWS, metavar="N", help=f"default: {ROWS}"
         )
         subs[name].add_argument(
-            "--offset", type=_count, default=0, metavar="N", help="pass over so many"
+            "--offset", type=_count, default=0, metavar="N", help="skip the first N"
         )
 
 
@@ -192,11 +209,11 @@ def _add_cmd(commands: Subparsers, common: argparse.ArgumentParser) -> None:
         required=True, metavar="COMMAND"
     )
     texts: dict[str, tuple[Command, str]] = {
-        "clear_spool": (cmd.clear_spool, "drop the instructions not taken up yet"),
+        "clear_spool": (cmd.clear_spool, "drop the instructions in the spool"),
         "retry": (cmd.retry, "start failed tasks again, and load quarantined ones"),
         "cancel": (cmd.cancel, "cancel waiting and running tasks"),
-        "pause": (cmd.pause, "let tasks wait until they are resumed; without ID, all"),
-        "resume": (cmd.resume, "let paused tasks go on; without ID, the scheduler"),
+        "pause": (cmd.pause, "pause tasks until they are resumed; without ID, the scheduler"),
+        "resume": (cmd.resume, "resume paused tasks; without ID, the scheduler"),
     }
     subs = {name: _add(verbs, common, name, *text) for name, text in texts.items()}
     for sub in subs.values():
@@ -206,13 +223,13 @@ def _add_cmd(commands: Subparsers, common: argparse.ArgumentParser) -> None:
         subs[name].add_argument("task_ids", type=int, nargs="*", metavar="ID")
     which = subs["retry"].add_mutually_exclusive_group(required=True)
     which.add_argument("task_ids", type=int, nargs="*", default=[], metavar="ID")
-    which.add_argument("--all", action="store_true", help="all but the cancelled ones")
+    which.add_argument("--all", action="store_true", help="all failed tasks but the cancelled ones")
     _add_class(subs["retry"])
     subs["retry"].add_argument(
         "--since",
         type=_moment,
         metavar="WHEN",
-        help="only what ended since then: an ISO date (UTC) or a period, such as 2d",
+        help="only tasks that ended since WHEN: an ISO date (UTC) or a period, such as 2d",
     )
 
 
@@ -232,7 +249,7 @@ def _add_standby(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--standby",
         action="store_true",
-        help="while another daemon of the database lives, wait to take its place",
+        help="wait for the lease while another daemon of the database leads",
     )
 
 

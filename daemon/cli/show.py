@@ -24,7 +24,7 @@ REASON_SHOWN = 70
 
 
 def status(options: argparse.Namespace, config: Config) -> int:
-    """Print whether the scheduler runs, and how many tasks stand where."""
+    """Print whether the scheduler runs, and the number of tasks in each state."""
     with connect(config.database) as connection:
         client = Client(connection)
         standbys = [
@@ -37,7 +37,7 @@ def status(options: argparse.Namespace, config: Config) -> int:
 
 
 def spool(options: argparse.Namespace, config: Config) -> int:
-    """Print the instructions that were not taken up yet."""
+    """Print the instructions in the spool."""
     with connect(config.database) as connection:
         found = [
             (op, None if obj is None else shown(obj)) for op, obj in Client(connection).getSpool()
@@ -51,7 +51,7 @@ def spool(options: argparse.Namespace, config: Config) -> int:
 
 
 def tasks(options: argparse.Namespace, config: Config) -> int:
-    """Print tasks, shelf by shelf: waiting ones by their dates, ended ones the newest first."""
+    """Print tasks by state: waiting ones by date, ended ones the newest first."""
     with connect(config.database) as connection:
         found = rows(SchedulerModule.getDBInstance(connection), options.state)
         heads = ("task", "state", "date (UTC)", "class")
@@ -60,7 +60,7 @@ def tasks(options: argparse.Namespace, config: Config) -> int:
 
 
 def failed(options: argparse.Namespace, config: Config) -> int:
-    """Print what has failed, was terminated or cancelled, or cannot be loaded; newest first."""
+    """Print failed, terminated, cancelled and quarantined tasks, the newest first."""
     with connect(config.database) as connection:
         found = dead_letters(SchedulerModule.getDBInstance(connection))
         heads = ("task", "state", "date (UTC)", "class", "tries", "reason")
@@ -69,7 +69,7 @@ def failed(options: argparse.Namespace, config: Config) -> int:
 
 
 def task(options: argparse.Namespace, config: Config) -> int:
-    """Print everything that is known of a task."""
+    """Print the facts of one task."""
     with connect(config.database) as connection:
         facts = card(connection, options.task_id)
     print(as_json(facts) if options.json else "\n".join(as_lines(facts)))
@@ -77,7 +77,7 @@ def task(options: argparse.Namespace, config: Config) -> int:
 
 
 def workers(options: argparse.Namespace, config: Config) -> int:
-    """Print which workers there are, and what each is at."""
+    """Print the workers, and the task of each."""
     with connect(config.database) as connection:
         found = list(_workers(connection))
     if options.json:
@@ -89,7 +89,7 @@ def workers(options: argparse.Namespace, config: Config) -> int:
 
 
 def queues(options: argparse.Namespace, config: Config) -> int:
-    """Print the named queues: how many of their tasks wait and run, and their limits."""
+    """Print the named queues: waiting tasks, running tasks and limits."""
     with connect(config.database) as connection:
         found = [{"queue": name, **each} for name, each in Client(connection).getQueues().items()]
     if options.json:
@@ -101,13 +101,13 @@ def queues(options: argparse.Namespace, config: Config) -> int:
 
 
 def conflicts(options: argparse.Namespace, config: Config) -> int:
-    """Print which objects tasks fought over within a day, and which keep to one lane for it."""
+    """Print the objects over which tasks conflicted within a day, and which of them are serialized."""
     with connect(config.database) as connection:
         found = task_rows.conflicts(SchedulerModule.getDBInstance(connection))
     if options.json:
         print(as_json([each._asdict() for each in found]))
         return 0
-    heads = ("object", "of class", "tasks", "times", "last (UTC)", "in a lane")
+    heads = ("object", "of class", "tasks", "times", "last (UTC)", "serialized")
     print(as_table(heads, [[*each[:2], " ".join(each.tasks), *each[3:]] for each in found]))
     return 0
 
@@ -129,7 +129,7 @@ def _status_text(facts: dict[str, Any]) -> str:
 
 def _page(found: Iterator[Row], options: argparse.Namespace) -> list[Row]:
     wanted = (row for row in found if options.kind is None or row.is_of(options.kind))
-    # One more than asked for, to tell whether there are more.
+    # One more than asked for shows that there are more.
     return list(islice(wanted, options.offset, options.offset + options.limit + 1))
 
 
@@ -162,7 +162,7 @@ def _workers(connection: Connection) -> Iterable[dict[str, Any]]:
         claim = running.claim(post.tid)
         facts = dict.fromkeys(("worker", "state", "task", "since", "class", "progress"))
         facts["worker"], facts["state"] = post.worker, post.state or None
-        # The note may be older than the end of the run.
+        # The note may be older than the end of the attempt.
         if claim is not None and claim.number == post.number:
             facts["task"], facts["since"] = claim.tid, moment(claim.since)
             facts["class"] = full_name(running.task(claim.tid))

@@ -76,7 +76,7 @@ def run(config: Config) -> int:
 
 
 def _former_port(uri: str) -> int:
-    """Return the port that the webhook agent knows from an earlier run, to be had again."""
+    """Return the port that the webhook agent knows from an earlier run."""
     database = open_database(uri)
     try:
         return urlsplit(transact(database, sample.webhook_url)).port or 0

@@ -21,7 +21,7 @@ LINE = 160
 
 
 class Receiver:
-    """Takes records as JSON on a port of this machine, and keeps the last ones.
+    """A server that takes records as JSON on a port of this machine, and keeps the last ones.
 
     *hear* is called with a line about each record. A port that is taken is left for the next.
     """

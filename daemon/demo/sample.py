@@ -36,7 +36,7 @@ TALKS = (
 
 
 class DescribeEvent(OneShotTask):
-    """Writes into the sample event's description when it was run."""
+    """A task that writes its date into the description of the sample event."""
 
     def run(self) -> None:
         """Change the description; the change is recorded with the run itself."""
@@ -71,14 +71,14 @@ def plant(connection: Connection, folder: Path, url: str) -> None:
 
 
 def retarget(connection: Connection, url: str) -> None:
-    """Let the webhook agent send to *url*."""
+    """Set the target of the webhook agent to *url*."""
     agent = SyncManager.getDBInstance(connection).getAllAgents().get("webhook")
     if isinstance(agent, WebhookAgent) and agent.url != url:
         agent.url = url
 
 
 def webhook_url(connection: Connection) -> str:
-    """Return where the webhook agent sends to; empty if there is none."""
+    """Return the URL that the webhook agent sends to; empty if no such agent is registered."""
     agent = SyncManager.getDBInstance(connection).getAllAgents().get("webhook")
     return agent.url if isinstance(agent, WebhookAgent) else ""
 

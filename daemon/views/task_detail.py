@@ -1,4 +1,4 @@
-"""The card of a task: everything that is known of it, for people and programs."""
+"""The facts of one task, as commands and pages show them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Card = dict[str, Any]
 
 
 def find_task(connection: Connection, number: int) -> BaseTask:
-    """Return the task with this *number*; raises DaemonException if there is none to be had."""
+    """Return task *number*; raises DaemonException if it is missing or cannot be loaded."""
     try:
         task = Client(connection).getTask(number)
         task.getStatus()
@@ -42,9 +42,9 @@ def find_task(connection: Connection, number: int) -> BaseTask:
 
 
 def card(connection: Connection, number: int) -> Card:
-    """Return what there is to know of task *number*; raises DaemonException if there is none.
+    """Return the facts of task *number*; raises DaemonException if it is missing.
 
-    What cannot be read of a task says so.
+    A part that cannot be read is replaced by the reason.
     """
     aside = _aside(connection, number)
     try:
@@ -72,7 +72,7 @@ def _unknown(number: int) -> DaemonException:
 
 
 def _unread(connection: Connection, number: int, error: DaemonException) -> Card:
-    """Return what its shelf tells of a task that cannot be read; raises *error* for no task."""
+    """Return the facts that the lists hold of an unreadable task; raise *error* if it is in none."""
     for row in rows(SchedulerModule.getDBInstance(connection)):
         if row.id == number and row.occurrence is None:
             why = str(error) if error.__cause__ else "its class cannot be imported"

@@ -1,4 +1,4 @@
-"""Listings: tasks as rows for people and programs, wherever they stand; read as they are shown."""
+"""The rows of tasks in every state, as commands and pages show them; read one by one."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ STATES = (*WORDS.values(), "paused", QUARANTINED)
 
 
 class Row(NamedTuple):
-    """One task or occurrence: where it stands, since or until when, and why."""
+    """One task or occurrence: its state, the date of that state, and the reason."""
 
     id: int
     occurrence: int | None
@@ -64,7 +64,7 @@ class Row(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The number of the task, and behind a colon that of its run, if it is one."""
+        """The number of the task, and behind a colon that of its occurrence, if it is one."""
         return str(self.id) if self.occurrence is None else f"{self.id}:{self.occurrence}"
 
     def is_of(self, kind: str) -> bool:
@@ -73,7 +73,7 @@ class Row(NamedTuple):
 
 
 def rows(module: SchedulerModule, state: str | None = None) -> Iterator[Row]:
-    """Yield a row for all that there is; where only *state* is wanted, from its shelf alone."""
+    """Yield a row for each task, or for each task in *state*."""
     shelves = (
         (("running",), _running),
         (("spooled",), _spooled),
@@ -88,13 +88,13 @@ def rows(module: SchedulerModule, state: str | None = None) -> Iterator[Row]:
 
 
 def dead_letters(module: SchedulerModule) -> Iterator[Row]:
-    """Return what has not finished and does not go on by itself, newest first."""
+    """Return the tasks that have failed or cannot be loaded, newest first."""
     aside = sorted(quarantined(module), key=_date, reverse=True)
     return heapq.merge(_failed(module), aside, key=_date, reverse=True)
 
 
 def quarantined(module: SchedulerModule) -> Iterator[Row]:
-    """Yield what could not be loaded."""
+    """Yield the tasks that could not be loaded."""
     for aside in module.aside():
         yield Row(
             aside.number, None, QUARANTINED, aside.since, full_name(aside.obj), 0, aside.reason
@@ -116,7 +116,7 @@ def shown(obj: Any) -> str:
 
 
 def full_name(obj: Any) -> str:
-    """Return the full name of the class of *obj*, which need not be there."""
+    """Return the full name of the class of *obj*, even if that class is missing."""
     return f"{type(obj).__module__}.{type(obj).__qualname__}"
 
 
@@ -186,18 +186,18 @@ def _date(row: Row) -> datetime:
 
 
 class Conflict(NamedTuple):
-    """An object that tasks fought over: for people and programs."""
+    """An object over which tasks conflicted, as commands and pages show it."""
 
     oid: str
     kind: str
     tasks: list[str]
     times: int
     last: datetime
-    in_lane: bool
+    serialized: bool
 
 
 def conflicts(module: SchedulerModule) -> list[Conflict]:
-    """Return what tasks fought over within a day, newest first."""
+    """Return the conflicts of tasks within a day, newest first."""
     lanes = set(module.conflicts.serialized(nowutc().timestamp()).values())
     return [
         Conflict(

@@ -1,4 +1,4 @@
-"""What is no HTTP, or too much of it, and never reaches the application: told like its errors."""
+"""The answer to requests that are not HTTP or too large, in the shape of the export's errors."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from waitress.task import ErrorTask
 
 
 class BadRequestTask(ErrorTask):
-    """The answer to such a request, in the shape of the export's errors (reference 5.1)."""
+    """The answer to a request that never reaches the application (reference 5.1)."""
 
     def execute(self) -> None:
-        """Write it, and close the connection: what follows on it is not understood."""
+        """Write the answer and close the connection, since the rest of its data is not understood."""
         error: Any = self.request.error
         told = {"message": error.body, "_type": "HTTPAPIError", "_fossil": "hTTPAPIError"}
         body = json.dumps(told).encode()
@@ -30,10 +30,10 @@ class BadRequestTask(ErrorTask):
 
 
 class Parser(HTTPRequestParser):
-    """A request whose end is told in one way only."""
+    """A request with one statement of its length only."""
 
     def parse_header(self, header_plus: bytes) -> None:
-        """Read the header; ParsingError where two servers could see two ends of the request."""
+        """Read the header; raises ParsingError if two servers could see two ends of the request."""
         super().parse_header(header_plus)
         names = [line.partition(b":")[0].strip().lower() for line in header_plus.splitlines()[1:]]
         if b"transfer-encoding" in names and (b"content-length" in names or self.version != "1.1"):
@@ -43,7 +43,7 @@ class Parser(HTTPRequestParser):
 
 
 class Channel(HTTPChannel):
-    """A connection on which what cannot be served is answered by a Refusal.
+    """A connection on which a bad request is answered by BadRequestTask.
 
     It knows since when it waits for the rest of a request, of which `receives_body` tells the
     part.
@@ -59,7 +59,7 @@ class Channel(HTTPChannel):
         self.receives_body = False
 
     def received(self, data: bytes) -> bool:
-        """Take in what was sent; note when a part of a request begins."""
+        """Take received data in, and note the time at which a part of a request begins."""
         result: bool = super().received(data)
         part = (self.request is not None, self._is_in_body())
         if part != (self.is_begun, self.receives_body) or self.request is None:
@@ -68,7 +68,7 @@ class Channel(HTTPChannel):
         return result
 
     def service(self) -> None:
-        """Answer a request; what follows on the connection begins now."""
+        """Answer a request, and note that the wait for the next one begins."""
         super().service()
         self.waits_since = time.monotonic()
 

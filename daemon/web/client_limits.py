@@ -1,4 +1,4 @@
-"""Patience: how long the front end waits for clients, so that slow ones keep nobody out."""
+"""Limits on slow clients: how long the front end waits before it closes a connection."""
 
 from __future__ import annotations
 

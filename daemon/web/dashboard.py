@@ -1,4 +1,4 @@
-"""The status page: what the daemon, the queues and the agents are doing, at one look."""
+"""The status page of the daemon, the queues and the agents."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ STYLE = (
 
 @dataclass(frozen=True)
 class Panel:
-    """A table of the page: its title, the column heads, and what gives its rows."""
+    """A table of the page: its title, the column heads, and the function that returns its rows."""
 
     title: str
     heads: Sequence[str]
@@ -53,9 +53,9 @@ class Panel:
 
 
 class Dashboard:
-    """The page of one database, with *panels* of whoever runs it below the usual ones.
+    """The page of one database, with the further *panels* below its own.
 
-    *health* says what is wrong with the daemon, nothing if all is well.
+    *health* returns the fault of the daemon, empty if it is healthy.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Dashboard:
         self._panels = tuple(panels)
 
     def page(self) -> str:
-        """Return the page as it is now, from one snapshot of the database."""
+        """Return the page of one snapshot of the database."""
         health = self._health() or "ok"
         with snapshot(self._database) as connection:
             tables = [*_tables(connection, health), *self._tables_of_panels()]
@@ -168,7 +168,7 @@ def _conflicts(module: SchedulerModule) -> Rows:
             each.kind,
             ", ".join(each.tasks),
             each.times,
-            "yes" if each.in_lane else "",
+            "yes" if each.serialized else "",
         )
         for each in task_rows.conflicts(module)[:ROWS]
     ]

@@ -1,4 +1,4 @@
-"""Health: whether the daemon can do its work now, told quickly whatever is wrong."""
+"""Health: whether the daemon can do its work now, answered within two seconds."""
 
 from __future__ import annotations
 
@@ -20,15 +20,14 @@ from scheduler.store.read_view import snapshot
 log = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 2.0
-# With less room than this on its disk (of a small one, 2 %), the embedded database is as good as
-# full.
+# Bytes free on the disk (2 % of a small disk) below which the embedded database counts as full.
 LEAST_ROOM = 4 * 2**20
 
 
 class Health:
-    """Says what keeps the daemon from its work; *complaint* is what the scheduler has to say.
+    """The check of what the daemon needs; *complaint* returns the fault of the scheduler.
 
-    Nothing is written for it. A database that does not answer is waited for two seconds, by one
+    The check writes nothing. A database that does not answer is waited for two seconds, by one
     thread for all who ask.
     """
 
@@ -39,11 +38,11 @@ class Health:
         self._probe: _Probe | None = None
 
     def fault(self) -> str:
-        """Say what is wrong; empty if all is well."""
+        """Return the fault of the daemon; empty if it is healthy."""
         return self._complaint() or self.database_fault() or self._fault_of_disk()
 
     def database_fault(self) -> str:
-        """Say why the database cannot be read now; empty if it can."""
+        """Return why the database cannot be read now; empty if it can."""
         with self._lock:
             if self._probe is None or self._probe.is_over():
                 self._probe = _Probe(self._ask)
@@ -52,10 +51,10 @@ class Health:
 
     def _ask(self) -> None:
         storage = self._database.storage
-        # Its calls would wait for the server to come back.
+        # Calls to a disconnected storage wait until its server is back.
         if not getattr(storage, "is_connected", lambda: True)():
             raise ClientDisconnected("there is no connection to its server")
-        # What is read may all be known here, and nothing show that the server stands still.
+        # The reads below may all be served from the cache, whether or not the server answers.
         getattr(storage, "ping", lambda: None)()
         with snapshot(self._database) as connection:
             SchedulerModule.getDBInstance(connection).getStatus()
@@ -84,11 +83,11 @@ class _Probe:
         threading.Thread(target=self._run, name="health", daemon=True).start()
 
     def is_over(self) -> bool:
-        """Say whether there is an answer."""
+        """Return whether the answer has come."""
         return self._over.is_set()
 
     def fault(self) -> str:
-        """Return what is wrong; waits until two seconds after the question was asked."""
+        """Return the fault; wait for it until two seconds after the question."""
         if self._over.wait(max(0.0, self._began + ANSWER_SECONDS - time.monotonic())):
             return self._fault
         waited = time.monotonic() - self._began

@@ -1,4 +1,4 @@
-"""The metrics: the queues and the agents in numbers, as Prometheus reads them."""
+"""The metrics of tasks, named queues and agents, in the text format of Prometheus."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ZODB.Connection import Connection
 
 from livesync import SyncManager
 from livesync.delivery.status import AgentStatus, status_of
-from scheduler import SchedulerModule
+from scheduler import Client, SchedulerModule
 from scheduler.store.read_view import snapshot
 from scheduler.values.legible import legible
 
@@ -20,32 +20,32 @@ Sample: TypeAlias = tuple[dict[str, str], float]
 
 COUNTS = ("spooled", "waiting", "running", "failed", "finished")
 AGENTS = (
-    ("lag_records", "gauge", "Changes that are not delivered yet."),
-    ("lag_seconds", "gauge", "How old the oldest of them is."),
-    ("waiting", "gauge", "Records that were not taken and are sent again."),
-    ("dead", "gauge", "Records that are not sent again by themselves."),
-    ("delivered", "counter", "Records that were taken."),
-    ("retries", "counter", "Runs that failed."),
-    ("batch_seconds", "gauge", "How long the last batch took."),
-    ("batches", "counter", "Batches that were taken."),
-    ("batches_seconds", "counter", "How long they took."),
+    ("lag_changes", "lag_records", "gauge", "Changes that are not delivered yet."),
+    ("lag_seconds", "lag_seconds", "gauge", "Age of the oldest change not delivered yet."),
+    ("waiting_records", "waiting", "gauge", "Refused records that are sent again."),
+    ("dead_letters", "dead", "gauge", "Refused records that are not sent again."),
+    ("delivered_records_total", "delivered", "counter", "Records that the target accepted."),
+    ("failed_runs_total", "retries", "counter", "Runs of the agent that failed."),
+    ("last_batch_seconds", "batch_seconds", "gauge", "Duration of the last batch."),
+    ("batches_total", "batches", "counter", "Batches that the target accepted."),
+    ("batches_seconds_total", "batches_seconds", "counter", "Duration of all batches."),
 )
-"""The metrics of an agent: the attribute of AgentStatus, its kind, and its meaning."""
+"""The metrics of an agent: the name, the attribute of AgentStatus, the type and the help text."""
 
 
 class Metrics:
-    """The metrics of one database; *health* says what is wrong with the daemon."""
+    """The metrics of one database; *health* returns the fault of the daemon."""
 
     def __init__(self, database: DB, health: Callable[[], str] = str) -> None:
         self._database = database
         self._health = health
 
     def text(self) -> str:
-        """Return the numbers as they are now, from one snapshot of the database."""
+        """Return the metrics of one snapshot of the database."""
         healthy = _family(
             "relay_healthy",
             "gauge",
-            "Whether the daemon can do its work, as /health says.",
+            "Whether the daemon is healthy, as /health reports.",
             [({}, not self._health())],
         )
         with snapshot(self._database) as connection:
@@ -53,7 +53,7 @@ class Metrics:
             return "".join(families) + _family(
                 "relay_database_bytes",
                 "gauge",
-                "How large the database is.",
+                "Size of the database.",
                 [({}, self._database.getSize())],
             )
 
@@ -70,14 +70,25 @@ def _scheduler(connection: Connection) -> Iterator[str]:
     yield _family(
         "relay_scheduler_paused",
         "gauge",
-        "Whether it was told to begin nothing.",
+        "Whether the scheduler is paused.",
         [({}, bool(module.is_paused))],
     )
     yield _family(
         "relay_tasks",
         "gauge",
-        "Tasks by where they stand.",
+        "Tasks by state.",
         [({"state": name}, status[name]) for name in COUNTS],
+    )
+    queues = Client(connection).getQueues()
+    yield _family(
+        "relay_queue_tasks",
+        "gauge",
+        "Tasks of each named queue by state.",
+        [
+            ({"queue": name, "state": state}, facts[state])
+            for name, facts in queues.items()
+            for state in ("waiting", "running")
+        ],
     )
 
 
@@ -87,16 +98,15 @@ def _agents(connection: Connection) -> Iterator[str]:
     yield _family(
         "relay_agent_state",
         "gauge",
-        "Which state each agent is in.",
+        "State of each agent.",
         [({"agent": each.id, "state": each.state}, 1) for each in found],
     )
-    for name, kind, about in AGENTS:
-        ending = "_total" if kind == "counter" else ""
-        yield _family(f"relay_agent_{name}{ending}", kind, about, _of_each(found, name))
+    for name, attribute, kind, about in AGENTS:
+        yield _family(f"relay_agent_{name}", kind, about, _of_each(found, attribute))
 
 
-def _of_each(statuses: Iterable[AgentStatus], name: str) -> list[Sample]:
-    return [({"agent": each.id}, getattr(each, name)) for each in statuses]
+def _of_each(standings: Iterable[AgentStatus], name: str) -> list[Sample]:
+    return [({"agent": each.id}, getattr(each, name)) for each in standings]
 
 
 def _family(name: str, kind: str, about: str, samples: Iterable[Sample]) -> str:

@@ -1,4 +1,4 @@
-"""Dispatch: which threads answer a request, so that health is told whatever the others wait for."""
+"""The threads that answer requests; health has threads of its own, which no database blocks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OWN_THREADS = 2
 
 
 class RequestThreads(ThreadedTaskDispatcher):
-    """Gives requests to so many *threads*, those for a path in *own* to two more.
+    """*threads* threads for requests, and two more for the paths in *own*.
 
     A request to the export may wait for a database that does not answer, and keep its thread.
     """
@@ -25,13 +25,13 @@ class RequestThreads(ThreadedTaskDispatcher):
         self.set_thread_count(threads)
 
     def add_task(self, task: Channel) -> None:
-        """Have the first request of the connection *task* answered."""
+        """Queue the first request of the connection *task*."""
         if getattr(task.requests[0], "path", None) in self._own:
             self._owns.add_task(task)
         else:
             super().add_task(task)
 
     def shutdown(self, cancel_pending: bool = True, timeout: int = 5) -> bool:
-        """End the threads; say whether requests were cancelled."""
+        """End the threads; return whether requests were cancelled."""
         self._owns.shutdown(cancel_pending, timeout)
         return bool(super().shutdown(cancel_pending, timeout))

@@ -16,7 +16,7 @@ from waitress import wasyncore
 
 from daemon.config import Web
 from daemon.errors import DaemonException
-from daemon.web.accepting import Door
+from daemon.web.accepting import AcceptPause
 from daemon.web.bad_request import Channel
 from daemon.web.client_limits import send_away
 from daemon.web.metrics import CONTENT_TYPE as METRICS_TYPE
@@ -30,15 +30,16 @@ PORTS_TRIED = 20
 LOOP_SECONDS = 1.0
 LOOK_SECONDS = 0.2
 OVER_LIMIT = 100
-"""How many connections more than wanted are accepted, until some are sent away."""
+"""The number of connections accepted beyond the limit, until some are closed."""
 
 LIMITS = {
     "max_request_header_size": 1280 * 1024,
     "max_request_body_size": 2 * 1024 * 1024,
     "outbuf_high_watermark": 256 * 1024 * 1024,
 }
-"""More than the export takes, so that it says itself what is too long; more is not read. So much
-of an answer waits, in a file, for a client that reads slowly; only for more a thread waits, too."""
+"""Bytes. The request limits exceed those of the export, so that the export itself names the part
+that is too long. An answer up to the high watermark waits in a file for a slow client; only for a
+larger one a thread waits, too."""
 
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
@@ -60,7 +61,7 @@ def front(
     metrics: Callable[[], str],
     database_fault: Callable[[], str] = str,
 ) -> Application:
-    """Return the application that answers what is in OWN and `/docs/`, and leaves all else.
+    """Return the application that answers OWN and `/docs/`, and passes the rest to *export*.
 
     *page* gives the status page's HTML; *health* what is wrong, nothing if all is well;
     *metrics* the numbers for Prometheus. Where *database_fault* says why the database does not
@@ -98,9 +99,9 @@ def front(
 
 
 class WebServer:
-    """Serves *application* from threads of this process until it is closed.
+    """A server of *application* in threads of this process, until it is closed.
 
-    Raises DaemonException where neither the port nor one of those behind it can be had.
+    Raises DaemonException if the port and those behind it are taken.
     """
 
     def __init__(self, application: Application, settings: Web) -> None:
@@ -142,8 +143,8 @@ class WebServer:
                     port=port,
                     _dispatcher=dispatcher,
                     ident=None,
-                    # More are accepted, and then some sent away: a listener that waits for
-                    # places would leave them all to those who keep them.
+                    # More are accepted, and then some closed: a listener that waits for
+                    # places would leave all places to idle clients.
                     connection_limit=settings.connections + OVER_LIMIT,
                     **LIMITS,
                     **_proxy(settings),
@@ -159,7 +160,7 @@ class WebServer:
                 for listening in self._map.values():
                     if isinstance(listening, waitress.server.BaseWSGIServer):
                         listening.channel_class = Channel
-                        Door(listening)
+                        AcceptPause(listening)
                 if port != settings.port:
                     log.warning("port %d is taken: port %d is used", settings.port, port)
                 return server
@@ -187,7 +188,7 @@ def _document(start: StartResponse, name: str) -> Iterable[bytes]:
 
 @cache
 def _documents() -> dict[str, Path]:
-    """Return the documents that are shipped, by the names that they are asked for."""
+    """Return the shipped documents by their names in addresses."""
     folder = shipped("docs")
     found = folder.rglob("*.md") if folder else ()
     return {file.relative_to(folder).as_posix(): file for file in found if folder}

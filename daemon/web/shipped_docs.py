@@ -1,4 +1,4 @@
-"""What is shipped beside the code: documentation and examples."""
+"""The documentation and examples that are shipped beside the code."""
 
 from __future__ import annotations
 

@@ -41,9 +41,9 @@ def test_queues_and_agents_are_told_in_numbers(database):
     assert found["relay_scheduler_running"] == 0
     assert found['relay_tasks{state="spooled"}'] == 1
     assert found['relay_agent_state{agent="a",state="not run"}'] == 1
-    assert found['relay_agent_lag_records{agent="a"}'] == 1
+    assert found['relay_agent_lag_changes{agent="a"}'] == 1
     assert found['relay_agent_lag_seconds{agent="a"}'] > 0
-    assert found['relay_agent_delivered_total{agent="a"}'] == 0
+    assert found['relay_agent_delivered_records_total{agent="a"}'] == 0
     assert found["relay_database_bytes"] >= 0
 
 
@@ -55,7 +55,7 @@ def test_a_strange_name_is_one_label(database):
 
     transact(database, register)
     found = samples(Metrics(database).text())
-    assert found[r'relay_agent_lag_records{agent="a\"b\\c"}'] == 0
+    assert found[r'relay_agent_lag_changes{agent="a\"b\\c"}'] == 0
 
 
 def test_numbers_are_read_and_nothing_is_written(database):

@@ -297,5 +297,5 @@ def test_the_objects_that_tasks_fought_over_are_shown(desk):
     status, (shown,) = desk.command("show", "conflicts", "--json")
     assert status == 0
     assert (shown["oid"], shown["kind"], shown["times"]) == ("0x2a", "shop.Stock", 20)
-    assert (shown["tasks"], shown["in_lane"]) == (["shop.Pack"], True)
+    assert (shown["tasks"], shown["serialized"]) == (["shop.Pack"], True)
     assert "shop.Pack" in desk.command("show", "conflicts")[1]

@@ -77,7 +77,7 @@ def _chosen(connection: Connection, options: argparse.Namespace) -> Iterator[int
     for row in dead_letters(SchedulerModule.getDBInstance(connection)):
         if options.since is not None and row.date is not None and row.date < options.since:
             return
-        # Cancelled tasks stay cancelled; a recurring task goes on by itself after a failed occurrence.
+        # Cancelled tasks stay cancelled; a recurring task goes on by itself after a failure.
         is_wanted = row.occurrence is None and row.state != "aborted"
         if is_wanted and (options.kind is None or row.is_of(options.kind)):
             yield row.id

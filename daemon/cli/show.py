@@ -101,7 +101,7 @@ def queues(options: argparse.Namespace, config: Config) -> int:
 
 
 def conflicts(options: argparse.Namespace, config: Config) -> int:
-    """Print the objects over which tasks conflicted within a day, and which of them are serialized."""
+    """Print the objects over which tasks conflicted within a day, and which are serialized."""
     with connect(config.database) as connection:
         found = task_rows.conflicts(SchedulerModule.getDBInstance(connection))
     if options.json:

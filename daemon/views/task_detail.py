@@ -72,7 +72,7 @@ def _unknown(number: int) -> DaemonException:
 
 
 def _unread(connection: Connection, number: int, error: DaemonException) -> Card:
-    """Return the facts that the lists hold of an unreadable task; raise *error* if it is in none."""
+    """Return the facts that the lists hold of an unreadable task; else raise *error*."""
     for row in rows(SchedulerModule.getDBInstance(connection)):
         if row.id == number and row.occurrence is None:
             why = str(error) if error.__cause__ else "its class cannot be imported"

@@ -15,7 +15,7 @@ class BadRequestTask(ErrorTask):
     """The answer to a request that never reaches the application (reference 5.1)."""
 
     def execute(self) -> None:
-        """Write the answer and close the connection, since the rest of its data is not understood."""
+        """Write the answer and close the connection: the rest of its data is not understood."""
         error: Any = self.request.error
         told = {"message": error.body, "_type": "HTTPAPIError", "_fossil": "hTTPAPIError"}
         body = json.dumps(told).encode()

@@ -6,7 +6,7 @@ import pytest
 
 from scheduler import TASK_STATUS_FAILED, TASK_STATUS_QUEUED, TASK_STATUS_TERMINATED
 from scheduler.executors.base import Verdict
-from scheduler.executors.loss import judge
+from scheduler.executors.loss import loss_of
 from scheduler.inbox.claims import Claim
 from scheduler.worker.heartbeat import Remains, Vitals
 
@@ -15,7 +15,7 @@ NOTHING = Remains(0, 0, frozenset())
 
 
 def judged(held, remains, verdict=None, suspects=()):
-    judgement = judge(held, remains, verdict, dict(suspects), "process-0/7")
+    judgement = loss_of(held, remains, verdict, dict(suspects), "process-0/7")
     states = {lost.claim: lost.state for lost in judgement.lost}
     return states, judgement.back, judgement.suspects
 

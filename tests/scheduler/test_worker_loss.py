@@ -76,14 +76,14 @@ def test_a_claim_handed_out_while_the_loss_is_judged_is_not_left_behind(
     view, database, monkeypatch
 ):
     gate, is_judged = threading.Event(), threading.Event()
-    judge = ProcessExecutor._judge
+    judge = ProcessExecutor._loss
 
     def judge_slowly(executor, worker):
         is_judged.set()
         gate.wait(30)
         return judge(executor, worker)
 
-    monkeypatch.setattr(ProcessExecutor, "_judge", judge_slowly)
+    monkeypatch.setattr(ProcessExecutor, "_loss", judge_slowly)
     with running(database, multitask_mode="processes", workers=1):
         ready_worker(view).kill()
         assert is_judged.wait(30)
@@ -150,7 +150,7 @@ def test_a_worker_thread_that_has_ended_is_replaced(view, database):
     with running(database, workers=1, sleep_interval=0.1):
         view.until(lambda: workers(view))
         threads = set(threading.enumerate()) - before
-        (worker,) = [each for each in threads if "(_work)" in each.name]
+        (worker,) = [each for each in threads if each.name.startswith("thread-")]
         # It is raised as soon as the thread, which waits, goes on.
         ctypes.pythonapi.PyThreadState_SetAsyncExc(
             ctypes.c_ulong(worker.ident), ctypes.py_object(SystemExit)

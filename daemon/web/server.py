@@ -63,9 +63,9 @@ def front(
 ) -> Application:
     """Return the application that answers OWN and `/docs/`, and passes the rest to *export*.
 
-    *page* gives the status page's HTML; *health* what is wrong, nothing if all is well;
-    *metrics* the numbers for Prometheus. Where *database_fault* says why the database does not
-    answer, page and metrics are that.
+    *page* returns the HTML of the status page, *health* the fault (empty if healthy), *metrics*
+    the text for Prometheus. While *database_fault* returns a reason, page and metrics answer 503
+    with it.
     """
 
     def application(environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:

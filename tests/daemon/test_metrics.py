@@ -7,9 +7,10 @@ import re
 from daemon.service import plant
 from daemon.web.metrics import Metrics
 from livesync import ActionWrapper, PushSyncAgent, SyncManager
-from scheduler import Client, nowutc
+from scheduler import Client, SchedulerModule, nowutc
 from scheduler.store import transact
 from scheduler.tasks import SampleOneShotTask
+from scheduler.values.rate_limit import Limit
 
 SAMPLE = re.compile(r'(\w+)(\{\w+="(?:[^"\\\n]|\\.)*"(?:,\w+="(?:[^"\\\n]|\\.)*")*\})? (\S+)')
 
@@ -27,6 +28,7 @@ def samples(text):
 def test_queues_and_agents_are_told_in_numbers(database):
     def fill(connection):
         Client(connection).enqueue(SampleOneShotTask(nowutc()))
+        SchedulerModule.getDBInstance(connection).backlog.limit("mail", Limit(2))
         manager = SyncManager.getDBInstance(connection)
         agent = PushSyncAgent("a", "A", "", 1)
         manager.registerNewAgent(agent)
@@ -40,6 +42,8 @@ def test_queues_and_agents_are_told_in_numbers(database):
     found = samples(Metrics(database).text())
     assert found["relay_scheduler_running"] == 0
     assert found['relay_tasks{state="spooled"}'] == 1
+    assert found['relay_queue_tasks{queue="mail",state="waiting"}'] == 0
+    assert found['relay_queue_tasks{queue="mail",state="running"}'] == 0
     assert found['relay_agent_state{agent="a",state="not run"}'] == 1
     assert found['relay_agent_lag_changes{agent="a"}'] == 1
     assert found['relay_agent_lag_seconds{agent="a"}'] > 0

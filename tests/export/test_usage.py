@@ -106,7 +106,7 @@ def test_what_cannot_be_written_now_is_written_later(stored, key, monkeypatch, c
     with monkeypatch.context() as broken:
         broken.setattr("export.auth.usage.transact", None)
         log.close()
-    assert "tried again later" in caplog.text
+    assert "it is retried" in caplog.text
     log.note((key_ring, digest), use)
     log.close()
     assert usage(stored, key[0])[0] == 2

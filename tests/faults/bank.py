@@ -29,7 +29,7 @@ class Bank(Persistent):
 
     def __init__(self):
         self.accounts = tuple(Account() for _ in range(ACCOUNTS))
-        self.delivery_state = LLBTree()
+        self.ledger = LLBTree()
 
 
 class Transfer(OneShotTask):

@@ -55,7 +55,8 @@ class _Thread:
             self._ours.close()
 
     def _listen(self) -> None:
-        raise NotImplementedError
+        """Report transactions until `close` is called; overridden by each way to hear of them."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how it hears of commits")
 
     def _wait(self, seconds: float | None, *files: Any) -> None:
         select.select([self._ours, *files], [], [], seconds)

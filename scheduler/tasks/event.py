@@ -35,7 +35,7 @@ class TimedEvent(Persistent):
 
     def _rank(self) -> Rank:
         """Return what it is ordered by: the task's object id, a number in its place, the run."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not say how it is ordered")
 
     def __lt__(self, other: object) -> bool:
         if other is None:

@@ -15,7 +15,7 @@ from scheduler.states import (
     TASK_STATUS_SPOOLED,
     TASK_STATUS_TERMINATED,
 )
-from scheduler.tasks.call import task
+from scheduler.tasks.function import task
 
 __all__ = [
     "TASK_STATUS_ABORTED",

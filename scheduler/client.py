@@ -90,19 +90,42 @@ class Client:
 
     @overload
     def call(
-        self, function: Callable[P, Coroutine[Any, Any, R]], *args: P.args, **kwargs: P.kwargs
+        self, function: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs
     ) -> CallTask[R]: ...
 
     @overload
-    def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> CallTask[R]: ...
+    def call(
+        self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> CallTask[R]: ...
 
-    def call(self, function: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> CallTask[Any]:
-        """Enqueue a call of *function*, plain or async, with these arguments; return its task.
+    @overload
+    def call(
+        self,
+        date: datetime,
+        function: Callable[P, Coroutine[Any, Any, R]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> CallTask[R]: ...
 
+    @overload
+    def call(
+        self, date: datetime, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> CallTask[R]: ...
+
+    def call(self, first: Any, /, *args: Any, **kwargs: Any) -> CallTask[Any]:
+        """Enqueue a call of a function, plain or async, with these arguments; return its task.
+
+        An aware datetime before the function is the date at which it is called; now without one.
         Raises TypeError for a function that cannot be found again by its name, and for arguments
         that it does not take or that cannot be stored.
         """
-        task = call_of(nowutc(), function, args, kwargs)
+        date = nowutc()
+        if isinstance(first, datetime):
+            if not args:
+                raise TypeError("a call needs a function behind its date")
+            date, first, args = first, args[0], args[1:]
+        task = call_of(date, first, args, kwargs)
         self.enqueue(task)
         return task
 

@@ -28,7 +28,8 @@ from scheduler.errors import InTheWay
 from scheduler.insight.undo import Undone
 from scheduler.insight.undo import undo as take_back
 from scheduler.store import connect
-from scheduler.tasks import BaseTask
+from scheduler.tasks import BaseTask, CallTask
+from scheduler.tasks.naming import arguments_of, called_by, name_of
 from scheduler.values.console import as_json, as_lines
 from scheduler.values.legible import legible
 
@@ -82,16 +83,19 @@ def _facts(connection: Connection, number: int) -> Facts:
         commit = next(commits_of(connection, number))
     except KeyError:
         raise DaemonException(f"there is no object {number} in the database") from None
+    task = connection.get(p64(number))
     facts: Facts = {
         "object": number,
-        "class": ".".join(class_of(commit.states[number])),
+        "class": _class(commit.states[number]),
+        "arguments": arguments_of(task),
         "changed": commit.date,
         "by": [_task(connection, each) for each in culprits(commit, number)],
         "user": commit.user.strip(),
         "note": commit.description,
         "transaction": f"{commit.tid:016x}",
     }
-    if isinstance(connection.get(p64(number)), BaseTask):
+    task = connection.get(p64(number))
+    if isinstance(task, BaseTask):
         deeds = islice(task_commits(connection, number), DEEDS_SHOWN)
         facts["runs"] = [_deed(deed, signature) for deed, signature in deeds]
     return facts
@@ -101,7 +105,8 @@ def _task(connection: Connection, signature: Signature) -> Facts:
     task = connection.get(p64(signature.task))
     return {
         "task": signature.task,
-        "class": f"{type(task).__module__}.{type(task).__qualname__}",
+        "class": name_of(task),
+        "arguments": arguments_of(task),
         "attempt": signature.attempt,
         "version": signature.version,
     }
@@ -119,8 +124,14 @@ def _deed(commit: Commit, signature: Signature) -> Facts:
 
 
 def _stored(commit: Commit, number: int) -> str:
-    return f"{number} {'.'.join(class_of(commit.states[number]))}"
+    return f"{number} {_class(commit.states[number])}"
+
+
+def _class(record: bytes) -> str:
+    module, name = class_of(record)
+    is_call = module == CallTask.__module__
+    return (called_by(record) if is_call else None) or f"{module}.{name}"
 
 
 def _named(obj: Any) -> str:
-    return f"{u64(obj._p_oid)} {type(obj).__module__}.{type(obj).__qualname__}"
+    return f"{u64(obj._p_oid)} {name_of(obj)}"

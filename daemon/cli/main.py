@@ -258,7 +258,12 @@ def _add_json(sub: argparse.ArgumentParser) -> None:
 
 
 def _add_class(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--class", dest="kind", metavar="NAME", help="only tasks of this class")
+    sub.add_argument(
+        *("--class", "--name"),
+        dest="kind",
+        metavar="NAME",
+        help="only tasks of this class, or calls of this function; with or without the module",
+    )
 
 
 def _count(text: str) -> int:

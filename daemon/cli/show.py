@@ -13,7 +13,7 @@ from ZODB.Connection import Connection
 from daemon.config import Config
 from daemon.views import task_rows
 from daemon.views.task_detail import card
-from daemon.views.task_rows import Row, dead_letters, full_name, rows, shown
+from daemon.views.task_rows import Row, dead_letters, row_of, rows, shown
 from scheduler import Client, SchedulerModule
 from scheduler.leadership.roster import roster_of
 from scheduler.store import connect
@@ -21,6 +21,7 @@ from scheduler.tasks.attempt import moment
 from scheduler.values.console import as_json, as_lines, as_table, as_text
 
 REASON_SHOWN = 70
+WORKER_HEADS = ("worker", "state", "task", "since", "class", "progress")
 
 
 def status(options: argparse.Namespace, config: Config) -> int:
@@ -83,8 +84,7 @@ def workers(options: argparse.Namespace, config: Config) -> int:
     if options.json:
         print(as_json(found))
         return 0
-    heads = ("worker", "state", "task", "since", "class", "progress")
-    print(as_table(heads, [[each[name] for name in heads] for each in found]))
+    print(as_table(WORKER_HEADS, map(_worker_cells, found)))
     return 0
 
 
@@ -149,8 +149,13 @@ def _facts(row: Row) -> dict[str, Any]:
 
 
 def _cells(row: Row) -> tuple[Any, ...]:
-    name = row.kind.rpartition(".")[2]
-    return row.name, row.state, row.date, name, row.tries or None, row.reason[:REASON_SHOWN]
+    return row.name, row.state, row.date, row.title, row.tries or None, row.reason[:REASON_SHOWN]
+
+
+def _worker_cells(facts: dict[str, Any]) -> list[Any]:
+    kind, arguments = facts["class"], facts["arguments"]
+    shown = facts | {"class": kind if arguments is None else f"{kind}({arguments})"}
+    return [shown[name] for name in WORKER_HEADS]
 
 
 def _workers(connection: Connection) -> Iterable[dict[str, Any]]:
@@ -160,11 +165,12 @@ def _workers(connection: Connection) -> Iterable[dict[str, Any]]:
     running = SchedulerModule.getDBInstance(connection).running
     for post in office.workers:
         claim = running.claim(post.tid)
-        facts = dict.fromkeys(("worker", "state", "task", "since", "class", "progress"))
+        facts: dict[str, Any] = dict.fromkeys((*WORKER_HEADS[:-1], "arguments", "progress"))
         facts["worker"], facts["state"] = post.worker, post.state or None
         # The note may be older than the end of the attempt.
         if claim is not None and claim.number == post.number:
             facts["task"], facts["since"] = claim.tid, moment(claim.since)
-            facts["class"] = full_name(running.task(claim.tid))
+            row = row_of(running.task(claim.tid), "running", facts["since"])
+            facts |= {"class": row.kind, "arguments": row.arguments}
             facts["progress"] = running.progress(claim.tid)
         yield facts

@@ -9,13 +9,14 @@ from ZODB.Connection import Connection
 from ZODB.utils import p64
 
 from daemon.errors import DaemonException
-from daemon.views.task_rows import QUARANTINED, WORDS, full_name, rows, word
+from daemon.views.task_rows import QUARANTINED, WORDS, rows, word
 from scheduler import Client, SchedulerModule
 from scheduler.inbox.quarantine import QuarantineEntry, quarantine_of
 from scheduler.storage.outage import is_transient
 from scheduler.store.missing_class import reason_of
 from scheduler.tasks import BaseTask, TaskOccurrence
 from scheduler.tasks.attempt import Attempt
+from scheduler.tasks.naming import arguments_of, name_of
 from scheduler.tasks.recurring import RecurringTask
 
 RUNS_SHOWN = 10
@@ -52,7 +53,7 @@ def card(connection: Connection, number: int) -> Card:
     except DaemonException as error:
         if aside is None:
             return _unread(connection, number, error)
-        facts: Card = {"id": number, "class": full_name(aside.obj)}
+        facts: Card = {"id": number, **_name(aside.obj)}
     else:
         facts = _card(task)
     if aside is not None:
@@ -76,14 +77,16 @@ def _unread(connection: Connection, number: int, error: DaemonException) -> Card
     for row in rows(SchedulerModule.getDBInstance(connection)):
         if row.id == number and row.occurrence is None:
             why = str(error) if error.__cause__ else "its class cannot be imported"
-            return {"id": number, "class": row.kind, "state": row.state, "reason": why}
+            known = {"id": number, "class": row.kind, "arguments": row.arguments}
+            return {**known, "state": row.state, "reason": why}
     raise error
 
 
 def _card(task: BaseTask) -> Card:
     facts: dict[str, Callable[[], Any]] = {
         "id": task.getId,
-        "class": lambda: full_name(task),
+        "class": lambda: name_of(task),
+        "arguments": lambda: arguments_of(task),
         "state": lambda: word(task),
         "created": task.getCreatedOn,
         "due": lambda: task.getDueOn() if word(task) in ("spooled", "waiting") else None,
@@ -101,6 +104,10 @@ def _card(task: BaseTask) -> Card:
         runs = task.getOccurrences
         facts["occurrences"] = lambda: [_run(run) for run in runs()[-RUNS_SHOWN:]]
     return {name: _fact(tell) for name, tell in facts.items()}
+
+
+def _name(task: Any) -> Card:
+    return {"class": name_of(task), "arguments": arguments_of(task)}
 
 
 def _fact(tell: Callable[[], Any]) -> Any:

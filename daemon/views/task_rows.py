@@ -28,6 +28,14 @@ from scheduler.shelves.ended_index import TaskIndex
 from scheduler.store.missing_class import reason_of, why_unusable
 from scheduler.tasks import BaseTask, TaskOccurrence
 from scheduler.tasks.attempt import moment
+from scheduler.tasks.naming import (
+    arguments_of,
+    class_name,
+    dotted,
+    name_of,
+    title,
+    unread_name_of,
+)
 
 QUARANTINED = "quarantined"
 WORDS = {
@@ -56,7 +64,10 @@ class Row(NamedTuple):
     """When it is due, was given to a worker, or ended; None for what has no date."""
 
     kind: str
-    """The full name of its class."""
+    """The full name of its class, or of the function that it calls."""
+
+    arguments: str | None = None
+    """The arguments of a call, shortened; None for a task of a class."""
 
     tries: int = 0
     reason: str = ""
@@ -67,9 +78,25 @@ class Row(NamedTuple):
         """The number of the task, and behind a colon that of its occurrence, if it is one."""
         return str(self.id) if self.occurrence is None else f"{self.id}:{self.occurrence}"
 
+    @property
+    def title(self) -> str:
+        """The name of its class without the module, or its function's name with arguments."""
+        return title(self.kind, self.arguments)
+
+    @property
+    def full_title(self) -> str:
+        """The full name of its class, or its function's name with arguments."""
+        return self.kind if self.arguments is None else self.title
+
     def is_of(self, kind: str) -> bool:
-        """Say whether *kind* is the name of its class, with or without the module."""
-        return kind in (self.kind, self.kind.rpartition(".")[2])
+        """Say whether *kind* names its class or function, with or without the module."""
+        return dotted(kind) in (self.kind, self.kind.rpartition(".")[2])
+
+
+def row_of(task: Any, state: str, date: datetime | None, **facts: Any) -> Row:
+    """Return the row of *task*, which is loaded only if it is a call."""
+    name, arguments = name_of(task), arguments_of(task)
+    return Row(_number(task), None, state, date, name, arguments, **facts)
 
 
 def rows(module: SchedulerModule, state: str | None = None) -> Iterator[Row]:
@@ -96,8 +123,10 @@ def dead_letters(module: SchedulerModule) -> Iterator[Row]:
 def quarantined(module: SchedulerModule) -> Iterator[Row]:
     """Yield the tasks that could not be loaded."""
     for aside in module.aside():
+        name = unread_name_of(aside.obj)
+        arguments = None if name == class_name(aside.obj) else "..."
         yield Row(
-            aside.number, None, QUARANTINED, aside.since, full_name(aside.obj), 0, aside.reason
+            aside.number, None, QUARANTINED, aside.since, name, arguments, reason=aside.reason
         )
 
 
@@ -115,11 +144,6 @@ def shown(obj: Any) -> str:
     return f"[{type(obj).__name__}:{_number(obj)}]"
 
 
-def full_name(obj: Any) -> str:
-    """Return the full name of the class of *obj*, even if that class is missing."""
-    return f"{type(obj).__module__}.{type(obj).__qualname__}"
-
-
 def _number(obj: Any) -> int:
     oid = getattr(obj, "_p_oid", None)
     return 0 if oid is None else u64(oid)
@@ -128,22 +152,21 @@ def _number(obj: Any) -> int:
 def _running(module: SchedulerModule) -> Iterator[Row]:
     for claim in module.running.claims():
         since = datetime.fromtimestamp(claim.since, UTC)
-        yield Row(claim.tid, None, "running", since, full_name(module.running.task(claim.tid)))
+        yield row_of(module.running.task(claim.tid), "running", since)._replace(id=claim.tid)
 
 
 def _spooled(module: SchedulerModule) -> Iterator[Row]:
     for op, obj in module.getSpool():
         if op == "add":
-            yield Row(_number(obj), None, "spooled", None, full_name(obj))
+            yield row_of(obj, "spooled", None)
 
 
 def _waiting(module: SchedulerModule) -> Iterator[Row]:
     for due, task in module.waiting():
-        number, kind = _number(task), full_name(task)
         if due >= int(NEVER_DUE):
-            yield Row(number, None, "paused", None, kind)
+            yield row_of(task, "paused", None)
         else:
-            yield Row(number, None, "waiting", datetime.fromtimestamp(due, UTC), kind)
+            yield row_of(task, "waiting", datetime.fromtimestamp(due, UTC))
 
 
 def _failed(module: SchedulerModule) -> Iterator[Row]:
@@ -163,7 +186,7 @@ def _ended(index: TaskIndex, state: str) -> Iterator[Row]:
             raise
         except Exception as error:  # noqa: BLE001 (whatever its state raises when it is loaded)
             why = f"cannot be read: {reason_of(error)}"
-            yield Row(_number(element), None, state, date, full_name(element), 0, why)
+            yield row_of(element, state, date, reason=why)
 
 
 def _ended_row(element: Any, date: datetime) -> Row:
@@ -175,10 +198,9 @@ def _ended_row(element: Any, date: datetime) -> Row:
     if state != "finished" and not reason:
         reason = "no reason is on record"
     if isinstance(element, BaseTask):
-        number = u64(element._p_oid)
-        return Row(number, None, state, date, full_name(element), tries, reason)
-    task = element.getTask()
-    return Row(u64(task._p_oid), element.getId(), state, date, full_name(task), tries, reason)
+        return row_of(element, state, date, tries=tries, reason=reason)
+    row = row_of(element.getTask(), state, date, tries=tries, reason=reason)
+    return row._replace(occurrence=element.getId())
 
 
 def _date(row: Row) -> datetime:

@@ -128,7 +128,12 @@ def _tables(connection: Connection, health: str) -> list[str]:
 
 def _running(module: SchedulerModule) -> Rows:
     return [
-        (as_text(row.date), row.name, row.kind, as_text(module.running.progress(row.id) or ""))
+        (
+            as_text(row.date),
+            row.name,
+            row.full_title,
+            as_text(module.running.progress(row.id) or ""),
+        )
         for row in islice(task_rows.rows(module, "running"), ROWS)
     ]
 
@@ -141,21 +146,21 @@ def _workers(connection: Connection) -> Rows:
 
 def _next_tasks(module: SchedulerModule) -> Rows:
     return [
-        (as_text(row.date), row.name, row.kind)
+        (as_text(row.date), row.name, row.full_title)
         for row in islice(task_rows.rows(module, "waiting"), ROWS)
     ]
 
 
 def _finished(module: SchedulerModule) -> Rows:
     return [
-        (as_text(row.date), row.name, row.kind)
+        (as_text(row.date), row.name, row.full_title)
         for row in islice(task_rows.rows(module, "finished"), ROWS)
     ]
 
 
 def _failed(module: SchedulerModule) -> Rows:
     return [
-        (as_text(row.date), row.name, row.kind, row.state, row.tries or "", row.reason)
+        (as_text(row.date), row.name, row.full_title, row.state, row.tries or "", row.reason)
         for row in islice(task_rows.dead_letters(module), ROWS)
     ]
 

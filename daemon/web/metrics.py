@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
@@ -12,6 +13,7 @@ from livesync import SyncManager
 from livesync.delivery.status import AgentStatus, status_of
 from scheduler import Client, SchedulerModule
 from scheduler.store.read_view import snapshot
+from scheduler.tasks import name_of
 from scheduler.values.legible import legible
 
 CONTENT_TYPE = "text/plain; version=0.0.4"
@@ -78,6 +80,13 @@ def _scheduler(connection: Connection) -> Iterator[str]:
         "gauge",
         "Tasks by state.",
         [({"state": name}, status[name]) for name in COUNTS],
+    )
+    running = Counter(map(name_of, module.getRunningList()))
+    yield _family(
+        "relay_running_tasks",
+        "gauge",
+        "Running tasks by name: of their class, or of the function that they call.",
+        [({"task": name}, number) for name, number in sorted(running.items())],
     )
     queues = Client(connection).getQueues()
     yield _family(

@@ -6,7 +6,7 @@ happens often, their classes are serialized for a while: their tasks run one aft
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
@@ -62,7 +62,7 @@ class ConflictStats(Persistent):
 
     def __init__(self) -> None:
         self._objects = OOBTree()  # object id -> ConflictEntry
-        self._serialized = OOBTree()  # class of tasks -> (object id, until when)
+        self._serialized = OOBTree()  # name of tasks -> (object id, until when)
 
     def note(self, kind: str, report: ConflictReport, now: float) -> None:
         """Add the conflict that a task of class *kind* had, at *now* (Unix seconds)."""
@@ -104,8 +104,3 @@ class ConflictStats(Persistent):
                 del self._objects[oid]
         for kind in [kind for kind, (_, until) in self._serialized.items() if until < now]:
             del self._serialized[kind]
-
-
-def kind_of(task: Any) -> str:
-    """Return the full name of the class of *task*, which is not loaded."""
-    return f"{type(task).__module__}.{type(task).__qualname__}"

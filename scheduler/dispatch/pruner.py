@@ -22,7 +22,9 @@ from scheduler.storage.outage import is_transient
 from scheduler.store.missing_class import reason_of
 from scheduler.tasks.attempt import moment
 from scheduler.tasks.base import BaseTask
+from scheduler.tasks.naming import name_of
 from scheduler.tasks.occurrence import TaskOccurrence
+from scheduler.tasks.options import option_of
 from scheduler.tasks.recurring import RecurringTask
 from scheduler.values.retention_policy import Keep
 
@@ -40,9 +42,9 @@ class _Cursor(NamedTuple):
 
     shelf: int = 0
     before: float | None = None
-    kept: Mapping[type | None, int] = MappingProxyType(
+    kept: Mapping[str | None, int] = MappingProxyType(
         {}
-    )  # by class; None for all without a limit of their own
+    )  # by name; None for all without a limit of their own
 
 
 class Pruner:
@@ -104,12 +106,12 @@ class Pruner:
         which: int,
         ended: datetime,
         element: Any,
-        kept: Counter[type | None],
+        kept: Counter[str | None],
     ) -> None:
         name, limit = self._limits[which]
         task = _task_of(element)
-        own: Keep | None = getattr(type(task), name, None)
-        kind = None if own is None else type(task)
+        own = _own_limit(task, name)
+        kind = None if own is None else name_of(task)
         if (own or limit).allows((nowutc() - ended).total_seconds(), kept[kind]):
             kept[kind] += 1
             return
@@ -122,6 +124,17 @@ class Pruner:
                 raise
             why = reason_of(error)
             log.warning("an ended task cannot be loaded, and is forgotten as it is: %s", why)
+
+
+def _own_limit(task: Any, name: str) -> Keep | None:
+    """Return the limit that the class of *task* sets, or its function, if that can be imported."""
+    try:
+        limit: Keep | None = option_of(task, name)
+    except Exception as error:
+        if is_transient(error):
+            raise
+        return None
+    return limit
 
 
 def _task_of(element: Any) -> Any:

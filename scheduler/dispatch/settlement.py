@@ -9,7 +9,6 @@ from typing import Any
 from persistent import Persistent
 from ZODB.utils import u64
 
-from scheduler.audit.conflict_stats import kind_of
 from scheduler.clock import nowutc, stamp
 from scheduler.dispatch.claiming import Claiming
 from scheduler.dispatch.instructions import Instructions
@@ -40,6 +39,7 @@ from scheduler.tasks.attempt import Attempt, moment
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.bound import FollowingTask
 from scheduler.tasks.group import TaskGroup
+from scheduler.tasks.naming import name_of
 from scheduler.tasks.occurrence import TaskOccurrence
 from scheduler.tasks.recurring import RecurringTask
 from scheduler.worker.attempt import fail, named
@@ -140,7 +140,7 @@ class Settlement:
         element = self._ended(outcome)
         task = self._running.remove(tid)
         if outcome.fought is not None:
-            self._module.conflicts.note(kind_of(task), outcome.fought, self._now.timestamp())
+            self._module.conflicts.note(name_of(task), outcome.fought, self._now.timestamp())
         is_leaving = self._module.stop_leaving(tid)
         is_put_off = outcome.shelf is None and outcome.due is not None and not is_leaving
         place = self._module.backlog.release(

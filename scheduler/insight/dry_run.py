@@ -29,6 +29,7 @@ from scheduler.store.overlay import overlay
 from scheduler.tasks.attempt import Attempt
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.mail import MailDelivery
+from scheduler.tasks.naming import title_of
 from scheduler.worker.guard import Guard, Unclean
 
 
@@ -175,7 +176,7 @@ def _enqueued(connection: Connection, known: set[bytes]) -> list[str]:
         if isinstance(task, MailDelivery):
             task.run()  # held back, and so listed
     return [
-        f"{type(task).__name__} due {task.getDueOn():%Y-%m-%d %H:%M:%S}"
+        f"{title_of(task)} due {task.getDueOn():%Y-%m-%d %H:%M:%S}"
         for task in tasks
         if not isinstance(task, MailDelivery)
     ]

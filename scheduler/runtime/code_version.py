@@ -7,12 +7,12 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 
-def code_version(cls: type) -> str:
-    """Return the version of the package that *cls* comes from; empty where it has none.
+def code_version(name: str) -> str:
+    """Return the version of the package of what has the dotted *name*; empty where it has none.
 
     That is the package's `__version__`, else that of the distribution of the same name.
     """
-    return _version_of(cls.__module__.partition(".")[0])
+    return _version_of(name.partition(".")[0])
 
 
 @cache

@@ -15,7 +15,7 @@ from ZODB.POSException import POSKeyError
 from ZODB.utils import p64
 
 from scheduler import states
-from scheduler.audit.conflict_stats import ConflictStats, kind_of
+from scheduler.audit.conflict_stats import ConflictStats
 from scheduler.clock import nowutc, stamp
 from scheduler.errors import TaskInconsistentStatusException, TaskNotFoundException
 from scheduler.inbox.claims import RunningList, running_list
@@ -38,6 +38,7 @@ from scheduler.states import (
 )
 from scheduler.store import Schema, connection_of
 from scheduler.tasks.base import BaseTask
+from scheduler.tasks.naming import name_of
 from scheduler.tasks.occurrence import TaskOccurrence
 
 log = logging.getLogger(__name__)
@@ -212,7 +213,7 @@ class SchedulerModule(Persistent):
         place = place_of(task)
         if place.key is not None or not self.conflicts.has_serialized():
             return place
-        lane = self.conflicts.serial_key(kind_of(task), nowutc().timestamp())
+        lane = self.conflicts.serial_key(name_of(task), nowutc().timestamp())
         return place if lane is None else place._replace(key=lane)
 
     def requeue(self, task: Any, due: float, place: QueueSlot) -> None:

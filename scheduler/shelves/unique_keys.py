@@ -15,6 +15,7 @@ from scheduler.shelves.queue_slot import plain_text
 from scheduler.storage.outage import is_transient
 from scheduler.store.missing_class import reason_of
 from scheduler.tasks.base import BaseTask
+from scheduler.tasks.options import option_of
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +47,8 @@ class UniqueKeys(Persistent):
 
     def release(self, task: BaseTask) -> None:
         """Take its key from *task*, which has ended, unless that is held for a period."""
-        if type(task).uniqueKey is BaseTask.uniqueKey or type(task).uniqueFor:
-            return  # told by the class: the task itself need not be loaded
+        if type(task).uniqueKey is BaseTask.uniqueKey or option_of(task, "uniqueFor"):
+            return  # told by the class: the task itself need not be loaded, unless it is a call
         key = _key_of(task)
         if key is not None and self._holders.get(key) is task:
             del self._holders[key]

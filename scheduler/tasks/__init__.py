@@ -10,9 +10,12 @@ from scheduler.tasks.base import BaseTask
 from scheduler.tasks.bound import BoundTask
 from scheduler.tasks.call import CallTask
 from scheduler.tasks.event import TimedEvent
+from scheduler.tasks.function import TaskFunction
 from scheduler.tasks.mail import SendMailTask
+from scheduler.tasks.naming import name_of
 from scheduler.tasks.occurrence import TaskOccurrence
 from scheduler.tasks.oneshot import OneShotTask
+from scheduler.tasks.options import TaskOptions
 from scheduler.tasks.periodic import CronTask, IntervalTask, PeriodicTask, PeriodicUniqueTask
 from scheduler.tasks.recurring import RecurringTask
 from scheduler.tasks.samples import SampleOneShotTask, SamplePeriodicTask
@@ -36,6 +39,9 @@ __all__ = [
     "SamplePeriodicTask",
     "Schedule",
     "SendMailTask",
+    "TaskFunction",
     "TaskOccurrence",
+    "TaskOptions",
     "TimedEvent",
+    "name_of",
 ]

@@ -252,16 +252,34 @@ class BaseTask(TaskLife):
         return None if self._undone is None else moment(self._undone)
 
     def getLogger(self) -> logging.Logger:
-        """Return the logger `task.<class>`; what a run writes there is kept with its record."""
-        return logging.getLogger(f"task.{type(self).__name__}")
+        """Return the logger `task.<class>`, of a call `task.<module>.<function>`.
+
+        The lines that a run writes there are kept with its record.
+        """
+        return logging.getLogger(f"task.{self._short_name()}")
 
     def __repr__(self) -> str:
         try:
             code = states.status(self.getStatus())
         except Exception:  # noqa: BLE001 (what cannot be read has a name all the same)
             code = "??"
+        try:
+            name = self._short_name()
+        except Exception:  # noqa: BLE001 (as above)
+            name = type(self).__name__
         number = None if self._p_oid is None else u64(self._p_oid)
-        return f"[{type(self).__name__}:{number}|{code}]"
+        return f"[{name}:{number}|{code}]"
+
+    # How lists and logs call the task: see `scheduler.tasks.naming`.
+
+    def _full_name(self) -> str:
+        return f"{type(self).__module__}.{type(self).__qualname__}"
+
+    def _short_name(self) -> str:
+        return type(self).__name__
+
+    def _shown_arguments(self) -> str | None:
+        return None
 
     def _enter(self, connection: Connection) -> None:
         """Give the task to the scheduler, in the current transaction of *connection*."""

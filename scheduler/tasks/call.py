@@ -5,22 +5,21 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import inspect
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from functools import cache, update_wrapper
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any, Generic, TypeVar
 
 from persistent import Persistent
 
-from scheduler.clock import nowutc
-from scheduler.retry import Retry
-from scheduler.store import current
+from scheduler.clock import later
+from scheduler.tasks.naming import class_name, dotted
 from scheduler.tasks.oneshot import OneShotTask
+from scheduler.tasks.options import FunctionOption, Key, key_of
 from scheduler.tasks.size import MB, ScriptError, refuse, refuse_script, size_of
 from scheduler.values.named_object import named_object
+from scheduler.values.shown import MASKED, is_secret, shown_call
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
 KEY_LENGTH = 200
@@ -37,6 +36,7 @@ class CallTask(OneShotTask, Generic[R]):
 
     _receiver: Persistent | None = None
     _kwargs: Mapping[str, Any] = {}
+    _secret: tuple[int, ...] = ()  # which of the arguments nobody is shown
 
     def __init__(
         self,
@@ -44,14 +44,19 @@ class CallTask(OneShotTask, Generic[R]):
         function: Callable[..., Any],
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
+        expiryDate: datetime | None = None,
     ) -> None:
-        super().__init__(startDateTime)
-        receiver = getattr(function, "__self__", None)
+        super().__init__(startDateTime, expiryDate)
+        receiver = getattr(getattr(function, "function", function), "__self__", None)
         if isinstance(receiver, Persistent):
+            refuse_script(receiver)
             self._receiver, self._name = receiver, function.__name__
         else:
             self._name = path_of(function)
         self._v_size = _check_arguments(function, args, kwargs or {})
+        secret = _secret_arguments(function, args)
+        if secret:
+            self._secret = secret
         self._args = args
         if kwargs:
             self._kwargs = dict(kwargs)
@@ -68,6 +73,19 @@ class CallTask(OneShotTask, Generic[R]):
             return method
         return found(self._name)
 
+    def _full_name(self) -> str:
+        if self._receiver is not None:
+            return f"{class_name(self._receiver)}.{self._name}"
+        return dotted(self._name)
+
+    def _short_name(self) -> str:
+        return self._full_name()
+
+    def _shown_arguments(self) -> str:
+        args = [MASKED if at in self._secret else each for at, each in enumerate(self._args)]
+        receiver = () if self._receiver is None else (self._receiver,)
+        return shown_call((*receiver, *args), self._kwargs)
+
     def run(self) -> R:
         """Make the call."""
         made = self.getFunction()(*self._args, **self._kwargs)
@@ -81,137 +99,69 @@ class CallTask(OneShotTask, Generic[R]):
 
 
 class TunedCallTask(CallTask[R]):
-    """A call of a function that `task` has given options."""
+    """A call of a function that `task` has given options: they are looked up in the function."""
 
-    alone = True
-
-    @property
-    def _options(self) -> Options:
-        function = self.getFunction()
-        return function.options if isinstance(function, TaskFunction) else Options()
-
-    @property
-    def maxTries(self) -> int | None:  # type: ignore[override]
-        """How often the call is tried."""
-        return self._options.maxTries
-
-    @property
-    def retries(self) -> Mapping[type[BaseException], Retry]:  # type: ignore[override]
-        """How the call is tried again, by what it failed with."""
-        return self._options.retries
+    maxTries = FunctionOption()
+    retries = FunctionOption()
+    softLimit = FunctionOption()
+    hardLimit = FunctionOption()
+    queueName = FunctionOption()
+    priority = FunctionOption()
+    keyLimit = FunctionOption()
+    inOrder = FunctionOption()
+    uniqueFor = FunctionOption()
+    uniqueReplaces = FunctionOption()
+    keepFinished = FunctionOption()
+    keepFailed = FunctionOption()
 
     @property
-    def softLimit(self) -> float | None:  # type: ignore[override]
-        """The soft limit of the call, in seconds."""
-        return self._options.softLimit
+    def _options(self) -> Mapping[str, Any]:
+        return options_of(self.getFunction())
 
-    @property
-    def hardLimit(self) -> float | None:  # type: ignore[override]
-        """The hard limit of the call, in seconds."""
-        return self._options.hardLimit
-
-    @property
-    def queueName(self) -> str:  # type: ignore[override]
-        """The named queue that the call waits in."""
-        return self._options.queueName
-
-    @property
-    def priority(self) -> int:  # type: ignore[override]
-        """The priority of the call."""
-        return self._options.priority
-
-    @property
-    def uniqueFor(self) -> float:  # type: ignore[override]
-        """For how many seconds the call keeps its equals away."""
-        return self._options.uniqueFor
-
-    @property
-    def uniqueReplaces(self) -> bool:  # type: ignore[override]
-        """Whether the call takes the place of its waiting equal."""
-        return self._options.uniqueReplaces
+    def limitKey(self) -> str | None:
+        """Return the limit key that the function's options give the call."""
+        return self._key_of(self._options.get("limitKey"))
 
     def uniqueKey(self) -> str | None:
-        """Return the call as a text, where there is to be one of it at a time."""
-        if not self._options.unique:
-            return None
+        """Return the unique key; the call as a text where it is unique by itself."""
+        if not self._options.get("unique"):
+            return self._key_of(self._options.get("uniqueKey"))
         call = f"{self._name}{_plain((self._receiver, self._args, self._kwargs))}"
         if len(call) <= KEY_LENGTH:
             return call
         return f"{self._name} {hashlib.sha256(call.encode()).hexdigest()}"
 
-
-@dataclass(frozen=True)
-class Options:
-    """What `task` says about the calls of a function; times are seconds."""
-
-    maxTries: int | None = None
-    retries: Mapping[type[BaseException], Retry] = field(default_factory=dict)
-    softLimit: float | None = None
-    hardLimit: float | None = None
-    queueName: str = ""
-    priority: int = 0
-    unique: bool = False
-    uniqueFor: float = 0
-    uniqueReplaces: bool = False
+    def _key_of(self, key: Key | None) -> str | None:
+        return key_of(key, self.getFunction(), self._args, self._kwargs)
 
 
-class TaskFunction(Generic[P, R]):
-    """A function with what goes for its calls as tasks; called itself, it is the plain function."""
+class LoneCallTask(TunedCallTask[R]):
+    """A call whose attempts have transactions of their own: told by the class, it is not loaded."""
 
-    def __init__(self, function: Callable[P, Any], options: Options) -> None:
-        self.function = function
-        self.options = options
-        update_wrapper(self, function)
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call the function, here and now."""
-        result: R = self.function(*args, **kwargs)
-        return result
-
-    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> CallTask[R]:
-        """Enqueue a call, in the current connection's transaction; return its task."""
-        return self.enqueueAt(nowutc(), *args, **kwargs)
-
-    def enqueueAt(self, date: datetime, *args: P.args, **kwargs: P.kwargs) -> CallTask[R]:
-        """Enqueue a call to be made at *date* (aware); return its task."""
-        call: CallTask[R] = call_of(date, self, args, kwargs)
-        call._enter(current())
-        return call
-
-
-class _Decorator:
-    """What `task` with options returns; it keeps the types of the function."""
-
-    def __init__(self, options: Options) -> None:
-        self._options = options
-
-    @overload
-    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]]) -> TaskFunction[P, R]: ...
-
-    @overload
-    def __call__(self, function: Callable[P, R]) -> TaskFunction[P, R]: ...
-
-    def __call__(self, function: Callable[P, Any]) -> TaskFunction[P, Any]:
-        return TaskFunction(function, self._options)
-
-
-def task(**options: Any) -> _Decorator:
-    """Let a function be enqueued as a task: `@task(maxTries=3)`, then `function.enqueue(...)`.
-
-    Options are those of `Options`: `maxTries`, `retries`, `softLimit`, `hardLimit`,
-    `queueName` and `priority` as in a task's class; `unique` for one call at a time with the
-    same arguments, with `uniqueFor` and `uniqueReplaces`. Raises TypeError for an unknown one.
-    """
-    return _Decorator(Options(**options))
+    alone = True
 
 
 def call_of(
     date: datetime, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> CallTask[Any]:
     """Return a task that calls *function* at *date*."""
-    is_tuned = isinstance(function, TaskFunction) and function.options != Options()
-    kind = TunedCallTask if is_tuned else CallTask
-    return kind(date, function, args, kwargs)
+    options = options_of(function)
+    kind = TunedCallTask if options else CallTask
+    if options.get("alone") or options.get("hardLimit") is not None:
+        kind = LoneCallTask
+    return kind(date, function, args, kwargs, _expiry_date(date, options.get("expiry")))
+
+
+def options_of(function: Callable[..., Any]) -> Mapping[str, Any]:
+    """Return the options that `task` has given *function*; none for a plain one."""
+    options: Mapping[str, Any] = getattr(function, "options", None) or {}
+    return options if isinstance(options, dict) else {}
+
+
+def _expiry_date(date: datetime, expiry: float | timedelta | None) -> datetime | None:
+    if expiry is None:
+        return None
+    return later(date, expiry.total_seconds() if isinstance(expiry, timedelta) else expiry)
 
 
 def path_of(function: Callable[..., Any]) -> str:
@@ -252,6 +202,12 @@ def _check_arguments(
         raise
     except Exception as error:
         raise TypeError(f"the arguments of {name} cannot be stored: {error}") from error
+
+
+def _secret_arguments(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[int, ...]:
+    """Return which of the positional arguments have the name of a secret."""
+    names = list(inspect.signature(function).parameters)[: len(args)]
+    return tuple(at for at, name in enumerate(names) if is_secret(name))
 
 
 def _plain(value: Any) -> str:

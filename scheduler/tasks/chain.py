@@ -13,6 +13,7 @@ from scheduler.states import TASK_STATUS_NONE
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.group import TaskGroup
 from scheduler.tasks.recurring import RecurringTask
+from scheduler.tasks.size import refuse_script
 
 Step: TypeAlias = BaseTask | TaskGroup
 
@@ -48,6 +49,7 @@ def chain(*steps: Step | tuple[Step, BaseTask]) -> Step:
 def _check(step: Step) -> None:
     if isinstance(step, RecurringTask) or not isinstance(step, BaseTask | TaskGroup):
         raise TypeError(f"{step!r} cannot be a step: only what is run once comes to an end")
+    refuse_script(step)
     is_linked = step._after is not None or step._follower is not None
     if is_linked or (isinstance(step, BaseTask) and step.getStatus() != TASK_STATUS_NONE):
         raise ValueError(f"{step!r} is enqueued or linked already")

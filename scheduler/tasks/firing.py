@@ -56,6 +56,15 @@ class Firing(OneShotTask):
         """Return the logger of the task."""
         return self.task.getLogger()
 
+    def _full_name(self) -> str:
+        return self.task._full_name()
+
+    def _short_name(self) -> str:
+        return self.task._short_name()
+
+    def _shown_arguments(self) -> str | None:
+        return self.task._shown_arguments()
+
     def getOccurrence(self) -> TaskOccurrence | None:
         """Return the record of this run; None before it has ended."""
         return self._occurrence

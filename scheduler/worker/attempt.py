@@ -32,6 +32,7 @@ from scheduler.store.missing_class import forget_broken, reason_of, why_unusable
 from scheduler.store.overlay import snapshot_of
 from scheduler.tasks.attempt import MESSAGE_KEPT, TRACEBACK_KEPT, Attempt
 from scheduler.tasks.base import BaseTask
+from scheduler.tasks.naming import name_of, title_of
 from scheduler.tasks.result import is_small
 from scheduler.tasks.size import refuse_large
 from scheduler.worker.guard import Guard, Unclean
@@ -242,7 +243,7 @@ class AttemptRunner:
         message: str = "",
         text: str = "",
     ) -> Attempt:
-        version = code_version(type(task))
+        version = code_version(name_of(task))
         lines = self.now.lines() if self.now is not None else ()
         number = task._tries + 1
         return Attempt(
@@ -291,8 +292,8 @@ def _own_tries(task: BaseTask) -> int | None:
 
 
 def named(task: BaseTask) -> str:
-    """Return how the log names *task*: by its number and its class."""
-    return f"task {task.getId()} ({type(task).__name__})"
+    """Return how the log names *task*: by its number, and its class or the function it calls."""
+    return f"task {task.getId()} ({title_of(task)})"
 
 
 def one_line(text: str) -> str:
@@ -304,7 +305,7 @@ def signature_of(number: int, task: BaseTask | None, changed: tuple[int, ...] = 
     """Return what a commit says of the present try of *task*, None for one that is not loaded."""
     if task is None:
         return Signature(number, 0, "", changed)
-    return Signature(number, task._tries + 1, code_version(type(task)), changed)
+    return Signature(number, task._tries + 1, code_version(name_of(task)), changed)
 
 
 def _seconds(limit: object, name: str) -> float | None:

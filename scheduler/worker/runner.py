@@ -200,4 +200,6 @@ class Runner:
 def _is_alone(task: Any) -> bool:
     # Asked of the class: the task itself is loaded where a failure of that is dealt with.
     kind = type(task)
-    return issubclass(kind, BaseTask) and (kind.alone or kind.hardLimit is not None)
+    if not issubclass(kind, BaseTask):
+        return False
+    return kind.alone or isinstance(kind.hardLimit, int | float)

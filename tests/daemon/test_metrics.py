@@ -8,9 +8,10 @@ from daemon.service import plant
 from daemon.web.metrics import Metrics
 from livesync import ActionWrapper, PushSyncAgent, SyncManager
 from scheduler import Client, SchedulerModule, nowutc
-from scheduler.store import transact
+from scheduler.store import transact, using
 from scheduler.tasks import SampleOneShotTask
 from scheduler.values.rate_limit import Limit
+from tests.scheduler.sample_declared import bare
 
 SAMPLE = re.compile(r'(\w+)(\{\w+="(?:[^"\\\n]|\\.)*"(?:,\w+="(?:[^"\\\n]|\\.)*")*\})? (\S+)')
 
@@ -49,6 +50,21 @@ def test_queues_and_agents_are_told_in_numbers(database):
     assert found['relay_agent_lag_seconds{agent="a"}'] > 0
     assert found['relay_agent_delivered_records_total{agent="a"}'] == 0
     assert found["relay_database_bytes"] >= 0
+
+
+def test_running_tasks_are_counted_by_class_and_by_function(database):
+    def run(connection):
+        with using(connection):
+            tasks = [SampleOneShotTask(nowutc()), bare.enqueue(1), bare.enqueue(2)]
+        for task in tasks:
+            Client(connection).enqueue(task)
+            SchedulerModule.getDBInstance(connection).running.add(task, 0)
+
+    transact(database, plant)
+    transact(database, run)
+    found = samples(Metrics(database).text())
+    assert found['relay_running_tasks{task="tests.scheduler.sample_declared.bare"}'] == 2
+    assert found['relay_running_tasks{task="scheduler.tasks.samples.SampleOneShotTask"}'] == 1
 
 
 def test_a_strange_name_is_one_label(database):

@@ -13,7 +13,7 @@ import pytest
 from scheduler import TASK_STATUS_NONE, TASK_STATUS_TERMINATED, nowutc
 from scheduler import task as task_options
 from scheduler.store import using
-from scheduler.tasks.call import TaskFunction
+from scheduler.tasks import TaskFunction
 from tests.scheduler.harness import running
 from tests.scheduler.sample_functions import Order, fail, hang, refresh, send, send_slowly
 from tests.scheduler.sample_tasks import Noop
@@ -149,6 +149,10 @@ def test_a_function_that_is_gone_fails_with_its_name(view, database, order, monk
 
 
 CALLS = """
+from datetime import timedelta
+
+from scheduler import nowutc
+from scheduler.retry import Retry
 from scheduler import Client, task
 from scheduler.store import connect
 from tests.scheduler.sample_functions import Order, refresh, send, send_slowly
@@ -156,8 +160,19 @@ from tests.scheduler.sample_functions import Order, refresh, send, send_slowly
 @task(maxTries=2)
 def count(number: int) -> str: ...
 
-@task()
+@task
 async def wait(number: int) -> str: ...
+
+@task(
+    maxTries=3,
+    retries={ValueError: Retry(first=1)},
+    softLimit=1.5,
+    limitKey="account {number}",
+    uniqueKey=lambda number: f"account {number}",
+    expiry=timedelta(hours=1),
+    alone=True,
+)
+def tuned(number: int) -> str: ...
 
 with connect("memory://") as connection:
     client, order = Client(connection), Order(1)
@@ -171,6 +186,9 @@ shipped: str | None = client.call(order.ship, "mail").getResult()
 counted: str | None = count.enqueue(3).getResult()
 waited: str | None = wait.enqueue(3).getResult()
 plain: str = count(3)
+dated: str | None = client.call(nowutc(), send, order, copies=2).getResult()
+tuned_at: str | None = tuned.enqueueAt(nowutc(), 3).getResult()
+tuned_in: str | None = tuned.using(connection).enqueueIn(5, number=3).getResult()
 """
 
 WRONG = [
@@ -181,14 +199,22 @@ WRONG = [
     "count.enqueue('3')",
     "text: str | None = client.call(send_slowly, order).getResult()",
     "wait.enqueue()",
+    "wait.enqueueIn('soon', 3)",
+    "client.call(nowutc(), send, 'order')",
+    "count.using(connection).enqueue('3')",
+    "tuned.delay(3)",
+    "task(max_tries=3)",
+    "task(maxTries='three')",
+    "task(retries=3)",
+    "task(limitKey=7)",
 ]
 
 
 def test_a_type_checker_accepts_right_calls_and_refuses_wrong_ones(tmp_path):
     right = textwrap.indent(RIGHT, "    ").strip()
-    (tmp_path / "right.py").write_text(CALLS.format(call=right))
+    (tmp_path / "right.py").write_text(CALLS.replace("{call}", right))
     for number, call in enumerate(WRONG):
-        (tmp_path / f"wrong_{number}.py").write_text(CALLS.format(call=call))
+        (tmp_path / f"wrong_{number}.py").write_text(CALLS.replace("{call}", call))
     done = subprocess.run(
         [
             sys.executable,

@@ -1,0 +1,165 @@
+"""Functions that are declared as tasks, with `@task`: their calls are enqueued by their methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from datetime import datetime, timedelta
+from functools import update_wrapper
+from types import MethodType
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+
+from persistent import Persistent
+from ZODB.Connection import Connection
+
+from scheduler.clock import later, nowutc
+from scheduler.store import connection_of
+from scheduler.tasks.call import CallTask, call_of
+from scheduler.tasks.options import TaskOptions, checked
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+P = ParamSpec("P")
+R = TypeVar("R")
+S = TypeVar("S")
+
+# The names of other libraries, by the method that does the same here.
+ELSEWHERE = {
+    "enqueue(...)": ("delay", "send", "defer", "apply_async", "push", "spawn", "submit", "queue"),
+    "enqueueAt(date, ...)": ("enqueue_at", "schedule", "apply_at", "send_at"),
+    "enqueueIn(seconds, ...)": ("enqueue_in", "send_with_options", "apply_in", "delay_in"),
+}
+
+
+class Enqueuer(Generic[P, R]):
+    """Enqueues calls of a function, in the transaction of one connection."""
+
+    _connection: Connection | None = None  # None stands for the current one
+
+    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> CallTask[R]:
+        """Enqueue a call, in the connection's transaction; return its task.
+
+        Raises TypeError for arguments that the function does not take or that cannot be stored.
+        """
+        return self._enqueue(nowutc(), args, kwargs)
+
+    def enqueueAt(self, date: datetime, /, *args: P.args, **kwargs: P.kwargs) -> CallTask[R]:
+        """Enqueue a call to be made at *date* (aware); return its task."""
+        return self._enqueue(date, args, kwargs)
+
+    def enqueueIn(
+        self, seconds: float | timedelta, /, *args: P.args, **kwargs: P.kwargs
+    ) -> CallTask[R]:
+        """Enqueue a call to be made in so many *seconds*; return its task."""
+        if isinstance(seconds, timedelta):
+            seconds = seconds.total_seconds()
+        return self._enqueue(later(nowutc(), seconds), args, kwargs)
+
+    def _enqueue(self, date: datetime, args: Any, kwargs: Any) -> CallTask[R]:
+        call: CallTask[R] = call_of(date, self._function(), args, kwargs)
+        call._enter(connection_of(self._connection))
+        return call
+
+    def _function(self) -> TaskFunction[P, R]:
+        raise NotImplementedError(f"{type(self).__name__} does not override _function()")
+
+
+class TaskFunction(Enqueuer[P, R]):
+    """A function with the options of its calls as tasks; called itself, it is the plain function.
+
+    Raises TypeError or ValueError for options that are none.
+    """
+
+    def __init__(self, function: Callable[P, Any], options: TaskOptions) -> None:
+        self.function = function
+        self.options = checked(options, function)
+        update_wrapper(self, function)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function, here and now."""
+        result: R = self.function(*args, **kwargs)
+        return result
+
+    def using(self, connection: Connection | Persistent) -> Enqueuer[P, R]:
+        """Return what enqueues calls in the transaction of *connection*, not the current one.
+
+        *connection* may be an object that is stored in one.
+        """
+        return _Elsewhere(self, connection_of(connection))
+
+    def __get__(
+        self: TaskFunction[Concatenate[S, P2], R], obj: S | None, owner: type | None = None
+    ) -> TaskFunction[P2, R]:
+        """Return the method of *obj* where this is a function of its class."""
+        if obj is None:
+            return self  # type: ignore[return-value]
+        return TaskFunction(MethodType(self.function, obj), self.options)
+
+    def _function(self) -> TaskFunction[P, R]:
+        return self
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            right = next((call for call, names in ELSEWHERE.items() if name in names), None)
+            called = self.__dict__.get("__qualname__", "the function")
+            if right is None:
+                raise AttributeError(f"the task {called} has no attribute {name!r}")
+            raise AttributeError(f"the task {called} has no {name}(): call {called}.{right}")
+
+
+P2 = ParamSpec("P2")
+
+
+class _Elsewhere(Enqueuer[P, R]):
+    """Enqueues calls of a declared function in the transaction of a given connection."""
+
+    def __init__(self, function: TaskFunction[P, R], connection: Connection) -> None:
+        self._declared = function
+        self._connection = connection
+
+    def _function(self) -> TaskFunction[P, R]:
+        return self._declared
+
+
+class Decorator:
+    """Makes a function a task with the given options; it keeps the types of the function."""
+
+    def __init__(self, options: TaskOptions) -> None:
+        self._options = checked(options)
+
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]]) -> TaskFunction[P, R]: ...
+
+    @overload
+    def __call__(self, function: Callable[P, R]) -> TaskFunction[P, R]: ...
+
+    def __call__(self, function: Callable[P, Any]) -> TaskFunction[P, Any]:
+        """Return *function* as a task with the options."""
+        return TaskFunction(function, self._options)
+
+
+@overload
+def task(function: Callable[P, Coroutine[Any, Any, R]], /) -> TaskFunction[P, R]: ...
+
+
+@overload
+def task(function: Callable[P, R], /) -> TaskFunction[P, R]: ...
+
+
+@overload
+def task(**options: Unpack[TaskOptions]) -> Decorator: ...
+
+
+def task(function: Any = None, /, **options: Any) -> Any:
+    """Declare a function as a task: `@task` or `@task(maxTries=3)`.
+
+    Then `function.enqueue(...)`, `enqueueAt(date, ...)`, `enqueueIn(seconds, ...)`. The options
+    are those of `TaskOptions`. Raises TypeError or ValueError for one that there is not, or
+    whose value is none.
+    """
+    if function is None:
+        return Decorator(options)  # type: ignore[arg-type]
+    if not callable(function):
+        raise TypeError(f"{function!r} is no function: write @task or @task(maxTries=3)")
+    return Decorator(options)(function)  # type: ignore[arg-type]

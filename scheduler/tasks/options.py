@@ -1,0 +1,166 @@
+"""The options of a function's calls: what `task` takes, checked when the module is imported."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from string import Formatter
+from typing import Any, TypeAlias, TypedDict
+
+from scheduler.retry import Retry
+from scheduler.tasks.base import BaseTask
+from scheduler.values.options import check_known
+from scheduler.values.retention_policy import Keep
+
+Key: TypeAlias = str | Callable[..., str | None]
+"""A key of a call: a text in which `{name}` stands for an argument, or a function of them."""
+
+
+class TaskOptions(TypedDict, total=False):
+    """The options of `task`; those that a task's class has too mean the same (`BaseTask`)."""
+
+    maxTries: int | None
+    retries: Mapping[type[BaseException], Retry]
+    softLimit: float | None
+    hardLimit: float | None
+    alone: bool
+    queueName: str
+    priority: int
+    limitKey: Key
+    keyLimit: int
+    inOrder: bool
+    unique: bool
+    """Whether the unique key is the call itself: the function and its arguments."""
+
+    uniqueKey: Key
+    uniqueFor: float
+    uniqueReplaces: bool
+    expiry: float | timedelta | None
+    """How many seconds behind its date a call may still start."""
+
+    keepFinished: Keep | None
+    keepFailed: Keep | None
+
+
+class FunctionOption:
+    """An attribute of a call: the option of its function, else the default of every task."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, call: Any, owner: type) -> Any:
+        if call is None:
+            return self
+        return call._options.get(self._name, getattr(BaseTask, self._name))
+
+
+def option_of(task: Any, name: str) -> Any:
+    """Return the option *name* of the class of *task*, which is loaded only if it is a call."""
+    value = getattr(type(task), name, None)
+    return getattr(task, name) if isinstance(value, FunctionOption) else value
+
+
+def checked(options: Mapping[str, Any], function: Callable[..., Any] | None = None) -> TaskOptions:
+    """Return *options*; TypeError or ValueError for an unknown one, and for a wrong value.
+
+    With a *function*, keys that name none of its arguments are refused as well.
+    """
+    check_known(options, TaskOptions.__annotations__, TypeError)
+    for name, value in options.items():
+        is_sound, remedy = _CHECKS[name]
+        if not is_sound(value):
+            kind = ValueError if isinstance(value, int | float | str) else TypeError
+            raise kind(f"the option {name} is {value!r}; it must be {remedy}")
+    if options.get("unique") and options.get("uniqueKey") is not None:
+        raise ValueError("unique and uniqueKey are both given: the key says what is unique")
+    if function is not None:
+        for name in ("limitKey", "uniqueKey"):
+            _check_key(name, options.get(name), function)
+    return options  # type: ignore[return-value]
+
+
+def key_of(
+    key: Key | None, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> str | None:
+    """Return what *key* says of a call of *function* with these arguments."""
+    if key is None:
+        return None
+    if not isinstance(key, str):
+        return key(*args, **kwargs)
+    given = inspect.signature(function).bind(*args, **kwargs)
+    given.apply_defaults()
+    return key.format(**given.arguments)
+
+
+def _check_key(name: str, key: Key | None, function: Callable[..., Any]) -> None:
+    if not isinstance(key, str):
+        return
+    known = inspect.signature(function).parameters
+    for _, field, _, _ in Formatter().parse(key):
+        argument = None if field is None else field.partition(".")[0].partition("[")[0]
+        if argument is not None and argument not in known:
+            raise ValueError(
+                f"the option {name} is {key!r}, and {function.__qualname__} has no argument "
+                f"{argument!r}: it has {', '.join(known) or 'none'}"
+            )
+
+
+def _is_whole(value: Any, least: float = -float("inf")) -> bool:
+    return type(value) is int and value >= least
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+def _is_key(value: Any) -> bool:
+    return value is None or isinstance(value, str) or callable(value)
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(kind, type) and issubclass(kind, BaseException) and isinstance(retry, Retry)
+        for kind, retry in value.items()
+    )
+
+
+_Check: TypeAlias = tuple[Callable[[Any], bool], str]
+
+_FLAG: _Check = (lambda value: isinstance(value, bool), "True or False")
+_SECONDS: _Check = (
+    lambda value: value is None or _is_number(value),
+    "a number of seconds from 0, or None",
+)
+_KEY: _Check = (_is_key, "a text such as 'account {number}', or a function of the arguments")
+_KEEP: _Check = (
+    lambda value: value is None or isinstance(value, Keep),
+    "a scheduler.values.retention_policy.Keep, or None",
+)
+
+_CHECKS: dict[str, _Check] = {
+    "maxTries": (
+        lambda value: value is None or _is_whole(value, 1),
+        "a whole number from 1, or None",
+    ),
+    "retries": (_is_table, "a table of exceptions and their scheduler.retry.Retry"),
+    "softLimit": _SECONDS,
+    "hardLimit": _SECONDS,
+    "alone": _FLAG,
+    "queueName": (lambda value: isinstance(value, str), "the name of a queue"),
+    "priority": (_is_whole, "a whole number"),
+    "limitKey": _KEY,
+    "keyLimit": (lambda value: _is_whole(value, 1), "a whole number from 1"),
+    "inOrder": _FLAG,
+    "unique": _FLAG,
+    "uniqueKey": _KEY,
+    "uniqueFor": (_is_number, "a number of seconds from 0"),
+    "uniqueReplaces": _FLAG,
+    "expiry": (
+        lambda value: value is None or isinstance(value, timedelta) or _is_number(value),
+        "a number of seconds from 0, a timedelta, or None",
+    ),
+    "keepFinished": _KEEP,
+    "keepFailed": _KEEP,
+}
+"""By the name of an option, whether a value will do, and what it must be."""

@@ -1,0 +1,95 @@
+"""Functions that are declared as tasks, for tests: at module level, so that workers import them."""
+
+from __future__ import annotations
+
+import time
+
+from persistent import Persistent
+
+from scheduler import task
+from scheduler.store import current
+from scheduler.values.retention_policy import Keep
+
+
+class Account(Persistent):
+    """An object with a method that is a task."""
+
+    balance = 0
+
+    @task(maxTries=2)
+    def deposit(self, amount: int) -> int:
+        self.balance += amount
+        if amount < 0:
+            raise ValueError("nothing is taken here")
+        return self.balance
+
+    def __repr__(self):
+        raise RuntimeError("nobody may see this")
+
+
+def append(name, value):
+    root = current().root()
+    root[name] = (*root.get(name, ()), value)
+
+
+@task
+def bare(value: int) -> int:
+    append("bare", value)
+    return value
+
+
+@task
+async def bare_coroutine(value: int) -> int:
+    return value
+
+
+@task(maxTries=1)
+def bad(value: object) -> None:
+    raise ValueError(f"no luck with {type(value).__name__}")
+
+
+@task(maxTries=1)
+def log_in(user: str, password: str, *, token: str = "") -> None:
+    raise ValueError("refused")
+
+
+@task(queueName="mail", priority=7, expiry=60)
+def send(address: str) -> None:
+    append("sent", address)
+
+
+@task(limitKey="account {number}", keyLimit=1, inOrder=True)
+def book(number: int, text: str) -> None:
+    root = current().root()
+    append("booked", text)
+    root[f"at work on {number}"] = root.get(f"at work on {number}", 0) + 1
+
+
+@task(limitKey=lambda number, text="": f"by function {number}")
+def book_by_function(number: int, text: str = "") -> None:
+    pass
+
+
+@task(uniqueKey="index of {name}")
+def index(name: str, why: str = "") -> None:
+    append("indexed", name)
+
+
+@task(unique=True, uniqueFor=3600)
+def remind(name: str) -> None:
+    append("reminded", name)
+
+
+@task(keepFinished=Keep(count=2))
+def noise(number: int) -> None:
+    pass
+
+
+@task(alone=True)
+def apart() -> None:
+    pass
+
+
+@task(hardLimit=0.5)
+def hang() -> None:
+    time.sleep(60)

@@ -7,11 +7,16 @@ changes go into the track at their bin, or at the first bin that nobody has pass
 
 from __future__ import annotations
 
+import logging
 from typing import Any
+
+from ZODB.utils import u64
 
 from livesync.track.action import recorded
 from livesync.track.track import MultiPointerTrack
-from scheduler.log.append_log import AppendLog
+from scheduler.log.append_log import AppendLog, UnreadablePage
+
+log = logging.getLogger(__name__)
 
 
 def place(track: MultiPointerTrack, position: int, action: Any) -> int:
@@ -35,8 +40,18 @@ def sequence(lanes: AppendLog, track: MultiPointerTrack, limit: int | None = Non
     """Move pending entries, at most *limit*, into *track*; return how many.
 
     One unit of work: it conflicts with another of its kind, and with a frontier that moves.
+    A page that cannot be read is passed over.
     """
-    entries = lanes.drain(limit)
+    try:
+        entries = lanes.drain(limit)
+    except UnreadablePage as lost:
+        lanes.skip(lost)
+        log.error(
+            "recorded changes are lost, up to %d: object %#x cannot be read; bring each agent's "
+            "target in line with `indico_livesync agent ID verify --repair`",
+            *(lost.last + 1 - lost.first, u64(lost.page._p_oid)),
+        )
+        return 0
     if entries:
         track.extend()
     for entry in entries:

@@ -70,9 +70,8 @@ class Reclaiming:
             self._add(task)
 
     def read_page(self, page: SegmentPage) -> None:
-        """Carry out the instructions on a page of the spool; raises where it cannot be read."""
-        page._p_activate()
-        for stored in page.entries:
+        """Carry out the instructions on a skipped page; raises where it cannot be read."""
+        for stored in page.recovered():
             self._perform(Instruction(*entry_of(stored, self._module._p_jar)))
 
     def _give_date(self, obj: Any) -> None:

@@ -90,8 +90,7 @@ class Spool(Persistent):
         try:
             return [Instruction(*entry) for entry in self._log.drain(limit)]
         except UnreadablePage as error:
-            self._log.skip(error.name, error.last)
-            return [Instruction(PAGE, error.page)]
+            return [Instruction(PAGE, self._log.skip(error))]
 
     def undone(self) -> list[Instruction]:
         """Return the taken instructions whose transactions were undone since, each once."""
@@ -100,10 +99,6 @@ class Spool(Persistent):
     def has_undone(self) -> bool:
         """Return whether `undone` would return instructions."""
         return self._log.has_revoked()
-
-    def clear(self) -> int:
-        """Remove all instructions; return their number."""
-        return self._log.clear()
 
     def tend(self) -> None:
         """Remove the drained segments of processes that have ended."""

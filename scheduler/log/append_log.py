@@ -22,12 +22,13 @@ from BTrees.LOBTree import LOBTree, LOBucket
 from BTrees.OOBTree import OOBTree, OOBucket, OOTreeSet
 from persistent import Persistent
 from ZODB.Connection import Connection
-from ZODB.POSException import ConflictError, StateLoadError
+from ZODB.POSException import ConflictError
 
 from scheduler.log.codec import Entry, Stored, entry_of, stored, time_of
 from scheduler.log.undone_entries import entry_of_old, marked_numbers, missing_numbers
 from scheduler.storage.process_identity import ProcessIdentity
-from scheduler.store.missing_class import reason_of, salvaged
+from scheduler.store.missing_class import UNREADABLE, reason_of, salvaged
+from scheduler.store.overwrite import overwrite, record_of
 
 log = logging.getLogger(__name__)
 
@@ -94,9 +95,17 @@ class AppendLog(Persistent):
         )
         return [entry for entry in entries if entry is not None]
 
-    def skip(self, name: str, number: int) -> None:
-        """Mark the entries of the segment *name* up to *number* as drained, unread."""
-        self._read[name] = number
+    def skip(self, lost: UnreadablePage) -> SegmentPage:
+        """Mark the entries on an unreadable page as drained, and return what is kept of it.
+
+        The page is written anew: whoever adds an entry to it meanwhile conflicts.
+        """
+        kept = SegmentPage()
+        kept.lost = record_of(lost.page)
+        kept.drained = max(0, self._read.get(lost.name, 0) + 1 - lost.first)
+        overwrite(lost.page, kept)
+        self._read[lost.name] = lost.last
+        return kept
 
     def has_revoked(self) -> bool:
         """Return whether `revoked` would return entries."""
@@ -162,11 +171,12 @@ class AppendLog(Persistent):
 
 
 class UnreadablePage(Exception):  # noqa: N818 (what it is about)
-    """A page of the segment *name* cannot be read; its entries end with the number *last*."""
+    """A page of the segment *name* cannot be read; its numbers go from *first* to *last*."""
 
-    def __init__(self, name: str, last: int, page: SegmentPage) -> None:
+    def __init__(self, name: str, first: int, last: int, page: SegmentPage) -> None:
         super().__init__(f"a page of the segment {name} cannot be read")
         self.name = name
+        self.first = first
         self.last = last
         self.page = page
 
@@ -191,6 +201,16 @@ class SegmentPage(Persistent):
     entries: tuple[Stored, ...] = ()
     undone: tuple[int, ...] = ()
     """The indexes of entries whose transactions were undone."""
+    lost: bytes | None = None
+    """The record of a page that could not be read, and was skipped; None for other pages."""
+    drained: int = 0
+    """How many entries of a page that was skipped had been drained before."""
+
+    def recovered(self) -> tuple[Stored, ...]:
+        """Return the entries that were skipped; raises what reading the record raises."""
+        state = self._p_jar._reader.getState(self.lost)
+        entries: tuple[Stored, ...] = state.get("entries", ())
+        return entries[self.drained :]
 
     def _p_resolveConflict(  # noqa: N802 (ZODB's name)
         self, old: dict[str, Any], committed: dict[str, Any], new: dict[str, Any]
@@ -238,9 +258,9 @@ class Segment(Persistent):
         """Yield (time, *name*, number, entry) for the entries behind *number*."""
         for first, page in self._pages.items(number - PAGE + 2):
             entries = entries_on(page)
-            if entries is None:
-                raise UnreadablePage(name, self._last_on(first), page)
-            for key, found in enumerate(entries, first):
+            if entries is None and self._last_on(first) > number:
+                raise UnreadablePage(name, first, self._last_on(first), page)
+            for key, found in enumerate(entries or (), first):
                 if key > number:
                     yield time_of(found), name, key, entry_of(found, self._p_jar)
 
@@ -285,9 +305,9 @@ class Segment(Persistent):
         page: SegmentPage = self._pages[self._pages.maxKey()]
         try:
             page._p_activate()
-        except StateLoadError:
+        except UNREADABLE:
             return None
-        return page
+        return page if page.lost is None else None
 
     def _end(self) -> int:
         if not self._pages:
@@ -313,11 +333,11 @@ def entries_on(page: SegmentPage) -> tuple[Stored, ...] | None:
     An Unreadable replaces each value that cannot be read.
     """
     try:
-        return page.entries
-    except StateLoadError as error:
+        return page.entries if page.lost is None else None
+    except UNREADABLE as error:
         log.warning("log page %r read in part: %s", page._p_oid, reason_of(error))
     try:
         entries: tuple[Stored, ...] = salvaged(page).get("entries", ())
-    except StateLoadError:
+    except UNREADABLE:
         return None
     return entries

@@ -12,10 +12,11 @@ from typing import Any
 
 import transaction
 from ZODB import DB
-from ZODB.POSException import POSKeyError, StateLoadError
+from ZODB.POSException import POSKeyError
 from ZODB.utils import u64
 
 from scheduler.log.codec import entry_of
+from scheduler.store.missing_class import UNREADABLE
 
 REVISIONS_READ = 100
 
@@ -50,9 +51,9 @@ def entry_of_old(segment: Any, number: int) -> tuple[Any, ...] | None:
 def _is_read(page: Any) -> bool:
     try:
         page._p_activate()
-    except StateLoadError:
+    except UNREADABLE:
         return False  # an unreadable page has not been undone
-    return True
+    return page.lost is None
 
 
 def _revisions(database: DB, segment: Any) -> list[bytes]:

@@ -20,7 +20,7 @@ from scheduler.clock import nowutc, stamp
 from scheduler.errors import TaskInconsistentStatusException, TaskNotFoundException
 from scheduler.inbox.claims import RunningList, running_list
 from scheduler.inbox.quarantine import Quarantine, QuarantineEntry, quarantine_of
-from scheduler.inbox.spool import Spool, spool_of
+from scheduler.inbox.spool import ADD, Spool, spool_of
 from scheduler.leadership.roster import roster_of
 from scheduler.queue import PersistentWaitingQueue
 from scheduler.shelves.ended_index import TaskIndex
@@ -34,14 +34,19 @@ from scheduler.states import (
     TASK_STATUS_NONE,
     TASK_STATUS_QUEUED,
     TASK_STATUS_RUNNING,
+    TASK_STATUS_SPOOLED,
     TASK_STATUS_TERMINATED,
 )
+from scheduler.storage.outage import is_transient
 from scheduler.store import Schema, connection_of
+from scheduler.store.missing_class import reason_of
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.naming import name_of
 from scheduler.tasks.occurrence import TaskOccurrence
 
 log = logging.getLogger(__name__)
+
+CLEARED_AT_ONCE = 1000
 
 
 class SchedulerModule(Persistent):
@@ -135,8 +140,17 @@ class SchedulerModule(Persistent):
         return spool_of(connection_of(self))
 
     def clearSpool(self) -> int:
-        """Drop all instructions that the scheduler has not taken up; return how many."""
-        return self.getSpool().clear()
+        """Drop all instructions that the scheduler has not taken up; return how many.
+
+        A task that was to be added has no state then. A page that cannot be read counts as one.
+        """
+        count = 0
+        while instructions := self.getSpool().take(CLEARED_AT_ONCE):
+            count += len(instructions)
+            for instruction in instructions:
+                if instruction.op == ADD:
+                    _forget_spooled(instruction.obj)
+        return count
 
     def getTaskById(self, tid: int) -> BaseTask:
         """Return the task with number *tid*; KeyError when there is none."""
@@ -360,6 +374,16 @@ class SchedulerModule(Persistent):
                 task = element.getTask() if isinstance(element, TaskOccurrence) else element
                 if isinstance(task, BaseTask):
                     yield task
+
+
+def _forget_spooled(task: Any) -> None:
+    try:
+        if isinstance(task, BaseTask) and task.getStatus() == TASK_STATUS_SPOOLED:
+            task._forget()
+    except Exception as error:
+        if is_transient(error):
+            raise
+        log.warning("a task is dropped unread: %s", reason_of(error))
 
 
 def _move_quarantine(module: SchedulerModule) -> None:

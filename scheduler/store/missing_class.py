@@ -10,9 +10,12 @@ from typing import Any
 from persistent import Persistent
 from ZODB.broken import Broken, PersistentBroken, persistentBroken
 from ZODB.Connection import Connection
-from ZODB.POSException import StateLoadError
+from ZODB.POSException import POSKeyError, StateLoadError
 from ZODB.serialize import ObjectReader
 from ZODB.utils import u64
+
+UNREADABLE = (StateLoadError, POSKeyError)
+"""Exceptions that the loading of a damaged or missing object raises."""
 
 
 def forget_broken(obj: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from persistent.mapping import PersistentMapping
 
 from livesync import ActionWrapper, SyncManager
 from livesync.agent import AgentExecutionException, QueryException
@@ -12,6 +13,7 @@ from livesync.struct import EmptyTrackException
 from scheduler.errors import NoConnectionError
 from tests.livesync.agents_for_tests import ListAgent
 from tests.livesync.stand_ins import Category, Conference
+from tests.scheduler.odd_tasks import damage
 
 
 @pytest.fixture
@@ -268,3 +270,20 @@ def test_a_record_survives_the_removal_of_its_object(manager, commit, connection
 
     assert action.getObjectId() == "7"
     assert action.kind == "event"
+
+
+def test_a_page_of_recorded_changes_that_cannot_be_read_does_not_hold_up_the_others(
+    manager, connection, commit, database, caplog
+):
+    connection.root()["other"] = PersistentMapping()
+    manager.add(250, "lost")
+    commit()
+    (lane,) = filter(None, manager._lanes._register.values())
+    other = connection.root()["other"]._p_oid
+    damage(database, lane._pages[1]._p_oid, other, "cut to a byte")
+    connection.transaction_manager.begin()
+    manager.add(250, "kept")
+    commit()
+
+    assert [action for _, action in manager.getTrack()] == ["kept"]
+    assert "indico_livesync agent ID verify --repair" in caplog.text

@@ -1,0 +1,39 @@
+"""Overwriting: a fresh object takes the place of one that cannot be read."""
+
+from __future__ import annotations
+
+from persistent import Persistent
+from ZODB.Connection import Connection
+from ZODB.POSException import POSKeyError
+from ZODB.utils import z64
+
+
+def overwrite(obj: Persistent, fresh: Persistent) -> None:
+    """Store *fresh*, which is of the same class, under the id of *obj*, which cannot be read.
+
+    Others refer to it as before, and whoever writes *obj* meanwhile conflicts. What the
+    connection had loaded is to be fetched again.
+    """
+    connection: Connection = obj._p_jar
+    oid = obj._p_oid
+    _, serial = _record(connection, oid)
+    connection.cacheMinimize()  # and with it, who refers to what is replaced
+    if connection._cache.get(oid) is not None:
+        del connection._cache[oid]
+    fresh._p_jar, fresh._p_oid, fresh._p_serial = connection, oid, serial
+    connection._cache[oid] = fresh
+    fresh._p_changed = True
+
+
+def record_of(obj: Persistent) -> bytes:
+    """Return the stored record of *obj*; an empty one if it is missing."""
+    return _record(obj._p_jar, obj._p_oid)[0]
+
+
+def _record(connection: Connection, oid: bytes) -> tuple[bytes, bytes]:
+    """Return the record of the object *oid*, and its serial."""
+    try:
+        record, serial = connection._storage.load(oid)
+    except POSKeyError:
+        return b"", z64
+    return record, serial

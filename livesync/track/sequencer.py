@@ -15,6 +15,7 @@ from ZODB.utils import u64
 from livesync.track.action import recorded
 from livesync.track.track import MultiPointerTrack
 from scheduler.log.append_log import AppendLog, UnreadablePage
+from scheduler.log.codec import Entry
 
 log = logging.getLogger(__name__)
 
@@ -42,18 +43,26 @@ def sequence(lanes: AppendLog, track: MultiPointerTrack, limit: int | None = Non
     One unit of work: it conflicts with another of its kind, and with a frontier that moves.
     A page that cannot be read is passed over.
     """
-    try:
-        entries = lanes.drain(limit)
-    except UnreadablePage as lost:
-        lanes.skip(lost)
-        log.error(
-            "recorded changes are lost, up to %d: object %#x cannot be read; bring each agent's "
-            "target in line with `indico_livesync agent ID verify --repair`",
-            *(lost.last + 1 - lost.first, u64(lost.page._p_oid)),
-        )
-        return 0
+    entries = _drained(lanes, limit)
     if entries:
         track.extend()
     for entry in entries:
         place(track, *recorded(entry))
     return len(entries)
+
+
+def _drained(lanes: AppendLog, limit: int | None) -> list[Entry]:
+    while True:
+        try:
+            return lanes.drain(limit)
+        except UnreadablePage as lost:
+            _pass_over(lanes, lost)
+
+
+def _pass_over(lanes: AppendLog, lost: UnreadablePage) -> None:
+    lanes.skip(lost)
+    log.error(
+        "recorded changes are lost, up to %d: object %#x cannot be read; bring each agent's "
+        "target in line with `indico_livesync agent ID verify --repair`",
+        *(lost.last + 1 - lost.first, u64(lost.page._p_oid)),
+    )

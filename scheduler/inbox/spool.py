@@ -28,6 +28,7 @@ RECLAIM = "reclaim"
 LIMIT = "limit"
 FOLLOW = "follow"
 SHUTDOWN = "shutdown"
+CLEARED_AT_ONCE = 1000
 # The operation that stands for unreadable instructions; its object is their page.
 PAGE = "page"
 OPERATIONS = frozenset(
@@ -99,6 +100,13 @@ class Spool(Persistent):
     def has_undone(self) -> bool:
         """Return whether `undone` would return instructions."""
         return self._log.has_revoked()
+
+    def clear(self) -> int:
+        """Remove all instructions; return their number. An unreadable page counts as one."""
+        count = 0
+        while taken := self.take(CLEARED_AT_ONCE):
+            count += len(taken)
+        return count
 
     def tend(self) -> None:
         """Remove the drained segments of processes that have ended."""

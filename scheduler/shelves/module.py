@@ -46,8 +46,6 @@ from scheduler.tasks.occurrence import TaskOccurrence
 
 log = logging.getLogger(__name__)
 
-CLEARED_AT_ONCE = 1000
-
 
 class SchedulerModule(Persistent):
     """The shelves of one database (reference 3.5): spool, waiting queue, running list, indexes.
@@ -142,15 +140,12 @@ class SchedulerModule(Persistent):
     def clearSpool(self) -> int:
         """Drop all instructions that the scheduler has not taken up; return how many.
 
-        A task that was to be added has no state then. A page that cannot be read counts as one.
+        A task that was to be added has no state then.
         """
-        count = 0
-        while instructions := self.getSpool().take(CLEARED_AT_ONCE):
-            count += len(instructions)
-            for instruction in instructions:
-                if instruction.op == ADD:
-                    _forget_spooled(instruction.obj)
-        return count
+        for op, obj in self.getSpool():
+            if op == ADD:
+                _forget_spooled(obj)
+        return self.getSpool().clear()
 
     def getTaskById(self, tid: int) -> BaseTask:
         """Return the task with number *tid*; KeyError when there is none."""

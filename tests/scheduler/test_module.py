@@ -33,7 +33,7 @@ def module(view):
 def task(view, module):
     """A task that waits in the queue."""
     task = view.enqueue(Noop(nowutc() + timedelta(hours=1)))
-    module.clearSpool()
+    module.getSpool().clear()
     module.moveTask(task, TASK_STATUS_SPOOLED, TASK_STATUS_QUEUED)
     return task
 

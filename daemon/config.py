@@ -20,6 +20,7 @@ from scheduler.values.options import check_known
 
 DAY = 86400
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+LOG_FORMATS = ("text", "json")
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,19 @@ class LiveSync:
 
 @dataclass(frozen=True)
 class Log:
-    """The log: its file, level and size."""
+    """The log: its file, level, form and size."""
 
     level: str = "INFO"
     """The least level that is written: DEBUG, INFO, WARNING, ERROR or CRITICAL."""
 
     file: str = "var/relay.log"
     """The file of a daemon in the background; in the foreground it writes to stderr."""
+
+    format: str = "text"
+    """The form of a line: text, or json."""
+
+    config: str = ""
+    """A file that configures Python's `logging` in place of these settings; empty for none."""
 
     max_size: float = 20
     """The MB at which the file is begun anew."""
@@ -199,6 +206,9 @@ def _log(values: Mapping[str, Any]) -> Log:
     _check_names(values, Log, "[log] ")
     log = Log(**values)
     _text(log.file, "[log] file")
+    _text(log.config, "[log] config")
+    if log.format not in LOG_FORMATS:
+        raise ConfigurationException(f"[log] format is {log.format!r}; it must be text or json")
     if type(log.max_size) not in (int, float) or not 0.01 <= log.max_size < math.inf:
         raise ConfigurationException(
             f"[log] max_size is {log.max_size!r}; it must be a number of MB from 0.01"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
@@ -11,7 +12,7 @@ from multiprocessing.connection import Connection, Pipe
 
 from scheduler.store.database import URI_VARIABLE
 from scheduler.values.command_value import ENVIRONMENT
-from scheduler.worker.log_forwarding import Said
+from scheduler.worker.log_forwarding import Said, levels_here
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,8 @@ class LivesyncProcess:
         # In the environment: the list of processes would show a password in an argument.
         self._environment = {**os.environ, URI_VARIABLE: uri}
         options = ["--database", f"{ENVIRONMENT}{URI_VARIABLE}", "follow", "--until-eof"]
-        self._command = [sys.executable, "-P", "-m", "livesync.cli.main", *options, "--log-to"]
+        options += ["--log-levels", json.dumps(levels_here()), "--log-to"]
+        self._command = [sys.executable, "-P", "-m", "livesync.cli.main", *options]
         self._closing = threading.Event()
         self._process = self._begin()
         self._thread = threading.Thread(target=self._watch, name="following", daemon=True)

@@ -17,7 +17,8 @@ from daemon.cli.dry_run import dry_run
 from daemon.config import Config, level_number
 from daemon.demo import main
 from daemon.errors import DaemonException, Refusal
-from daemon.process import log_to, stop_on_signals, switch_threads_often, wait_for
+from daemon.process import stop_on_signals, switch_threads_often, wait_for
+from daemon.process_log import log_to, start_log
 from daemon.service import Service
 from daemon.views.task_detail import find_task
 from scheduler import TASK_STATUS_RUNNING, Client
@@ -40,8 +41,7 @@ def start(options: argparse.Namespace, config: Config) -> int:
             _refuse_second(options, config)
         return _start_in_background(options)
     report: background.StartReport = options.report
-    file = config.log.file if report.is_wanted() else None
-    log_to(file, level_number(config.log.level), config.log.max_size, config.log.keep)
+    start_log(config.log, in_background=report.is_wanted())
     switch_threads_often()
     with stop_on_signals() as stop, Service(config, stop) as service:
         report.up(service.web.url)

@@ -15,7 +15,7 @@ from ZEO.Exceptions import ClientDisconnected
 
 from daemon import background
 from daemon.cli import cmd, history, lifecycle, show
-from daemon.config import LEVELS, Config, Log
+from daemon.config import LEVELS, Config
 from daemon.errors import DaemonException, Refusal
 from daemon.views.task_rows import STATES
 from export.errors import ExportException
@@ -85,7 +85,8 @@ def _config(options: argparse.Namespace) -> Config:
         web = dataclasses.replace(config.web, port=options.port)
         config = dataclasses.replace(config, web=web)
     if getattr(options, "log", None) is not None:
-        config = dataclasses.replace(config, log=Log(options.log, config.log.file))
+        log = dataclasses.replace(config.log, level=options.log)
+        config = dataclasses.replace(config, log=log)
     return config
 
 

@@ -6,6 +6,7 @@ Reference 4.4, and what those need who look after agents.
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import sys
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     handler.setFormatter(LineFormatter("%(levelname)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     if getattr(options, "log_to", None) is not None:
-        tell(PipeConnection(options.log_to).send, logging.INFO)
+        tell(PipeConnection(options.log_to).send, options.log_levels)
     try:
         with connect(getattr(options, "database", None)) as connection:
             status: int = options.command(connection, options)
@@ -158,6 +159,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--until-eof", action="store_true", help=argparse.SUPPRESS)
     command.add_argument("--log-to", type=int, metavar="FD", help=argparse.SUPPRESS)
+    command.add_argument("--log-levels", type=json.loads, default={}, help=argparse.SUPPRESS)
     command = _add(commands, database, "token", show.token, "print what `after=` takes, for now")
     command.add_argument("agent_id", metavar="AGENT_ID")
     command = _add(

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from scheduler.executors.base import ExecutorReport, Flow, ReportBuffer, Verdict, WorkerStatus
+from scheduler.executors.log_writer import LogWriter
 from scheduler.executors.loss import WorkerLoss, loss_of
 from scheduler.executors.worker_process import Message, WorkerProcess
 from scheduler.inbox.claims import Claim
@@ -18,7 +19,7 @@ from scheduler.runtime.context import Begun, News, ProgressReport
 from scheduler.settings import Settings
 from scheduler.states import TASK_STATUS_ABORTED, TASK_STATUS_FAILED, TASK_STATUS_QUEUED
 from scheduler.storage.outage_log import Outage
-from scheduler.worker.log_forwarding import Said
+from scheduler.worker.log_forwarding import Said, levels_here
 from scheduler.worker.process import Start
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class ProcessExecutor:
         self._last_transaction = last_transaction
         self._settings = settings
         self._results = ReportBuffer(on_report)
+        self._log = LogWriter()
         self._flow = Flow(settings.workers)
         self._lock = threading.RLock()
         self._waiting: deque[Claim] = deque()
@@ -143,6 +145,7 @@ class ProcessExecutor:
         self._is_over.set()
         self._stir.set()
         self._supervisor.join()
+        self._log.close()
         rest = list(self._waiting)
         self._waiting.clear()
         return rest
@@ -155,7 +158,7 @@ class ProcessExecutor:
 
     def _heard(self, worker: WorkerProcess, message: Message | News | Said) -> None:
         if isinstance(message, Said):
-            message.log()
+            self._log.write(message)
         elif isinstance(message, Begun):
             worker.watch.begin(message)
             self._stir.set()  # its limit may be the next one
@@ -264,9 +267,8 @@ class ProcessExecutor:
                 self._vacant[slot] = time.monotonic() + LONGEST_PAUSE
 
     def _start(self, slot: int) -> WorkerProcess:
-        level = logging.getLogger().getEffectiveLevel()
         tries = self._settings.task_max_tries
-        start = Start(self._uri, tries, f"process-{slot}", sys.path, level)
+        start = Start(self._uri, tries, f"process-{slot}", sys.path, levels_here())
         return WorkerProcess(start, self._heard, self._lose)
 
     def _end_overdue(self) -> None:

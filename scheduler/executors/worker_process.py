@@ -13,11 +13,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from mmap import mmap
 from multiprocessing.connection import Pipe, wait
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import psutil
 
 from scheduler.executors.base import AttemptWatch, Verdict
+from scheduler.executors.output_pipe import OutputPipe
 from scheduler.executors.suspension import is_suspended
 from scheduler.inbox.claims import Claim
 from scheduler.runtime.context import News
@@ -75,12 +76,17 @@ class WorkerProcess:
         self._born = self._last_word = time.monotonic()
         self._beats = self._missed = self._stopped = 0
         self._pipe, theirs = Pipe()
+        self._output = OutputPipe()
         memory = shared_memory()
         try:
             self.vitals = Vitals(mmap(memory, SIZE))
-            self._process = _spawn(theirs.fileno(), memory)
+            self._process = _spawn(theirs.fileno(), memory, self._output.writer)
+        except OSError:
+            self._output.close()
+            raise
         finally:
             os.close(memory)
+            os.close(self._output.writer)
             theirs.close()
         self.pid = self._process.pid
         self._sentinel = _sentinel(self.pid)
@@ -197,10 +203,13 @@ class WorkerProcess:
 
     def _listen(self) -> None:
         try:
-            while self._pipe in self._ready():
-                message = self._pipe.recv()
-                self._last_word = time.monotonic()
-                self._heard(self, message)
+            while ready := self._ready():
+                if self._output in ready:
+                    self._hear_output(self._output.lines())
+                if self._pipe in ready:
+                    message = self._pipe.recv()
+                    self._last_word = time.monotonic()
+                    self._heard(self, message)
         except (EOFError, OSError):
             pass
         except Exception:
@@ -212,14 +221,20 @@ class WorkerProcess:
             self._pipe.close()  # not before nobody sends any more
             self._is_over.set()
 
+    def _hear_output(self, lines: list[str]) -> None:
+        for line in lines:
+            self._heard(self, Said.printed(line, self.pid))
+
     def _ready(self) -> Sequence[object]:
-        """Wait for a message, or the end of the process; return the pipe if it has a message.
+        """Wait for a message, or output; return what has some, nothing if the process has ended.
 
         The end of the pipe alone is no sign: children of a task may keep it open.
         """
+        sources: list[Any] = [self._pipe, *([self._output] if self._output.is_open else [])]
         if self._sentinel is not None:
-            return wait([self._pipe, self._sentinel])
-        while not (ready := wait([self._pipe], POLL_SECONDS)):
+            ready = wait([*sources, self._sentinel])
+            return [] if self._sentinel in ready and self._pipe not in ready else ready
+        while not (ready := wait(sources, POLL_SECONDS)):
             if self._process.poll() is not None:
                 break
         return ready
@@ -230,6 +245,7 @@ class WorkerProcess:
         with suppress(EOFError, OSError):
             while self._pipe.poll():
                 self._heard(self, self._pipe.recv())  # what it has said before
+        self._hear_output(self._output.close())
         self._process.wait()
         if self._sentinel is not None:
             os.close(self._sentinel)
@@ -255,12 +271,14 @@ def _sentinel(pid: int) -> int | None:
         return None
 
 
-def _spawn(pipe: int, memory: int) -> subprocess.Popen[bytes]:
+def _spawn(pipe: int, memory: int, output: int) -> subprocess.Popen[bytes]:
     code = "from scheduler.worker.process import main; main()"
     return subprocess.Popen(  # noqa: S603 (this very interpreter, a module of ours)
         [sys.executable, "-P", "-c", code, str(pipe), str(memory)],
         pass_fds=[pipe, memory],
         stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
         start_new_session=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
     )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import NamedTuple
 
@@ -46,8 +45,11 @@ class AttemptContext:
         soft_limit: float | None,
         tell: Callable[[News], None],
         snapshot: int = 0,
+        ids: Mapping[str, object] | None = None,
     ) -> None:
         self.claim = claim
+        self.ids = ids or {}
+        """The fields by which lines of the log tell of which attempt they are."""
         self.random = generator_of(claim.tid, snapshot)
         """The generator of random numbers of this run; a replay gets the same numbers."""
         self.is_cancelled = False
@@ -96,36 +98,3 @@ def current_run() -> AttemptContext | None:
 def set_current_run(run: AttemptContext | None) -> None:
     """Make *run* the attempt of this thread."""
     _current.set(run)
-
-
-def _shown(arguments: object) -> str:
-    try:
-        return repr(arguments)
-    except Exception:  # noqa: BLE001 (the arguments may be any objects)
-        return "that cannot be shown"
-
-
-class _Keeper(logging.Handler):
-    """Keeps the log lines of tasks with the attempts that log them."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        run = current_run()
-        if run is None:
-            return
-        try:
-            line = self.format(record)
-        except Exception as error:  # noqa: BLE001 (the arguments may be any objects)
-            line = f"{record.levelname} {record.msg!r} with the arguments {_shown(record.args)} "
-            line += f"is no line of a log: {type(error).__name__}"
-        run.note(line)
-
-
-def keep_log_lines() -> None:
-    """Keep what tasks write to `getLogger()`, from level INFO on."""
-    logger = logging.getLogger("task")
-    if not any(isinstance(handler, _Keeper) for handler in logger.handlers):
-        keeper = _Keeper(logging.INFO)
-        keeper.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        logger.addHandler(keeper)
-    if logger.level == logging.NOTSET:
-        logger.setLevel(logging.INFO)

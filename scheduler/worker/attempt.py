@@ -20,8 +20,9 @@ from scheduler.errors import TaskInconsistentStatusException
 from scheduler.inbox.claims import Claim
 from scheduler.inbox.spool import spool_of
 from scheduler.retry import Retry, TaskDelayed, paced, retry_for
+from scheduler.runtime.attempt_log import logging_of
 from scheduler.runtime.code_version import code_version
-from scheduler.runtime.context import AttemptContext, Begun, News, set_current_run
+from scheduler.runtime.context import AttemptContext, Begun, News
 from scheduler.states import (
     TASK_STATUS_FAILED,
     TASK_STATUS_FINISHED,
@@ -165,16 +166,21 @@ class AttemptRunner:
         began = time.monotonic()
         soft_limit = _seconds(task.softLimit, "softLimit")
         hard_limit = _seconds(task.hardLimit, "hardLimit")
-        self.now = AttemptContext(claim, soft_limit, self._tell, self._snapshot)
-        set_current_run(self.now)
+        ids = {
+            "task_id": claim.tid,
+            "task_class": type(task).__name__,
+            "attempt": task._tries + 1,
+            "queue": task.queueName,
+        }
+        self.now = AttemptContext(claim, soft_limit, self._tell, self._snapshot, ids)
         if hard_limit is not None:
             self._tell(Begun(claim, hard_limit))
-        self._guard.enter()
         try:
-            mark = self._call(claim, task)
-            self._tear_down(task)
+            with logging_of(self.now):
+                self._guard.enter()
+                mark = self._call(claim, task)
+                self._tear_down(task)
         finally:
-            set_current_run(None)
             self._vitals.done()
             self.seconds[type(task)] = time.monotonic() - began
         return mark

@@ -21,6 +21,7 @@ from ZEO.ClientStorage import ClientStorage
 
 from scheduler.errors import DatabaseUnavailable
 from scheduler.foreign_names import SHADOWED, shadowed
+from scheduler.runtime.output import log_output
 from scheduler.storage import outage_log
 from scheduler.storage.outage import pause
 from scheduler.store import Database
@@ -47,8 +48,8 @@ class Start(NamedTuple):
     max_tries: int
     name: str
     path: list[str]
-    level: int
-    """From which level on the scheduler's process logs."""
+    levels: dict[str, int]
+    """The levels of the loggers in the scheduler's process."""
 
 
 class Worker:
@@ -64,7 +65,8 @@ class Worker:
     def main(self) -> None:
         """Run what is given until told to stop."""
         start: Start = self._pipe.recv()
-        tell(self._send, start.level)
+        tell(self._send, start.levels)
+        log_output()
         outage_log.leave_to_others()
         sys.path[:] = start.path
         stranger = shadowed()

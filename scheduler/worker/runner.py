@@ -21,7 +21,8 @@ from ZODB.utils import p64
 from scheduler.audit.commit_log import sign
 from scheduler.audit.conflict_stats import ConflictReport
 from scheduler.inbox.claims import Claim
-from scheduler.runtime.context import AttemptContext, News, keep_log_lines
+from scheduler.runtime.attempt_log import log_tasks
+from scheduler.runtime.context import AttemptContext, News
 from scheduler.storage import outage_log
 from scheduler.storage.outage import is_outage, pause
 from scheduler.store import using
@@ -57,7 +58,7 @@ class Runner:
         tell: Callable[[News], None],
         vitals: Vitals | None = None,
     ) -> None:
-        keep_log_lines()
+        log_tasks()
         self._vitals = vitals or Vitals.private()
         self._connection = database.open()
         self._guard = Guard(self._connection)

@@ -37,7 +37,7 @@ class Attempt(NamedTuple):
     """The version of the distribution that the task's class came from."""
 
     log: tuple[str, ...] = ()
-    """What the task wrote to `getLogger()`, the last 100 lines."""
+    """The last 100 lines that the task logged from INFO on, by any logger, or printed."""
 
     snapshot: int = 0
     """The number of the last transaction that the run saw; 0 where that is not known."""

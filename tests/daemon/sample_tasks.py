@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import subprocess
+import sys
 import time
 
 from scheduler.tasks import IntervalTask, OneShotTask
+
+log = logging.getLogger(__name__)
 
 
 class Good(OneShotTask):
@@ -48,3 +53,32 @@ class Long(OneShotTask):
 class Beat(IntervalTask):
     def run(self):
         pass
+
+
+class Chatty(OneShotTask):
+    """Says one thing in each of the ways in which a task can."""
+
+    queueName = "talk"
+    maxTries = 1
+
+    def run(self):
+        log.debug("a detail")
+        log.info("an event", extra={"invoice": 7})
+        self.getLogger().warning("a warning")
+        print("printed")
+        print("to stderr", file=sys.stderr)
+        print("\rhalf of it\rall of it", end="")
+        subprocess.run(["echo", "from a program"], check=True)
+        raise ValueError("password=secret is no luck")
+
+
+class Flood(OneShotTask):
+    """Prints *lines* lines."""
+
+    def __init__(self, start, lines):
+        super().__init__(start)
+        self.lines = lines
+
+    def run(self):
+        for number in range(self.lines):
+            print("line", number)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import time
+from contextlib import contextmanager
 
 import psutil
 import pytest
@@ -13,7 +16,7 @@ from livesync import ActionWrapper, PushSyncAgent, RecordUploader, SyncManager
 from livesync.errors import PartialFailure
 from scheduler import Client, nowutc
 from scheduler.store import open_database, transact
-from tests.daemon.conftest import wait_until
+from tests.daemon.conftest import environment, wait_until
 from tests.daemon.sample_tasks import Bad, Good, Long
 
 
@@ -42,6 +45,10 @@ class Background:
         transact(self.database, lambda own: Client(own).enqueueAll(tasks))
         return tasks[0].getId()
 
+    def attempts(self, number):
+        """Return the attempts at task *number*."""
+        return transact(self.database, lambda own: Client(own).getTask(number).getAttempts())
+
     def line(self, *parts):
         """Return the one line of the log that has all *parts*, as soon as there is one."""
 
@@ -57,25 +64,36 @@ class Background:
         return [each for each in children if "scheduler.worker.process" in " ".join(each.cmdline())]
 
 
-@pytest.fixture
-def background(tmp_path, command):
-    config = tmp_path / "relay.toml"
+@contextmanager
+def started(folder, log=""):
+    """Run a daemon in the background in *folder*, with more lines of the section *log*."""
+    config = folder / "relay.toml"
     config.write_text(
-        '[web]\nport = 0\n[log]\nfile = "relay.log"\n[livesync]\npush = true\n'
+        f'[web]\nport = 0\n[log]\nfile = "relay.log"\n{log}\n[livesync]\npush = true\n'
         "[scheduler]\nworkers = 1\n"
     )
-    options = ("--config", str(config), "--database", f"file://{tmp_path}/data.fs")
-    started = command("start", *options)
-    assert started.returncode == 0, started.stderr
-    background = Background(tmp_path, int(started.stdout.split()[0]))
-    yield background
-    transaction.abort()
-    background.database.close()
-    family = [background.process, *background.process.children(recursive=True)]
-    background.process.terminate()
-    _, alive = psutil.wait_procs(family, timeout=20)
-    for process in alive:
-        process.kill()
+    options = ["--config", str(config), "--database", f"file://{folder}/data.fs"]
+    command = [sys.executable, "-m", "daemon.cli.main", "start", *options]
+    printed = subprocess.run(
+        command, cwd=folder, env=environment(folder), capture_output=True, text=True, check=True
+    )
+    background = Background(folder, int(printed.stdout.split()[0]))
+    try:
+        yield background
+    finally:
+        transaction.abort()
+        background.database.close()
+        family = [background.process, *background.process.children(recursive=True)]
+        background.process.terminate()
+        _, alive = psutil.wait_procs(family, timeout=20)
+        for process in alive:
+            process.kill()
+
+
+@pytest.fixture
+def background(tmp_path):
+    with started(tmp_path) as background:
+        yield background
 
 
 def test_failures_of_tasks_and_workers_are_one_line_each(background, tmp_path):

@@ -53,7 +53,7 @@ def status(uri):
 @pytest.mark.timeout(3600)
 def test_whoever_is_shot_each_transfer_is_made_once(tmp_path):
     seed = random.randrange(10**9)
-    print("seed", seed)  # noqa: T201 (shown when the test fails)
+    print("seed", seed)
     draw = random.Random(seed)
     uri = f"file://{tmp_path}/bank.fs"
     expected = order_transfers(uri, TRANSFERS, KILLS * LONGEST_LIFE / 2, draw)

@@ -101,5 +101,5 @@ def test_killed_workers_leave_no_claim_behind_and_charge_no_innocent(uri, tmp_pa
         view.close()
         database.close()
     again = caplog.text.count("it is given out again")
-    print(f"{kills} kills, {len(tasks)} tasks, {charged} charged, {again} given out again")  # noqa: T201
+    print(f"{kills} kills, {len(tasks)} tasks, {charged} charged, {again} given out again")
     assert again == 0

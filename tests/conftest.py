@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import socket
-
 import pytest
 import transaction
 from hypothesis import HealthCheck, settings
 
 from export.model import listeners
 from scheduler.store import open_database, using
-from tests import postgres
+from tests import ports, postgres
 
 # A machine that has much else to do is slow, not wrong.
 settings.register_profile(
@@ -61,6 +59,4 @@ def postgres_uri(postgres_server):
 @pytest.fixture
 def free_port():
     """A port for a server of a test."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    return ports.free_port()

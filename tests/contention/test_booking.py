@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +20,7 @@ from tests.export.planting_rooms import key_of, plant_rooms
 from tests.export.test_booking import ADDRESS, DOCUMENTED, plant_john
 from tests.export.test_schedules import BASE, token_of
 from tests.export.test_schedules import DOCUMENTED as SCHEDULE
+from tests.ports import free_port
 
 CLIENTS = 8
 
@@ -33,8 +33,7 @@ def embedded(tmp_path_factory):
 @pytest.fixture(scope="module")
 def zeo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("booking")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "ZEO.runzeo", "-f", f"{folder}/zeo.fs"]
     with subprocess.Popen([*command, "-a", f"127.0.0.1:{port}"], stderr=subprocess.DEVNULL) as one:
         yield f"zeo://127.0.0.1:{port}?wait_timeout=20"

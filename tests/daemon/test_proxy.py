@@ -20,6 +20,7 @@ from export.auth.login_throttle import ADDRESS
 from export.people.user import Avatar, users
 from scheduler.store import transact
 from tests.daemon.conftest import wait_until
+from tests.ports import free_port
 
 SITE = Path(__file__).parents[2] / "etc" / "nginx.conf"
 MAIN = """
@@ -68,8 +69,7 @@ def site(backend, tmp_path):
     nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/sbin")
     if nginx is None:
         pytest.skip("there is no nginx")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     text = re.sub(r"\n\s*(ssl_certificate|limit_req|access_log).*", "", SITE.read_text())
     text = text.replace("443 ssl", f"0.0.0.0:{port}").replace(":8080", f":{backend}")
     config = tmp_path / "nginx.conf"

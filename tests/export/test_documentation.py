@@ -19,6 +19,7 @@ import pytest
 from export.auth.tokens import SCOPES
 from export.resources import ROUTES
 from export.settings import ApiMode, ExportSettings
+from tests.ports import free_port
 
 DOCS = Path(__file__).parents[2] / "docs"
 EXPORT = (DOCS / "export.md").read_text()
@@ -63,8 +64,7 @@ def do(tmp_path):
 @pytest.fixture
 def server(do, tmp_path):
     """Serve as the document shows, on a free port; give the address."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "serve.py", f"file://{tmp_path}/data.fs", str(port)]
     with subprocess.Popen(command, cwd=tmp_path) as process:
         try:

@@ -22,6 +22,7 @@ from scheduler.leadership.roster import roster_of
 from scheduler.store import open_database
 from scheduler.tasks import IntervalTask, OneShotTask
 from tests.faults.test_zeo import serving
+from tests.ports import free_port
 from tests.postgres import socket_of
 from tests.scheduler.harness import Running, View, python, wait_for
 
@@ -228,8 +229,7 @@ def embedded(tmp_path):
 
 @pytest.fixture
 def zeo(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     uri = f"zeo://127.0.0.1:{port}?wait_timeout=10"
     with serving(tmp_path / "zeo.fs", port):
         open_database(uri).close()

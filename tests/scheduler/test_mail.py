@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
@@ -18,6 +17,7 @@ from scheduler.retry import Retry
 from scheduler.runtime.smtp import MailServer
 from scheduler.tasks import AlarmTask, SendMailTask
 from scheduler.tasks.mail import MailDelivery
+from tests.ports import free_port
 from tests.scheduler.harness import running
 
 both_modes = pytest.mark.parametrize("mode", ["threads", "processes"])
@@ -51,8 +51,7 @@ class Inbox:
 
 @pytest.fixture
 def server(monkeypatch):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     controller = Controller(Inbox(), hostname="127.0.0.1", port=port, enable_SMTPUTF8=True)
     controller.start()
     monkeypatch.setenv("SCHEDULER_MAIL", f"smtp://127.0.0.1:{port}?from=events@example.org")

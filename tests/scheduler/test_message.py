@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from scheduler.errors import MailNotSent, SchedulerConfigurationException
 from scheduler.runtime.mail_message import address_of, compose
 from scheduler.runtime.smtp import MailServer
+from tests.ports import free_port
 
 HEADERS = [
     *("Message-ID", "Date", "From", "To", "Cc", "Subject"),
@@ -132,8 +133,7 @@ def serve(request, tmp_path):
         file, key = certificate(tmp_path, name)
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(file, key)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         how = "ssl_context" if request.param == "smtps" else "tls_context"
         controller = Quiet(Inbox(), hostname="127.0.0.1", port=port, **{how: context})
         controller.start()

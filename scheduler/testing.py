@@ -18,7 +18,7 @@ from ZODB.utils import p64
 
 from scheduler.client import Client
 from scheduler.clock import TimeSource, aware
-from scheduler.dispatch.settlement import Settlement
+from scheduler.dispatch.tick import Tick
 from scheduler.inbox import spool
 from scheduler.inbox.claims import Claim
 from scheduler.runtime.context import News
@@ -113,13 +113,13 @@ class Relay:
 
     def _give_out(self, connection: Connection) -> list[Claim]:
         module = SchedulerModule.getDBInstance(connection)
-        shelving = Settlement(module)
-        shelving.follow_undone()
+        tick = Tick(module)
+        tick.instructions.follow_undone()
         while instructions := module.getSpool().take(DRAIN_LIMIT):
             for instruction in instructions:
                 if instruction.op != spool.SHUTDOWN:
-                    shelving.perform(instruction)
-        return shelving.claim(self.clock.now.timestamp(), CLAIM_LIMIT, {})
+                    tick.instructions.perform(instruction)
+        return tick.claiming.claim(self.clock.now.timestamp(), CLAIM_LIMIT, {})
 
 
 def _unheard(news: News) -> None:
@@ -127,9 +127,9 @@ def _unheard(news: News) -> None:
 
 
 def _take_back(outcomes: list[Outcome], connection: Connection) -> None:
-    shelving = Settlement(SchedulerModule.getDBInstance(connection))
+    tick = Tick(SchedulerModule.getDBInstance(connection))
     for outcome in outcomes:
-        shelving.settle(outcome)
+        tick.settlement.settle(outcome)
 
 
 def _run(runner: Runner, claims: list[Claim]) -> list[Outcome]:

@@ -22,11 +22,10 @@ from daemon.process_log import log_to, start_log
 from daemon.service import Service
 from daemon.views.task_detail import find_task
 from scheduler import TASK_STATUS_RUNNING, Client
-from scheduler.audit.commit_log import sign
+from scheduler.audit.commit_log import sign, signature_of
 from scheduler.leadership.roster import roster_of
 from scheduler.store import connect
 from scheduler.values.console import as_json
-from scheduler.worker.attempt import signature_of
 
 DEATH_SECONDS = 30.0
 POLL_SECONDS = 0.1

@@ -18,7 +18,10 @@ from ZODB.utils import get_pickle_metadata, p64, u64
 
 from scheduler.errors import NoHistory
 from scheduler.log.append_log import Segment, SegmentLeaf, SegmentPage, SegmentPages
+from scheduler.runtime.code_version import code_version
 from scheduler.store.moved import current_path
+from scheduler.tasks.base import BaseTask
+from scheduler.tasks.naming import name_of
 from scheduler.tasks.occurrence import TaskOccurrence
 from scheduler.tasks.recurring import OccurrenceLeaf, Occurrences
 from scheduler.tasks.result import KeptResult
@@ -46,6 +49,13 @@ class Signature(NamedTuple):
     attempt: int
     version: str
     changed: tuple[int, ...] | None
+
+
+def signature_of(number: int, task: BaseTask | None, changed: tuple[int, ...] = ()) -> Signature:
+    """Return the signature of the present attempt at *task*, None for one that is not loaded."""
+    if task is None:
+        return Signature(number, 0, "", changed)
+    return Signature(number, task._tries + 1, code_version(name_of(task)), changed)
 
 
 def sign(unit: Any, signatures: list[Signature]) -> None:

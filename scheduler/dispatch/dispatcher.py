@@ -20,8 +20,8 @@ from ZODB.Connection import Connection
 from scheduler.clock import nowutc
 from scheduler.dispatch.pruner import Pruner
 from scheduler.dispatch.reconciliation import Reconciliation
-from scheduler.dispatch.settlement import Settlement
 from scheduler.dispatch.shutdown import ShutdownRequest
+from scheduler.dispatch.tick import Tick
 from scheduler.dispatch.worker_report import WorkerReport
 from scheduler.errors import LeadershipLost, SchedulerQuitException
 from scheduler.executors import Executor, ExecutorReport, Lost
@@ -119,10 +119,10 @@ class Dispatcher:
         self._connection.close()
 
         def put_away(connection: Connection) -> None:
-            shelving = Settlement(SchedulerModule.getDBInstance(connection))
-            self._write_down(shelving, gathered)
+            tick = Tick(SchedulerModule.getDBInstance(connection))
+            self._write_down(tick, gathered)
             for claim in rest:
-                shelving.put_back(claim)
+                tick.settlement.put_back(claim)
 
         try:
             self._lease.transact(put_away, note="scheduler: stop")
@@ -175,14 +175,14 @@ class Dispatcher:
         self._manager.begin().note(TICK)
         with using(self._connection):
             module = SchedulerModule.getDBInstance(self._connection)
-            shelving = Settlement(module, is_careful=is_careful)
-            self._write_down(shelving, gathered)
+            tick = Tick(module, is_careful=is_careful)
+            self._write_down(tick, gathered)
             instructions = module.getSpool().take(DRAIN_LIMIT)
-            quit_ = self._perform(shelving, instructions)
+            quit_ = self._perform(tick, instructions)
             is_open = quit_ is None and not module.is_paused
             room = self._executor.room() if is_open else 0
             now = nowutc().timestamp()
-            claims = shelving.claim(now, room, self._settings.queues)
+            claims = tick.claiming.claim(now, room, self._settings.queues)
             self._in_vain = now if room > 0 and not claims else 0.0
             if self._is_unsure:
                 claims = self._not_given(module, gathered)
@@ -193,30 +193,30 @@ class Dispatcher:
         self._activity.succeeded(TICK, has_written=has_written)
         (outage_log.written if has_written else outage_log.reached)()
         self._is_unsure = False
-        for claim in shelving.stopped:
+        for claim in tick.stopped:
             self._executor.stop(claim)
         self._hand_out(claims, gathered)
         self._activity.note(self._waits_since(), has_moved=bool(claims or gathered.outcomes))
         if quit_ is not None:
             raise quit_
-        has_more = shelving.has_more or len(instructions) == DRAIN_LIMIT
+        has_more = tick.has_more or len(instructions) == DRAIN_LIMIT
         return has_more or (bool(claims) and self._executor.room() > 0)
 
-    def _write_down(self, shelving: Settlement, gathered: ExecutorReport) -> None:
+    def _write_down(self, tick: Tick, gathered: ExecutorReport) -> None:
         for outcome in gathered.outcomes:
-            shelving.settle(outcome)
+            tick.settlement.settle(outcome)
         for lost in gathered.lost:
-            shelving.rescue(lost, self._settings.task_max_tries)
+            tick.settlement.rescue(lost, self._settings.task_max_tries)
         for progress in gathered.progress:
-            shelving.note_progress(progress)
+            tick.settlement.note_progress(progress)
 
     def _perform(
-        self, shelving: Settlement, instructions: list[Instruction]
+        self, tick: Tick, instructions: list[Instruction]
     ) -> SchedulerQuitException | None:
         quit_ = self._stop.asked
         for instruction in instructions:
             if instruction.op != spool.SHUTDOWN:
-                shelving.perform(instruction)
+                tick.instructions.perform(instruction)
             elif not self._is_meant(instruction):
                 log.warning("a shutdown meant for an earlier scheduler is passed over")
             else:
@@ -277,7 +277,7 @@ class Dispatcher:
         if time.monotonic() >= self._next_undone:
             self._next_undone = time.monotonic() + UNDONE_SECONDS
             self._lease.transact(
-                lambda own: Settlement(SchedulerModule.getDBInstance(own)).follow_undone(),
+                lambda own: Tick(SchedulerModule.getDBInstance(own)).instructions.follow_undone(),
                 note="scheduler: follow what was undone",
             )
 
@@ -285,13 +285,13 @@ class Dispatcher:
         module = SchedulerModule.getDBInstance(connection)
         if module.getSpool().max_size != self._settings.task_max_size:
             module.getSpool().max_size = self._settings.task_max_size
-        shelving = Settlement(module)
+        tick = Tick(module)
         claims = module.running.claims()
         state = TASK_STATUS_FAILED if len(claims) == 1 else TASK_STATUS_QUEUED
         for claim in claims:
             why = ENDED_MEANWHILE if len(claims) == 1 else ENDED_WITH_SEVERAL
-            shelving.rescue(Lost(claim, state, why), self._settings.task_max_tries)
-        shelving.reclaim()
+            tick.settlement.rescue(Lost(claim, state, why), self._settings.task_max_tries)
+        tick.instructions.reclaim()
 
 
 def _tend_shelves(connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""Directing: what clients say of tasks that wait, and of queues, is carried out."""
+"""The instructions of clients, carried out on the shelves."""
 
 from __future__ import annotations
 
@@ -7,12 +7,33 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from scheduler.clock import stamp
+from persistent import Persistent
+from ZODB.utils import u64
+
+from scheduler.clock import nowutc, stamp
+from scheduler.dispatch.claiming import Claiming
+from scheduler.dispatch.quarantine_release import Reclaiming
+from scheduler.dispatch.rebinding import Rebinding
+from scheduler.dispatch.release import Release
+from scheduler.dispatch.steps import Steps
 from scheduler.inbox import spool
+from scheduler.inbox.claims import Claim
+from scheduler.inbox.spool import Instruction
 from scheduler.queue import NEVER_DUE
 from scheduler.shelves.module import SchedulerModule
-from scheduler.states import TASK_STATUS_QUEUED, TASK_STATUS_RUNNING
+from scheduler.shelves.queue_slot import ORDINARY
+from scheduler.states import (
+    ENDED,
+    TASK_STATUS_ABORTED,
+    TASK_STATUS_NONE,
+    TASK_STATUS_QUEUED,
+    TASK_STATUS_RUNNING,
+    TASK_STATUS_SPOOLED,
+)
+from scheduler.store.missing_class import reason_of, why_unusable
+from scheduler.tasks.attempt import Attempt, moment
 from scheduler.tasks.base import BaseTask
+from scheduler.tasks.bound import FollowingTask
 from scheduler.tasks.recurring import RecurringTask, unpacked
 from scheduler.values.rate_limit import Limit
 
@@ -20,28 +41,155 @@ log = logging.getLogger(__name__)
 
 
 class Instructions:
-    """Moves tasks within the queues of *module*, in the transaction of the present tick.
+    """Carries out instructions, in the transaction of the present tick.
 
-    *catch_up* puts a task on its shelf whose run is over, *take_up* takes one out of quarantine.
+    *catch_up* brings a task up to date first: one whose attempt is over is put on its shelf.
     """
 
     def __init__(
         self,
         module: SchedulerModule,
+        steps: Steps,
+        claiming: Claiming,
+        release: Release,
         catch_up: Callable[[BaseTask], None],
-        take_up: Callable[[BaseTask], None],
     ) -> None:
         self._module = module
+        self._steps = steps
+        self._claiming = claiming
+        self._release = release
         self._catch_up = catch_up
-        self._take_up = take_up
+        self._rebinding = Rebinding(module, catch_up, steps)
+        self._reclaiming = Reclaiming(module, steps, self._add, self.perform)
+        self._now = nowutc()
+        self.stopped: list[Claim] = []
+        """The claims taken from workers that may still be at work on them."""
+        self._acts: dict[str, Callable[[Any], None]] = {
+            spool.ADD: self._add,
+            spool.DELETE: self._delete,
+            spool.LEAVE: self._leave,
+            spool.CHANGE: self._change,
+            spool.CANCEL: self._cancel,
+            spool.PAUSE: self._pause,
+            spool.RESUME: self._resume,
+            spool.RESCHEDULE: self._reschedule,
+            spool.RECLAIM: self.reclaim,
+            spool.LIMIT: self._limit,
+            spool.FOLLOW: self._rebinding.follow,
+            spool.PAGE: self._reclaiming.read_page,
+        }
 
-    def change(self, change: tuple[datetime, BaseTask]) -> None:
+    def perform(self, instruction: Instruction) -> None:
+        """Carry out one instruction of the spool."""
+        self._steps.take(
+            lambda: self._acts[instruction.op](instruction.obj),
+            lambda error: self._not_performed(instruction, reason_of(error)),
+        )
+
+    def reclaim(self, number: int | None = None) -> None:
+        """Queue objects in quarantine that can be read now; only task *number*, if given."""
+        self._reclaiming.reclaim(number)
+        self._claiming.queue_all()
+
+    def follow_undone(self) -> None:
+        """Rebind tasks whose objects were changed and the change was undone."""
+        if self._module.getSpool().has_undone():
+            for instruction in self._module.getSpool().undone():
+                if instruction.op == spool.FOLLOW:
+                    self.perform(instruction)
+
+    def _not_performed(self, instruction: Instruction, reason: str) -> None:
+        op, obj = instruction.op, instruction.obj
+        thing = obj[-1] if isinstance(obj, tuple) and obj else obj
+        number = _number_of(thing)
+        log.error("the instruction %r about object %s failed: %s", op, number, reason)
+        if number is None:
+            return
+        if op in (spool.ADD, spool.PAGE):
+            self._module.set_aside(thing, reason)
+        elif op == spool.DELETE and self._module.unqueue_unread(thing):
+            log.warning("task %d is removed from the queue unread", number)
+
+    def _add(self, task: Any) -> None:
+        if not isinstance(task, BaseTask):
+            raise TypeError(why_unusable(task))
+        if task._p_oid in self._module.quarantine:
+            self._reclaiming.take_up(task)
+            return
+        self._catch_up(task)
+        status = task.getStatus()
+        if status == TASK_STATUS_QUEUED and not self._module.is_waiting(task):
+            log.warning("%r says that it waits, and does not: it is queued", task)
+            task._spool_again()
+            status = TASK_STATUS_SPOOLED
+        if status in (TASK_STATUS_QUEUED, TASK_STATUS_RUNNING):
+            log.info("%r is at work already", task)
+            return
+        due = task.getDueOn()
+        if not self._module.admit(task):
+            log.warning("%r is turned away: there is one of its kind", task)
+            task._forget()
+            self._release.note(task._group, task.getId() or 0, has_finished=False)
+            return
+        if isinstance(task, FollowingTask) and not self._rebinding.bind(task):
+            return
+        if status != TASK_STATUS_SPOOLED:
+            self._module.start_again(task, status)
+        elif due is not None and due <= self._now and self._module.place_of(task) == ORDINARY:
+            self._claiming.add(task, stamp(due))
+        else:
+            self._module.queue(task)
+
+    def _delete(self, task: BaseTask) -> None:
+        if self._module.take_back(task):
+            self._steps.take(lambda: self._forget(task), lambda _: None)
+            return
+        self._catch_up(task)
+        status = task.getStatus()
+        if status == TASK_STATUS_RUNNING:
+            self._module.leaving.insert(task.getId() or 0)
+            return
+        self._module.moveTask(task, status, TASK_STATUS_NONE)
+        self._forget(task)
+
+    def _leave(self, task: BaseTask) -> None:
+        """Delete *task*, which has dequeued itself; one that has ended stays on record."""
+        self._catch_up(task)
+        if task.getStatus() not in ENDED:
+            self._delete(task)
+        elif isinstance(task, FollowingTask):
+            self._rebinding.release(task)
+
+    def _forget(self, task: BaseTask) -> None:
+        task._forget()
+        self._release.release(task)
+        if isinstance(task, FollowingTask):
+            self._rebinding.release(task)
+
+    def _cancel(self, task: BaseTask) -> None:
+        self._catch_up(task)
+        status = task.getStatus()
+        if status not in (TASK_STATUS_SPOOLED, TASK_STATUS_QUEUED, TASK_STATUS_RUNNING):
+            log.info("%r is not cancelled: it is not at work", task)
+            return
+        claim = self._module.running.claim(task.getId() or 0)
+        self._module.leave_shelf(task, status)
+        if claim is not None:
+            self.stopped.append(claim)
+        now = nowutc()
+        started = now if claim is None else min(now, moment(claim.since))
+        task._abort(Attempt(task._tries + 1, started, now, TASK_STATUS_ABORTED, "cancelled"))
+        self._module.shelve(task, now, TASK_STATUS_ABORTED)
+        self._release.release(task)
+        self._steps.has_more = True  # the compensation of the steps before it, in a chain
+
+    def _change(self, change: tuple[datetime, BaseTask]) -> None:
         """Give a waiting task another date; one in quarantine goes on with it."""
         date, task = change
         if task._p_oid in self._module.quarantine:
             task.setStartOn(date)
             task._set_retry(None)
-            self._take_up(task)
+            self._reclaiming.take_up(task)
             return
         self._catch_up(task)
         status = task.getStatus()
@@ -53,23 +201,23 @@ class Instructions:
         if not task.isPaused():
             self._move_to(task, stamp(date))
 
-    def pause(self, task: BaseTask | None) -> None:
-        """Let *task* wait until it is resumed; None stands for the whole scheduler."""
+    def _pause(self, task: BaseTask | None) -> None:
+        """Pause *task* until it is resumed; None stands for the whole scheduler."""
         if task is None:
             self._module.is_paused = True
         elif self._waits(task, spool.PAUSE, task):
             self._move_to(task, NEVER_DUE)
 
-    def resume(self, task: BaseTask | None) -> None:
-        """Let *task* go on, which was paused; None stands for the whole scheduler."""
+    def _resume(self, task: BaseTask | None) -> None:
+        """Resume *task*, which was paused; None stands for the whole scheduler."""
         if task is None:
             self._module.is_paused = False
         elif self._waits(task, spool.RESUME, task) and task.isPaused():
             self._module.unqueue(task)
             self._module.queue(task)
 
-    def reschedule(self, change: tuple[tuple[Any, ...], RecurringTask]) -> None:
-        """Let a task go on by another schedule."""
+    def _reschedule(self, change: tuple[tuple[Any, ...], RecurringTask]) -> None:
+        """Give a task another schedule."""
         stored, task = change
         if not self._waits(task, spool.RESCHEDULE, change):
             return
@@ -81,7 +229,7 @@ class Instructions:
         if is_paused and task.getStatus() == TASK_STATUS_QUEUED:
             self._move_to(task, NEVER_DUE)
 
-    def limit(self, change: tuple[str, tuple[Any, ...]]) -> None:
+    def _limit(self, change: tuple[str, tuple[Any, ...]]) -> None:
         """Limit a queue."""
         name, limit = change
         self._module.backlog.limit(name, Limit(*limit))
@@ -99,3 +247,8 @@ class Instructions:
     def _move_to(self, task: BaseTask, due: float) -> None:
         self._module.unqueue(task)
         self._module.wait(task, due)
+
+
+def _number_of(thing: Any) -> int | None:
+    is_stored = isinstance(thing, Persistent) and thing._p_oid is not None
+    return u64(thing._p_oid) if is_stored else None

@@ -28,6 +28,8 @@ class Steps:
     def __init__(self, connection: Connection, *, is_careful: bool) -> None:
         self._connection = connection
         self._is_careful = is_careful
+        self.has_more = False
+        """Whether a step may have put something into the spool, for the next tick."""
 
     def take(self, step: Callable[[], Result], failed: Callable[[Exception], Result]) -> Result:
         """Return what *step* returns; where it fails, undo it and return what *failed* returns.

@@ -26,7 +26,7 @@ from scheduler import (
     SchedulerModule,
     nowutc,
 )
-from scheduler.dispatch.settlement import Settlement
+from scheduler.dispatch import tick
 from scheduler.retry import Retry
 from scheduler.store import current, open_database, transact
 from scheduler.tasks import OneShotTask
@@ -330,10 +330,10 @@ def test_a_failed_task_is_started_by_an_instruction(relay):
 def give_out(connection):
     """Give all due tasks to a scheduler that dies at once."""
     module = SchedulerModule.getDBInstance(connection)
-    shelving = Settlement(module)
+    moves = tick.Tick(module)
     for instruction in module.getSpool().take(100):
-        shelving.perform(instruction)
-    return shelving.claim(nowutc().timestamp(), 100, {})
+        moves.instructions.perform(instruction)
+    return moves.claiming.claim(nowutc().timestamp(), 100, {})
 
 
 def test_all_that_a_dead_scheduler_had_given_out_is_run(view):

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from ZODB.utils import u64
 
 from scheduler import SchedulerModule, nowutc
-from scheduler.dispatch.settlement import Settlement
+from scheduler.dispatch.tick import Tick
 from scheduler.retry import Retry
 from scheduler.store import current
 from scheduler.tasks import OneShotTask
-from scheduler.tasks.call import task
+from scheduler.tasks.function import task
 from scheduler.values.rate_limit import Limit, Starts
 from tests.scheduler.harness import running
 
@@ -83,7 +83,7 @@ class InOrder(ForCustomer):
         super().run()
 
 
-class Tick:
+class HandDriven:
     """A tick of a scheduler without workers: what it gives out, and what comes back."""
 
     def __init__(self, view):
@@ -91,16 +91,16 @@ class Tick:
         self.module = SchedulerModule.getDBInstance(view.connection)
 
     def give(self, room=100, now=None, caps=None):
-        shelving = Settlement(self.module)
+        moves = Tick(self.module)
         for instruction in self.module.getSpool().take(1000):
-            shelving.perform(instruction)
+            moves.instructions.perform(instruction)
         moment = (now or nowutc()).timestamp()
-        claims = shelving.claim(moment, room, caps or {})
+        claims = moves.claiming.claim(moment, room, caps or {})
         self.view.commit()
         return {self.module.getTaskById(claim.tid).name: claim for claim in claims}
 
     def end(self, claim):
-        Settlement(self.module).put_back(claim)
+        Tick(self.module).settlement.put_back(claim)
         task = self.module.getTaskById(claim.tid)
         self.view.client.dequeue(task)
         self.view.commit()
@@ -108,7 +108,7 @@ class Tick:
 
 @pytest.fixture
 def tick(view):
-    return Tick(view)
+    return HandDriven(view)
 
 
 def enqueue(view, kind, names, start=None):
@@ -252,7 +252,7 @@ def test_a_task_that_cannot_be_loaded_is_in_nobodys_way(view, tick, monkeypatch)
     monkeypatch.setattr(Fragile, "__setstate__", unreadable)
     view.connection.cacheMinimize()
     tick.end(first["a1"])
-    claims = Settlement(tick.module).claim(nowutc().timestamp(), 10, {})
+    claims = Tick(tick.module).claiming.claim(nowutc().timestamp(), 10, {})
     assert {claim.tid for claim in claims} == {first["a1"].tid, u64(fragile._p_oid)}
 
 

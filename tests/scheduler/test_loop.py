@@ -12,7 +12,7 @@ from dateutil import rrule
 from ZEO.Exceptions import ClientDisconnected
 
 from scheduler import Client, Scheduler, nowutc
-from scheduler.dispatch.settlement import Settlement
+from scheduler.dispatch import tick
 from scheduler.errors import SchedulerException
 from scheduler.inbox.spool import ADD, Instruction
 from scheduler.shelves.module import SchedulerModule
@@ -349,5 +349,5 @@ def test_a_signal_shuts_a_scheduler_in_the_main_thread_down(tmp_path, number):
 def test_an_instruction_is_not_passed_over_because_the_database_is_away(view):
     module = SchedulerModule.getDBInstance(view.connection)
     with pytest.raises(ClientDisconnected):
-        Settlement(module).perform(Instruction(ADD, Away(soon())))
+        tick.Tick(module).instructions.perform(Instruction(ADD, Away(soon())))
     assert module.aside() == []

@@ -1,0 +1,42 @@
+"""The tick: the moves of one transaction of the leader, and what they share."""
+
+from __future__ import annotations
+
+from scheduler.dispatch.claiming import Claiming
+from scheduler.dispatch.instructions import Instructions
+from scheduler.dispatch.release import Release
+from scheduler.dispatch.settlement import Settlement
+from scheduler.dispatch.steps import Steps
+from scheduler.inbox.claims import Claim
+from scheduler.inbox.spool import Instruction
+from scheduler.shelves.module import SchedulerModule
+
+
+class Tick:
+    """Moves tasks between the shelves of *module*, in the open transaction.
+
+    A step that fails is undone and logged; a task that cannot be read or queued is put in
+    quarantine. Only conflicts get out, errors of the database, and StepFailed (see `Steps`).
+    """
+
+    def __init__(self, module: SchedulerModule, *, is_careful: bool = True) -> None:
+        self._steps = Steps(module._p_jar, is_careful=is_careful)
+        release = Release(module, self._steps)
+        self.claiming = Claiming(module, self._steps)
+        self.settlement = Settlement(module, self._steps, self.claiming, release, self._perform)
+        self.instructions = Instructions(
+            module, self._steps, self.claiming, release, self.settlement.catch_up
+        )
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something may have been put into the spool here, for the next tick."""
+        return self._steps.has_more
+
+    @property
+    def stopped(self) -> list[Claim]:
+        """The claims taken from workers that may still be at work on them."""
+        return self.instructions.stopped
+
+    def _perform(self, instruction: Instruction) -> None:
+        self.instructions.perform(instruction)

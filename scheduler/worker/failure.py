@@ -1,0 +1,59 @@
+"""The failure of an attempt: the task waits for its next try, or has failed for good."""
+
+from __future__ import annotations
+
+import logging
+from typing import TypeAlias
+
+from scheduler.clock import within_calendar
+from scheduler.retry import paced, retry_for
+from scheduler.store.missing_class import reason_of
+from scheduler.tasks.attempt import Attempt
+from scheduler.tasks.base import BaseTask
+from scheduler.tasks.naming import title_of
+
+log = logging.getLogger(__name__)
+
+LogLine: TypeAlias = tuple[int, str]
+"""A line of the log: its level, and the text."""
+
+
+def fail(task: BaseTask, attempt: Attempt, kind: type[BaseException], max_tries: int) -> LogLine:
+    """Record a try that failed with an exception of this *kind*; return the line for the log.
+
+    The task is tried again, or has failed when its tries are used up: those of the policy for
+    *kind*, else of the task, else *max_tries*.
+    """
+    retry = retry_for(kind, task.retries)
+    tries = retry.tries or _own_tries(task) or max_tries
+    event = f"{named(task)} failed on try {attempt.number} of {tries}"
+    message = one_line(attempt.message)
+    if attempt.number < tries:
+        wait = paced(retry.wait(attempt.number), attempt.number)
+        task._retry(attempt, within_calendar(attempt.ended.timestamp() + wait))
+        return logging.WARNING, f"{event}, the next is in {wait:.1f} s: {message}"
+    task._end(attempt)
+    return logging.ERROR, f"{event}, for good: {message}"
+
+
+def _own_tries(task: BaseTask) -> int | None:
+    """Return `maxTries` of *task*; None where it cannot be used."""
+    try:
+        tries = task.maxTries
+    except Exception as error:  # noqa: BLE001 (it may be a property of the application)
+        log.warning("%s has no usable maxTries: %s", named(task), reason_of(error))
+        return None
+    if tries is None or (isinstance(tries, int) and tries >= 0):
+        return tries
+    log.warning("%s has maxTries %r; it must be a whole number from 1", named(task), tries)
+    return None
+
+
+def named(task: BaseTask) -> str:
+    """Return how the log names *task*: by its number, and its class or the function it calls."""
+    return f"task {task.getId()} ({title_of(task)})"
+
+
+def one_line(text: str) -> str:
+    """Return *text* without line breaks: a failure is one line of the log."""
+    return " ".join(text.split())

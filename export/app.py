@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -28,15 +27,17 @@ from export.errors import (
     WrongMethod,
 )
 from export.fossils.installation import keep_base_url
+from export.http.question import SEPARATOR
 from export.http.request import LONGEST, ExportRequest
 from export.http.result import Answer, File
 from export.model import catalogue
 from export.model.listeners import subscribe_installed
 from export.people import group, user
+from export.registered import all_resources
 from export.reply import Reply, file_response, options
-from export.resources import ROUTES
+from export.resource import Resource
 from export.rooms import registry, schedule
-from export.route import Route
+from export.routing import Found, RoutingTable
 from export.settings import ExportSettings
 from scheduler.clock import nowutc
 from scheduler.store import open_database, transact, using
@@ -53,8 +54,6 @@ MOST = 1000
 
 UNSIGNED = "The API key does not count without a signature: sign the request."
 
-SEPARATOR = re.compile("[-,]")
-
 Result = TypeVar("Result")
 
 
@@ -64,8 +63,11 @@ class ExportApp:
     What only reads commits nothing; what writes is one transaction.
     """
 
-    def __init__(self, database: DB, settings: ExportSettings, owned: bool) -> None:
+    def __init__(
+        self, database: DB, settings: ExportSettings, routing: RoutingTable, owned: bool
+    ) -> None:
         self.database = database
+        self.routing = routing
         self.settings = settings
         self.usage = UsageLog(database)
         self._owned = owned
@@ -87,14 +89,14 @@ class ExportApp:
         request = ExportRequest(http)
         reply = Reply(request)
         try:
-            route, match = _find(request)
-            reply = Reply(request, route, match.groupdict().get("format", "json"))
-            if request.method == "OPTIONS":
-                return options(route)
-            if not route.takes(request.method):
-                wanted = f"This action requires {route.method}"
-                raise WrongMethod(wanted, {"Allow": route.allowed})
-            answer = self._answer(request, route, match)
+            resource, arguments = self._find(request)
+            reply = Reply(request, resource, arguments.get("format", "json"))
+            if not resource.takes(request.method):
+                methods = self.routing.methods(request.path)
+                if request.method == "OPTIONS":
+                    return options(methods)
+                raise WrongMethod(methods)
+            answer = self._answer(request, resource, arguments)
             if isinstance(answer, File):
                 return file_response(answer, http)
             return reply.content(answer, self.settings.base_url)
@@ -110,22 +112,37 @@ class ExportApp:
             log.exception("request for %r failed", request.path)
             return reply.refuse(InternalFailure("Internal error; the log tells more"))
 
-    def _answer(self, request: ExportRequest, route: Route, match: re.Match[str]) -> Answer:
+    def _find(self, request: ExportRequest) -> Found:
+        if request.is_too_long:
+            raise AddressTooLong(f"Path and query may have {LONGEST} characters together")
+        if len(SEPARATOR.findall(request.path)) >= MOST:
+            raise MalformedRequest(f"You can only request up to {MOST} ids per request")
+        resource, arguments = self.routing.find(request.path, request.method)
+        wanted = arguments.get("format", "json")
+        if wanted not in resource.formats:
+            known = ", ".join(resource.formats)
+            raise UnknownResource(f"Unknown format '{wanted}'; known are {known}")
+        return resource, arguments
+
+    def _answer(
+        self, request: ExportRequest, resource: Resource, arguments: Mapping[str, str]
+    ) -> Answer:
         request.bearer_token  # noqa: B018 (credentials of another kind are refused everywhere)
 
         def work(connection: Connection) -> tuple[Answer, Caller]:
-            caller = route.door(request, self.settings, route.scopes)
+            caller = resource.door(request, self.settings, resource.scopes)
+            question = resource.question(request, arguments, caller.user, self.settings)
             try:
-                return route.answer(request, match, caller.user, self.settings), caller
+                return resource.answer(question), caller
             except RefusedRequest as error:
                 if caller.lacks_signature:
                     raise RefusedRequest(f"{error.message} {UNSIGNED}") from None
                 raise
 
-        if route.method == "GET":
+        if resource.method == "GET":
             answer, caller = self._read(work)
         else:
-            answer, caller = transact(self.database, work, note=f"{route.method} {request.path}")
+            answer, caller = transact(self.database, work, note=f"{resource.method} {request.path}")
         if caller.credential is not None:
             self.usage.note(caller.credential, _use(request, caller))
         return answer
@@ -143,38 +160,27 @@ class ExportApp:
 
 
 def make_app(
-    database: DB | str, config: Mapping[str, Any] | ExportSettings | None = None
+    database: DB | str,
+    config: Mapping[str, Any] | ExportSettings | None = None,
+    resources: Iterable[Any] = (),
 ) -> ExportApp:
     """Return the WSGI application for *database*, a ZODB.DB or a URI.
 
-    *config* is described by Settings; an unknown or bad one raises
+    It serves the built-in and the registered resources (`export.registered`), and *resources*:
+    Resources, and instances or subclasses of Collection.
+
+    *config* is described by ExportSettings; an unknown or bad one raises
     ExportConfigurationException. Its `base_url` is kept in the database, for the records of
     livesync too; without one, that which is kept counts. Listeners of installed packages are
     subscribed.
     """
     settings = ExportSettings.of(config)
+    routing = RoutingTable(all_resources(resources))
     subscribe_installed()
     is_owned = isinstance(database, str)
     opened = open_database(database) if isinstance(database, str) else database
     settings = replace(settings, base_url=keep_base_url(opened, settings.base_url))
-    return ExportApp(opened, settings, owned=is_owned)
-
-
-def _find(request: ExportRequest) -> tuple[Route, re.Match[str]]:
-    if request.is_too_long:
-        raise AddressTooLong(f"Path and query may have {LONGEST} characters together")
-    if len(SEPARATOR.findall(request.path)) >= MOST:
-        raise MalformedRequest(f"You can only request up to {MOST} ids per request")
-    for route in ROUTES:
-        match = route.pattern.fullmatch(request.path)
-        if match is None:
-            continue
-        wanted = match.groupdict().get("format", "json")
-        if wanted not in route.formats:
-            known = ", ".join(route.formats)
-            raise UnknownResource(f"Unknown format '{wanted}'; known are {known}")
-        return route, match
-    raise UnknownResource(f"Nothing is exported at '{request.path}'")
+    return ExportApp(opened, settings, routing, owned=is_owned)
 
 
 def _use(request: ExportRequest, caller: Caller) -> Uses:

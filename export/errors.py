@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 
@@ -79,9 +79,13 @@ class NotFree(RequestException):
 
 
 class WrongMethod(RequestException):
-    """The address does not take this method (405)."""
+    """The address takes *methods* only (405)."""
 
     status = 405
+
+    def __init__(self, methods: Sequence[str]) -> None:
+        wanted = " or ".join(each for each in methods if each not in {"HEAD", "OPTIONS"})
+        super().__init__(f"This action requires {wanted}", {"Allow": ", ".join(methods)})
 
 
 class AddressTooLong(RequestException):

@@ -15,7 +15,7 @@ from export.formats import FORMATS, PLAIN, json
 from export.http.etag import validator
 from export.http.request import ExportRequest
 from export.http.result import Bare, File, ResultPage, envelope
-from export.route import Route, classic_refusal
+from export.resource import Resource, classic_refusal
 
 SHOWN = {"application/pdf", "image/gif", "image/jpeg", "image/png", "text/plain"}
 """Files that a browser may show itself: nothing in them acts in this server's name."""
@@ -36,10 +36,10 @@ class Reply:
     """The response to one request; errors are told in its format where that can hold them."""
 
     def __init__(
-        self, request: ExportRequest, route: Route | None = None, kind: str = "json"
+        self, request: ExportRequest, resource: Resource | None = None, kind: str = "json"
     ) -> None:
         self._request = request
-        self._route = route
+        self._resource = resource
         self._kind = kind
 
     def content(self, answer: ResultPage | Bare, base_url: str) -> Response:
@@ -59,7 +59,7 @@ class Reply:
 
     def refuse(self, error: RequestException) -> Response:
         """Return what tells *error*."""
-        refusal = self._route.refusal if self._route is not None else classic_refusal
+        refusal = self._resource.refusal if self._resource is not None else classic_refusal
         status, body = refusal(error)
         is_plain = self._kind in PLAIN
         writer: Any = FORMATS[self._kind] if is_plain else json
@@ -79,9 +79,9 @@ class Reply:
         return envelope(answer, f"{base_url}{self._request.path}{query}")
 
 
-def options(route: Route) -> Response:
-    """Return which methods the address takes."""
-    response = Response(status=204, headers={"Allow": route.allowed})
+def options(methods: list[str]) -> Response:
+    """Return that an address takes *methods*."""
+    response = Response(status=204, headers={"Allow": ", ".join(methods)})
     del response.headers["Content-Type"]  # there is no content
     return response
 

@@ -35,7 +35,7 @@ def write(body: Shown, request: ExportRequest, *, pretty: bool) -> bytes:
     calendar.add("prodid", "-//CERN//INDICO//EN")
     calendar.add("version", "2.0")
     for result in body["results"]:
-        for uid, event in EVENTS.get(result.get("_fossil"), _nothing)(result, site):
+        for uid, event in EVENTS.get(result.get("_fossil"), _other)(result, site):
             event.add("uid", printable(f"{uid}@{domain}"))
             calendar.add_component(event)
     calendar.add_missing_timezones()
@@ -46,8 +46,10 @@ def write(body: Shown, request: ExportRequest, *, pretty: bool) -> bytes:
 Entries = Iterator[tuple[str, Event]]
 
 
-def _nothing(shown: Shown, site: str) -> Entries:
-    yield from ()
+def _other(shown: Shown, site: str) -> Entries:
+    """Yield a member of a collection that takes place at some time; nothing else."""
+    if shown.get("path") and shown["startDate"] is not None:
+        yield shown["path"].removeprefix("/export/").replace("/", "-"), _entry(shown, site)
 
 
 def _event(shown: Shown, site: str) -> Entries:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any
 
 from persistent.list import PersistentList
@@ -31,4 +32,10 @@ def _plain(value: Any) -> Any:
         return {"date": value.date().isoformat(), "tz": tz, "time": value.time().isoformat()}
     if isinstance(value, PersistentMapping | PersistentList):
         return value.data
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Decimal):
+        return float(value)
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")

@@ -46,6 +46,8 @@ def feed_address(body: Shown, address: str) -> str:
 
 def entry_address(shown: Shown, address: str) -> str:
     """Return the id of what is shown, which depends on nothing but its own and its event's ids."""
+    if "path" in shown:
+        return f"{address}{shown['path']}"
     own = quote(printable(shown["id"]), safe="")
     if "conference" in shown:
         session = quote(printable(shown["session"]["id"]), safe="")

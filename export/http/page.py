@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
-from export.http.request import Selection
+from export.http.selection import Selection
 from export.model.entry import natural
 
-ORDERS: dict[str, Callable[[Any], Any]] = {
+Orders: TypeAlias = Mapping[str, Callable[[Any], Any]]
+
+ORDERS: Orders = {
     "id": lambda obj: natural(str(obj.getId())),
     "start": lambda obj: _date(obj, "getStartDate"),
     "end": lambda obj: _date(obj, "getEndDate"),
@@ -28,21 +30,23 @@ class Page:
     complete: bool
 
 
-def cut(objects: Iterable[Any], selection: Selection) -> Page:
+def cut(objects: Iterable[Any], selection: Selection, orders: Orders = ORDERS) -> Page:
     """Return the page of *objects*: sorted if that is asked for, from the offset to the limit."""
     last = selection.offset + selection.limit
-    found = list(islice(in_order(objects, selection), selection.offset, last + 1))
+    found = list(islice(in_order(objects, selection, orders), selection.offset, last + 1))
     return Page(
         found[: selection.limit],
         complete=selection.limit_is_given or len(found) <= selection.limit,
     )
 
 
-def in_order(objects: Iterable[Any], selection: Selection) -> Iterable[Any]:
+def in_order(
+    objects: Iterable[Any], selection: Selection, orders: Orders = ORDERS
+) -> Iterable[Any]:
     """Return *objects* in the order that is asked for; by id for an order that is not known."""
     if selection.order is None and not selection.descending:
         return objects
-    key = ORDERS.get(selection.order or "id", ORDERS["id"])
+    key = orders.get(selection.order or "id", orders["id"])
     keyed = [(key(obj), obj) for obj in objects]
     known = [pair for pair in keyed if pair[0] is not None]
     known.sort(key=lambda pair: pair[0], reverse=selection.descending)

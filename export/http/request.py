@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, unquote_plus, urlencode
-from zoneinfo import ZoneInfo
 
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -23,8 +20,6 @@ from export.errors import (
     UnknownBody,
     UnknownCredentials,
 )
-from export.http.dates import parse_from, parse_to
-from scheduler.clock import nowutc
 
 LONGEST = 64 * 1024
 """How many characters path and query may have together."""
@@ -41,9 +36,6 @@ KEYS = {"ak", "apikey"}
 """Parameters of which the name alone is repeated."""
 
 MASK = "..."
-
-MAXIMUM = 1000
-"""How many objects an answer has at most, of a detail without a limit of its own."""
 
 SCHEME = re.compile("[A-Za-z][A-Za-z-]{0,19}")
 """A kind of credentials, as registered for HTTP; tokens are longer or have digits."""
@@ -237,68 +229,3 @@ def _masked(part: str) -> str:
     sent = part.partition("=")[0]
     name = unquote_plus(sent).lower()
     return "" if name in SECRETS else f"{sent}={MASK}" if name in KEYS else part
-
-
-@dataclass(frozen=True)
-class Selection:
-    """The common parameters: detail level, zone, page, order and dates."""
-
-    detail: str
-    tz: tzinfo
-    offset: int
-    limit: int
-    limit_is_given: bool
-    order: str | None
-    descending: bool
-    start: datetime | None
-    end: datetime | None
-
-
-def select(
-    request: ExportRequest, maxima: Mapping[str, int], default: str | None, zone: tzinfo
-) -> Selection:
-    """Return the common parameters, for details with these *maxima*.
-
-    Without any, the resource has no details, and takes any word for one. Raises MalformedRequest
-    for the first thing that is wrong, in a fixed order.
-    """
-    offset = request.take_integer("O", "offset")
-    if offset < 0:
-        raise MalformedRequest("Offset must be a positive number")
-    detail = request.take("d", "detail") or str(default)
-    tz = _zone(request.take("tz"), zone)
-    limit = request.take_integer("n", "limit")
-    maximum = maxima.get(detail, MAXIMUM)
-    if limit > maximum:
-        raise MalformedRequest(
-            f"You can only request up to {maximum} records per request "
-            f"with the detail level '{detail}'"
-        )
-    start, end = request.take("f", "from"), request.take("t", "to")
-    day = request.take("day")
-    if day and (start or end):
-        raise MalformedRequest("'day' can only be used without 'from' and 'to'")
-    now = nowutc()
-    first, last = parse_from(day or start or "", tz, now), parse_to(day or end or "", tz, now)
-    if maxima and detail not in maxima:
-        raise MalformedRequest(f"Invalid detail level: {detail}")
-    return Selection(
-        detail=detail,
-        tz=tz,
-        offset=offset,
-        limit=limit if limit > 0 else maximum,
-        limit_is_given=limit > 0,
-        order=request.take("o", "order"),
-        descending=request.take_flag("c", "descending"),
-        start=first,
-        end=last,
-    )
-
-
-def _zone(name: str | None, default: tzinfo) -> tzinfo:
-    if not name:
-        return default
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise MalformedRequest(f"Bad timezone: '{name}'") from None

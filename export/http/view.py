@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from export.fossilize import fossilize
-from export.http.request import Selection
+from export.http.selection import Selection
 from export.settings import ExportSettings
 
 SHOWN_CLASSES = {"Folder": "folder", "Attachment": "attachment", "Creator": "Avatar"}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from export.errors import (
     MalformedRequest,
     NotFree,
@@ -11,41 +9,41 @@ from export.errors import (
     RoomNotFree,
     UnknownResource,
 )
-from export.http.request import ExportRequest, Selection, select
+from export.http.parameter import Integer, Parameter
+from export.http.question import Question
+from export.http.request import ExportRequest
 from export.http.result import ResultPage
+from export.http.selection import FROM, TO, Selection
 from export.model.booking_slots import Slots
 from export.model.local_time import in_zone
 from export.people.user import Avatar, users
+from export.resource import WRITE, Resource
 from export.resources.reservation import admitted
 from export.rooms.registry import Registry
 from export.rooms.room import Room
-from export.settings import ExportSettings
 from scheduler.clock import nowutc
 
-PATTERN = re.compile(r"/api/roomBooking/bookRoom\.(?P<format>\w+)", re.ASCII)
 FORMATS = ("json", "xml")
-ROOM_ID = ("room", "roomid")
-"""Names of the room's parameter: in the documented example, and in its description."""
-NEEDED = (("location",), ROOM_ID, ("reason",), ("username",))
+LOCATION = Parameter("location", "The location of the room.")
+ROOM_ID = Integer("roomid", "The id of the room.", ("room",))
+"""The room; by its name in the documented example, and by that of its description."""
+REASON = Parameter("reason", "What it is booked for.")
+USERNAME = Parameter("username", "The login of whom it is booked for.")
+NEEDED = (LOCATION, ROOM_ID, REASON, USERNAME)
 EDGES = {"from": "start", "to": "end"}
 
 
-def answer(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
-) -> ResultPage:
-    """Book a room for somebody; return the number of the reservation.
-
-    Raises RequestException: NotFree where the room is taken, blocked or unavailable,
-    RefusedRequest where *user* may not book it.
-    """
+def answer(question: Question) -> ResultPage:
+    """Book a room for somebody; return the number of the reservation."""
+    request, user = question.request, question.user
     registry = admitted(user)
-    selection = select(request, {}, None, settings.zone)
-    missing = [names[-1] for names in NEEDED if not request.take(*names)]
+    selection = question.selection
+    missing = [each.name for each in NEEDED if not request.take(*each.names)]
     missing += [name for name in ("from", "to") if getattr(selection, EDGES[name]) is None]
     if missing:
         raise MalformedRequest(f"Argument(s) missing: {', '.join(missing)}")
     room = _room(request, registry)
-    booked_for = users().find_by_login(request.take("username") or "")
+    booked_for = users().find_by_login(USERNAME.of(request) or "")
     if booked_for is None:
         raise UnknownResource("Username does not exist.")
     slots = _slots(selection, room)
@@ -54,8 +52,8 @@ def answer(
 
 
 def _room(request: ExportRequest, registry: Registry) -> Room:
-    location = registry.locations.get(request.take("location"))
-    room: Room | None = location and location.rooms.get(request.take_integer(*ROOM_ID))
+    location = registry.locations.get(LOCATION.of(request))
+    room: Room | None = location and location.rooms.get(request.take_integer(*ROOM_ID.names))
     if room is None:
         raise UnknownResource("A room with this ID does not exist")
     return room
@@ -98,7 +96,7 @@ def _book(request: ExportRequest, room: Room, slots: Slots, user: str, booked_fo
         made = room.book(
             slots,
             user,
-            request.take("reason") or "",
+            REASON.of(request) or "",
             booked_for.getFullName(),
             contact_email=booked_for.email,
             contact_phone=booked_for.phone,
@@ -106,3 +104,14 @@ def _book(request: ExportRequest, room: Room, slots: Slots, user: str, booked_fo
     except RoomNotFree as error:
         raise NotFree(str(error)) from None
     return made.id
+
+
+RESOURCE = Resource(
+    "room_booking",
+    ("/api/roomBooking/bookRoom.<word:format>",),
+    answer,
+    WRITE,
+    FORMATS,
+    "POST",
+    parameters=(*NEEDED, FROM, TO),
+)

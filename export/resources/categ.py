@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import Any
@@ -10,42 +9,40 @@ from typing import Any
 from export.fossils.category import ICategoryFossil, ICategoryProtectedFossil
 from export.fossils.conference import listed_up_to
 from export.http.page import cut
-from export.http.request import ExportRequest, select
+from export.http.parameter import Parameter
+from export.http.question import Question
+from export.http.request import ExportRequest
 from export.http.result import ResultPage
+from export.http.selection import COMMON
 from export.http.view import View
 from export.model.catalogue import Catalogue, catalogue
 from export.model.category import Category
 from export.model.conference import Conference
 from export.model.local_time import in_zone
 from export.people.user import users
-from export.resources.event import FORMATS, MAXIMA, show_events
-from export.settings import ExportSettings
+from export.resource import Resource
+from export.resources.event import DETAILS, FORMATS, OCCURRENCES, show_events
 
-__all__ = ["FORMATS", "PATTERN", "answer"]
-
-PATTERN = re.compile(r"/export/categ/(?P<idlist>\w+(?:[-,]\w+)*)\.(?P<format>\w+)", re.ASCII)
 FAVORITES = "favorites"
 ALIASES = {"lecture": "simple_event"}
+LOCATION = Parameter("location", "The location, with * and ? for any characters.", ("l",))
+ROOM = Parameter("room", "The room, with * and ? for any characters.", ("r",))
+TYPE = Parameter("type", "The type: lecture, meeting or conference.", ("T",))
 
 
-def answer(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
-) -> ResultPage:
-    """Return the events in and below the categories that *match* names.
-
-    Raises RequestException.
-    """
-    view = View(user, select(request, MAXIMA, "events", settings.zone), settings)
+def answer(question: Question) -> ResultPage:
+    """Return the events in and below some categories; `favorites` are those of the caller."""
+    view, user = question.view, question.user
     found = catalogue()
-    named = list(dict.fromkeys(re.split("[-,]", match["idlist"])))
+    named = question.ids()
     wanted = dict.fromkeys(one for name in named for one in _resolved(name, user))
-    events = _events(found, wanted, view, _filters(request))
+    events = _events(found, wanted, view, _filters(question.request))
     page = cut(events, view.selection)
     info = {
         "eventCategories": _paths(page.members, view),
         "moreFutureEvents": _has_later(found, named, view),
     }
-    return ResultPage(show_events(page.members, request, view), page.complete, info)
+    return ResultPage(show_events(page.members, question), page.complete, info)
 
 
 def matches(value: str | None, wildcards: str) -> bool:
@@ -61,8 +58,7 @@ def _resolved(name: str, user: str | None) -> tuple[str, ...]:
 
 
 def _filters(request: ExportRequest) -> list[Callable[[Conference], bool]]:
-    location, room = request.take("l", "location"), request.take("r", "room")
-    kind = request.take("T", "type")
+    location, room, kind = LOCATION.of(request), ROOM.of(request), TYPE.of(request)
     filters: list[Callable[[Conference], bool]] = []
     if location:
         filters.append(lambda event: matches(event.getLocation(), location))
@@ -137,3 +133,13 @@ def _shown_path(category: Category, view: View) -> list[dict[str, Any]]:
         view.show(one, ICategoryFossil if view.shows(one) else ICategoryProtectedFossil)
         for one in reversed(category.getCategoryPath())
     ]
+
+
+RESOURCE = Resource(
+    "category_events",
+    ("/export/categ/<words:idlist>.<word:format>",),
+    answer,
+    formats=FORMATS,
+    details=DETAILS,
+    parameters=(*COMMON, LOCATION, ROOM, TYPE, OCCURRENCES),
+)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,52 +15,47 @@ from export.fossils.conference import (
 )
 from export.fossils.placed import IPeriodFossil
 from export.http.page import cut
-from export.http.request import ExportRequest, select
+from export.http.parameter import Flag
+from export.http.question import Detail, Question
 from export.http.result import ResultPage
-from export.http.view import View
+from export.http.selection import COMMON
 from export.model.catalogue import catalogue
 from export.model.conference import Conference
-from export.settings import ExportSettings
+from export.resource import Resource
 
 log = logging.getLogger(__name__)
 
-PATTERN = re.compile(r"/export/event/(?P<idlist>\w+(?:[-,]\w+)*)\.(?P<format>\w+)", re.ASCII)
 FORMATS = ("json", "jsonp", "xml", "html", "ics", "atom")
-MAXIMA = {"events": 1000, "contributions": 500, "subcontributions": 500, "sessions": 100}
 UNSHOWABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """Errors that showing an event raises because of its content."""
 
-FOSSILS = {
-    "events": IConferenceFossil,
-    "contributions": IConferenceWithContribsFossil,
-    "subcontributions": IConferenceWithSubContribsFossil,
-    "sessions": IConferenceWithSessionsFossil,
+DETAILS = {
+    "events": Detail(IConferenceFossil, 1000),
+    "contributions": Detail(IConferenceWithContribsFossil, 500),
+    "subcontributions": Detail(IConferenceWithSubContribsFossil, 500),
+    "sessions": Detail(IConferenceWithSessionsFossil, 100),
 }
+OCCURRENCES = Flag("occurrences", "With `yes` each object has its times of each day.", ("occ",))
 
 
-def answer(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
-) -> ResultPage:
-    """Return the events that *match* names and *user* may see. Raises RequestException."""
-    view = View(user, select(request, MAXIMA, "events", settings.zone), settings)
-    page = cut(_events(match["idlist"], view), view.selection)
-    return ResultPage(show_events(page.members, request, view), page.complete)
+def answer(question: Question) -> ResultPage:
+    """Return some events by their ids; those that the caller may not see are left out."""
+    page = cut(_events(question), question.selection)
+    return ResultPage(show_events(page.members, question), page.complete)
 
 
-def show_events(
-    events: list[Conference], request: ExportRequest, view: View
-) -> list[dict[str, Any]]:
+def show_events(events: list[Conference], question: Question) -> list[dict[str, Any]]:
     """Return *events* in the detail that is asked for, with their occurrences if they are.
 
     An event with something in it that cannot be shown is left out, which is logged, so that it
     does not take others with it; where nothing can be shown, its error is raised.
     """
-    occurrences = request.take_flag("occ", "occurrences")
+    occurrences = OCCURRENCES.of(question.request)
     shown: list[dict[str, Any]] = []
     failed: list[Exception] = []
     for event in events:
         try:
-            shown.append(_show(event, view, occurrences))
+            shown.append(_show(event, question, occurrences))
         except UNSHOWABLE as error:
             log.exception("event %s left out of an answer", event.getId())
             failed.append(error)
@@ -70,18 +64,28 @@ def show_events(
     return shown
 
 
-def _events(idlist: str, view: View) -> Iterator[Conference]:
-    found = catalogue()
-    for event_id in dict.fromkeys(re.split("[-,]", idlist)):
+def _events(question: Question) -> Iterator[Conference]:
+    found, view = catalogue(), question.view
+    for event_id in question.ids():
         event = found.event(event_id)
         if event is not None and view.shows(event):
             yield event
 
 
-def _show(event: Conference, view: View, occurrences: bool) -> dict[str, Any]:
-    selection = view.selection
-    shown: dict[str, Any] = view.show(event, FOSSILS[selection.detail])
+def _show(event: Conference, question: Question, occurrences: bool) -> dict[str, Any]:
+    selection = question.selection
+    shown: dict[str, Any] = question.view.show(event, question.fossil)
     if occurrences:
         periods = event.getOccurrences(selection.start, selection.end)
         shown["occurrences"] = fossilize(periods, IPeriodFossil, tz=selection.tz)
     return shown
+
+
+RESOURCE = Resource(
+    "events",
+    ("/export/event/<words:idlist>.<word:format>",),
+    answer,
+    formats=FORMATS,
+    details=DETAILS,
+    parameters=(*COMMON, OCCURRENCES),
+)

@@ -3,41 +3,31 @@
 from __future__ import annotations
 
 import mimetypes
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from export.errors import RefusedRequest, UnknownResource
-from export.http.request import ExportRequest
+from export.http.question import Question
 from export.http.result import File
 from export.model.catalogue import catalogue
-from export.settings import ExportSettings
+from export.resource import Resource
 
-PATTERN = re.compile(
-    r"/export/event/(?P<event>\w+)(?:/session/(?P<session>\w+))?(?:/contrib/(?P<contrib>\w+))?"
-    r"(?:/subcontrib/(?P<subcontrib>\w+))?/material/(?P<material>[^/]+)/(?P<resource>\w+)"
-    r"\.(?P<format>\w+)",
-    re.ASCII,
-)
 FORMATS = ("bin",)
 UNKNOWN_TYPE = "application/octet-stream"
 
 
-def answer(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
-) -> File:
-    """Return the file that *match* names.
-
-    Raises UnknownResource, and RefusedRequest for a file that *user* may not see.
-    """
-    owner = _owner(match)
-    material = owner.find_material(match["material"]) if owner is not None else None
-    resource = material.find(match["resource"]) if material is not None else None
+def answer(question: Question) -> File:
+    """Return a file of an event or of a part of it."""
+    arguments = question.arguments
+    owner = _owner(arguments)
+    material = owner.find_material(arguments["material"]) if owner is not None else None
+    resource = material.find(arguments["resource"]) if material is not None else None
     if material is None or resource is None:
         raise UnknownResource("File not found")
-    if not material.canAccess(user):
+    if not material.canAccess(question.user):
         raise RefusedRequest("Access to this resource is restricted.")
     blob = getattr(resource, "blob", None)
     if blob is None:
@@ -52,21 +42,37 @@ def answer(
     )
 
 
-def _owner(match: re.Match[str]) -> Any:
-    event = catalogue().event(match["event"])
+def _owner(arguments: Mapping[str, str]) -> Any:
+    event = catalogue().event(arguments["event"])
+    session, contrib = arguments.get("session"), arguments.get("contrib")
+    subcontrib = arguments.get("subcontrib")
     if event is None:
         return None
     owner: Any = event
-    if match["session"]:
-        owner = event.sessions.get(match["session"])
-    if match["contrib"]:
-        talk = event.getContributionById(match["contrib"])
-        owner = talk if talk is not None and match["session"] in (None, _session_id(talk)) else None
-    if match["subcontrib"] and match["contrib"]:
+    if session:
+        owner = event.sessions.get(session)
+    if contrib:
+        talk = event.getContributionById(contrib)
+        owner = talk if talk is not None and session in (None, _session_id(talk)) else None
+    if subcontrib and contrib:
         parts: Iterator[Any] = iter(owner.subcontributions if owner is not None else ())
-        owner = next((part for part in parts if part.getId() == match["subcontrib"]), None)
+        owner = next((part for part in parts if part.getId() == subcontrib), None)
     return owner
 
 
 def _session_id(contribution: Any) -> str | None:
     return contribution.session.getId() if contribution.session is not None else None
+
+
+PARTS = ("/session/<word:session>", "/contrib/<word:contrib>", "/subcontrib/<word:subcontrib>")
+PLACES = ("".join(parts) for count in range(4) for parts in combinations(PARTS, count))
+
+RESOURCE = Resource(
+    "files",
+    tuple(
+        f"/export/event/<word:event>{place}/material/<id:material>/<word:resource>.<word:format>"
+        for place in PLACES
+    ),
+    answer,
+    formats=FORMATS,
+)

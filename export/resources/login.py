@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from werkzeug.http import dump_cookie
 
 from export.auth.browser_sessions import COOKIE, BrowserSession, csrf_token_of, sessions
-from export.auth.caller import check_csrf_token, open_session
+from export.auth.caller import anybody, check_csrf_token, open_session
 from export.auth.login_throttle import guesses_of
 from export.errors import RefusedRequest
+from export.http.parameter import Parameter
+from export.http.question import Question
 from export.http.request import ExportRequest
 from export.http.result import Bare
 from export.people.user import users
-from export.settings import ExportSettings
+from export.resource import Resource, modern_refusal
 from scheduler.store import current
 
-LOGIN = re.compile(r"/api/login")
-LOGOUT = re.compile(r"/api/logout")
-SESSION = re.compile(r"/api/session")
+USERNAME = Parameter("username", "The name that the user logs in with.")
+PASSWORD = Parameter("password", "The user's password.")
 
 
-def log_in(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
-) -> Bare:
+def log_in(question: Question) -> Bare:
     """Begin a session for `username` and `password`; the cookie opens it.
 
-    Raises RefusedRequest, TooManyGuesses.
+    Too many guesses are refused for a while.
     """
+    request, settings = question.request, question.settings
     if settings.https_required and not request.is_secure:
         raise RefusedRequest("HTTPS is required")
-    name, password = request.take("username") or "", request.take("password") or ""
+    name, password = USERNAME.of(request) or "", PASSWORD.of(request) or ""
     guesses = guesses_of(current().db())
     guesses.admit(name, request.remote_address)
     with guesses.checking():
@@ -43,10 +42,9 @@ def log_in(
     return Bare(_told(session, text), {"Set-Cookie": _cookie(text, request)})
 
 
-def log_out(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
-) -> Bare:
-    """End the session, for a page that shows its token. Raises RefusedRequest."""
+def log_out(question: Question) -> Bare:
+    """End the session, for a page that shows its token."""
+    request = question.request
     session = open_session(request)
     if session is not None:
         check_csrf_token(request)
@@ -54,12 +52,10 @@ def log_out(
     return Bare(None, {"Set-Cookie": _cookie("", request, max_age=0)})
 
 
-def tell(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
-) -> Bare:
+def tell(question: Question) -> Bare:
     """Tell a page of this site who is logged in, and the token that it has to show."""
-    session = open_session(request)
-    cookie = request.cookies.get(COOKIE, "")
+    session = open_session(question.request)
+    cookie = question.request.cookies.get(COOKIE, "")
     return Bare(_told(session, cookie) if session is not None else None)
 
 
@@ -71,3 +67,18 @@ def _cookie(text: str, request: ExportRequest, max_age: int | None = None) -> st
     return dump_cookie(
         COOKIE, text, max_age=max_age, httponly=True, secure=request.is_secure, samesite="Lax"
     )
+
+
+SESSION = Resource("session", ("/api/session",), tell, door=anybody, refusal=modern_refusal)
+LOGIN = Resource(
+    "login",
+    ("/api/login",),
+    log_in,
+    method="POST",
+    door=anybody,
+    refusal=modern_refusal,
+    parameters=(USERNAME, PASSWORD),
+)
+LOGOUT = Resource(
+    "logout", ("/api/logout",), log_out, method="POST", door=anybody, refusal=modern_refusal
+)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
-
-from export.http.request import ExportRequest
+from export.auth import caller
+from export.http.question import Question
 from export.http.result import Bare
 from export.people.user import users
+from export.resource import ANYTHING, Resource, modern_refusal
 from export.resources.user import is_admin
-from export.settings import ExportSettings
-
-PATTERN = re.compile(r"/api/user/?")
 
 
-def answer(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
-) -> Bare:
-    """Return what is known of *user*; null for somebody unknown."""
+def answer(question: Question) -> Bare:
+    """Return what is known of the caller; null for somebody unknown."""
+    user = question.user
     if user is None:
         return Bare(None)
     known = users().find(user)
@@ -29,3 +25,13 @@ def answer(
             "admin": is_admin(user),
         }
     )
+
+
+RESOURCE = Resource(
+    "own_user",
+    ("/api/user", "/api/user/"),
+    answer,
+    ANYTHING | {"read:user", "read:everything"},
+    door=caller.modern,
+    refusal=modern_refusal,
+)

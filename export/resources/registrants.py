@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from export.errors import RefusedRequest, UnknownResource
@@ -11,59 +10,56 @@ from export.fossils.registration import (
     IRegFormRegistrantBasicFossil,
     IRegFormRegistrantFullFossil,
 )
-from export.http.request import ExportRequest, select
+from export.http.question import Detail, Question
 from export.http.result import ResultPage
+from export.http.selection import COMMON
 from export.model.catalogue import catalogue
 from export.model.conference import Conference
 from export.model.registration import Registrant
-from export.settings import ExportSettings
+from export.resource import READ, Resource
 
-PATTERN = re.compile(
-    r"/export/event/(?P<event>\w+)/registrant(?:s|/(?P<registrant>\w+))\.(?P<format>\w+)",
-    re.ASCII,
-)
 FORMATS = ("json", "jsonp", "xml")
-MAXIMA = {"basic": 1000, "full": 1000}
-FOSSILS = {"basic": IRegFormRegistrantBasicFossil, "full": IRegFormRegistrantFullFossil}
+DETAILS = {
+    "basic": Detail(IRegFormRegistrantBasicFossil),
+    "full": Detail(IRegFormRegistrantFullFossil),
+}
 
 
-def answer(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
-) -> ResultPage:
-    """Return all registrants of the event, or the one that *match* names.
-
-    Raises RequestException; RefusedRequest for all but registrars and managers of the event.
-    """
-    wants_one = match["registrant"] is not None
-    maxima, default = (MAXIMA, "basic") if wants_one else ({}, None)
-    selection = select(request, maxima, default, settings.zone)
-    event = managed_event(match, user)
-    if not wants_one:
-        registrants = event.registration.getRegistrantList() if event.registration else []
-        return ResultPage({"registrants": [_listed(one) for one in registrants]})
-    registrant = registrant_of(match, event)
-    fossil = FOSSILS[selection.detail]
-    return ResultPage(fossilize(registrant, fossil, event_zone=event.timezone))
+def answer(question: Question) -> ResultPage:
+    """Return a registrant, to registrars and managers of the event."""
+    fossil = question.fossil
+    event = managed_event(question)
+    return ResultPage(fossilize(registrant_of(question, event), fossil, event_zone=event.timezone))
 
 
-def managed_event(match: re.Match[str], user: str | None) -> Conference:
-    """Return the event that *match* names, whose registrars *user* belongs to.
+def answer_all(question: Question) -> ResultPage:
+    """Return all registrants of an event, to its registrars and managers."""
+    question.selection  # noqa: B018 (it is checked)
+    event = managed_event(question)
+    registrants = event.registration.getRegistrantList() if event.registration else []
+    return ResultPage({"registrants": [_listed(one) for one in registrants]})
+
+
+def managed_event(question: Question) -> Conference:
+    """Return the event that the address names, whose registrars the caller belongs to.
 
     Raises UnknownResource, RefusedRequest.
     """
-    event = catalogue().event(match["event"])
+    event_id, user = question.arguments["event"], question.user
+    event = catalogue().event(event_id)
     if event is not None and event.can_register_others(user):
         return event
     if event is None or not event.canAccess(user):
-        raise UnknownResource(f"There is no event {match['event']}")
+        raise UnknownResource(f"There is no event {event_id}")
     raise RefusedRequest("Access to this resource is restricted.")
 
 
-def registrant_of(match: re.Match[str], event: Conference) -> Registrant:
-    """Return the registrant of *event* that *match* names. Raises UnknownResource."""
-    found = event.registration.find(match["registrant"]) if event.registration else None
+def registrant_of(question: Question, event: Conference) -> Registrant:
+    """Return the registrant of *event* that the address names. Raises UnknownResource."""
+    wanted = question.arguments["registrant"]
+    found = event.registration.find(wanted) if event.registration else None
     if found is None:
-        raise UnknownResource(f"There is no registrant {match['registrant']}")
+        raise UnknownResource(f"There is no registrant {wanted}")
     return found
 
 
@@ -75,3 +71,25 @@ def _listed(registrant: Registrant) -> dict[str, Any]:
         "checkin_secret": registrant.checkin_secret,
         "personal_data": registrant.getPersonalData(),
     }
+
+
+REGISTRANTS = frozenset({"registrants"})
+"""A scope that opens registrants only: programs that check people in need no more."""
+
+ALL = Resource(
+    "registrants",
+    ("/export/event/<word:event>/registrants.<word:format>",),
+    answer_all,
+    READ | REGISTRANTS,
+    FORMATS,
+    parameters=COMMON,
+)
+ONE = Resource(
+    "registrant",
+    ("/export/event/<word:event>/registrant/<word:registrant>.<word:format>",),
+    answer,
+    READ | REGISTRANTS,
+    FORMATS,
+    details=DETAILS,
+    parameters=COMMON,
+)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import islice
@@ -13,46 +12,58 @@ from export.errors import RefusedRequest
 from export.fossilize import fossilize
 from export.fossils.room import SLOTS, INaivePeriodFossil, IReservationFossil
 from export.http.page import cut
-from export.http.request import ExportRequest, Selection, select
+from export.http.parameter import Flag, Parameter
+from export.http.question import Detail, Question
+from export.http.request import ExportRequest
 from export.http.result import ResultPage
+from export.http.selection import COMMON, Selection
 from export.http.view import View
 from export.model.booking_slots import FIRST, LAST, TICK, Slots
 from export.model.local_time import in_zone
+from export.resource import Resource
 from export.resources.categ import matches
+from export.resources.event import OCCURRENCES
 from export.rooms.registry import Location, Registry, rooms
 from export.rooms.reservation import Reservation
 from export.rooms.room import Room
-from export.settings import ExportSettings
 from scheduler.clock import nowutc
 
-PATTERN = re.compile(r"/export/reservation/(?P<places>[\w\s]+(?:[-,][\w\s]+)*)\.(?P<format>\w+)")
 FORMATS = ("json", "jsonp", "xml", "ics")
-MAXIMA = {"reservations": 100}
+DETAILS = {"reservations": Detail(IReservationFossil, 100)}
 
 Filter = Callable[[Reservation], bool]
 
-FLAGS: dict[tuple[str, ...], Filter] = {
-    ("cxl", "cancelled"): lambda one: one.is_cancelled,
-    ("rej", "rejected"): lambda one: one.is_rejected,
-    ("arch", "archival"): lambda one: one.getEndDate() < nowutc(),
-    ("rec", "recurring", "rep", "repeating"): lambda one: one.slots.repeatability is not None,
-    ("avc",): lambda one: one.uses_avc,
-    ("avcs", "avcsupport"): lambda one: one.needs_avc_support,
-    ("sts", "startupsupport"): lambda one: one.needs_startup_support,
+FLAGS: dict[Flag, Filter] = {
+    Flag("cancelled", "Cancelled ones, or with `no` the others.", ("cxl",)): (
+        lambda one: one.is_cancelled
+    ),
+    Flag("rejected", "Rejected ones, or the others.", ("rej",)): lambda one: one.is_rejected,
+    Flag("archival", "Those that are over, or the others.", ("arch",)): (
+        lambda one: one.getEndDate() < nowutc()
+    ),
+    Flag("repeating", "Those that repeat, or the others.", ("rec", "recurring", "rep")): (
+        lambda one: one.slots.repeatability is not None
+    ),
+    Flag("avc", "Those for a video conference, or the others."): lambda one: one.uses_avc,
+    Flag("avcsupport", "Those with help for the video conference.", ("avcs",)): (
+        lambda one: one.needs_avc_support
+    ),
+    Flag("startupsupport", "Those with help to start up.", ("sts",)): (
+        lambda one: one.needs_startup_support
+    ),
 }
 """Parameters that are `yes` or something else, and what they ask for."""
 
+CONFIRMED = Parameter("confirmed", "With `yes`, `no` or `pending` those in that state.")
+BOOKED_FOR = Parameter("bookedfor", "Whom it is booked for, with * and ?.", ("bf",))
+FILTERS = (*FLAGS, CONFIRMED, BOOKED_FOR, OCCURRENCES)
 
-def answer(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
-) -> ResultPage:
-    """Return the reservations at the locations that *match* names, those of all states.
 
-    Raises RequestException; RefusedRequest for who may not use the rooms.
-    """
-    registry = admitted(user)
-    view = View(user, select(request, MAXIMA, "reservations", settings.zone), settings)
-    names = sorted(set(re.split("[-,]", match["places"])))
+def answer(question: Question) -> ResultPage:
+    """Return the reservations at some locations, those of all states."""
+    registry = admitted(question.user)
+    request, view = question.request, question.view
+    names = sorted(question.ids("places"))
     places = [registry.locations[name] for name in names if name in registry.locations]
     wanted = filters(request)
     found = (
@@ -62,7 +73,7 @@ def answer(
         if wanted(one)
     )
     page = cut(found, view.selection)
-    show = shows(request, view, IReservationFossil)
+    show = shows(request, view, question.fossil)
     return ResultPage([show(one) for one in page.members], page.complete)
 
 
@@ -79,10 +90,10 @@ def admitted(user: str | None) -> Registry:
 def filters(request: ExportRequest) -> Filter:
     """Return whether a reservation is one that *request* asks for; a flag not sent is no test."""
     tests: list[Filter] = []
-    for names, is_set in FLAGS.items():
-        if request.take(*names) is not None:
-            tests.append(_flag(is_set, request.take_flag(*names)))
-    state, booked_for = request.take("confirmed"), request.take("bf", "bookedfor")
+    for flag, is_set in FLAGS.items():
+        if request.take(*flag.names) is not None:
+            tests.append(_flag(is_set, flag.of(request)))
+    state, booked_for = CONFIRMED.of(request), BOOKED_FOR.of(request)
     if state == "pending":
         tests.append(lambda one: one.is_pending)
     elif state is not None:
@@ -111,7 +122,7 @@ def in_range(place: Room | Location, zone: ZoneInfo, selection: Selection) -> It
 
 def shows(request: ExportRequest, view: View, fossil: Any) -> Callable[[Reservation], Any]:
     """Return what shows a reservation by *fossil*, with its slots if they are asked for."""
-    occurrences = request.take_flag("occ", "occurrences")
+    occurrences = OCCURRENCES.of(request)
 
     def show(reservation: Reservation) -> Any:
         shown = view.show(reservation, fossil, False)
@@ -138,3 +149,13 @@ def _local(moment: datetime | None, zone: ZoneInfo, limit: datetime) -> datetime
     if moment is None or (moment < edge if limit is FIRST else moment > edge):
         return limit
     return in_zone(moment, zone).replace(tzinfo=None)
+
+
+RESOURCE = Resource(
+    "reservations",
+    ("/export/reservation/<names:places>.<word:format>",),
+    answer,
+    formats=FORMATS,
+    details=DETAILS,
+    parameters=(*COMMON, *FILTERS),
+)

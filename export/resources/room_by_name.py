@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import re
-
 from export.fossils.room import IRoomFossil
 from export.http.page import cut
-from export.http.request import ExportRequest, select
+from export.http.question import Detail, Question
 from export.http.result import ResultPage
-from export.http.view import View
+from export.http.selection import COMMON
+from export.resource import Resource
 from export.rooms.registry import rooms
-from export.settings import ExportSettings
 
-PATTERN = re.compile(r"/export/roomName/(?P<location>[\w\s]+)/(?P<name>[\w\s/-]+)\.(?P<format>\w+)")
 FORMATS = ("json", "jsonp", "xml")
-MAXIMA = {"rooms": 500}
+DETAILS = {"rooms": Detail(IRoomFossil, 500)}
 
 
-def answer(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
-) -> ResultPage:
-    """Return the rooms of a location whose full name has NAME in it, whatever the case.
-
-    Raises RequestException.
-    """
-    view = View(user, select(request, MAXIMA, "rooms", settings.zone), settings)
-    location = rooms().locations.get(match["location"])
-    page = cut(location.find_rooms(match["name"]) if location is not None else (), view.selection)
+def answer(question: Question) -> ResultPage:
+    """Return the rooms of a location whose full name has the name in it, whatever the case."""
+    view, name = question.view, question.arguments["name"]
+    location = rooms().locations.get(question.arguments["location"])
+    page = cut(location.find_rooms(name) if location is not None else (), view.selection)
     return ResultPage([view.show(room, IRoomFossil, False) for room in page.members], page.complete)
+
+
+RESOURCE = Resource(
+    "rooms_by_name",
+    ("/export/roomName/<name:location>/<full_name:name>.<word:format>",),
+    answer,
+    formats=FORMATS,
+    details=DETAILS,
+    parameters=COMMON,
+)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
+from export.auth import caller
 from export.errors import (
     CatalogueException,
     InvalidFields,
@@ -20,65 +22,50 @@ from export.errors import (
     UnknownCredentials,
     UnknownResource,
 )
+from export.http.question import Question
 from export.http.request import ExportRequest
 from export.http.result import Bare
 from export.people.user import users
+from export.resource import ANYTHING, Resource
 from export.resources.booking import check_rights
 from export.resources.room_schedule_body import read_wish
 from export.rooms.registry import rooms
 from export.rooms.schedule import RoomSchedule, schedules
 from export.rooms.schedule_request import ScheduleRequest
-from export.settings import ExportSettings
 
-ALL = re.compile(r"/api/v3/schedule/?")
-ONE = re.compile(r"/api/v3/schedule/(?P<id>[^/]+)/?")
-CHANGE = re.compile(r"/api/v3/schedule/(?P<id>[^/]+)/(?P<what>edit|delete|delete_next|stop)/?")
 ID = re.compile("[0-9]{1,18}")
-HINDERED = re.compile(r"/api/v3/schedule/(?P<how>conflict|blocked)/?")
-
-Match = re.Match[str]
 
 
-def create(
-    request: ExportRequest, match: Match, user: str | None, settings: ExportSettings
-) -> Bare:
-    """Make a schedule, book its room and enqueue its tasks; return a list with its id.
-
-    Raises RequestException: InvalidFields, NotFree, RefusedRequest.
-    """
-    author = str(user)
+def create(question: Question) -> Bare:
+    """Make a schedule, book its room and enqueue its tasks; return a list with its id."""
+    author = str(question.user)
     if not rooms().may_use(author):
         raise RefusedRequest("Access to this resource is restricted.")
-    requested = read_wish(_body(request))
+    requested = read_wish(_body(question.request))
     check_rights(requested.room, author)
     return Bare([_attempt(lambda: schedules().create(author, requested)).id])
 
 
-def details(
-    request: ExportRequest, match: Match, user: str | None, settings: ExportSettings
-) -> Bare:
-    """Return what is known of a schedule. Raises UnknownResource."""
-    return Bare({"data": _shown(_schedule(match, user))})
+def details(question: Question) -> Bare:
+    """Return what is known of a schedule."""
+    return Bare({"data": _shown(_schedule(question))})
 
 
-def change(
-    request: ExportRequest, match: Match, user: str | None, settings: ExportSettings
-) -> Bare:
-    """Do with a schedule what the address says. Raises RequestException."""
-    schedule = _schedule(match, user)
-    if not schedule.canModify(user):
+def change(question: Question) -> Bare:
+    """Do with a schedule what the address says."""
+    schedule = _schedule(question)
+    if not schedule.canModify(question.user):
         raise RefusedRequest("Access to this resource is restricted.")
-    return CHANGES[match["what"]](request, schedule, str(user))
+    return CHANGES[question.arguments["what"]](question.request, schedule, str(question.user))
 
 
-def hindered(
-    request: ExportRequest, match: Match, user: str | None, settings: ExportSettings
-) -> Bare:
+def hindered(question: Question) -> Bare:
     """Return the schedules of which something (`conflict`) or everything cannot be (`blocked`)."""
-    seen = (one for one in schedules() if one.canAccess(user) and one.is_hindered())
-    blocked = match["how"] == "blocked"
+    seen = (one for one in schedules() if one.canAccess(question.user) and one.is_hindered())
+    how = question.arguments["how"]
+    blocked = how == "blocked"
     found = [_shown(one) for one in seen if one.is_impossible() is blocked]
-    return Bare({"data": {f"{match['how']}_schedules": found}})
+    return Bare({"data": {f"{how}_schedules": found}})
 
 
 def refusal(error: RequestException) -> tuple[int, Mapping[str, Any]]:
@@ -148,10 +135,10 @@ def _body(request: ExportRequest) -> Mapping[str, Any]:
     return body
 
 
-def _schedule(match: Match, user: str | None) -> RoomSchedule:
-    is_id = ID.fullmatch(match["id"]) is not None
-    schedule = schedules().find(int(match["id"])) if is_id else None
-    if schedule is None or not schedule.canAccess(user):
+def _schedule(question: Question) -> RoomSchedule:
+    wanted = question.arguments["id"]
+    schedule = schedules().find(int(wanted)) if ID.fullmatch(wanted) else None
+    if schedule is None or not schedule.canAccess(question.user):
         raise UnknownResource("")
     return schedule
 
@@ -198,3 +185,30 @@ def _shown_recurrence(requested: ScheduleRequest) -> dict[str, Any]:
 
 def _id(text: str) -> int | str:
     return int(text) if text.isascii() and text.isdecimal() else text
+
+
+ADDRESS = "/api/v3/schedule"
+_scheduling = partial(Resource, door=caller.token_only, refusal=refusal)
+
+CREATE = _scheduling("schedule_create", (ADDRESS, f"{ADDRESS}/"), create, ANYTHING, method="POST")
+HINDERED = _scheduling(
+    "schedules_hindered",
+    tuple(f"{ADDRESS}/<any(conflict, blocked):how>{end}" for end in ("", "/")),
+    hindered,
+    ANYTHING | {"read:everything"},
+)
+ONE = _scheduling(
+    "schedule",
+    tuple(f"{ADDRESS}/<id:id>{end}" for end in ("", "/")),
+    details,
+    ANYTHING | {"read:everything"},
+)
+CHANGE = _scheduling(
+    "schedule_change",
+    tuple(
+        f"{ADDRESS}/<id:id>/<any(edit, delete, delete_next, stop):what>{end}" for end in ("", "/")
+    ),
+    change,
+    ANYTHING,
+    method="POST",
+)

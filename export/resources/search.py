@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-import re
 from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from export.fossils.placed import in_zone
 from export.http.page import in_order
-from export.http.request import ExportRequest, select
+from export.http.question import Question
 from export.http.result import ResultPage
-from export.http.view import View
+from export.http.selection import COMMON
 from export.model.catalogue import catalogue
-from export.settings import ExportSettings
+from export.resource import Resource
 
-PATTERN = re.compile(r"/export/event/search/(?P<term>[^/]+)\.(?P<format>\w+)")
 FORMATS = ("json", "jsonp", "xml")
 UTC = ZoneInfo("UTC")
 
 
-def answer(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
-) -> ResultPage:
-    """Return the events that *user* may see whose title has every word of the term.
+def answer(question: Question) -> ResultPage:
+    """Return the events whose title has every word of the term.
 
     The best match comes first; an order that is asked for is that of the matches which the
-    limit leaves. Raises RequestException.
+    limit leaves.
     """
-    selection = select(request, {}, "events", settings.zone)
-    view = View(user, selection, settings)
+    selection, view = question.selection, question.view
     found = catalogue()
-    hits = (found.event(event_id) for event_id in found.index.search(match["term"]))
+    hits = (found.event(event_id) for event_id in found.index.search(question.arguments["term"]))
     seen = (event for event in hits if event is not None and view.shows(event))
     best = islice(seen, selection.offset, selection.offset + selection.limit)
     return ResultPage([_show(event) for event in in_order(best, selection)])
@@ -44,3 +39,13 @@ def _show(event: Any) -> dict[str, Any]:
         "startDate": in_zone(event.getStartDate(), UTC),
         "hasAnyProtection": event.hasAnyProtection(),
     }
+
+
+RESOURCE = Resource(
+    "event_search",
+    ("/export/event/search/<id:term>.<word:format>",),
+    answer,
+    formats=FORMATS,
+    usual_detail="events",
+    parameters=COMMON,
+)

@@ -2,47 +2,44 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from export.fossils.session import ISlotWithContributionsFossil, ISlotWithSubContribsFossil
 from export.http.page import cut
-from export.http.request import ExportRequest, select
+from export.http.question import Detail, Question
 from export.http.result import ResultPage
-from export.http.view import View
+from export.http.selection import COMMON
 from export.model.conference import Conference
-from export.resources.contribution import FORMATS, MAXIMA, event_of
-from export.settings import ExportSettings
+from export.resource import Resource
+from export.resources.contribution import FORMATS, event_of
 
-__all__ = ["FORMATS", "PATTERN", "answer"]
-
-PATTERN = re.compile(
-    r"/export/event/(?P<event>\w+)/session/(?P<idlist>\w+(?:[-,]\w+)*)\.(?P<format>\w+)",
-    re.ASCII,
-)
-FOSSILS = {
-    "contributions": ISlotWithContributionsFossil,
-    "subcontributions": ISlotWithSubContribsFossil,
+DETAILS = {
+    "contributions": Detail(ISlotWithContributionsFossil, 500),
+    "subcontributions": Detail(ISlotWithSubContribsFossil, 500),
 }
 
 
-def answer(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
-) -> ResultPage:
-    """Return all slots of the sessions that *match* names and *user* may see.
-
-    Raises RequestException.
-    """
-    view = View(user, select(request, MAXIMA, "contributions", settings.zone), settings)
-    event = event_of(match, view)
-    page = cut(_slots(event, match["idlist"], view), view.selection)
-    fossil = FOSSILS[view.selection.detail]
+def answer(question: Question) -> ResultPage:
+    """Return all slots of some sessions of an event by the sessions' ids."""
+    view, fossil = question.view, question.fossil
+    event = event_of(question)
+    page = cut(_slots(event, question), question.selection)
     return ResultPage([view.show(slot, fossil, event) for slot in page.members], page.complete)
 
 
-def _slots(event: Conference, idlist: str, view: View) -> Iterator[Any]:
-    for session_id in dict.fromkeys(re.split("[-,]", idlist)):
+def _slots(event: Conference, question: Question) -> Iterator[Any]:
+    for session_id in question.ids():
         session = event.sessions.get(session_id)
         if session is not None:
-            yield from (slot for slot in session.slots if view.shows(slot))
+            yield from (slot for slot in session.slots if question.view.shows(slot))
+
+
+RESOURCE = Resource(
+    "session_slots",
+    ("/export/event/<word:event>/session/<words:idlist>.<word:format>",),
+    answer,
+    formats=FORMATS,
+    details=DETAILS,
+    parameters=COMMON,
+)

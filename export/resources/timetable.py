@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from export.errors import UnknownResource
 from export.fossils.timetable import ENTRY_FOSSILS, by_key
-from export.http.request import ExportRequest, select
+from export.http.question import Question
 from export.http.result import ResultPage
+from export.http.selection import COMMON
 from export.http.view import View
 from export.model.catalogue import catalogue
 from export.model.timetable import timetable
-from export.settings import ExportSettings
+from export.resource import Resource
 
-PATTERN = re.compile(r"/export/timetable/(?P<idlist>\w+(?:[-,]\w+)*)\.(?P<format>\w+)", re.ASCII)
 FORMATS = ("json", "jsonp", "xml")
 
 
-def answer(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
-) -> ResultPage:
+def answer(question: Question) -> ResultPage:
     """Return for each event its days, and for each day its entries by their keys.
 
-    Events that *user* may not see are left out. Raises RequestException, and for a single id
-    that nobody has UnknownResource.
+    Events that the caller may not see are left out; a single one is unknown then.
     """
-    view = View(user, select(request, {}, None, settings.zone), settings)
-    ids = list(dict.fromkeys(re.split("[-,]", match["idlist"])))
+    view, ids = question.view, question.ids()
     events = [catalogue().event(event_id) for event_id in ids]
     shown = [event for event in events if event is not None and view.shows(event)]
     if not shown and len(ids) == 1:
@@ -41,3 +36,12 @@ def _days(event: Any, view: View) -> dict[str, Any]:
         day.isoformat().replace("-", ""): by_key(view.show(entries, ENTRY_FOSSILS, event))
         for day, entries in days.items()
     }
+
+
+RESOURCE = Resource(
+    "timetables",
+    ("/export/timetable/<words:idlist>.<word:format>",),
+    answer,
+    formats=FORMATS,
+    parameters=COMMON,
+)

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import re
-
 from export.errors import RefusedRequest, UnknownResource
 from export.fossilize import fossilize
 from export.fossils.user import IAvatarFossil
-from export.http.request import ExportRequest, select
+from export.http.question import Question
 from export.http.result import ResultPage
+from export.http.selection import COMMON
 from export.model.catalogue import catalogue
 from export.people.user import users
-from export.settings import ExportSettings
+from export.resource import Resource
 
-PATTERN = re.compile(r"/export/user/(?P<user>\d+)\.(?P<format>\w+)", re.ASCII)
 FORMATS = ("json", "jsonp", "xml")
 
 
-def answer(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
-) -> ResultPage:
-    """Return the user that *match* names, to themselves and to administrators.
-
-    Raises RequestException.
-    """
+def answer(question: Question) -> ResultPage:
+    """Return a user, to themselves and to administrators."""
+    user = question.user
     if user is None:
         raise RefusedRequest("You need to be logged in")
-    select(request, {}, None, settings.zone)
-    wanted = users().find(match["user"])
+    question.selection  # noqa: B018 (it is checked)
+    wanted = users().find(question.arguments["user"])
     if wanted is None:
         raise UnknownResource("Requested user not found")
     if user != wanted.id and not is_admin(user):
@@ -38,3 +32,13 @@ def answer(
 def is_admin(user: str) -> bool:
     """Say whether *user* may change everything: whoever manages the root category."""
     return catalogue().root.canModify(user)
+
+
+RESOURCE = Resource(
+    "user",
+    ("/export/user/<digits:user>.<word:format>",),
+    answer,
+    formats=FORMATS,
+    parameters=COMMON,
+    shows=IAvatarFossil,
+)

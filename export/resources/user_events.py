@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from export.errors import RefusedRequest, UnknownResource
 from export.fossils.category import IBasicConferenceFossil
 from export.http.page import cut
-from export.http.request import ExportRequest, select
+from export.http.parameter import Parameter
+from export.http.question import Detail, Question
 from export.http.result import ResultPage
+from export.http.selection import COMMON
 from export.http.view import View
 from export.model.catalogue import ROOT, Catalogue, catalogue
 from export.model.conference import Conference
 from export.people.group import is_among
 from export.people.user import Avatar, users
+from export.resource import Resource
 from export.resources.user import is_admin
-from export.settings import ExportSettings
 
-PATTERN = re.compile(r"/export/user/(?P<what>linked|categ)_events\.(?P<format>\w+)", re.ASCII)
 FORMATS = ("json", "jsonp", "xml")
+DETAILS = {"basic_events": Detail(IBasicConferenceFossil, 1000)}
+USER_ID = Parameter("userid", "The user, for administrators; else the caller.", ("uid",))
 
 
 def _is_creator(event: Conference, user: Avatar) -> bool:
@@ -46,27 +48,25 @@ ROLES: dict[str, Callable[[Conference, Avatar], bool]] = {
 """Links of a user to an event, by the names of their roles in answers."""
 
 
-def answer(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
-) -> ResultPage:
+def answer(question: Question) -> ResultPage:
     """Return the events that a user has a role in, or those of categories.
 
     The categories are those that the user has chosen as favourites or manages; the user is
-    the caller, or `userid` for administrators. Raises RequestException.
+    the caller, or `userid` for administrators.
     """
+    user = question.user
     if user is None:
         raise RefusedRequest("Guest access to this resource is forbidden.")
-    selection = select(request, {"basic_events": 1000}, "basic_events", settings.zone)
-    wanted = request.take("uid", "userid") or user
+    selection, view = question.selection, question.view
+    wanted = USER_ID.of(question.request) or user
     if wanted != user and not is_admin(user):
         raise RefusedRequest("Access denied")
     avatar = users().find(wanted)
     if avatar is None:
         raise UnknownResource("Avatar does not exist")
-    view = View(user, selection, settings)
-    by_role = match["what"] == "linked"
+    by_role = question.arguments["what"] == "linked"
     page = cut((_linked if by_role else _chosen)(avatar, view), selection)
-    shown = [view.show(event, IBasicConferenceFossil) for event in page.members]
+    shown = [view.show(event, question.fossil) for event in page.members]
     if by_role:
         for one, event in zip(shown, page.members, strict=True):
             one["roles"] = _roles(event, avatar)
@@ -108,3 +108,13 @@ def _managed(found: Catalogue, user: str) -> Iterator[str]:
     for category_id, category in found.categories.items():
         if is_among(user, category.getManagerList()):
             yield category_id
+
+
+RESOURCE = Resource(
+    "user_events",
+    ("/export/user/<any(linked, categ):what>_events.<word:format>",),
+    answer,
+    formats=FORMATS,
+    details=DETAILS,
+    parameters=(*COMMON, USER_ID),
+)

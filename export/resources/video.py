@@ -2,47 +2,44 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import chain
 from typing import TypeAlias
 
-from export.errors import MalformedRequest, RefusedRequest
+from export.errors import RefusedRequest
 from export.fossils.video import ICollaborationFossil
 from export.http.page import cut
-from export.http.request import MAXIMUM, ExportRequest, Selection, select
+from export.http.parameter import Integer, Parameter
+from export.http.question import Question
+from export.http.request import ExportRequest
 from export.http.result import ResultPage
+from export.http.selection import COMMON, MAXIMUM, Selection, select
 from export.http.view import View
 from export.model.catalogue import ROOT, catalogue
 from export.model.video import REJECTED, REQUESTS, SERVICES, CSBooking, CSBookingInstanceWrapper
-from export.settings import ExportSettings
+from export.resource import Resource
 
-PATTERN = re.compile(r"/export/video/(?P<idlist>\w+(?:[-,]\w+)*)\.(?P<format>\w+)", re.ASCII)
 FORMATS = ("ics", "json", "jsonp", "xml")
 MAXIMA = {"all": 100000, "vidyo": 50000, "webcast": 50000, "mcu": 50000, "evo": 50000}
+ALARMS = Integer("alarms", "How many minutes before it one is reminded.", most=366 * 24 * 60)
+CATEGORY = Parameter("categ", "The category that the events are in or below.")
 ALL = "all"
-LONGEST_ALARM = 366 * 24 * 60
 
 Shown: TypeAlias = CSBooking | CSBookingInstanceWrapper
 
 
-def answer(
-    request: ExportRequest, match: re.Match[str], user: str | None, settings: ExportSettings
-) -> ResultPage:
-    """Return the bookings of the services that *match* names, for events that *user* may see.
-
-    Rejected ones are left out. Raises RequestException.
-    """
+def answer(question: Question) -> ResultPage:
+    """Return the bookings of some video services; rejected ones are left out."""
+    request, user, settings = question.request, question.user, question.settings
     if user is None:
         raise RefusedRequest("Guest access to this resource is forbidden.")
     maxima = {request.take("d", "detail") or ALL: MAXIMUM, **MAXIMA}  # any word is a detail
     view = View(user, select(request, maxima, ALL, settings.zone), settings)
-    alarm, category = _alarm(request), request.take("categ")
-    services = dict.fromkeys(re.split("[-,]", match["idlist"]))
-    found = chain.from_iterable(_of_service(name, category, view) for name in services)
+    alarm, category = _alarm(request), CATEGORY.of(request)
+    found = chain.from_iterable(_of_service(name, category, view) for name in question.ids())
     page = cut({one.getId(): one for one in found}.values(), view.selection)
-    more = {"inCalendar": match["format"] == "ics"}
+    more = {"inCalendar": question.arguments["format"] == "ics"}
     shown = [
         {**view.show(one, ICollaborationFossil, False, **more), **alarm} for one in page.members
     ]
@@ -50,12 +47,8 @@ def answer(
 
 
 def _alarm(request: ExportRequest) -> dict[str, int]:
-    if not request.take("alarms"):
-        return {}
-    minutes = request.take_integer("alarms")
-    if not 0 <= minutes <= LONGEST_ALARM:
-        raise MalformedRequest(f"alarms must be from 0 to {LONGEST_ALARM} minutes")
-    return {"alarm": minutes}
+    minutes = ALARMS.of(request)
+    return {} if minutes is None else {"alarm": minutes}
 
 
 def _of_service(name: str, category: str | None, view: View) -> Iterator[Shown]:
@@ -98,3 +91,13 @@ def _is_within(moment: datetime | None, selection: Selection) -> bool:
         return False
     is_early = selection.start is not None and moment < selection.start
     return not is_early and not (selection.end is not None and moment > selection.end)
+
+
+RESOURCE = Resource(
+    "video_bookings",
+    ("/export/video/<words:idlist>.<word:format>",),
+    answer,
+    formats=FORMATS,
+    parameters=(*COMMON, ALARMS, CATEGORY),
+    shows=ICollaborationFossil,
+)

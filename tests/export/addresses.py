@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from itertools import product
 
+from export.errors import UnknownResource
 from export.formats import FORMATS
-from export.resources import ROUTES
+from export.resources import BUILT_IN
+from export.routing import RoutingTable
+
+TABLE = RoutingTable(BUILT_IN)
 
 EVENT = "/export/event/137346"
 CLOSED = "/export/event/555"
@@ -65,14 +69,18 @@ def addresses(paths):
     """The paths in every format that they have, in every detail."""
     for path, kind in product(paths, [*FORMATS, "bin"]):
         address = address_of(path, kind)
-        if any(has(route, address, kind) for route in ROUTES):
+        if has(address, kind):
             yield from (f"{address}?detail={detail}&occ=yes&userid=36024" for detail in DETAILS)
             yield f"{address}?pretty=yes"
         yield f"{address}?limit=x"
 
 
-def has(route, address, kind):
-    return kind in route.formats and route.pattern.fullmatch(address)
+def has(address, kind):
+    """Say whether *address* is answered in the format *kind*."""
+    try:
+        return kind in TABLE.find(address, "GET")[0].formats
+    except UnknownResource:
+        return False
 
 
 def address_of(path, kind):
@@ -84,5 +92,5 @@ def all_paths():
     """The paths to read and to write at, in every format that they have."""
     for path, kind in product([*READ, *WRITE], [*FORMATS, "bin"]):
         address = address_of(path, kind)
-        if any(has(route, address, kind) for route in ROUTES):
+        if has(address, kind):
             yield address

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from export.auth.tokens import SCOPES
-from export.resources import ROUTES
+from export.resources import BUILT_IN
 from export.settings import ApiMode, ExportSettings
 from tests.ports import free_port
 
@@ -126,8 +126,8 @@ def test_every_address_stands_in_the_document_with_its_formats():
         for what in cell.split("`, `")
     }
     wanted = {
-        (found[1], frozenset(route.formats))
-        for route in ROUTES
-        if (found := re.match(r"/export/(\w+)/", route.pattern.pattern))
+        (found[1], frozenset(each.formats))
+        for each in BUILT_IN
+        if (found := re.match(r"/export/(\w+)/", each.addresses[0]))
     }
     assert wanted == told

@@ -41,6 +41,6 @@ def test_the_documents_can_be_followed_from_making_rooms_to_schedules(do, server
 
 
 def test_the_document_names_every_parameter():
-    for names in FLAGS:
-        for name in names:
+    for flag in FLAGS:
+        for name in flag.names:
             assert f"`{name}`" in ROOMS

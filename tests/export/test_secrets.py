@@ -11,9 +11,9 @@ from werkzeug.test import Client
 
 from export.app import make_app
 from export.auth.tokens import SCOPES, tokens
-from export.resources import ROUTES
+from export.resources import BUILT_IN
 from scheduler.store import open_database, transact
-from tests.export.addresses import MATERIALS, READ, WRITE, address_of, addresses
+from tests.export.addresses import MATERIALS, READ, TABLE, WRITE, address_of, addresses
 from tests.export.planting_secrets import (
     CALLERS,
     KNOWN_TO,
@@ -142,13 +142,13 @@ def test_a_closed_file_is_read_by_those_who_may_and_nobody_else(served, path):
     assert statuses[None] == statuses[STRANGER] == 403
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.pattern.pattern)
-def test_every_address_is_walked(route):
-    paths = READ if route.method == "GET" else WRITE
-    wanted = route.formats[0]
+@pytest.mark.parametrize("resource", BUILT_IN, ids=lambda resource: resource.name)
+def test_every_address_is_walked(resource):
+    paths = READ if resource.method == "GET" else WRITE
     walked = (
-        path
+        address
         for path in paths
-        if route.pattern.fullmatch(path) or route.pattern.fullmatch(f"{path}.{wanted}")
+        for address in (path, f"{path}.{resource.formats[0]}")
+        if TABLE.find(address, resource.method)[0] is resource
     )
-    assert next(walked, None), "add an address of this route to READ or WRITE"
+    assert next(walked, None), "add an address of this resource to READ or WRITE"

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import threading
 
 import pytest
 from werkzeug.test import Client
 from ZODB.POSException import ConflictError
 
-from export import app as app_module
 from export.app import make_app
 from export.auth.api_keys import key_ring
 from export.errors import RefusedRequest
 from export.http.request import LARGEST
 from export.http.result import ResultPage
 from export.model.catalogue import catalogue
-from export.route import Route
+from export.registered import register, unregister
+from export.resource import WRITE, Resource
 from export.signature import build_indico_request
 from scheduler.store import current, transact
 from tests.export.planting import error, plant
@@ -24,30 +23,33 @@ from tests.export.planting import error, plant
 PATH = "/api/title.json"
 
 
-def retitle(request, match, user, settings):
+def retitle(question):
     """A resource that writes: it gives the event a title, and refuses the title `bad`."""
+    request = question.request
     event = catalogue().event("137346")
     event.setTitle(request.take("title") or "none")
     if event.getTitle() == "bad":
         raise RefusedRequest("not that")
-    return ResultPage({"title": event.getTitle(), "by": user})
+    return ResultPage({"title": event.getTitle(), "by": question.user})
 
 
 @pytest.fixture
-def serve(monkeypatch):
+def serve():
     """What lets a function answer what is posted to an address."""
+    added = []
 
     def add(address, answer, formats=("json",)):
-        route = Route(re.compile(address), answer, formats=formats, method="POST")
-        monkeypatch.setattr(app_module, "ROUTES", (*app_module.ROUTES, route))
+        added.append(Resource(address, (address,), answer, WRITE, formats, "POST"))
+        register(added[-1])
 
-    return add
+    yield add
+    unregister(*added)
 
 
 @pytest.fixture
 def writing(database, serve):
     transact(database, plant)
-    serve(r"/api/title\.(?P<format>\w+)", retitle, ("json", "xml"))
+    serve("/api/title.<word:format>", retitle, ("json", "xml"))
     return Client(make_app(database))
 
 
@@ -133,13 +135,14 @@ def test_a_body_that_cannot_be_read_is_refused(writing, database, body, kind, st
     assert title(database) == "Export Test"
 
 
-def test_requests_that_write_at_a_time_are_done_one_after_the_other(writing, serve):
-    def add(request, match, user, settings):
+def test_requests_that_write_at_a_time_are_done_one_after_the_other(database, serve):
+    def add(question):
         root = current().root()
         root["count"] = root.get("count", 0) + 1
         return ResultPage([root["count"]])
 
     serve("/api/add", add)
+    writing = Client(make_app(database))
     clients = [threading.Thread(target=lambda: writing.post("/api/add")) for _ in range(4)]
     for client in clients:
         client.start()
@@ -148,11 +151,11 @@ def test_requests_that_write_at_a_time_are_done_one_after_the_other(writing, ser
     assert writing.post("/api/add").json["results"] == [5]
 
 
-def test_a_conflict_that_does_not_end_is_told(writing, serve):
-    def meet(request, match, user, settings):
+def test_a_conflict_that_does_not_end_is_told(database, serve):
+    def meet(question):
         raise ConflictError
 
     serve("/api/meet", meet)
-    answer = writing.post("/api/meet")
+    answer = Client(make_app(database)).post("/api/meet")
     assert answer.status_code == 500
     assert answer.json["message"] == "An unresolvable database conflict has occured"

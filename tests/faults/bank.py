@@ -36,7 +36,7 @@ class Transfer(OneShotTask):
     """Moves *amount* from one account to another, and enters itself in the ledger."""
 
     # Whoever is near when a worker is shot may be taken for the culprit, time and again.
-    retries = {WorkerLost: Retry(tries=1000, first=0.05, longest=0.5)}  # noqa: RUF012
+    retries = {WorkerLost: Retry(tries=1000, first=0.05, longest=0.5)}
 
     def __init__(self, start, number, giver, taker, amount, pause=0.002):
         super().__init__(start)

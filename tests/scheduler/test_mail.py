@@ -112,7 +112,7 @@ class FailAfterwards(SendMailTask):
     """Fails once behind the sending."""
 
     maxTries = 2
-    retries = {ValueError: Retry(first=0.01)}  # noqa: RUF012 (as a user writes it)
+    retries = {ValueError: Retry(first=0.01)}
 
     def run(self, check=True):
         super().run(check)

@@ -1,0 +1,95 @@
+"""The selection: detail level, zone, page, order and dates of a request (reference 5.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from zoneinfo import ZoneInfo, available_timezones
+
+from export.errors import MalformedRequest
+from export.http.dates import parse_from, parse_to
+from export.http.parameter import Choice, End, Flag, Integer, Moment, Parameter
+from export.http.request import ExportRequest
+from scheduler.clock import nowutc
+
+MAXIMUM = 1000
+"""How many objects an answer has at most, of a detail without a limit of its own."""
+
+DETAIL = Choice("detail", "How much is told of each object.", ("d",))
+TZ = Choice(
+    "tz", "The zone of all dates.", words=tuple(sorted(available_timezones() - {"localtime"}))
+)
+OFFSET = Integer("offset", "How many of the objects are left out first.", ("O",))
+LIMIT = Integer("limit", "How many objects are told at most.", ("n",))
+ORDER = Parameter("order", "What objects are sorted by: id, start, end or title.", ("o",))
+DESCENDING = Flag("descending", "With `yes` the last one comes first.", ("c",))
+FROM = Moment("from", "The beginning: a date, or days, hours and minutes from now.", ("f",))
+TO = End("to", "The end.", ("t",))
+DAY = End("day", "One day: `from` and `to` at once.")
+COMMON = (DETAIL, TZ, OFFSET, LIMIT, ORDER, DESCENDING, FROM, TO, DAY)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The common parameters: detail level, zone, page, order and dates."""
+
+    detail: str
+    tz: tzinfo
+    offset: int
+    limit: int
+    limit_is_given: bool
+    order: str | None
+    descending: bool
+    start: datetime | None
+    end: datetime | None
+
+
+def select(
+    request: ExportRequest, maxima: Mapping[str, int], default: str | None, zone: tzinfo
+) -> Selection:
+    """Return the common parameters, for details with these *maxima*.
+
+    Without any, the resource has no details, and takes any word for one. Raises MalformedRequest
+    for the first thing that is wrong, in a fixed order.
+    """
+    offset = request.take_integer(*OFFSET.names)
+    if offset < 0:
+        raise MalformedRequest("Offset must be a positive number")
+    detail = request.take(*DETAIL.names) or str(default)
+    tz = _zone(request.take(*TZ.names), zone)
+    limit = request.take_integer(*LIMIT.names)
+    maximum = maxima.get(detail, MAXIMUM)
+    if limit > maximum:
+        raise MalformedRequest(
+            f"You can only request up to {maximum} records per request "
+            f"with the detail level '{detail}'"
+        )
+    start, end = FROM.of(request), TO.of(request)
+    day = DAY.of(request)
+    if day and (start or end):
+        raise MalformedRequest("'day' can only be used without 'from' and 'to'")
+    now = nowutc()
+    first, last = parse_from(day or start or "", tz, now), parse_to(day or end or "", tz, now)
+    if maxima and detail not in maxima:
+        raise MalformedRequest(f"Invalid detail level: {detail}")
+    return Selection(
+        detail=detail,
+        tz=tz,
+        offset=offset,
+        limit=limit if limit > 0 else maximum,
+        limit_is_given=limit > 0,
+        order=ORDER.of(request),
+        descending=DESCENDING.of(request),
+        start=first,
+        end=last,
+    )
+
+
+def _zone(name: str | None, default: tzinfo) -> tzinfo:
+    if not name:
+        return default
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise MalformedRequest(f"Bad timezone: '{name}'") from None

@@ -1,0 +1,101 @@
+"""A resource: its addresses, how it is asked and by whom, what it takes and what answers.
+
+Routing, checks, OpenAPI and the documentation page come from tables of resources. There are three
+ways to add some, one or several resources or collections (`export.collection`) each:
+
+- `register(resource, ...)`, before the application is made, for code that is loaded with it;
+- the entry point group `zodb_relay.resources`, whose entries name a resource, a collection,
+  or a list of them;
+- `make_app(database, config, resources=[...])`.
+
+An address is a rule of werkzeug with the converters of CONVERTERS, as
+`/export/book/<id:book>.<word:format>`. Where two resources have the same address and method, the
+application is not made: ExportConfigurationException.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from export.auth import caller
+from export.auth.caller import Caller
+from export.errors import RequestException
+from export.http.parameter import Parameter
+from export.http.question import Detail, Question
+from export.http.request import ExportRequest
+from export.http.result import Answer, error_body
+from export.settings import ExportSettings
+
+Answering: TypeAlias = Callable[[Question], Answer]
+Door: TypeAlias = Callable[[ExportRequest, ExportSettings, AbstractSet[str]], Caller]
+Refusal: TypeAlias = tuple[int, Mapping[str, Any]]
+
+READ = frozenset({"read:legacy_api"})
+WRITE = frozenset({"write:legacy_api"})
+ANYTHING = frozenset({"full:everything"})
+"""Scopes: of what is read and what is written in the classic API, and of all else there is."""
+
+
+def classic_refusal(error: RequestException) -> Refusal:
+    """Return the status and the body that tell *error* in the classic API."""
+    return error.status, error_body(error)
+
+
+def modern_refusal(error: RequestException) -> Refusal:
+    """Return the status and the body that tell *error* elsewhere, as RFC 6750 has it."""
+    return error.status, error.details or {"error": "invalid_request", "message": error.message}
+
+
+@dataclass(frozen=True, eq=False)
+class Resource:
+    """An answering function with its addresses and its method.
+
+    `answer(question)` returns the Answer or raises RequestException. Where `method` is not GET
+    it is one unit of work: it is committed when the Answer is returned, not when an error is
+    raised, and done again after a conflict. An address without `<word:format>` is answered with
+    JSON. A token needs one of `scopes`.
+    """
+
+    name: str
+    """Its name among all resources, in OpenAPI."""
+
+    addresses: tuple[str, ...]
+    answer: Answering
+    scopes: AbstractSet[str] = READ
+    formats: tuple[str, ...] = ("json",)
+    method: str = "GET"
+    door: Door = caller.classic
+    refusal: Callable[[RequestException], Refusal] = classic_refusal
+    details: Mapping[str, Detail] = field(default_factory=dict)
+    usual_detail: str | None = None
+    parameters: tuple[Parameter, ...] = ()
+    """The parameters that it takes."""
+
+    shows: Any = None
+    """The fossil of its results; None with detail levels, or where it has none."""
+
+    meaning: str = ""
+    """Its description; that of the answering function where it is empty."""
+
+    @property
+    def description(self) -> str:
+        """A sentence or more about what is answered, for people."""
+        return self.meaning or inspect.getdoc(self.answer) or ""
+
+    def takes(self, method: str) -> bool:
+        """Say whether *method* is answered; HEAD is, where GET is."""
+        return method == self.method or (method == "HEAD" and self.method == "GET")
+
+    def question(
+        self,
+        request: ExportRequest,
+        arguments: Mapping[str, str],
+        user: str | None,
+        settings: ExportSettings,
+    ) -> Question:
+        """Return what *user* asks of this resource."""
+        return Question(request, arguments, user, settings, self.details, self.usual_detail)

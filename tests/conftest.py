@@ -17,6 +17,23 @@ settings.register_profile(
 settings.load_profile("any_machine")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable():
+    """Escape the lone surrogates of a report, with which it cannot be sent to another process."""
+    return sendable((yield))
+
+
+def sendable(data):
+    """Return *data*, of a report, with its texts as UTF-8 can have them."""
+    if isinstance(data, str):
+        return data.encode(errors="backslashreplace").decode()
+    if isinstance(data, dict):
+        return {key: sendable(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return type(data)(map(sendable, data))
+    return data
+
+
 @pytest.fixture(autouse=True, scope="module")
 def listeners_of_its_own():
     """What a module subscribes, as every application does, hears nothing of the next one."""

@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 
-DEADLINE = 40
+DEADLINE = 90
 
 
 def wait_until(condition, what="the condition"):

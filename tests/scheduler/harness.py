@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from scheduler import Client, Scheduler
 
-DEADLINE = 30.0
+DEADLINE = 90.0
 
 
 class View:

@@ -10,10 +10,10 @@ from contextvars import copy_context
 from ZODB import DB
 from ZODB.Connection import Connection
 
-from livesync.delivery.batch import log_failure
-from livesync.delivery.deliverer import Deliverer, push_agent
-from livesync.delivery.push_agent import PushSyncAgent
-from livesync.delivery.status import lingers
+from livesync.delivery.deliverer import Deliverer
+from livesync.delivery.due import until_due
+from livesync.delivery.faults import log_failure
+from livesync.delivery.push_agent import PushSyncAgent, push_agent
 from livesync.errors import AgentBusyException
 from livesync.feed.manager import SyncManager
 from livesync.feed.trimmer import trim_if_due
@@ -116,6 +116,4 @@ def _is_due(agent: PushSyncAgent, now: float) -> bool:
     if agent.cut_off is not None:
         log.warning("agent %s was cut off: it is not run", agent.getId())
         return False
-    return not agent.delivery_state.rests(now) and not lingers(
-        agent, SyncManager.getDBInstance(agent), now
-    )
+    return until_due(agent, SyncManager.getDBInstance(agent), now) == 0

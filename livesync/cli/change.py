@@ -14,8 +14,7 @@ from export.fossils.installation import base_url, set_base_url
 from livesync.cli import agent_types
 from livesync.cli.run import agreed
 from livesync.delivery.dead_letters import Unsendable
-from livesync.delivery.deliverer import push_agent
-from livesync.delivery.push_agent import PushSyncAgent
+from livesync.delivery.push_agent import PushSyncAgent, push_agent
 from livesync.errors import AgentSettingException, LiveSyncException
 from livesync.feed.manager import SyncManager
 from scheduler.values.console import as_json, as_lines

@@ -13,8 +13,9 @@ from ZODB.Connection import Connection
 
 from livesync.cli.interruption import interrupting
 from livesync.cli.progress import progress
-from livesync.delivery.deliverer import FAILED, UP_TO_DATE, Delivered, Deliverer, push_agent
+from livesync.delivery.deliverer import FAILED, UP_TO_DATE, Delivered, Deliverer
 from livesync.delivery.dispatcher import DeliveryDispatcher
+from livesync.delivery.push_agent import push_agent
 from livesync.delivery.status import status_of
 from livesync.errors import AgentExecutionException
 from livesync.feed.manager import SyncManager
@@ -54,14 +55,14 @@ def export(connection: Connection, options: argparse.Namespace) -> int:
     if not options.yes and not agreed(EXPORT_QUESTION):
         return 1
     with progress(f"to {options.agent_id}", None) as show:
-        snapshot = FullExport(
+        full_export = FullExport(
             connection.db(),
             options.agent_id,
             inventory=inventory,
             anew=options.anew,
             progress=show,
         )
-        sent = snapshot.send()
+        sent = full_export.send()
     follows = "what is recorded first" if sent.position is None else f"position {sent.position}"
     print(f"{sent.records} records are sent; the agent follows from {follows}")
     return 0

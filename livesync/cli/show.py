@@ -12,8 +12,7 @@ from ZODB.Connection import Connection
 
 from livesync.cli.interruption import interrupting
 from livesync.delivery.dead_letters import DeadLetter
-from livesync.delivery.deliverer import push_agent
-from livesync.delivery.push_agent import PushSyncAgent
+from livesync.delivery.push_agent import PushSyncAgent, push_agent
 from livesync.delivery.status import statuses_of
 from livesync.feed.delivery_waits import token as token_of
 from livesync.feed.manager import SyncManager

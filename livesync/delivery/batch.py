@@ -2,54 +2,36 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextvars import ContextVar
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-import httpx
-
-from livesync.delivery.dead_letters import DeadLetter, DeadLetters, FailedChange
-from livesync.delivery.record_keys import falls_to, key, mark_of_change, marked
-from livesync.errors import Overloaded, PartialFailure, TargetFault
+from livesync.delivery.dead_letters import DeadLetter, FailedChange
+from livesync.delivery.faults import (
+    FAULTS_OF_RECORDS,
+    RecordsNotMade,
+    is_fault_of_target,
+    reason_of,
+)
+from livesync.delivery.record_keys import falls_to, mark_of_change, marked
+from livesync.delivery.results import BatchResults, RefusedRecord
+from livesync.delivery.state import DeliveryState
+from livesync.delivery.underway import RecordsUnderway
+from livesync.errors import PartialFailure
 from livesync.records.reduction import STATUS_DELETED, Record, is_record, kind_in, name_of
-from scheduler.values.masking import hidden
 
 Upload = Callable[[list[Any]], None]
 
 # Number of records failing in a row, none accepted, beyond which the target is at fault.
 SUSPECTS = 3
-LONGEST_REASON = 500
-# Errors about a record at first sight; any other error is, if it comes a second time.
-FAULTS_OF_RECORDS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
-FAULTS_OF_TARGET = (Overloaded, TargetFault, ConnectionError, TimeoutError, httpx.TransportError)
-
-
-class RecordsNotMade(Exception):  # noqa: N818 (no part of the interface)
-    """The agent's own code failed over a change, before there was a record to send."""
 
 
 class Stopped(BaseException):
     """The run is no more the one that delivers, or its agent was paused."""
-
-
-class RefusedRecord(NamedTuple):
-    """A record that was not taken."""
-
-    mark: str
-    name: str
-    """The name of the dead letter that it becomes."""
-
-    record: Any
-    reason: str
-    tries: int
-    """How often it had been sent before."""
-
-    is_final: bool
 
 
 class _Suspect(NamedTuple):
@@ -62,57 +44,40 @@ class _Suspect(NamedTuple):
     """Whether the target has refused it for good, unless the target is at fault itself."""
 
 
-class BatchResults(NamedTuple):
-    """The results of a delivery since the last call."""
-
-    accepted: list[str]
-    settled: list[str]
-    """The dead letters that are settled."""
-
-    refused: list[RefusedRecord]
-    seconds: float
-
-
 class BatchDelivery:
     """The records of one run: each is accepted, or refused and kept as a dead letter.
 
-    *letters* are the dead letters of the agent *agent_id*; the due ones are sent last. It goes up
-    to position *end*; the target may have heard of what was made up to *told_up_to*. *epoch* marks
-    the records that are sent for the first time. *accepted* are
-    the marks of what the target has taken in an earlier run of the same window. Of *share*
-    (number, total) it delivers the objects that fall to this number. *failures* is how many
-    runs failed before, one after the other. *report* is called before each batch, to write
-    down what the ones before came to.
+    *state* is that of the agent; its dead letters that are due at *now* are sent last. The run goes
+    up to position *end*; the target may know objects up to *known_up_to*. *epoch* marks the records
+    that are sent for the first time. *accepted* are the marks of what the target has taken in an
+    earlier run of the same window. Of *share* (number, total) it delivers the objects that fall to
+    this number. *report* is called before each batch, to write down what the ones before came to.
     """
 
     def __init__(
         self,
-        letters: DeadLetters,
-        now: float = 0,
+        state: DeliveryState,
+        now: float = -math.inf,
         *,
-        agent_id: str | None = None,
         end: int | None = None,
-        told_up_to: float = math.inf,
+        known_up_to: float = math.inf,
         epoch: str | None = None,
         accepted: Collection[str] = (),
         share: tuple[int, int] = (0, 1),
-        failures: int = 0,
-        is_last_try: bool = False,
-        report: Callable[[BatchDelivery], None] | None = None,
+        report: Callable[[BatchDelivery], None] = lambda delivery: None,
     ) -> None:
-        self.agent_id = agent_id
         self.end = end
-        self.told_up_to = told_up_to
-        self.epoch = epoch
+        self.known_up_to = known_up_to
         self.error: BaseException | None = None
-        self._letters = letters
-        self._due = [letter for letter in letters.due(now) if _concerns(letter, share)]
+        self._epoch = epoch
+        self._letters = state.dead_letters
+        self._due = [letter for letter in self._letters.due(now) if _concerns(letter, share)]
         self._earlier = accepted
         self._share = share
-        self._is_retry = failures > 0
-        self._is_last_try = is_last_try
+        self._is_retry = state.failures > 0
+        self._is_last_try = state.failures + 1 >= state.settings.tries
         self._report = report
-        self._underway: dict[Any, deque[tuple[str, Any]]] = {}
+        self._underway = RecordsUnderway()
         self._done: set[str] = set()
         self._taken_up: set[str] = set()  # letters whose object has a later state on the way
         self._suspects: list[_Suspect] = []
@@ -140,20 +105,19 @@ class BatchDelivery:
             if mark in self._done or mark in self._earlier or not falls_to(mark, self._share):
                 continue
             if isinstance(made, Record) and made.epoch is None:
-                made.epoch = self.epoch
+                made.epoch = self._epoch
             record = self._with_letter(made)
-            self._expect(mark, record)
+            self._underway.add(mark, record)
             yield record
         for letter in self._due:
             if not isinstance(letter.record, FailedChange) and letter.name not in self._taken_up:
-                self._expect(letter.name, letter.record)
+                self._underway.add(letter.name, letter.record)
                 yield letter.record
 
     def send(self, batch: list[Any], upload: Upload) -> None:
         """Upload *batch*; what is refused is kept. Raises where that is the target's fault."""
         self._has_uploader = True
-        if self._report is not None:
-            self._report(self)
+        self._report(self)
         began = time.monotonic()
         self._try(batch, upload)
         self._seconds = time.monotonic() - began
@@ -183,11 +147,15 @@ class BatchDelivery:
             raise self._suspects[0].error
         self._convict()
         if not self._has_uploader:
-            for waiting in list(self._underway.values()):
-                self._accept([record for _, record in waiting])
+            self._accept(self._underway.remaining())
         for letter in self._due:
             if letter.name not in self._done:
                 self._settled.append(letter.name)
+
+    @property
+    def has_refused(self) -> bool:
+        """Whether records were refused since the last call of `collect`."""
+        return bool(self._refused)
 
     def collect(self) -> BatchResults:
         """Return what it came to since the last call."""
@@ -208,7 +176,7 @@ class BatchDelivery:
             self._accept(batch)
 
     def _may_isolate(self, batch: list[Any], error: Exception) -> bool:
-        if is_fault_of_target(error) or not all(map(self._is_known, batch)):
+        if is_fault_of_target(error) or not all(map(self._underway.knows, batch)):
             return False
         return self._is_retry or isinstance(error, FAULTS_OF_RECORDS)
 
@@ -221,10 +189,10 @@ class BatchDelivery:
         self._try(batch[middle:], upload)
 
     def _suspect(self, suspect: _Suspect) -> None:
-        mark, record = self._underway[key(suspect.item)][0]
+        mark, record = self._underway.peek(suspect.item)
         if self._letters.find(mark) is not None:
             # It was refused before, and waits again: that is no failure of this run.
-            self._resolve(suspect.item)
+            self._underway.take(suspect.item)
             self._refuse(mark, record, suspect.reason, is_final=False)
             return
         self._failures += 1
@@ -234,7 +202,7 @@ class BatchDelivery:
 
     def _part(self, batch: list[Any], failure: PartialFailure) -> None:
         refused = failure.refused
-        if not all(0 <= i < len(batch) and self._is_known(batch[i]) for i in refused):
+        if not all(0 <= i < len(batch) and self._underway.knows(batch[i]) for i in refused):
             raise failure
         self._accept([record for index, record in enumerate(batch) if index not in refused])
         # That something unknown is not there shows of no target that it takes anything.
@@ -243,7 +211,7 @@ class BatchDelivery:
         )
         for index, reason in refused.items():
             if is_any_taken or index in failure.unsendable:
-                mark, record = self._resolve(batch[index])
+                mark, record = self._underway.take(batch[index])
                 self._refuse(mark, record, reason, is_final=True)
             else:
                 self._suspect(_Suspect(batch[index], failure, reason, is_final=True))
@@ -254,8 +222,8 @@ class BatchDelivery:
         self._has_success = True
         self._failures = 0
         for item in batch:
-            if self._is_known(item):
-                mark, record = self._resolve(item)
+            if self._underway.knows(item):
+                mark, record = self._underway.take(item)
                 self._done.add(mark)
                 self._accepted.append(mark)
                 letter = self._letter_of(mark, record)
@@ -266,7 +234,7 @@ class BatchDelivery:
     def _convict(self) -> None:
         suspects, self._suspects = self._suspects, []
         for item, _, reason, is_final in suspects:
-            mark, record = self._resolve(item)
+            mark, record = self._underway.take(item)
             self._refuse(mark, record, reason, is_final=is_final or self._is_last_try)
 
     def _refuse(self, mark: str, record: Any, reason: str, *, is_final: bool) -> None:
@@ -290,19 +258,6 @@ class BatchDelivery:
         position, epoch = getattr(record, "position", None), getattr(record, "epoch", None)
         return Record(record[0], record[1], status, position, kind_in(record), epoch)
 
-    def _expect(self, mark: str, record: Any) -> None:
-        self._underway.setdefault(key(record), deque()).append((mark, record))
-
-    def _is_known(self, item: Any) -> bool:
-        return bool(self._underway.get(key(item)))
-
-    def _resolve(self, item: Any) -> tuple[str, Any]:
-        waiting = self._underway[key(item)]
-        found = waiting.popleft()
-        if not waiting:
-            del self._underway[key(item)]
-        return found
-
     def _clear(self) -> None:
         self._accepted: list[str] = []
         self._settled: list[str] = []
@@ -310,43 +265,27 @@ class BatchDelivery:
         self._seconds = 0.0
 
 
-def is_fault_of_target(error: BaseException | None) -> bool:
-    """Say whether *error*, or what caused it, is about the target and not about a record."""
-    while error is not None:
-        if isinstance(error, FAULTS_OF_TARGET):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+def delivery_of(agent: Any) -> BatchDelivery | None:
+    """Return the delivery in which this very object sends at present, if any."""
+    return _deliveries.get(id(agent))
 
 
-def reason_of(error: BaseException) -> str:
-    """Return what is kept of *error*: its class and the beginning of its message, no password."""
-    if isinstance(error, RecordsNotMade):
-        return str(error)
-    return hidden(f"{type(error).__name__}: {error}")[:LONGEST_REASON]
+@contextmanager
+def delivering(agent: Any, delivery: BatchDelivery) -> Iterator[BatchDelivery]:
+    """Have the object *agent* send within *delivery* meanwhile."""
+    outer = _deliveries.get(id(agent))
+    _deliveries[id(agent)] = delivery
+    try:
+        yield delivery
+    finally:
+        if outer is None:
+            del _deliveries[id(agent)]
+        else:
+            _deliveries[id(agent)] = outer
 
 
-def log_failure(log: logging.Logger, agent_id: str, error: BaseException) -> None:
-    """Log in one line why an agent failed; where debugging is on, with the traceback."""
-    log.error(
-        "agent %s failed: %s",
-        agent_id,
-        " ".join(reason_of(error).split()),
-        exc_info=error if log.isEnabledFor(logging.DEBUG) else None,
-    )
-
-
-def current_delivery() -> BatchDelivery | None:
-    """Return the delivery that this thread is at, if any."""
-    return _current.get()
-
-
-def set_current_delivery(delivery: BatchDelivery | None) -> None:
-    """Set the delivery of this thread."""
-    _current.set(delivery)
-
-
-_current: ContextVar[BatchDelivery | None] = ContextVar("livesync_delivery", default=None)
+# By the object and not by its id as an agent: each connection, and so each run, has its own.
+_deliveries: dict[int, BatchDelivery] = {}
 
 
 def _made(make: Callable[[], Iterable[Any]]) -> Iterator[Any]:

@@ -1,36 +1,24 @@
-"""The deliverer brings one agent up to date, so that a crash repeats at most one batch.
-
-Changes are delivered window by window. A window is stored in the delivery state before its
-first record is sent, each batch when it is accepted, and the pointer moves when all of it
-is; every one of these is a small commit of its own, and outside of the sending.
-"""
+"""The deliverer: it brings one agent up to date, window by window, within a delivery session."""
 
 from __future__ import annotations
 
 import logging
-import math
-import secrets
 import threading
-import time
 from collections.abc import Callable
 from contextvars import copy_context
-from typing import Any, NamedTuple, TypeVar
+from functools import partial
+from typing import Any, NamedTuple
 
-import transaction
 from transaction.interfaces import TransientError
 from ZODB import DB
 from ZODB.Connection import Connection
 
-from livesync.delivery.batch import (
-    BatchDelivery,
-    Stopped,
-    is_fault_of_target,
-    log_failure,
-    reason_of,
-    set_current_delivery,
-)
-from livesync.delivery.push_agent import PushSyncAgent
-from livesync.delivery.state import ClaimedWindow
+from livesync.delivery.batch import BatchDelivery, Stopped, delivering
+from livesync.delivery.faults import is_fault_of_target, log_failure, reason_of
+from livesync.delivery.push_agent import PushSyncAgent, push_agent
+from livesync.delivery.results import NO_RESULTS, BatchResults
+from livesync.delivery.session import DeliverySession
+from livesync.delivery.state import ClaimedWindow, DeliveryState
 from livesync.errors import (
     AgentBusyException,
     AgentExecutionException,
@@ -38,15 +26,12 @@ from livesync.errors import (
     Overloaded,
     TargetAheadException,
 )
-from livesync.feed.agent import MissingAgent
 from livesync.feed.manager import SyncManager
 from scheduler.clock import nowutc
 from scheduler.runtime.side_effects import is_holding
-from scheduler.store import transact, using
+from scheduler.store import has_changes
 
 log = logging.getLogger(__name__)
-
-Result = TypeVar("Result")
 
 UP_TO_DATE, FAILED, PAUSED = "up to date", "failed", "paused"
 
@@ -57,7 +42,15 @@ class DeliveryWindow(NamedTuple):
     window: ClaimedWindow
     epoch: str
     ways: int
-    is_last_try: bool
+
+
+class Share(NamedTuple):
+    """How the part of a window went that one way delivers."""
+
+    delivery: BatchDelivery | None
+    error: BaseException | None = None
+    is_acknowledged: bool = False
+    """Whether the agent has moved its pointer itself."""
 
 
 class Delivered(NamedTuple):
@@ -79,8 +72,7 @@ class Delivered(NamedTuple):
 class Deliverer:
     """Delivers to the agent *agent_id* of *database*; *logger*, *monitor* and *task* are passed on.
 
-    *progress* is called with the number of records after every batch. A deliverer is used
-    once. `sign` is the time of its last progress, on the monotonic clock.
+    *progress* is called with the number of records after every batch. A deliverer is used once.
     """
 
     def __init__(
@@ -93,17 +85,21 @@ class Deliverer:
         task: Any = None,
         progress: Callable[[int], None] = lambda records: None,
     ) -> None:
-        self._database = database
         self._agent_id = agent_id
         self._logger = logger
         self._monitor = monitor
         self._task = task
-        self._progress = progress
+        self._session = DeliverySession(database, agent_id, logger=logger, progress=progress)
         self._current: int | None = None
-        self._told_up_to = math.inf
-        self._token = secrets.token_hex(8)
-        self._records = 0
-        self.sign = time.monotonic()
+        self._till: int | None = None
+        self._goal: int | None = None
+        self._known_up_to = float("inf")
+        self._fault: AgentExecutionException | None = None
+
+    @property
+    def sign(self) -> float:
+        """The time of the last progress, on the monotonic clock."""
+        return self._session.sign
 
     def deliver(self, now: int | None, till: int | None = None) -> Delivered:
         """Deliver what there is up to the last bin complete at *now* (Unix seconds; None: all).
@@ -112,243 +108,234 @@ class Deliverer:
         UnknownAgentException, AgentExecutionException for an agent that does not push, and
         AgentBusyException while another run delivers.
         """
-        self._current = now
-        self._transact(self._begin)
-        try:
-            error = self._ask_target()
-            if error is not None:
-                return Delivered(FAILED, 0, reason_of(self._fail([error])))
-            goal = self._claimed()
-            if goal is not None and till is not None:
-                goal = min(goal, till)
-            return self._deliver(goal)
-        finally:
-            self._transact(lambda agent: agent.delivery_state.release(self._token))
+        self._current, self._till = now, till
+        answer = self._ask_target()
+        with self._session as session:
+            window = session.open(partial(self._open, answer))
+            if self._fault is not None:
+                return self._not_begun(self._fault)
+            try:
+                while window is not None:
+                    shares = self._send(window)
+                    if any(share.error for share in shares):
+                        return self._fail(shares)
+                    window = self._settle(window, shares)
+            except Stopped:
+                return Delivered(PAUSED, session.records)
+            return Delivered(UP_TO_DATE, session.records)
 
-    def _begin(self, agent: PushSyncAgent) -> None:
-        agent.delivery_state.take(self._token, _now())
-        agent.delivery_state.ran_at = _now()
+    def _ask_target(self) -> int | AgentExecutionException | None:
+        """Return up to where the target was brought, or what is wrong with it.
 
-    def _ask_target(self) -> Exception | None:
-        """Return what is wrong with the target, before anything is sent to it."""
+        It is asked before the lease is taken, so that no transaction waits for a target.
+        """
         if is_holding():
             return None
-        manager = transaction.TransactionManager()
-        connection = self._database.open(transaction_manager=manager)
-        try:
-            agent = push_agent(connection, self._agent_id)
-            reached, furthest = agent.reached(), agent.delivery_state.furthest
-        except AgentExecutionException as error:
-            return error
-        finally:
-            manager.abort()
-            connection.close()
-        if reached is None or (furthest is not None and reached <= furthest):
-            return None
-        return TargetAheadException(
-            f"the target was brought up to position {reached}, and this database knows of none "
-            f"beyond {furthest}: it is an older backup. Bring the target in line with "
-            f"'indico_livesync agent {self._agent_id} verify --repair', or export anew"
-        )
+        with self._session.view() as connection:
+            try:
+                return push_agent(connection, self._agent_id).reached()
+            except AgentExecutionException as error:
+                return error
 
-    def _claimed(self) -> int | None:
-        try:
-            return self._transact(self._claim)
-        except CutOffException:
-            self._transact(lambda agent: agent.note_cut_off())
-            raise
-
-    def _claim(self, agent: PushSyncAgent) -> int | None:
-        if agent.delivery_state.snapshot is not None:
+    def _open(
+        self, answer: int | AgentExecutionException | None, agent: PushSyncAgent
+    ) -> DeliveryWindow | None:
+        state, self._fault = agent.delivery_state, None
+        if state.full_export is not None:
             raise AgentBusyException(
-                f"the snapshot for agent {self._agent_id!r} is not sent whole: let it end, or go "
+                f"the full export to agent {self._agent_id!r} is not complete: let it end, or go "
                 f"on with 'indico_livesync agent {self._agent_id} export'"
             )
-        manager, heard = SyncManager.getDBInstance(agent), agent.delivery_state.heard
-        self._told_up_to = manager.told_up_to() if heard is None else heard
-        goal = agent.claim(self._current)
+        state.ran_at = _now()
+        try:
+            _refuse_if_ahead(agent, answer)
+            self._claim(agent)
+        except CutOffException as error:
+            agent.note_cut_off()
+            self._fault = error
+        except AgentExecutionException as error:
+            _note_failure(state, [error])
+            self._fault = error
+        window = None if self._fault else self._first_window(agent)
+        if window is None:
+            self._session.release(agent)
+        return window
+
+    def _not_begun(self, fault: AgentExecutionException) -> Delivered:
+        if isinstance(fault, CutOffException):
+            raise fault
+        log_failure(self._logger, self._agent_id, fault)
+        return Delivered(FAILED, 0, reason_of(fault))
+
+    def _claim(self, agent: PushSyncAgent) -> None:
+        manager, known = SyncManager.getDBInstance(agent), agent.delivery_state.known_up_to
+        self._known_up_to = manager.known_up_to() if known is None else known
+        self._goal = agent.claim(self._current)
+        if self._goal is not None and self._till is not None:
+            self._goal = min(self._goal, self._till)
         # A change of a category is one of all that is in it by now, whatever the window.
-        agent.delivery_state.hear(manager.getTrack().frontier)
-        return goal
+        agent.delivery_state.note_known(manager.getTrack().frontier)
 
-    def _deliver(self, goal: int | None) -> Delivered:
-        parcel = self._transact(lambda agent: self._first_parcel(agent, goal))
-        while parcel is not None:
-            try:
-                error = self._carry(parcel)
-            except Stopped:
-                return Delivered(PAUSED, self._records)
-            if error is not None:
-                return Delivered(FAILED, self._records, reason_of(error))
-            parcel = self._transact(lambda agent: self._next_parcel(agent, goal))
-        return Delivered(UP_TO_DATE, self._records)
+    def _first_window(self, agent: PushSyncAgent) -> DeliveryWindow | None:
+        window = self._next_window(agent)
+        if window is not None or not agent.delivery_state.dead_letters.due(_now()):
+            return window
+        return self._window(agent, agent.getLastTS())
 
-    def _first_parcel(self, agent: PushSyncAgent, goal: int | None) -> DeliveryWindow | None:
-        parcel = self._next_parcel(agent, goal)
-        if parcel is not None or not agent.delivery_state.dead_letters.due(_now()):
-            return parcel
-        return self._parcel(agent, agent.getLastTS())
-
-    def _next_parcel(self, agent: PushSyncAgent, goal: int | None) -> DeliveryWindow | None:
+    def _next_window(self, agent: PushSyncAgent) -> DeliveryWindow | None:
         start = agent.getLastTS()
-        if goal is None or (start is not None and start >= goal):
+        if self._goal is None or (start is not None and start >= self._goal):
             return None
-        return self._parcel(agent, agent.reach(goal, agent.delivery_state.settings.window))
+        return self._window(agent, agent.reach(self._goal, agent.delivery_state.settings.window))
 
-    def _parcel(self, agent: PushSyncAgent, end: int | None) -> DeliveryWindow:
+    def _window(self, agent: PushSyncAgent, end: int | None) -> DeliveryWindow:
         state = agent.delivery_state
-        state.take(self._token, _now())
-        window = state.open(ClaimedWindow(agent.getLastTS(), end, self._told_up_to))
-        epoch = state.mark_from(window.start)
-        is_last_try = state.failures + 1 >= state.settings.tries
-        return DeliveryWindow(window, epoch, state.settings.parallel, is_last_try)
+        window = state.open(ClaimedWindow(agent.getLastTS(), end, self._known_up_to))
+        return DeliveryWindow(window, state.mark_from(window.start), state.settings.parallel)
 
-    def _carry(self, parcel: DeliveryWindow) -> BaseException | None:
-        """Deliver *parcel*, by as many ways as there are; return what went wrong."""
-        errors: list[BaseException] = []
+    def _send(self, window: DeliveryWindow) -> list[Share]:
+        """Send *window*, by as many ways as there are."""
+        shares: list[Share] = []
 
-        def carry(number: int) -> None:
-            try:
-                error = self._carry_share(parcel, number)
-            except BaseException as stopped:  # noqa: BLE001 (raised below, in the caller's thread)
-                error = stopped
-            if error is not None:
-                errors.append(error)
+        def send(number: int) -> None:
+            shares.append(self._send_share(window, number))
 
         threads = [
-            threading.Thread(target=copy_context().run, args=(carry, number), daemon=True)
-            for number in range(1, parcel.ways)
+            threading.Thread(target=copy_context().run, args=(send, number), daemon=True)
+            for number in range(1, window.ways)
         ]
         for thread in threads:
             thread.start()
-        carry(0)
+        send(0)
         for thread in threads:
             thread.join()
-        if not errors:
-            self._transact(lambda agent: self._close(agent, parcel.window))
-            return None
-        return self._fail(errors)
+        return shares
 
-    def _carry_share(self, parcel: DeliveryWindow, number: int) -> BaseException | None:
-        manager = transaction.TransactionManager()
-        connection = self._database.open(transaction_manager=manager)
+    def _send_share(self, window: DeliveryWindow, number: int) -> Share:
         try:
-            with using(connection):
-                return self._run(connection, parcel, number)
-        finally:
-            set_current_delivery(None)
-            manager.abort()
-            connection.close()
+            with self._session.view() as connection:
+                return self._run(connection, window, number)
+        except BaseException as error:  # noqa: BLE001 (raised by `_fail`, in the caller's thread)
+            return Share(None, error)
 
-    def _run(
-        self, connection: Connection, parcel: DeliveryWindow, number: int
-    ) -> BaseException | None:
+    def _run(self, connection: Connection, window: DeliveryWindow, number: int) -> Share:
         agent = push_agent(connection, self._agent_id)
-        state = agent.delivery_state
-        delivery = BatchDelivery(
-            state.dead_letters,
+        delivery = self._delivery(agent, window, number)
+        with delivering(agent, delivery):
+            result = agent.run(
+                self._current,
+                logger=self._logger,
+                monitor=self._monitor,
+                dbi=connection,
+                task=self._task,
+            )
+            if window.ways > 1:
+                self._session.note(delivery)
+            if result is None:
+                return Share(delivery, delivery.error or AgentExecutionException("the run failed"))
+            has_part = window.ways == 1 and _has_part(agent, connection)
+            return Share(
+                delivery, None, has_part and self._acknowledge(agent, delivery, connection)
+            )
+
+    def _delivery(self, agent: PushSyncAgent, window: DeliveryWindow, number: int) -> BatchDelivery:
+        return BatchDelivery(
+            agent.delivery_state,
             _now(),
-            agent_id=self._agent_id,
-            end=parcel.window.end,
-            told_up_to=parcel.window.told_up_to,
-            epoch=parcel.epoch,
-            accepted=state.accepted,
-            share=(number, parcel.ways),
-            failures=state.failures,
-            is_last_try=parcel.is_last_try,
-            report=self._report,
+            end=window.window.end,
+            known_up_to=window.window.known_up_to,
+            epoch=window.epoch,
+            accepted=agent.delivery_state.accepted,
+            share=(number, window.ways),
+            report=self._session.note,
         )
-        set_current_delivery(delivery)
-        result = agent.run(
-            self._current,
-            logger=self._logger,
-            monitor=self._monitor,
-            dbi=connection,
-            task=self._task,
-        )
-        # Before the pointer moves: refused records must be dead letters by then.
-        self._report(delivery)
-        if result is None:
-            return delivery.error or AgentExecutionException("the run failed")
-        if parcel.ways == 1:
-            agent.acknowledge()
-            _commit_if_possible(connection, self._agent_id)
-        return None
 
-    def _report(self, delivery: BatchDelivery) -> None:
-        """Write down what *delivery* came to so far; Stopped where it is not to go on."""
-        results = delivery.collect()
-        self.sign = time.monotonic()
+    def _acknowledge(
+        self, agent: PushSyncAgent, delivery: BatchDelivery, connection: Connection
+    ) -> bool:
+        """Move the pointer together with what the agent has changed; return whether that held."""
+        if delivery.has_refused:
+            self._session.note(delivery)  # dead letters, before the pointer is beyond them
+        agent.acknowledge()
+        return _committed(connection, self._agent_id)
 
-        def enter(agent: PushSyncAgent) -> tuple[bool, list[str]]:
-            state, dead = agent.delivery_state, []
-            if not state.is_held_by(self._token):
-                return False, []
-            if any(results[:3]):
-                dead = state.enter(results, _now())
-                state.take(self._token, _now())
-            return not state.paused, dead
+    def _settle(self, window: DeliveryWindow, shares: list[Share]) -> DeliveryWindow | None:
+        """Write down that *window* is delivered; return the next one, or None at the end."""
+        first = shares[0]
+        return self._session.write(partial(self._close, window, first), _results(first))
 
-        goes_on, dead = self._transact(enter)
-        for line in dead:
-            self._logger.error("agent %s: %s", self._agent_id, line)
-        self._records += len(results.accepted)
-        self._progress(self._records)
-        if not goes_on:
-            raise Stopped
+    def _close(
+        self, done: DeliveryWindow, share: Share, agent: PushSyncAgent
+    ) -> DeliveryWindow | None:
+        if share.delivery is not None and not share.is_acknowledged:
+            with delivering(agent, share.delivery):
+                agent.acknowledge()
+        agent.delivered(done.window.end)
+        agent.delivery_state.close()
+        window = self._next_window(agent)
+        if window is None:
+            self._session.release(agent)
+        return window
 
-    def _close(self, agent: PushSyncAgent, window: ClaimedWindow) -> None:
-        if agent.delivery_state.is_held_by(self._token):
-            agent.delivered(window.end)
-            agent.acknowledge()
-            agent.delivery_state.close()
-
-    def _fail(self, errors: list[BaseException]) -> BaseException:
+    def _fail(self, shares: list[Share]) -> Delivered:
+        """Write down why the window is not delivered, and what of it is."""
+        errors = [share.error for share in shares if share.error is not None]
         error = next((e for e in errors if not isinstance(e, Exception)), errors[0])
         if not isinstance(error, Exception | SystemExit):
             raise error
-        retry_after = next((e.retry_after for e in errors if isinstance(e, Overloaded)), None)
-        is_unsure = any(map(is_fault_of_target, errors))
+        results = _results(shares[0])
 
         def fail(agent: PushSyncAgent) -> None:
-            state = agent.delivery_state
-            state.fail(reason_of(error), _now(), retry_after)
-            if not is_unsure and not state.accepted:
-                # The target said no to all of it: what comes in meanwhile may go with it.
-                state.void()
+            agent.delivery_state.mark(results)
+            _note_failure(agent.delivery_state, [error, *errors])
+            self._session.release(agent)
 
-        self._transact(fail)
+        self._session.write(fail, results)
         log_failure(self._logger, self._agent_id, error)
-        return error
+        return Delivered(FAILED, self._session.records, reason_of(error))
 
-    def _transact(self, work: Callable[[PushSyncAgent], Result]) -> Result:
-        return transact(
-            self._database,
-            lambda own: work(push_agent(own, self._agent_id)),
-            note=f"livesync: deliver to {self._agent_id}",
+
+def _refuse_if_ahead(agent: PushSyncAgent, answer: int | AgentExecutionException | None) -> None:
+    """Raise what is wrong with the target, before anything is sent to it."""
+    if isinstance(answer, AgentExecutionException):
+        raise answer
+    furthest = agent.delivery_state.furthest
+    if answer is not None and (furthest is None or answer > furthest):
+        raise TargetAheadException(
+            f"the target was brought up to position {answer}, and this database knows of none "
+            f"beyond {furthest}: it is an older backup. Bring the target in line with "
+            f"'indico_livesync agent {agent.getId()} verify --repair', or export anew"
         )
 
 
-def push_agent(connection: Connection, agent_id: str) -> PushSyncAgent:
-    """Return the agent; raises UnknownAgentException, and AgentExecutionException if it is no such.
-
-    What does not push cannot be delivered to.
-    """
-    agent = SyncManager.getDBInstance(connection).getAgent(agent_id)
-    if isinstance(agent, MissingAgent):
-        raise AgentExecutionException(agent.complaint)
-    if not isinstance(agent, PushSyncAgent):
-        raise AgentExecutionException(f"agent {agent_id!r} does not push records: it cannot be run")
-    return agent
+def _note_failure(state: DeliveryState, errors: list[BaseException]) -> None:
+    retry_after = next((e.retry_after for e in errors if isinstance(e, Overloaded)), None)
+    state.fail(reason_of(errors[0]), _now(), retry_after)
+    if not any(map(is_fault_of_target, errors)) and not state.accepted:
+        # The target said no to all of it: what comes in meanwhile may go with it.
+        state.void()
 
 
-def _commit_if_possible(connection: Connection, agent_id: str) -> None:
+def _results(share: Share) -> BatchResults:
+    """Return what is not noted yet; where there are several ways, each has noted its own."""
+    return NO_RESULTS if share.delivery is None else share.delivery.collect()
+
+
+def _has_part(agent: PushSyncAgent, connection: Connection) -> bool:
+    """Say whether the pointer is moved in the transaction of the agent: it has a part in that."""
+    overrides = type(agent).acknowledge is not PushSyncAgent.acknowledge
+    return overrides or has_changes(connection)
+
+
+def _committed(connection: Connection, agent_id: str) -> bool:
     try:
         connection.transaction_manager.commit()
     except TransientError as error:
         # Everything is sent: only what says so is to be written, and that follows.
         log.info("agent %s: its own changes were discarded after a conflict: %s", agent_id, error)
         connection.transaction_manager.abort()
+        return False
+    return True
 
 
 def _now() -> float:

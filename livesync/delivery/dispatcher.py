@@ -5,16 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable
 from contextvars import copy_context
 
 from ZODB import DB
 from ZODB.Connection import Connection
 
-from livesync.delivery.batch import log_failure
 from livesync.delivery.deliverer import FAILED, Deliverer
+from livesync.delivery.due import until_due, until_news
+from livesync.delivery.faults import log_failure
 from livesync.delivery.push_agent import PushSyncAgent
-from livesync.delivery.status import lingers
 from livesync.errors import AgentBusyException
 from livesync.feed.manager import SyncManager
 from livesync.feed.trimmer import trim_if_due
@@ -84,10 +83,14 @@ class DeliveryDispatcher:
         manager.sequence()
         now = nowutc().timestamp()
         with self._lock:
-            idle = [agent for agent in _pushed(manager) if agent.getId() not in self._busy]
-        rests = {agent.getId(): _rest(manager, agent, now) for agent in idle}
+            idle = [agent for agent in manager.agents() if agent.getId() not in self._busy]
+        rests = {
+            agent.getId(): max(until_due(agent, manager, now), until_news(agent, manager, now))
+            for agent in idle
+            if isinstance(agent, PushSyncAgent)
+        }
         due = [agent_id for agent_id, rest in rests.items() if rest <= 0]
-        return due, min((rest for rest in rests.values() if rest > 0), default=LONGEST_SLEEP)
+        return due, min([LONGEST_SLEEP, *(rest for rest in rests.values() if rest > 0)])
 
     def _start(self, agent_id: str) -> None:
         thread = threading.Thread(
@@ -122,26 +125,3 @@ class DeliveryDispatcher:
             with self._lock:
                 self._busy.pop(agent_id, None)
             self._wake.set()
-
-
-def _pushed(manager: SyncManager) -> Iterable[PushSyncAgent]:
-    agents = manager.agents()
-    return (agent for agent in agents if isinstance(agent, PushSyncAgent) and agent.isActive())
-
-
-def _rest(manager: SyncManager, agent: PushSyncAgent, now: float) -> float:
-    """Return in how many seconds *agent* is to be delivered to; 0 for now."""
-    state = agent.delivery_state
-    if state.paused or state.snapshot is not None or agent.cut_off is not None:
-        return LONGEST_SLEEP
-    if state.not_before > now:
-        return min(state.not_before - now, LONGEST_SLEEP)
-    if state.dead_letters.due(now):
-        return 0
-    newest, pointer = manager.getTrack().last_before(None), agent.getLastTS()
-    if newest is None or (pointer is not None and pointer >= newest):
-        return LONGEST_SLEEP
-    if lingers(agent, manager, now):
-        return REST_SECONDS
-    begin = newest * manager.getGranularity()
-    return min(max(0.0, begin - now), LONGEST_SLEEP)

@@ -12,14 +12,8 @@ from typing import Any
 
 from ZODB.Connection import Connection
 
-from livesync.delivery.batch import (
-    BatchDelivery,
-    RecordsNotMade,
-    current_delivery,
-    log_failure,
-    reason_of,
-    set_current_delivery,
-)
+from livesync.delivery.batch import BatchDelivery, delivering, delivery_of
+from livesync.delivery.faults import RecordsNotMade, log_failure, reason_of
 from livesync.delivery.state import DeliveryState
 from livesync.delivery.uploader import RecordUploader
 from livesync.errors import (
@@ -29,7 +23,7 @@ from livesync.errors import (
     PositionGoneException,
     QueryException,
 )
-from livesync.feed.agent import SyncAgent
+from livesync.feed.agent import MissingAgent, SyncAgent
 from livesync.feed.manager import SyncManager
 from livesync.records.reduction import reduce
 from livesync.track.action import ActionWrapper
@@ -56,7 +50,6 @@ class PushSyncAgent(SyncAgent):
     the reduced changes.
     """
 
-    _v_told_up_to: float | None = None
     _last_try: int | None = None
 
     def __init__(
@@ -68,7 +61,7 @@ class PushSyncAgent(SyncAgent):
     @property
     def is_exporting(self) -> bool:
         """Whether a full export to its target is under way, or was interrupted."""
-        return self._delivery_state.snapshot is not None
+        return self._delivery_state.full_export is not None
 
     def reached(self) -> int | None:
         """Ask the target up to which position it was brought; None where it cannot tell.
@@ -100,11 +93,11 @@ class PushSyncAgent(SyncAgent):
         dbi: Connection | None = None,
     ) -> Iterable[Any]:
         """Turn the (position, action) pairs up to *lastTS* into records."""
-        told, self._v_told_up_to = self._v_told_up_to, None
         if self._manager is None:
             return reduce(data, dbi=dbi)
-        told = self._manager.told_up_to() if told is None else told
-        return reduce(data, told, dbi, self._manager.exclusion.excludes)
+        delivery = delivery_of(self)
+        known = self._manager.known_up_to() if delivery is None else delivery.known_up_to
+        return reduce(data, known, dbi, self._manager.exclusion.excludes)
 
     def run(
         self,
@@ -121,44 +114,14 @@ class PushSyncAgent(SyncAgent):
         The pointer stays where it is until `acknowledge`. Raises AgentExecutionException only
         for an agent that is not registered.
         """
-        manager = self._attached()
-        outer = delivery = current_delivery()
-        is_single = delivery is None or delivery.agent_id != self._id
-        if delivery is None or is_single:
-            failures = self._delivery_state.failures
-            delivery = BatchDelivery(
-                self._delivery_state.dead_letters,
-                nowutc().timestamp(),
-                agent_id=self._id,
-                failures=failures,
-                is_last_try=failures + 1 >= self._delivery_state.settings.tries,
-            )
-            set_current_delivery(delivery)
-        began = nowutc().timestamp()
+        delivery = delivery_of(self)
+        if delivery is None:
+            return self._run_alone(currentTS, logger, monitor, dbi, task)
         try:
-            # Claim the range before reading it, so that no later change is placed in it.
-            self._v_told_up_to = manager.told_up_to() if is_single else delivery.told_up_to
-            covered = self.claim(currentTS) if is_single else delivery.end
-            if is_single:
-                delivery.epoch = self._delivery_state.mark_from(self.getLastTS())
-            result = self._send(delivery, covered, logger, monitor, dbi, task)
+            return self._send(delivery, logger, monitor, dbi, task)
         except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever the agent's code does)
             delivery.error = error
-            self._last_try = None
-            if is_single:
-                log_failure(logger or log, self._id, error)
-                self._delivery_state.fail(reason_of(error), nowutc().timestamp())
             return None
-        finally:
-            if is_single:
-                set_current_delivery(outer)
-                # Not before: a claim is a transaction of its own while nothing has changed yet.
-                self._delivery_state.ran_at = began
-        if is_single:
-            self._delivery_state.close()
-            self._delivery_state.enter(delivery.collect(), nowutc().timestamp())
-        self._last_try = covered
-        return result
 
     def setManager(self, manager: SyncManager | None) -> None:
         """Attach the agent to *manager*, or to its new track: no run is left to acknowledge."""
@@ -173,29 +136,25 @@ class PushSyncAgent(SyncAgent):
         """
         super().setActive(active)
         if active and self._manager is not None:
-            self._delivery_state.hear(self._manager.getTrack().frontier)
+            self._delivery_state.note_known(self._manager.getTrack().frontier)
 
     def preActivate(self, ts: int) -> None:
         """Begin at position *ts*: what is recorded from now on will be sent, nothing older."""
         super().preActivate(ts)
-        self._delivery_state.hear(self._attached().getTrack().frontier)
+        self._delivery_state.note_known(self._attached().getTrack().frontier)
 
     def acknowledge(self) -> None:
         """Move the pointer over what the last run delivered, never back; nothing if it failed."""
-        manager = self._attached()
-        last = self.getLastTS()
-        if self._last_try is not None and (last is None or last < self._last_try):
-            manager.advance(self._id, self._last_try)
-        self._last_try = None
+        delivery = delivery_of(self)
+        self.delivered(self._last_try if delivery is None else delivery.end)
+        if self._last_try is not None:
+            self._last_try = None
 
     def delivered(self, position: int | None) -> None:
-        """Note that the last run delivered everything up to *position*."""
-        self._last_try = position
-
-    @property
-    def last_try(self) -> int | None:
-        """Up to which position the last run delivered; None if it failed or sent nothing."""
-        return self._last_try
+        """Move the pointer to *position*, never back: everything up to there is delivered."""
+        last = self.getLastTS()
+        if position is not None and (last is None or last < position):
+            self._attached().advance(self._id, position)
 
     @property
     def last_failure(self) -> tuple[datetime, str] | None:
@@ -267,20 +226,55 @@ class PushSyncAgent(SyncAgent):
         data = self._attached().getTrack().pointerIterItems(self._id, till)
         return self._generateRecords(data, till)
 
+    def _run_alone(
+        self,
+        currentTS: int | None,
+        logger: logging.Logger | None,
+        monitor: Any,
+        dbi: Connection | None,
+        task: Any,
+    ) -> Any:
+        """Run in the caller's transaction, which keeps what it comes to."""
+        self._attached()
+        state, began = self._delivery_state, nowutc().timestamp()
+        try:
+            delivery = self._delivery(currentTS)
+            with delivering(self, delivery):
+                result = self._send(delivery, logger, monitor, dbi, task)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever the agent's code does)
+            self._last_try = None
+            log_failure(logger or log, self._id, error)
+            state.fail(reason_of(error), nowutc().timestamp())
+            return None
+        finally:
+            # Not before: a claim is a transaction of its own while nothing has changed yet.
+            state.ran_at = began
+        state.close()
+        state.enter(delivery.collect(), nowutc().timestamp())
+        self._last_try = delivery.end
+        return result
+
+    def _delivery(self, currentTS: int | None) -> BatchDelivery:
+        known = self._attached().known_up_to()
+        # Claim the range before reading it, so that no later change is placed in it.
+        end = self.claim(currentTS)
+        epoch = self._delivery_state.mark_from(self.getLastTS())
+        now = nowutc().timestamp()
+        return BatchDelivery(self._delivery_state, now, end=end, known_up_to=known, epoch=epoch)
+
     def _send(
         self,
         delivery: BatchDelivery,
-        covered: int | None,
         logger: logging.Logger | None,
         monitor: Any,
         dbi: Connection | None,
         task: Any,
     ) -> Any:
         def make(news: Iterable[tuple[int, ActionWrapper]]) -> Iterable[Any]:
-            return self._generateRecords(news, covered, dbi=dbi)
+            return self._generateRecords(news, delivery.end, dbi=dbi)
 
         def send() -> Any:
-            records = delivery.records(lambda: make(delivery.changes(self._news(covered))))
+            records = delivery.records(lambda: make(delivery.changes(self._news(delivery.end))))
             if is_holding():
                 is_held("records", f"{sum(1 for _ in records)} to agent {self._id}")
                 return True
@@ -289,7 +283,7 @@ class PushSyncAgent(SyncAgent):
         try:
             result = send()
         except RecordsNotMade:
-            if not delivery.sieve(self._news(covered), make):
+            if not delivery.sieve(self._news(delivery.end), make):
                 raise  # no single change is at fault
             result = send()
         if result is None:
@@ -301,3 +295,16 @@ class PushSyncAgent(SyncAgent):
         if covered is None:
             return iter(())
         return self._attached()._track.pointerIterItems(self._id, covered)
+
+
+def push_agent(connection: Connection, agent_id: str) -> PushSyncAgent:
+    """Return the agent; raises UnknownAgentException, and AgentExecutionException if it is no such.
+
+    What does not push cannot be delivered to.
+    """
+    agent = SyncManager.getDBInstance(connection).getAgent(agent_id)
+    if isinstance(agent, MissingAgent):
+        raise AgentExecutionException(agent.complaint)
+    if not isinstance(agent, PushSyncAgent):
+        raise AgentExecutionException(f"agent {agent_id!r} does not push records: it cannot be run")
+    return agent

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 import secrets
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from BTrees.OOBTree import OOTreeSet
 from persistent import Persistent
 
 from livesync.delivery.dead_letters import DeadLetters
+from livesync.delivery.results import BatchResults, RefusedRecord
 from livesync.delivery.settings import DeliverySettings
 from livesync.errors import AgentBusyException
 from scheduler.storage.process_identity import ProcessIdentity
-
-if TYPE_CHECKING:
-    from livesync.delivery.batch import BatchResults
 
 # Longest pause, in seconds, that a target can ask for.
 LONGEST_REST = 86_400
@@ -27,7 +26,7 @@ class ClaimedWindow(NamedTuple):
 
     start: int | None
     end: int | None
-    told_up_to: float
+    known_up_to: float
     """The position up to which the target may know objects, when the window was opened."""
 
 
@@ -62,13 +61,13 @@ class DeliveryState(Persistent):
 
     window: ClaimedWindow | None = None
     lease: DeliveryLease | None = None
-    snapshot: ExportProgress | None = None
+    full_export: ExportProgress | None = None
     """The full export that is under way or was interrupted; nothing else is delivered meanwhile."""
 
     furthest: int | None = None
     """The newest position that anything was ever delivered up to, or was about to be."""
 
-    heard: float | None = None
+    known_up_to: float | None = None
     """The position up to which the target may know objects; None if that is not known."""
 
     epoch: tuple[int | None, str] | None = None
@@ -108,13 +107,13 @@ class DeliveryState(Persistent):
     """How many batches were taken, ever, and how long that took."""
 
     def __init__(self) -> None:
-        self.heard = -math.inf
+        self.known_up_to = -math.inf
         self.settings = DeliverySettings()
         self.dead_letters = DeadLetters()
         self.accepted = OOTreeSet()
 
     def take(self, token: str, now: float) -> None:
-        """Give the lease to run *token*; AgentBusyException while another run has it."""
+        """Give the lease to run *token*, or extend it; AgentBusyException while another has it."""
         lease = self.lease
         if lease is not None and lease.token != token:
             owner = lease.owner
@@ -139,18 +138,18 @@ class DeliveryState(Persistent):
         if self.window is None or self.window.start != window.start:
             self.void()
             self.window = window
-            self.reach(window.end)
+            self.note_furthest(window.end)
         return self.window
 
-    def reach(self, position: int | None) -> None:
+    def note_furthest(self, position: int | None) -> None:
         """Note that the target is about to receive changes up to *position*."""
         if position is not None and (self.furthest is None or position > self.furthest):
             self.furthest = position
 
-    def hear(self, position: int | None) -> None:
+    def note_known(self, position: int | None) -> None:
         """Note that the target may know all objects made up to *position*."""
-        if position is not None and self.heard is not None and position > self.heard:
-            self.heard = position
+        if position is not None and self.known_up_to is not None and position > self.known_up_to:
+            self.known_up_to = position
 
     def mark_from(self, start: int | None) -> str:
         """Return the mark of what is sent first while the pointer stands at *start*."""
@@ -182,10 +181,7 @@ class DeliveryState(Persistent):
 
     def enter(self, results: BatchResults, now: float) -> list[str]:
         """Write down *results*; return a log line for each record that is a dead letter now."""
-        dead = []
         if results.accepted:
-            if self.window is not None:
-                self.accepted.update(results.accepted)
             self.delivered += len(results.accepted)
             self.delivered_at = now
             self.seconds = results.seconds
@@ -193,18 +189,12 @@ class DeliveryState(Persistent):
             self.batches_seconds += results.seconds
         for name in results.settled:
             self.dead_letters.drop(name)
-        for refused in results.refused:
-            tries = refused.tries + 1
-            is_dead = refused.is_final or tries >= self.settings.tries
-            due = None if is_dead else now + self.settings.wait(tries)
-            self.dead_letters.put(refused.name, refused.record, refused.reason, tries, now, due)
-            if is_dead:
-                dead.append(
-                    f"record {refused.name} is a dead letter, try {tries}: {refused.reason}"
-                )
-            if self.window is not None:
-                self.accepted.add(refused.mark)
-        return dead
+        return [line for refused in results.refused for line in self._keep(refused, now)]
+
+    def mark(self, results: BatchResults) -> None:
+        """Note which records of the window are dealt with: they are not sent with it again."""
+        if self.window is not None and results.marks:
+            self.accepted.update(results.marks)
 
     def fail(self, reason: str, now: float, retry_after: float | None = None) -> None:
         """Note that a run failed, and when the next one may begin."""
@@ -214,12 +204,16 @@ class DeliveryState(Persistent):
         wait = self.settings.wait(self.failures) if retry_after is None else retry_after
         self.not_before = now + min(wait, max(LONGEST_REST, self.settings.longest))
 
-    def rests(self, now: float) -> bool:
-        """Return whether the agent is paused, exporting, or waiting after a failure at *now*."""
-        return self.paused or self.snapshot is not None or self.not_before > now
-
     def last_failure(self) -> tuple[datetime, str] | None:
         """Return when and why the last run failed; None if it did not."""
         if self.failure is None:
             return None
         return datetime.fromtimestamp(self.failure[0], UTC), self.failure[1]
+
+    def _keep(self, refused: RefusedRecord, now: float) -> Iterator[str]:
+        tries = refused.tries + 1
+        is_dead = refused.is_final or tries >= self.settings.tries
+        due = None if is_dead else now + self.settings.wait(tries)
+        self.dead_letters.put(refused.name, refused.record, refused.reason, tries, now, due)
+        if is_dead:
+            yield f"record {refused.name} is a dead letter, try {tries}: {refused.reason}"

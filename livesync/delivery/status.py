@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any
 
 from livesync.delivery.push_agent import PushSyncAgent, SyncAgent
@@ -113,18 +112,6 @@ def status_of(agent: SyncAgent, manager: SyncManager) -> AgentStatus:
         last_error=agent.cut_off or error,
         last_error_at=failed_at,
     )
-
-
-def lingers(agent: PushSyncAgent, manager: SyncManager, now: float) -> bool:
-    """Say whether what is new for *agent* waits for more to go with it at *now* (Unix seconds)."""
-    terms, position = agent.delivery_state.settings, agent.getLastTS()
-    if terms.linger == 0 or agent.delivery_state.dead_letters.due(now):
-        return False
-    track = manager.getTrack()
-    oldest = track.next_after(position)
-    if oldest is None or now - oldest * manager.getGranularity() >= terms.linger:
-        return False
-    return sum(1 for _ in islice(track.iterate(position), terms.enough)) < terms.enough
 
 
 def _before(manager: SyncManager, position: int | None) -> tuple[int, float | None]:

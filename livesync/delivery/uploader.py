@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ZODB.Connection import Connection
 
-from livesync.delivery.batch import current_delivery
+from livesync.delivery.batch import delivery_of
 
 if TYPE_CHECKING:
     from livesync.feed.agent import SyncAgent
@@ -48,7 +48,7 @@ class RecordUploader:
         With *dbi* its cache is trimmed after every batch. Changed objects stay in it.
         """
         records = iter(iterator)
-        delivery = current_delivery()
+        delivery = delivery_of(self._agent)
         while batch := list(islice(records, self._batch_size)):
             if delivery is None:
                 self._uploadBatch(batch)

@@ -233,7 +233,7 @@ class SyncManager(Persistent):
             self._in_a_unit(lambda manager: manager._track.reach(position))
         return position
 
-    def told_up_to(self) -> float:
+    def known_up_to(self) -> float:
         """Return the position up to which agents may have read; minus infinity for nowhere yet.
 
         Infinity where the caller has changed something already: who knows what becomes of it.

@@ -87,7 +87,7 @@ def identity_of(kind: str, obj_id: Any) -> str:
 
 def reduce(
     data: Iterable[tuple[int, ActionWrapper]],
-    told_up_to: float = math.inf,
+    known_up_to: float = math.inf,
     dbi: Connection | None = None,
     excluded: Excludes = lambda _obj, _within=None: False,
 ) -> Iterator[Record]:
@@ -95,7 +95,7 @@ def reduce(
 
     Owners come before what they own. Categories have no records: of them only what concerns
     the events below counts. Where the deleted bit is set it wins over the others; the object
-    may be None. An object that was created beyond position *told_up_to*, up to which the target
+    may be None. An object that was created beyond position *known_up_to*, up to which the target
     may know of objects, and is deleted again, is left out. An object that is *excluded* now counts
     as deleted, if the target could see it before. Takes little memory however much lies below
     what changed: the cache of *dbi* is trimmed meanwhile.
@@ -104,7 +104,7 @@ def reduce(
         for position, action in data:
             _find(findings, position, action, dbi, excluded)
         for _, about_one in groupby(findings, lambda finding: (finding.mark, finding.kind)):
-            record = _conclude(list(about_one), told_up_to, excluded)
+            record = _conclude(list(about_one), known_up_to, excluded)
             if record is not None:
                 yield record
 
@@ -166,7 +166,7 @@ def _find_below(
             findings.add(Finding(mark, kind, part, obj_id, STATUS_CHANGED, position))
 
 
-def _conclude(about_one: list[Finding], told_up_to: float, excluded: Excludes) -> Record | None:
+def _conclude(about_one: list[Finding], known_up_to: float, excluded: Excludes) -> Record | None:
     """Return what comes of all *about_one* id, under which several objects may have been."""
     status = 0
     for finding in about_one:
@@ -185,7 +185,7 @@ def _conclude(about_one: list[Finding], told_up_to: float, excluded: Excludes) -
             # It is back, or another object has taken the place, and the id, of one now gone.
             status &= ~STATUS_DELETED
             return Record(successor, obj_id, status, newest.position, newest.kind)
-    if all(_was_unknown(told_up_to, finding) for finding in about_one):
+    if all(_was_unknown(known_up_to, finding) for finding in about_one):
         return None
     return Record(obj, obj_id, status | STATUS_DELETED, newest.position, newest.kind)
 
@@ -194,12 +194,12 @@ def _is_alive(finding: Finding) -> bool:
     return finding.born is not None and (finding.died is None or finding.born > finding.died)
 
 
-def _was_unknown(told_up_to: float, finding: Finding) -> bool:
+def _was_unknown(known_up_to: float, finding: Finding) -> bool:
     """Say whether the target cannot have heard of it: it was made, or shown, too late for that."""
     if finding.absent is not None and not finding.shown:
         return True
     known = (finding.made, finding.absent)
-    return any(position is not None and position > told_up_to for position in known)
+    return any(position is not None and position > known_up_to for position in known)
 
 
 def is_record(record: Any) -> bool:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
-from collections.abc import Callable
 from functools import partial
 from itertools import chain, islice
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-import transaction
 from ZODB import DB
 from ZODB.Connection import Connection
 
 from livesync.agents.target import TargetAgent
-from livesync.delivery.batch import BatchResults
-from livesync.delivery.deliverer import push_agent
-from livesync.delivery.direct import send_directly
+from livesync.delivery.push_agent import push_agent
+from livesync.delivery.session import DeliverySession
 from livesync.errors import AgentBusyException, AgentExecutionException
 from livesync.feed.manager import SyncManager
 from livesync.objects.object_model import KINDS
@@ -24,10 +20,6 @@ from livesync.records.document import identity
 from livesync.records.reduction import STATUS_DELETED, Record, is_record
 from livesync.resync.inventory import Inventory, catalogued, fresh
 from livesync.track.action import recorded
-from scheduler.clock import nowutc
-from scheduler.store import transact, using
-
-Result = TypeVar("Result")
 
 MISSING, DIFFERENT, EXTRA = "missing", "different", "extra"
 REPAIRED_AT_ONCE = 1000
@@ -74,10 +66,9 @@ class Verification:
     """
 
     def __init__(self, database: DB, agent_id: str, *, inventory: Inventory = catalogued) -> None:
-        self._database = database
         self._agent_id = agent_id
         self._inventory = inventory
-        self._token = secrets.token_hex(8)
+        self._session = DeliverySession(database, agent_id)
 
     def run(self, *, repair: bool = False) -> Verified:
         """Compare; with *repair*, send what differs.
@@ -85,26 +76,20 @@ class Verification:
         Raises UnknownAgentException, AgentBusyException where something is delivered to the agent
         at present, and AgentExecutionException where its target cannot be listed, or fails.
         """
-        self._transact(lambda agent: agent.delivery_state.take(self._token, _now()))
-        try:
-            self._transact(lambda agent: SyncManager.getDBInstance(agent).sequence())
-            manager = transaction.TransactionManager()
-            connection = self._database.open(transaction_manager=manager)
-            try:
-                with using(connection):
-                    return self._verify(connection, repair)
-            finally:
-                manager.abort()
-                connection.close()
-        finally:
-            self._transact(lambda agent: agent.delivery_state.release(self._token))
+        with self._session as session:
+            session.open(lambda agent: None)
+            with session.view() as connection:
+                return self._verify(connection, repair)
 
     def _verify(self, connection: Connection, repair: bool) -> Verified:
         agent = push_agent(connection, self._agent_id)
         if not isinstance(agent, TargetAgent):
             raise AgentExecutionException(f"what agent {self._agent_id!r} sends to is not listed")
-        if agent.delivery_state.snapshot is not None:
-            raise AgentBusyException("its snapshot is not sent whole: there is nothing to compare")
+        if agent.delivery_state.full_export is not None:
+            raise AgentBusyException(
+                f"the full export to agent {self._agent_id!r} is not complete: there is nothing to "
+                "compare"
+            )
         known = {obj_id: self._known(state) for obj_id, state in agent.listed()}
         coming = _on_the_way(connection, agent)
         differing: dict[TargetDifference, Record] = {}
@@ -122,9 +107,9 @@ class Verification:
                 kind, own_id = found.named or (None, obj_id)
                 record = Record(None, own_id, STATUS_DELETED, agent.getLastTS(), kind)
                 differing[TargetDifference(obj_id, EXTRA)] = record
-        repaired = self._repair(connection, agent, list(differing.values())) if repair else 0
+        repaired = self._repair(connection, list(differing.values())) if repair else 0
         if repaired == len(differing):
-            self._transact(partial(_go_on, agent.reached()))
+            self._session.write(partial(_go_on, agent.reached()))
         return Verified(compared, len(coming), list(differing), repaired)
 
     def _records(self, connection: Connection, agent: TargetAgent) -> Any:
@@ -140,32 +125,16 @@ class Verification:
             named = state["type"], state["id"]
         return _Known(_digest(state), is_listed or state.get("type") in KINDS, named)
 
-    def _repair(self, connection: Connection, agent: TargetAgent, records: list[Record]) -> int:
-        repaired = 0
+    def _repair(self, connection: Connection, records: list[Record]) -> int:
         coming = iter(records)
         while part := list(islice(coming, REPAIRED_AT_ONCE)):
-            results = send_directly(agent, part, connection)
-            self._transact(partial(self._enter, results))
-            repaired += len(results.accepted)
-        return repaired
-
-    def _enter(self, results: BatchResults, agent: Any) -> None:
-        if not agent.delivery_state.is_held_by(self._token):
-            raise AgentBusyException("another process delivers to this agent now: verify again")
-        agent.delivery_state.take(self._token, _now())
-        agent.delivery_state.enter(results, _now())
-
-    def _transact(self, work: Callable[[Any], Result]) -> Result:
-        return transact(
-            self._database,
-            lambda own: work(push_agent(own, self._agent_id)),
-            note=f"livesync: verify {self._agent_id}",
-        )
+            self._session.write(lambda agent: None, self._session.send(part, connection))
+        return self._session.records
 
 
 def _go_on(reached: int | None, agent: TargetAgent) -> None:
     """Note that the target, which may have been ahead, is in line with the database."""
-    agent.delivery_state.reach(reached)
+    agent.delivery_state.note_furthest(reached)
     agent.delivery_state.recover()
 
 
@@ -189,7 +158,3 @@ def _compare(agent: TargetAgent, record: Record, found: _Known | None) -> str:
 def _digest(state: Any) -> bytes:
     text = repr(sorted(state.items()) if isinstance(state, dict) else state)
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
-def _now() -> float:
-    return nowutc().timestamp()

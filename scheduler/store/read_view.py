@@ -8,15 +8,20 @@ from contextlib import contextmanager
 import transaction
 from ZODB import DB
 from ZODB.Connection import Connection
+from ZODB.utils import p64
 
 from scheduler.store import using
 
 
 @contextmanager
-def snapshot(database: DB) -> Iterator[Connection]:
-    """Give a connection to one snapshot, the current connection meanwhile; it never commits."""
+def snapshot(database: DB, tid: int | None = None) -> Iterator[Connection]:
+    """Give a connection to one snapshot, the current connection meanwhile; it never commits.
+
+    The snapshot is the newest, or that of transaction *tid* where the storage keeps history.
+    """
     manager = transaction.TransactionManager()
-    connection = database.open(transaction_manager=manager)
+    before = None if tid is None or not database.supportsUndo() else p64(tid + 1)
+    connection = database.open(transaction_manager=manager, before=before)
     try:
         with using(connection):
             yield connection

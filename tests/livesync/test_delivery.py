@@ -457,21 +457,36 @@ def test_a_change_of_which_no_record_can_be_made_is_set_aside(
     assert look(letters) == {}
 
 
-def test_what_is_refused_is_a_letter_before_the_pointer_moves(
+class Counting(TargetAgent):
+    """Counts its runs, in itself."""
+
+    runs = 0
+
+    def _run(self, data, logger=None, monitor=None, dbi=None, task=None):
+        self.runs += 1
+        return super()._run(data, logger, monitor, dbi, task)
+
+
+def test_a_refused_record_is_a_dead_letter_before_the_pointer_moves(
     database, target, change, look, monkeypatch
 ):
     def commit_and_die(connection, _agent_id):
         connection.transaction_manager.commit()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(deliverer, "_commit_if_possible", commit_and_die)
+    targets["counting"] = Target()
+    transact(database, lambda own: add_agent(own, "counting", Counting))
+    monkeypatch.setattr(deliverer, "_committed", commit_and_die)
     change("good", "bad")
-    target.troubles["bad"] = ValueError("bad")
+    targets["counting"].troubles["bad"] = ValueError("bad")
     with pytest.raises(KeyboardInterrupt):
-        Deliverer(database, "a").deliver(NOW)
+        Deliverer(database, "counting").deliver(NOW)
 
-    assert look(position) is not None
-    assert list(look(letters)) == ["bad"]
+    with database.transaction() as connection:
+        agent = agent_of(connection, "counting")
+        assert agent.runs == 1
+        assert position(agent) is not None
+        assert list(letters(agent)) == ["bad"]
 
 
 class Starter(PushSyncAgent):

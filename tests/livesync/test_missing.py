@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 from livesync import PushSyncAgent, SyncManager
-from livesync.delivery.deliverer import push_agent
+from livesync.delivery.push_agent import push_agent
 from livesync.delivery.status import MISSING, statuses_of
 from livesync.errors import AgentExecutionException, CutOffException
 from livesync.feed.trimmer import trim

@@ -16,7 +16,7 @@ from livesync import PushSyncAgent, RecordUploader, SyncManager
 from livesync.components import ObjectChangeListener
 from livesync.delivery.deliverer import Deliverer
 from livesync.errors import AgentBusyException, AgentExecutionException
-from livesync.resync import full_export as snapshot_module
+from livesync.resync import full_export
 from livesync.resync.full_export import FullExport
 from scheduler.store import transact
 from scheduler.store.pack_hold import holds_of
@@ -51,7 +51,7 @@ def empty_table(monkeypatch):
     table.clear()
     uploads.clear()
     limit[0] = None
-    monkeypatch.setattr(snapshot_module, "PART", 2)
+    monkeypatch.setattr(full_export, "PART", 2)
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_nothing_else_is_delivered_before_it_is_sent_whole(database, found):
     limit[0] = 5
     with pytest.raises(AgentExecutionException):
         send(database)
-    with pytest.raises(AgentBusyException, match="not sent whole"):
+    with pytest.raises(AgentBusyException, match="is not complete"):
         Deliverer(database, "t").deliver(None)
 
 
@@ -203,13 +203,14 @@ def test_two_at_once_are_refused(database, found):
 def test_what_was_seen_beyond_the_position_and_is_gone_again_is_deleted(
     database, found, commit, monkeypatch
 ):
-    def take_up(self):
-        position = transact(database, lambda own: SyncManager.getDBInstance(own).claim())
+    send_rest = FullExport._send_rest
+
+    def add_and_send_rest(self, position):
         found.add_event(Conference("late", "between position and view"))
         commit()
-        return self._transact(lambda agent: self._begin(position, agent))
+        return send_rest(self, position)
 
-    monkeypatch.setattr(FullExport, "_take_up", take_up)
+    monkeypatch.setattr(FullExport, "_send_rest", add_and_send_rest)
     send(database)
     assert "late" in table
     found.remove_event(found.event("late"))

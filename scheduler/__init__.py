@@ -15,6 +15,7 @@ from scheduler.states import (
     TASK_STATUS_SPOOLED,
     TASK_STATUS_TERMINATED,
 )
+from scheduler.tasks.current_attempt import attempt
 from scheduler.tasks.function import task
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Scheduler",
     "SchedulerModule",
     "TaskDelayed",
+    "attempt",
     "nowutc",
     "task",
 ]

@@ -65,9 +65,11 @@ def try_out(
         guard = Guard(connection)
         try:
             guard.begin()
-            with using(connection), _time_of(attempt), _context_of(number, attempt):
+            with using(connection), _time_of(attempt):
                 known = _pending(connection)
-                result, error = _run(guard, _find(connection, number, attempt), is_debugged)
+                task = _find(connection, number, attempt)
+                with _context_of(task, number, attempt):
+                    result, error = _run(guard, task, is_debugged)
                 enqueued = [] if error else _enqueued(connection, known)
                 guard.commit()
         finally:
@@ -123,14 +125,16 @@ def _time_of(attempt: Attempt | None) -> Iterator[None]:
 
 
 @contextmanager
-def _context_of(number: int, attempt: Attempt | None) -> Iterator[None]:
+def _context_of(task: BaseTask, number: int, attempt: Attempt | None) -> Iterator[None]:
     # With an attempt, its own random numbers; without, those of any run.
     snapshot = secrets.randbits(63) if attempt is None else attempt.snapshot
     outer = current_run()
-    set_current_run(AttemptContext(Claim(number, 0, 0), None, _unheard, snapshot))
+    run = AttemptContext(Claim(number, 0, 0), None, _unheard, snapshot, task=task)
+    set_current_run(run)
     try:
         yield
     finally:
+        run.close()
         set_current_run(outer)
 
 

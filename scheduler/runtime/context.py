@@ -7,10 +7,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from typing import NamedTuple
+from datetime import datetime
+from itertools import count
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from scheduler.clock import later, nowutc
 from scheduler.errors import TaskCancelled, TaskTimedOut
 from scheduler.inbox.claims import Claim
+
+if TYPE_CHECKING:
+    from scheduler.runtime.http import TaskClient
 
 LINES_KEPT = 100
 LINE_LENGTH = 500
@@ -46,10 +52,16 @@ class AttemptContext:
         tell: Callable[[News], None],
         snapshot: int = 0,
         ids: Mapping[str, object] | None = None,
+        *,
+        task: Any = None,
+        hard_limit: float | None = None,
     ) -> None:
         self.claim = claim
         self.ids = ids or {}
         """The fields by which lines of the log tell of which attempt they are."""
+        self.task = task
+        self.deadline = _deadline(soft_limit, hard_limit)
+        """When the attempt is asked to end, or is ended; None for never."""
         self.random = generator_of(claim.tid, snapshot)
         """The generator of random numbers of this run; a replay gets the same numbers."""
         self.is_cancelled = False
@@ -58,6 +70,31 @@ class AttemptContext:
         self._began = time.monotonic()
         self._told = 0.0
         self._lines: deque[str] = deque(maxlen=LINES_KEPT)
+        self._calls = count(1)
+        self._http: TaskClient | None = None
+
+    @property
+    def http(self) -> TaskClient:
+        """The HTTP client of the attempt, which is closed with it."""
+        if self._http is None:
+            from scheduler.runtime.http import TaskClient  # imports httpx, which few attempts use
+
+            self._http = TaskClient()
+        return self._http
+
+    def key(self) -> str:
+        """Return the idempotency key of the next side effect of the attempt.
+
+        It is made of the task, the occurrence and the number of the call: the same in each
+        attempt of an occurrence, and another one for each call and each occurrence.
+        """
+        task = self.task
+        return f"{task.getIdempotencyKey()}-{next(self._calls)}"
+
+    def close(self) -> None:
+        """Close what belongs to the attempt, which has ended."""
+        if self._http is not None:
+            self._http.close()
 
     def check(self) -> None:
         """Raise TaskCancelled or TaskTimedOut if the attempt is to end."""
@@ -80,6 +117,11 @@ class AttemptContext:
     def lines(self) -> tuple[str, ...]:
         """Return the kept lines, the last 100."""
         return tuple(self._lines)
+
+
+def _deadline(*limits: float | None) -> datetime | None:
+    seconds = min((limit for limit in limits if limit is not None), default=None)
+    return None if seconds is None else later(nowutc(), seconds)
 
 
 def generator_of(number: int, snapshot: int) -> random.Random:

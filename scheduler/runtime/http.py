@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import count
 from typing import Any
 
 import httpx
@@ -18,14 +17,10 @@ class TaskClient(httpx.Client):
     """An `httpx.Client` that adds an `Idempotency-Key` to unsafe requests.
 
     An attempt may be repeated after a conflict or a crash, and its calls with it. The key is made
-    of the task's number and the number of the call among the calls of this client, so that the
-    receiver recognizes a repetition. A dry run sends nothing: it gets an empty answer 200 and
-    lists the call.
+    of the task, its occurrence and the number of the call in the attempt, so that the receiver
+    recognizes a repetition; a request that has a key keeps it. A dry run sends nothing: it gets
+    an empty answer 200 and lists the call.
     """
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._numbers = count(1)
 
     def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         """Send *request*, as `httpx.Client.send` does."""
@@ -33,5 +28,5 @@ class TaskClient(httpx.Client):
             return httpx.Response(200, request=request)
         run = current_run()
         if run is not None and request.method not in SAFE_METHODS:
-            request.headers.setdefault(KEY_HEADER, f"{run.claim.tid}-{next(self._numbers)}")
+            request.headers.setdefault(KEY_HEADER, run.key())
         return super().send(request, **options)

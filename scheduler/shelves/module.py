@@ -265,6 +265,8 @@ class SchedulerModule(Persistent):
     def start_again(self, task: BaseTask, status: int) -> None:
         """Queue *task*, which has ended in state *status*, as if it had never been run."""
         self.take_from_index(task, status)
+        if status == TASK_STATUS_FINISHED:
+            task._begin_occurrence()
         task.reset()
         self.wait(task, stamp(task.getDueOn() or nowutc()))
 

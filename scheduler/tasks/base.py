@@ -185,6 +185,18 @@ class BaseTask(TaskLife):
         result = self._after.getResult()
         return [result] if isinstance(self._after, BaseTask) else list(result)
 
+    def getIdempotencyKey(self) -> str:
+        """Return the key of the present occurrence: the same in each of its attempts.
+
+        An occurrence is a date of a recurring task; a task that is run anew after it has finished
+        begins another one. For one of several side effects use `scheduler.attempt.key()`.
+        """
+        created = int(self._created * 1_000_000)  # tells it from tasks of other databases
+        return f"{self.getId() or 0}-{created:x}-{self._occurrence_number()}"
+
+    def _occurrence_number(self) -> int:
+        return self._reruns
+
     def _rank(self) -> Rank:
         return self._p_oid or b"", 0 if self._p_oid else id(self), 0
 

@@ -87,6 +87,7 @@ class FollowingTask(BaseTask):
     def _meet(self) -> None:
         self._met = self._wanted_on() or self._date
         self._date = None
+        self._begin_occurrence()
 
     def _ended_element(self) -> Any:
         """Return what goes into the index of ended runs: nothing where there was no run."""

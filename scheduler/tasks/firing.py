@@ -65,6 +65,9 @@ class Firing(OneShotTask):
     def _shown_arguments(self) -> str | None:
         return self.task._shown_arguments()
 
+    def _occurrence_number(self) -> int:
+        return self.number
+
     def getOccurrence(self) -> TaskOccurrence | None:
         """Return the record of this run; None before it has ended."""
         return self._occurrence

@@ -31,6 +31,7 @@ class TaskLife(TimedEvent):
     _queued_for: float = -1  # seconds since 1970 under which it stands in the waiting queue
     _attempts: tuple[tuple[Any, ...], ...] = ()
     _result: Any = None
+    _reruns: int = 0  # how often the task was run anew after it had finished
     _undone: float | None = None
     _follower: Any = None  # the task or group that is enqueued when this one has finished
     _rollback: Any = None  # the task or group that is enqueued when it has come to another end
@@ -115,6 +116,10 @@ class TaskLife(TimedEvent):
     def _set_retry(self, until: float | None) -> None:
         """Make the next try due at *until* (since 1970); None for the task's own date."""
         self._retry_on = until
+
+    def _begin_occurrence(self) -> None:
+        """Count an occurrence: the task is run anew, though it has finished."""
+        self._reruns += 1
 
     def _begin_anew(self) -> None:
         """Forget the failed tries and the date of the next one."""

@@ -142,6 +142,9 @@ class RecurringTask(BaseTask):
         occurrences = (run.getOccurrence() if isinstance(run, Firing) else run for run in kept)
         return [occurrence for occurrence in occurrences if occurrence is not None]
 
+    def _occurrence_number(self) -> int:
+        return self._count
+
     def shouldComeBack(self) -> bool:
         """Say whether the task is to be run again after this time."""
         return self._comes_back

@@ -23,6 +23,7 @@ from scheduler.runtime.attempt_log import logging_of
 from scheduler.runtime.context import AttemptContext, Begun, News
 from scheduler.store.overlay import snapshot_of
 from scheduler.tasks.base import BaseTask
+from scheduler.tasks.naming import name_of
 from scheduler.tasks.result import is_small
 from scheduler.tasks.size import refuse_large
 from scheduler.worker.claimed_task import UnloadableError, claimed_task
@@ -70,8 +71,8 @@ class Attempts:
         self._tell = tell
         self._vitals = vitals
         self._watch: CommitWatch | None = None
-        self.seconds: dict[type, float] = {}
-        """How long the last run of each class took."""
+        self.seconds: dict[str, float] = {}
+        """How long the last attempt took of each class, and of each function."""
 
     def begin(self) -> Transaction:
         """Begin a transaction for attempts, and return it."""
@@ -115,8 +116,9 @@ class Attempts:
                 record = self._work(task)
                 self._tear_down(task)
         finally:
+            run.close()
             self._vitals.done()
-            self.seconds[type(task)] = time.monotonic() - began
+            self.seconds[name_of(task)] = time.monotonic() - began
         return record
 
     def _context(self, claim: Claim, task: BaseTask) -> AttemptContext:
@@ -126,11 +128,14 @@ class Attempts:
             self._tell(Begun(claim, hard_limit))
         ids = {
             "task_id": claim.tid,
-            "task_class": type(task).__name__,
+            "task_class": task._short_name(),
             "attempt": task._tries + 1,
             "queue": task.queueName,
         }
-        return AttemptContext(claim, soft_limit, self._tell, self._recorder.snapshot, ids)
+        snapshot = self._recorder.snapshot
+        return AttemptContext(
+            claim, soft_limit, self._tell, snapshot, ids, task=task, hard_limit=hard_limit
+        )
 
     def _work(self, task: BaseTask) -> Record:
         start = self._guard.start()

@@ -27,6 +27,7 @@ from scheduler.store import using
 from scheduler.store.missing_class import reason_of
 from scheduler.store.transact import backoff
 from scheduler.tasks.base import BaseTask
+from scheduler.tasks.naming import name_of
 from scheduler.worker.attempt import Attempts, OpenAttempt
 from scheduler.worker.claim_queue import ClaimQueue
 from scheduler.worker.guard import Guard, Unclean
@@ -156,8 +157,8 @@ class Runner:
             return None
 
     def _is_short(self, task: Any) -> bool:
-        """Say whether the last task of this one's class was short; a new class may be long."""
-        return self._attempts.seconds.get(type(task), GROUP_SECONDS) < GROUP_SECONDS
+        """Say whether the last task of this one's name was short; a new one may be long."""
+        return self._attempts.seconds.get(name_of(task), GROUP_SECONDS) < GROUP_SECONDS
 
 
 def _is_alone(task: Any) -> bool:

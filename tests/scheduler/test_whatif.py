@@ -135,7 +135,7 @@ def test_a_real_run_posts_with_a_key_of_its_own(relay, server):
     task = Notice(url_of(server))
     relay.enqueue(task)
     relay.run_due()
-    assert server.asked == [f"{task.getId()}-1"]
+    assert server.asked == [f"{task.getIdempotencyKey()}-1"]
     assert task.getResult() == 201
 
 

@@ -1,0 +1,115 @@
+"""The current attempt: what a function may ask of it, and whatever the function calls."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from scheduler.runtime.context import AttemptContext, current_run
+from scheduler.tasks.attempt import MESSAGE_KEPT
+from scheduler.tasks.base import BaseTask
+
+if TYPE_CHECKING:
+    from scheduler.runtime.http import TaskClient
+
+T = TypeVar("T")
+
+
+class CurrentAttempt:
+    """The attempt that is made here, in this thread or coroutine; false outside of one.
+
+    Outside of an attempt, where a function is called by itself, `id` and `deadline` are None, and
+    nothing is reported or cancelled.
+    """
+
+    def __bool__(self) -> bool:
+        return current_run() is not None
+
+    @property
+    def id(self) -> int | None:
+        """The number of the task."""
+        run = current_run()
+        return None if run is None else run.claim.tid
+
+    @property
+    def task(self) -> BaseTask | None:
+        """The task itself."""
+        run = current_run()
+        return None if run is None else run.task
+
+    @property
+    def number(self) -> int:
+        """Which try of the occurrence this is, from 1."""
+        return self._asked(lambda task: task._tries + 1, 1)
+
+    @property
+    def occurrence(self) -> int:
+        """The number of the occurrence among those of the task, from 0."""
+        return self._asked(lambda task: task._occurrence_number(), 0)
+
+    @property
+    def log(self) -> logging.Logger:
+        """The logger whose lines, from INFO on, are kept with the record of the attempt."""
+        return self._asked(lambda task: task.getLogger(), logging.getLogger("task"))
+
+    @property
+    def inputs(self) -> list[Any]:
+        """The results of the step before in a chain: of a task one, of a group all of them."""
+        return self._asked(lambda task: task.getInputs(), [])
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When the attempt is over its `softLimit` or `hardLimit`; None without one."""
+        run = current_run()
+        return None if run is None else run.deadline
+
+    @property
+    def http(self) -> TaskClient:
+        """The client for HTTP calls, an `httpx.Client`: see `scheduler.http.TaskClient`.
+
+        It is closed with the attempt; outside of one it is a new client each time.
+        """
+        from scheduler.runtime.http import TaskClient  # imports httpx, which few attempts use
+
+        run = current_run()
+        return TaskClient() if run is None else run.http
+
+    @property
+    def random(self) -> random.Random:
+        """The generator of random numbers: a replay gets the same ones (no secrets)."""
+        run = current_run()
+        return random.Random() if run is None else run.random  # noqa: S311 (as documented)
+
+    def key(self) -> str:
+        """Return an idempotency key for the next side effect, such as a call to the outside.
+
+        It is the same in each attempt of an occurrence, and another one for each call of this
+        method. Raises RuntimeError outside of an attempt.
+        """
+        run = current_run()
+        if run is None:
+            raise RuntimeError("there is no attempt here: only an attempt's calls have keys")
+        return run.key()
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        """Show clients how far the attempt has come: a part from 0 to 1, and a text."""
+        run = current_run()
+        if run is not None:
+            run.report(min(1.0, max(0.0, float(fraction))), str(message)[:MESSAGE_KEPT])
+
+    def checkCancelled(self) -> None:
+        """Raise TaskCancelled or TaskTimedOut where the attempt is to end."""
+        run = current_run()
+        if run is not None:
+            run.check()
+
+    def _asked(self, ask: Callable[[BaseTask], T], outside: T) -> T:
+        run: AttemptContext | None = current_run()
+        return outside if run is None or run.task is None else ask(run.task)
+
+
+attempt = CurrentAttempt()
+"""The attempt that is made here: `from scheduler import attempt`."""

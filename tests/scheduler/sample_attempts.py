@@ -125,7 +125,7 @@ class Beat(IntervalTask):
 class Closing(OneShotTask):
     """Keeps its client, which is closed with the attempt."""
 
-    kept: list[httpx.Client] = []  # noqa: RUF012 (seen by the test)
+    kept: list[httpx.Client] = []
 
     def run(self):
         self.kept.append(attempt.http)

@@ -65,6 +65,14 @@ class AgentSettingException(LiveSyncException):
     """An agent cannot be made or changed like this."""
 
 
+class WatchException(LiveSyncException, TypeError):  # noqa: N818 (one family)
+    """A class cannot be watched like this."""
+
+
+class IdentifyException(LiveSyncException):
+    """The function that identifies the objects of a watched class fails; nothing is stored."""
+
+
 class TokenException(LiveSyncException):
     """A text is no token."""
 

@@ -1,11 +1,13 @@
 """Watched classes, by their documented names."""
 
-from livesync.capture.watched_classes import (
+from livesync.capture.watch import (
+    install,
     unwatch,
     watch,
 )
 
 __all__ = [
+    "install",
     "unwatch",
     "watch",
 ]

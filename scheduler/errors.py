@@ -106,6 +106,10 @@ class OutcomeUnknown(StoreException):
     """
 
 
+class NotObserved(StoreException):
+    """The connections of a database cannot be made to record changes; the text says why."""
+
+
 class SchemaTooNew(StoreException):
     """The database was written by a newer version of this software."""
 

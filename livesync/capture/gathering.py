@@ -8,12 +8,14 @@ from typing import Any, NamedTuple
 
 from transaction.interfaces import ITransaction, ITransactionManager
 
+from livesync.objects.watched_class import Id
+
 
 class Change(NamedTuple):
     """The actions of one object so far, and the id under which it was first seen."""
 
     obj: Any
-    obj_id: str
+    obj_id: Id | None
     owner: Any
     actions: frozenset[str]
 
@@ -40,7 +42,7 @@ class ChangeCollector:
         """Say whether this gathers what happens in *transaction* from now on."""
         return not self.is_over and self._transaction is transaction
 
-    def add(self, obj: Any, obj_id: str, owner: Any, actions: set[str]) -> None:
+    def add(self, obj: Any, obj_id: Id | None, owner: Any, actions: set[str]) -> None:
         """Note *actions*; the id under which *obj* was first seen stays."""
         if not self._changes:
             self._transaction.addBeforeCommitHook(self.record)

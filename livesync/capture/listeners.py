@@ -26,8 +26,11 @@ from livesync.objects.object_model import (
     is_a,
     kind_of,
     owner_of,
+    recorded_id,
     unique_id,
 )
+from livesync.objects.watched_class import Id, WatchedClass
+from livesync.objects.watched_classes import table_of, watch_of
 from livesync.records import sight
 from livesync.records.reduction import CASCADING
 from scheduler.clock import nowutc
@@ -188,8 +191,12 @@ def _note(obj: Any, *actions: str, owner: Any = None) -> None:
     if kind_of(obj) == SESSION:
         _note_session(obj, *actions, event=_event_of(owner if owner is not None else obj))
         return
-    obj_id = unique_id(obj, owner) or _place_of(obj, owner)
-    if obj_id is None:
+    watched = _watch_of(obj, owner)
+    if watched is not None:
+        obj_id = recorded_id(obj, watched)
+    else:
+        obj_id = unique_id(obj, owner) or _place_of(obj, owner)
+    if watched is None and obj_id is None:
         log.warning("a change of %r is not recorded: it has no id and is not stored", obj)
         return
     request = current_request.get()
@@ -198,6 +205,18 @@ def _note(obj: Any, *actions: str, owner: Any = None) -> None:
         request.gathering_of(manager).add(obj, obj_id, owner, set(actions))
     else:
         _record(_now(), obj, obj_id, owner, set(actions))
+
+
+def _watch_of(obj: Any, owner: Any) -> WatchedClass | None:
+    """Return how *obj* is watched; a new object of a watched class gets its place."""
+    if not isinstance(obj, Persistent):
+        return None
+    if obj._p_jar is None and isinstance(owner, Persistent) and owner._p_jar is not None:
+        watched = table_of(owner._p_jar).of(type(obj))
+        if watched is not None:
+            owner._p_jar.add(obj)
+        return watched
+    return watch_of(obj)
 
 
 def _place_of(obj: Any, owner: Any) -> str | None:
@@ -237,7 +256,7 @@ def _now() -> int:
     return int(nowutc().timestamp())
 
 
-def _record(timestamp: int, obj: Any, obj_id: str, owner: Any, actions: set[str]) -> None:
+def _record(timestamp: int, obj: Any, obj_id: Id | None, owner: Any, actions: set[str]) -> None:
     manager = SyncManager.getDBInstance(_stored(obj, owner))
     log.debug("%s %s: %s", kind_of(obj), obj_id, ", ".join(sorted(actions)))
     sight.record(manager, timestamp, obj, obj_id, actions)

@@ -10,7 +10,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from persistent import Persistent
+from ZODB.broken import Broken
 from ZODB.POSException import POSKeyError
+from ZODB.utils import u64
+
+from livesync.objects.watched_class import Id, WatchedClass
+from livesync.objects.watched_classes import watch_of, watched_kind
 
 CATEGORY = "category"
 EVENT = "event"
@@ -31,10 +36,30 @@ LISTS_OF_PARTS = (
 def unique_id(obj: Any, owner: Any = None) -> str | None:
     """Return the id under which *obj* is known outside; None if it has none.
 
-    *owner* is where an object that was just deleted used to be.
+    *owner* is where an object that was just deleted used to be. Raises IdentifyException.
     """
+    watched = watch_of(obj)
+    if watched is not None:
+        found = recorded_id(obj, watched)
+        return None if found is None else str(found)
     if owner is not None and owner_of(obj) is None and kind_of(owner) in {EVENT, CONTRIBUTION}:
         return f"{unique_id(owner)}.{obj.getId()}"
+    return own_id(obj)
+
+
+def recorded_id(obj: Persistent, watched: WatchedClass) -> Id | None:
+    """Return the id under which changes of *obj*, which is stored, are recorded.
+
+    None if the function that identifies it cannot be called in this process: the id is found
+    when the change is sent. Raises IdentifyException.
+    """
+    if watched.identify or isinstance(obj, Broken):
+        return watched.identity_of(obj)
+    return own_id(obj) or str(u64(obj._p_oid))
+
+
+def own_id(obj: Any) -> str | None:
+    """Return the id that the methods of *obj* tell; None without such a method."""
     for method in ("getUniqueId", "getId"):
         if has_method(obj, method):
             return str(getattr(obj, method)())
@@ -84,7 +109,9 @@ def kind_of(obj: Any) -> str:
         return SUBCONTRIBUTION
     if is_a(obj, "Session") or is_a(obj, "SessionSlot"):
         return SESSION
-    return f"{type(obj).__module__}.{type(obj).__qualname__}" if obj is not None else NOTHING
+    if obj is None:
+        return NOTHING
+    return watched_kind(obj) or f"{type(obj).__module__}.{type(obj).__qualname__}"
 
 
 def is_lost(obj: Any) -> bool:

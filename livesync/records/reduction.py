@@ -13,6 +13,7 @@ from typing import Any
 from persistent import Persistent
 from ZODB.Connection import Connection
 
+from livesync.errors import WatchException
 from livesync.objects.object_model import (
     CATEGORY,
     KINDS,
@@ -23,6 +24,7 @@ from livesync.objects.object_model import (
     parts,
     unique_id,
 )
+from livesync.objects.watched_classes import watch_of
 from livesync.records.reduction_table import Finding, ReductionTable
 from livesync.track.action import ActionWrapper, identity
 
@@ -124,12 +126,13 @@ def _find(
     if status and action.kind != CATEGORY:
         is_born, is_dead = bool(status & STATUS_CREATED), bool(status & STATUS_DELETED)
         tid, before, after = action.sight or (None, True, True)
+        mark, obj_id = _identity(action)
         findings.add(
             Finding(
-                action.mark,
+                mark,
                 action.kind,
                 action.reference,
-                action.getObjectId(),
+                obj_id,
                 status,
                 position,
                 made=position if is_born else None,
@@ -143,6 +146,21 @@ def _find(
         )
     if is_seen_by_others and not is_lost(action.getObject()):
         _find_below(findings, position, action, dbi, excluded)
+
+
+def _identity(action: ActionWrapper) -> tuple[str, ObjectId]:
+    """Return the mark and the id of the object; raises WatchException, IdentifyException."""
+    obj_id = action.getObjectId()
+    watched = watch_of(action.getObject()) if obj_id is None else None
+    if watched is None or not watched.identify:
+        return action.mark, obj_id
+    found = watched.identity_of(action.getObject())
+    if found is None:
+        raise WatchException(
+            f"a change of {watched.kind} has no id yet, and is not sent: "
+            f"{watched.fault() or 'its class cannot be imported'}"
+        )
+    return str(found), found
 
 
 def _find_below(

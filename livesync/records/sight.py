@@ -42,7 +42,7 @@ class Sight(NamedTuple):
 
 
 def record(
-    manager: SyncManager, timestamp: int, obj: Any, obj_id: str | int, actions: set[str]
+    manager: SyncManager, timestamp: int, obj: Any, obj_id: str | int | None, actions: set[str]
 ) -> None:
     """Record that *actions* happened to *obj*, unless no target could or can see it."""
     exclusion = manager.exclusion

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
-from ZODB.Connection import Connection
 from ZODB.mvccadapter import HistoricalStorageAdapter
 from ZODB.POSException import ReadConflictError
 
@@ -14,18 +12,16 @@ from scheduler.errors import OpenedBeforeFork
 from scheduler.storage.descriptors import redirect
 from scheduler.store.commit import last_step, nothing_stored
 from scheduler.store.missing_class import Reader
+from scheduler.store.observed import ObservedConnection
 
 
-class OwnConnection(Connection):
+class OwnConnection(ObservedConnection):
     """A connection that belongs to the process that uses it.
 
     In a child process, one that was opened before the fork sees the database as it is then,
     from its first use on. Where it had uncommitted changes, OpenedBeforeFork is raised until
     the transaction is aborted: the parent has the same changes, and may have committed them.
     """
-
-    before_commit: ClassVar[list[Callable[[Connection], None]]] = []
-    """Called with a connection whose changes are about to be given to the storage."""
 
     _process = 0
     _epoch = 0
@@ -74,8 +70,6 @@ class OwnConnection(Connection):
 
     def commit(self, transaction: Any) -> None:
         """Give the changes to the storage."""
-        for call in self.before_commit:
-            call(self)
         with nothing_stored():
             super().commit(transaction)
 

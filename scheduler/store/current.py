@@ -10,7 +10,7 @@ from persistent import Persistent
 from ZODB.Connection import Connection
 
 from scheduler.errors import NoConnectionError
-from scheduler.store.moved import install
+from scheduler.store.observed import adopt
 
 _current: ContextVar[Connection | None] = ContextVar("zodb_connection", default=None)
 
@@ -19,7 +19,7 @@ _current: ContextVar[Connection | None] = ContextVar("zodb_connection", default=
 def using(connection: Connection | Persistent) -> Iterator[Connection]:
     """Make *connection* the current one inside the block, in this thread or task only."""
     connection = connection_of(connection)
-    install(connection.db())
+    adopt(connection)
     token = _current.set(connection)
     try:
         yield connection

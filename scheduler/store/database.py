@@ -34,6 +34,7 @@ from scheduler.storage.process_identity import ProcessIdentity
 from scheduler.store.connection import OwnConnection
 from scheduler.store.current import using
 from scheduler.store.moved import install
+from scheduler.store.observed import arrive
 from scheduler.store.restore_check import RestoreCheck
 from scheduler.values.masking import hidden
 
@@ -75,10 +76,11 @@ class Database(DB):
         self._watch(storage)
         try:
             access.attach(self)
+            _opened.add(self)
+            arrive(self)
         except BaseException:
-            super().close()
+            self.close()
             raise
-        _opened.add(self)
 
     def serve(self, path: str) -> None:
         """Serve the database to the other processes of this machine at the Unix socket *path*."""

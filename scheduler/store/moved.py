@@ -36,11 +36,7 @@ def first_path(cls: type) -> StoredPath:
 
 
 def install(database: DB) -> None:
-    """Make *database* and its open connections find moved classes; repeated calls cost nothing.
-
-    An application that opens a `ZODB.DB` of its own needs this only if it reads stored tasks before
-    it uses any other part of this software, which calls it.
-    """
+    """Make *database* and its open connections find moved classes; repeated calls cost nothing."""
     if isinstance(database.classFactory, _ClassFinder):
         return
     finder = _ClassFinder(database.classFactory)

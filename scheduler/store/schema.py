@@ -12,10 +12,8 @@ from ZODB.Connection import Connection
 from ZODB.utils import z64
 
 from scheduler.errors import SchemaTooNew
-from scheduler.store.moved import install
+from scheduler.store.observed import ROOT_KEY, adopt
 from scheduler.store.transact import transact
-
-ROOT_KEY = "relay"
 
 _NOTHING: tuple[None, Any] = (None, None)
 
@@ -60,7 +58,7 @@ class Schema(Generic[Stored]):
         connection.readCurrent(root.get(ROOT_KEY, root))
 
     def _stored(self, connection: Connection) -> tuple[int | None, Stored]:
-        install(connection.db())
+        adopt(connection)
         # The root by its id: `connection.root()` makes an object for each of these many calls.
         parts = connection.get(z64).get(ROOT_KEY)
         entry = parts and parts.get(self.name)

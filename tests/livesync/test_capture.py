@@ -38,6 +38,14 @@ class Cover(Persistent):
     color = "red"
 
 
+def atlas_id(atlas):
+    return f"atlas-{atlas.title}"
+
+
+def cover_id(cover):
+    return "cover"
+
+
 def is_secret(obj):
     return getattr(obj, "title", "").startswith("secret")
 
@@ -94,7 +102,7 @@ def test_it_is_known_by_its_place_in_the_database(connection, commit):
 
 
 def test_subclasses_are_watched_too_and_may_be_known_by_another_id(connection, commit):
-    watch(Atlas, identify=lambda atlas: f"atlas-{atlas.title}")
+    watch(Atlas, identify=atlas_id)
     connection.root()["atlas"] = Atlas("World")
     commit()
     ((_, action),) = SyncManager.getDBInstance().getTrack()
@@ -283,7 +291,7 @@ def test_no_event_is_recorded_after_the_end(connection, commit, recorded, events
 def test_a_class_is_watched_on_connections_that_are_open_already(connection, commit, recorded):
     connection.root()["cover"] = cover = Cover()
     commit()
-    watch(Cover, identify=lambda _: "cover")
+    watch(Cover, identify=cover_id)
     try:
         cover.title = "Walden"
         commit()

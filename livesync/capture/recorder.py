@@ -1,0 +1,104 @@
+"""The recorder: it finds the objects of watched classes in a commit, and records their changes.
+
+They are recorded in the same transaction, whatever code has made them. A change inside a part that
+is stored by itself (a list, a tree) is one of the part.
+"""
+
+from __future__ import annotations
+
+import pickle
+from contextlib import suppress
+from typing import Any
+
+from persistent import Persistent
+from ZODB.Connection import Connection
+
+from livesync.feed.manager import SyncManager
+from livesync.objects.object_model import recorded_id
+from livesync.objects.watched_class import WatchedClass
+from livesync.objects.watched_classes import WatchTable, table_of
+from livesync.records import sight
+from scheduler.clock import nowutc
+
+MARK = "captured"
+"""The metadata of a commit tell by which watched classes it was recorded: `captured TOKEN`."""
+
+CREATED, CHANGED = "created", "data_changed"
+
+
+class Recorder:
+    """The recorder of one commit of *connection*."""
+
+    def __init__(self, connection: Connection, transaction: Any) -> None:
+        self._connection = connection
+        self._table = table_of(connection)
+        if self._table.classes:
+            transaction.setExtendedInfo(mark_of(self._table.token), self._table.serial)
+
+    def record(self) -> None:
+        """Record what is about to be stored; raises IdentifyException."""
+        if self._table.classes:
+            _record(self._connection, self._table)
+
+
+def mark_of(token: str) -> str:
+    """Return the name under which the metadata tell the transaction of the watched classes."""
+    return f"{MARK} {token}"
+
+
+def record_change(manager: SyncManager, obj: Persistent, watched: WatchedClass, act: str) -> None:
+    """Record that *act* happened to *obj*, which is stored; raises IdentifyException."""
+    second = int(nowutc().timestamp())
+    sight.record(manager, second, obj, recorded_id(obj, watched), {act})
+
+
+def _record(connection: Connection, table: WatchTable) -> None:
+    for obj, action in _to_be_stored(connection):
+        watched = table.of(type(obj))
+        if watched is None:
+            continue
+        if obj._p_oid is None:
+            connection.add(obj)
+        record_change(SyncManager.getDBInstance(connection), obj, watched, action)
+
+
+def _to_be_stored(connection: Connection) -> list[tuple[Any, str]]:
+    """Return all that a commit of *connection* stores, each with what happens to it."""
+    found: dict[int, tuple[Any, str]] = {}
+    savepoint = connection._savepoint_storage
+    for oid in savepoint.index if savepoint is not None else ():
+        obj = connection.get(oid)
+        found[id(obj)] = obj, CREATED if oid in savepoint.creating else CHANGED
+    changed = [obj for obj in connection._registered_objects if obj._p_changed]
+    while changed:
+        obj = changed.pop()
+        is_new = obj._p_oid is None or obj._p_oid in connection._added
+        found.setdefault(id(obj), (obj, CREATED if is_new else CHANGED))
+        changed += [new for new in _new_parts(obj) if id(new) not in found]
+    return list(found.values())
+
+
+class _Parts(pickle.Pickler):
+    """Finds the persistent objects that a state refers to, where they are stored nowhere yet."""
+
+    def __init__(self) -> None:
+        super().__init__(self, protocol=3)
+        self.new: list[Persistent] = []
+
+    def write(self, data: bytes) -> None:
+        """Keep nothing."""
+
+    def persistent_id(self, obj: Any) -> str | None:
+        if not isinstance(obj, Persistent):
+            return None
+        if obj._p_jar is None:
+            self.new.append(obj)
+        return ""
+
+
+def _new_parts(obj: Persistent) -> list[Persistent]:
+    parts = _Parts()
+    # An object that cannot be pickled makes the commit itself fail.
+    with suppress(Exception):
+        parts.dump(obj.__getstate__())
+    return parts.new

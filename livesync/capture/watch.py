@@ -1,0 +1,147 @@
+"""Watching: code names the classes, and each database of the process keeps them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from threading import Lock
+
+from persistent import Persistent
+from transaction.interfaces import TransientError
+from ZODB import DB
+from ZODB.Connection import Connection
+from ZODB.POSException import ReadOnlyError, StorageError
+from ZODB.utils import u64
+
+from livesync.errors import WatchException
+from livesync.feed.manager import SyncManager
+from livesync.objects.object_model import own_id
+from livesync.objects.watched_class import Identify, WatchedClass
+from livesync.objects.watched_classes import SCHEMA, WatchedClasses, table_of
+from scheduler.store import transact
+from scheduler.store.moved import install as find_moved
+from scheduler.store.observed import databases, herald, name_observer, observe
+from scheduler.store.overlay import snapshot_of
+from scheduler.store.read_view import snapshot
+
+log = logging.getLogger(__name__)
+
+_watched: dict[str, WatchedClass] = {}
+"""What code of this process watches, by the names of the classes."""
+_lock = Lock()
+
+
+def default_id(obj: Persistent) -> str:
+    """Return the id that *obj* has of its own, else the number of its place in the database."""
+    return own_id(obj) or str(u64(obj._p_oid))
+
+
+def watch(*classes: type[Persistent], identify: Identify | str = default_id) -> None:
+    """Record all commits that store objects of these *classes*, or of subclasses.
+
+    *identify*, a function of a module or its name `module:function`, returns the id under which
+    an object is known outside. The classes are kept in each database that this process has open
+    or opens from now on, and so watched there in all processes, also after this one. Raises
+    WatchException for what cannot be watched so, and for a class that is watched otherwise.
+    """
+    function = None if identify is default_id else identify
+    wanted = [WatchedClass.of(each, function) for each in classes]
+    with _lock:
+        for each in wanted:
+            _refuse_another(each)
+        _watched.update((each.name, each) for each in wanted)
+    herald(enter_watched)
+    for database in databases():
+        enter_watched(database)
+
+
+def unwatch(*classes: type[Persistent]) -> None:
+    """Record commits of these *classes* no more; without any, of all that `watch` was called for.
+
+    They are removed from each database that this process has open.
+    """
+    with _lock:
+        names = [f"{each.__module__}:{each.__qualname__}" for each in classes] or list(_watched)
+        for name in names:
+            _watched.pop(name, None)
+    for database in databases():
+        remove(database, names)
+
+
+def install(database: DB) -> None:
+    """Have all connections of *database* record changes of watched classes, open ones as well.
+
+    It is for a `ZODB.DB` that an application has opened by itself, at once after that: databases
+    of `scheduler.store`, and those whose connection was given to any call of this software, do so
+    anyway. Raises NotObserved where the class of its connections does not allow it.
+    """
+    find_moved(database)
+    observe(database)
+
+
+def enter_watched(database: DB) -> None:
+    """Enter what code of this process watches into *database*, where that says otherwise.
+
+    A database that cannot be written now is entered when it is opened next.
+    """
+    with _lock:
+        wanted = list(_watched.values())
+    try:
+        enter(database, wanted)
+    except ReadOnlyError:
+        log.debug("the watched classes are not entered in %s: it is read-only", database.getName())
+    except (StorageError, TransientError):
+        log.exception("the watched classes are not entered in %s", database.getName())
+
+
+def enter(database: DB, wanted: list[WatchedClass]) -> None:
+    """Enter *wanted* into *database*; nothing is written where it has them all."""
+    with snapshot(database) as view:
+        known = table_of(view).classes
+    if any(each not in [one._replace(since=0) for one in known] for each in wanted):
+        _change(database, lambda stored: _put(stored, wanted), "watch")
+
+
+def remove(database: DB, names: list[str]) -> list[str]:
+    """Watch the classes of these *names* no more in *database*; return those that it had."""
+    with snapshot(database) as view:
+        known = [each.name for each in table_of(view).classes if each.name in names]
+    if known:
+        _change(database, lambda stored: stored.remove(*known), "unwatch")
+    return known
+
+
+def _change(database: DB, change: Callable[[WatchedClasses], object], note: str) -> None:
+    def work(connection: Connection) -> None:
+        SyncManager.getDBInstance(connection)
+        change(SCHEMA.get(connection))
+
+    transact(database, work, note=f"livesync: {note}")
+    name_observer(database, WatchedClasses.observer)
+    with snapshot(database) as view:
+        table_of(view)  # from now on it counts for transactions that began before
+
+
+def _put(stored: WatchedClasses, wanted: list[WatchedClass]) -> None:
+    since = snapshot_of(stored._p_jar)
+    for each in wanted:
+        known = stored.get(each.name)
+        if known is None:
+            stored.put(each._replace(since=since))
+        elif known._replace(since=0) != each:
+            log.warning(
+                "watched class %s: identified by %r from now on, and by %r before",
+                each.name,
+                each.identify or "its own id",
+                known.identify or "its own id",
+            )
+            stored.put(each._replace(since=known.since))
+
+
+def _refuse_another(wanted: WatchedClass) -> None:
+    known = _watched.get(wanted.name, wanted)
+    if known != wanted:
+        raise WatchException(
+            f"{wanted.name} is watched already, identified by {known.identify or 'its own id'}: "
+            "leave out one of the two calls, or call unwatch before"
+        )

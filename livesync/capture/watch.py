@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Lock
 
 from persistent import Persistent
@@ -18,7 +19,8 @@ from livesync.feed.manager import SyncManager
 from livesync.objects.object_model import own_id
 from livesync.objects.watched_class import Identify, WatchedClass
 from livesync.objects.watched_classes import SCHEMA, WatchedClasses, table_of
-from scheduler.store import transact
+from scheduler.errors import NoConnectionError
+from scheduler.store import current, has_changes, transact
 from scheduler.store.moved import install as find_moved
 from scheduler.store.observed import databases, herald, name_observer, observe
 from scheduler.store.overlay import snapshot_of
@@ -120,6 +122,14 @@ def _change(database: DB, change: Callable[[WatchedClasses], object], note: str)
     name_observer(database, WatchedClasses.observer)
     with snapshot(database) as view:
         table_of(view)  # from now on it counts for transactions that began before
+    with suppress(NoConnectionError):
+        _move_on(current(), database)
+
+
+def _move_on(connection: Connection, database: DB) -> None:
+    # Otherwise a first change of the root would conflict with what was just stored.
+    if connection.db() is database and not has_changes(connection):
+        connection.newTransaction(None)
 
 
 def _put(stored: WatchedClasses, wanted: list[WatchedClass]) -> None:

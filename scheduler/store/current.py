@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -12,7 +12,9 @@ from ZODB.Connection import Connection
 from scheduler.errors import NoConnectionError
 from scheduler.store.observed import adopt
 
-_current: ContextVar[Connection | None] = ContextVar("zodb_connection", default=None)
+Offer = Callable[[], Connection]
+
+_current: ContextVar[Connection | Offer | None] = ContextVar("zodb_connection", default=None)
 
 
 @contextmanager
@@ -27,12 +29,22 @@ def using(connection: Connection | Persistent) -> Iterator[Connection]:
         _current.reset(token)
 
 
+@contextmanager
+def offering(offer: Offer) -> Iterator[None]:
+    """Make the connection that *offer* returns the current one, opened where it is asked for."""
+    token = _current.set(offer)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
 def current() -> Connection:
     """Return the current connection; raises NoConnectionError without one."""
-    connection = _current.get()
-    if connection is None:
+    found = _current.get()
+    if found is None:
         raise NoConnectionError
-    return connection
+    return found if isinstance(found, Connection) else found()
 
 
 def connection_of(source: Connection | Persistent | None) -> Connection:

@@ -290,7 +290,7 @@ def _resolve(uri: str) -> tuple[Any, dict[str, Any]]:
         raise DatabaseUnavailable(
             f"{uri!r} does not name a database: use file:///path/data.fs, zeo://host:port, "
             "zconfig:///path/zodb.conf, memory://, or, with the extra 'postgres' installed, "
-            "postgresql://..."
+            "postgresql://... (or postgres://...)"
         ) from None
     except zodburi.UnknownDatabaseKeywords as error:
         raise DatabaseUnavailable(f"the database URI {uri!r}: {error.args[0]}") from None

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from scheduler.dispatch.shutdown import hearing_stop_signals
+from scheduler.runtime.stop_signals import on_stop_signals
 
 # Seconds between thread switches of a daemon, which serves the embedded database.
 SWITCH_SECONDS = 0.0005
@@ -20,7 +20,7 @@ def stop_on_signals() -> Iterator[threading.Event]:
     For the main thread.
     """
     stop = threading.Event()
-    with hearing_stop_signals(lambda number, frame: stop.set()):
+    with on_stop_signals(lambda _: stop.set()):
         yield stop
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-import transaction
 from werkzeug.wrappers import Request, Response
 from ZODB import DB
 from ZODB.Connection import Connection
@@ -40,7 +39,8 @@ from export.rooms import registry, schedule
 from export.routing import Found, RoutingTable
 from export.settings import ExportSettings
 from scheduler.clock import nowutc
-from scheduler.store import open_database, transact, using
+from scheduler.store import open_database, transact
+from scheduler.store.read_view import read_view
 
 log = logging.getLogger(__name__)
 
@@ -148,15 +148,8 @@ class ExportApp:
         return answer
 
     def _read(self, work: Callable[[Connection], Result]) -> Result:
-        manager = transaction.TransactionManager(explicit=True)
-        connection = self.database.open(transaction_manager=manager)
-        try:
-            manager.begin()
-            with using(connection):
-                return work(connection)
-        finally:
-            manager.abort()
-            connection.close()
+        with read_view(self.database) as connection:
+            return work(connection)
 
 
 def make_app(

@@ -17,7 +17,7 @@ from livesync import SyncAgent, SyncManager
 from livesync.delivery.status import AgentStatus, status_of
 from scheduler import SchedulerModule, nowutc
 from scheduler.leadership.roster import roster_of
-from scheduler.store.read_view import snapshot
+from scheduler.store.read_view import read_view
 from scheduler.values.console import as_text
 from scheduler.values.legible import legible_line
 
@@ -68,7 +68,7 @@ class Dashboard:
     def page(self) -> str:
         """Return the page of one snapshot of the database."""
         health = self._health() or "ok"
-        with snapshot(self._database) as connection:
+        with read_view(self._database) as connection:
             tables = [*_tables(connection, health), *self._tables_of_panels()]
         return _page("".join(tables))
 

@@ -15,7 +15,7 @@ from ZEO.Exceptions import ClientDisconnected
 from scheduler import SchedulerModule
 from scheduler.store import Database
 from scheduler.store.database import file_of
-from scheduler.store.read_view import snapshot
+from scheduler.store.read_view import read_view
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Health:
             raise ClientDisconnected("there is no connection to its server")
         # The reads below may all be served from the cache, whether or not the server answers.
         getattr(storage, "ping", lambda: None)()
-        with snapshot(self._database) as connection:
+        with read_view(self._database) as connection:
             SchedulerModule.getDBInstance(connection).getStatus()
 
     def _fault_of_disk(self) -> str:

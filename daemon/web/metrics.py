@@ -12,7 +12,7 @@ from ZODB.Connection import Connection
 from livesync import SyncManager
 from livesync.delivery.status import AgentStatus, status_of
 from scheduler import Client, SchedulerModule
-from scheduler.store.read_view import snapshot
+from scheduler.store.read_view import read_view
 from scheduler.tasks import name_of
 from scheduler.values.legible import legible
 
@@ -50,7 +50,7 @@ class Metrics:
             "Whether the daemon is healthy, as /health reports.",
             [({}, not self._health())],
         )
-        with snapshot(self._database) as connection:
+        with read_view(self._database) as connection:
             families = (healthy, *_scheduler(connection), *_agents(connection))
             return "".join(families) + _family(
                 "relay_database_bytes",

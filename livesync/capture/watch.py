@@ -24,7 +24,7 @@ from scheduler.store import current, has_changes, transact
 from scheduler.store.moved import install as find_moved
 from scheduler.store.observed import databases, herald, name_observer, observe
 from scheduler.store.overlay import snapshot_of
-from scheduler.store.read_view import snapshot
+from scheduler.store.read_view import read_view
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def enter_watched(database: DB) -> None:
 
 def enter(database: DB, wanted: list[WatchedClass]) -> None:
     """Enter *wanted* into *database*; nothing is written where it has them all."""
-    with snapshot(database) as view:
+    with read_view(database) as view:
         known = table_of(view).classes
     if any(each not in [one._replace(since=0) for one in known] for each in wanted):
         _change(database, lambda stored: _put(stored, wanted), "watch")
@@ -106,7 +106,7 @@ def enter(database: DB, wanted: list[WatchedClass]) -> None:
 
 def remove(database: DB, names: list[str]) -> list[str]:
     """Watch the classes of these *names* no more in *database*; return those that it had."""
-    with snapshot(database) as view:
+    with read_view(database) as view:
         known = [each.name for each in table_of(view).classes if each.name in names]
     if known:
         _change(database, lambda stored: stored.remove(*known), "unwatch")
@@ -120,7 +120,7 @@ def _change(database: DB, change: Callable[[WatchedClasses], object], note: str)
 
     transact(database, work, note=f"livesync: {note}")
     name_observer(database, WatchedClasses.observer)
-    with snapshot(database) as view:
+    with read_view(database) as view:
         table_of(view)  # from now on it counts for transactions that began before
     with suppress(NoConnectionError):
         _move_on(current(), database)

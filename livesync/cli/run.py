@@ -11,7 +11,6 @@ import transaction
 from dateutil.rrule import MINUTELY
 from ZODB.Connection import Connection
 
-from livesync.cli.interruption import interrupting
 from livesync.cli.progress import progress
 from livesync.delivery.deliverer import FAILED, UP_TO_DATE, Delivered, Deliverer
 from livesync.delivery.dispatcher import DeliveryDispatcher
@@ -24,6 +23,7 @@ from livesync.resync.inventory import catalogued, inventory_named
 from livesync.resync.verification import Verification
 from livesync.tasks import LiveSyncUpdateTask
 from scheduler import Client
+from scheduler.runtime.stop_signals import on_stop_signals
 from scheduler.values.console import as_json, as_text
 
 EXPORT_QUESTION = (
@@ -98,7 +98,7 @@ def follow(connection: Connection, options: argparse.Namespace) -> int:
     follower = DeliveryDispatcher(connection.db())
     if options.until_eof:
         threading.Thread(target=_stop_at_eof, args=(follower,), daemon=True).start()
-    with interrupting(follower.stop):
+    with on_stop_signals(lambda _: follower.stop()):
         follower.run()
     return 0
 

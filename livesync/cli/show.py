@@ -10,7 +10,6 @@ from typing import Any
 
 from ZODB.Connection import Connection
 
-from livesync.cli.interruption import interrupting
 from livesync.delivery.dead_letters import DeadLetter
 from livesync.delivery.push_agent import PushSyncAgent, push_agent
 from livesync.delivery.status import statuses_of
@@ -18,6 +17,7 @@ from livesync.feed.delivery_waits import token as token_of
 from livesync.feed.manager import SyncManager
 from livesync.feed.subscription import Subscription
 from livesync.track.action import ActionWrapper
+from scheduler.runtime.stop_signals import on_stop_signals
 from scheduler.values.console import as_json, as_line, as_lines, as_table, as_text
 
 AGENT_HEADS = (
@@ -55,7 +55,8 @@ def list_track(connection: Connection, options: argparse.Namespace) -> int:
 def _follow(connection: Connection, options: argparse.Namespace, behind: int | None) -> int:
     """Print changes as they are put on the track, oldest first, until interrupted."""
     begins_now = options.start is None and options.pointer is None
-    with closing(Subscription(connection, behind)) as tail, interrupting(tail.stop):
+    tail = Subscription(connection, behind)
+    with closing(tail), on_stop_signals(lambda _: tail.stop()):
         if begins_now:
             tail.pass_over()
         while not tail.is_stopped:

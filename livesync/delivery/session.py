@@ -22,7 +22,7 @@ from livesync.errors import AgentBusyException, AgentExecutionException
 from livesync.feed.manager import SyncManager
 from scheduler.clock import nowutc
 from scheduler.store import transact
-from scheduler.store.read_view import snapshot
+from scheduler.store.read_view import read_view
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +130,7 @@ class DeliverySession:
 
     def view(self, tid: int | None = None) -> AbstractContextManager[Connection]:
         """Give a connection to send from: to the present snapshot, or that of transaction *tid*."""
-        return snapshot(self._database, tid)
+        return read_view(self._database, tid)
 
     def send(self, records: Iterable[Any], connection: Connection) -> BatchResults:
         """Send *records* that do not come from the track; return the results, to be written.

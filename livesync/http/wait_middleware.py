@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qs
 
-import transaction
 from ZODB import DB
 
 from livesync.errors import TokenException, TokenGoneException, UnknownAgentException
 from livesync.feed.delivery_waits import WaitToken
 from livesync.feed.manager import SyncManager
-from scheduler.store import using
 from scheduler.store.commit_signal import CommitSignal
+from scheduler.store.read_view import read_view
 
 PARAMETER = "after"
 LONGEST_WAIT = 10.0
@@ -65,22 +64,17 @@ class WaitMiddleware:
         return self._application(environ, start)
 
     def _wait(self, token: WaitToken) -> bool:
-        manager = transaction.TransactionManager()
-        connection = self._database.open(transaction_manager=manager)
-        try:
-            with using(connection):
-                sync = SyncManager.getDBInstance(connection)
-                if sync.isDelivered(token):
-                    return True
-                if not self._places.acquire(blocking=False):
-                    return False
-                try:
-                    return self._wait_for(lambda: (manager.begin(), sync.isDelivered(token))[1])
-                finally:
-                    self._places.release()
-        finally:
-            manager.abort()
-            connection.close()
+        with read_view(self._database) as connection:
+            sync = SyncManager.getDBInstance(connection)
+            if sync.isDelivered(token):
+                return True
+            if not self._places.acquire(blocking=False):
+                return False
+            begin = connection.transaction_manager.begin
+            try:
+                return self._wait_for(lambda: (begin(), sync.isDelivered(token))[1])
+            finally:
+                self._places.release()
 
     def _wait_for(self, condition: Callable[[], bool]) -> bool:
         wake = CommitSignal(self._database)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import transaction
 from persistent import Persistent
+from ZODB.Connection import Connection
 from ZODB.POSException import POSKeyError
 
 from export.model.catalogue import SCHEMA as CATALOGUE
@@ -21,6 +21,7 @@ from livesync.records.reduction import CASCADING
 from livesync.track.action import ActionWrapper
 from scheduler.store import using
 from scheduler.store.overlay import snapshot_of
+from scheduler.store.read_view import side_view
 
 if TYPE_CHECKING:
     from livesync.feed.manager import SyncManager
@@ -52,7 +53,8 @@ def record(
             sight = None if is_seen else Sight(snapshot_of(manager._p_jar), False, False)
             manager.add(timestamp, ActionWrapper(timestamp, obj, actions, obj_id).with_sight(sight))
         return
-    with _Committed(manager) as committed:
+    with side_view(manager._p_jar.db()) as view:
+        committed = _Committed(manager, view)
         sight = committed.sight(obj, _is_seen(exclusion, obj, actions))
         if sight.before or sight.after or _reaches_seen_parts(exclusion, obj, actions):
             manager.add(timestamp, ActionWrapper(timestamp, obj, actions, obj_id).with_sight(sight))
@@ -121,18 +123,10 @@ def _is_seen(exclusion: Exclusion, obj: Any, actions: set[str] = frozenset()) ->
 class _Committed:
     """The database as it was before the transaction in which something changes."""
 
-    def __init__(self, manager: SyncManager) -> None:
+    def __init__(self, manager: SyncManager, view: Connection) -> None:
         self._manager = manager
-
-    def __enter__(self) -> _Committed:
-        own = transaction.TransactionManager()
-        self._view = self._manager._p_jar.db().open(transaction_manager=own)
-        self._tid = snapshot_of(self._view)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._view.transaction_manager.abort()
-        self._view.close()
+        self._view = view
+        self._tid = snapshot_of(view)
 
     def sight(self, obj: Any, after: bool) -> Sight:
         """Return whether *obj* could be seen; *after* says whether it can be now."""

@@ -22,8 +22,7 @@ from scheduler.inbox.claims import Claim
 from scheduler.runtime.context import AttemptContext, Begun, News
 from scheduler.settings import Settings
 from scheduler.states import TASK_STATUS_ABORTED
-from scheduler.storage import outage_log
-from scheduler.storage.outage import is_outage, pause
+from scheduler.storage.outage_retry import retry_outages
 from scheduler.worker.claim_queue import ClaimQueue
 from scheduler.worker.outcome import Outcome
 from scheduler.worker.runner import Runner
@@ -140,18 +139,8 @@ class ThreadExecutor:
             runner.close()
 
     def _runner(self, worker: _WorkerThread) -> Runner:
-        attempt = 0
-        while True:
-            attempt += 1
-            try:
-                return Runner(
-                    self._database, self._settings.task_max_tries, worker.name, worker.hear
-                )
-            except Exception as error:
-                if not is_outage(error):
-                    raise
-                outage_log.met(error)
-                time.sleep(pause(attempt))
+        tries = self._settings.task_max_tries
+        return retry_outages(lambda: Runner(self._database, tries, worker.name, worker.hear))
 
     def _run(self, runner: Runner, claim: Claim) -> tuple[list[Outcome], list[Lost]]:
         try:

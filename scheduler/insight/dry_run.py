@@ -5,12 +5,11 @@ from __future__ import annotations
 import pdb
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
-import transaction
 from ZODB import DB
 from ZODB.Connection import Connection
 from ZODB.POSException import POSKeyError
@@ -26,6 +25,7 @@ from scheduler.runtime.context import AttemptContext, News, current_run, set_cur
 from scheduler.runtime.side_effects import HeldEffect, hold_back
 from scheduler.store import using
 from scheduler.store.overlay import overlay
+from scheduler.store.read_view import read_view
 from scheduler.tasks.attempt import Attempt
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.mail import MailDelivery
@@ -83,22 +83,14 @@ def try_out(
         return DryRun(changes, states, made, enqueued, held, result, error)
 
 
-@contextmanager
-def _view(database: DB, attempt: Attempt | None) -> Iterator[Connection]:
+def _view(database: DB, attempt: Attempt | None) -> AbstractContextManager[Connection]:
     if attempt is not None and not attempt.snapshot:
         raise NoHistory("what this attempt saw was not recorded: it was ended without its worker")
     if attempt is not None and not database.supportsUndo():
         raise NoHistory(
             f"the database {database.getName()} keeps no history: what an attempt saw is gone"
         )
-    manager = transaction.TransactionManager()
-    before = None if attempt is None else p64(attempt.snapshot + 1)
-    connection = database.open(transaction_manager=manager, before=before)
-    try:
-        yield connection
-    finally:
-        manager.abort()
-        connection.close()
+    return read_view(database, None if attempt is None else attempt.snapshot)
 
 
 class _Shifted(TimeSource):
@@ -196,12 +188,9 @@ def _written(tried: DB, number: int) -> dict[int, bytes]:
 def _changes(
     tried: DB, before: dict[int, bytes], after: dict[int, bytes], made: set[int]
 ) -> list[AttributeChange]:
-    connection = tried.open(transaction_manager=transaction.TransactionManager())
-    try:
+    with read_view(tried) as connection:
         describer = Describer(connection, made)
         changes = [describer.change(key, before[key], state) for key, state in after.items()]
-    finally:
-        connection.close()
     return [change for change in changes if change.differences or change.number is None]
 
 

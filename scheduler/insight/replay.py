@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import transaction
 from ZODB import DB
 from ZODB.Connection import Connection
 
@@ -13,6 +12,7 @@ from scheduler.audit.state_diff import AttributeChange, Describer, StateDifferen
 from scheduler.errors import NoHistory
 from scheduler.insight.dry_run import DryRun, try_out
 from scheduler.states import TASK_STATUS_FINISHED
+from scheduler.store.read_view import read_view
 from scheduler.tasks.attempt import MESSAGE_KEPT, Attempt
 
 
@@ -43,8 +43,7 @@ def replay(database: DB, number: int, attempt: Attempt, is_debugged: bool = Fals
 
 
 def _differences(database: DB, number: int, attempt: Attempt, now: DryRun) -> list[AttributeChange]:
-    connection = database.open(transaction_manager=transaction.TransactionManager())
-    try:
+    with read_view(database) as connection:
         commit, changed = _committed(connection, number, attempt)
         made = commit.made()
         describer = Describer(connection, made | now.made)
@@ -57,8 +56,6 @@ def _differences(database: DB, number: int, attempt: Attempt, now: DryRun) -> li
             counts = StateDifference("made", str(len(changed & made)), str(len(now.made)))
             rows.append(AttributeChange(None, "objects", [counts]))
         return [row for row in rows if row.differences]
-    finally:
-        connection.close()
 
 
 def _committed(connection: Connection, number: int, attempt: Attempt) -> tuple[Commit, set[int]]:

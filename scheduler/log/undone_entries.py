@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-import transaction
 from ZODB import DB
 from ZODB.POSException import POSKeyError
 from ZODB.utils import u64
 
 from scheduler.log.codec import entry_of
 from scheduler.store.missing_class import UNREADABLE
+from scheduler.store.read_view import read_view
 
 REVISIONS_READ = 100
 
@@ -66,19 +66,15 @@ def _revisions(database: DB, segment: Any) -> list[bytes]:
 
 
 def _entry_before(database: DB, segment: Any, tid: bytes, number: int) -> tuple[Any, ...] | None:
-    manager = transaction.TransactionManager()
-    connection = database.open(transaction_manager=manager, before=tid)
-    try:
-        found = connection.get(segment._p_oid).page_of(number)
-        if found is None:
-            return None
-        first, page = found
-        # Read for the present connection, to which the objects of the entry belong.
-        state, _ = connection._storage.load(page._p_oid)
-        found = segment._p_jar._reader.getState(state)["entries"][number - first]
-        return entry_of(found, segment._p_jar)
-    except POSKeyError:
-        return None  # the segment did not exist then
-    finally:
-        manager.abort()
-        connection.close()
+    with read_view(database, u64(tid) - 1) as connection:
+        try:
+            found = connection.get(segment._p_oid).page_of(number)
+            if found is None:
+                return None
+            first, page = found
+            # Read for the present connection, to which the objects of the entry belong.
+            state, _ = connection._storage.load(page._p_oid)
+            found = segment._p_jar._reader.getState(state)["entries"][number - first]
+            return entry_of(found, segment._p_jar)
+        except POSKeyError:
+            return None  # the segment did not exist then

@@ -21,8 +21,8 @@ from scheduler.audit.conflict_stats import ConflictReport
 from scheduler.inbox.claims import Claim
 from scheduler.runtime.attempt_log import log_tasks
 from scheduler.runtime.context import AttemptContext, News
-from scheduler.storage import outage_log
-from scheduler.storage.outage import is_outage, pause
+from scheduler.storage.outage import is_outage
+from scheduler.storage.outage_retry import retry_outages
 from scheduler.store import using
 from scheduler.store.missing_class import reason_of
 from scheduler.store.transact import backoff
@@ -135,19 +135,22 @@ class Runner:
         while True:
             number += 1
             try:
-                return self._attempts.commit_problem(claim, problem)
+                return retry_outages(lambda: self._commit_problem(claim, problem))
             except Exception as error:
-                self._guard.give_up()
-                if is_outage(error):
-                    outage_log.met(error)
-                    time.sleep(pause(number))
-                elif isinstance(error, TransientError) and number < CONFLICT_TRIES:
+                if isinstance(error, TransientError) and number < CONFLICT_TRIES:
                     time.sleep(backoff(number))
                 elif self._connection._storage is None:
                     raise  # a task has closed the database: nothing can be run here any more
                 else:
                     log.exception("the failure of task %d could not be recorded", claim.tid)
                     return Outcome(claim, unloadable=reason_of(error))
+
+    def _commit_problem(self, claim: Claim, problem: BaseException) -> Outcome:
+        try:
+            return self._attempts.commit_problem(claim, problem)
+        except Exception:
+            self._guard.give_up()
+            raise
 
     def _find(self, claim: Claim) -> Any:
         self._vitals.load(claim.number)

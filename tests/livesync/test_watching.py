@@ -23,7 +23,7 @@ from livesync.watching import install, unwatch, watch
 from scheduler import nowutc
 from scheduler.store import open_database, transact, using
 from scheduler.store.moved import MOVED
-from scheduler.store.read_view import snapshot
+from scheduler.store.read_view import read_view
 from tests.faults.processes import serving
 from tests.livesync.shop import (
     Atlas,
@@ -109,7 +109,7 @@ def test_a_class_is_watched_before_any_database_is_open(tmp_path):
     watch(Book)
     with (
         closing(open_database(f"file://{tmp_path}/other.fs")) as database,
-        snapshot(database) as view,
+        read_view(database) as view,
     ):
         assert [each.name for each in SCHEMA.get(view)] == ["tests.livesync.shop:Book"]
 
@@ -308,7 +308,7 @@ def test_what_cannot_be_watched_is_refused_with_the_remedy(database, arguments, 
     kind, *function = arguments
     with pytest.raises(WatchException, match=complaint):
         watch(Pencil, kind, **({"identify": function[0]} if function else {}))
-    with snapshot(database) as view:
+    with read_view(database) as view:
         assert table_of(view).classes == ()
 
 

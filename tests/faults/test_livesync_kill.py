@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from persistent import Persistent
+from ZODB.FileStorage import FileStorage
 
 from livesync import ActionWrapper, PushSyncAgent, RecordUploader, SyncManager
 from livesync.agents.webhook import WebhookAgent
@@ -19,8 +20,11 @@ from scheduler.store import open_database, transact
 from tests.livesync.stand_ins import Note
 
 BATCHES = 4
+COMMITS = BATCHES + 2  # one that puts into order, one that opens, one after each batch
 DELIVER = (
     "import sys; from livesync.delivery.deliverer import Deliverer\n"
+    "from tests.faults.test_livesync_kill import kill_at_commit\n"
+    "kill_at_commit()\n"
     "from scheduler.store import open_database\n"
     "database = open_database(sys.argv[1])\n"
     "print(Deliverer(database, 'file').deliver(None)); database.close()"
@@ -32,6 +36,7 @@ class FileUploader(RecordUploader):
 
     def _uploadBatch(self, batch):
         place, _, number = os.environ.get("KILL", "").partition(" ")
+        number = "" if "commit" in number else number
         with open(os.environ["TARGET"], "a+") as target:
             target.seek(0)
             is_fatal = number and len(target.readlines()) == int(number)
@@ -55,35 +60,82 @@ def plant(connection):
         manager.add(number, ActionWrapper(number, note, ["data_changed"], str(number)))
 
 
-@pytest.mark.soak
-@pytest.mark.parametrize("place", ["before", "after"])
-@pytest.mark.parametrize("number", range(BATCHES) if os.environ.get("SOAK") else (0, 3))
-def test_after_a_kill_one_batch_is_sent_again_at_the_most(tmp_path, place, number):
+def kill_at_commit():
+    """Let this process kill itself before or after the commit that the environment says."""
+    place, _, number = os.environ.get("KILL", "").partition(" commit ")
+    finish, left = FileStorage.tpc_finish, [int(number or -1)]
+
+    def tpc_finish(self, *args):
+        is_fatal = left[0] == 0
+        left[0] -= 1
+        if is_fatal and place == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        tid = finish(self, *args)
+        if is_fatal:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return tid
+
+    FileStorage.tpc_finish = tpc_finish
+
+
+@pytest.fixture
+def deliver(tmp_path):
+    """Run a process that delivers, and is killed where *kill* says."""
     uri, target = f"file://{tmp_path}/data.fs", tmp_path / "target"
     database = open_database(uri)
     transact(database, plant)
     database.close()
     environment = {**os.environ, "TARGET": str(target), "PYTHONPATH": os.getcwd()}
 
-    def deliver(**more):
+    def deliver(kill=""):
         return subprocess.run(
             [sys.executable, "-c", DELIVER, uri],
-            env={**environment, **more},
+            env={**environment, "KILL": kill},
             capture_output=True,
             text=True,
             timeout=60,
             check=False,
         )
 
-    assert deliver(KILL=f"{place} {number}").returncode == -signal.SIGKILL
+    return deliver
+
+
+def batches_in(target):
+    return [tuple(json.loads(line)) for line in target.read_text().splitlines()]
+
+
+def assert_complete(batches):
+    assert len(set(batches)) == BATCHES
+    assert sorted(int(n) for batch in set(batches) for n in batch) == list(range(5 * BATCHES))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("place", ["before", "after"])
+@pytest.mark.parametrize("number", range(BATCHES) if os.environ.get("SOAK") else (0, 3))
+def test_after_a_kill_one_batch_is_sent_again_at_the_most(tmp_path, deliver, place, number):
+    assert deliver(f"{place} {number}").returncode == -signal.SIGKILL
     again = deliver()
 
     assert again.stdout.startswith("up to date"), again.stderr
-    batches = [tuple(json.loads(line)) for line in target.read_text().splitlines()]
-    assert len(set(batches)) == BATCHES
-    assert sorted(int(n) for batch in set(batches) for n in batch) == list(range(5 * BATCHES))
+    batches = batches_in(tmp_path / "target")
+    assert_complete(batches)
     repeated = [batch for batch in set(batches) if batches.count(batch) > 1]
     assert repeated == ([batches[number]] if place == "after" else [])
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("place", ["before", "after"])
+@pytest.mark.parametrize("number", range(COMMITS) if os.environ.get("SOAK") else (COMMITS - 1,))
+def test_after_a_kill_at_a_commit_one_batch_is_sent_again_at_the_most(
+    tmp_path, deliver, place, number
+):
+    assert deliver(f"{place} commit {number}").returncode == -signal.SIGKILL
+    again = deliver()
+
+    assert again.stdout.startswith("up to date"), again.stderr
+    batches = batches_in(tmp_path / "target")
+    assert_complete(batches)
+    assert len(batches) == BATCHES + (place == "before" and number > 1)
 
 
 class Receiver(BaseHTTPRequestHandler):

@@ -13,6 +13,7 @@ from typing import Self
 
 from ZODB.Connection import Connection
 
+from daemon.capture_alarm import CaptureAlarm
 from daemon.config import Config
 from daemon.livesync_process import LivesyncProcess
 from daemon.packing import Packing
@@ -68,6 +69,7 @@ class Service:
                 stack.callback(listeners.unsubscribe, listener)
             self._start_scheduler(stack)
             self._start_packing(stack)
+            self._start_alarm(stack)
             self._start_following(stack)
             self._start_web(stack)
             self._closing = stack.pop_all()
@@ -128,6 +130,11 @@ class Service:
         packing = Packing(self.database, self._config.pack, lambda: self._scheduler.leads)
         packing.start()
         stack.callback(packing.close)
+
+    def _start_alarm(self, stack: ExitStack) -> None:
+        alarm = CaptureAlarm(self.database, lambda: self._scheduler.leads)
+        alarm.start()
+        stack.callback(alarm.close)
 
     def _start_following(self, stack: ExitStack) -> None:
         if self._config.livesync.push:

@@ -10,6 +10,7 @@ from ZODB import DB
 from ZODB.Connection import Connection
 
 from livesync import SyncManager
+from livesync.capture import escapes
 from livesync.delivery.status import AgentStatus, status_of
 from scheduler import Client, SchedulerModule
 from scheduler.store.read_view import read_view
@@ -109,6 +110,12 @@ def _agents(connection: Connection) -> Iterator[str]:
         "gauge",
         "State of each agent.",
         [({"agent": each.id, "state": each.state}, 1) for each in found],
+    )
+    yield _family(
+        "relay_escaped_transactions",
+        "gauge",
+        "Transactions with changes of watched classes that are not recorded.",
+        [({}, escapes.count(connection))],
     )
     for name, attribute, kind, about in AGENTS:
         yield _family(f"relay_agent_{name}", kind, about, _of_each(found, attribute))

@@ -17,7 +17,7 @@ from typing import NoReturn, TypeAlias
 from ZEO.Exceptions import ClientDisconnected
 from ZODB.Connection import Connection
 
-from livesync.cli import change, run, show
+from livesync.cli import capture, change, run, show
 from livesync.errors import LiveSyncException
 from scheduler.errors import SchedulerException
 from scheduler.store import connect
@@ -170,9 +170,25 @@ def _parser() -> argparse.ArgumentParser:
         commands, database, "address", change.address, "print or set what addresses begin with"
     )
     command.add_argument("url", nargs="?", metavar="URL")
+    _add_capture_commands(commands, database)
     command = commands.add_parser("dead", help="the records that targets did not take")
     _add_dead_commands(command.add_subparsers(required=True, metavar="COMMAND"), database)
     return parser
+
+
+def _add_capture_commands(commands: Subparsers, database: _Parser) -> None:
+    _add_json(_add(commands, database, "watched", capture.watched, "print the watched classes"))
+    command = _add(commands, database, "watch", capture.watch, "record the changes of a class")
+    command.add_argument("name", metavar="MODULE:CLASS")
+    command.add_argument(
+        "--identify", metavar="MODULE:FUNCTION", help="what returns the id of an object"
+    )
+    command = _add(commands, database, "unwatch", capture.unwatch, "record them no more")
+    command.add_argument("name", metavar="MODULE:CLASS")
+    text = "print the changes of watched classes that were not recorded"
+    command = _add(commands, database, "escaped", capture.escaped, text)
+    command.add_argument("--record", action="store_true", help="record them now")
+    _add_json(command)
 
 
 def _add_agent_commands(commands: Subparsers, database: _Parser) -> None:

@@ -71,6 +71,15 @@ class WatchTable:
         found = self._find(kind)
         return None if found is None else found[0]
 
+    def named(self, name: str) -> WatchedClass | None:
+        """Return what says how the class stored as *name* is watched by itself; None for not."""
+        return self._by_name.get(present_name(name))
+
+    @staticmethod
+    def is_own(name: str) -> bool:
+        """Say whether no class of an application is stored as *name*."""
+        return name.partition(":")[0].partition(".")[0] in OWN_PACKAGES
+
     def kind(self, kind: type) -> str | None:
         """Return what objects of *kind* are called, if that is a watched class by itself."""
         found = self._find(kind)
@@ -85,14 +94,14 @@ class WatchTable:
 
     def _by_names(self, kind: type) -> tuple[WatchedClass, bool] | None:
         for base in kind.__mro__:
-            found = self._by_name.get(present_name(f"{base.__module__}:{base.__qualname__}"))
+            found = self.named(f"{base.__module__}:{base.__qualname__}")
             if found is not None:
                 return found, base is kind
         return None
 
     def _by_classes(self, kind: type) -> tuple[WatchedClass, bool] | None:
         """Return what is found if watched classes are known by other names than they have."""
-        if all(base.__module__.partition(".")[0] in OWN_PACKAGES for base in kind.__mro__):
+        if all(self.is_own(base.__module__) for base in kind.__mro__):
             return None
         resolved = {each.resolve(): each for each in self.classes}
         return next(

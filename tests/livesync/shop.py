@@ -25,7 +25,9 @@ class Pencil(Persistent):
 class Buy(OneShotTask):
     """Puts the book *number* into the root, where it may be already."""
 
-    number = "1"
+    def __init__(self, date, number):
+        super().__init__(date)
+        self.number = number
 
     def run(self):
         current().root()[f"book {self.number}"] = Book(self.number)

@@ -86,11 +86,13 @@ def storage(kind, tmp_path, request):
 def test_scripts_and_workers_record_what_another_process_has_entered(kind, tmp_path, request):
     with storage(kind, tmp_path, request) as uri, closing(open_database(uri)) as database:
         view = View(database, transaction.TransactionManager())
-        output_of(ENTER, uri)
-        assert output_of(CHANGE, uri, "2").strip() == "[]"
         with running(database, multitask_mode="processes"):
-            view.enqueue(Buy(nowutc()))
+            view.enqueue(Buy(nowutc(), "0"))
             view.until_counts(finished=1)
+            output_of(ENTER, uri)
+            view.enqueue(Buy(nowutc(), "1"))
+            assert output_of(CHANGE, uri, "2") == "[]"
+            view.until_counts(finished=2)
         assert recorded(view.connection) == [("isbn-1", "created"), ("isbn-2", "created")]
         view.close()
 

@@ -22,6 +22,8 @@ from scheduler.runtime.output import OUTPUT, log_output
 from scheduler.storage.outage_log import is_news
 
 CHATTY = ("ZEO", "txn", "httpx")
+# They log, with a traceback, an object that cannot be read, and raise the error as well.
+TOLD_TWICE = ("ZODB.Connection", "ZODB.serialize")
 
 
 def start_log(settings: Log, *, in_background: bool) -> None:
@@ -54,8 +56,15 @@ def log_to(
     _add_filters(handler)
     for name in CHATTY:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    quieten_zodb()
     # A line for each request that waits for a thread would let a flood of requests fill the log.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+
+
+def quieten_zodb() -> None:
+    """Let ZODB not log errors that it raises as well."""
+    for name in TOLD_TWICE:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _configure(file: str) -> None:

@@ -235,6 +235,10 @@ class Client:
         """Shut the scheduler down; *msg* is written to its log. Always True."""
         return self._module.spool(spool.SHUTDOWN, str(msg))
 
+    def repair(self) -> bool:
+        """Let the scheduler look through its own data, and make anew what cannot be read."""
+        return self._module.spool(spool.REPAIR, None)
+
     def clearSpool(self) -> int:
         """Drop all instructions that the scheduler has not taken up; return how many."""
         return self._module.clearSpool()

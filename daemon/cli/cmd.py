@@ -73,6 +73,15 @@ def resume(options: argparse.Namespace, config: Config) -> int:
     return _order_all(options, config, False)
 
 
+def repair(options: argparse.Namespace, config: Config) -> int:
+    """Let the scheduler look through its own data, and make anew what cannot be read."""
+    with connect(config.database) as connection:
+        Client(connection).repair()
+        transaction.commit()
+    print(as_json({"repair": True}) if options.json else "to be looked through")
+    return 0
+
+
 def _chosen(connection: Connection, options: argparse.Namespace) -> Iterator[int]:
     for row in dead_letters(SchedulerModule.getDBInstance(connection)):
         if options.since is not None and row.date is not None and row.date < options.since:

@@ -17,12 +17,15 @@ from daemon import background
 from daemon.cli import cmd, history, lifecycle, show
 from daemon.config import LEVELS, Config
 from daemon.errors import DaemonException, Refusal
+from daemon.process_log import quieten_zodb
 from daemon.views.task_rows import STATES
 from export.errors import ExportException
 from livesync.errors import LiveSyncException
 from scheduler import nowutc
 from scheduler.errors import SchedulerException
+from scheduler.shelves.damage import is_own
 from scheduler.store import default_uri
+from scheduler.store.missing_class import UNREADABLE, loaded_object, reason_of, unreadable_object
 from scheduler.values.command_value import HOW, given
 from scheduler.values.duration import period
 from scheduler.values.legible import legible_output
@@ -48,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments, argparse.Namespace(force=False))
     options.report = background.StartReport(options.report)
     logging.basicConfig(level=logging.ERROR)  # a command says itself what there is to say
+    quieten_zodb()
     failed = UNKNOWN if options.command is lifecycle.check else FAILED
     try:
         command: Command = options.command
@@ -59,6 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.report.failed(hidden(str(error)))
         print(f"indico_scheduler: {hidden(str(error))}", file=sys.stderr)
         return failed
+    except UNREADABLE as error:
+        print(f"indico_scheduler: {_remedy(error)}", file=sys.stderr)
+        return failed
     except ClientDisconnected:
         print("indico_scheduler: the database went away: try again when it is up", file=sys.stderr)
         return failed
@@ -66,6 +73,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader has closed the pipe: the buffered rest is dropped.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _remedy(error: Exception) -> str:
+    fault = f"{unreadable_object(error)} cannot be read ({reason_of(error)})"
+    obj = loaded_object(error)
+    if obj is None or not is_own(obj):
+        return f"{fault}: restore the database from a backup"
+    return f"{fault}: `indico_scheduler cmd repair` lets the scheduler make it anew"
 
 
 def _config(options: argparse.Namespace) -> Config:
@@ -215,6 +230,7 @@ def _add_cmd(commands: Subparsers, common: argparse.ArgumentParser) -> None:
         "cancel": (cmd.cancel, "cancel waiting and running tasks"),
         "pause": (cmd.pause, "pause tasks until they are resumed; without ID, the scheduler"),
         "resume": (cmd.resume, "resume paused tasks; without ID, the scheduler"),
+        "repair": (cmd.repair, "make anew what cannot be read of the scheduler's own data"),
     }
     subs = {name: _add(verbs, common, name, *text) for name, text in texts.items()}
     for sub in subs.values():

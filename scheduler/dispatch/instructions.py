@@ -20,6 +20,7 @@ from scheduler.inbox import spool
 from scheduler.inbox.claims import Claim
 from scheduler.inbox.spool import Instruction
 from scheduler.queue import NEVER_DUE
+from scheduler.shelves.damage import ShelfDamaged, is_damaged
 from scheduler.shelves.module import SchedulerModule
 from scheduler.shelves.queue_slot import ORDINARY
 from scheduler.states import (
@@ -34,6 +35,7 @@ from scheduler.store.missing_class import reason_of, why_unusable
 from scheduler.tasks.attempt import Attempt, moment
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.bound import FollowingTask
+from scheduler.tasks.group import TaskGroup
 from scheduler.tasks.recurring import RecurringTask, unpacked
 from scheduler.values.rate_limit import Limit
 
@@ -77,6 +79,7 @@ class Instructions:
             spool.LIMIT: self._limit,
             spool.FOLLOW: self._rebinding.follow,
             spool.PAGE: self._reclaiming.read_page,
+            spool.REPAIR: self._check_shelves,
         }
 
     def perform(self, instruction: Instruction) -> None:
@@ -90,6 +93,13 @@ class Instructions:
         """Queue objects in quarantine that can be read now; only task *number*, if given."""
         self._reclaiming.reclaim(number)
         self._claiming.queue_all()
+
+    def catch_up_group(self, group: TaskGroup) -> None:
+        """Let *group* note which of its tasks have ended."""
+        self._steps.take(
+            lambda: self._reclaiming.catch_up(group),
+            lambda error: self._module.set_aside(group, reason_of(error)),
+        )
 
     def follow_undone(self) -> None:
         """Rebind tasks whose objects were changed and the change was undone."""
@@ -233,6 +243,11 @@ class Instructions:
         """Limit a queue."""
         name, limit = change
         self._module.backlog.limit(name, Limit(*limit))
+
+    def _check_shelves(self, _: None) -> None:
+        """Raise ShelfDamaged if they are, so that they are repaired."""
+        if is_damaged(self._module._p_jar):
+            raise ShelfDamaged
 
     def _waits(self, task: BaseTask, op: str, obj: Any) -> bool:
         """Say whether *task* stands in the queue; for a running one, keep the instruction."""

@@ -16,6 +16,7 @@ from scheduler.shelves.module import SchedulerModule
 from scheduler.states import (
     ENDED,
     TASK_STATUS_FINISHED,
+    TASK_STATUS_NONE,
     TASK_STATUS_QUEUED,
 )
 from scheduler.store.missing_class import forget_broken, reason_of, why_unusable
@@ -98,7 +99,7 @@ class Reclaiming:
         if isinstance(obj, BaseTask):
             self.take_up(obj)
         elif isinstance(obj, TaskGroup):
-            self._catch_up(obj)
+            self.catch_up(obj)
             self._module.take_back(obj)
         elif isinstance(obj, SegmentPage):
             self.read_page(obj)
@@ -106,9 +107,15 @@ class Reclaiming:
         else:
             raise TypeError(why_unusable(obj))
 
-    def _catch_up(self, group: TaskGroup) -> None:
+    def catch_up(self, group: TaskGroup) -> None:
         """Let *group* note which of its tasks have ended while it could not be read."""
         for tid in list(group._pending):
-            status = self._module.getTaskById(tid).getStatus()
-            if status in ENDED:
+            status = self._status_of(tid)
+            if status in ENDED or status == TASK_STATUS_NONE:
                 group._note(self._module._p_jar, tid, status == TASK_STATUS_FINISHED)
+
+    def _status_of(self, tid: int) -> int:
+        try:
+            return self._module.getTaskById(tid).getStatus()
+        except KeyError:
+            return TASK_STATUS_NONE

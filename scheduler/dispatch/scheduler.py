@@ -9,9 +9,9 @@ from contextlib import ExitStack
 from typing import Any
 
 from ZODB import DB
-from ZODB.POSException import StateLoadError
 
 from scheduler.dispatch.dispatcher import Dispatcher
+from scheduler.dispatch.repair import Repair
 from scheduler.dispatch.shutdown import ShutdownRequest
 from scheduler.errors import (
     DatabaseDamaged,
@@ -27,10 +27,11 @@ from scheduler.leadership.lease import LOOK_SECONDS, Election, Lease
 from scheduler.leadership.watchdog import open_watched
 from scheduler.settings import Settings
 from scheduler.storage import outage_log
-from scheduler.storage.outage import is_outage
+from scheduler.storage.outage import is_outage, is_transient
 from scheduler.store import current, default_uri
 from scheduler.store.commit_signal import CommitSignal
-from scheduler.store.missing_class import reason_of, unreadable_object
+from scheduler.store.database import file_of
+from scheduler.store.missing_class import UNREADABLE, reason_of, unreadable_object
 
 log = logging.getLogger(__name__)
 
@@ -63,19 +64,15 @@ class Scheduler:
         with ExitStack() as stack:
             stack.enter_context(self._stop.on_signals())
             database = self._open(stack)
-            candidacy = stack.enter_context(Election(database, self._token, self._activity))
-            is_patient = self._settings.standby
             try:
-                while True:
-                    self._lease = self._wait_for_lease(candidacy, is_patient)
-                    self._lead(database, self._lease)
-                    is_patient = True
+                self._lead_in_turn(database, stack)
             except SchedulerQuitException as quit_:
                 log.warning("shutting down: %s", quit_)
-            except StateLoadError as error:
+            except UNREADABLE as error:
                 raise DatabaseDamaged(
-                    f"{unreadable_object(error)} of the scheduler's own data cannot be read "
-                    f"({reason_of(error)}): restore the database from a backup"
+                    f"{unreadable_object(error)} cannot be read ({reason_of(error)}), and the "
+                    f"scheduler cannot do without it: restore the database from a backup"
+                    f"{_restoring(database)}"
                 ) from error
             return 0
 
@@ -102,6 +99,15 @@ class Scheduler:
             return shutdown.meant_for == self._token
         return shutdown.given >= self._made
 
+    def _lead_in_turn(self, database: DB, stack: ExitStack) -> None:
+        """Lead, and stand by, until SchedulerQuitException ends it."""
+        candidacy = stack.enter_context(Election(database, self._token, self._activity))
+        is_patient = self._settings.standby
+        while True:
+            self._lease = self._wait_for_lease(candidacy, is_patient)
+            self._lead(database, self._lease)
+            is_patient = True
+
     def _wait_for_lease(self, candidacy: Election, is_patient: bool) -> Lease:
         while self._stop.asked is None:
             lease = candidacy.seek(is_patient=is_patient)
@@ -112,6 +118,25 @@ class Scheduler:
 
     def _lead(self, database: DB, lease: Lease) -> None:
         """Work until another one leads; SchedulerQuitException ends it for good."""
+        while True:
+            try:
+                return self._work(database, lease)
+            except SchedulerQuitException:
+                raise
+            except Exception as error:
+                if is_transient(error) or not self._repair(lease):
+                    raise
+
+    def _repair(self, lease: Lease) -> bool:
+        """Make anew what cannot be read of the shelves; return whether there was such."""
+        tries = self._settings.task_max_tries
+        done = lease.transact(lambda own: Repair(own, tries).carry_out(), note="scheduler: repair")
+        if done:
+            log.error("the scheduler's own data was damaged and is repaired: %s", done)
+        return bool(done)
+
+    def _work(self, database: DB, lease: Lease) -> None:
+        """Work until another one leads, or something is wrong."""
         try:
             with ExitStack() as stack:
                 wake = CommitSignal(database)
@@ -138,6 +163,14 @@ class Scheduler:
         database = open_watched(self._database or default_uri())
         stack.callback(database.close)
         return database
+
+
+def _restoring(database: DB) -> str:
+    """Return the command that restores *database*, if it is a file, as a part of a sentence."""
+    file = file_of(str(getattr(database, "uri", "")))
+    if file is None:
+        return ""
+    return f": end all processes that use it, then `repozo -R -r BACKUP -o {file}`"
 
 
 def _chosen(database: DB | str | None) -> DB | str | None:

@@ -110,6 +110,11 @@ class Settlement:
                 lambda error: self._quarantine(claim.tid, reason_of(error)),
             )
 
+    def perform_postponed(self, tid: int) -> None:
+        """Carry out the instructions about task *tid* that were kept until its attempt ended."""
+        for op, obj in self._module.take_postponed(tid):
+            self._perform(Instruction(op, obj))
+
     def note_progress(self, progress: ProgressReport) -> None:
         """Show clients the *progress* of an attempt."""
         self._running.note_progress(*progress)
@@ -130,7 +135,7 @@ class Settlement:
         if outcome.due is not None and not is_leaving:
             # The task bears the date already: it is not loaded here, nor written again.
             self._module.requeue(task, outcome.due.timestamp(), place)
-            self._perform_postponed(tid)
+            self.perform_postponed(tid)
             return
         if outcome.due is not None:
             task._forget()
@@ -139,7 +144,7 @@ class Settlement:
             group = self._module._p_jar.get(outcome.group)
             has_finished = outcome.shelf == TASK_STATUS_FINISHED
             self._release.note(group, tid, has_finished=has_finished)
-        self._perform_postponed(tid)
+        self.perform_postponed(tid)
 
     def _ended(self, outcome: Outcome) -> Any:
         if outcome.shelf is None or outcome.unloadable:
@@ -160,16 +165,12 @@ class Settlement:
         elif task is not None:
             log.error("task %d is quarantined: %s", tid, reason)
             self._module.set_aside(task, reason)
-        self._perform_postponed(tid)
+        self.perform_postponed(tid)
 
     def _put_back(self, claim: Claim) -> None:
         self._module.backlog.release(claim.tid)
         self._module.wait(self._running.remove(claim.tid), claim.since)
-        self._perform_postponed(claim.tid)
-
-    def _perform_postponed(self, tid: int) -> None:
-        for op, obj in self._module.take_postponed(tid):
-            self._perform(Instruction(op, obj))
+        self.perform_postponed(claim.tid)
 
     def _fence(self, task: BaseTask, lost: Lost, max_tries: int) -> None:
         now = nowutc()

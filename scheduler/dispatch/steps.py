@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from ZODB.Connection import Connection
 
+from scheduler.shelves.damage import ShelfDamaged, is_of_shelves
 from scheduler.storage.outage import is_transient
 from scheduler.store.missing_class import EXITS, reason_of
 from scheduler.tasks.size import size_of
@@ -45,7 +46,7 @@ class Steps:
             result = _done(step)
             self._check_storable()
         except Exception as error:
-            if is_transient(error):
+            if is_transient(error) or is_of_shelves(error, self._connection):
                 raise
             savepoint.rollback()
             return failed(error)
@@ -60,7 +61,7 @@ class Steps:
         try:
             return _done(step)
         except Exception as error:
-            if is_transient(error) or isinstance(error, StepFailed):
+            if is_transient(error) or isinstance(error, StepFailed | ShelfDamaged):
                 raise
             raise StepFailed from error
 

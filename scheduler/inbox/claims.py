@@ -42,6 +42,15 @@ class RunningList(Persistent):
         self._last = 0
         self._progress = LOBTree()  # task's number -> (part from 0 to 1, text)
 
+    @property
+    def last_number(self) -> int:
+        """The number of the last claim."""
+        return self._last
+
+    def go_on_after(self, number: int) -> None:
+        """Give the next claims numbers greater than *number*."""
+        self._last = max(self._last, number)
+
     def add(self, task: Any, since: float) -> Claim:
         """Add *task* to the list and return its claim."""
         tid = u64(task._p_oid)

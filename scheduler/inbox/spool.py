@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta, timezone
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -27,6 +27,7 @@ RESCHEDULE = "reschedule"
 RECLAIM = "reclaim"
 LIMIT = "limit"
 FOLLOW = "follow"
+REPAIR = "repair"
 SHUTDOWN = "shutdown"
 CLEARED_AT_ONCE = 1000
 # The operation that stands for unreadable instructions; its object is their page.
@@ -44,6 +45,7 @@ OPERATIONS = frozenset(
         RECLAIM,
         LIMIT,
         FOLLOW,
+        REPAIR,
         SHUTDOWN,
     }
 )
@@ -107,6 +109,19 @@ class Spool(Persistent):
         while taken := self.take(CLEARED_AT_ONCE):
             count += len(taken)
         return count
+
+    def mend(
+        self, is_sound: Callable[[Persistent], bool], is_itself_sound: Callable[[Persistent], bool]
+    ) -> bool:
+        """Put in order what cannot be read; False where the log itself cannot.
+
+        *is_sound* says whether a part can be read with all that it consists of,
+        *is_itself_sound* whether the object itself can.
+        """
+        if not is_itself_sound(self._log):
+            return False
+        self._log.mend(is_sound)
+        return True
 
     def tend(self) -> None:
         """Remove the drained segments of processes that have ended."""

@@ -12,7 +12,7 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from heapq import merge
 from itertools import islice
 from typing import Any
@@ -55,8 +55,7 @@ class AppendLog(Persistent):
 
     def __init__(self) -> None:
         # A bucket, not a tree: it merges concurrent inserts and never splits.
-        self._register = OOBucket()
-        self._register[FRONT] = None
+        self._register = _empty_register()
         self._read = OOBTree()  # name of a segment -> number of its last entry that was drained
         self._revoked = OOTreeSet()  # (name of a segment, number) that `revoked` has returned
 
@@ -106,6 +105,23 @@ class AppendLog(Persistent):
         overwrite(lost.page, kept)
         self._read[lost.name] = lost.last
         return kept
+
+    def mend(self, is_sound: Callable[[Persistent], bool]) -> None:
+        """Put in order what cannot be read; *is_sound* says whether a part can.
+
+        Segments that cannot be read are dropped. If it is not known how far the others were
+        drained, all their entries count as drained.
+        """
+        if not is_sound(self._register):
+            overwrite(self._register, _empty_register())
+        for name, segment in list(self._segments()):
+            if not is_sound(segment):
+                del self._register[name]
+        if not is_sound(self._read):
+            overwrite(self._read, OOBTree())
+            self._read.update({name: segment.last for name, segment in self._segments()})
+        if not is_sound(self._revoked):
+            overwrite(self._revoked, OOTreeSet())
 
     def has_revoked(self) -> bool:
         """Return whether `revoked` would return entries."""
@@ -170,6 +186,12 @@ class AppendLog(Persistent):
         return name, segment
 
 
+def _empty_register() -> OOBucket:
+    register = OOBucket()
+    register[FRONT] = None
+    return register
+
+
 class UnreadablePage(Exception):  # noqa: N818 (what it is about)
     """A page of the segment *name* cannot be read; its numbers go from *first* to *last*."""
 
@@ -231,6 +253,10 @@ class Segment(Persistent):
     def __init__(self, owner: ProcessIdentity) -> None:
         self.owner = owner
         self._pages = SegmentPages()  # number of its first entry -> page
+
+    def is_whole(self) -> bool:
+        """Return whether the stored state is that of a segment."""
+        return {"owner", "_pages"} <= vars(self).keys()
 
     @property
     def last(self) -> int:

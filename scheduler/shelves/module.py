@@ -295,6 +295,10 @@ class SchedulerModule(Persistent):
         """Keep an instruction about the running task *tid* until it is back in the queue."""
         self._postponed[tid] = (*self._postponed.get(tid, ()), (op, obj))
 
+    def postponed(self) -> list[int]:
+        """Return the numbers of the tasks for which instructions are kept."""
+        return list(self._postponed)
+
     def take_postponed(self, tid: int) -> tuple[tuple[str, Any], ...]:
         """Remove and return the instructions about task *tid* that were kept, oldest first."""
         kept: tuple[tuple[str, Any], ...] = self._postponed.pop(tid, ())

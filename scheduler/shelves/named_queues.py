@@ -57,6 +57,14 @@ class NamedQueues(Persistent):
         self._limits[name] = tuple(limit.checked())
         self._starts.pop(name, None)  # counted by another period
 
+    def limits(self) -> OOBTree:
+        """Return the stored limits, by the name of the queue."""
+        return self._limits
+
+    def take_limits(self, limits: OOBTree) -> None:
+        """Let the stored *limits* of other named queues go for these."""
+        self._limits.update(limits)
+
     def queues(self) -> Mapping[str, tuple[Limit, int, int]]:
         """Return for each named queue its limit, and how many of its tasks wait and run."""
         waiting: dict[str, int] = {}
@@ -151,6 +159,12 @@ class NamedQueues(Persistent):
             self._unpark(parked)
             self.enqueue(parked[2] / MICROSECONDS, parked[3], _wanted_by(parked[3]).place)
         return place
+
+    def free_all(self) -> None:
+        """Take their places from all tasks that are with workers."""
+        for tid, stored in list(self._held.items()):
+            if SlotHolder(*stored).is_running:
+                self.release(tid)
 
     def next_due(self, now: float, caps: Mapping[str, int]) -> float | None:
         """Return when the next task is due that will have a place then, as far as known."""

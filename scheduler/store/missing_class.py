@@ -50,13 +50,23 @@ def reason_of(error: BaseException) -> str:
 
 def unreadable_object(error: BaseException) -> str:
     """Return the id and class of the object whose loading raised *error*."""
+    obj = loaded_object(error)
+    return "an object" if obj is None else described(obj)
+
+
+def loaded_object(error: BaseException) -> Persistent | None:
+    """Return the object whose loading raised *error*; None if that is not known."""
     # A StateLoadError does not name its object: the frame of ZODB that loaded it does.
     frames = (frame.f_locals for frame, _ in walk_tb(error.__traceback__))
     loaded = [names["obj"] for names in frames if isinstance(names.get("obj"), Persistent)]
-    if not loaded or loaded[-1]._p_oid is None:
-        return "an object"
-    kind = type(loaded[-1])
-    return f"object {u64(loaded[-1]._p_oid):#x} ({kind.__module__}.{kind.__qualname__})"
+    return loaded[-1] if loaded else None
+
+
+def described(obj: Persistent) -> str:
+    """Return the id and class of *obj*."""
+    kind = type(obj)
+    number = "" if obj._p_oid is None else f" {u64(obj._p_oid):#x}"
+    return f"object{number} ({kind.__module__}.{kind.__qualname__})"
 
 
 EXITS = (SystemExit, GeneratorExit)

@@ -229,7 +229,7 @@ def test_what_has_failed_is_found_and_started_again_as_the_document_shows(reader
         wait_for(is_so, 120)
 
     reader.save("failures.md")
-    order, look, retry, forget, _, bring_back = blocks("failures.md", "sh")
+    order, look, retry, forget, _, bring_back, repair = blocks("failures.md", "sh")
     reason, quarantined = (text.strip() for text in blocks("failures.md", "text"))
 
     assert reader.run(order).returncode == 0
@@ -243,6 +243,7 @@ def test_what_has_failed_is_found_and_started_again_as_the_document_shows(reader
     assert reader.run(look).stdout.count(quarantined) == 3
     assert reader.run(bring_back).returncode == 0
     wait_until("finished", 6)
+    assert reader.run(repair).returncode == 0
     assert reader.run("indico_scheduler stop").returncode == 0
 
 

@@ -1,0 +1,55 @@
+"""All objects of a database, one after the other, whether or not anything refers to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from persistent import Persistent
+from ZODB.Connection import Connection
+from ZODB.POSException import POSError
+from ZODB.utils import p64, u64, z64
+
+from scheduler.storage.outage import is_transient
+from scheduler.store.missing_class import UNREADABLE
+
+
+def stored_objects(connection: Connection, kinds: tuple[type, ...]) -> Iterator[Any]:
+    """Yield the objects of these *kinds*, as *connection* sees them, without loading them.
+
+    What was removed is among them until the database is packed. An object is passed over if its
+    record does not tell its class.
+    """
+    for oid, record in _records(connection.db().storage):
+        if _is_of(kinds, connection, record):
+            try:
+                obj = connection.get(oid)
+            except UNREADABLE:
+                continue  # made after what the connection sees
+            if isinstance(obj, Persistent):
+                yield obj
+            if connection._cache.cache_non_ghost_count > connection._cache.cache_size:
+                connection.cacheGC()
+
+
+def _records(storage: Any) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the id and the present record of each object."""
+    upcoming: bytes | None = z64
+    while upcoming is not None:
+        try:
+            oid, _, record, upcoming = storage.record_iternext(upcoming)
+        except POSError as error:
+            if is_transient(error):
+                raise
+            upcoming = p64(u64(upcoming) + 1)  # this one cannot be found where it should be
+        else:
+            yield oid, record
+
+
+def _is_of(kinds: tuple[type, ...], connection: Connection, record: bytes) -> bool:
+    try:
+        return isinstance(connection._reader.getGhost(record), kinds)
+    except Exception as error:
+        if is_transient(error):
+            raise
+        return False

@@ -17,11 +17,13 @@ from scheduler.inbox.quarantine import is_quarantined
 from scheduler.inbox.spool import Spool
 from scheduler.runtime.context import current_run
 from scheduler.schedules.schedule import Schedule
+from scheduler.shelves.declared_schedules import DeclaredSchedule, known_schedules
 from scheduler.shelves.module import SchedulerModule
 from scheduler.shelves.queue_slot import plain_text
 from scheduler.states import (
     TASK_STATUS_ABORTED,
     TASK_STATUS_FAILED,
+    TASK_STATUS_NONE,
     TASK_STATUS_RUNNING,
     TASK_STATUS_TERMINATED,
 )
@@ -30,6 +32,7 @@ from scheduler.tasks.base import BaseTask
 from scheduler.tasks.call import CallTask, call_of
 from scheduler.tasks.chain import Step, chain
 from scheduler.tasks.group import TaskGroup
+from scheduler.tasks.naming import dotted
 from scheduler.tasks.recurring import RecurringTask, packed
 from scheduler.values.rate_limit import Limit
 
@@ -170,6 +173,17 @@ class Client:
         if not isinstance(task, RecurringTask):
             raise TypeError(f"{task!r} has no schedule: it is run once")
         return self._module.spool(spool.RESCHEDULE, (packed(schedule), task))
+
+    def getSchedules(self) -> dict[str, DeclaredSchedule]:
+        """Return the declared schedules by the dotted names of their functions.
+
+        One that has vanished from the code goes on until its task is dequeued.
+        """
+        return {
+            dotted(path): entry
+            for path, entry in known_schedules(self._connection)
+            if entry.task.getStatus() != TASK_STATUS_NONE
+        }
 
     def pause(self) -> bool:
         """Pause the scheduler, over restarts too: it starts no task; always True.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -24,6 +24,9 @@ class Settings:
 
     workers: int = 2
     """How many tasks run at a time."""
+
+    imports: Sequence[str] = ()
+    """The modules imported at the start, whose declared schedules are brought into the database."""
 
     queues: Mapping[str, int] = field(default_factory=dict)
     """By the name of a queue, how many of its tasks this scheduler runs at a time."""
@@ -75,7 +78,7 @@ class Settings:
         """
         known = ["database", *(each.name for each in fields(cls))]
         check_known(config, known, SchedulerConfigurationException)
-        settings = cls(**{**config, **_periods(config)})
+        settings = cls(**{**config, **_periods(config), **_imports(config)})
         settings._check()
         return settings
 
@@ -132,6 +135,16 @@ def _check_queues(queues: Any) -> None:
         raise SchedulerConfigurationException(
             f"queues is {queues!r}; it must give a whole number from 0 for each queue it names"
         )
+
+
+def _imports(config: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the setting `imports`, if it is given, as a tuple of names."""
+    imports = config.get("imports", ())
+    if not isinstance(imports, list | tuple) or not all(isinstance(name, str) for name in imports):
+        raise SchedulerConfigurationException(
+            f"imports is {imports!r}; it must be a list of the names of modules"
+        )
+    return {"imports": tuple(imports)}
 
 
 def _is_number(value: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 
 import transaction
@@ -20,9 +20,11 @@ from scheduler import (
     Client,
     SchedulerModule,
 )
+from scheduler.shelves.declared_schedules import DeclaredSchedule
 from scheduler.states import AT_WORK
 from scheduler.store import connect
 from scheduler.tasks import BaseTask
+from scheduler.tasks.naming import dotted
 from scheduler.values.console import as_json
 
 COMMIT_LIMIT = 500
@@ -80,6 +82,26 @@ def repair(options: argparse.Namespace, config: Config) -> int:
         transaction.commit()
     print(as_json({"repair": True}) if options.json else "to be looked through")
     return 0
+
+
+def drop_schedule(options: argparse.Namespace, config: Config) -> int:
+    """Remove declared schedules; those that vanished from the code, if none is given."""
+    with connect(config.database) as connection:
+        schedules = Client(connection).getSchedules()
+        names = options.names or [name for name, each in schedules.items() if not each.is_declared]
+        tasks = [_schedule(schedules, name).task for name in names]
+        for task in tasks:
+            Client(connection).dequeue(task)
+        transaction.commit()
+        numbers = [task.getId() or 0 for task in tasks]
+    return _tell(options, "to be removed", numbers)
+
+
+def _schedule(schedules: Mapping[str, DeclaredSchedule], name: str) -> DeclaredSchedule:
+    if dotted(name) not in schedules:
+        known = ", ".join(schedules) or "none"
+        raise DaemonException(f"no schedule is declared for {name!r}: there are {known}")
+    return schedules[dotted(name)]
 
 
 def _chosen(connection: Connection, options: argparse.Namespace) -> Iterator[int]:

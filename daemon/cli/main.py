@@ -201,6 +201,7 @@ def _add_show(commands: Subparsers, common: argparse.ArgumentParser) -> None:
             "the dead letters: tasks that failed or cannot be loaded, newest first",
         ),
         "queues": (show.queues, "the named queues, and their limits"),
+        "schedules": (show.schedules, "the schedules, with their next and last attempts"),
         "workers": (show.workers, "the workers, and the task of each"),
         "conflicts": (show.conflicts, "the objects over which tasks conflicted, newest first"),
     }
@@ -231,11 +232,16 @@ def _add_cmd(commands: Subparsers, common: argparse.ArgumentParser) -> None:
         "pause": (cmd.pause, "pause tasks until they are resumed; without ID, the scheduler"),
         "resume": (cmd.resume, "resume paused tasks; without ID, the scheduler"),
         "repair": (cmd.repair, "make anew what cannot be read of the scheduler's own data"),
+        "drop_schedule": (
+            cmd.drop_schedule,
+            "remove declared schedules; without NAME, vanished ones",
+        ),
     }
     subs = {name: _add(verbs, common, name, *text) for name, text in texts.items()}
     for sub in subs.values():
         _add_json(sub)
     subs["cancel"].add_argument("task_ids", type=int, nargs="+", metavar="ID")
+    subs["drop_schedule"].add_argument("names", nargs="*", metavar="NAME")
     for name in ("pause", "resume"):
         subs[name].add_argument("task_ids", type=int, nargs="*", metavar="ID")
     which = subs["retry"].add_mutually_exclusive_group(required=True)

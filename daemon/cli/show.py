@@ -12,6 +12,7 @@ from ZODB.Connection import Connection
 
 from daemon.config import Config
 from daemon.views import task_rows
+from daemon.views.schedule_rows import schedule_rows
 from daemon.views.task_detail import card
 from daemon.views.task_rows import Row, dead_letters, row_of, rows, shown
 from scheduler import Client, SchedulerModule
@@ -97,6 +98,19 @@ def queues(options: argparse.Namespace, config: Config) -> int:
         return 0
     heads = ("queue", "waiting", "running", "atOnce", "rate", "period")
     print(as_table(heads, [[each[name] for name in heads] for each in found]))
+    return 0
+
+
+def schedules(options: argparse.Namespace, config: Config) -> int:
+    """Print the schedules: declared ones first, with next and last attempt."""
+    with connect(config.database) as connection:
+        module = SchedulerModule.getDBInstance(connection)
+        found = list(schedule_rows(Client(connection), module))
+    if options.json:
+        print(as_json([each._asdict() for each in found]))
+        return 0
+    heads = ("task", "name", "declared", "schedule", "state", "next (UTC)", "last (UTC)", "ended")
+    print(as_table(heads, [each[:-1] for each in found]))
     return 0
 
 

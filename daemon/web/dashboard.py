@@ -12,10 +12,11 @@ from ZODB import DB
 from ZODB.Connection import Connection
 
 from daemon.views import task_rows
+from daemon.views.schedule_rows import declared_rows
 from daemon.web.shipped_docs import shipped
 from livesync import SyncAgent, SyncManager
 from livesync.delivery.status import AgentStatus, status_of
-from scheduler import SchedulerModule, nowutc
+from scheduler import Client, SchedulerModule, nowutc
 from scheduler.leadership.roster import roster_of
 from scheduler.store.read_view import read_view
 from scheduler.values.console import as_text
@@ -104,6 +105,11 @@ def _tables(connection: Connection, health: str) -> list[str]:
         _table("Running", ("Since (UTC)", "Task", "Class", "Progress"), _running(module)),
         _table("Workers", ("Worker", "State", "Task"), _workers(connection)),
         _table("Next tasks", ("Due (UTC)", "Task", "Class"), _next_tasks(module)),
+        _table(
+            "Schedules",
+            ("Name", "Declared", "Schedule", "State", "Next (UTC)", "Last (UTC)", "Ended"),
+            _schedules(Client(connection)),
+        ),
         _table("Last finished", ("Ended (UTC)", "Task", "Class"), _finished(module)),
         _table(
             "Failed",
@@ -148,6 +154,13 @@ def _next_tasks(module: SchedulerModule) -> Rows:
     return [
         (as_text(row.date), row.name, row.full_title)
         for row in islice(task_rows.rows(module, "waiting"), ROWS)
+    ]
+
+
+def _schedules(client: Client) -> Rows:
+    return [
+        (*row[1:5], *(as_text(each) for each in row[5:7]), row.last_state)
+        for row in declared_rows(client)
     ]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ZODB import DB
 
+from scheduler.dispatch.declaration import Functions, declare, declared_in, imported
 from scheduler.dispatch.dispatcher import Dispatcher
 from scheduler.dispatch.repair import Repair
 from scheduler.dispatch.shutdown import ShutdownRequest
@@ -52,15 +53,18 @@ class Scheduler:
         self._stop = ShutdownRequest()
         self._lease: Lease | None = None
         self._activity = Activity()
+        self._declared: Functions = {}
 
     def run(self) -> int:
         """Run until a shutdown; return 0 then. Works in any thread.
 
         In the main thread, SIGTERM, SIGINT and SIGHUP shut it down, too; a second one kills. Raises
         SchedulerException when another scheduler of this database is alive, unless it is to
-        stand by (`standby`), and DatabaseDamaged when its own data cannot be read. One that was
+        stand by (`standby`), SchedulerConfigurationException when a module of `imports` cannot be
+        imported, and DatabaseDamaged when its own data cannot be read. One that was
         taken for dead, and is not, stands by from then on.
         """
+        self._declared = declared_in(imported(self._settings.imports))
         with ExitStack() as stack:
             stack.enter_context(self._stop.on_signals())
             database = self._open(stack)
@@ -149,6 +153,7 @@ class Scheduler:
                     database, lease, self._settings, executor, self._stop, wake, is_meant
                 )
                 stack.callback(loop.close)
+                self._declare(lease)
                 loop.run()
         except LeadershipLost as loss:
             log.warning("standing by: %s", loss)
@@ -156,6 +161,13 @@ class Scheduler:
             if not is_outage(error):
                 raise
             outage_log.met(error)
+
+    def _declare(self, lease: Lease) -> None:
+        if self._settings.imports:
+            lease.transact(
+                lambda connection: declare(connection, self._declared),
+                note="scheduler: declared schedules",
+            )
 
     def _open(self, stack: ExitStack) -> DB:
         if isinstance(self._database, DB):

@@ -88,8 +88,7 @@ class CallTask(OneShotTask, Generic[R]):
 
     def run(self) -> R:
         """Make the call."""
-        made = self.getFunction()(*self._args, **self._kwargs)
-        result: R = asyncio.run(made) if inspect.iscoroutine(made) else made
+        result: R = called(self.getFunction(), *self._args, **self._kwargs)
         return result
 
     def getResult(self) -> R | None:
@@ -98,8 +97,8 @@ class CallTask(OneShotTask, Generic[R]):
         return result
 
 
-class TunedCallTask(CallTask[R]):
-    """A call of a function that `task` has given options: they are looked up in the function."""
+class FunctionOptions:
+    """The attributes of a task that are looked up in the options of the function it calls."""
 
     maxTries = FunctionOption()
     retries = FunctionOption()
@@ -114,6 +113,13 @@ class TunedCallTask(CallTask[R]):
     keepFinished = FunctionOption()
     keepFailed = FunctionOption()
 
+    _args: tuple[Any, ...] = ()
+    _kwargs: Mapping[str, Any] = {}
+
+    def getFunction(self) -> Callable[..., Any]:
+        """Return the function; ImportError or AttributeError where it is not there any more."""
+        raise NotImplementedError(f"{type(self).__name__} does not override getFunction()")
+
     @property
     def _options(self) -> Mapping[str, Any]:
         return options_of(self.getFunction())
@@ -123,22 +129,40 @@ class TunedCallTask(CallTask[R]):
         return self._key_of(self._options.get("limitKey"))
 
     def uniqueKey(self) -> str | None:
+        """Return the unique key that the function's options give the call."""
+        return self._key_of(self._options.get("uniqueKey"))
+
+    def _key_of(self, key: Key | None) -> str | None:
+        return key_of(key, self.getFunction(), self._args, self._kwargs)
+
+
+class TunedCallTask(FunctionOptions, CallTask[R]):
+    """A call of a function that `task` has given options: they are looked up in the function."""
+
+    def getFunction(self) -> Callable[..., Any]:
+        """Return the function; ImportError or AttributeError where it is not there any more."""
+        return CallTask.getFunction(self)
+
+    def uniqueKey(self) -> str | None:
         """Return the unique key; the call as a text where it is unique by itself."""
         if not self._options.get("unique"):
-            return self._key_of(self._options.get("uniqueKey"))
+            return super().uniqueKey()
         call = f"{self._name}{_plain((self._receiver, self._args, self._kwargs))}"
         if len(call) <= KEY_LENGTH:
             return call
         return f"{self._name} {hashlib.sha256(call.encode()).hexdigest()}"
-
-    def _key_of(self, key: Key | None) -> str | None:
-        return key_of(key, self.getFunction(), self._args, self._kwargs)
 
 
 class LoneCallTask(TunedCallTask[R]):
     """A call whose attempts have transactions of their own: told by the class, it is not loaded."""
 
     alone = True
+
+
+def called(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call *function* and return its result; a coroutine is run in an event loop of its own."""
+    made = function(*args, **kwargs)
+    return asyncio.run(made) if inspect.iscoroutine(made) else made
 
 
 def call_of(

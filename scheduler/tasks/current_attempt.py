@@ -51,6 +51,11 @@ class CurrentAttempt:
         return self._asked(lambda task: task._occurrence_number(), 0)
 
     @property
+    def date(self) -> datetime | None:
+        """The date that the occurrence is for, in UTC: that of the schedule, or of the task."""
+        return self._asked(lambda task: task.getStartOn(), None)
+
+    @property
     def log(self) -> logging.Logger:
         """The logger whose lines, from INFO on, are kept with the record of the attempt."""
         return self._asked(lambda task: task.getLogger(), logging.getLogger("task"))

@@ -14,6 +14,7 @@ from ZODB.Connection import Connection
 from scheduler.clock import later, nowutc
 from scheduler.store import connection_of
 from scheduler.tasks.call import CallTask, call_of
+from scheduler.tasks.function_schedule import schedule_of
 from scheduler.tasks.options import TaskOptions, checked
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ class TaskFunction(Enqueuer[P, R]):
         self.function = function
         self.options = checked(options, function)
         update_wrapper(self, function)
+        if schedule_of(options) is not None:
+            SCHEDULED[function.__module__, function.__qualname__] = self
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function, here and now."""
@@ -109,6 +112,9 @@ class TaskFunction(Enqueuer[P, R]):
 
 
 P2 = ParamSpec("P2")
+
+SCHEDULED: dict[tuple[str, str], TaskFunction[..., Any]] = {}
+"""The functions of this process that declare a schedule, by module and name."""
 
 
 class _Elsewhere(Enqueuer[P, R]):

@@ -6,10 +6,11 @@ import inspect
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from string import Formatter
-from typing import Any, TypeAlias, TypedDict
+from typing import Any, Literal, TypeAlias, TypedDict
 
 from scheduler.retry import Retry
-from scheduler.tasks.base import BaseTask
+from scheduler.tasks.function_schedule import check_schedule
+from scheduler.tasks.recurring import POLICIES
 from scheduler.values.options import check_known
 from scheduler.values.retention_policy import Keep
 
@@ -42,6 +43,23 @@ class TaskOptions(TypedDict, total=False):
     keepFinished: Keep | None
     keepFailed: Keep | None
 
+    cron: str
+    """The cron expression of the function's schedule, in the zone `zone`."""
+
+    zone: str
+    every: float | timedelta
+    """The seconds between two dates of the function's schedule."""
+
+    rrule: str
+    """The recurrence rule of the function's schedule, as RFC 5545 writes it, in the zone `zone`."""
+
+    catchUp: Literal["all", "latest", "none"]
+    misfireGrace: float | None
+    overlap: Literal["skip", "queue", "allow"]
+    jitter: float
+    keepOccurrences: int
+    keepOccurrencesFor: float | None
+
 
 class FunctionOption:
     """An attribute of a call: the option of its function, else the default of every task."""
@@ -52,7 +70,10 @@ class FunctionOption:
     def __get__(self, call: Any, owner: type) -> Any:
         if call is None:
             return self
-        return call._options.get(self._name, getattr(BaseTask, self._name))
+        if self._name in call._options:
+            return call._options[self._name]
+        owners = (cls.__dict__ for cls in type(call).__mro__ if self._name in cls.__dict__)
+        return next(own[self._name] for own in owners if own[self._name] is not self)
 
 
 def option_of(task: Any, name: str) -> Any:
@@ -74,6 +95,7 @@ def checked(options: Mapping[str, Any], function: Callable[..., Any] | None = No
             raise kind(f"the option {name} is {value!r}; it must be {remedy}")
     if options.get("unique") and options.get("uniqueKey") is not None:
         raise ValueError("unique and uniqueKey are both given: the key says what is unique")
+    check_schedule(options, function)
     if function is not None:
         for name in ("limitKey", "uniqueKey"):
             _check_key(name, options.get(name), function)
@@ -162,5 +184,13 @@ _CHECKS: dict[str, _Check] = {
     ),
     "keepFinished": _KEEP,
     "keepFailed": _KEEP,
+    "cron": (lambda value: isinstance(value, str), "an expression such as '0 3 * * *'"),
+    "zone": (lambda value: isinstance(value, str), "the name of a zone, such as 'Europe/Zurich'"),
+    "every": (
+        lambda value: (isinstance(value, timedelta) or _is_number(value)) and bool(value),
+        "a number of seconds above 0, or a timedelta",
+    ),
+    "rrule": (lambda value: isinstance(value, str), "a rule such as 'FREQ=WEEKLY;BYDAY=MO'"),
+    **POLICIES,
 }
 """By the name of an option, whether a value will do, and what it must be."""

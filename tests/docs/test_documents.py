@@ -205,6 +205,16 @@ def test_the_schedules_of_the_document_are_followed(reader, monkeypatch, relay_c
         assert connection.root()["heartbeat"] == 1
 
 
+def test_the_schedules_that_functions_declare_are_listed_and_dropped(reader):
+    reader.save("schedules.md")
+    done = reader.run("\n".join(blocks("schedules.md", "sh")))
+    assert done.returncode == 0, done.stderr
+    for name in ("nightly", "refresh", "close_the_books"):
+        assert f"jobs.{name}  " in done.stdout
+    assert "cron 0 3 * * * Europe/Zurich" in done.stdout
+    assert "1 task to be removed" in done.stdout
+
+
 def test_tasks_can_be_looked_into_as_the_document_shows(reader):
     reader.save("insight.md")
     done = reader.run("\n".join(blocks("insight.md", "sh")))

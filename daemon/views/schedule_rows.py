@@ -1,0 +1,83 @@
+"""The rows of schedules: each recurring task with its next date and its last attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import chain
+from typing import Any, NamedTuple
+
+from daemon.views.task_rows import WORDS, word
+from scheduler import Client, SchedulerModule
+from scheduler.storage.outage import is_transient
+from scheduler.store.missing_class import reason_of
+from scheduler.tasks.naming import name_of
+from scheduler.tasks.recurring import RecurringTask
+
+
+class ScheduleRow(NamedTuple):
+    """One schedule: its task, where it was declared, its next date and its last attempt."""
+
+    id: int
+    name: str
+    """The full name of the function, or of the task's class."""
+
+    declared: str
+    """"yes" for one that a function declares, "vanished" if it does no more; "no" for others."""
+
+    schedule: str
+    state: str
+    next: datetime | None
+    """When the next attempt is due; None while it runs, is paused, or has no date left."""
+
+    last: datetime | None
+    """When the last attempt ended."""
+
+    last_state: str
+    """How it ended; empty before the first one has."""
+
+    reason: str
+    """Why it did not finish."""
+
+
+def declared_rows(client: Client) -> Iterator[ScheduleRow]:
+    """Yield the declared schedules, by name."""
+    for entry in client.getSchedules().values():
+        yield _row(entry.task, "yes" if entry.is_declared else "vanished")
+
+
+def schedule_rows(client: Client, module: SchedulerModule) -> Iterator[ScheduleRow]:
+    """Yield the declared schedules, by name, and then all other recurring tasks at work."""
+    declared = {entry.task for entry in client.getSchedules().values()}
+    yield from declared_rows(client)
+    waiting = (task for _, task in module.waiting())
+    for task in chain(module.running, waiting):
+        if isinstance(task, RecurringTask) and task not in declared:
+            yield _row(task, "no")
+
+
+def _row(task: RecurringTask, declared: str) -> ScheduleRow:
+    number, name = task.getId() or 0, name_of(task)
+    try:
+        return _read(task, number, name, declared)
+    except Exception as error:
+        if is_transient(error):
+            raise
+        why = f"cannot be read: {reason_of(error)}"
+        return ScheduleRow(number, name, declared, "", "", None, None, "", why)
+
+
+def _read(task: RecurringTask, number: int, name: str, declared: str) -> ScheduleRow:
+    state = word(task)
+    due = task.getDueOn() if state in ("waiting", "spooled") else None
+    last = _last_attempt(task)
+    facts = (None, "", "") if last is None else (last.ended, WORDS[last.state], last.message)
+    return ScheduleRow(number, name, declared, repr(task.getSchedule()), state, due, *facts)
+
+
+def _last_attempt(task: RecurringTask) -> Any:
+    attempts = task.getAttempts()
+    if not attempts:
+        occurrences = task.getOccurrences()
+        attempts = occurrences[-1].getAttempts() if occurrences else ()
+    return attempts[-1] if attempts else None

@@ -1,0 +1,110 @@
+"""The declaration of schedules: what imported modules declare is brought into the database."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from types import ModuleType
+
+from ZODB.Connection import Connection
+
+from scheduler.errors import SchedulerConfigurationException
+from scheduler.inbox import spool
+from scheduler.inbox.spool import spool_of
+from scheduler.shelves.declared_schedules import (
+    DeclaredSchedule,
+    DeclaredSchedules,
+    declared_schedules,
+)
+from scheduler.states import AT_WORK, TASK_STATUS_NONE
+from scheduler.store.missing_class import reason_of
+from scheduler.tasks.call import path_of
+from scheduler.tasks.function import SCHEDULED, TaskFunction
+from scheduler.tasks.function_schedule import declaration_of, schedule_of
+from scheduler.tasks.recurring import packed
+from scheduler.tasks.scheduled_call import ScheduledCall
+
+log = logging.getLogger(__name__)
+
+Functions = Mapping[str, TaskFunction[..., object]]
+"""Functions with a declared schedule, by their paths."""
+
+
+def imported(names: Iterable[str]) -> list[ModuleType]:
+    """Import the modules with these *names*; raises SchedulerConfigurationException naming one."""
+    modules = []
+    for name in names:
+        try:
+            modules.append(import_module(name))
+        except Exception as error:
+            raise SchedulerConfigurationException(
+                f"imports names {name!r}, which cannot be imported ({reason_of(error)}): install "
+                "it where the scheduler runs, or put its folder on the PYTHONPATH"
+            ) from error
+    return modules
+
+
+def declared_in(modules: Iterable[ModuleType]) -> Functions:
+    """Return the functions with a schedule in *modules*, in their packages, and imported there."""
+    found = {}
+    for module in modules:
+        names = (module.__name__, f"{module.__name__}.")
+        there = {id(value) for value in vars(module).values()}
+        for function in SCHEDULED.values():
+            home = function.__module__
+            if home == names[0] or home.startswith(names[1]) or id(function) in there:
+                found[path_of(function)] = function
+    return found
+
+
+def declare(connection: Connection, functions: Functions) -> None:
+    """Bring the schedules of *functions* into the database, where they are not or have changed.
+
+    A schedule whose function declares none any more goes on, and is marked as vanished.
+    """
+    shelf = declared_schedules(connection)
+    for path, function in functions.items():
+        _declare(connection, shelf, path, function)
+    for path, entry in list(shelf):
+        if path not in functions:
+            _mark_vanished(shelf, path, entry)
+
+
+def _declare(
+    connection: Connection,
+    shelf: DeclaredSchedules,
+    path: str,
+    function: TaskFunction[..., object],
+) -> None:
+    declaration, schedule = declaration_of(function.options), schedule_of(function.options)
+    entry = shelf.get(path)
+    if schedule is None:
+        return
+    if entry is None or entry.task.getStatus() == TASK_STATUS_NONE:
+        task = ScheduledCall(path, schedule)
+        task._enter(connection)
+        log.info("task %s is declared: %s by %r", task.getId(), path, schedule)
+    else:
+        task = entry.task
+        if entry.declaration != declaration:
+            log.info("task %s is declared anew: %s by %r", task.getId(), path, schedule)
+            if task.getStatus() in AT_WORK:
+                spool_of(connection).put(spool.RESCHEDULE, (packed(schedule), task))
+            else:
+                task.setSchedule(schedule)
+                task._enter(connection)
+    shelf.set(path, DeclaredSchedule(task, declaration, is_declared=True))
+
+
+def _mark_vanished(shelf: DeclaredSchedules, path: str, entry: DeclaredSchedule) -> None:
+    if entry.task.getStatus() == TASK_STATUS_NONE:
+        shelf.forget(path)
+    elif entry.is_declared:
+        log.warning(
+            "task %s has vanished: no schedule is declared for %s any more; "
+            "'indico_scheduler cmd drop_schedule' removes it",
+            entry.task.getId(),
+            path,
+        )
+        shelf.set(path, entry._replace(is_declared=False))

@@ -1,0 +1,63 @@
+"""The declared schedules: which scheduled call stands for which declaration of a function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from BTrees.OOBTree import OOBTree
+from persistent import Persistent
+from ZODB.Connection import Connection
+
+from scheduler.store import Schema
+from scheduler.tasks.scheduled_call import ScheduledCall
+
+
+class DeclaredSchedule(NamedTuple):
+    """A scheduled call, the declaration that it follows, and whether that is there still."""
+
+    task: ScheduledCall
+    declaration: tuple[Any, ...]
+    is_declared: bool
+
+
+class DeclaredSchedules(Persistent):
+    """The declared schedules, by the path of their function.
+
+    Conflict behaviour: the leader alone writes it, at its start.
+    """
+
+    def __init__(self) -> None:
+        self._entries = OOBTree()  # path of the function -> DeclaredSchedule
+
+    def get(self, path: str) -> DeclaredSchedule | None:
+        """Return the schedule of the function *path*; None where none was declared."""
+        stored = self._entries.get(path)
+        return None if stored is None else DeclaredSchedule(*stored)
+
+    def set(self, path: str, entry: DeclaredSchedule) -> None:
+        """Keep *entry* for the function *path*; an equal one is not written again."""
+        if self._entries.get(path) != tuple(entry):
+            self._entries[path] = tuple(entry)
+
+    def forget(self, path: str) -> None:
+        """Forget the schedule of the function *path*."""
+        del self._entries[path]
+
+    def __iter__(self) -> Iterator[tuple[str, DeclaredSchedule]]:
+        for path, stored in self._entries.items():
+            yield path, DeclaredSchedule(*stored)
+
+
+SCHEMA = Schema("declared", 1, DeclaredSchedules)
+
+
+def declared_schedules(connection: Connection) -> DeclaredSchedules:
+    """Return the declared schedules in the database of *connection*; made on its first use."""
+    return SCHEMA.get(connection)
+
+
+def known_schedules(connection: Connection) -> Iterator[tuple[str, DeclaredSchedule]]:
+    """Yield the declared schedules with the paths of their functions; nothing is made for it."""
+    if SCHEMA.exists(connection):
+        yield from SCHEMA.get(connection)

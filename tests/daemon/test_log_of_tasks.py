@@ -18,7 +18,7 @@ from scheduler.executors.log_writer import LogWriter
 from scheduler.worker.log_forwarding import Said
 from tests.daemon.conftest import wait_until
 from tests.daemon.sample_tasks import Chatty, Flood
-from tests.daemon.test_background_log import started
+from tests.daemon.test_service_log import started
 
 
 class JsonLog:

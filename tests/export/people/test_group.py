@@ -21,11 +21,11 @@ from export.people.group import Group, groups, is_among
 from export.people.user import Avatar, users
 from livesync.records.marc.access import access_list
 from scheduler.store import transact
+from tests.export.cli.test_main import run
+from tests.export.cli.test_rooms import look, made
 from tests.export.planting import get
 from tests.export.planting_rooms import key_of, local, slots
-from tests.export.test_commands import run
-from tests.export.test_import import SMALL
-from tests.export.test_room_commands import look, made
+from tests.places import SMALL_EVENT
 
 __all__ = ["made", "run"]
 
@@ -160,7 +160,7 @@ def test_groups_are_told_apart_from_users_in_marc(planted, database):
 
 
 def test_who_may_see_an_event_is_imported(database, client, tmp_path):
-    answer = json.loads(SMALL.read_bytes())
+    answer = json.loads(SMALL_EVENT.read_bytes())
     (event,) = answer["results"]
     event["hasAnyProtection"] = True
     event["allowed"] = {"users": ["eve@example.org", "old@example.org"], "groups": ["staff", 7]}

@@ -9,7 +9,7 @@ import pytest
 from export.model.registration import SocialEvent
 from tests.export.planting import change, get
 from tests.export.planting_rooms import key_of
-from tests.export.test_registration import ZEROS, register
+from tests.export.resources.test_registrants import ZEROS, register
 
 PATH = "/api/event/137346/registrant/0"
 RESTRICTED = (403, "Access to this resource is restricted.")

@@ -9,8 +9,8 @@ import pytest
 from export.rooms.registry import rooms
 from export.rooms.room import UNAVAILABLE
 from scheduler.store import open_database, transact
+from tests.export.cli.test_main import run
 from tests.export.planting_rooms import local, slots
-from tests.export.test_commands import run
 
 __all__ = ["run"]
 

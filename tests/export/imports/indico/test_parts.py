@@ -10,8 +10,8 @@ from export.imports.loader import load
 from export.imports.source import items_of
 from export.model.catalogue import catalogue
 from scheduler.store import transact
+from tests.export.imports.indico.test_visibility import answer_with, contribution, slot
 from tests.export.planting import get
-from tests.export.test_import_visibility import answer_with, contribution, slot
 
 SUPPORT = {"caption": "Contact", "email": "contact@example.com", "telephone": "+41 22"}
 EMMY = {

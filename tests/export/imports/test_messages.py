@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-from pathlib import Path
 
 import pytest
 from icalendar import Calendar
@@ -14,8 +13,8 @@ from export.app import make_app
 from export.cli.main import main
 from export.model.catalogue import catalogue
 from scheduler.store import connect, open_database
+from tests.places import SMALL_EVENT
 
-SMALL = Path(__file__).with_name("small_event.json")
 HEAD = "BEGIN:VCALENDAR\nVERSION:2.0\nX-WR-TIMEZONE:UTC\n"
 EVENT = "BEGIN:VEVENT\nUID:{0}\nSUMMARY:{0}\nDTSTART:20260601T100000\n{1}END:VEVENT\n"
 
@@ -132,7 +131,7 @@ def test_a_text_of_a_calendar_is_the_same_text_in_every_answer(run):
 
 
 def test_a_text_survives_from_one_installation_to_the_next(run):
-    answer = json.loads(SMALL.read_bytes())
+    answer = json.loads(SMALL_EVENT.read_bytes())
     answer["results"][0]["description"] = "Contact <jane@example.org> if a < b<br>and <p>more</p>"
     run(json.dumps(answer))
     database = open_database(run.uri)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -23,14 +22,13 @@ from livesync.components import ObjectChangeListener
 from livesync.records.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED, reduce
 from tests.livesync.agents_for_tests import ReducingAgent
 from tests.livesync.marc_reading import marc
+from tests.places import SMALL_EVENT
 
-ROOT = Path(__file__).parents[2]
-SMALL = ROOT / "tests/export/small_event.json"
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
 
 
 def bring_in(connection, without=0, **how):
-    (item,) = items_of(SMALL)
+    (item,) = items_of(SMALL_EVENT)
     draft = item.make()
     del draft.contributions[len(draft.contributions) - without :]
     return draft.enter(catalogue(connection), **how)

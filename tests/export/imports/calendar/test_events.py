@@ -22,8 +22,8 @@ from export.imports.source import ImportOptions, items_of
 from export.model.catalogue import catalogue
 from scheduler.store import transact
 from tests.export.planting import get
+from tests.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 MOCA = Path(os.environ.get("SHARED_DATA", ROOT.parent / "shared/data")) / "moca2024_schedule.ics"
 
 FEED = """BEGIN:VCALENDAR

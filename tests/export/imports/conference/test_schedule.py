@@ -18,8 +18,8 @@ from export.imports.loader import load
 from export.imports.node import Node
 from export.imports.source import items_of, of_answer
 from tests.export.planting import get
+from tests.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 CAMP = (
     Path(os.environ.get("SHARED_DATA", ROOT.parent / "shared/data"))
     / "ccc_camp2019_frab_schedule.json"

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
 from export.cli.main import main
 from export.model.catalogue import catalogue
 from scheduler.store import connect
-
-SMALL = Path(__file__).with_name("small_event.json")
+from tests.places import SMALL_EVENT
 
 
 @pytest.fixture
@@ -29,11 +27,11 @@ def events(uri):
 
 
 def test_it_imports_once_and_replaces_when_told(uri, capsys):
-    assert run(uri, SMALL) == 0
+    assert run(uri, SMALL_EVENT) == 0
     assert capsys.readouterr().out == "imported event 77: Spring School, 2 contributions\n"
-    assert run(uri, SMALL) == 1
+    assert run(uri, SMALL_EVENT) == 1
     assert "--replace" in capsys.readouterr().err
-    assert run(uri, SMALL, "--replace") == 0
+    assert run(uri, SMALL_EVENT, "--replace") == 0
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "hello", "", '{"results": 3}', "<a"])
@@ -48,23 +46,23 @@ def test_a_file_that_is_nothing_known_is_named_in_one_line(uri, tmp_path, capsys
 
 def test_of_several_files_the_good_ones_go_in(uri, tmp_path, capsys):
     missing = tmp_path / "missing.json"
-    assert run(uri, missing, SMALL) == 1
+    assert run(uri, missing, SMALL_EVENT) == 1
     assert f"{missing}: it cannot be read: No such file or directory" in capsys.readouterr().err
     assert events(uri) == ["77"]
 
 
 def test_nothing_goes_in_with_strict_if_anything_is_bad(uri, tmp_path, capsys):
-    assert run(uri, SMALL, tmp_path / "missing.json", "--strict") == 1
+    assert run(uri, SMALL_EVENT, tmp_path / "missing.json", "--strict") == 1
     shown = capsys.readouterr()
     assert shown.out == ""
     assert shown.err.endswith("1 problem; nothing was imported\n")
     assert events(uri) == []
-    assert run(uri, SMALL, "--strict") == 0
+    assert run(uri, SMALL_EVENT, "--strict") == 0
     assert events(uri) == ["77"]
 
 
 def test_many_events_go_in_and_each_is_told(uri, tmp_path, capsys):
-    answer = json.loads(SMALL.read_bytes())
+    answer = json.loads(SMALL_EVENT.read_bytes())
     answer["results"] = [{**answer["results"][0], "id": number} for number in range(50)]
     many = tmp_path / "many.json"
     many.write_text(json.dumps(answer))

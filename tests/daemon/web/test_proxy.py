@@ -7,7 +7,6 @@ import shutil
 import socket
 import subprocess
 from contextlib import suppress
-from pathlib import Path
 
 import httpx
 import pytest
@@ -20,9 +19,10 @@ from export.auth.login_throttle import ADDRESS
 from export.people.user import Avatar, users
 from scheduler.store import transact
 from tests.daemon.conftest import wait_until
+from tests.places import ROOT
 from tests.ports import free_port
 
-SITE = Path(__file__).parents[2] / "etc" / "nginx.conf"
+SITE = ROOT / "etc" / "nginx.conf"
 MAIN = """
 daemon off; master_process off; worker_processes 1; pid {folder}/nginx.pid;
 error_log {folder}/error.log;

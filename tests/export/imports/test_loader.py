@@ -20,11 +20,10 @@ from export.imports.source import items_of, of_answer
 from export.model import listeners
 from export.model.catalogue import catalogue
 from scheduler.store import transact
+from tests.places import ROOT, SMALL_EVENT
 
-SMALL = Path(__file__).with_name("small_event.json")
-ROOT = Path(__file__).parents[2]
 LIVE = Path(os.environ.get("LIVE_EXPORT", ROOT.parent / "shared/data/indico_event_acat2024.json"))
-FILES = [SMALL, *([LIVE] if LIVE.exists() else [])]
+FILES = [SMALL_EVENT, *([LIVE] if LIVE.exists() else [])]
 DOCUMENTED = (
     *("id", "title", "description", "startDate", "endDate", "timezone", "type"),
     *("location", "room", "category", "url"),
@@ -138,7 +137,7 @@ def differences(wanted, got, where="event"):
     ],
 )
 def test_what_is_bad_is_told_by_position_and_left_out(database, tmp_path, change, message, left):
-    answer = json.loads(SMALL.read_bytes())
+    answer = json.loads(SMALL_EVENT.read_bytes())
     change(answer["results"][0])
     bad = tmp_path / "bad.json"
     bad.write_text(json.dumps(answer))
@@ -158,7 +157,7 @@ def talks(connection):
 
 
 def test_the_rest_of_the_events_goes_in(database, tmp_path):
-    answer = json.loads(SMALL.read_bytes())
+    answer = json.loads(SMALL_EVENT.read_bytes())
     answer["results"] = [{**answer["results"][0], "id": number} for number in (1, None, 3)]
     some = tmp_path / "some.json"
     some.write_text(json.dumps(answer))
@@ -168,7 +167,7 @@ def test_the_rest_of_the_events_goes_in(database, tmp_path):
 
 
 def test_categories_are_made_as_the_answer_tells_about_them(database, client, tmp_path):
-    answer = json.loads(SMALL.read_bytes())
+    answer = json.loads(SMALL_EVENT.read_bytes())
     steps = [("0", "Home"), ("3", "Courses"), ("5", "Schools")]
     path = [{"id": number, "name": name} for number, name in steps]
     answer["additionalInfo"] = {
@@ -208,7 +207,7 @@ def test_an_import_announces_the_event_and_each_contribution(database):
     listener = Listener()
     listeners.subscribe(listener)
     try:
-        assert problems_of(database, SMALL) == []
+        assert problems_of(database, SMALL_EVENT) == []
     finally:
         listeners.unsubscribe(listener)
     assert listener.heard == ["5", "77", "77.1", "77.1.0", "77.2", "0"]
@@ -223,7 +222,7 @@ json_values = st.recursive(
 
 @given(st.data())
 def test_an_answer_with_anything_anywhere_is_read_or_refused(data):
-    answer = json.loads(SMALL.read_bytes())
+    answer = json.loads(SMALL_EVENT.read_bytes())
     holder, key = data.draw(st.sampled_from(list(places(answer))))
     holder[key] = data.draw(json_values)
     with contextlib.suppress(ImportRefused):

@@ -15,6 +15,7 @@ from export.rooms.registry import Location, rooms
 from scheduler.clock import TimeSource
 from scheduler.store import transact
 from tests.export.conftest import NOW
+from tests.export.http.test_etag import LaterClock
 from tests.export.planting import error, get
 from tests.export.planting_rooms import (
     RESERVATIONS,
@@ -26,7 +27,6 @@ from tests.export.planting_rooms import (
     plant_rooms,
     slots,
 )
-from tests.export.test_conditional import LaterClock
 
 GUEST = (403, "Guest access to this resource is forbidden.")
 RESTRICTED = (403, "Access to this resource is restricted.")

@@ -11,7 +11,7 @@ from ZODB.utils import u64
 
 from scheduler import TASK_STATUS_FAILED, TASK_STATUS_FINISHED, Client
 from scheduler.store import connect
-from tests.daemon.test_orders import Desk
+from tests.daemon.cli.test_cmd import Desk
 from tests.scheduler.bank import Bank, Deposit, Lottery
 
 

@@ -15,8 +15,8 @@ from export.signature import build_indico_request
 from scheduler.clock import TimeSource
 from scheduler.store import transact
 from tests.export.conftest import NOW
+from tests.export.http.test_etag import LaterClock
 from tests.export.planting import change, key_of_ann, plant
-from tests.export.test_conditional import LaterClock
 
 CATEGORY = "/export/categ/2"
 EVENT = "/export/event/137346"

@@ -49,10 +49,9 @@ def test_a_client_notices_and_drops_what_it_kept(tmp_path, uri, free_port, caplo
     restore(tmp_path)
     with serving(tmp_path / "zeo.fs", free_port):
         if has_gone_on:
-            other = open_database(uri)
-            if other.storage.is_connected():
+            with closing(open_database(uri)) as other:
+                wait_for(other.storage.is_connected, DEADLINE)
                 transact(other, lambda own: put(own, other=1))
-            other.close()
         wait_for(lambda: "restored to an earlier state" in caplog.text, DEADLINE)
         wait_for(database.storage.is_connected, DEADLINE)
         assert database.epoch == 1

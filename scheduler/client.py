@@ -32,6 +32,7 @@ from scheduler.tasks.base import BaseTask
 from scheduler.tasks.call import CallTask, call_of
 from scheduler.tasks.chain import Step, chain
 from scheduler.tasks.group import TaskGroup
+from scheduler.tasks.handle import enter
 from scheduler.tasks.naming import dotted
 from scheduler.tasks.recurring import RecurringTask, packed
 from scheduler.values.rate_limit import Limit
@@ -63,7 +64,7 @@ class Client:
             raise TypeError(f"only a task can be enqueued, not {task!r}")
         if task.getStatus() == TASK_STATUS_RUNNING:
             raise TaskStillRunningException(f"{task!r} is running: enqueue it when it has ended")
-        task._enter(self._connection)
+        enter(task, self._connection)
         return True
 
     def enqueueAll(self, tasks: Iterable[BaseTask]) -> bool:
@@ -77,7 +78,7 @@ class Client:
 
         `scheduler.tasks.chain.chain` says what a step is, and how a failure undoes earlier ones.
         """
-        chain(*steps)._enter(self._connection)
+        enter(chain(*steps), self._connection)
         return True
 
     def enqueueGroup(

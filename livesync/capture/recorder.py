@@ -19,6 +19,7 @@ from livesync.objects.watched_class import WatchedClass
 from livesync.objects.watched_classes import WatchTable, table_of
 from livesync.records import sight
 from scheduler.clock import nowutc
+from scheduler.store.internals import is_added, registered_objects, savepoint_storage
 
 MARK = "captured"
 """The metadata of a commit tell by which watched classes it was recorded: `captured TOKEN`."""
@@ -65,14 +66,14 @@ def _record(connection: Connection, table: WatchTable) -> None:
 def _to_be_stored(connection: Connection) -> list[tuple[Any, str]]:
     """Return all that a commit of *connection* stores, each with what happens to it."""
     found: dict[int, tuple[Any, str]] = {}
-    savepoint = connection._savepoint_storage
+    savepoint = savepoint_storage(connection)
     for oid in savepoint.index if savepoint is not None else ():
         obj = connection.get(oid)
         found[id(obj)] = obj, CREATED if oid in savepoint.creating else CHANGED
-    changed = [obj for obj in connection._registered_objects if obj._p_changed]
+    changed = [obj for obj in registered_objects(connection) if obj._p_changed]
     while changed:
         obj = changed.pop()
-        is_new = obj._p_oid is None or obj._p_oid in connection._added
+        is_new = obj._p_oid is None or is_added(connection, obj)
         found.setdefault(id(obj), (obj, CREATED if is_new else CHANGED))
         changed += [new for new in _new_parts(obj) if id(new) not in found]
     return list(found.values())

@@ -168,7 +168,7 @@ class PushSyncAgent(SyncAgent):
         EmptyTrackException where there are no positions, PositionGoneException where changes
         behind *position* are not kept any more; None is the oldest position from which they are.
         """
-        track = self._attached()._track
+        track = self._attached().stored_track
         horizon = track.horizon
         if position is None:
             position = horizon
@@ -212,14 +212,14 @@ class PushSyncAgent(SyncAgent):
 
     def _why_behind(self) -> str | None:
         """Return what is to be said of a pointer that the track was trimmed beyond."""
-        position, horizon = self.getLastTS(), self._attached()._track.horizon
+        position, horizon = self.getLastTS(), self._attached().stored_track.horizon
         if position is None or horizon is None or position >= horizon:
             return None
         return f"it stands at {position}, and the track is trimmed up to {horizon}"
 
     def reach(self, till: int, count: int) -> int:
         """Return up to where the next *count* changes lie, in whole bins; at most *till*."""
-        return self._attached()._track.reach_of(self.getLastTS(), till, count)
+        return self._attached().stored_track.reach_of(self.getLastTS(), till, count)
 
     def preview(self, till: int | None = None) -> Iterable[Any]:
         """Return the records that a run up to position *till* would send; changes nothing."""
@@ -294,7 +294,7 @@ class PushSyncAgent(SyncAgent):
     def _news(self, covered: int | None) -> Iterator[tuple[int, ActionWrapper]]:
         if covered is None:
             return iter(())
-        return self._attached()._track.pointerIterItems(self._id, covered)
+        return self._attached().stored_track.pointerIterItems(self._id, covered)
 
 
 def push_agent(connection: Connection, agent_id: str) -> PushSyncAgent:

@@ -143,7 +143,7 @@ class SyncAgent(Fossilizable, Persistent):
 
     def getLastTS(self) -> int | None:
         """Return the position up to which everything is delivered; None for nothing yet."""
-        return self._attached()._track.getPointerTimestamp(self._id)
+        return self._attached().stored_track.getPointerTimestamp(self._id)
 
     def getLastDT(self) -> datetime | None:
         """Return when that position begins, in UTC; None for nothing yet."""

@@ -22,6 +22,7 @@ from scheduler.log.append_log import AppendLog
 from scheduler.store import Schema, connection_of
 from scheduler.store.overlay import snapshot_of
 from scheduler.tasks import BaseTask
+from scheduler.tasks.handle import enter
 
 log = logging.getLogger(__name__)
 
@@ -117,14 +118,14 @@ class DeliveryWaits(Persistent):
                 self._give_up(task, agent_id)
                 continue
             if goal is None or (pointer is not None and pointer >= goal):
-                task._enter(self._p_jar)
+                enter(task, self._p_jar)
             else:
                 self._tasks[agent_id, goal, task._p_oid] = task
 
     def let_go(self, agent_id: str, position: int) -> None:
         """Enqueue the tasks that wait for a position up to *position* of the agent."""
         for key in list(self._tasks.keys((agent_id,), (agent_id, position + 1), excludemax=True)):
-            self._tasks.pop(key)._enter(self._p_jar)
+            enter(self._tasks.pop(key), self._p_jar)
 
     def drop(self, agent_id: str) -> None:
         """Expire the tasks that wait for an agent that was removed."""
@@ -138,7 +139,7 @@ class DeliveryWaits(Persistent):
     def _give_up(self, task: BaseTask, agent_id: str) -> None:
         log.error("%r waited for agent %s, which is gone: it ends without a run", task, agent_id)
         task.expiryDate = _PAST
-        task._enter(self._p_jar)
+        enter(task, self._p_jar)
 
 
 SCHEMA = Schema("waiting", 1, DeliveryWaits)

@@ -31,7 +31,7 @@ from livesync.track.sequencer import place, sequence
 from livesync.track.track import MultiPointerTrack, SetMultiPointerTrack
 from scheduler.clock import nowutc
 from scheduler.log.append_log import AppendLog
-from scheduler.store import Schema, connection_of, transact
+from scheduler.store import Schema, connection_of, has_changes, transact
 from scheduler.store.overlay import snapshot_of
 from scheduler.tasks import BaseTask
 
@@ -114,6 +114,11 @@ class SyncManager(Persistent):
     def agents(self) -> list[SyncAgent]:
         """Return all agents by their ids, MissingAgent for those that cannot be had."""
         return [self.getAgent(agent_id) for agent_id in sorted(self._agents)]
+
+    @property
+    def stored_track(self) -> MultiPointerTrack:
+        """The track without the changes that are still to be sequenced."""
+        return self._track
 
     def getTrack(self) -> MultiPointerTrack:
         """Return the track, with all in it that was recorded."""
@@ -230,7 +235,7 @@ class SyncManager(Persistent):
             return None
         frontier = self._track.frontier
         if frontier is None or position > frontier:
-            self._in_a_unit(lambda manager: manager._track.reach(position))
+            self._in_a_unit(lambda manager: manager.stored_track.reach(position))
         return position
 
     def known_up_to(self) -> float:
@@ -238,7 +243,7 @@ class SyncManager(Persistent):
 
         Infinity where the caller has changed something already: who knows what becomes of it.
         """
-        if self._p_jar is not None and not self._p_jar._needs_to_join:
+        if self._p_jar is not None and has_changes(self._p_jar):
             return math.inf
         frontier = self._track.frontier
         return -math.inf if frontier is None else frontier
@@ -262,6 +267,10 @@ class SyncManager(Persistent):
     def pending(self) -> int:
         """Return how many recorded changes are not in the track yet."""
         return len(self._lanes)
+
+    def unsequenced(self) -> Iterator[tuple[Any, ...]]:
+        """Yield the recorded changes that are still to be sequenced, as entries of a log."""
+        return self._lanes.pending()
 
     def reset(self, agentsOnly: bool = False, trackOnly: bool = False) -> None:
         """Empty the track and drop the agents, or one of both.
@@ -342,7 +351,7 @@ class SyncManager(Persistent):
 
     def _in_a_unit(self, work: Callable[[SyncManager], Result]) -> Result:
         connection, oid = self._p_jar, self._p_oid
-        if connection is None or connection.isReadOnly() or not connection._needs_to_join:
+        if connection is None or connection.isReadOnly() or has_changes(connection):
             return work(self)
         result = transact(
             connection.db(), lambda own: work(own.get(oid)), note="livesync: sequence"

@@ -23,7 +23,7 @@ TRIM_EVERY = 600
 def trim_if_due(database: DB) -> int:
     """Trim the track of *database*, unless that was done lately; return how much is gone."""
     due = nowutc().timestamp() - TRIM_EVERY
-    looked = transact(database, lambda own: SyncManager.getDBInstance(own)._track.looked)
+    looked = transact(database, lambda own: SyncManager.getDBInstance(own).stored_track.looked)
     return trim(database) if looked <= due else 0
 
 
@@ -46,7 +46,7 @@ def _decide(connection: Connection) -> int | None:
     """Cut off who is too far behind; return up to where nothing is needed."""
     manager = SyncManager.getDBInstance(connection)
     manager.sequence()
-    track, retention, now = manager._track, manager.retention, nowutc().timestamp()
+    track, retention, now = manager.stored_track, manager.retention, nowutc().timestamp()
     too_many = _too_many(manager)
     ends = [] if too_many is None else [too_many]
     old = int((now - retention.keep) // manager.getGranularity())
@@ -69,7 +69,7 @@ def _decide(connection: Connection) -> int | None:
 
 def _too_many(manager: SyncManager) -> int | None:
     """Return up to where the oldest changes are too many; None if there are not."""
-    track = manager._track
+    track = manager.stored_track
     excess = track.size() - manager.retention.most
     newest = track.last_before(None)
     return None if excess <= 0 or newest is None else track.reach_of(None, newest, excess)
@@ -79,7 +79,7 @@ def _why_cut_off(
     manager: SyncManager, agent: SyncAgent, too_many: int | None, now: float
 ) -> str | None:
     position = agent.getLastTS()
-    oldest = manager._track.next_after(position)
+    oldest = manager.stored_track.next_after(position)
     if oldest is None:
         return None
     if too_many is not None and oldest <= too_many:
@@ -95,10 +95,10 @@ def made_at(manager: SyncManager, position: int) -> float:
     begin = position * manager.getGranularity()
     times = (
         action.timestamp if isinstance(action, ActionWrapper) else begin
-        for action in manager._track[position]
+        for action in manager.stored_track[position]
     )
     return min(times, default=begin)
 
 
 def _remove(connection: Connection, horizon: int) -> int:
-    return SyncManager.getDBInstance(connection)._track.trim(horizon, REMOVED_AT_ONCE)
+    return SyncManager.getDBInstance(connection).stored_track.trim(horizon, REMOVED_AT_ONCE)

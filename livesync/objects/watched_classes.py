@@ -135,7 +135,8 @@ def _visible(connection: Connection) -> WatchTable:
     serial = u64(stored._p_serial)
     table: WatchTable | None = getattr(stored, "_v_table", None)
     if table is None or table.serial != serial:
-        table = stored._v_table = WatchTable(serial, stored, stored.token)
+        table = WatchTable(serial, stored, stored.token)
+        stored._v_table = table  # noqa: SLF001 (volatile: read once in each connection)
     return table
 
 

@@ -104,7 +104,7 @@ class FullExport:
         agent.cut_off = None
         state.note_furthest(position)
         if position is not None:
-            SyncManager.getDBInstance(agent)._track.movePointer(self._agent_id, position)
+            SyncManager.getDBInstance(agent).stored_track.movePointer(self._agent_id, position)
         holds_of(agent._p_jar).put(self._hold, progress.tid, HELD_SECONDS)
         return progress
 
@@ -138,7 +138,7 @@ class FullExport:
             return NO_RESULTS
         with self._session.view() as connection:
             manager = SyncManager.getDBInstance(connection)
-            news = manager._track.pointerIterItems(self._agent_id, position)
+            news = manager.stored_track.pointerIterItems(self._agent_id, position)
             found = reduce(news, dbi=connection, excluded=manager.exclusion.excludes)
             rest = [record for record in found if not self._was_listed(connection, record)]
             return self._send_part(connection, rest)

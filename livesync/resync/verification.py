@@ -141,8 +141,8 @@ def _go_on(reached: int | None, agent: TargetAgent) -> None:
 def _on_the_way(connection: Connection, agent: TargetAgent) -> set[str]:
     """Return the ids of the objects of which something is still to be delivered."""
     manager = SyncManager.getDBInstance(connection)
-    pending = map(recorded, manager._lanes.pending())
-    news = chain(manager._track.pointerIterItems(agent.getId()), pending)
+    pending = map(recorded, manager.unsequenced())
+    news = chain(manager.stored_track.pointerIterItems(agent.getId()), pending)
     records = agent._generateRecords(news, None, connection)
     letters = (letter.record for letter in agent.delivery_state.dead_letters)
     kept = (record for record in letters if is_record(record))

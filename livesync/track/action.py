@@ -100,9 +100,10 @@ class ActionWrapper:
         return (-self._timestamp, self._mark, self._kind, self._actions, self._sight or ())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, self._parts()
+        return _restored, self.parts()
 
-    def _parts(self) -> tuple[Any, ...]:
+    def parts(self) -> tuple[Any, ...]:
+        """Return the parts as which it is stored."""
         mark = self._mark if self._id is None or self._mark != str(self._id) else None
         parts = (self._timestamp, self._object, self._kind, self._actions, self._id, mark)
         return parts if self._sight is None else (*parts, self._sight)
@@ -116,6 +117,22 @@ class ActionWrapper:
     def __hash__(self) -> int:
         return hash(self.key())
 
+    def take_parts(
+        self,
+        timestamp: int,
+        reference: Any,
+        kind: str,
+        actions: tuple[str, ...],
+        obj_id: str | int | None,
+        mark: str | None,
+        sight: tuple[int, bool, bool] | None = None,
+    ) -> None:
+        """Become the action that was stored as these parts."""
+        self._timestamp, self._object, self._kind = timestamp, reference, kind
+        self._actions, self._id = actions, obj_id
+        self._mark = str(obj_id) if mark is None else mark
+        self._sight = sight
+
     def __repr__(self) -> str:
         obj = self.getObject()
         shown = f"<{self._kind}, gone>" if obj is None else repr(obj)
@@ -125,7 +142,7 @@ class ActionWrapper:
 
 def as_entry(position: int, action: Any) -> tuple[Any, ...]:
     """Return the entry of a log that records *action* at *position*: plain where it can be."""
-    return (position, *action._parts()) if type(action) is ActionWrapper else (position, action)
+    return (position, *action.parts()) if type(action) is ActionWrapper else (position, action)
 
 
 def recorded(entry: tuple[Any, ...]) -> tuple[int, Any]:
@@ -145,19 +162,8 @@ def identity(obj: Any) -> str:
     return oid.hex() if oid else f"{id(obj):x}"
 
 
-def _restored(
-    timestamp: int,
-    reference: Any,
-    kind: str,
-    actions: tuple[str, ...],
-    obj_id: str | int | None,
-    mark: str | None,
-    sight: tuple[int, bool, bool] | None = None,
-) -> ActionWrapper:
-    """Return the ActionWrapper that was stored as these."""
+def _restored(*parts: Any) -> ActionWrapper:
+    """Return the ActionWrapper that was stored as *parts*."""
     action = ActionWrapper.__new__(ActionWrapper)
-    action._timestamp, action._object, action._kind = timestamp, reference, kind
-    action._actions, action._id = actions, obj_id
-    action._mark = str(obj_id) if mark is None else mark
-    action._sight = sight
+    action.take_parts(*parts)
     return action

@@ -19,8 +19,10 @@ from ZODB.utils import get_pickle_metadata, p64, u64
 from scheduler.errors import NoHistory
 from scheduler.log.append_log import Segment, SegmentLeaf, SegmentPage, SegmentPages
 from scheduler.runtime.code_version import code_version
+from scheduler.store.internals import registered_objects, savepoint_storage
 from scheduler.store.moved import current_path
 from scheduler.tasks.base import BaseTask
+from scheduler.tasks.handle import TaskHandle
 from scheduler.tasks.naming import name_of
 from scheduler.tasks.occurrence import TaskOccurrence
 from scheduler.tasks.recurring import OccurrenceLeaf, Occurrences
@@ -55,7 +57,7 @@ def signature_of(number: int, task: BaseTask | None, changed: tuple[int, ...] = 
     """Return the signature of the present attempt at *task*, None for one that is not loaded."""
     if task is None:
         return Signature(number, 0, "", changed)
-    return Signature(number, task._tries + 1, code_version(name_of(task)), changed)
+    return Signature(number, TaskHandle(task).tries + 1, code_version(name_of(task)), changed)
 
 
 def sign(unit: Any, signatures: list[Signature]) -> None:
@@ -81,14 +83,14 @@ class CommitWatch:
 
     def changed(self) -> tuple[int, ...]:
         """Return the numbers of the objects changed so far, without those that were made."""
-        oids = {obj._p_oid for obj in self._connection._registered_objects}
+        oids = {obj._p_oid for obj in registered_objects(self._connection)}
         if self._position() != self._start:
-            places = self._connection._savepoint_storage.index
+            places = savepoint_storage(self._connection).index
             oids.update(oid for oid, place in places.items() if place >= self._start)
         return tuple(u64(oid) for oid in oids)
 
     def _position(self) -> int:
-        storage = self._connection._savepoint_storage
+        storage = savepoint_storage(self._connection)
         return 0 if storage is None else int(storage.position)
 
 

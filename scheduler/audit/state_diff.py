@@ -10,6 +10,7 @@ from ZODB.Connection import Connection
 from ZODB.utils import u64
 
 from scheduler.audit.commit_log import class_of
+from scheduler.store.internals import reader_of
 
 TEXT_LENGTH = 200
 
@@ -34,7 +35,7 @@ class Describer:
     """Describes stored states for people; the objects in *made* are called new."""
 
     def __init__(self, connection: Connection, made: Iterable[int] = ()) -> None:
-        self._reader = connection._reader
+        self._reader = reader_of(connection)
         self._made = set(made)
 
     def change(self, number: int, before: bytes, after: bytes) -> AttributeChange:

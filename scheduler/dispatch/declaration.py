@@ -22,6 +22,7 @@ from scheduler.store.missing_class import reason_of
 from scheduler.tasks.call import path_of
 from scheduler.tasks.function import SCHEDULED, TaskFunction
 from scheduler.tasks.function_schedule import declaration_of, schedule_of
+from scheduler.tasks.handle import enter
 from scheduler.tasks.recurring import packed
 from scheduler.tasks.scheduled_call import ScheduledCall
 
@@ -83,7 +84,7 @@ def _declare(
         return
     if entry is None or entry.task.getStatus() == TASK_STATUS_NONE:
         task = ScheduledCall(path, schedule)
-        task._enter(connection)
+        enter(task, connection)
         log.info("task %s is declared: %s by %r", task.getId(), path, schedule)
     else:
         task = entry.task
@@ -93,7 +94,7 @@ def _declare(
                 spool_of(connection).put(spool.RESCHEDULE, (packed(schedule), task))
             else:
                 task.setSchedule(schedule)
-                task._enter(connection)
+                enter(task, connection)
     shelf.set(path, DeclaredSchedule(task, declaration, is_declared=True))
 
 

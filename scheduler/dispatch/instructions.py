@@ -36,6 +36,7 @@ from scheduler.tasks.attempt import Attempt, moment
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.bound import FollowingTask
 from scheduler.tasks.group import TaskGroup
+from scheduler.tasks.handle import TaskHandle
 from scheduler.tasks.recurring import RecurringTask, unpacked
 from scheduler.values.rate_limit import Limit
 
@@ -130,7 +131,7 @@ class Instructions:
         status = task.getStatus()
         if status == TASK_STATUS_QUEUED and not self._module.is_waiting(task):
             log.warning("%r says that it waits, and does not: it is queued", task)
-            task._spool_again()
+            TaskHandle(task).spool_again()
             status = TASK_STATUS_SPOOLED
         if status in (TASK_STATUS_QUEUED, TASK_STATUS_RUNNING):
             log.info("%r is at work already", task)
@@ -138,8 +139,8 @@ class Instructions:
         due = task.getDueOn()
         if not self._module.admit(task):
             log.warning("%r is turned away: there is one of its kind", task)
-            task._forget()
-            self._release.note(task._group, task.getId() or 0, has_finished=False)
+            TaskHandle(task).forget()
+            self._release.note(TaskHandle(task).group, task.getId() or 0, has_finished=False)
             return
         if isinstance(task, FollowingTask) and not self._rebinding.bind(task):
             return
@@ -171,7 +172,7 @@ class Instructions:
             self._rebinding.release(task)
 
     def _forget(self, task: BaseTask) -> None:
-        task._forget()
+        TaskHandle(task).forget()
         self._release.release(task)
         if isinstance(task, FollowingTask):
             self._rebinding.release(task)
@@ -188,7 +189,8 @@ class Instructions:
             self.stopped.append(claim)
         now = nowutc()
         started = now if claim is None else min(now, moment(claim.since))
-        task._abort(Attempt(task._tries + 1, started, now, TASK_STATUS_ABORTED, "cancelled"))
+        handle = TaskHandle(task)
+        handle.abort(Attempt(handle.tries + 1, started, now, TASK_STATUS_ABORTED, "cancelled"))
         self._module.shelve(task, now, TASK_STATUS_ABORTED)
         self._release.release(task)
         self._steps.has_more = True  # the compensation of the steps before it, in a chain
@@ -198,7 +200,7 @@ class Instructions:
         date, task = change
         if task._p_oid in self._module.quarantine:
             task.setStartOn(date)
-            task._set_retry(None)
+            TaskHandle(task).set_retry(None)
             self._reclaiming.take_up(task)
             return
         self._catch_up(task)
@@ -207,7 +209,7 @@ class Instructions:
             log.warning("%r is not moved to %s: it does not wait", task, date)
             return
         task.setStartOn(date)
-        task._set_retry(None)
+        TaskHandle(task).set_retry(None)
         if not task.isPaused():
             self._move_to(task, stamp(date))
 
@@ -234,7 +236,7 @@ class Instructions:
         is_paused = task.isPaused()
         self._module.unqueue(task)
         task.setSchedule(unpacked(stored))
-        task._set_retry(None)
+        TaskHandle(task).set_retry(None)
         self._module.queue(task)
         if is_paused and task.getStatus() == TASK_STATUS_QUEUED:
             self._move_to(task, NEVER_DUE)

@@ -22,6 +22,7 @@ from scheduler.storage.outage import is_transient
 from scheduler.store.missing_class import reason_of
 from scheduler.tasks.attempt import moment
 from scheduler.tasks.base import BaseTask
+from scheduler.tasks.handle import TaskHandle
 from scheduler.tasks.naming import name_of
 from scheduler.tasks.occurrence import TaskOccurrence
 from scheduler.tasks.options import option_of
@@ -118,7 +119,7 @@ class Pruner:
         index.remove(ended, element)
         try:
             if element is task or _is_last(element, task):
-                task._forget()
+                TaskHandle(task).forget()
         except Exception as error:
             if is_transient(error):
                 raise
@@ -147,6 +148,6 @@ def _task_of(element: Any) -> Any:
 
 def _is_last(occurrence: Any, task: Any) -> bool:
     """Say whether *task* does not come back, and this *occurrence* was its last."""
-    if not isinstance(task, RecurringTask) or task._status not in states.ENDED:
+    if not isinstance(task, RecurringTask) or TaskHandle(task).status not in states.ENDED:
         return False
     return task.getOccurrences()[-1:] == [occurrence]

@@ -22,6 +22,7 @@ from scheduler.states import (
 from scheduler.store.missing_class import forget_broken, reason_of, why_unusable
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.group import TaskGroup
+from scheduler.tasks.handle import TaskHandle
 
 log = logging.getLogger(__name__)
 
@@ -61,13 +62,13 @@ class Reclaiming:
 
     def take_up(self, task: BaseTask) -> None:
         """Take *task* out of quarantine and queue it; one that had ended is put on its shelf."""
-        status = task._status
+        status = TaskHandle(task).status
         self._module.take_back(task)
         log.warning("task %s was in quarantine and can be read again", task.getId())
         if status in ENDED:
             self._module.shelve(task, task.getEndedOn() or nowutc(), status)
         elif status != TASK_STATUS_QUEUED or not self._module.is_waiting(task):
-            task._spool_again()
+            TaskHandle(task).spool_again()
             self._add(task)
 
     def read_page(self, page: SegmentPage) -> None:
@@ -77,12 +78,12 @@ class Reclaiming:
 
     def _give_date(self, obj: Any) -> None:
         """Let *obj*, which is to be tried again, be due now if its own date is none."""
-        if not isinstance(obj, BaseTask) or obj._status in ENDED:
+        if not isinstance(obj, BaseTask) or TaskHandle(obj).status in ENDED:
             return
         try:
             stamp(obj.getDueOn() or nowutc())
         except (TypeError, ValueError, OverflowError, OSError):
-            obj._set_retry(nowutc().timestamp())
+            TaskHandle(obj).set_retry(nowutc().timestamp())
 
     def _try(self, aside: QuarantineEntry, prepare: Callable[[Any], None] = _leave) -> None:
         def failed(error: Exception) -> None:
@@ -109,10 +110,10 @@ class Reclaiming:
 
     def catch_up(self, group: TaskGroup) -> None:
         """Let *group* note which of its tasks have ended while it could not be read."""
-        for tid in list(group._pending):
+        for tid in group.pending():
             status = self._status_of(tid)
             if status in ENDED or status == TASK_STATUS_NONE:
-                group._note(self._module._p_jar, tid, status == TASK_STATUS_FINISHED)
+                group.note(self._module._p_jar, tid, status == TASK_STATUS_FINISHED)
 
     def _status_of(self, tid: int) -> int:
         try:

@@ -24,6 +24,7 @@ from scheduler.states import (
 from scheduler.store.missing_class import reason_of
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.bound import FollowingTask
+from scheduler.tasks.handle import FollowingHandle, TaskHandle
 
 log = logging.getLogger(__name__)
 
@@ -45,17 +46,18 @@ class Rebinding:
 
     def bind(self, task: FollowingTask) -> bool:
         """Bind *task*, which comes out of the spool; say whether there is a date for it."""
-        self._bonds.add(task)
-        wanted = task._wanted_on()
-        if wanted is None and task._status == TASK_STATUS_SPOOLED:
-            task._rest()
+        handle = FollowingHandle(task)
+        self._bonds.add(task, handle.subject)
+        wanted = handle.wanted_on()
+        if wanted is None and TaskHandle(task).status == TASK_STATUS_SPOOLED:
+            handle.rest()
         elif wanted is not None:
-            task._date = wanted
+            handle.date = wanted
         return wanted is not None
 
     def release(self, task: FollowingTask) -> None:
         """Let *task* no longer follow its object."""
-        self._bonds.remove(task)
+        self._bonds.remove(task, FollowingHandle(task).subject)
 
     def follow(self, subject: Any) -> None:
         """Put the tasks that are bound to *subject* where it wants them."""
@@ -69,13 +71,13 @@ class Rebinding:
         self._catch_up(task)
         status = task.getStatus()
         if status == TASK_STATUS_RUNNING:
-            self._module.postpone(task.getId() or 0, FOLLOW, task._followed())
+            self._module.postpone(task.getId() or 0, FOLLOW, FollowingHandle(task).subject)
             return
-        wanted = task._wanted_on()
+        wanted = FollowingHandle(task).wanted_on()
         if status in (TASK_STATUS_SPOOLED, TASK_STATUS_ABORTED) or task.isPaused():
             return
         if status == TASK_STATUS_QUEUED:
-            if wanted != task._date:
+            if wanted != FollowingHandle(task).date:
                 self._module.unqueue(task)
                 self._wait(task, wanted)
         elif wanted is not None and _is_new(wanted, task):
@@ -86,13 +88,14 @@ class Rebinding:
 
     def _wait(self, task: FollowingTask, wanted: float | None) -> None:
         if wanted is None:
-            task._rest()
+            FollowingHandle(task).rest()
         else:
-            task._wait_for(wanted)
+            FollowingHandle(task).wait_for(wanted)
             self._module.wait(task, wanted)
 
 
 def _is_new(wanted: float, task: FollowingTask) -> bool:
-    if task._met is None:
+    met = FollowingHandle(task).met
+    if met is None:
         return True
-    return wanted != task._met and wanted > nowutc().timestamp()
+    return wanted != met and wanted > nowutc().timestamp()

@@ -11,6 +11,7 @@ from scheduler.shelves.module import SchedulerModule
 from scheduler.store.missing_class import reason_of
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.group import TaskGroup
+from scheduler.tasks.handle import TaskHandle
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ class Release:
     def release(self, task: BaseTask) -> None:
         """Free the unique key of *task*, and note in its group that it has not finished."""
         self.free_key(task)
-        self.note(task._group, task.getId() or 0, has_finished=False)
+        self.note(TaskHandle(task).group, task.getId() or 0, has_finished=False)
 
     def free_key(self, task: BaseTask) -> None:
         """Free the unique key of *task*."""
@@ -49,5 +50,5 @@ class Release:
             if isinstance(group, Persistent) and group._p_oid is not None:
                 self._module.set_aside(group, reason_of(error))
 
-        self._steps.take(lambda: group._note(self._module._p_jar, tid, has_finished), failed)
+        self._steps.take(lambda: group.note(self._module._p_jar, tid, has_finished), failed)
         self._steps.has_more = True

@@ -42,6 +42,7 @@ from scheduler.tasks.attempt import moment
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.bound import FollowingTask
 from scheduler.tasks.group import TaskGroup
+from scheduler.tasks.handle import FollowingHandle, TaskHandle
 from scheduler.tasks.occurrence import TaskOccurrence
 from scheduler.tasks.recurring import RecurringTask
 
@@ -192,27 +193,30 @@ class Repair:
             self._place_task(obj)
 
     def _place_task(self, task: BaseTask) -> None:
-        self._last_claim = max(self._last_claim, task._settled)
-        is_at_work = task._status in tuple(BEFORE_RUN)
-        if KEYS in self._fresh and (is_at_work or task._status in tuple(ENDED)):
+        handle = TaskHandle(task)
+        self._last_claim = max(self._last_claim, handle.settled)
+        is_at_work = handle.status in tuple(BEFORE_RUN)
+        if KEYS in self._fresh and (is_at_work or handle.status in tuple(ENDED)):
             self._module.unique.admit(task, nowutc().timestamp(), _leave)
         if BINDINGS in self._fresh and isinstance(task, FollowingTask):
             self._bind(task)
         if is_at_work and _AT_WORK & self._fresh.keys() and task._p_oid not in self._shelved:
             self._queue(task)
-        elif task._status in tuple(ENDED) and task._ended_element() is task:
-            self._place_ended(task, task._status)
+        elif handle.status in tuple(ENDED) and handle.ended_element() is task:
+            self._place_ended(task, handle.status)
 
     def _queue(self, task: BaseTask) -> None:
         if isinstance(task, RecurringTask) and RUNNING in self._fresh:
-            last = task._ended_element()  # of a run that is committed, and was not settled
+            last = TaskHandle(
+                task
+            ).ended_element()  # of a run that is committed, and was not settled
             if isinstance(last, TaskOccurrence) and last._p_oid not in self._shelved:
                 self._shelve(last, last.getStatus())
         if task.getId() in self._module.leaving:
             self._module.stop_leaving(task.getId() or 0)
-            task._forget()
-        elif task._status == TASK_STATUS_QUEUED:
-            self._module.wait(task, stamp(moment(task._queued_for)))
+            TaskHandle(task).forget()
+        elif TaskHandle(task).status == TASK_STATUS_QUEUED:
+            self._module.wait(task, stamp(moment(TaskHandle(task).queued_for)))
         else:
             self._module.queue(task)
         self._count["back in their queues"] += 1
@@ -241,9 +245,9 @@ class Repair:
                 self._module.shelve(obj, moment(state.get("_ended") or 0), status)
 
     def _bind(self, task: FollowingTask) -> None:
-        if task._status != TASK_STATUS_NONE:
-            bindings.bindings_of(self._connection).add(task)
-        elif task._date is None:
+        if TaskHandle(task).status != TASK_STATUS_NONE:
+            bindings.bindings_of(self._connection).add(task, FollowingHandle(task).subject)
+        elif FollowingHandle(task).date is None:
             # It rests, or was deleted: its own state does not tell.
             self._set_aside(task, UNBOUND)
 

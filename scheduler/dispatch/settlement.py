@@ -22,9 +22,11 @@ from scheduler.states import (
     TASK_STATUS_NONE,
     TASK_STATUS_TERMINATED,
 )
+from scheduler.store.internals import reader_of
 from scheduler.store.missing_class import reason_of
 from scheduler.tasks.attempt import Attempt, moment
 from scheduler.tasks.base import BaseTask
+from scheduler.tasks.handle import TaskHandle
 from scheduler.tasks.naming import name_of
 from scheduler.tasks.occurrence import TaskOccurrence
 from scheduler.tasks.recurring import RecurringTask
@@ -78,7 +80,7 @@ class Settlement:
         self._claiming.queue(task)
         # Its attempt may be committed while the worker's report is still on the way.
         claim = self._running.claim(task.getId() or 0)
-        if claim is not None and task._settled == claim.number:
+        if claim is not None and TaskHandle(task).settled == claim.number:
             self.settle(outcome_of(task, claim))
 
     def rescue(self, lost: Lost, max_tries: int) -> None:
@@ -93,7 +95,7 @@ class Settlement:
         def outcome() -> Outcome:
             task = self._module.getTaskById(claim.tid)
             check_claim(claim, task)
-            if task._settled < claim.number:
+            if TaskHandle(task).settled < claim.number:
                 self._fence(task, lost, max_tries)
             return outcome_of(task, claim)
 
@@ -138,7 +140,7 @@ class Settlement:
             self.perform_postponed(tid)
             return
         if outcome.due is not None:
-            task._forget()
+            TaskHandle(task).forget()
         self._release.free_key(task)
         if outcome.group is not None:
             group = self._module._p_jar.get(outcome.group)
@@ -151,11 +153,11 @@ class Settlement:
             return None
         task = self._running.task(outcome.claim.tid)
         if outcome.element is None:
-            return task._ended_element()
+            return TaskHandle(task).ended_element()
         if outcome.element == task._p_oid:
             return task
         # Not by `get`, which would load it to see what it is.
-        return self._module._p_jar._reader.load_persistent(outcome.element, TaskOccurrence)
+        return reader_of(self._module._p_jar).load_persistent(outcome.element, TaskOccurrence)
 
     def _quarantine(self, tid: int, reason: str) -> None:
         task = self._running.remove(tid)
@@ -176,13 +178,14 @@ class Settlement:
         now = nowutc()
         self._steps.has_more = True  # the end of a task may enqueue the next one of its chain
         started = min(now, moment(lost.claim.since))
-        task._settle(lost.claim.number)
-        attempt = Attempt(task._tries + 1, started, now, lost.state, lost.why, worker=lost.worker)
+        handle = TaskHandle(task)
+        handle.settle(lost.claim.number)
+        attempt = Attempt(handle.tries + 1, started, now, lost.state, lost.why, worker=lost.worker)
         if lost.state == TASK_STATUS_FAILED:
             log.log(*fail(task, attempt, WorkerLost, max_tries))
         elif lost.state == TASK_STATUS_TERMINATED:
             log.error("%s is terminated: %s", named(task), lost.why)
-            task._end(attempt)
+            handle.end(attempt)
         else:
             log.warning("%s is run again: %s", named(task), lost.why)
-            task._delay(attempt, now.timestamp())
+            handle.delay(attempt, now.timestamp())

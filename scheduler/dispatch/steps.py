@@ -9,6 +9,7 @@ from ZODB.Connection import Connection
 
 from scheduler.shelves.damage import ShelfDamaged, is_of_shelves
 from scheduler.storage.outage import is_transient
+from scheduler.store.internals import registered_objects
 from scheduler.store.missing_class import EXITS, reason_of
 from scheduler.tasks.size import size_of
 
@@ -54,7 +55,7 @@ class Steps:
 
     def _check_storable(self) -> None:
         # A savepoint that meets what cannot be stored spoils the whole transaction.
-        for obj in self._connection._registered_objects:
+        for obj in registered_objects(self._connection):
             size_of(obj.__getstate__())
 
     def _take_plainly(self, step: Callable[[], Result]) -> Result:

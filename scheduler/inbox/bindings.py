@@ -25,18 +25,16 @@ class Bindings(Persistent):
     def __init__(self) -> None:
         self._tasks = LOBTree()  # number of the object -> tasks
 
-    def add(self, task: FollowingTask) -> None:
-        """Bind *task* to its object; nothing if it is bound, or is its own object."""
-        if task._followed() is task:
-            return
-        bound = self.of(task._followed())
-        if task not in bound:
-            self._tasks[u64(task._followed()._p_oid)] = (*bound, task)
+    def add(self, task: FollowingTask, subject: Any) -> None:
+        """Bind *task* to *subject*; nothing if it is bound, or is its own object."""
+        bound = self.of(subject)
+        if subject is not task and task not in bound:
+            self._tasks[u64(subject._p_oid)] = (*bound, task)
 
-    def remove(self, task: FollowingTask) -> None:
-        """Unbind *task* from its object; nothing if it is not bound."""
-        rest = tuple(each for each in self.of(task._followed()) if each is not task)
-        number = u64(task._followed()._p_oid)
+    def remove(self, task: FollowingTask, subject: Any) -> None:
+        """Unbind *task* from *subject*; nothing if it is not bound."""
+        rest = tuple(each for each in self.of(subject) if each is not task)
+        number = u64(subject._p_oid)
         if rest:
             self._tasks[number] = rest
         else:

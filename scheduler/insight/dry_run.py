@@ -28,6 +28,7 @@ from scheduler.store.overlay import overlay
 from scheduler.store.read_view import read_view
 from scheduler.tasks.attempt import Attempt
 from scheduler.tasks.base import BaseTask
+from scheduler.tasks.handle import TaskHandle
 from scheduler.tasks.mail import MailDelivery
 from scheduler.tasks.naming import title_of
 from scheduler.worker.guard import Guard, Unclean
@@ -148,7 +149,7 @@ def _find(connection: Connection, number: int, attempt: Attempt | None) -> BaseT
 
 def _run(guard: Guard, task: BaseTask, is_debugged: bool) -> tuple[Any, BaseException | None]:
     try:
-        work = partial(pdb.Pdb().runcall, task.run) if is_debugged else task._work
+        work = partial(pdb.Pdb().runcall, task.run) if is_debugged else TaskHandle(task).work
         if type(task).prepare is not BaseTask.prepare:
             guard.call(task.prepare, guard.start())
         return guard.call(work, guard.start()), None

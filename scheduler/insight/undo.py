@@ -15,7 +15,9 @@ from scheduler.errors import InTheWay, NoHistory, TaskInconsistentStatusExceptio
 from scheduler.log.append_log import SegmentPage
 from scheduler.log.codec import Entry, Stored, entry_of
 from scheduler.states import BEFORE_RUN
+from scheduler.store.internals import reader_of
 from scheduler.tasks.base import BaseTask
+from scheduler.tasks.handle import TaskHandle
 
 
 class Undone(NamedTuple):
@@ -54,7 +56,7 @@ def undo(connection: Connection, task: BaseTask) -> Undone:
         # A worker that has it already conflicts with this, and finds its time passed.
         each.expiryDate = nowutc()
         client.dequeue(each)
-    task._undo()
+    TaskHandle(task).undo()
     others = [objects[key] for key in sorted(made) if objects[key] not in tasks]
     return Undone(restored, others, tasks, _entries(connection, commit))
 
@@ -129,5 +131,5 @@ def _added(connection: Connection, commit: Commit, page: int) -> tuple[Stored, .
 
 
 def _held(connection: Connection, state: bytes) -> tuple[Stored, ...]:
-    held: tuple[Stored, ...] = connection._reader.getState(state)["entries"] if state else ()
+    held: tuple[Stored, ...] = reader_of(connection).getState(state)["entries"] if state else ()
     return held

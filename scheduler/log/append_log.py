@@ -27,6 +27,7 @@ from ZODB.POSException import ConflictError
 from scheduler.log.codec import Entry, Stored, entry_of, stored, time_of
 from scheduler.log.undone_entries import entry_of_old, marked_numbers, missing_numbers
 from scheduler.storage.process_identity import ProcessIdentity
+from scheduler.store.internals import first_leaf, next_leaf, reader_of
 from scheduler.store.missing_class import UNREADABLE, reason_of, salvaged
 from scheduler.store.overwrite import overwrite, record_of
 
@@ -230,7 +231,7 @@ class SegmentPage(Persistent):
 
     def recovered(self) -> tuple[Stored, ...]:
         """Return the entries that were skipped; raises what reading the record raises."""
-        state = self._p_jar._reader.getState(self.lost)
+        state = reader_of(self._p_jar).getState(self.lost)
         entries: tuple[Stored, ...] = state.get("entries", ())
         return entries[self.drained :]
 
@@ -316,11 +317,11 @@ class Segment(Persistent):
 
     def parts(self) -> Iterator[Persistent]:
         """Yield the stored objects that make up the segment."""
-        leaf = self._pages._firstbucket
+        leaf = first_leaf(self._pages)
         while leaf is not None:
             if leaf._p_oid is not None:
                 yield leaf
-            leaf = leaf._next
+            leaf = next_leaf(leaf)
         yield self._pages
         yield from self._pages.values()
 

@@ -15,6 +15,7 @@ from ZODB.POSException import POSKeyError
 from ZODB.utils import u64
 
 from scheduler.log.codec import entry_of
+from scheduler.store.internals import reader_of, record_of
 from scheduler.store.missing_class import UNREADABLE
 from scheduler.store.read_view import read_view
 
@@ -73,8 +74,8 @@ def _entry_before(database: DB, segment: Any, tid: bytes, number: int) -> tuple[
                 return None
             first, page = found
             # Read for the present connection, to which the objects of the entry belong.
-            state, _ = connection._storage.load(page._p_oid)
-            found = segment._p_jar._reader.getState(state)["entries"][number - first]
+            state = record_of(page)
+            found = reader_of(segment._p_jar).getState(state)["entries"][number - first]
             return entry_of(found, segment._p_jar)
         except POSKeyError:
             return None  # the segment did not exist then

@@ -41,6 +41,7 @@ from scheduler.storage.outage import is_transient
 from scheduler.store import Schema, connection_of
 from scheduler.store.missing_class import reason_of
 from scheduler.tasks.base import BaseTask
+from scheduler.tasks.handle import TaskHandle, note_end
 from scheduler.tasks.naming import name_of
 from scheduler.tasks.occurrence import TaskOccurrence
 
@@ -114,7 +115,7 @@ class SchedulerModule(Persistent):
             self._check(task, moveFrom, status)
         self.leave_shelf(task, moveFrom)
         if occurrence is None:
-            task._set_status(self._stored(status))
+            TaskHandle(task).set_status(self._stored(status))
         self._arrive(occurrence if occurrence is not None else task, status)
 
     def removeRunningTask(self, task: BaseTask) -> None:
@@ -123,7 +124,7 @@ class SchedulerModule(Persistent):
             log.warning("%r is not on the running list", task)
             return
         self._take_from_worker(task)
-        task._withdraw()
+        TaskHandle(task).withdraw()
 
     def spool(self, op: str, obj: Any) -> bool:
         """Add the instruction (*op*, *obj*) to the spool; always True.
@@ -153,7 +154,7 @@ class SchedulerModule(Persistent):
             task = connection_of(self).get(p64(tid))
         except (POSKeyError, ValueError):
             raise KeyError(tid) from None
-        if not isinstance(task, BaseTask) or task._status == TASK_STATUS_NONE:
+        if not isinstance(task, BaseTask) or TaskHandle(task).status == TASK_STATUS_NONE:
             raise KeyError(tid)
         return task
 
@@ -204,7 +205,7 @@ class SchedulerModule(Persistent):
             self.wait(task, stamp(due))
         else:
             now = nowutc()
-            task._expire(now, "no date is left at which it might run")
+            TaskHandle(task).expire(now, "no date is left at which it might run")
             self.shelve(task, now, TASK_STATUS_TERMINATED)
 
     def wait(self, task: BaseTask, due: float) -> None:
@@ -212,9 +213,10 @@ class SchedulerModule(Persistent):
         if task._p_oid is None:
             connection_of(self).add(task)  # the queue orders tasks by their numbers
         place = self.place_of(task)
-        task._queue(due)
-        if place != ORDINARY or task._place:
-            task._place = () if place == ORDINARY else tuple(place)
+        handle = TaskHandle(task)
+        handle.queue(due)
+        if place != ORDINARY or handle.slot:
+            handle.slot = () if place == ORDINARY else tuple(place)
         self.requeue(task, due, place)
 
     def place_of(self, task: BaseTask) -> QueueSlot:
@@ -234,16 +236,18 @@ class SchedulerModule(Persistent):
 
     def unqueue(self, task: BaseTask) -> None:
         """Take *task* out of the queue that it waits in; KeyError if it does not."""
-        if task._place:
-            self.backlog.dequeue(task._queued_for, task, QueueSlot(*task._place))
+        handle = TaskHandle(task)
+        if handle.slot:
+            self.backlog.dequeue(handle.queued_for, task, QueueSlot(*handle.slot))
         else:
-            self._waiting.dequeue(task._queued_for, task)
+            self._waiting.dequeue(handle.queued_for, task)
 
     def is_waiting(self, task: BaseTask) -> bool:
         """Say whether *task* stands in the queue where it says itself that it does."""
-        if task._place:
-            return self.backlog.has(task._queued_for, task, QueueSlot(*task._place))
-        return self._waiting.has(task._queued_for, task)
+        handle = TaskHandle(task)
+        if handle.slot:
+            return self.backlog.has(handle.queued_for, task, QueueSlot(*handle.slot))
+        return self._waiting.has(handle.queued_for, task)
 
     def unqueue_unread(self, task: Any) -> bool:
         """Take *task*, which cannot be loaded, out of the queue, which is searched through.
@@ -259,14 +263,14 @@ class SchedulerModule(Persistent):
 
     def take_from_index(self, task: BaseTask, status: int) -> None:
         """Take *task*, which has ended in state *status*, off its index, if it stands there."""
-        if task.getEndedOn() is not None and task._ended_element() is task:
+        if task.getEndedOn() is not None and TaskHandle(task).ended_element() is task:
             self.leave_shelf(task, status)
 
     def start_again(self, task: BaseTask, status: int) -> None:
         """Queue *task*, which has ended in state *status*, as if it had never been run."""
         self.take_from_index(task, status)
         if status == TASK_STATUS_FINISHED:
-            task._begin_occurrence()
+            TaskHandle(task).begin_occurrence()
         task.reset()
         self.wait(task, stamp(task.getDueOn() or nowutc()))
 
@@ -348,7 +352,7 @@ class SchedulerModule(Persistent):
         self.running.remove(claim.tid)
         self.backlog.release(claim.tid)
         self.take_postponed(claim.tid)
-        task._settle(claim.number)
+        TaskHandle(task).settle(claim.number)
 
     def _arrive(self, element: Any, status: int) -> None:
         if status == TASK_STATUS_QUEUED:
@@ -359,7 +363,7 @@ class SchedulerModule(Persistent):
             ended = element.getEndedOn()
             if ended is None:
                 ended = nowutc()
-                element._ended = ended.timestamp()
+                note_end(element, ended)
             self.shelve(element, ended, status)
 
     def _stored(self, status: int) -> int:
@@ -380,7 +384,7 @@ class SchedulerModule(Persistent):
 def _forget_spooled(task: Any) -> None:
     try:
         if isinstance(task, BaseTask) and task.getStatus() == TASK_STATUS_SPOOLED:
-            task._forget()
+            TaskHandle(task).forget()
     except Exception as error:
         if is_transient(error):
             raise

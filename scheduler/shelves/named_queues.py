@@ -22,6 +22,7 @@ from ZODB.utils import u64
 from scheduler.queue import MICROSECONDS, PersistentWaitingQueue, TimeOrder, microseconds
 from scheduler.shelves.queue_slot import ORDINARY, QueueSlot
 from scheduler.storage.outage import is_transient
+from scheduler.tasks.handle import TaskHandle
 from scheduler.values.rate_limit import Limit, Starts
 
 log = logging.getLogger(__name__)
@@ -244,7 +245,7 @@ class NamedQueues(Persistent):
         key = held.place.key
         if key is not None and tid not in self._held:
             if self._keys.get(key, 0) >= held.key_limit:
-                due = microseconds(task._queued_for)
+                due = microseconds(TaskHandle(task).queued_for)
                 self._parked.insert((key, -held.place.priority, due, task))
                 self._parked_length.change(1)
                 return False
@@ -263,7 +264,7 @@ def _wanted_by(task: Any) -> SlotHolder:
     """Return what *task* is to hold; the ordinary place for one that cannot be loaded."""
     try:
         key_limit, in_order = int(task.keyLimit), bool(task.inOrder)
-        return SlotHolder(QueueSlot(*task._place), key_limit, in_order)
+        return SlotHolder(QueueSlot(*TaskHandle(task).slot), key_limit, in_order)
     except Exception as error:
         if is_transient(error):
             raise

@@ -84,4 +84,7 @@ def _holds(holder: Any, now: float) -> bool:
 
 
 def _is_at_work(holder: BaseTask, now: float) -> bool:
-    return holder.getStatus() in states.AT_WORK or now - holder._created < holder.uniqueFor
+    return (
+        holder.getStatus() in states.AT_WORK
+        or now - holder.createdOn.timestamp() < holder.uniqueFor
+    )

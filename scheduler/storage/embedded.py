@@ -45,7 +45,7 @@ class Embedded:
         deadline = time.monotonic() + JOIN_SECONDS
         while True:
             try:
-                return self._own()
+                return self.open_own()
             except zc.lockfile.LockError:
                 joined = _join(self._file)
                 if joined is not None:
@@ -69,7 +69,8 @@ class Embedded:
         else:
             _serve(database, self._file)
 
-    def _own(self) -> Any:
+    def open_own(self) -> Any:
+        """Open the file itself, to serve it from this process."""
         return open_storage(self._uri, lambda: _make_file_storage(self._file, self._query))
 
 
@@ -77,7 +78,7 @@ class TakenOver:
     """Access to the file of the embedded database for the process that takes over serving it."""
 
     def __init__(self, embedded: Embedded) -> None:
-        self.open = embedded._own
+        self.open = embedded.open_own
         self.attach = embedded.attach
 
 

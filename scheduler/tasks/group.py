@@ -83,7 +83,11 @@ class TaskGroup(Persistent):
 
     # What follows is for the scheduler.
 
-    def _note(self, connection: Connection, tid: int, has_finished: bool) -> None:
+    def pending(self) -> list[int]:
+        """Return the numbers of the tasks that have not come to an end."""
+        return list(self._pending)
+
+    def note(self, connection: Connection, tid: int, has_finished: bool) -> None:
         """Note that task *tid* has come to an end; go on, if it was the last."""
         if tid in self._pending:
             self._pending.remove(tid)

@@ -6,6 +6,7 @@ from pickletools import genops
 from typing import Any
 
 from scheduler.storage.outage import is_transient
+from scheduler.store.internals import record_of
 from scheduler.tasks.base import BaseTask
 
 
@@ -67,8 +68,7 @@ def unread_name_of(task: Any) -> str:
     if not _has_own_name(task):
         return class_name(task)
     try:
-        record, _ = task._p_jar._storage.load(task._p_oid)
-        return called_by(record) or class_name(task)
+        return called_by(record_of(task)) or class_name(task)
     except Exception as error:
         if is_transient(error):
             raise

@@ -23,6 +23,7 @@ from scheduler.runtime.attempt_log import logging_of
 from scheduler.runtime.context import AttemptContext, Begun, News
 from scheduler.store.overlay import snapshot_of
 from scheduler.tasks.base import BaseTask
+from scheduler.tasks.handle import TaskHandle
 from scheduler.tasks.naming import name_of
 from scheduler.tasks.result import is_small
 from scheduler.tasks.size import refuse_large
@@ -99,10 +100,10 @@ class Attempts:
 
     def _decide(self, claim: Claim, task: BaseTask) -> Record | None:
         """Return the record that takes the place of a run; None for a run."""
-        if task._settled >= claim.number:
+        if TaskHandle(task).settled >= claim.number:
             # Committed before, but not reported; or taken from this worker meanwhile.
             return _nothing
-        instead = task._instead_of_run(self._recorder.started)
+        instead = TaskHandle(task).instead_of_run(self._recorder.started)
         if instead is not None:
             log.info("%r is not run at this date", task)
         return instead
@@ -128,8 +129,8 @@ class Attempts:
             self._tell(Begun(claim, hard_limit))
         ids = {
             "task_id": claim.tid,
-            "task_class": task._short_name(),
-            "attempt": task._tries + 1,
+            "task_class": TaskHandle(task).short_name,
+            "attempt": TaskHandle(task).tries + 1,
             "queue": task.queueName,
         }
         snapshot = self._recorder.snapshot
@@ -145,7 +146,7 @@ class Attempts:
             if type(task).prepare is not BaseTask.prepare:
                 self._guard.call(task.prepare, start)
                 start = self._guard.start()
-            result = self._guard.call(task._work, start)
+            result = self._guard.call(TaskHandle(task).work, start)
             self._refuse_large(task, result)
         except (TransientError, Unclean):
             raise
@@ -161,7 +162,7 @@ class Attempts:
         limit = spool_of(self._connection).max_size
         refuse_large(result, "the result", limit)
         if task._p_changed:
-            task._refuse_large(limit)
+            TaskHandle(task).refuse_large(limit)
 
     def _tear_down(self, task: BaseTask) -> None:
         if type(task).tearDown is BaseTask.tearDown:
@@ -193,9 +194,9 @@ class Attempts:
         unit = self.begin()
         task = claimed_task(self._connection, claim)
         line = None
-        if task._settled < claim.number:
+        if TaskHandle(task).settled < claim.number:
             record = self._recorder.uncommitted(task, problem)
-            task._settle(claim.number)
+            TaskHandle(task).settle(claim.number)
             sign(unit, [signature_of(claim.tid, task)])
             line = record()
         self._guard.commit()
@@ -205,10 +206,10 @@ class Attempts:
 
 def _recorded(attempt: OpenAttempt) -> LogLine | None:
     task = attempt.task
-    if task is None or task._settled >= attempt.claim.number:
+    if task is None or TaskHandle(task).settled >= attempt.claim.number:
         return None
     line = attempt.record()
-    task._settle(attempt.claim.number)
+    TaskHandle(task).settle(attempt.claim.number)
     return line
 
 

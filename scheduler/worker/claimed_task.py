@@ -11,6 +11,7 @@ from scheduler.inbox.claims import Claim
 from scheduler.storage.outage import is_transient
 from scheduler.store.missing_class import forget_broken, reason_of, why_unusable
 from scheduler.tasks.base import BaseTask
+from scheduler.tasks.handle import TaskHandle
 from scheduler.worker.outcome import check_claim
 
 
@@ -36,8 +37,8 @@ def claimed_task(connection: Connection, claim: Claim) -> BaseTask:
     if not isinstance(task, BaseTask):
         forget_broken(task)
         raise UnloadableError(why_unusable(task))
-    if not isinstance(task._tries, int):
-        raise UnloadableError(f"_tries is {task._tries!r}, which is no whole number")
+    if not isinstance(TaskHandle(task).tries, int):
+        raise UnloadableError(f"_tries is {TaskHandle(task).tries!r}, which is no whole number")
     try:
         check_claim(claim, task)
     except TaskInconsistentStatusException as error:

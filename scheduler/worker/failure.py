@@ -10,6 +10,7 @@ from scheduler.retry import paced, retry_for
 from scheduler.store.missing_class import reason_of
 from scheduler.tasks.attempt import Attempt
 from scheduler.tasks.base import BaseTask
+from scheduler.tasks.handle import TaskHandle
 from scheduler.tasks.naming import title_of
 
 log = logging.getLogger(__name__)
@@ -30,9 +31,9 @@ def fail(task: BaseTask, attempt: Attempt, kind: type[BaseException], max_tries:
     message = one_line(attempt.message)
     if attempt.number < tries:
         wait = paced(retry.wait(attempt.number), attempt.number)
-        task._retry(attempt, within_calendar(attempt.ended.timestamp() + wait))
+        TaskHandle(task).retry(attempt, within_calendar(attempt.ended.timestamp() + wait))
         return logging.WARNING, f"{event}, the next is in {wait:.1f} s: {message}"
-    task._end(attempt)
+    TaskHandle(task).end(attempt)
     return logging.ERROR, f"{event}, for good: {message}"
 
 

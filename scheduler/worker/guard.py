@@ -18,6 +18,8 @@ from ZODB.Connection import Connection
 
 from scheduler.errors import SchedulerException
 from scheduler.storage.outage import abort_quietly, is_transient
+from scheduler.store.internals import hears_of, open_transaction, resources_of
+from scheduler.store.schema import has_changes
 
 Result = TypeVar("Result")
 
@@ -95,7 +97,7 @@ class Guard:
         transaction.manager.manager = self._manager
         self._connection.transaction_manager = self._manager
         self._manager.explicit = False
-        if self._connection not in self._manager._synchs:
+        if not hears_of(self._manager, self._connection):
             self._manager.registerSynch(self._connection)
         self._refusal = ""
         _at_work.guard = self
@@ -122,7 +124,7 @@ class Guard:
         for name in REFUSED if unit is not None else ():
             vars(unit).pop(name, None)
         self._manager.explicit = False
-        if unit is not None and unit is not self._manager._txn:
+        if unit is not None and unit is not open_transaction(self._manager):
             abort_quietly(unit)
         abort_quietly(self._manager)
         if is_broken:
@@ -138,6 +140,14 @@ class Guard:
         """Return the present state, which a task that fails is to leave behind."""
         savepoint = self._unit.savepoint(optimistic=True)
         return Start(savepoint, tuple(len(getattr(self._unit, name)) for name in _HOOKS))
+
+    def is_on(self, database: DB) -> bool:
+        """Say whether the tasks are run on *database*."""
+        return self._connection.db() is database
+
+    def refuse_close(self) -> None:
+        """Refuse that a task closes the database; raises SchedulerException."""
+        self._refuse(DATABASE_CLOSED)
 
     def enter(self) -> None:
         """Let what follows be calls of the next task: it sees no context variables of the last."""
@@ -161,7 +171,7 @@ class Guard:
         if damage:
             raise Unclean(SchedulerException(damage))
         self._raise_refusal()
-        if any(self._is_second(resource) for resource in self._unit._resources):
+        if any(self._is_second(resource) for resource in resources_of(self._unit)):
             raise SchedulerException(SECOND_CONNECTION)
         return result
 
@@ -186,15 +196,16 @@ class Guard:
 
     def _damage(self, start: Start) -> str:
         """Return what has become of the transaction that must not; empty where it is whole."""
-        if transaction.manager.manager is not self._manager or self._manager._txn is not self._unit:
+        is_open = open_transaction(self._manager) is self._unit
+        if transaction.manager.manager is not self._manager or not is_open:
             return REPLACED
         if self._unit.status != Status.ACTIVE:
             return SAVEPOINT_FAILED
         if not start.savepoint.valid:
             return ROLLED_BACK
-        joined = sum(resource is self._connection for resource in self._unit._resources)
+        joined = sum(resource is self._connection for resource in resources_of(self._unit))
         is_ours = self._connection.transaction_manager is self._manager
-        return "" if is_ours and joined == (not self._connection._needs_to_join) else DETACHED
+        return "" if is_ours and joined == has_changes(self._connection) else DETACHED
 
     def _is_second(self, resource: Any) -> bool:
         return (
@@ -223,9 +234,6 @@ class Guard:
             self._refuse(CONNECTION_CLOSED)
         type(self._connection).close(self._connection, primary)
 
-    def _close_database(self) -> None:
-        self._refuse(DATABASE_CLOSED)
-
 
 def _guard_at_work() -> Guard | None:
     return getattr(_at_work, "guard", None)
@@ -239,8 +247,8 @@ def _keep_open(database: DB) -> None:
 
 def _close_unless_at_work(database: DB) -> None:
     guard = _guard_at_work()
-    if guard is not None and guard._connection.db() is database:
-        guard._close_database()
+    if guard is not None and guard.is_on(database):
+        guard.refuse_close()
     del database.close
     database.close()
 

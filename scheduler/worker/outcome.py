@@ -11,6 +11,7 @@ from scheduler.inbox.claims import Claim
 from scheduler.states import ENDED, TASK_STATUS_NONE, TASK_STATUS_QUEUED
 from scheduler.tasks.attempt import moment
 from scheduler.tasks.base import BaseTask
+from scheduler.tasks.handle import TaskHandle
 
 
 class Outcome(NamedTuple):
@@ -37,16 +38,17 @@ def outcome_of(task: BaseTask, claim: Claim) -> Outcome:
 
     Raises TaskInconsistentStatusException for one that says that it has not ended.
     """
-    if task._retry_on is not None:
-        return Outcome(claim, due=moment(task._retry_on))
-    element = task._ended_element()
-    comes_back = element is not task and task._status == TASK_STATUS_QUEUED
-    due = moment(task._queued_for) if comes_back else None
+    handle = TaskHandle(task)
+    if handle.retry_on is not None:
+        return Outcome(claim, due=moment(handle.retry_on))
+    element = handle.ended_element()
+    comes_back = element is not task and handle.status == TASK_STATUS_QUEUED
+    due = moment(handle.queued_for) if comes_back else None
     if element is None:
         return Outcome(claim, due=due)
     ended = task.getEndedOn()
-    group = None if task._group is None else task._group._p_oid
-    shelf = element._status if element is task else element.getStatus()
+    group = None if handle.group is None else handle.group._p_oid
+    shelf = handle.status if element is task else element.getStatus()
     if shelf not in ENDED and shelf != TASK_STATUS_NONE:
         raise TaskInconsistentStatusException(f"its run is over, and its state is {shelf!r}")
     return Outcome(claim, shelf, ended, due, element=element._p_oid, group=group)
@@ -54,7 +56,7 @@ def outcome_of(task: BaseTask, claim: Claim) -> Outcome:
 
 def check_claim(claim: Claim, task: BaseTask) -> None:
     """Raise TaskInconsistentStatusException where *task* cannot be at work on *claim*."""
-    settled: object = task._settled
+    settled: object = TaskHandle(task).settled
     if not isinstance(settled, int):
         raise TaskInconsistentStatusException(f"_settled is {settled!r}, which is no whole number")
     if settled > claim.number:

@@ -17,6 +17,7 @@ from scheduler.states import TASK_STATUS_FAILED, TASK_STATUS_FINISHED, TASK_STAT
 from scheduler.storage.outage import is_transient, outage_text
 from scheduler.tasks.attempt import MESSAGE_KEPT, TRACEBACK_KEPT, Attempt
 from scheduler.tasks.base import BaseTask
+from scheduler.tasks.handle import TaskHandle
 from scheduler.tasks.naming import name_of
 from scheduler.worker.failure import LogLine, fail, named, one_line
 
@@ -52,7 +53,7 @@ class AttemptRecorder:
     def finished(self, task: BaseTask, result: Any) -> Record:
         """Return what records that the run of *task* succeeded with *result*."""
         attempt = self._attempt(task, TASK_STATUS_FINISHED)
-        return lambda: task._finish(attempt, result)
+        return lambda: TaskHandle(task).finish(attempt, result)
 
     def ended_by(self, task: BaseTask, error: BaseException) -> Record:
         """Return what records that the run of *task* ended with *error*.
@@ -61,9 +62,9 @@ class AttemptRecorder:
         """
         if isinstance(error, TaskDelayed):
             put_off = self._attempt(task, TASK_STATUS_QUEUED, str(error))
-            wait = paced(max(0.0, error.delaySeconds), task._times_put_off() + 1)
+            wait = paced(max(0.0, error.delaySeconds), TaskHandle(task).times_put_off() + 1)
             until = within_calendar(put_off.ended.timestamp() + wait)
-            return lambda: task._delay(put_off, until)
+            return lambda: TaskHandle(task).delay(put_off, until)
         text = "".join(traceback.format_exception(error))[-TRACEBACK_KEPT:]
         message = f"{type(error).__name__}: {error}"[:MESSAGE_KEPT]
         attempt, kind = self._attempt(task, TASK_STATUS_FAILED, message, text), type(error)
@@ -79,20 +80,20 @@ class AttemptRecorder:
         wait = 0.0
         if isinstance(problem, TransientError):
             why = f"conflicts, one after the other, the last: {problem}"
-            wait = AFTER_CONFLICTS.wait(task._times_put_off() + 1)
+            wait = AFTER_CONFLICTS.wait(TaskHandle(task).times_put_off() + 1)
         else:
             why = outage_text(problem)
         attempt = self._attempt(task, TASK_STATUS_QUEUED, why[:MESSAGE_KEPT])
 
         def put_off() -> LogLine:
-            task._delay(attempt, attempt.ended.timestamp() + wait)
+            TaskHandle(task).delay(attempt, attempt.ended.timestamp() + wait)
             return logging.WARNING, f"{named(task)} is put off for {wait:.1f} s: {one_line(why)}"
 
         return put_off
 
     def _attempt(self, task: BaseTask, state: int, message: str = "", text: str = "") -> Attempt:
         return Attempt(
-            task._tries + 1,
+            TaskHandle(task).tries + 1,
             self.started,
             nowutc(),
             state,

@@ -24,6 +24,7 @@ from scheduler.runtime.context import AttemptContext, News
 from scheduler.storage.outage import is_outage
 from scheduler.storage.outage_retry import retry_outages
 from scheduler.store import using
+from scheduler.store.internals import is_closed
 from scheduler.store.missing_class import reason_of
 from scheduler.store.transact import backoff
 from scheduler.tasks.base import BaseTask
@@ -139,7 +140,7 @@ class Runner:
             except Exception as error:
                 if isinstance(error, TransientError) and number < CONFLICT_TRIES:
                     time.sleep(backoff(number))
-                elif self._connection._storage is None:
+                elif is_closed(self._connection):
                     raise  # a task has closed the database: nothing can be run here any more
                 else:
                     log.exception("the failure of task %d could not be recorded", claim.tid)

@@ -1,0 +1,203 @@
+"""The handle of a task: the door to what the scheduler and its workers alone do with it.
+
+The methods behind it are underscored, because an application's subclasses share their namespace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from ZODB.Connection import Connection
+
+from scheduler.tasks.attempt import Attempt
+from scheduler.tasks.base import BaseTask
+from scheduler.tasks.bound import FollowingTask
+from scheduler.tasks.event import TimedEvent
+from scheduler.tasks.group import TaskGroup
+
+
+class TaskHandle:
+    """The scheduler's access to *task*: its state, its transitions (`TaskLife`), and its run."""
+
+    __slots__ = ("_task",)
+
+    def __init__(self, task: BaseTask) -> None:
+        self._task = task
+
+    @property
+    def status(self) -> int:
+        """The stored status, which does not tell whether the task runs."""
+        return self._task._status
+
+    @property
+    def settled(self) -> int:
+        """The number of the last claim that has ended."""
+        return self._task._settled
+
+    @property
+    def tries(self) -> int:
+        """How many tries of the present run have failed."""
+        return self._task._tries
+
+    @property
+    def retry_on(self) -> float | None:
+        """When the next try is due, in seconds since 1970; None for the task's own date."""
+        return self._task._retry_on
+
+    @property
+    def queued_for(self) -> float:
+        """The date in seconds since 1970 under which the task stands in its queue."""
+        return self._task._queued_for
+
+    @property
+    def slot(self) -> tuple[Any, ...]:
+        """The queue slot that the task waits in; empty for the ordinary one."""
+        return self._task._place
+
+    @slot.setter
+    def slot(self, slot: tuple[Any, ...]) -> None:
+        self._task._place = slot
+
+    @property
+    def group(self) -> TaskGroup | None:
+        """The group that the task is of, if it is of one."""
+        group: TaskGroup | None = self._task._group
+        return group
+
+    @property
+    def short_name(self) -> str:
+        """The name of the task's class, or of the function that it calls."""
+        return self._task._short_name()
+
+    def times_put_off(self) -> int:
+        """Return how many of the last runs in a row did not count as a try."""
+        return self._task._times_put_off()
+
+    def ended_element(self) -> Any:
+        """Return what goes into the index of ended runs: the task or an occurrence, or None."""
+        return self._task._ended_element()
+
+    def instead_of_run(self, now: datetime) -> Callable[[], None] | None:
+        """Return what is to be done instead of a run at *now*; None for a run."""
+        return self._task._instead_of_run(now)
+
+    @property
+    def work(self) -> Callable[[], Any]:
+        """The run itself, to be called."""
+        return self._task._work
+
+    def refuse_large(self, limit: float) -> None:
+        """Raise TooLarge where an attribute takes more than *limit* MB."""
+        self._task._refuse_large(limit)
+
+    def spool_again(self) -> None:
+        """Move to SPOOLED from quarantine, or from a queue in which the task does not stand."""
+        self._task._spool_again()
+
+    def queue(self, due: float) -> None:
+        """Move to QUEUED, to be due at *due* (since 1970)."""
+        self._task._queue(due)
+
+    def forget(self) -> None:
+        """Move to NONE: the task stands on no shelf."""
+        self._task._forget()
+
+    def finish(self, attempt: Attempt, result: Any) -> None:
+        """Record a run that succeeded, with its *result*."""
+        self._task._finish(attempt, result)
+
+    def end(self, attempt: Attempt) -> None:
+        """Record the last run: it failed for good, or was ended."""
+        self._task._end(attempt)
+
+    def abort(self, attempt: Attempt) -> None:
+        """Record that the task was cancelled as a whole."""
+        self._task._abort(attempt)
+
+    def withdraw(self) -> None:
+        """Move to ABORTED, without a record."""
+        self._task._withdraw()
+
+    def retry(self, attempt: Attempt, until: float) -> None:
+        """Record a try that failed; the next one is due at *until* (since 1970)."""
+        self._task._retry(attempt, until)
+
+    def delay(self, attempt: Attempt, until: float) -> None:
+        """Record a run that did not count as a try; the next one is due at *until*."""
+        self._task._delay(attempt, until)
+
+    def expire(self, now: datetime, why: str) -> None:
+        """Record that no time is left at which the task might run."""
+        self._task._expire(now, why)
+
+    def settle(self, claim: int) -> None:
+        """Note that claim number *claim* has ended: a worker that still holds it conflicts."""
+        self._task._settle(claim)
+
+    def set_retry(self, until: float | None) -> None:
+        """Make the next try due at *until* (since 1970); None for the task's own date."""
+        self._task._set_retry(until)
+
+    def set_status(self, status: int) -> None:
+        """Set *status* unchecked: for the moves whose caller has checked the shelf."""
+        self._task._set_status(status)
+
+    def begin_occurrence(self) -> None:
+        """Note that the task is run anew after it had finished."""
+        self._task._begin_occurrence()
+
+    def undo(self) -> None:
+        """Record that the changes of the last run were undone; the task stays on its shelf."""
+        self._task._undo()
+
+
+class FollowingHandle:
+    """The scheduler's access to a *task* that follows an object."""
+
+    __slots__ = ("_task",)
+
+    def __init__(self, task: FollowingTask) -> None:
+        self._task = task
+
+    @property
+    def subject(self) -> Any:
+        """The object that the task follows."""
+        return self._task._followed()
+
+    @property
+    def date(self) -> float | None:
+        """The date in seconds since 1970 that the task waits for; None while it rests."""
+        return self._task._date
+
+    @date.setter
+    def date(self, date: float) -> None:
+        self._task._date = date
+
+    @property
+    def met(self) -> float | None:
+        """The date of the last run, in seconds since 1970."""
+        return self._task._met
+
+    def wanted_on(self) -> float | None:
+        """Return the date that the object gives now, in seconds since 1970."""
+        return self._task._wanted_on()
+
+    def rest(self) -> None:
+        """Move to NONE until the object gives a date again."""
+        self._task._rest()
+
+    def wait_for(self, date: float) -> None:
+        """Move to QUEUED for *date*, in seconds since 1970."""
+        self._task._wait_for(date)
+
+
+def enter(step: BaseTask | TaskGroup, connection: Connection) -> None:
+    """Give a task or a group to the scheduler, in the current transaction of *connection*."""
+    step._enter(connection)
+
+
+def note_end(element: TimedEvent, ended: datetime) -> None:
+    """Note that *element*, a task or an occurrence, has ended."""
+    element._ended = ended.timestamp()

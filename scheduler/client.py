@@ -186,20 +186,22 @@ class Client:
             if entry.task.getStatus() != TASK_STATUS_NONE
         }
 
-    def pause(self) -> bool:
-        """Pause the scheduler, over restarts too: it starts no task; always True.
+    def pause(self, queue: str | None = None) -> bool:
+        """Pause the scheduler, or the named *queue* alone, over restarts too; always True.
 
-        Running attempts go on to their end.
+        None of its tasks is started; running attempts go on to their end.
         """
-        return self._module.spool(spool.PAUSE, None)
+        return self._module.spool(spool.PAUSE, _queue_name(queue))
 
-    def resume(self) -> bool:
-        """Resume the paused scheduler; always True."""
-        return self._module.spool(spool.RESUME, None)
+    def resume(self, queue: str | None = None) -> bool:
+        """Resume the paused scheduler, or the paused named *queue*; always True."""
+        return self._module.spool(spool.RESUME, _queue_name(queue))
 
-    def isPaused(self) -> bool:
-        """Say whether the scheduler is paused."""
-        return self._module.is_paused
+    def isPaused(self, queue: str | None = None) -> bool:
+        """Say whether the scheduler, or the named *queue*, is paused."""
+        if queue is None:
+            return self._module.is_paused
+        return self._module.backlog.is_paused(queue)
 
     def limitQueue(
         self,
@@ -227,6 +229,7 @@ class Client:
                 "atOnce": limit.at_once,
                 "rate": limit.rate,
                 "period": limit.period,
+                "paused": limit.is_paused,
             }
             for name, (limit, waiting, running) in self._module.backlog.queues().items()
         }
@@ -286,6 +289,12 @@ class Client:
     @property
     def _module(self) -> SchedulerModule:
         return SchedulerModule.getDBInstance(self._connection)
+
+
+def _queue_name(queue: str | None) -> str | None:
+    if queue == "":
+        raise ValueError("the ordinary queue has no name: pause the scheduler, or a named queue")
+    return None if queue is None else plain_text(queue, "the queue")
 
 
 _STARTED_AGAIN = (TASK_STATUS_FAILED, TASK_STATUS_TERMINATED, TASK_STATUS_ABORTED)

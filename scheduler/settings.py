@@ -64,6 +64,9 @@ class Settings:
     worker_memory: float = 0
     """The MB that a worker process may use; over them it is replaced. 0 for no limit."""
 
+    worker_attempts: int = 0
+    """After how many attempts a worker process is replaced; 0 for never."""
+
     worker_silence: float = 10
     """How long a worker process that is stopped (SIGSTOP, a frozen cgroup) keeps its task."""
 
@@ -93,6 +96,10 @@ class Settings:
                     f"{name} is {getattr(self, name)!r}; it must be a whole number from {least}"
                 )
         _check_queues(self.queues)
+        if type(self.worker_attempts) is not int or self.worker_attempts < 0:
+            raise SchedulerConfigurationException(
+                f"worker_attempts is {self.worker_attempts!r}; it must be a whole number from 0"
+            )
         for name in ("keep_finished_count", "keep_failed_count"):
             value = getattr(self, name)
             if value != math.inf and (type(value) is not int or value < 0):

@@ -62,14 +62,14 @@ def cancel(options: argparse.Namespace, config: Config) -> int:
 
 
 def pause(options: argparse.Namespace, config: Config) -> int:
-    """Pause the given tasks, or the whole scheduler if none is given."""
+    """Pause the given tasks, or a named queue; the whole scheduler if none is given."""
     if options.task_ids:
         return _order(options, config, "to be paused", Client.pauseTask)
     return _order_all(options, config, True)
 
 
 def resume(options: argparse.Namespace, config: Config) -> int:
-    """Resume the given tasks, or the whole scheduler if none is given."""
+    """Resume the given tasks, or a named queue; the whole scheduler if none is given."""
     if options.task_ids:
         return _order(options, config, "to be resumed", Client.resumeTask)
     return _order_all(options, config, False)
@@ -150,17 +150,19 @@ def _order_all(options: argparse.Namespace, config: Config, is_pause: bool) -> i
     with connect(config.database) as connection:
         client = Client(connection)
         if is_pause:
-            client.pause()
+            client.pause(options.queue)
         else:
-            client.resume()
+            client.resume(options.queue)
         transaction.commit()
-    print(as_json({"paused": is_pause}) if options.json else _WORDS[is_pause])
+    who = "The scheduler" if options.queue is None else f"The queue {options.queue!r}"
+    facts = {"paused": is_pause} | ({} if options.queue is None else {"queue": options.queue})
+    print(as_json(facts) if options.json else f"{who} {_WORDS[is_pause]}")
     return 0
 
 
 _WORDS = {
-    True: "The scheduler starts nothing until it is resumed",
-    False: "The scheduler starts tasks again",
+    True: "starts nothing until it is resumed",
+    False: "starts tasks again",
 }
 
 

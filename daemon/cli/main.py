@@ -229,8 +229,8 @@ def _add_cmd(commands: Subparsers, common: argparse.ArgumentParser) -> None:
         "clear_spool": (cmd.clear_spool, "drop the instructions in the spool"),
         "retry": (cmd.retry, "start failed tasks again, and load quarantined ones"),
         "cancel": (cmd.cancel, "cancel waiting and running tasks"),
-        "pause": (cmd.pause, "pause tasks until they are resumed; without ID, the scheduler"),
-        "resume": (cmd.resume, "resume paused tasks; without ID, the scheduler"),
+        "pause": (cmd.pause, "pause tasks, or a named queue, until resumed; else the scheduler"),
+        "resume": (cmd.resume, "resume paused tasks, or a named queue; else the scheduler"),
         "repair": (cmd.repair, "make anew what cannot be read of the scheduler's own data"),
         "drop_schedule": (
             cmd.drop_schedule,
@@ -243,7 +243,9 @@ def _add_cmd(commands: Subparsers, common: argparse.ArgumentParser) -> None:
     subs["cancel"].add_argument("task_ids", type=int, nargs="+", metavar="ID")
     subs["drop_schedule"].add_argument("names", nargs="*", metavar="NAME")
     for name in ("pause", "resume"):
-        subs[name].add_argument("task_ids", type=int, nargs="*", metavar="ID")
+        those = subs[name].add_mutually_exclusive_group()
+        those.add_argument("task_ids", type=int, nargs="*", default=[], metavar="ID")
+        those.add_argument("--queue", metavar="NAME", help="the named queue")
     which = subs["retry"].add_mutually_exclusive_group(required=True)
     which.add_argument("task_ids", type=int, nargs="*", default=[], metavar="ID")
     which.add_argument("--all", action="store_true", help="all failed tasks but the cancelled ones")

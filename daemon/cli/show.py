@@ -96,7 +96,7 @@ def queues(options: argparse.Namespace, config: Config) -> int:
     if options.json:
         print(as_json(found))
         return 0
-    heads = ("queue", "waiting", "running", "atOnce", "rate", "period")
+    heads = ("queue", "waiting", "running", "atOnce", "rate", "period", "paused")
     print(as_table(heads, [[each[name] for name in heads] for each in found]))
     return 0
 

@@ -213,17 +213,21 @@ class Instructions:
         if not task.isPaused():
             self._move_to(task, stamp(date))
 
-    def _pause(self, task: BaseTask | None) -> None:
-        """Pause *task* until it is resumed; None stands for the whole scheduler."""
+    def _pause(self, task: BaseTask | str | None) -> None:
+        """Pause *task*, or the queue with that name; None stands for the whole scheduler."""
         if task is None:
             self._module.is_paused = True
+        elif isinstance(task, str):
+            self._module.backlog.pause(task, is_paused=True)
         elif self._waits(task, spool.PAUSE, task):
             self._move_to(task, NEVER_DUE)
 
-    def _resume(self, task: BaseTask | None) -> None:
-        """Resume *task*, which was paused; None stands for the whole scheduler."""
+    def _resume(self, task: BaseTask | str | None) -> None:
+        """Resume *task*, or the queue with that name; None stands for the whole scheduler."""
         if task is None:
             self._module.is_paused = False
+        elif isinstance(task, str):
+            self._module.backlog.pause(task, is_paused=False)
         elif self._waits(task, spool.RESUME, task) and task.isPaused():
             self._module.unqueue(task)
             self._module.queue(task)

@@ -186,9 +186,18 @@ class ProcessExecutor:
                 self._suspects.pop(outcome.claim.tid, None)
             if outcomes:
                 self._flow.observe(seconds, len(outcomes))
+                self._recycle(worker, len(outcomes))
             self._feed()
             # Under the lock, so that each claim is always with a worker or in a report.
             self._results.report(outcomes)
+
+    def _recycle(self, worker: WorkerProcess, attempts: int) -> None:
+        """Retire *worker* if it has made as many attempts as a worker is to make."""
+        worker.attempts += attempts
+        limit = self._settings.worker_attempts
+        if limit and worker.attempts >= limit and not worker.is_retired:
+            log.info("worker %s retired: it has made %d attempts", worker, worker.attempts)
+            worker.retire()
 
     # The end of a worker
 

@@ -59,6 +59,8 @@ class WorkerProcess:
         self.is_stuck = False
         """Whether it was asked to return claims, and has not ended its task since."""
         self.is_retired = False
+        self.attempts = 0
+        """How many attempts it has made."""
         self.is_lost = False
         """Whether its claims were reported as lost."""
         self.fault = ""

@@ -54,9 +54,19 @@ class NamedQueues(Persistent):
         self._starts = OOBTree()  # name of a queue -> Starts
 
     def limit(self, name: str, limit: Limit) -> None:
-        """Let *limit* go for the queue *name*."""
-        self._limits[name] = tuple(limit.checked())
+        """Let *limit* hold for the queue *name*, which stays paused if it is."""
+        is_paused = self.is_paused(name)
+        self._limits[name] = tuple(limit.checked()._replace(is_paused=is_paused))
         self._starts.pop(name, None)  # counted by another period
+
+    def pause(self, name: str, *, is_paused: bool) -> None:
+        """Pause the queue *name*, or let it go on."""
+        if is_paused != self.is_paused(name):
+            self._limits[name] = tuple(self._limit_of(name)._replace(is_paused=is_paused))
+
+    def is_paused(self, name: str) -> bool:
+        """Return whether the queue *name* is paused."""
+        return self._limit_of(name).is_paused
 
     def limits(self) -> OOBTree:
         """Return the stored limits, by the name of the queue."""
@@ -207,7 +217,10 @@ class NamedQueues(Persistent):
 
     def _places(self, name: str, caps: Mapping[str, int]) -> float:
         """Return how many tasks of queue *name* may be with workers beyond those that are."""
-        at_once = self._limit_of(name).at_once
+        limit = self._limit_of(name)
+        if limit.is_paused:
+            return 0
+        at_once = limit.at_once
         places = min(math.inf if at_once is None else at_once, caps.get(name, math.inf))
         running: int = self._running.get(name, 0)
         return max(0, places - running)

@@ -6,6 +6,7 @@ import logging
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from scheduler.inbox.spool import PAUSE, spool_of
 from scheduler.tasks.attempt import Attempt
 from scheduler.tasks.occurrence import TaskOccurrence
 from scheduler.tasks.oneshot import OneShotTask
@@ -81,6 +82,8 @@ class Firing(OneShotTask):
         """Record that the run failed for good, or was ended."""
         super()._end(attempt)
         self._note()
+        if self.task.pauseOnFailure:
+            spool_of(self._p_jar).put(PAUSE, self.task)
 
     def _ended_element(self) -> Any:
         """Return the occurrence; the firing itself where it was cancelled."""

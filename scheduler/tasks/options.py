@@ -57,6 +57,7 @@ class TaskOptions(TypedDict, total=False):
     misfireGrace: float | None
     overlap: Literal["skip", "queue", "allow"]
     jitter: float
+    pauseOnFailure: bool
     keepOccurrences: int
     keepOccurrencesFor: float | None
 

@@ -11,6 +11,7 @@ from BTrees.IOBTree import IOBTree, IOBucket
 
 from scheduler import states
 from scheduler.clock import aware, later, moment, nowutc, stamp
+from scheduler.inbox.spool import PAUSE, spool_of
 from scheduler.schedules.cron import Cron
 from scheduler.schedules.interval import Interval
 from scheduler.schedules.rule import Rule
@@ -68,6 +69,9 @@ class RecurringTask(BaseTask):
 
     keepOccurrencesFor: float | None = None
     """For how many seconds ended runs are kept with the task; None for ever."""
+
+    pauseOnFailure: bool = False
+    """Whether the task is paused when an attempt fails for good, until it is resumed."""
 
     _comes_back = True
     _schedule: tuple[Any, ...]  # its kind and what it is made of
@@ -171,6 +175,8 @@ class RecurringTask(BaseTask):
         """Record a run after which there is none as an occurrence, and turn to the next date."""
         super()._end(attempt)
         self._turn(self._last_dropped())
+        if self.pauseOnFailure and self._status == states.TASK_STATUS_QUEUED:
+            spool_of(self._p_jar).put(PAUSE, self)
 
     def _miss(self, now: datetime) -> None:
         """Record that there was no run at a date, and turn to the first that is still to be had."""
@@ -287,6 +293,7 @@ POLICIES: dict[str, tuple[Callable[[Any], bool], str]] = {
         "a number of seconds, or None",
     ),
     "overlap": (("skip", "queue", "allow").__contains__, "'skip', 'queue' or 'allow'"),
+    "pauseOnFailure": (lambda value: isinstance(value, bool), "True or False"),
     "jitter": (_is_seconds, "a number of seconds"),
     "keepOccurrences": (lambda value: isinstance(value, int) and value > 0, "at least 1"),
     "keepOccurrencesFor": (

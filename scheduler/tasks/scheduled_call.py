@@ -26,6 +26,7 @@ class ScheduledCall(FunctionOptions, RecurringTask):
     misfireGrace = FunctionOption()
     overlap = FunctionOption()
     jitter = FunctionOption()
+    pauseOnFailure = FunctionOption()
     keepOccurrences = FunctionOption()
     keepOccurrencesFor = FunctionOption()
 

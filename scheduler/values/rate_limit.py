@@ -21,6 +21,9 @@ class Limit(NamedTuple):
     period: float = 1.0
     """In seconds."""
 
+    is_paused: bool = False
+    """Whether none of its tasks is started."""
+
     def checked(self) -> Limit:
         """Return the limit; ValueError naming an invalid part."""
         for what, number in (("atOnce", self.at_once), ("rate", self.rate)):

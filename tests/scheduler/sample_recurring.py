@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import time
+from typing import ClassVar
 
 from scheduler import nowutc
 from scheduler.clock import TimeSource
+from scheduler.retry import Retry
 from scheduler.store import current
 from scheduler.tasks import IntervalTask, PeriodicTask, PeriodicUniqueTask
 from tests.scheduler.sample_tasks import count
@@ -103,3 +105,13 @@ class Undecided(PeriodicTask):
 
     def shouldComeBack(self):
         raise RuntimeError("undecided")
+
+
+class Failing(IntervalTask):
+    """Fails at each date, after two tries."""
+
+    maxTries = 2
+    retries: ClassVar = {ValueError: Retry(first=1)}
+
+    def run(self):
+        raise ValueError("never")

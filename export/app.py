@@ -28,7 +28,7 @@ from export.errors import (
 from export.fossils.installation import keep_base_url
 from export.http.question import SEPARATOR
 from export.http.request import LONGEST, ExportRequest
-from export.http.result import Answer, File
+from export.http.result import Answer, Document, File
 from export.model import catalogue
 from export.model.listeners import subscribe_installed
 from export.people import group, user
@@ -99,6 +99,8 @@ class ExportApp:
             answer = self._answer(request, resource, arguments)
             if isinstance(answer, File):
                 return file_response(answer, http)
+            if isinstance(answer, Document):
+                return reply.document(answer)
             return reply.content(answer, self.settings.base_url)
         except RequestException as error:
             return reply.refuse(error)

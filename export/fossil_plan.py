@@ -96,7 +96,7 @@ class FossilField:
 
     def __init__(self, method: Method) -> None:
         tags = {tag: method.getTaggedValue(tag) for tag in method.getTaggedValueTags()}
-        self.member = method.__name__
+        self.member: str = method.__name__
         self.name: str | None = tags.get("name")
         self.only_if: str | None = tags.get("onlyIf")
         self.produce: Callable[[Any], Any] | None = tags.get("produce")
@@ -108,6 +108,17 @@ class FossilField:
         self.plain_names = _plain_name(self, False), _plain_name(self, True)
         """The keys for what a method answers and for an attribute; None where `put` is needed."""
         self.is_plain = not self.has_result and self.filter_by is None and self.convert is None
+
+    def shown_name(self, klass: type | None) -> str:
+        """Return the field's name in answers, with dots for nested ones.
+
+        It is that of a getter where *klass*, the class of the objects, has a method for it.
+        """
+        is_attribute = klass is not None and not callable(getattr(klass, self.member, None))
+        try:
+            return self.name or _field_name(self.member, is_attribute and not self.produce)
+        except InvalidFossilException:  # objects of another class have an attribute
+            return self.member
 
     def accepts(self, keywords: Mapping[str, Any]) -> Callable[[Any], bool] | None:
         """Return the filter that listed values have to pass; LookupError where it is missing."""

@@ -10,6 +10,7 @@ from export.collection import Collection
 from export.errors import ExportConfigurationException
 from export.resource import Resource
 from export.resources import BUILT_IN
+from export.resources.description import description_of
 
 ENTRY_POINTS = "zodb_relay.resources"
 
@@ -39,7 +40,8 @@ def all_resources(own: Iterable[Any] = ()) -> tuple[Resource, ...]:
     """
     installed = {entry.value: entry.load() for entry in entry_points(group=ENTRY_POINTS)}
     more = [*installed.values(), *_registered, *own]
-    return (*BUILT_IN, *dict.fromkeys(each for found in more for each in _of(found)))
+    found = (*BUILT_IN, *dict.fromkeys(each for one in more for each in _of(one)))
+    return (*found, *description_of(found))
 
 
 def _of(found: Any) -> Iterator[Resource]:

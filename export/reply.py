@@ -14,7 +14,7 @@ from export.errors import NoSuchRange, RequestException
 from export.formats import FORMATS, PLAIN, json
 from export.http.etag import validator
 from export.http.request import ExportRequest
-from export.http.result import Bare, File, ResultPage, envelope
+from export.http.result import Bare, Document, File, ResultPage, envelope
 from export.resource import Resource, classic_refusal
 
 SHOWN = {"application/pdf", "image/gif", "image/jpeg", "image/png", "text/plain"}
@@ -41,6 +41,15 @@ class Reply:
         self._request = request
         self._resource = resource
         self._kind = kind
+
+    def document(self, answer: Document) -> Response:
+        """Return *answer* as it is; a cache asks each time whether it is still the same."""
+        headers = {**SAFE, "Content-Security-Policy": answer.policy, "Cache-Control": "no-cache"}
+        kind = answer.content_type
+        response = Response(answer.content, 200, headers=headers, content_type=kind)
+        response.set_etag(validator(answer.content, 0))
+        self._request.answer_conditionally(response)
+        return response
 
     def content(self, answer: ResultPage | Bare, base_url: str) -> Response:
         """Return *answer*, in its envelope if it has one. Raises RequestException."""

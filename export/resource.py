@@ -28,6 +28,7 @@ from export.http.parameter import Parameter
 from export.http.question import Detail, Question
 from export.http.request import ExportRequest
 from export.http.result import Answer, error_body
+from export.http.selection import MAXIMUM
 from export.settings import ExportSettings
 
 Answering: TypeAlias = Callable[[Question], Answer]
@@ -72,11 +73,20 @@ class Resource:
     refusal: Callable[[RequestException], Refusal] = classic_refusal
     details: Mapping[str, Detail] = field(default_factory=dict)
     usual_detail: str | None = None
+    most: int = MAXIMUM
+    """How many objects an answer has at most, without detail levels."""
+
     parameters: tuple[Parameter, ...] = ()
     """The parameters that it takes."""
 
+    body: Mapping[str, Any] | None = None
+    """The JSON Schema of what is posted, where that is one object in JSON."""
+
     shows: Any = None
     """The fossil of its results; None with detail levels, or where it has none."""
+
+    content_type: str = "application/json"
+    """The type of its answers, where the address has no format."""
 
     meaning: str = ""
     """Its description; that of the answering function where it is empty."""

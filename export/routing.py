@@ -17,56 +17,64 @@ PLACEHOLDER = re.compile(r"<(?:(?P<converter>\w+)(?:\((?P<choices>[^)]*)\))?:)?(
 """A part of an address that is not the same in all."""
 
 
-class Word(BaseConverter):
+class Part(BaseConverter):
+    """A part of an address that is not the same in all."""
+
+    described = ""
+    """The regular expression of those that are not refused, where that is another one."""
+
+
+class Word(Part):
     """Letters, digits and `_`, as most ids are."""
 
     regex = "[A-Za-z0-9_]+"
 
 
-class Words(BaseConverter):
+class Words(Part):
     """Several words with `-` or `,` between them."""
 
     regex = "[A-Za-z0-9_]+(?:[-,][A-Za-z0-9_]+)*"
 
 
-class Id(BaseConverter):
+class Id(Part):
     """Ids of any kind, or several with `-` or `,` between them."""
 
     regex = "[^/]+"
 
 
-class Digits(BaseConverter):
+class Digits(Part):
     """A whole number, as it is written."""
 
     regex = "[0-9]+"
 
 
-class Name(BaseConverter):
+class Name(Part):
     """A name of a place; blanks are part of it."""
 
     regex = r"[\w\s]+"
 
 
-class Names(BaseConverter):
+class Names(Part):
     """Several names with `-` or `,` between them."""
 
     regex = r"[\w\s]+(?:[-,][\w\s]+)*"
 
 
-class RoomIds(BaseConverter):
+class RoomIds(Part):
     """Ids of rooms with `-` or `,` between them."""
 
     regex = r"\w+(?:[-,][\w\s]+)*"
+    described = "[0-9]{1,18}(?:[-,][0-9]{1,18})*"
 
 
-class FullName(BaseConverter):
+class FullName(Part):
     """A full name of a room, which may have slashes in it."""
 
     regex = r"[\w\s/-]+"
     part_isolating = False
 
 
-CONVERTERS = {
+CONVERTERS: dict[str, type[Part]] = {
     "word": Word,
     "words": Words,
     "id": Id,

@@ -16,6 +16,7 @@ from export.fossils.placed import in_zone
 class ICategoryFossil(IFossil):
     """A category on the way to an event."""
 
+    taggedValue("of", "export.model.category:Category")
     taggedValue("fossil", "categoryMetadata")
 
     def getId(): ...
@@ -39,6 +40,7 @@ class ICategoryProtectedFossil(ICategoryFossil):
 class IBasicConferenceFossil(IFossil):
     """An event in a user's list."""
 
+    taggedValue("of", "export.model.conference:Conference")
     taggedValue("fossil", "basicConferenceMetadata")
 
     def getId(): ...

@@ -43,6 +43,7 @@ def listed_up_to(
 class IConferenceFossil(IPlacedFossil):
     """An event; detail `events`."""
 
+    taggedValue("of", "export.model.conference:Conference")
     taggedValue("fossil", "conferenceMetadata")
 
     def type(): ...

@@ -25,6 +25,7 @@ def shown_title(owner: Any, filters: Mapping[str, Callable[[Any], bool]]) -> str
 class ISubContributionFossil(IFossil):
     """A subcontribution."""
 
+    taggedValue("of", "export.model.contribution:SubContribution")
     taggedValue("fossil", "subContributionMetadata")
 
     def getId(): ...
@@ -47,6 +48,7 @@ class ISubContributionFossil(IFossil):
 class IContributionFossil(IPlacedFossil):
     """A contribution."""
 
+    taggedValue("of", "export.model.contribution:Contribution")
     taggedValue("fossil", "contributionMetadata")
 
     def getDuration(): ...

@@ -16,6 +16,7 @@ from export.fossils.allowed import allowed
 class ILinkFossil(IFossil):
     """A resource that is elsewhere."""
 
+    taggedValue("of", "export.model.material:Link")
     taggedValue("fossil", "linkMetadata")
 
     def name(): ...
@@ -25,6 +26,7 @@ class ILinkFossil(IFossil):
 class ILocalFileFossil(ILinkFossil):
     """A resource that is a file."""
 
+    taggedValue("of", "export.model.material:LocalFile")
     taggedValue("fossil", "localFileMetadata")
 
     def id(): ...
@@ -40,6 +42,7 @@ class ILocalFileFossil(ILinkFossil):
 class IMaterialFossil(IFossil):
     """A material with its resources."""
 
+    taggedValue("of", "export.model.material:Material")
     taggedValue("fossil", "materialMetadata")
 
     def getId(): ...
@@ -59,6 +62,7 @@ class IMaterialFossil(IFossil):
 class IAttachmentFossil(IFossil):
     """A file or link of a folder."""
 
+    taggedValue("of", "export.model.material:Attachment")
     taggedValue("fossil", "attachment")
 
     def id(): ...
@@ -85,6 +89,7 @@ class IAttachmentFossil(IFossil):
 class IFolderFossil(IFossil):
     """A folder with its attachments."""
 
+    taggedValue("of", "export.model.material:Folder")
     taggedValue("fossil", "folder")
 
     def id(): ...

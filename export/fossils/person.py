@@ -24,6 +24,8 @@ def first_name_first(person: Any) -> str:
 class IPersonFossil(IFossil):
     """A person, as any object names one."""
 
+    taggedValue("of", "export.model.person:Person")
+
     def getId(): ...
     def getFullName(): ...
     def getAffiliation(): ...
@@ -78,6 +80,7 @@ class IPresenterFossil(IPersonFossil):
 class IConvenerFossil(IFossil):
     """A convener in a timetable."""
 
+    taggedValue("of", "export.model.person:Person")
     taggedValue("fossil", "conferenceParticipationMinimal")
 
     def getFirstName(): ...

@@ -72,6 +72,7 @@ class IPlacedFossil(IFossil):
 class IPeriodFossil(IFossil):
     """A stretch of time."""
 
+    taggedValue("of", "export.model.conference:Period")
     taggedValue("fossil", "period")
 
     def startDT(): ...  # noqa: N802

@@ -35,6 +35,8 @@ def _html_name(item: Any) -> str:
 class IRegistrantFields(IFossil):
     """The fields of both detail levels."""
 
+    taggedValue("of", "export.model.registration:Registrant")
+
     def getId(): ...
 
     getId.produce = lambda registrant: registrant.id

@@ -42,6 +42,7 @@ class INaivePeriodFossil(IFossil):
 class IMinimalRoomFossil(IFossil):
     """A room, inside its reservation."""
 
+    taggedValue("of", "export.rooms.room:Room")
     taggedValue("fossil", "minimalRoomMetadata")
 
     def getId(): ...
@@ -93,6 +94,8 @@ class IRoomWithReservationsFossil(IRoomFossil):
 
 class IReservationFields(IFossil):
     """The fields of a reservation in every answer."""
+
+    taggedValue("of", "export.rooms.reservation:Reservation")
 
     def getId(): ...
     def getStartDate(): ...

@@ -67,6 +67,7 @@ class ISupportInfoFossil(IFossil):
 class IConferenceOfSlotFossil(IFossil):
     """An event, inside the answer for a slot; the adjusted dates are in its own zone."""
 
+    taggedValue("of", "export.model.conference:Conference")
     taggedValue("fossil", "conference")
 
     def getId(): ...
@@ -128,6 +129,7 @@ class IPlaceInWords(IFossil):
 class ISessionFossil(IPlaceInWords):
     """A session, inside the answer for its slot."""
 
+    taggedValue("of", "export.model.session:Session")
     taggedValue("fossil", "session")
 
     def getId(): ...
@@ -173,6 +175,8 @@ class ISessionFossil(IPlaceInWords):
 
 class ISlotFields(IPlaceInWords, IPlacedFossil):
     """A slot of a session, with the session's documented fields."""
+
+    taggedValue("of", "export.model.session:SessionSlot")
 
     def getModificationDate(): ...
 

@@ -14,6 +14,7 @@ from export.fossilize import IFossil
 class IAvatarFossil(IFossil):
     """A user."""
 
+    taggedValue("of", "export.people.user:Avatar")
     taggedValue("fossil", "avatar")
 
     def id(): ...

@@ -27,6 +27,7 @@ def for_whom(audience: str | None) -> str | None:
 class ICollaborationFossil(IFossil):
     """A booking, or an instance of one; the dates are in UTC."""
 
+    taggedValue("of", "export.model.video:CSBooking")
     taggedValue("fossil", "collaborationMetadata")
 
     def getId(): ...

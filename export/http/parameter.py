@@ -29,6 +29,8 @@ class Parameter:
     """Its other names, which come first where several are sent."""
 
     accepts: Callable[[Any, Any], bool] | None = None
+    is_needed: bool = False
+    """Whether nothing is answered without it."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -42,7 +44,7 @@ class Parameter:
     @property
     def schema(self) -> Mapping[str, Any]:
         """The JSON Schema of its value."""
-        return {"type": "string"}
+        return {"type": "string", **({"minLength": 1} if self.is_needed else {})}
 
 
 class Flag(Parameter):

@@ -68,7 +68,12 @@ class ExportRequest:
     def asked_site(self) -> str:
         """The address of the site that was asked, as its clients call it."""
         host = self._request.host or "localhost"
-        return f"{self._request.scheme}://{host}{self._request.root_path.rstrip('/')}"
+        return f"{self._request.scheme}://{host}{self.root}"
+
+    @property
+    def root(self) -> str:
+        """The path below which the export is, as its clients see it; "" for none."""
+        return self._request.root_path.rstrip("/")
 
     @property
     def sent_path(self) -> str:

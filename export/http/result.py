@@ -39,7 +39,16 @@ class Bare:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Answer = ResultPage | File | Bare
+@dataclass(frozen=True)
+class Document:
+    """A text as it is, for everybody the same; `policy` says what a browser may do for it."""
+
+    content: bytes
+    content_type: str
+    policy: str = "default-src 'none'; frame-ancestors 'none'"
+
+
+Answer = ResultPage | File | Bare | Document
 
 
 def envelope(answer: ResultPage, url: str) -> dict[str, Any]:

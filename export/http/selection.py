@@ -21,11 +21,16 @@ TZ = Choice(
     "tz", "The zone of all dates.", words=tuple(sorted(available_timezones() - {"localtime"}))
 )
 OFFSET = Integer("offset", "How many of the objects are left out first.", ("O",))
-LIMIT = Integer("limit", "How many objects are told at most.", ("n",))
+LIMIT = Integer(
+    "limit",
+    "How many objects are told at most; all that may be for 0 or less.",
+    ("n",),
+    least=-(10**15) + 1,
+)
 ORDER = Parameter("order", "What objects are sorted by: id, start, end or title.", ("o",))
 DESCENDING = Flag("descending", "With `yes` the last one comes first.", ("c",))
 FROM = Moment("from", "The beginning: a date, or days, hours and minutes from now.", ("f",))
-TO = End("to", "The end.", ("t",))
+TO = End("to", "The end; `day` stands for both of one day.", ("t",))
 DAY = End("day", "One day: `from` and `to` at once.")
 COMMON = (DETAIL, TZ, OFFSET, LIMIT, ORDER, DESCENDING, FROM, TO, DAY)
 

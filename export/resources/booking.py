@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from export.errors import (
     MalformedRequest,
     NotFree,
@@ -24,11 +26,11 @@ from export.rooms.room import Room
 from scheduler.clock import nowutc
 
 FORMATS = ("json", "xml")
-LOCATION = Parameter("location", "The location of the room.")
-ROOM_ID = Integer("roomid", "The id of the room.", ("room",))
+LOCATION = Parameter("location", "The location of the room.", is_needed=True)
+ROOM_ID = Integer("roomid", "The id of the room.", ("room",), is_needed=True, least=1)
 """The room; by its name in the documented example, and by that of its description."""
-REASON = Parameter("reason", "What it is booked for.")
-USERNAME = Parameter("username", "The login of whom it is booked for.")
+REASON = Parameter("reason", "The reason of the booking.", is_needed=True)
+USERNAME = Parameter("username", "The login of the user who gets the room.", is_needed=True)
 NEEDED = (LOCATION, ROOM_ID, REASON, USERNAME)
 EDGES = {"from": "start", "to": "end"}
 
@@ -113,5 +115,5 @@ RESOURCE = Resource(
     WRITE,
     FORMATS,
     "POST",
-    parameters=(*NEEDED, FROM, TO),
+    parameters=(*NEEDED, replace(FROM, is_needed=True), replace(TO, is_needed=True)),
 )

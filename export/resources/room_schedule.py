@@ -28,7 +28,7 @@ from export.http.result import Bare
 from export.people.user import users
 from export.resource import ANYTHING, Resource
 from export.resources.booking import check_rights
-from export.resources.room_schedule_body import read_wish
+from export.resources.room_schedule_body import NEEDED, read_wish
 from export.rooms.registry import rooms
 from export.rooms.schedule import RoomSchedule, schedules
 from export.rooms.schedule_request import ScheduleRequest
@@ -188,9 +188,26 @@ def _id(text: str) -> int | str:
 
 
 ADDRESS = "/api/v3/schedule"
+FIELDS = {
+    "name": {"type": "string"},
+    "room": {"type": "integer", "description": "The id of the room."},
+    "start_at": {"type": "integer", "description": "Its beginning, in seconds from 1970."},
+    "duration": {"type": "integer", "description": "Seconds.", "minimum": 1},
+    "recurrence": {"type": "object"},
+    "template": {"type": "object"},
+    "share": {"type": "object"},
+}
+BODY = {"type": "object", "properties": FIELDS}
 _scheduling = partial(Resource, door=caller.token_only, refusal=refusal)
 
-CREATE = _scheduling("schedule_create", (ADDRESS, f"{ADDRESS}/"), create, ANYTHING, method="POST")
+CREATE = _scheduling(
+    "schedule_create",
+    (ADDRESS, f"{ADDRESS}/"),
+    create,
+    ANYTHING,
+    method="POST",
+    body={**BODY, "required": list(NEEDED)},
+)
 HINDERED = _scheduling(
     "schedules_hindered",
     tuple(f"{ADDRESS}/<any(conflict, blocked):how>{end}" for end in ("", "/")),
@@ -211,4 +228,5 @@ CHANGE = _scheduling(
     change,
     ANYTHING,
     method="POST",
+    body=BODY,
 )

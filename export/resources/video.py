@@ -98,6 +98,7 @@ RESOURCE = Resource(
     ("/export/video/<words:idlist>.<word:format>",),
     answer,
     formats=FORMATS,
+    most=MAXIMA[ALL],
     parameters=(*COMMON, ALARMS, CATEGORY),
     shows=ICollaborationFossil,
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import feedparser
 import pytest
@@ -27,6 +29,22 @@ class Book(Persistent):
     def __init__(self, number, title, author, published, is_secret=False):
         self.id, self.title, self.author = number, title, author
         self.published, self.is_secret = published, is_secret
+
+
+class Shelved(Book):
+    """A book with getters."""
+
+    def getTitle(self):
+        return self.title
+
+    def getAuthor(self):
+        return self.author
+
+    def getPublished(self):
+        return self.published
+
+    def isLocked(self):
+        return self.is_secret
 
 
 class IBookFossil(IFossil):
@@ -90,6 +108,23 @@ def library(database, token):
 def titles(answer):
     assert answer.status_code == 200, answer.json
     return [each["title"] for each in answer.json["results"]]
+
+
+def test_the_document_shows_a_collection_that_works(database):
+    text = (Path(__file__).parents[2] / "docs" / "resources.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    shown = {"__name__": "library"}
+    exec(code, shown)  # noqa: S102 (it is the document's)
+
+    client = Client(shown["application"](database))
+    with client.application.database.transaction() as connection:
+        books = connection.root()["books"] = PersistentMapping()
+        books["1"] = Shelved("1", "The Sea", "Ann", date(2001, 2, 3))
+        books["2"] = Shelved("2", "The Sky", "Ann", date(2001, 2, 3), is_secret=True)
+    assert titles(client.get("/export/book.json?author=Ann")) == ["The Sea"]
+    for kind in shown["Books"].formats:
+        for address in ("book", "book/1", "book/search/sea"):
+            assert b"The Sea" in client.get(f"/export/{address}.{kind}").data
 
 
 def test_all_of_them_are_listed_but_those_that_the_rule_hides(library, token):

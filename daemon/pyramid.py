@@ -23,12 +23,12 @@ from ZODB import DB
 from ZODB.Connection import Connection
 from ZODB.FileStorage import FileStorage
 
+from livesync.watching import install
 from scheduler.errors import OutcomeUnknown, StoreException
 from scheduler.storage.outage import is_outage
 from scheduler.store import open_database
 from scheduler.store.current import offering
 from scheduler.store.database import URI_VARIABLE
-from scheduler.store.moved import install
 
 log = logging.getLogger(__name__)
 

@@ -26,7 +26,13 @@ class Settings:
     """How many tasks run at a time."""
 
     imports: Sequence[str] = ()
-    """The modules imported at the start, whose declared schedules are brought into the database."""
+    """The modules that the scheduler and its workers import at their start.
+
+    Their declared schedules are brought into the database.
+    """
+
+    hooks: Sequence[str] = ()
+    """The hooks of the application, each `module:class`: see `scheduler.hooks`."""
 
     queues: Mapping[str, int] = field(default_factory=dict)
     """By the name of a queue, how many of its tasks this scheduler runs at a time."""
@@ -81,7 +87,7 @@ class Settings:
         """
         known = ["database", *(each.name for each in fields(cls))]
         check_known(config, known, SchedulerConfigurationException)
-        settings = cls(**{**config, **_periods(config), **_imports(config)})
+        settings = cls(**{**config, **_periods(config), **_names(config)})
         settings._check()
         return settings
 
@@ -144,14 +150,18 @@ def _check_queues(queues: Any) -> None:
         )
 
 
-def _imports(config: dict[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Return the setting `imports`, if it is given, as a tuple of names."""
-    imports = config.get("imports", ())
-    if not isinstance(imports, list | tuple) or not all(isinstance(name, str) for name in imports):
-        raise SchedulerConfigurationException(
-            f"imports is {imports!r}; it must be a list of the names of modules"
-        )
-    return {"imports": tuple(imports)}
+def _names(config: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the settings that are lists of names, those that are given, as tuples."""
+    found = {}
+    for option in config.keys() & {"imports", "hooks"}:
+        names = config[option]
+        if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+            kind = "modules" if option == "imports" else "hooks"
+            raise SchedulerConfigurationException(
+                f"{option} is {names!r}; it must be a list of the names of {kind}"
+            )
+        found[option] = tuple(names)
+    return found
 
 
 def _is_number(value: Any) -> bool:

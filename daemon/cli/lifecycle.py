@@ -24,6 +24,8 @@ from daemon.views.task_detail import find_task
 from scheduler import TASK_STATUS_RUNNING, Client
 from scheduler.audit.commit_log import sign, signature_of
 from scheduler.leadership.roster import roster_of
+from scheduler.runtime.application import Application
+from scheduler.runtime.hook_registry import REGISTRY
 from scheduler.store import connect
 from scheduler.values.console import as_json
 
@@ -107,12 +109,14 @@ def run(options: argparse.Namespace, config: Config) -> int:
     if options.dry_run or options.debug or options.as_of_attempt is not None:
         return dry_run(options, config)
     log_to(None, level_number(config.log.level))
+    Application.of(config.scheduler).load()
     with connect(config.database) as connection:
         task = find_task(connection, options.task_id)
         if task.getStatus() == TASK_STATUS_RUNNING and not options.force:
             raise Refusal(f"{task!r} is being run by the daemon (consider -f?)")
         try:
-            task.run()
+            with REGISTRY.around(task):
+                task.run()
             sign(transaction.get(), [signature_of(options.task_id, task)])
             transaction.commit()
         except (Exception, SystemExit) as error:

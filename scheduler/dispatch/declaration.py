@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from importlib import import_module
 from types import ModuleType
 
 from ZODB.Connection import Connection
 
-from scheduler.errors import SchedulerConfigurationException
 from scheduler.inbox import spool
 from scheduler.inbox.spool import spool_of
 from scheduler.shelves.declared_schedules import (
@@ -18,7 +16,6 @@ from scheduler.shelves.declared_schedules import (
     declared_schedules,
 )
 from scheduler.states import AT_WORK, TASK_STATUS_NONE
-from scheduler.store.missing_class import reason_of
 from scheduler.tasks.call import path_of
 from scheduler.tasks.function import SCHEDULED, TaskFunction
 from scheduler.tasks.function_schedule import declaration_of, schedule_of
@@ -30,20 +27,6 @@ log = logging.getLogger(__name__)
 
 Functions = Mapping[str, TaskFunction[..., object]]
 """Functions with a declared schedule, by their paths."""
-
-
-def imported(names: Iterable[str]) -> list[ModuleType]:
-    """Import the modules with these *names*; raises SchedulerConfigurationException naming one."""
-    modules = []
-    for name in names:
-        try:
-            modules.append(import_module(name))
-        except Exception as error:
-            raise SchedulerConfigurationException(
-                f"imports names {name!r}, which cannot be imported ({reason_of(error)}): install "
-                "it where the scheduler runs, or put its folder on the PYTHONPATH"
-            ) from error
-    return modules
 
 
 def declared_in(modules: Iterable[ModuleType]) -> Functions:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ZODB import DB
 
-from scheduler.dispatch.declaration import Functions, declare, declared_in, imported
+from scheduler.dispatch.declaration import Functions, declare, declared_in
 from scheduler.dispatch.dispatcher import Dispatcher
 from scheduler.dispatch.repair import Repair
 from scheduler.dispatch.shutdown import ShutdownRequest
@@ -26,6 +26,8 @@ from scheduler.inbox.spool import Instruction
 from scheduler.leadership.activity import Activity
 from scheduler.leadership.lease import LOOK_SECONDS, Election, Lease
 from scheduler.leadership.watchdog import open_watched
+from scheduler.runtime.application import Application
+from scheduler.runtime.hook_registry import REGISTRY
 from scheduler.settings import Settings
 from scheduler.storage import outage_log
 from scheduler.storage.outage import is_outage, is_transient
@@ -60,11 +62,11 @@ class Scheduler:
 
         In the main thread, SIGTERM, SIGINT and SIGHUP shut it down, too; a second one kills. Raises
         SchedulerException when another scheduler of this database is alive, unless it is to
-        stand by (`standby`), SchedulerConfigurationException when a module of `imports` cannot be
-        imported, and DatabaseDamaged when its own data cannot be read. One that was
+        stand by (`standby`), SchedulerConfigurationException when a module of `imports`, or a
+        hook, cannot be and DatabaseDamaged when its own data cannot be read. One that was
         taken for dead, and is not, stands by from then on.
         """
-        self._declared = declared_in(imported(self._settings.imports))
+        self._declared = declared_in(Application.of(self._settings).load())
         with ExitStack() as stack:
             stack.enter_context(self._stop.on_signals())
             database = self._open(stack)
@@ -146,6 +148,7 @@ class Scheduler:
                 wake = CommitSignal(database)
                 stack.callback(wake.close)
                 stack.callback(self._activity.end)
+                stack.callback(REGISTRY.flush)
                 self._stop.wake = wake
                 executor = start_executor(database, self._settings, wake.set, stack)
                 is_meant = self._is_meant

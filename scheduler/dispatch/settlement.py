@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from scheduler.clock import nowutc
@@ -15,6 +16,7 @@ from scheduler.executors import Lost
 from scheduler.inbox.claims import Claim
 from scheduler.inbox.spool import Instruction
 from scheduler.runtime.context import ProgressReport
+from scheduler.runtime.hook_registry import REGISTRY
 from scheduler.shelves.module import SchedulerModule
 from scheduler.states import (
     TASK_STATUS_FAILED,
@@ -30,6 +32,7 @@ from scheduler.tasks.handle import TaskHandle
 from scheduler.tasks.naming import name_of
 from scheduler.tasks.occurrence import TaskOccurrence
 from scheduler.tasks.recurring import RecurringTask
+from scheduler.worker.ending import Ending, event_of
 from scheduler.worker.failure import fail, named
 from scheduler.worker.outcome import Outcome, check_claim, outcome_of
 
@@ -169,6 +172,10 @@ class Settlement:
             self._module.set_aside(task, reason)
         self.perform_postponed(tid)
 
+    def _tell(self, ending: Ending) -> None:
+        """Log *ending* now; hooks hear of it after the commit."""
+        ending.tell(partial(REGISTRY.call_after_commit, self._module._p_jar))
+
     def _put_back(self, claim: Claim) -> None:
         self._module.backlog.release(claim.tid)
         self._module.wait(self._running.remove(claim.tid), claim.since)
@@ -182,10 +189,11 @@ class Settlement:
         handle.settle(lost.claim.number)
         attempt = Attempt(handle.tries + 1, started, now, lost.state, lost.why, worker=lost.worker)
         if lost.state == TASK_STATUS_FAILED:
-            log.log(*fail(task, attempt, WorkerLost, max_tries))
+            self._tell(fail(task, attempt, WorkerLost(lost.why), max_tries)._replace(error=None))
         elif lost.state == TASK_STATUS_TERMINATED:
-            log.error("%s is terminated: %s", named(task), lost.why)
             handle.end(attempt)
+            text = f"{named(task)} is terminated: {lost.why}"
+            self._tell(Ending(logging.ERROR, text, event_of(task, attempt)))
         else:
             log.warning("%s is run again: %s", named(task), lost.why)
             handle.delay(attempt, now.timestamp())

@@ -22,6 +22,7 @@ from scheduler.executors.base import (
 )
 from scheduler.executors.dask_workers import Apart, LocalWorkers, end_group
 from scheduler.inbox.claims import Claim
+from scheduler.runtime.application import Application
 from scheduler.runtime.context import Begun, News, ProgressReport
 from scheduler.settings import Settings
 from scheduler.states import TASK_STATUS_ABORTED
@@ -79,6 +80,7 @@ class DaskExecutor:
                 run_claims,
                 self._uri,
                 self._settings.task_max_tries,
+                Application.of(self._settings),
                 part,
                 self._topic,
                 pure=False,
@@ -194,7 +196,7 @@ class DaskExecutor:
 
 
 def run_claims(
-    uri: str, max_tries: int, claims: list[Claim], topic: str
+    uri: str, max_tries: int, application: Application, claims: list[Claim], topic: str
 ) -> tuple[list[Outcome], float]:
     """Run the tasks of *claims* in this worker; return the outcomes and the seconds it took.
 
@@ -211,6 +213,7 @@ def run_claims(
 
     teller = Teller(lambda said: worker.log_event(topic, [Said.__name__, said.fields]))
     logging.getLogger().addHandler(teller)
+    application.load()
     runner = Runner(_database(uri), max_tries, worker.address, tell)
     try:
         outcomes = []

@@ -15,7 +15,10 @@ from scheduler.executors.log_writer import LogWriter
 from scheduler.executors.loss import WorkerLoss, loss_of
 from scheduler.executors.worker_process import Message, WorkerProcess
 from scheduler.inbox.claims import Claim
+from scheduler.runtime.application import Application
 from scheduler.runtime.context import Begun, News, ProgressReport
+from scheduler.runtime.hook_registry import REGISTRY
+from scheduler.runtime.hooks import WorkerEvent
 from scheduler.settings import Settings
 from scheduler.states import TASK_STATUS_ABORTED, TASK_STATUS_FAILED, TASK_STATUS_QUEUED
 from scheduler.storage.outage_log import Outage
@@ -213,7 +216,7 @@ class ProcessExecutor:
                 self._suspects[tid] = self._suspects.get(tid, 0) + at_loading
             self._waiting.extendleft(reversed(loss.back))
             if not self._is_closing:
-                _log_end(worker, loss)
+                _tell_end(worker, loss)
             self._vacate(worker)
             self._feed()
             self._results.report([], loss.lost)
@@ -277,7 +280,14 @@ class ProcessExecutor:
 
     def _start(self, slot: int) -> WorkerProcess:
         tries = self._settings.task_max_tries
-        start = Start(self._uri, tries, f"process-{slot}", sys.path, levels_here())
+        start = Start(
+            self._uri,
+            tries,
+            f"process-{slot}",
+            sys.path,
+            levels_here(),
+            Application.of(self._settings),
+        )
         return WorkerProcess(start, self._heard, self._lose)
 
     def _end_overdue(self) -> None:
@@ -358,8 +368,13 @@ class ProcessExecutor:
                 worker.ask_back()
 
 
-def _log_end(worker: WorkerProcess, loss: WorkerLoss) -> None:
-    level = logging.INFO if worker.is_retired and not loss.lost else logging.WARNING
+def _tell_end(worker: WorkerProcess, loss: WorkerLoss) -> None:
+    is_meant = worker.is_retired and not loss.lost
+    if not is_meant:
+        tasks = tuple(lost.claim.tid for lost in loss.lost)
+        event = WorkerEvent(worker.signature, worker.ending(), tasks)
+        REGISTRY.call_soon("on_worker_lost", event)
+    level = logging.INFO if is_meant else logging.WARNING
     begun = ", ".join(f"task {lost.claim.tid}" for lost in loss.lost) or "no task"
     back = ", ".join(f"task {claim.tid}" for claim in loss.back[:10]) or "none"
     log.log(

@@ -22,6 +22,7 @@ from scheduler.errors import NoHistory
 from scheduler.inbox.claims import Claim
 from scheduler.inbox.spool import ADD, spool_of
 from scheduler.runtime.context import AttemptContext, News, current_run, set_current_run
+from scheduler.runtime.hook_registry import REGISTRY
 from scheduler.runtime.side_effects import HeldEffect, hold_back
 from scheduler.store import using
 from scheduler.store.overlay import overlay
@@ -69,7 +70,7 @@ def try_out(
             with using(connection), _time_of(attempt):
                 known = _pending(connection)
                 task = _find(connection, number, attempt)
-                with _context_of(task, number, attempt):
+                with _context_of(task, number, attempt), REGISTRY.around(task):
                     result, error = _run(guard, task, is_debugged)
                 enqueued = [] if error else _enqueued(connection, known)
                 guard.commit()

@@ -12,7 +12,7 @@ from BTrees.LOBTree import LOBTree
 from persistent import Persistent
 from ZODB.Connection import Connection
 from ZODB.POSException import POSKeyError
-from ZODB.utils import p64
+from ZODB.utils import p64, u64
 
 from scheduler import states
 from scheduler.audit.conflict_stats import ConflictStats
@@ -23,6 +23,8 @@ from scheduler.inbox.quarantine import Quarantine, QuarantineEntry, quarantine_o
 from scheduler.inbox.spool import ADD, Spool, spool_of
 from scheduler.leadership.roster import roster_of
 from scheduler.queue import PersistentWaitingQueue
+from scheduler.runtime.hook_registry import REGISTRY
+from scheduler.runtime.hooks import AttemptEvent
 from scheduler.shelves.ended_index import TaskIndex
 from scheduler.shelves.named_queues import NamedQueues
 from scheduler.shelves.queue_slot import ORDINARY, QueueSlot, place_of
@@ -42,7 +44,7 @@ from scheduler.store import Schema, connection_of
 from scheduler.store.missing_class import reason_of
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.handle import TaskHandle, note_end
-from scheduler.tasks.naming import name_of
+from scheduler.tasks.naming import name_of, unread_name_of
 from scheduler.tasks.occurrence import TaskOccurrence
 
 log = logging.getLogger(__name__)
@@ -282,6 +284,8 @@ class SchedulerModule(Persistent):
     def set_aside(self, obj: Any, reason: str) -> None:
         """Keep in quarantine what cannot be read or carried out, with the reason."""
         self.quarantine.add(obj, reason)
+        letter = AttemptEvent.unread(u64(obj._p_oid), unread_name_of(obj), reason)
+        REGISTRY.call_after_commit(self._p_jar, "on_dead_letter", letter)
 
     def aside(self) -> list[QuarantineEntry]:
         """Return what is in quarantine, by number."""

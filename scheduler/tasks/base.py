@@ -20,6 +20,7 @@ from scheduler.inbox.spool import ADD, spool_of
 from scheduler.queue import NEVER_DUE
 from scheduler.retry import Retry
 from scheduler.runtime.context import current_run
+from scheduler.runtime.hook_registry import REGISTRY
 from scheduler.states import TASK_STATUS_NONE
 from scheduler.tasks.attempt import MESSAGE_KEPT, Attempt, moment
 from scheduler.tasks.event import Rank
@@ -83,6 +84,7 @@ class BaseTask(TaskLife):
     expiryDate: datetime | None = None
     _created: float
     _place: tuple[Any, ...] = ()  # in which queue, if that is not the ordinary one
+    _headers: Mapping[str, str] | None = None
     # Its place in a chain or a group: tasks, or groups.
     _after: Any = None  # what it was run after, and gets the results of
     _group: Any = None
@@ -177,6 +179,14 @@ class BaseTask(TaskLife):
     def getResult(self) -> Any:
         """Return what the last run that succeeded returned; None before it has."""
         return unkept(self._result)
+
+    def setHeader(self, name: str, value: str) -> None:
+        """Let the task carry the text *value* under *name*, for hooks; before it is enqueued."""
+        self._headers = {**(self._headers or {}), name: value}
+
+    def getHeaders(self) -> dict[str, str]:
+        """Return the texts that the task carries, by name: those of a trace, for one."""
+        return dict(self._headers or {})
 
     def getInputs(self) -> list[Any]:
         """Return the results of what this task was run after, in a chain: one, or a group's."""
@@ -305,6 +315,7 @@ class BaseTask(TaskLife):
         if status == TASK_STATUS_NONE:
             self._spool()
         spool.put(ADD, self)
+        REGISTRY.call("on_enqueue", self)
 
     def _refuse_large(self, limit: float) -> None:
         """Raise TooLarge where an attribute takes more than *limit* MB.

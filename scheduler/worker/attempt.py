@@ -21,6 +21,7 @@ from scheduler.inbox.claims import Claim
 from scheduler.inbox.spool import spool_of
 from scheduler.runtime.attempt_log import logging_of
 from scheduler.runtime.context import AttemptContext, Begun, News
+from scheduler.runtime.hook_registry import REGISTRY
 from scheduler.store.overlay import snapshot_of
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.handle import TaskHandle
@@ -28,7 +29,7 @@ from scheduler.tasks.naming import name_of
 from scheduler.tasks.result import is_small
 from scheduler.tasks.size import refuse_large
 from scheduler.worker.claimed_task import UnloadableError, claimed_task
-from scheduler.worker.failure import LogLine
+from scheduler.worker.ending import Ending
 from scheduler.worker.guard import Guard, Unclean
 from scheduler.worker.heartbeat import Vitals
 from scheduler.worker.outcome import Outcome, outcome_of
@@ -112,7 +113,7 @@ class Attempts:
         began = time.monotonic()
         run = self._recorder.run = self._context(claim, task)
         try:
-            with logging_of(run):
+            with logging_of(run), REGISTRY.around(task):
                 self._guard.enter()
                 record = self._work(task)
                 self._tear_down(task)
@@ -179,11 +180,11 @@ class Attempts:
     def commit(self, unit: Transaction, attempts: list[OpenAttempt]) -> list[Outcome]:
         """Record *attempts*, commit them in the transaction *unit*, and report their outcomes."""
         self._vitals.commit()
-        lines = [_recorded(attempt) for attempt in attempts]
+        endings = [_recorded(attempt) for attempt in attempts]
         unit.note(", ".join(f"task {attempt.claim.tid}" for attempt in attempts[:3]))
         sign(unit, [attempt.signature for attempt in attempts])
         self._guard.commit()
-        _log(lines)
+        _tell(endings)
         return [_outcome(attempt) for attempt in attempts]
 
     def commit_problem(self, claim: Claim, problem: BaseException) -> Outcome:
@@ -193,24 +194,24 @@ class Attempts:
         """
         unit = self.begin()
         task = claimed_task(self._connection, claim)
-        line = None
+        ending = None
         if TaskHandle(task).settled < claim.number:
             record = self._recorder.uncommitted(task, problem)
             TaskHandle(task).settle(claim.number)
             sign(unit, [signature_of(claim.tid, task)])
-            line = record()
+            ending = record()
         self._guard.commit()
-        _log([line])
+        _tell([ending])
         return outcome_of(task, claim)
 
 
-def _recorded(attempt: OpenAttempt) -> LogLine | None:
+def _recorded(attempt: OpenAttempt) -> Ending | None:
     task = attempt.task
     if task is None or TaskHandle(task).settled >= attempt.claim.number:
         return None
-    line = attempt.record()
+    ending = attempt.record()
     TaskHandle(task).settle(attempt.claim.number)
-    return line
+    return ending
 
 
 def _outcome(attempt: OpenAttempt) -> Outcome:
@@ -219,9 +220,10 @@ def _outcome(attempt: OpenAttempt) -> Outcome:
     return outcome_of(attempt.task, attempt.claim)
 
 
-def _log(lines: Iterable[LogLine | None]) -> None:
-    for line in filter(None, lines):
-        log.log(*line)
+def _tell(endings: Iterable[Ending | None]) -> None:
+    for ending in endings:
+        if ending is not None:
+            ending.tell()
 
 
 def _seconds(limit: object, name: str) -> float | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import TypeAlias
 
 from scheduler.clock import within_calendar
 from scheduler.retry import paced, retry_for
@@ -12,29 +11,30 @@ from scheduler.tasks.attempt import Attempt
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.handle import TaskHandle
 from scheduler.tasks.naming import title_of
+from scheduler.worker.ending import Ending, event_of
 
 log = logging.getLogger(__name__)
 
-LogLine: TypeAlias = tuple[int, str]
-"""A line of the log: its level, and the text."""
 
-
-def fail(task: BaseTask, attempt: Attempt, kind: type[BaseException], max_tries: int) -> LogLine:
-    """Record a try that failed with an exception of this *kind*; return the line for the log.
+def fail(task: BaseTask, attempt: Attempt, error: BaseException, max_tries: int) -> Ending:
+    """Record a try that failed with *error*; return what is to be told of it.
 
     The task is tried again, or has failed when its tries are used up: those of the policy for
-    *kind*, else of the task, else *max_tries*.
+    the class of *error*, else of the task, else *max_tries*.
     """
-    retry = retry_for(kind, task.retries)
+    retry = retry_for(type(error), task.retries)
     tries = retry.tries or _own_tries(task) or max_tries
     event = f"{named(task)} failed on try {attempt.number} of {tries}"
     message = one_line(attempt.message)
     if attempt.number < tries:
         wait = paced(retry.wait(attempt.number), attempt.number)
-        TaskHandle(task).retry(attempt, within_calendar(attempt.ended.timestamp() + wait))
-        return logging.WARNING, f"{event}, the next is in {wait:.1f} s: {message}"
+        retry_on = within_calendar(attempt.ended.timestamp() + wait)
+        TaskHandle(task).retry(attempt, retry_on)
+        text = f"{event}, the next is in {wait:.1f} s: {message}"
+        return Ending(logging.WARNING, text, event_of(task, attempt, error, retry_on), error)
     TaskHandle(task).end(attempt)
-    return logging.ERROR, f"{event}, for good: {message}"
+    text = f"{event}, for good: {message}"
+    return Ending(logging.ERROR, text, event_of(task, attempt, error), error)
 
 
 def _own_tries(task: BaseTask) -> int | None:

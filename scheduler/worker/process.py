@@ -21,6 +21,7 @@ from ZEO.ClientStorage import ClientStorage
 
 from scheduler.errors import DatabaseUnavailable
 from scheduler.foreign_names import SHADOWED, shadowed
+from scheduler.runtime.application import Application
 from scheduler.runtime.output import log_output
 from scheduler.storage import outage_log
 from scheduler.storage.outage import pause
@@ -50,6 +51,7 @@ class Start(NamedTuple):
     path: list[str]
     levels: dict[str, int]
     """The levels of the loggers in the scheduler's process."""
+    application: Application
 
 
 class Worker:
@@ -80,6 +82,7 @@ class Worker:
             raise
 
     def _serve(self, start: Start) -> None:
+        start.application.load()
         for prepare in entry_points(group=ENTRY_POINTS):
             prepare.load()()  # as the application needs it: its listeners, for one
         threading.Thread(target=self._listen, name="ear", daemon=True).start()

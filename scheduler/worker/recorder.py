@@ -19,10 +19,11 @@ from scheduler.tasks.attempt import MESSAGE_KEPT, TRACEBACK_KEPT, Attempt
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.handle import TaskHandle
 from scheduler.tasks.naming import name_of
-from scheduler.worker.failure import LogLine, fail, named, one_line
+from scheduler.worker.ending import Ending, event_of
+from scheduler.worker.failure import fail, named, one_line
 
-Record: TypeAlias = Callable[[], LogLine | None]
-"""Records an attempt with its task; returns the line for the log, for after the commit."""
+Record: TypeAlias = Callable[[], Ending | None]
+"""Records an attempt with its task; returns what is to be told of it after the commit."""
 
 # Seconds that a task waits after conflicts only, by how many there were in a row.
 AFTER_CONFLICTS = Retry(first=1, longest=60)
@@ -53,7 +54,12 @@ class AttemptRecorder:
     def finished(self, task: BaseTask, result: Any) -> Record:
         """Return what records that the run of *task* succeeded with *result*."""
         attempt = self._attempt(task, TASK_STATUS_FINISHED)
-        return lambda: TaskHandle(task).finish(attempt, result)
+
+        def finish() -> Ending:
+            TaskHandle(task).finish(attempt, result)
+            return Ending(event=event_of(task, attempt))
+
+        return finish
 
     def ended_by(self, task: BaseTask, error: BaseException) -> Record:
         """Return what records that the run of *task* ended with *error*.
@@ -67,8 +73,8 @@ class AttemptRecorder:
             return lambda: TaskHandle(task).delay(put_off, until)
         text = "".join(traceback.format_exception(error))[-TRACEBACK_KEPT:]
         message = f"{type(error).__name__}: {error}"[:MESSAGE_KEPT]
-        attempt, kind = self._attempt(task, TASK_STATUS_FAILED, message, text), type(error)
-        return lambda: fail(task, attempt, kind, self._max_tries)
+        attempt = self._attempt(task, TASK_STATUS_FAILED, message, text)
+        return lambda: fail(task, attempt, error, self._max_tries)
 
     def uncommitted(self, task: BaseTask, problem: BaseException) -> Record:
         """Return what records that *problem* kept the run of *task* from being committed.
@@ -85,9 +91,10 @@ class AttemptRecorder:
             why = outage_text(problem)
         attempt = self._attempt(task, TASK_STATUS_QUEUED, why[:MESSAGE_KEPT])
 
-        def put_off() -> LogLine:
+        def put_off() -> Ending:
             TaskHandle(task).delay(attempt, attempt.ended.timestamp() + wait)
-            return logging.WARNING, f"{named(task)} is put off for {wait:.1f} s: {one_line(why)}"
+            text = f"{named(task)} is put off for {wait:.1f} s: {one_line(why)}"
+            return Ending(logging.WARNING, text)
 
         return put_off
 

@@ -78,9 +78,11 @@ def test_the_output_of_a_program_that_a_task_starts_is_logged(log):
     assert log.event(message="from a program")["logger"] == "output"
 
 
-def test_a_failure_is_logged_without_secrets(log, chatty):
+def test_a_failure_is_logged_with_its_traceback_and_without_secrets(log, chatty):
     event = log.event(level="ERROR")
     assert event["message"].startswith(f"task {chatty} (Chatty) failed on try 1 of 1, for good")
+    assert event["exception"].startswith("Traceback (most recent call last):\n")
+    assert "in run\n" in event["exception"]
     assert "secret" not in json.dumps(event)
 
 

@@ -1,0 +1,181 @@
+"""The registry of hooks: those of the code, the settings and the entry points, and their calls."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import entry_points
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from ZODB.Connection import Connection
+
+from scheduler.errors import SchedulerConfigurationException
+from scheduler.runtime.hooks import Hooks
+from scheduler.store.missing_class import EXITS, reason_of
+from scheduler.values.named_object import named_object
+
+if TYPE_CHECKING:
+    from scheduler.tasks.base import BaseTask
+
+log = logging.getLogger(__name__)
+
+ENTRY_POINTS = "zodb_relay.hooks"
+FLUSH_SECONDS = 5.0
+
+
+class HookRegistry:
+    """The hooks of this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._hooks: list[Hooks] = []
+        self._names: set[str] = set()  # those of settings that are loaded
+        self._has_installed = False
+        self._failed: set[tuple[str, str]] = set()
+        self._calls: SimpleQueue[tuple[str, Any] | threading.Event] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def add(self, hook: Hooks) -> None:
+        """Register *hook* in this process."""
+        if not isinstance(hook, Hooks):
+            raise TypeError(f"{hook!r} is no hook: derive its class from scheduler.hooks.Hooks")
+        with self._lock:
+            self._hooks = [*self._hooks, hook]
+
+    def remove(self, hook: Hooks) -> None:
+        """Forget *hook*; nothing if it is not registered."""
+        with self._lock:
+            self._hooks = [each for each in self._hooks if each is not hook]
+
+    def load(self, names: Iterable[str]) -> None:
+        """Register the hooks *names*, each `module:attribute`, a class of hooks or a hook.
+
+        A name that is loaded already is passed over. Raises SchedulerConfigurationException.
+        """
+        with self._lock:
+            for name in names:
+                if name not in self._names:
+                    self.add(_hook_named(name))
+                    self._names.add(name)
+
+    def having(self, method: str) -> list[Hooks]:
+        """Return the hooks that override *method*, in the order of their registration."""
+        if not self._has_installed:
+            self._load_installed()
+        return [hook for hook in self._hooks if _overrides(hook, method)]
+
+    def call(self, method: str, event: object) -> None:
+        """Call *method* of all hooks with *event*."""
+        for hook in self.having(method):
+            with self._harmless(hook, method):
+                getattr(hook, method)(event)
+
+    def call_soon(self, method: str, event: object) -> None:
+        """Call *method* of all hooks with *event*, in a thread of the registry's own."""
+        if not self.having(method):
+            return
+        with self._lock:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._work, name="hooks", daemon=True)
+                self._thread.start()
+        self._calls.put((method, event))
+
+    def call_after_commit(self, connection: Connection, method: str, event: object) -> None:
+        """Call *method* of all hooks soon after the commit of the transaction of *connection*."""
+        if not self.having(method):
+            return
+
+        def call(is_committed: bool) -> None:
+            if is_committed:
+                self.call_soon(method, event)
+
+        connection.transaction_manager.get().addAfterCommitHook(call)
+
+    def flush(self, seconds: float = FLUSH_SECONDS) -> None:
+        """Wait for the calls that are still to be made, *seconds* if need be."""
+        if self._thread is not None and self._thread.is_alive():
+            done = threading.Event()
+            self._calls.put(done)
+            done.wait(seconds)
+
+    @contextmanager
+    def around(self, task: BaseTask) -> Iterator[None]:
+        """Enter what hooks have around an attempt at *task*, and leave it after the block."""
+        self.call("before_attempt", task)
+        entered: list[tuple[Hooks, Any]] = []
+        for hook in self.having("around_attempt"):
+            with self._harmless(hook, "around_attempt"):
+                context = hook.around_attempt(task)
+                context.__enter__()
+                entered.append((hook, context))
+        problem: BaseException | None = None
+        try:
+            yield
+        except BaseException as error:
+            problem = error
+            raise
+        finally:
+            for hook, context in reversed(entered):
+                with self._harmless(hook, "around_attempt", problem):
+                    context.__exit__(type(problem) if problem else None, problem, None)
+
+    def _work(self) -> None:
+        while True:
+            item = self._calls.get()
+            if isinstance(item, threading.Event):
+                item.set()
+            else:
+                self.call(*item)
+
+    @contextmanager
+    def _harmless(
+        self, hook: Hooks, method: str, known: BaseException | None = None
+    ) -> Iterator[None]:
+        try:
+            yield
+        except (Exception, *EXITS) as error:
+            if error is known:
+                return  # it came from the task, and goes on
+            failed = (f"{type(hook).__module__}.{type(hook).__qualname__}", method)
+            if failed not in self._failed:
+                self._failed.add(failed)
+                log.exception("hook %s failed in %s; it is not logged again", *failed)
+
+    def _load_installed(self) -> None:
+        with self._lock:
+            if self._has_installed:
+                return
+            self._has_installed = True
+            for each in entry_points(group=ENTRY_POINTS):
+                try:
+                    self.add(_made(each.load(), each.value))
+                except Exception:
+                    log.exception("hook %s of %s cannot be loaded", each.name, ENTRY_POINTS)
+
+
+REGISTRY = HookRegistry()
+
+
+def _overrides(hook: Hooks, method: str) -> bool:
+    classes = (each for each in type(hook).__mro__ if method in vars(each))
+    definer = next(classes, None)
+    return definer is not None and "declares_hooks" not in vars(definer)
+
+
+def _hook_named(name: str) -> Hooks:
+    try:
+        return _made(named_object(name), name)
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
+        raise SchedulerConfigurationException(
+            f"hooks: {name!r} is no hook, as module:class is: {reason_of(error)}"
+        ) from error
+
+
+def _made(found: Any, name: str) -> Hooks:
+    hook = found() if isinstance(found, type) else found
+    if not isinstance(hook, Hooks):
+        raise TypeError(f"{name} does not derive from scheduler.hooks.Hooks")
+    return hook

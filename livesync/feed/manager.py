@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from persistent import Persistent
 from persistent.mapping import PersistentMapping
@@ -40,6 +40,16 @@ SEQUENCED_AT_ONCE = 1000
 Result = TypeVar("Result")
 
 
+class ReplacedExclusion(NamedTuple):
+    """An exclusion that was replaced in a transaction that saw transaction *tid*, and no later."""
+
+    tid: int
+    frontier: int | None
+    """The newest position that anybody had passed by then."""
+
+    former: Exclusion
+
+
 class SyncManager(Persistent):
     """Container of agents and of the track (reference 4.2); *granularity* is seconds per bin.
 
@@ -49,6 +59,7 @@ class SyncManager(Persistent):
     """
 
     _excluded = Exclusion()
+    _replaced: tuple[ReplacedExclusion, ...] = ()
     _retention = TrackRetention()
 
     def __init__(self, granularity: float = 100) -> None:
@@ -250,6 +261,8 @@ class SyncManager(Persistent):
 
     def sequence(self) -> int:
         """Move what is pending now into the track; return how many changes that were."""
+        if any(replaced.tid < snapshot_of(self._p_jar) for replaced in self._replaced):
+            self._in_a_unit(SyncManager._recheck)
         rounds = max(-(-len(self._lanes) // SEQUENCED_AT_ONCE), int(self._lanes.has_revoked()))
         count = sum(self._in_a_unit(SyncManager._sequence_some) for _ in range(rounds))
         if self._p_jar is not None and delivery_waits.SCHEMA.get(self._p_jar).has_arrivals():
@@ -299,14 +312,16 @@ class SyncManager(Persistent):
         subclasses, and those for which one of *functions* returns true. Classes and functions
         are remembered by name (`module:name`). ValueError for a function that is not found so.
         The objects of the catalogue that this hides or shows are recorded, where an agent may
-        have told of them.
+        have told of them; those that others add or move at the same time, once it is committed.
         """
         former, wanted = self._excluded, Exclusion.of(categories, classes, functions)
         if wanted == former:
             return
         self._excluded = wanted
-        if any(agent.may_have_told for agent in self.agents()):
+        if self._p_jar is not None and any(agent.may_have_told for agent in self.agents()):
             sight.record_exclusion(self, int(nowutc().timestamp()), former)
+            replaced = ReplacedExclusion(snapshot_of(self._p_jar), self._track.frontier, former)
+            self._replaced = (*self._replaced, replaced)
 
     @property
     def exclusion(self) -> Exclusion:
@@ -334,6 +349,13 @@ class SyncManager(Persistent):
             if self.getAgent(agent_id).is_exporting
             else self._track.getPointerTimestamp(agent_id)
         )
+
+    def _recheck(self) -> None:
+        """Record what was added or moved by an exclusion that was replaced at the same time."""
+        for replaced in self._replaced:
+            sight.recheck(self, int(nowutc().timestamp()), replaced.former, replaced.frontier)
+        if self._replaced:
+            self._replaced = ()
 
     def _record_undone(self, *, thorough: bool = False) -> None:
         timestamp = int(nowutc().timestamp())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+from weakref import WeakKeyDictionary
 
 from ZODB import DB
 from ZODB.Connection import Connection
@@ -17,14 +19,20 @@ from scheduler.store import transact
 log = logging.getLogger(__name__)
 
 REMOVED_AT_ONCE = 1000
+# Seconds between two looks of a process at the track.
 TRIM_EVERY = 600
+
+# When this process looked at a database, in Unix seconds: stored, that would be a commit each time.
+_looked: WeakKeyDictionary[DB, float] = WeakKeyDictionary()
 
 
 def trim_if_due(database: DB) -> int:
     """Trim the track of *database*, unless that was done lately; return how much is gone."""
-    due = nowutc().timestamp() - TRIM_EVERY
-    looked = transact(database, lambda own: SyncManager.getDBInstance(own).stored_track.looked)
-    return trim(database) if looked <= due else 0
+    now = nowutc().timestamp()
+    if now - _looked.get(database, -math.inf) < TRIM_EVERY:
+        return 0
+    _looked[database] = now
+    return trim(database)
 
 
 def trim(database: DB) -> int:
@@ -43,7 +51,7 @@ def trim(database: DB) -> int:
 
 
 def _decide(connection: Connection) -> int | None:
-    """Cut off who is too far behind; return up to where nothing is needed."""
+    """Cut off who is too far behind; return up to where something is that nobody needs."""
     manager = SyncManager.getDBInstance(connection)
     manager.sequence()
     track, retention, now = manager.stored_track, manager.retention, nowutc().timestamp()
@@ -62,8 +70,11 @@ def _decide(connection: Connection) -> int | None:
     reached = [position for position in waited_for if position is not None]
     if len(reached) == len(waited_for):
         ends.append(min([old, *reached]))
+    oldest = track.next_after(None)
     horizon = max(ends, default=None)
-    track.note_trimming(horizon, now)
+    if horizon is None or oldest is None or oldest > horizon:
+        return None
+    track.note_trimming(horizon)
     return horizon
 
 

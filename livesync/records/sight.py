@@ -7,7 +7,7 @@ that hides or shows a whole branch is recorded for each object in it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from persistent import Persistent
@@ -16,9 +16,18 @@ from ZODB.POSException import POSKeyError
 
 from export.model.catalogue import SCHEMA as CATALOGUE
 from livesync.objects.exclusion import Exclusion
-from livesync.objects.object_model import CATEGORY, KINDS, is_detached, kind_of, parts, unique_id
+from livesync.objects.object_model import (
+    CATEGORY,
+    KINDS,
+    is_detached,
+    is_lost,
+    kind_of,
+    parts,
+    unique_id,
+)
 from livesync.records.reduction import CASCADING
 from livesync.track.action import ActionWrapper
+from livesync.track.pointer import hold
 from scheduler.store import using
 from scheduler.store.overlay import snapshot_of
 from scheduler.store.read_view import side_view
@@ -47,17 +56,23 @@ def record(
 ) -> None:
     """Record that *actions* happened to *obj*, unless no target could or can see it."""
     exclusion = manager.exclusion
+    if "moved" in actions:
+        hold(manager)  # another exclusion may tell otherwise of all that is below
     if not _may_change_sight(exclusion, actions):
         is_seen = not exclusion or not exclusion.excludes(obj)
         if is_seen or _reaches_seen_parts(exclusion, obj, actions):
             sight = None if is_seen else Sight(snapshot_of(manager._p_jar), False, False)
             manager.add(timestamp, ActionWrapper(timestamp, obj, actions, obj_id).with_sight(sight))
+        else:
+            hold(manager)  # by another exclusion it is recorded
         return
     with side_view(manager._p_jar.db()) as view:
         committed = _Committed(manager, view)
         sight = committed.sight(obj, _is_seen(exclusion, obj, actions))
         if sight.before or sight.after or _reaches_seen_parts(exclusion, obj, actions):
             manager.add(timestamp, ActionWrapper(timestamp, obj, actions, obj_id).with_sight(sight))
+        else:
+            hold(manager)
         if _concerns_parts(exclusion, obj, actions, sight):
             seen = [(part, _is_seen(exclusion, part)) for part in _told_parts(obj)]
             _record_changed(manager, timestamp, seen, committed)
@@ -65,15 +80,48 @@ def record(
 
 def record_exclusion(manager: SyncManager, timestamp: int, former: Exclusion) -> None:
     """Record what of the catalogue is hidden, or shown, now that *former* is replaced."""
-    connection, exclusion = manager._p_jar, manager.exclusion
-    if connection is None or not CATALOGUE.exists(connection):
-        return
-    tid = snapshot_of(connection)
-    for event in CATALOGUE.get(connection).events.values():
-        for obj in (event, *parts(event)):
-            before, after = not former.excludes(obj), not exclusion.excludes(obj)
-            if before != after:
-                _add(manager, timestamp, obj, Sight(tid, before, after))
+    tid = snapshot_of(manager._p_jar)
+    for obj in _catalogued(manager):
+        before, after = not former.excludes(obj), not manager.exclusion.excludes(obj)
+        if before != after:
+            _add(manager, timestamp, obj, Sight(tid, before, after))
+
+
+def recheck(manager: SyncManager, timestamp: int, former: Exclusion, frontier: int | None) -> None:
+    """Record what others did by the exclusion *former* while it was replaced.
+
+    They may have added or moved something in a transaction that the one which replaced it did not
+    see, and an agent may have told of it before that was committed. It stands on the track behind
+    position *frontier* if it could be seen, and in the catalogue only if it could not.
+    """
+    tid = snapshot_of(manager._p_jar)
+    recent: list[tuple[int, Any]] = list(manager.stored_track.iterate(frontier))
+    for _, action in recent:
+        for obj in _told_of(action):
+            if not former.excludes(obj) and manager.exclusion.excludes(obj):
+                _add(manager, timestamp, obj, Sight(tid, True, False))
+    shown: Iterable[Any] = _catalogued(manager) if former else ()
+    for obj in shown:
+        if former.excludes(obj) and not manager.exclusion.excludes(obj):
+            _add(manager, timestamp, obj, Sight(tid, True, True))  # it may have been told of since
+
+
+def _catalogued(manager: SyncManager) -> Iterator[Any]:
+    connection = manager._p_jar
+    if CATALOGUE.exists(connection):
+        for event in CATALOGUE.get(connection).events.values():
+            yield event
+            yield from parts(event)
+
+
+def _told_of(action: Any) -> Iterator[Any]:
+    """Yield the objects of the catalogue, still there, that targets were told of by *action*."""
+    if isinstance(action, ActionWrapper) and (action.sight is None or action.sight[2]):
+        obj = action.getObject()
+        if kind_of(obj) in KINDS and not is_lost(obj) and not is_detached(obj):
+            if kind_of(obj) != CATEGORY:
+                yield obj
+            yield from _told_parts(obj)
 
 
 def _may_change_sight(exclusion: Exclusion, actions: set[str]) -> bool:

@@ -30,13 +30,12 @@ class Frontier(Persistent):
 
 
 class Horizon(Persistent):
-    """Up to where the track is trimmed, and when that was last looked after.
+    """The position up to which the track is trimmed.
 
     Conflict behaviour: only trimmers write it; concurrent trimmers conflict and one retries.
     """
 
     position: int | None = None
-    looked: float = 0
 
 
 class Tail(Persistent):

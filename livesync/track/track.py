@@ -210,15 +210,9 @@ class MultiPointerTrack(Persistent):
         """The newest position up to which changes may be gone; None if there was no trimming."""
         return self._horizon.position
 
-    @property
-    def looked(self) -> float:
-        """When it was last looked after what need not be kept, in Unix seconds."""
-        return self._horizon.looked
-
-    def note_trimming(self, position: int | None, now: float) -> None:
-        """Note that what stands up to *position*, if anything does, is to be trimmed."""
-        self._horizon.looked = now
-        if position is not None and (self.horizon is None or position > self.horizon):
+    def note_trimming(self, position: int) -> None:
+        """Note that the changes up to *position* are to be trimmed."""
+        if self.horizon is None or position > self.horizon:
             self._horizon.position = position
 
     def trim(self, position: int, limit: int) -> int:

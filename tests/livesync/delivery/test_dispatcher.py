@@ -136,7 +136,7 @@ def test_an_agent_that_the_track_was_trimmed_beyond_is_told_once_and_cut_off(
     def trim(connection):
         manager = SyncManager.getDBInstance(connection)
         manager.advance("b", 1)
-        manager.getTrack().note_trimming(10, 0)
+        manager.getTrack().note_trimming(10)
 
     with database.transaction() as connection:
         SyncManager.getDBInstance(connection).getAgent("b").setActive(False)

@@ -192,6 +192,19 @@ def test_an_idle_agent_goes_on_with_the_time(agents, record, connection, clock):
     assert agents[0].getLastTS() == (NOW + DAY) // 100 - 1
 
 
+def test_a_look_that_finds_nothing_to_trim_writes_nothing(
+    database, agents, record, advance, trim, clock
+):
+    record(80, 99)
+    advance("fast", 99)
+    advance("slow", 99)
+    assert trim() == 1
+    before = sum(1 for _ in database.storage.iterator())
+    clock.advance(DAY)
+    assert trim() == 0
+    assert sum(1 for _ in database.storage.iterator()) == before
+
+
 def test_trimming_conflicts_with_no_recording(agents, record, advance, manager, open_connection):
     record(*range(60, 100))
     advance("fast", 99)

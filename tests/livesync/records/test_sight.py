@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 import transaction
+from ZODB.POSException import ConflictError
 
 from export.model.catalogue import catalogue
 from export.model.category import Category
@@ -430,3 +431,80 @@ def test_whatever_happens_a_replica_is_what_a_full_export_would_bring(world, rel
 def test_however_long_it_goes_on_a_replica_is_a_full_export(world, relay_clock, seed):
     # What is made in a branch after it was hidden may be deleted once more than needed.
     follow(world, seed, relay_clock, 100, is_short=False)
+
+
+@pytest.fixture
+def administrator(world):
+    """Another connection; what it sees is what there was when it looked first."""
+    manager = transaction.TransactionManager()
+    connection = world.database.open(transaction_manager=manager)
+    yield connection
+    manager.abort()
+    connection.close()
+
+
+def exclude_by(connection, **rules):
+    """Exclude, and return what commits it."""
+    SyncManager.getDBInstance(connection).exclude(**rules)
+    return connection.transaction_manager.commit
+
+
+def test_an_event_that_is_added_and_delivered_while_it_is_hidden_is_withdrawn(
+    world, replica, administrator
+):
+    commit = exclude_by(administrator, categories=["hidden"])
+    world.add_event("7", "x")
+    world.deliver()
+    assert sorted(replica.has) == EVENT
+    commit()
+    world.deliver()
+    assert replica.has == {}
+
+
+def test_an_event_that_is_moved_and_delivered_while_it_is_hidden_is_withdrawn(
+    world, replica, administrator
+):
+    event = world.add_event("7")
+    administrator.sync()
+    commit = exclude_by(administrator, categories=["hidden"])
+    world.found.move_event(event, world.found.category("x"))
+    world.commit()
+    world.deliver()
+    assert sorted(replica.has) == EVENT
+    commit()
+    world.deliver()
+    assert replica.has == {}
+
+
+def test_an_event_that_is_added_while_its_category_is_shown_again_is_told(
+    world, replica, administrator
+):
+    world.manager.exclude(categories=["hidden"])
+    world.commit()
+    world.deliver()
+    administrator.sync()
+    commit = exclude_by(administrator)
+    world.add_event("7", "x")
+    world.deliver()
+    assert replica.has == {}
+    commit()
+    world.deliver()
+    assert sorted(replica.has) == EVENT
+
+
+@pytest.mark.parametrize("rules", [{"categories": ["hidden"]}, {}])
+def test_a_change_by_an_exclusion_that_ends_meanwhile_is_made_again(world, administrator, rules):
+    world.add_agent("a")
+    former = {} if rules else {"categories": ["hidden"]}
+    world.manager.exclude(**former)
+    event = world.add_event("7", "open" if rules else "x")
+    world.deliver()
+    if rules:
+        world.found.move_event(event, world.found.category("x"))
+    else:
+        event.setTitle("new")
+    administrator.sync()
+    exclude_by(administrator, **rules)()
+    with pytest.raises(ConflictError):
+        world.commit()
+    world.connection.transaction_manager.abort()

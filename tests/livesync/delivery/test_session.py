@@ -136,7 +136,7 @@ def test_one_record_delivered_by_the_dispatcher_costs_at_most_four_commits(
     with dispatching(database):
         change("1")
         wait_for(lambda: target.taken == ["1"], DEADLINE)
-    commits()  # among them one of the trimmer, which looks every ten minutes
+    commits()
     with dispatching(database):
         change("2")
         wait_for(lambda: target.taken == ["1", "2"], DEADLINE)

@@ -6,7 +6,7 @@ import math
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from BTrees.OOBTree import OOTreeSet
 from persistent import Persistent
@@ -19,6 +19,8 @@ from scheduler.storage.process_identity import ProcessIdentity
 
 # Longest pause, in seconds, that a target can ask for.
 LONGEST_REST = 86_400
+# The present names of attributes, by those under which layout 1 has them.
+RENAMED = {"heard": "known_up_to", "snapshot": "full_export"}
 
 
 class ClaimedWindow(NamedTuple):
@@ -111,6 +113,9 @@ class DeliveryState(Persistent):
         self.settings = DeliverySettings()
         self.dead_letters = DeadLetters()
         self.accepted = OOTreeSet()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__({RENAMED.get(name, name): value for name, value in state.items()})
 
     def take(self, token: str, now: float) -> None:
         """Give the lease to run *token*, or extend it; AgentBusyException while another has it."""

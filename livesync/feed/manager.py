@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from persistent import Persistent
 from persistent.mapping import PersistentMapping
@@ -20,7 +20,7 @@ from livesync.errors import (
 from livesync.feed import delivery_waits
 from livesync.feed.agent import MissingAgent, SyncAgent, check_id, why_missing
 from livesync.feed.delivery_waits import WaitToken
-from livesync.objects.exclusion import Exclusion
+from livesync.objects.exclusion import Exclusion, ReplacedExclusion
 from livesync.records import sight
 from livesync.track import commit_positions
 from livesync.track.action import as_entry
@@ -38,16 +38,6 @@ from scheduler.tasks import BaseTask
 SEQUENCED_AT_ONCE = 1000
 
 Result = TypeVar("Result")
-
-
-class ReplacedExclusion(NamedTuple):
-    """An exclusion that was replaced in a transaction that saw transaction *tid*, and no later."""
-
-    tid: int
-    frontier: int | None
-    """The newest position that anybody had passed by then."""
-
-    former: Exclusion
 
 
 class SyncManager(Persistent):

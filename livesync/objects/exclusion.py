@@ -58,6 +58,16 @@ class Exclusion(NamedTuple):
         return any(_says_so(name, obj) for name in self.functions)
 
 
+class ReplacedExclusion(NamedTuple):
+    """An exclusion that was replaced in a transaction that saw transaction *tid*, and no later."""
+
+    tid: int
+    frontier: int | None
+    """The newest position that anybody had passed by then."""
+
+    former: Exclusion
+
+
 def _says_so(name: str, obj: Any) -> bool:
     try:
         return bool(_function(name)(obj))

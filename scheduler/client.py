@@ -254,7 +254,7 @@ class Client:
         return self._module.spool(spool.SHUTDOWN, str(msg))
 
     def repair(self) -> bool:
-        """Let the scheduler look through its own data, and make anew what cannot be read."""
+        """Have the scheduler check its own data, and rebuild the parts that cannot be read."""
         return self._module.spool(spool.REPAIR, None)
 
     def clearSpool(self) -> int:

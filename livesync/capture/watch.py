@@ -29,7 +29,7 @@ from scheduler.store.read_view import read_view
 log = logging.getLogger(__name__)
 
 _watched: dict[str, WatchedClass] = {}
-"""What code of this process watches, by the names of the classes."""
+"""The classes that code of this process watches, by their names."""
 _lock = Lock()
 
 

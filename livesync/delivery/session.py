@@ -32,7 +32,7 @@ Result = TypeVar("Result")
 class DeliverySession:
     """The right of one run to send to agent *agent_id* of *database*, and all that it writes down.
 
-    A crash, wherever it comes, repeats one batch at the most, the same one with the same keys. The
+    A crash, wherever it comes, repeats at most one batch, the same one with the same keys. The
     order of the commits makes it so:
 
     1. `open`, before anything is sent, writes the lease, how far the run claims the track, the

@@ -28,7 +28,7 @@ RENAMES = "zodbupdate"
 
 
 class WatchedClass(NamedTuple):
-    """What is watched: a class, and what identifies its objects, each as `module:name`."""
+    """A watched class and the function that identifies its objects, each as `module:name`."""
 
     name: str
     identify: str = ""
@@ -49,7 +49,7 @@ class WatchedClass(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """What its objects are called in changes and records."""
+        """The kind of its objects in changes and records."""
         return self.name.replace(":", ".")
 
     def identity_of(self, obj: Any) -> Id | None:

@@ -161,7 +161,7 @@ class FullExport:
     def _finish(self, reached: int | None, agent: PushSyncAgent) -> None:
         position = _progress(agent).position
         agent.delivery_state.close()
-        # Whatever position the target had, it is as the database now.
+        # The target is as the database now, at whichever position it was before.
         agent.delivery_state.note_furthest(reached)
         self._forget(agent)
         if position is not None:

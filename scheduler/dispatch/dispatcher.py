@@ -44,11 +44,13 @@ TICK = "scheduler: tick"
 DRAIN_LIMIT = 200
 CONFLICT_TRIES = 20
 LONGEST_SLEEP = 3600.0
-# What is due and was not to be had is not looked for at once again: whatever makes room wakes.
+# Seconds until due tasks that could not be claimed are looked for again; a place that becomes
+# free wakes the loop earlier.
 LEAST_SLEEP = 0.05
-# So often it is looked for changes that were undone.
+# Seconds between two searches for changes that were undone.
 UNDONE_SECONDS = 1.0
-# While each worker has so many claims, there is waited so long for more reports in one commit.
+# While each worker has PLENTY of claims, the loop gathers reports for GATHER_SECONDS before it
+# commits them together.
 PLENTY = 16
 GATHER_SECONDS = 0.01
 
@@ -109,8 +111,8 @@ class Dispatcher:
             self._activity.rest(0)
 
     def close(self) -> None:
-        """Let the workers end what they run, write it down, and put back what was not begun."""
-        # What ran under a lease that is lost is run again by who leads now.
+        """Wait for running tasks, settle their outcomes, and put back tasks that were not begun."""
+        # The new leader runs the tasks again that ran under a lease that is lost.
         rest = self._executor.shutdown(
             0 if self._lease.is_lost else self._settings.shutdown_timeout
         )
@@ -218,7 +220,7 @@ class Dispatcher:
             if instruction.op != spool.SHUTDOWN:
                 tick.instructions.perform(instruction)
             elif not self._is_meant(instruction):
-                log.warning("a shutdown meant for an earlier scheduler is passed over")
+                log.warning("shutdown %r ignored: an earlier scheduler was meant", instruction.obj)
             else:
                 quit_ = SchedulerQuitException(instruction.obj)
         return quit_

@@ -96,7 +96,7 @@ class Instructions:
         self._claiming.queue_all()
 
     def catch_up_group(self, group: TaskGroup) -> None:
-        """Let *group* note which of its tasks have ended."""
+        """Note in *group* which of its tasks have ended."""
         self._steps.take(
             lambda: self._reclaiming.catch_up(group),
             lambda error: self._module.set_aside(group, reason_of(error)),

@@ -1,8 +1,8 @@
-"""The backlog: tasks with a queue, a priority or a key of their own, and who holds which place.
+"""The waiting tasks with a named queue, a priority or a limit key, and the slots of running ones.
 
-What is due in a queue that is full stays there and is not looked at. What is due while its key
-is taken is parked, and gets back into its queue when the key is let go. So nothing that waits
-for a place is in the way of others, or costs anything while it waits.
+A task whose queue is full stays there and is not read. A due task whose key is taken is parked,
+and gets back into its queue when the key is free. So a task that waits for a slot delays no
+others, and costs nothing while it waits.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from scheduler.values.rate_limit import Limit, Starts
 
 log = logging.getLogger(__name__)
 
-# So many tasks of a queue are looked at in one tick, for one whose key is free.
+# How many tasks of a queue are read in one tick, to find one whose key is free.
 LOOKED_AT = 1000
 
 
@@ -54,7 +54,7 @@ class NamedQueues(Persistent):
         self._starts = OOBTree()  # name of a queue -> Starts
 
     def limit(self, name: str, limit: Limit) -> None:
-        """Let *limit* hold for the queue *name*, which stays paused if it is."""
+        """Set *limit* as that of the queue *name*, which stays paused if it is."""
         is_paused = self.is_paused(name)
         self._limits[name] = tuple(limit.checked()._replace(is_paused=is_paused))
         self._starts.pop(name, None)  # counted by another period
@@ -73,7 +73,7 @@ class NamedQueues(Persistent):
         return self._limits
 
     def take_limits(self, limits: OOBTree) -> None:
-        """Let the stored *limits* of other named queues go for these."""
+        """Take over the stored *limits* of other named queues."""
         self._limits.update(limits)
 
     def queues(self) -> Mapping[str, tuple[Limit, int, int]]:
@@ -281,7 +281,7 @@ def _wanted_by(task: Any) -> SlotHolder:
     except Exception as error:
         if is_transient(error):
             raise
-        # Whatever its state raises, the worker will tell.
+        # The worker will meet the same error, and report it.
         return SlotHolder(ORDINARY)
 
 

@@ -1,4 +1,4 @@
-"""What every task has: an identity, a state, the record of its runs, and the hooks to override."""
+"""The base class of tasks: identity, state, the record of the runs, and the hooks to override."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class BaseTask(TaskLife):
     """Whether each run has a transaction of its own, where short ones would share one."""
 
     queueName: ClassVar[str] = ""
-    """The named queue that it waits in, and whose limits go for it (`Client.limitQueue`)."""
+    """The named queue that it waits in, and whose limits it obeys (`Client.limitQueue`)."""
 
     priority: ClassVar[int] = 0
     """Of the tasks that are due, those with a higher one go first."""
@@ -95,9 +95,9 @@ class BaseTask(TaskLife):
             self.expiryDate = aware(expiryDate, "expiryDate")
 
     def run(self) -> Any:
-        """Do the work; overridden by each task. What it returns is kept as its result.
+        """Do the work; overridden by each task. The returned value is kept as the task's result.
 
-        The current connection (`scheduler.store.current()`) is the run's. What it changes is
+        The current connection (`scheduler.store.current()`) is the run's. Changes are
         committed together with the finished mark, or not at all. It may be called again after
         a failure or a conflict.
         """
@@ -162,7 +162,7 @@ class BaseTask(TaskLife):
         return random.Random() if run is None else run.random  # noqa: S311 (as documented)
 
     def setProgress(self, fraction: float, message: str = "") -> None:
-        """Let clients see at once how far the run has come: a part from 0 to 1, and a text.
+        """Show clients at once how far the run has come: a part from 0 to 1, and a text.
 
         Ten reports a second get through. Outside of a worker it does nothing.
         """
@@ -181,7 +181,7 @@ class BaseTask(TaskLife):
         return unkept(self._result)
 
     def setHeader(self, name: str, value: str) -> None:
-        """Let the task carry the text *value* under *name*, for hooks; before it is enqueued."""
+        """Store the text *value* under *name* with the task, for hooks; before it is enqueued."""
         self._headers = {**(self._headers or {}), name: value}
 
     def getHeaders(self) -> dict[str, str]:
@@ -327,7 +327,7 @@ class BaseTask(TaskLife):
             refuse_script(value)
             refuse_large(value, f"the attribute {name!r} of a {type(self).__name__}", limit)
 
-    # What follows is for the worker that runs the task.
+    # The methods below are for the worker that runs the task.
 
     def _work(self) -> Any:
         """Do the work; most tasks do not ask how late it is, and are spared its being noted."""

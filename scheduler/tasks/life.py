@@ -65,7 +65,7 @@ class TaskLife(TimedEvent):
         self._go_on(self._follower)
 
     def _end(self, attempt: Attempt) -> None:
-        """Record a run after which there is none: it failed for good, or was ended."""
+        """Record the last run: it failed for good, or was ended."""
         self._end_run(attempt.state)
         self._record(attempt)
         self._retry_on = None

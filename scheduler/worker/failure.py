@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def fail(task: BaseTask, attempt: Attempt, error: BaseException, max_tries: int) -> Ending:
-    """Record a try that failed with *error*; return what is to be told of it.
+    """Record a try that failed with *error*; return its ending for log and hooks.
 
     The task is tried again, or has failed when its tries are used up: those of the policy for
     the class of *error*, else of the task, else *max_tries*.

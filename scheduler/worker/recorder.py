@@ -23,7 +23,7 @@ from scheduler.worker.ending import Ending, event_of
 from scheduler.worker.failure import fail, named, one_line
 
 Record: TypeAlias = Callable[[], Ending | None]
-"""Records an attempt with its task; returns what is to be told of it after the commit."""
+"""Records an attempt with its task; returns its ending, for log and hooks after the commit."""
 
 # Seconds that a task waits after conflicts only, by how many there were in a row.
 AFTER_CONFLICTS = Retry(first=1, longest=60)

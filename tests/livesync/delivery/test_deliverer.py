@@ -1,4 +1,8 @@
-"""Dependable delivery: nothing is lost, nothing blocks the rest, little is sent twice."""
+"""Dependable delivery: nothing is lost, nothing blocks the rest, little is sent twice.
+
+Covers `livesync.delivery.batch`, `livesync.delivery.faults`, `livesync.delivery.results`,
+`livesync.delivery.settings`, `livesync.delivery.state`.
+"""
 
 from __future__ import annotations
 

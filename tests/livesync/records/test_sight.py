@@ -1,4 +1,7 @@
-"""Targets have what they may see: nothing that is hidden, and no word of what they never had."""
+"""Targets have what they may see: nothing that is hidden, and no word of what they never had.
+
+Covers `livesync.resync.inventory`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The track: bins, boundaries and pointers, as reference 4.1 documents them."""
+"""The track: bins, boundaries and pointers, as reference 4.1 documents them.
+
+Covers `livesync.track.bin`, `livesync.track.pointer`.
+"""
 
 from __future__ import annotations
 

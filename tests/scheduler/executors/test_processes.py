@@ -1,4 +1,8 @@
-"""A worker that dies, is stopped, or does not answer: nothing hangs, nobody innocent is charged."""
+"""A worker that dies, is stopped, or does not answer: nothing hangs, nobody innocent is charged.
+
+Covers `scheduler.dispatch.reconciliation`, `scheduler.executors.worker_process`,
+`scheduler.executors.suspension`, `scheduler.worker.process`, `scheduler.worker.heartbeat`.
+"""
 
 from __future__ import annotations
 

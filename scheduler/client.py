@@ -229,7 +229,6 @@ class Client:
                 "atOnce": limit.at_once,
                 "rate": limit.rate,
                 "period": limit.period,
-                "paused": limit.is_paused,
             }
             for name, (limit, waiting, running) in self._module.backlog.queues().items()
         }

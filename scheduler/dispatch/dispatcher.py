@@ -300,4 +300,4 @@ def _tend_shelves(connection: Connection) -> None:
     module = SchedulerModule.getDBInstance(connection)
     module.getSpool().tend()
     module.unique.tend(nowutc().timestamp())
-    module.backlog.tend()
+    module.backlog.tend(nowutc().timestamp())

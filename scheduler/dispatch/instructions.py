@@ -136,7 +136,6 @@ class Instructions:
         if status in (TASK_STATUS_QUEUED, TASK_STATUS_RUNNING):
             log.info("%r is at work already", task)
             return
-        due = task.getDueOn()
         if not self._module.admit(task):
             log.warning("%r is turned away: there is one of its kind", task)
             TaskHandle(task).forget()
@@ -144,6 +143,7 @@ class Instructions:
             return
         if isinstance(task, FollowingTask) and not self._rebinding.bind(task):
             return
+        due = task.getDueOn()
         if status != TASK_STATUS_SPOOLED:
             self._module.start_again(task, status)
         elif due is not None and due <= self._now and self._module.place_of(task) == ORDINARY:

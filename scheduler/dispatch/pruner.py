@@ -120,6 +120,7 @@ class Pruner:
         try:
             if element is task or _is_last(element, task):
                 TaskHandle(task).forget()
+                SchedulerModule.getDBInstance(index).unique.release(task)
         except Exception as error:
             if is_transient(error):
                 raise

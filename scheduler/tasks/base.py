@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -60,6 +60,12 @@ class BaseTask(TaskLife):
     uniqueReplaces: ClassVar[bool] = False
     """Whether a task takes the place of the waiting one with its key, else is turned away."""
 
+    uniqueStates: ClassVar[Collection[int]] = states.AT_WORK
+    """In which states a task keeps its key: `states.WAITING` lets one wait while another runs."""
+
+    longestWait: ClassVar[float | None] = None
+    """For at most so many seconds from the first one is a task put off by those that replace it."""
+
     keepFinished: ClassVar[Keep | None] = None
     """How long and how many finished ones of this class are kept; None for the settings' limit."""
 
@@ -75,8 +81,14 @@ class BaseTask(TaskLife):
     priority: ClassVar[int] = 0
     """Of the tasks that are due, those with a higher one go first."""
 
-    keyLimit: ClassVar[int] = 1
-    """How many tasks with the same `limitKey` run at a time."""
+    keyLimit: ClassVar[int | None] = 1
+    """How many tasks with the same `limitKey` run at a time; None for any number."""
+
+    keyRate: ClassVar[int | None] = None
+    """How many tasks with the same `limitKey` are started in any `keyPeriod`; None for any."""
+
+    keyPeriod: ClassVar[float] = 1.0
+    """In seconds."""
 
     inOrder: ClassVar[bool] = False
     """Whether one that is to be tried again keeps its key: no later one overtakes it."""
@@ -341,6 +353,14 @@ class BaseTask(TaskLife):
         if self.expiryDate is None or now <= self.expiryDate:
             return None
         return lambda: self._expire(now, f"its time had passed: it expired on {self.expiryDate}")
+
+    def _take_place_of(self, other: BaseTask) -> None:
+        """Take the place of *other*, which waits; be due no later than `longestWait` allows."""
+        since = other._created if other._waits_since is None else other._waits_since
+        self._wait_since(since)
+        date = self.getStartOn()
+        if self.longestWait is not None and date is not None:
+            self.setStartOn(min(date, moment(since + self.longestWait)))
 
     def _undo(self) -> None:
         """Record that what the last run changed was taken back; it stays on its shelf."""

@@ -148,6 +148,10 @@ class TaskHandle:
         """Note that the task is run anew after it had finished."""
         self._task._begin_occurrence()
 
+    def take_place_of(self, other: BaseTask) -> None:
+        """Take the place of *other*, which waits; be due no later than `longestWait` allows."""
+        self._task._take_place_of(other)
+
     def undo(self) -> None:
         """Record that the changes of the last run were undone; the task stays on its shelf."""
         self._task._undo()

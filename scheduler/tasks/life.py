@@ -31,6 +31,7 @@ class TaskLife(TimedEvent):
     _queued_for: float = -1  # seconds since 1970 under which it stands in the waiting queue
     _attempts: tuple[tuple[Any, ...], ...] = ()
     _result: Any = None
+    _waits_since: float | None = None  # when the first was made that this one has replaced
     _reruns: int = 0  # how often the task was run anew after it had finished
     _undone: float | None = None
     _follower: Any = None  # the task or group that is enqueued when this one has finished
@@ -116,6 +117,10 @@ class TaskLife(TimedEvent):
     def _set_retry(self, until: float | None) -> None:
         """Make the next try due at *until* (since 1970); None for the task's own date."""
         self._retry_on = until
+
+    def _wait_since(self, since: float) -> None:
+        """Note that the task stands for one that was made at *since* (since 1970)."""
+        self._waits_since = since
 
     def _begin_occurrence(self) -> None:
         """Count an occurrence: the task is run anew, though it has finished."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from transaction import Transaction
 from transaction.interfaces import TransientError
@@ -142,12 +142,11 @@ class Attempts:
     def _work(self, task: BaseTask) -> Record:
         start = self._guard.start()
         self._watch = CommitWatch(self._connection)
-        self._vitals.run()
         try:
             if type(task).prepare is not BaseTask.prepare:
-                self._guard.call(task.prepare, start)
+                self._guard.call(self._noted(task.prepare), start)
                 start = self._guard.start()
-            result = self._guard.call(TaskHandle(task).work, start)
+            result = self._guard.call(self._noted(TaskHandle(task).work), start)
             self._refuse_large(task, result)
         except (TransientError, Unclean):
             raise
@@ -156,6 +155,15 @@ class Attempts:
             self._guard.undo(start, error)
             return record
         return self._recorder.finished(task, result)
+
+    def _noted(self, work: Callable[[], Any]) -> Callable[[], Any]:
+        """Return *work* with the note before it from which on a lost worker costs a try."""
+
+        def noted() -> Any:
+            self._vitals.run()
+            return work()
+
+        return noted
 
     def _refuse_large(self, task: BaseTask, result: object) -> None:
         if is_small(result) and not task._p_changed:

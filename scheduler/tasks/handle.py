@@ -71,9 +71,12 @@ class TaskHandle:
         """The name of the task's class, or of the function that it calls."""
         return self._task._short_name()
 
-    def times_put_off(self) -> int:
-        """Return how many of the last runs in a row did not count as a try."""
-        return self._task._times_put_off()
+    def times_put_off(self, because: tuple[str, ...] = ("",)) -> int:
+        """Return how many of the last runs in a row did not count as a try.
+
+        Only those whose message begins with one of the texts *because*.
+        """
+        return self._task._times_put_off(because)
 
     def ended_element(self) -> Any:
         """Return what goes into the index of ended runs: the task or an occurrence, or None."""

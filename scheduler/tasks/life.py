@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from itertools import takewhile
 from typing import Any
@@ -134,12 +135,16 @@ class TaskLife(TimedEvent):
         """Set *status* unchecked: for the moves whose caller has checked the shelf."""
         self._status = status
 
-    def _times_put_off(self) -> int:
-        """Return how many of the last runs, one after the other, did not count as a try."""
-        newest_first = reversed(self._attempts)
-        return sum(
-            1 for _ in takewhile(lambda run: run[3] == states.TASK_STATUS_QUEUED, newest_first)
-        )
+    def _times_put_off(self, because: tuple[str, ...] = ("",)) -> int:
+        """Return how many of the last runs, one after the other, did not count as a try.
+
+        Only those whose message begins with one of the texts *because*.
+        """
+        last = takewhile(lambda run: run.state == states.TASK_STATUS_QUEUED, self._newest_first())
+        return sum(1 for _ in takewhile(lambda run: run.message.startswith(because), last))
+
+    def _newest_first(self) -> Iterator[Attempt]:
+        return (Attempt.unpacked(stored) for stored in reversed(self._attempts))
 
     def _end_run(self, status: int) -> None:
         """Move from RUNNING to *status*; the stored state is the one before the run."""

@@ -195,16 +195,17 @@ class Attempts:
         _tell(endings)
         return [_outcome(attempt) for attempt in attempts]
 
-    def commit_problem(self, claim: Claim, problem: BaseException) -> Outcome:
+    def commit_problem(self, claim: Claim, problem: BaseException, *, works: bool) -> Outcome:
         """Record that *problem* kept the attempt at *claim* from being committed, and commit that.
 
+        *works* says whether the database has shown no outage since.
         Raises UnloadableError where its task cannot be loaded any more.
         """
         unit = self.begin()
         task = claimed_task(self._connection, claim)
         ending = None
         if TaskHandle(task).settled < claim.number:
-            record = self._recorder.uncommitted(task, problem)
+            record = self._recorder.uncommitted(task, problem, works=works)
             TaskHandle(task).settle(claim.number)
             sign(unit, [signature_of(claim.tid, task)])
             ending = record()

@@ -1,7 +1,4 @@
-"""PushSyncAgent: the base class of agents that push records to a target.
-
-Reference 4.3. `SyncAgent`, `SyncManager` and `RecordUploader` are found here, too.
-"""
+"""PushSyncAgent: the base class of agents that push records to a target (reference 4.3)."""
 
 from __future__ import annotations
 
@@ -12,16 +9,14 @@ from typing import Any
 
 from ZODB.Connection import Connection
 
-from livesync.delivery.batch import BatchDelivery, delivering, delivery_of
+from livesync.delivery.batch import BatchDelivery
 from livesync.delivery.faults import RecordsNotMade, log_failure, reason_of
+from livesync.delivery.senders import delivering, delivery_of
 from livesync.delivery.state import DeliveryState
-from livesync.delivery.uploader import RecordUploader
 from livesync.errors import (
     AgentExecutionException,
     CutOffException,
-    EmptyTrackException,
     PositionGoneException,
-    QueryException,
 )
 from livesync.feed.agent import MissingAgent, SyncAgent
 from livesync.feed.manager import SyncManager
@@ -29,16 +24,6 @@ from livesync.records.reduction import reduce
 from livesync.track.action import ActionWrapper
 from scheduler.clock import nowutc
 from scheduler.runtime.side_effects import is_held, is_holding
-
-__all__ = [
-    "AgentExecutionException",
-    "EmptyTrackException",
-    "PushSyncAgent",
-    "QueryException",
-    "RecordUploader",
-    "SyncAgent",
-    "SyncManager",
-]
 
 log = logging.getLogger(__name__)
 

@@ -14,10 +14,11 @@ from ZODB import DB
 from ZODB.Connection import Connection
 from ZODB.POSException import POSKeyError
 
-from livesync.delivery.batch import BatchDelivery, Stopped, delivering
+from livesync.delivery.batch import BatchDelivery, Stopped
 from livesync.delivery.faults import reason_of
 from livesync.delivery.push_agent import PushSyncAgent, push_agent
 from livesync.delivery.results import NO_RESULTS, BatchResults
+from livesync.delivery.senders import delivering
 from livesync.errors import AgentBusyException, AgentExecutionException
 from livesync.feed.manager import SyncManager
 from scheduler.clock import nowutc

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import shlex
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -14,6 +15,8 @@ from daemon.errors import ConfigurationException
 from export.errors import ExportConfigurationException
 from export.settings import ExportSettings as ExportSettings
 from scheduler.errors import SchedulerConfigurationException
+from scheduler.runtime.mail_message import address_of
+from scheduler.runtime.smtp import MailServer
 from scheduler.settings import Settings as SchedulerSettings
 from scheduler.values.duration import period
 from scheduler.values.options import check_known
@@ -69,6 +72,23 @@ class LiveSync:
 
 
 @dataclass(frozen=True)
+class Alerts:
+    """Who is told of new dead letters, and of agents that lag; times are seconds, or periods."""
+
+    command: str = ""
+    """A command that gets the alert on its standard input; empty for none."""
+
+    mail: str = ""
+    """The address that the alert is mailed to, by the server of $SCHEDULER_MAIL; empty for none."""
+
+    lag: float = 900
+    """How old the oldest change before an active agent may be."""
+
+    every: float = 600
+    """How long after an alert the next is sent; it has all that is new by then."""
+
+
+@dataclass(frozen=True)
 class Log:
     """The log: its file, level, form and size."""
 
@@ -91,7 +111,7 @@ class Log:
     """How many older ones are kept beside it."""
 
 
-SECTIONS = ("scheduler", "livesync", "export", "web", "pack", "log")
+SECTIONS = ("scheduler", "livesync", "export", "web", "pack", "alerts", "log")
 
 
 @dataclass(frozen=True)
@@ -108,6 +128,7 @@ class Config:
     export: ExportSettings = field(default_factory=ExportSettings)
     web: Web = field(default_factory=Web)
     pack: Pack = field(default_factory=Pack)
+    alerts: Alerts = field(default_factory=Alerts)
     log: Log = field(default_factory=Log)
 
     @classmethod
@@ -140,6 +161,7 @@ class Config:
             export=_export(sections["export"]),
             web=_web(sections["web"]),
             pack=_pack(sections["pack"]),
+            alerts=_alerts(sections["alerts"]),
             log=_log(sections["log"]),
         )
 
@@ -191,15 +213,37 @@ def _web(values: Mapping[str, Any]) -> Web:
 
 def _pack(values: Mapping[str, Any]) -> Pack:
     _check_names(values, Pack, "[pack] ")
+    periods = _periods(values, "[pack]")
+    if periods.get("every") == 0:
+        raise ConfigurationException("[pack] every is 0; it must be longer, or 'forever' for never")
+    return Pack(**periods)
+
+
+def _alerts(values: Mapping[str, Any]) -> Alerts:
+    _check_names(values, Alerts, "[alerts] ")
+    texts = {name: values[name] for name in ("command", "mail") if name in values}
+    times = {name: value for name, value in values.items() if name not in texts}
+    numbers: dict[str, Any] = {**_periods(times, "[alerts]")}
+    alerts = Alerts(**texts, **numbers)
+    _text(alerts.command, "[alerts] command")
+    try:
+        shlex.split(alerts.command)
+        if _text(alerts.mail, "[alerts] mail"):
+            address_of(alerts.mail)
+            MailServer.configured()
+    except (ValueError, SchedulerConfigurationException) as error:
+        raise ConfigurationException(f"[alerts] {error}") from error
+    return alerts
+
+
+def _periods(values: Mapping[str, Any], section: str) -> dict[str, float]:
     periods = {}
     for name, value in values.items():
         try:
             periods[name] = period(value)
         except ValueError as error:
-            raise ConfigurationException(f"[pack] {name}: {error}") from error
-    if periods.get("every") == 0:
-        raise ConfigurationException("[pack] every is 0; it must be longer, or 'forever' for never")
-    return Pack(**periods)
+            raise ConfigurationException(f"{section} {name}: {error}") from error
+    return periods
 
 
 def _log(values: Mapping[str, Any]) -> Log:

@@ -10,6 +10,7 @@ import sys
 import threading
 from multiprocessing.connection import Connection, Pipe
 
+from scheduler.runtime.application import Application
 from scheduler.store.database import URI_VARIABLE
 from scheduler.values.command_value import ENVIRONMENT
 from scheduler.worker.log_forwarding import Said, levels_here
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 # Seconds until a process that has ended by itself is started again.
 REST_SECONDS = 2.0
 END_SECONDS = 15.0
+NOTHING = Application()
 
 
 class LivesyncProcess:
@@ -28,11 +30,12 @@ class LivesyncProcess:
     the database.
     """
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, application: Application = NOTHING) -> None:
         # In the environment: the list of processes would show a password in an argument.
         self._environment = {**os.environ, URI_VARIABLE: uri}
         options = ["--database", f"{ENVIRONMENT}{URI_VARIABLE}", "follow", "--until-eof"]
-        options += ["--log-levels", json.dumps(levels_here()), "--log-to"]
+        options += ["--log-levels", json.dumps(levels_here())]
+        options += ["--application", json.dumps(application), "--log-to"]
         self._command = [sys.executable, "-P", "-m", "livesync.cli.main", *options]
         self._closing = threading.Event()
         self._process = self._begin()

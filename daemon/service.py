@@ -13,6 +13,7 @@ from typing import Self
 
 from ZODB.Connection import Connection
 
+from daemon.alerts import AlertWatch
 from daemon.capture_alarm import CaptureAlarm
 from daemon.config import Config
 from daemon.livesync_process import LivesyncProcess
@@ -31,6 +32,7 @@ from scheduler import Scheduler, SchedulerModule
 from scheduler.errors import SchedulerException
 from scheduler.leadership.roster import roster_of
 from scheduler.leadership.watchdog import open_watched
+from scheduler.runtime.application import Application
 from scheduler.storage.process_identity import ProcessIdentity
 from scheduler.store import Database, default_uri, transact
 
@@ -69,6 +71,7 @@ class Service:
                 stack.callback(listeners.unsubscribe, listener)
             self._start_scheduler(stack)
             self._start_packing(stack)
+            self._start_alerts(stack)
             self._start_alarm(stack)
             self._start_following(stack)
             self._start_web(stack)
@@ -136,9 +139,16 @@ class Service:
         alarm.start()
         stack.callback(alarm.close)
 
+    def _start_alerts(self, stack: ExitStack) -> None:
+        settings = self._config.alerts
+        if settings.command or settings.mail:
+            alerts = AlertWatch(self.database, settings, lambda: self._scheduler.leads)
+            alerts.start()
+            stack.callback(alerts.close)
+
     def _start_following(self, stack: ExitStack) -> None:
         if self._config.livesync.push:
-            following = LivesyncProcess(self.uri)
+            following = LivesyncProcess(self.uri, Application.of(self._config.scheduler))
             stack.callback(following.close)
 
     def _start_web(self, stack: ExitStack) -> None:

@@ -1,9 +1,11 @@
-"""The MultiPointerTrack and its kinds, by their documented names (reference 5)."""
+"""The MultiPointerTrack, by its documented name (reference 5)."""
 
-from livesync.errors import EmptyTrackException
-from livesync.track.list_track import ListMultiPointerTrack
-from livesync.track.set_track import SetMultiPointerTrack
-from livesync.track.track import MultiPointerTrack
+from livesync.track.track import (
+    EmptyTrackException,
+    ListMultiPointerTrack,
+    MultiPointerTrack,
+    SetMultiPointerTrack,
+)
 
 __all__ = [
     "EmptyTrackException",

@@ -1,6 +1,5 @@
 """Watched classes, by their documented names."""
 
-from livesync.capture.expose import expose
 from livesync.capture.watch import (
     install,
     unwatch,
@@ -8,7 +7,6 @@ from livesync.capture.watch import (
 )
 
 __all__ = [
-    "expose",
     "install",
     "unwatch",
     "watch",

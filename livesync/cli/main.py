@@ -20,6 +20,7 @@ from ZODB.Connection import Connection
 from livesync.cli import capture, change, run, show
 from livesync.errors import LiveSyncException
 from scheduler.errors import SchedulerException
+from scheduler.runtime.application import Application
 from scheduler.store import connect
 from scheduler.values.command_value import HOW, given, is_shown
 from scheduler.values.duration import period
@@ -68,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     if getattr(options, "log_to", None) is not None:
         tell(PipeConnection(options.log_to).send, options.log_levels)
+        Application(*options.application).load()
     try:
         with connect(getattr(options, "database", None)) as connection:
             status: int = options.command(connection, options)
@@ -159,6 +161,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--until-eof", action="store_true", help=argparse.SUPPRESS)
     command.add_argument("--log-to", type=int, metavar="FD", help=argparse.SUPPRESS)
+    command.add_argument("--application", type=json.loads, default=((), ()), help=argparse.SUPPRESS)
     command.add_argument("--log-levels", type=json.loads, default={}, help=argparse.SUPPRESS)
     command = _add(commands, database, "token", show.token, "print what `after=` takes, for now")
     command.add_argument("agent_id", metavar="AGENT_ID")
@@ -189,8 +192,6 @@ def _add_capture_commands(commands: Subparsers, database: _Parser) -> None:
     command = _add(commands, database, "escaped", capture.escaped, text)
     command.add_argument("--record", action="store_true", help="record them now")
     _add_json(command)
-    text = "look for objects of exposed classes made before that, and for those that are gone"
-    _add(commands, database, "survey", capture.survey, text)
 
 
 def _add_agent_commands(commands: Subparsers, database: _Parser) -> None:

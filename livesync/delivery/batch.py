@@ -7,6 +7,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from livesync.delivery.dead_letters import DeadLetter, FailedChange
@@ -27,6 +28,7 @@ Upload = Callable[[list[Any]], None]
 
 # Number of records failing in a row, none accepted, beyond which the target is at fault.
 SUSPECTS = 3
+TRACES_KEPT = 128
 
 
 class Stopped(BaseException):
@@ -83,6 +85,7 @@ class BatchDelivery:
         self._has_success = False
         self._has_uploader = False
         self._failures = 0  # of single records, one after the other
+        self._traces: dict[str, None] = {}
         self._clear()
 
     def changes(self, news: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
@@ -93,6 +96,7 @@ class BatchDelivery:
         for position, action in news:
             mark = mark_of_change(position, action)
             if mark not in self._done and mark not in self._earlier:
+                self._note_trace(action)
                 yield position, action
 
     def records(self, make: Callable[[], Iterable[Any]]) -> Iterator[Any]:
@@ -158,9 +162,16 @@ class BatchDelivery:
 
     def collect(self) -> BatchResults:
         """Return what it came to since the last call."""
-        results = BatchResults(self._accepted, self._settled, self._refused, self._seconds)
+        results = BatchResults(
+            self._accepted, self._settled, self._refused, self._seconds, tuple(self._traces)
+        )
         self._clear()
         return results
+
+    def _note_trace(self, action: Any) -> None:
+        trace = getattr(action, "trace", None)
+        if trace is not None and len(self._traces) < TRACES_KEPT:
+            self._traces[trace] = None
 
     def _try(self, batch: list[Any], upload: Upload) -> None:
         try:
@@ -262,6 +273,29 @@ class BatchDelivery:
         self._settled: list[str] = []
         self._refused: list[RefusedRecord] = []
         self._seconds = 0.0
+
+
+def delivery_of(agent: Any) -> BatchDelivery | None:
+    """Return the delivery in which this very object sends at present, if any."""
+    return _deliveries.get(id(agent))
+
+
+@contextmanager
+def delivering(agent: Any, delivery: BatchDelivery) -> Iterator[BatchDelivery]:
+    """Have the object *agent* send within *delivery* meanwhile."""
+    outer = _deliveries.get(id(agent))
+    _deliveries[id(agent)] = delivery
+    try:
+        yield delivery
+    finally:
+        if outer is None:
+            del _deliveries[id(agent)]
+        else:
+            _deliveries[id(agent)] = outer
+
+
+# By the object and not by its id as an agent: each connection, and so each run, has its own.
+_deliveries: dict[int, BatchDelivery] = {}
 
 
 def _made(make: Callable[[], Iterable[Any]]) -> Iterator[Any]:

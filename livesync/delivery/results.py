@@ -29,6 +29,8 @@ class BatchResults(NamedTuple):
 
     refused: list[RefusedRecord]
     seconds: float
+    traces: tuple[str, ...] = ()
+    """The traces in which the changes were made that were read for it."""
 
     def __bool__(self) -> bool:
         return any(self[:3])

@@ -14,14 +14,15 @@ from ZODB import DB
 from ZODB.Connection import Connection
 from ZODB.POSException import POSKeyError
 
-from livesync.delivery.batch import BatchDelivery, Stopped
+from livesync.delivery.batch import BatchDelivery, Stopped, delivering
 from livesync.delivery.faults import reason_of
 from livesync.delivery.push_agent import PushSyncAgent, push_agent
 from livesync.delivery.results import NO_RESULTS, BatchResults
-from livesync.delivery.senders import delivering
 from livesync.errors import AgentBusyException, AgentExecutionException
 from livesync.feed.manager import SyncManager
+from livesync.hooks import DeadRecordEvent, DeliveryEvent
 from scheduler.clock import nowutc
+from scheduler.runtime.hook_registry import REGISTRY
 from scheduler.store import transact
 from scheduler.store.read_view import read_view
 
@@ -33,7 +34,7 @@ Result = TypeVar("Result")
 class DeliverySession:
     """The right of one run to send to agent *agent_id* of *database*, and all that it writes down.
 
-    A crash, wherever it comes, repeats at most one batch, the same one with the same keys. The
+    A crash, wherever it comes, repeats one batch at the most, the same one with the same keys. The
     order of the commits makes it so:
 
     1. `open`, before anything is sent, writes the lease, how far the run claims the track, the
@@ -105,10 +106,20 @@ class DeliverySession:
         result, dead = self._transact(enter)
         for line in dead:
             self._logger.error("agent %s: %s", self.agent_id, line)
+            REGISTRY.call("on_record_dead_letter", DeadRecordEvent(self.agent_id, line))
         if results:
             self.records += len(results.accepted)
             self._progress(self.records)
+            self._tell(results)
         return result
+
+    def _tell(self, results: BatchResults) -> None:
+        count = len(results.accepted)
+        if count:
+            event = DeliveryEvent(
+                self.agent_id, nowutc(), count, results.seconds, traces=results.traces
+            )
+            REGISTRY.call("on_delivered", event)
 
     def note(self, delivery: BatchDelivery) -> None:
         """Write down what *delivery* came to so far; raises Stopped where it is not to go on.

@@ -28,10 +28,10 @@ from livesync.track.compensation import opposites
 from livesync.track.pointer import hold
 from livesync.track.retention_policy import TrackRetention
 from livesync.track.sequencer import place, sequence
-from livesync.track.set_track import SetMultiPointerTrack
-from livesync.track.track import MultiPointerTrack
+from livesync.track.track import MultiPointerTrack, SetMultiPointerTrack
 from scheduler.clock import nowutc
 from scheduler.log.append_log import AppendLog
+from scheduler.runtime.hook_registry import REGISTRY
 from scheduler.store import Schema, connection_of, has_changes, transact
 from scheduler.store.overlay import snapshot_of
 from scheduler.tasks import BaseTask
@@ -129,6 +129,7 @@ class SyncManager(Persistent):
 
     def add(self, timestamp: float, action: Any) -> None:
         """Record *action*, done at *timestamp* (Unix seconds), in the caller's transaction."""
+        REGISTRY.call("on_change", action)
         position = int(timestamp // self._granularity)
         if self._lanes._p_jar is None:
             # Not stored yet: there is nobody else to come in between.

@@ -23,7 +23,7 @@ class ActionWrapper:
     remove it. Where *objId* is None, two objects differ by their identity.
     """
 
-    __slots__ = ("_actions", "_id", "_kind", "_mark", "_object", "_sight", "_timestamp")
+    __slots__ = ("_actions", "_id", "_kind", "_mark", "_object", "_sight", "_timestamp", "trace")
 
     def __init__(
         self,
@@ -39,6 +39,8 @@ class ActionWrapper:
         self._id = objId
         self._mark = identity(obj) if objId is None else str(objId)
         self._sight: tuple[int, bool, bool] | None = None
+        self.trace: str | None = None
+        """The trace (W3C traceparent) in which it was done, if a hook has noted that."""
 
     def with_sight(self, sight: tuple[int, bool, bool] | None) -> ActionWrapper:
         """Return this one, after noting whether targets could see the object before and after.
@@ -67,7 +69,7 @@ class ActionWrapper:
     def repeated(self, timestamp: int, actions: Iterable[str]) -> ActionWrapper:
         """Return one about the same object, with other *actions* at another time."""
         twin = ActionWrapper(timestamp, self.getObject(), actions, self._id)
-        twin._kind, twin._mark = self._kind, self._mark
+        twin._kind, twin._mark, twin.trace = self._kind, self._mark, self.trace
         return twin
 
     @property
@@ -106,6 +108,8 @@ class ActionWrapper:
         """Return the parts as which it is stored."""
         mark = self._mark if self._id is None or self._mark != str(self._id) else None
         parts = (self._timestamp, self._object, self._kind, self._actions, self._id, mark)
+        if self.trace is not None:
+            return (*parts, self._sight, self.trace)
         return parts if self._sight is None else (*parts, self._sight)
 
     def __eq__(self, other: object) -> bool:
@@ -126,12 +130,14 @@ class ActionWrapper:
         obj_id: str | int | None,
         mark: str | None,
         sight: tuple[int, bool, bool] | None = None,
+        trace: str | None = None,
     ) -> None:
         """Become the action that was stored as these parts."""
         self._timestamp, self._object, self._kind = timestamp, reference, kind
         self._actions, self._id = actions, obj_id
         self._mark = str(obj_id) if mark is None else mark
         self._sight = sight
+        self.trace = trace
 
     def __repr__(self) -> str:
         obj = self.getObject()

@@ -1,1 +1,1 @@
-"""The work of the leading scheduler: instructions, claims, outcomes, pruning."""
+"""What the leading scheduler does: instructions, claims, outcomes, pruning."""

@@ -19,10 +19,8 @@ class Tick:
     quarantine. Only conflicts get out, errors of the database, and StepFailed (see `Steps`).
     """
 
-    def __init__(
-        self, module: SchedulerModule, *, is_careful: bool = True, is_strict: bool = False
-    ) -> None:
-        self._steps = Steps(module._p_jar, is_careful=is_careful, is_strict=is_strict)
+    def __init__(self, module: SchedulerModule, *, is_careful: bool = True) -> None:
+        self._steps = Steps(module._p_jar, is_careful=is_careful)
         release = Release(module, self._steps)
         self.claiming = Claiming(module, self._steps)
         self.settlement = Settlement(module, self._steps, self.claiming, release, self._perform)

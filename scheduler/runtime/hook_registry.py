@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import entry_points
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,7 @@ class HookRegistry:
         self._names: set[str] = set()  # those of settings that are loaded
         self._has_installed = False
         self._failed: set[tuple[str, str]] = set()
-        self._calls: SimpleQueue[tuple[str, Any] | threading.Event] = SimpleQueue()
+        self._calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def add(self, hook: Hooks) -> None:
@@ -75,13 +76,16 @@ class HookRegistry:
 
     def call_soon(self, method: str, event: object) -> None:
         """Call *method* of all hooks with *event*, in a thread of the registry's own."""
-        if not self.having(method):
-            return
+        if self.having(method):
+            self.later(partial(self.call, method), event)
+
+    def later(self, work: Callable[[Any], None], event: object) -> None:
+        """Call *work* with *event* in a thread of the registry's own, after what waits there."""
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._work, name="hooks", daemon=True)
                 self._thread.start()
-        self._calls.put((method, event))
+        self._calls.put(partial(work, event))
 
     def call_after_commit(self, connection: Connection, method: str, event: object) -> None:
         """Call *method* of all hooks soon after the commit of the transaction of *connection*."""
@@ -98,7 +102,7 @@ class HookRegistry:
         """Wait for the calls that are still to be made, *seconds* if need be."""
         if self._thread is not None and self._thread.is_alive():
             done = threading.Event()
-            self._calls.put(done)
+            self._calls.put(done.set)
             done.wait(seconds)
 
     @contextmanager
@@ -124,11 +128,11 @@ class HookRegistry:
 
     def _work(self) -> None:
         while True:
-            item = self._calls.get()
-            if isinstance(item, threading.Event):
-                item.set()
-            else:
-                self.call(*item)
+            work = self._calls.get()
+            try:
+                work()
+            except Exception:
+                log.exception("a hook failed: %r", work)
 
     @contextmanager
     def _harmless(

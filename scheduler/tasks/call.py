@@ -107,13 +107,9 @@ class FunctionOptions:
     queueName = FunctionOption()
     priority = FunctionOption()
     keyLimit = FunctionOption()
-    keyRate = FunctionOption()
-    keyPeriod = FunctionOption()
     inOrder = FunctionOption()
     uniqueFor = FunctionOption()
     uniqueReplaces = FunctionOption()
-    uniqueStates = FunctionOption()
-    longestWait = FunctionOption()
     keepFinished = FunctionOption()
     keepFailed = FunctionOption()
 

@@ -1,1 +1,1 @@
-"""The work of a worker on its claims: runner, attempt, guard, outcome, process."""
+"""What a worker does with its claims: runner, attempt, guard, outcome, process."""

@@ -22,6 +22,7 @@ from ZEO.ClientStorage import ClientStorage
 from scheduler.errors import DatabaseUnavailable
 from scheduler.foreign_names import SHADOWED, shadowed
 from scheduler.runtime.application import Application
+from scheduler.runtime.hook_registry import REGISTRY
 from scheduler.runtime.output import log_output
 from scheduler.storage import outage_log
 from scheduler.storage.outage import pause
@@ -43,7 +44,7 @@ BEAT_SECONDS = 1.0
 
 
 class Start(NamedTuple):
-    """The first message to a worker process."""
+    """What a worker process is told first."""
 
     uri: str
     max_tries: int
@@ -78,7 +79,7 @@ class Worker:
         try:
             self._serve(start)
         except Exception:
-            log.exception("worker %s ends", start.name)
+            log.exception("the worker ends")
             raise
 
     def _serve(self, start: Start) -> None:
@@ -97,6 +98,7 @@ class Worker:
             try:
                 self._work(runner)
             finally:
+                REGISTRY.flush()
                 runner.close()
         finally:
             database.close()

@@ -1,7 +1,4 @@
-"""Eight writers on one spool, with a scheduler draining it: no conflict, nothing lost.
-
-Covers `scheduler.inbox.spool`.
-"""
+"""Eight writers on one spool, with a scheduler draining it: no conflict, nothing lost."""
 
 from __future__ import annotations
 

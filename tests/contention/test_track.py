@@ -1,7 +1,4 @@
-"""Several connections on one track: who merges with whom, and who conflicts.
-
-Covers `livesync.track.merging_set`.
-"""
+"""Several connections on one track: who merges with whom, and who conflicts."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The settings of the daemon.
-
-Covers `daemon.errors`.
-"""
+"""The settings of the daemon."""
 
 from __future__ import annotations
 

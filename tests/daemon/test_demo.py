@@ -1,7 +1,4 @@
-"""The demonstration as people start it.
-
-Covers `daemon.demo.main`, `daemon.demo.receiver`, `daemon.demo.sample`, `daemon.web.shipped_docs`.
-"""
+"""The demonstration as people start it."""
 
 from __future__ import annotations
 

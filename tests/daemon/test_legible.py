@@ -1,7 +1,4 @@
-"""Nothing that people wrote acts on a terminal, a page or a log: it is shown escaped.
-
-Covers `scheduler.values.legible`.
-"""
+"""Nothing that people wrote acts on a terminal, a page or a log: it is shown escaped."""
 
 from __future__ import annotations
 

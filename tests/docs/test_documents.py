@@ -85,7 +85,7 @@ def test_the_tutorial_works_as_written(reader):
 
 def test_runs_are_kept_as_the_document_shows(reader):
     reader.save("runs.md")
-    done = reader.run("python look.py && python -c 'import refresh, pages'")
+    done = reader.run("python look.py && python -c 'import refresh'")
     assert done.returncode == 0, done.stderr
     assert done.stdout == blocks("runs.md", "text")[0]
 
@@ -121,6 +121,13 @@ def test_functions_are_called_as_the_document_shows(reader):
     done = reader.run("python sell.py")
     assert done.returncode == 0, done.stderr
     assert done.stdout == blocks("functions.md", "text")[0]
+
+
+def test_hooks_hear_as_the_document_shows(reader):
+    reader.save("hooks.md")
+    done = reader.run("python enqueue.py 2>log.txt")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == blocks("hooks.md", "text")[0]
 
 
 def test_many_calls_are_one_commit_as_the_document_shows(reader):

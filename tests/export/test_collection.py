@@ -1,8 +1,4 @@
-"""Anybody's objects are served in every format, with the rules of their collection.
-
-Covers `export.http.parameter`, `export.http.question`, `export.registered`, `export.resource`,
-`export.routing`.
-"""
+"""Anybody's objects are served in every format, with the rules of their collection."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What docs/export.md and docs/authentication.md show, done as their reader would.
-
-Covers `export.settings`.
-"""
+"""What docs/export.md and docs/authentication.md show, done as their reader would."""
 
 from __future__ import annotations
 

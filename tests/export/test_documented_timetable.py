@@ -1,7 +1,4 @@
-"""The answer that reference 5.3.3 prints: all of it, on an event that is made to match.
-
-Covers `export.fossils.timetable`.
-"""
+"""The answer that reference 5.3.3 prints: all of it, on an event that is made to match."""
 
 from __future__ import annotations
 

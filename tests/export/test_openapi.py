@@ -1,8 +1,4 @@
-"""The description of the export: OpenAPI for programs, a page for people; both are true.
-
-Covers `export.openapi.document`, `export.openapi.fossil_schemas`, `export.openapi.page`,
-`export.openapi.type_schema`, `export.resources.description`.
-"""
+"""The description of the export: OpenAPI for programs, a page for people; both are true."""
 
 from __future__ import annotations
 

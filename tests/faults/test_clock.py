@@ -1,7 +1,4 @@
-"""Clocks that are set, back by an hour or forward by a day, while a scheduler runs.
-
-Covers `scheduler.clock`.
-"""
+"""Clocks that are set, back by an hour or forward by a day, while a scheduler runs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Schedulers in containers: one host name, one process id, and still two processes.
-
-Covers `scheduler.storage.process_identity`.
-"""
+"""Schedulers in containers: one host name, one process id, and still two processes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A disk that is full: nothing is lost, and the daemon goes on when there is room again.
-
-Covers `scheduler.storage.embedded_file`, `scheduler.storage.outage`.
-"""
+"""A disk that is full: nothing is lost, and the daemon goes on when there is room again."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A process that has a database open is forked: parent and children each keep what they commit.
-
-Covers `scheduler.storage.access`, `scheduler.storage.descriptors`, `scheduler.store.connection`.
-"""
+"""A process that has a database open is forked: parent and children each keep what they commit."""
 
 from __future__ import annotations
 

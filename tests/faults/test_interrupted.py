@@ -1,7 +1,4 @@
-"""The database goes away in the middle of a commit: it is done again, or its outcome is told.
-
-Covers `scheduler.storage.messages`, `scheduler.store.commit`.
-"""
+"""The database goes away in the middle of a commit: it is done again, or its outcome is told."""
 
 from __future__ import annotations
 

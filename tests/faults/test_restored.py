@@ -1,7 +1,4 @@
-"""A ZEO server is restored from a backup while its clients go on.
-
-Covers `scheduler.store.restore_check`.
-"""
+"""A ZEO server is restored from a backup while its clients go on."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Who has the file of the embedded database, and is stopped, is killed: nobody waits for it.
-
-Covers `scheduler.leadership.watchdog`.
-"""
+"""Who has the file of the embedded database, and is stopped, is killed: nobody waits for it."""
 
 from __future__ import annotations
 

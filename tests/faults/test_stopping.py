@@ -1,7 +1,4 @@
-"""A daemon that is told to end by a signal: in peace, within its time, or at once.
-
-Covers `scheduler.dispatch.shutdown`, `scheduler.runtime.stop_signals`.
-"""
+"""A daemon that is told to end by a signal: in peace, within its time, or at once."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A Pyramid application has the database in its requests, under real servers.
-
-Covers `daemon.pyramid`.
-"""
+"""A Pyramid application has the database in its requests, under real servers."""
 
 from __future__ import annotations
 

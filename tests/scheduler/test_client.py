@@ -1,7 +1,4 @@
-"""Each documented call of the client (reference 3.3).
-
-Covers `scheduler.errors`.
-"""
+"""Each documented call of the client (reference 3.3)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Hooks hear of the life of tasks, and their faults hurt nobody.
-
-Covers `scheduler.runtime.application`, `scheduler.runtime.hook_registry`,
-`scheduler.runtime.hooks`, `scheduler.worker.ending`.
-"""
+"""Hooks hear of the life of tasks, and their faults hurt nobody."""
 
 from __future__ import annotations
 

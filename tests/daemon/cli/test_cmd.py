@@ -1,7 +1,4 @@
-"""`indico_scheduler show` and `cmd`: what stands where, and directing it.
-
-Covers `scheduler.values.console`, `daemon.cli.main`, `daemon.cli.show`.
-"""
+"""`indico_scheduler show` and `cmd`: what stands where, and directing it."""
 
 from __future__ import annotations
 

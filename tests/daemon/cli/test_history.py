@@ -1,7 +1,4 @@
-"""`indico_scheduler blame`, `undo` and `run` with a dry run: looking into what tasks do.
-
-Covers `daemon.cli.dry_run`.
-"""
+"""`indico_scheduler blame`, `undo` and `run` with a dry run: looking into what tasks do."""
 
 from __future__ import annotations
 

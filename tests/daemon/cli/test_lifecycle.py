@@ -1,7 +1,4 @@
-"""`indico_scheduler` as a command, with a daemon in the background.
-
-Covers `scheduler.values.named_object`, `daemon.background`.
-"""
+"""`indico_scheduler` as a command, with a daemon in the background."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The front end and its status page.
-
-Covers `daemon.service`, `daemon.web.server`.
-"""
+"""The front end and its status page."""
 
 from __future__ import annotations
 

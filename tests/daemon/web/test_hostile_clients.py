@@ -1,8 +1,4 @@
-"""The front end among clients that are slow, greedy or wrong.
-
-Covers `daemon.web.accepting`, `daemon.web.bad_request`, `daemon.web.client_limits`,
-`daemon.web.request_threads`.
-"""
+"""The front end among clients that are slow, greedy or wrong."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Keys, signatures, and whom a request acts as (reference 5.1).
-
-Covers `export.auth.caller`, `export.secret`.
-"""
+"""Keys, signatures, and whom a request acts as (reference 5.1)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Sessions of browsers, with a token of their own against forged requests (reference 5.1.2).
-
-Covers `export.auth.login_throttle`, `export.resources.login`, `export.people.user`.
-"""
+"""Sessions of browsers, with a token of their own against forged requests (reference 5.1.2)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Persistent addresses with keys of their own, and what is taken over from elsewhere.
-
-Covers `export.cli.feeds`.
-"""
+"""Persistent addresses with keys of their own, and what is taken over from elsewhere."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Bearer tokens and their scopes (reference, API Token Authentication; RFC 6750).
-
-Covers `export.resources.me`.
-"""
+"""Bearer tokens and their scopes (reference, API Token Authentication; RFC 6750)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Users, rights, keys and tokens from the command line.
-
-Covers `export.cli.keys`, `export.cli.parser`, `export.cli.rights`, `export.cli.tokens`,
-`export.cli.users`.
-"""
+"""Users, rights, keys and tokens from the command line."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Locations and rooms from the command line.
-
-Covers `export.cli.reservations`, `export.cli.slots`.
-"""
+"""Locations and rooms from the command line."""
 
 from __future__ import annotations
 

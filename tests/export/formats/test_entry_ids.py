@@ -1,7 +1,4 @@
-"""What feeds and calendars call their entries, and when these changed, as readers understand it.
-
-Covers `export.formats.site`.
-"""
+"""What feeds and calendars call their entries, and when these changed, as readers understand it."""
 
 from __future__ import annotations
 

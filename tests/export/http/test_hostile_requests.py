@@ -1,7 +1,4 @@
-"""Requests that nobody in their right mind sends: each is answered, with an error of its own.
-
-Covers `export.http.request`.
-"""
+"""Requests that nobody in their right mind sends: each is answered, with an error of its own."""
 
 from __future__ import annotations
 

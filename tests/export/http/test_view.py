@@ -1,7 +1,4 @@
-"""Limits, offsets and orders (reference 5.2).
-
-Covers `export.http.page`, `export.http.selection`.
-"""
+"""Limits, offsets and orders (reference 5.2)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Messages of imports name the cause; the exit status says whether anything was left out.
-
-Covers `export.imports.node`.
-"""
+"""Messages of imports name the cause; the exit status says whether anything was left out."""
 
 from __future__ import annotations
 

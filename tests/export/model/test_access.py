@@ -1,7 +1,4 @@
-"""Categories that are moved, and objects that are open to some domains only.
-
-Covers `export.fossils.allowed`, `export.model.category`.
-"""
+"""Categories that are moved, and objects that are open to some domains only."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""The search of events, and the index behind it, against a search through all of them.
-
-Covers `export.model.catalogue`, `export.model.entry`, `export.model.word_index`,
-`export.resources.search`.
-"""
+"""The search of events, and the index behind it, against a search through all of them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""An event at an edge of the calendar is shown, and takes no other with it.
-
-Covers `export.model.local_time`.
-"""
+"""An event at an edge of the calendar is shown, and takes no other with it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Groups: who is in them, and what is open to those who are.
-
-Covers `export.cli.groups`, `livesync.records.marc.access`.
-"""
+"""Groups: who is in them, and what is open to those who are."""
 
 from __future__ import annotations
 

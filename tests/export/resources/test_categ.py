@@ -1,7 +1,4 @@
-"""Events of categories (reference 5.3.1).
-
-Covers `export.fossils.category`.
-"""
+"""Events of categories (reference 5.3.1)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Files and users (reference 5.3.6, 5.3.7).
-
-Covers `export.fossils.user`, `export.model.material`, `export.resources.user`,
-`export.resources.user_events`.
-"""
+"""Files and users (reference 5.3.6, 5.3.7)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Registrants (reference 5.3.5).
-
-Covers `export.fossils.registration`, `export.model.registration`.
-"""
+"""Registrants (reference 5.3.5)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Rooms and reservations over HTTP: who may ask, for what, and what is found (reference 5.3.8).
-
-Covers `export.resources.reservation`, `export.resources.room_by_name`, `export.rooms.reservation`.
-"""
+"""Rooms and reservations over HTTP: who may ask, for what, and what is found (reference 5.3.8)."""
 
 from __future__ import annotations
 

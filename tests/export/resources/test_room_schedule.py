@@ -1,7 +1,4 @@
-"""The schedule API: a room's recurring bookings, and the tasks that go with them.
-
-Covers `export.resources.room_schedule_body`.
-"""
+"""The schedule API: a room's recurring bookings, and the tasks that go with them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Video bookings, as calendars follow them (reference 5.3.9).
-
-Covers `export.fossils.video`, `export.model.video`.
-"""
+"""Video bookings, as calendars follow them (reference 5.3.9)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Rooms keep their promises after any sequence of changes, and tell of each.
-
-Covers `export.rooms.registry`.
-"""
+"""Rooms keep their promises after any sequence of changes, and tell of each."""
 
 from __future__ import annotations
 

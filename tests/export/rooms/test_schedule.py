@@ -1,7 +1,4 @@
-"""Bookings and tasks of schedules are in step after any sequence of changes.
-
-Covers `export.rooms.recurrence`, `export.rooms.schedule_request`, `export.rooms.schedule_tasks`.
-"""
+"""Bookings and tasks of schedules are in step after any sequence of changes."""
 
 from __future__ import annotations
 

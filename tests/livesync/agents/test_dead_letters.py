@@ -1,7 +1,4 @@
-"""Records that a target cannot take become letters, and keep nothing else back.
-
-Covers `livesync.delivery.dead_letters`.
-"""
+"""Records that a target cannot take become letters, and keep nothing else back."""
 
 from __future__ import annotations
 

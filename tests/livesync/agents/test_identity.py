@@ -1,7 +1,4 @@
-"""At every target an object is known by its kind and its id, and pages by their whole address.
-
-Covers `export.fossils.address`, `export.fossils.installation`.
-"""
+"""At every target an object is known by its kind and its id, and pages by their whole address."""
 
 from __future__ import annotations
 

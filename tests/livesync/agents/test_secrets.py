@@ -1,7 +1,4 @@
-"""Passwords of agents: given without being shown, kept encrypted, and told to nobody.
-
-Covers `scheduler.values.command_value`, `daemon.resealing`.
-"""
+"""Passwords of agents: given without being shown, kept encrypted, and told to nobody."""
 
 from __future__ import annotations
 

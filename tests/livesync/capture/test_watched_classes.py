@@ -1,7 +1,4 @@
-"""Changes of any persistent objects: watched classes, lifecycle events, exclusions.
-
-Covers `livesync.capture.zope_lifecycle`, `livesync.objects.exclusion`.
-"""
+"""Changes of any persistent objects: watched classes, lifecycle events, exclusions."""
 
 from __future__ import annotations
 

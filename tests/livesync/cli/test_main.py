@@ -1,7 +1,4 @@
-"""`indico_livesync` (reference 4.4).
-
-Covers `livesync.cli.run`, `livesync.cli.show`, `livesync.cli.progress`.
-"""
+"""`indico_livesync` (reference 4.4)."""
 
 from __future__ import annotations
 

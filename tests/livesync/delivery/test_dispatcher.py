@@ -1,7 +1,4 @@
-"""Agents that are brought up to date as soon as something is committed.
-
-Covers `livesync.delivery.due`.
-"""
+"""Agents that are brought up to date as soon as something is committed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""PushSyncAgent, RecordUploader and the task that runs the agents (reference 4.3, 4.5, 4.6).
-
-Covers `livesync.delivery.uploader`, `livesync.feed.agent`.
-"""
+"""PushSyncAgent, RecordUploader and the task that runs the agents (reference 4.3, 4.5, 4.6)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""The delivery session: how often it commits, and what a run leaves behind at each point.
-
-Covers `livesync.delivery.session`, `livesync.delivery.record_keys`, `livesync.delivery.underway`,
-`livesync.delivery.senders`.
-"""
+"""The delivery session: how often it commits, and what a run leaves behind at each point."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Tasks that run only after an agent has delivered what was changed before.
-
-Covers `livesync.track.commit_positions`.
-"""
+"""Tasks that run only after an agent has delivered what was changed before."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""SyncManager: recording, reading and resetting (reference 4.2).
-
-Covers `livesync.errors`, `livesync.track.sequencer`.
-"""
+"""SyncManager: recording, reading and resetting (reference 4.2)."""
 
 from __future__ import annotations
 

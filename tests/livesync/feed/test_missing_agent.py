@@ -1,7 +1,4 @@
-"""An agent whose code is not there is shown as missing, and holds up nobody.
-
-Covers `livesync.delivery.status`.
-"""
+"""An agent whose code is not there is shown as missing, and holds up nobody."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Retention: the track is trimmed behind the slowest agent, and waits for none for ever.
-
-Covers `livesync.track.retention_policy`.
-"""
+"""Retention: the track is trimmed behind the slowest agent, and waits for none for ever."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The feed on the catalogue's own objects.
-
-Covers `export.model.conference`, `export.model.contribution`, `export.model.listeners`.
-"""
+"""The feed on the catalogue's own objects."""
 
 from __future__ import annotations
 

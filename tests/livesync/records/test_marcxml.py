@@ -1,7 +1,4 @@
-"""Records as MARCXML.
-
-Covers `livesync.records.marc.parts`.
-"""
+"""Records as MARCXML."""
 
 from __future__ import annotations
 

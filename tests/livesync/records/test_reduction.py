@@ -1,7 +1,4 @@
-"""From actions to states: one for each object.
-
-Covers `livesync.records.reduction_table`.
-"""
+"""From actions to states: one for each object."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Everything there is, as of one moment, and the changes from exactly there.
-
-Covers `scheduler.store.pack_hold`.
-"""
+"""Everything there is, as of one moment, and the changes from exactly there."""
 
 from __future__ import annotations
 

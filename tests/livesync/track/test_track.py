@@ -1,8 +1,4 @@
-"""The track: bins, boundaries and pointers, as reference 4.1 documents them.
-
-Covers `livesync.track.bin`, `livesync.track.pointer`, `livesync.track.set_track`,
-`livesync.track.list_track`.
-"""
+"""The track: bins, boundaries and pointers, as reference 4.1 documents them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What has ended is kept for a time, by age and number, and then forgotten.
-
-Covers `scheduler.values.duration`, `scheduler.values.retention_policy`.
-"""
+"""What has ended is kept for a time, by age and number, and then forgotten."""
 
 from __future__ import annotations
 

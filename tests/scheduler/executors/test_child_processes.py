@@ -1,7 +1,4 @@
-"""Tasks that start processes: limits hold while these live, and nothing outlives its worker.
-
-Covers `scheduler.worker.signals`.
-"""
+"""Tasks that start processes: limits hold while these live, and nothing outlives its worker."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Who is charged a try when a worker has ended, and who is not.
-
-Covers `scheduler.inbox.claims`.
-"""
+"""Who is charged a try when a worker has ended, and who is not."""
 
 from __future__ import annotations
 

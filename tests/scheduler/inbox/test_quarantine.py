@@ -1,7 +1,4 @@
-"""The quarantine: what cannot be read or queued is retried, moved and deleted.
-
-Covers `scheduler.dispatch.quarantine_release`, `scheduler.dispatch.steps`.
-"""
+"""The quarantine: what cannot be read or queued is retried, moved and deleted."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What a run would do, tried out without doing it.
-
-Covers `scheduler.audit.state_diff`, `scheduler.store.overlay`, `scheduler.runtime.side_effects`.
-"""
+"""What a run would do, tried out without doing it."""
 
 from __future__ import annotations
 

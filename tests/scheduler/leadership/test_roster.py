@@ -1,7 +1,4 @@
-"""Who is at work is noted in the office; a paused scheduler starts nothing.
-
-Covers `scheduler.dispatch.worker_report`.
-"""
+"""Who is at work is noted in the office; a paused scheduler starts nothing."""
 
 from __future__ import annotations
 

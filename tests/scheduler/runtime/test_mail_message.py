@@ -1,7 +1,4 @@
-"""Whatever people write into a mail stays text, and the mail server shows who it is.
-
-Covers `scheduler.runtime.smtp`.
-"""
+"""Whatever people write into a mail stays text, and the mail server shows who it is."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Schedules by themselves: rules, cron expressions, fixed intervals.
-
-Covers `scheduler.schedules.cron`, `scheduler.schedules.interval`, `scheduler.schedules.rule`.
-"""
+"""Schedules by themselves: rules, cron expressions, fixed intervals."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The module's shelves and the method that moves tasks between them (reference 3.5).
-
-Covers `scheduler.shelves.ended_index`.
-"""
+"""The module's shelves and the method that moves tasks between them (reference 3.5)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The backlog, whatever is asked of it in whatever order.
-
-Covers `scheduler.shelves.queue_slot`, `scheduler.values.rate_limit`.
-"""
+"""The backlog, whatever is asked of it in whatever order."""
 
 from __future__ import annotations
 

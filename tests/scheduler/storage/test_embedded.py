@@ -1,8 +1,4 @@
-"""The embedded database and the processes that share it, also when its owner goes.
-
-Covers `scheduler.storage.embedded_server`, `scheduler.storage.failover`,
-`scheduler.storage.file_tail`.
-"""
+"""The embedded database and the processes that share it, also when its owner goes."""
 
 from __future__ import annotations
 

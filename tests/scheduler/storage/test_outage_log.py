@@ -1,7 +1,4 @@
-"""What many threads meet at once is told once, and its end when it is over for all of them.
-
-Covers `scheduler.storage.outage_retry`.
-"""
+"""What many threads meet at once is told once, and its end when it is over for all of them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The scheduler on a real PostgreSQL server, and with a Dask cluster.
-
-Covers `scheduler.executors.dask`, `scheduler.executors.dask_workers`.
-"""
+"""The scheduler on a real PostgreSQL server, and with a Dask cluster."""
 
 import os
 import signal

@@ -1,9 +1,4 @@
-"""Opening databases, and the current connection.
-
-Covers `scheduler.store.current`.
-
-Covers `scheduler.store.internals`.
-"""
+"""Opening databases, and the current connection."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Tasks by themselves: order, dates, and rules (reference 3.4).
-
-Covers `scheduler.tasks.event`, `scheduler.tasks.occurrence`, `scheduler.tasks.oneshot`,
-`scheduler.tasks.recurring`, `scheduler.tasks.samples`.
-"""
+"""Tasks by themselves: order, dates, and rules (reference 3.4)."""
 
 from __future__ import annotations
 

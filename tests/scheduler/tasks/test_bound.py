@@ -1,7 +1,4 @@
-"""Tasks that are bound to objects: due when these say, and not when they are gone.
-
-Covers `scheduler.dispatch.rebinding`, `scheduler.inbox.bindings`.
-"""
+"""Tasks that are bound to objects: due when these say, and not when they are gone."""
 
 from __future__ import annotations
 

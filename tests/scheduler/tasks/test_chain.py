@@ -1,7 +1,4 @@
-"""Chains and groups: what is run after what, and what becomes of it when something fails.
-
-Covers `scheduler.dispatch.release`, `scheduler.tasks.group`, `scheduler.tasks.result`.
-"""
+"""Chains and groups: what is run after what, and what becomes of it when something fails."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The current attempt, as functions and tasks ask it, and the keys of their side effects.
-
-Covers `scheduler.runtime.http`, `scheduler.tasks.current_attempt`.
-"""
+"""The current attempt, as functions and tasks ask it, and the keys of their side effects."""
 
 from __future__ import annotations
 

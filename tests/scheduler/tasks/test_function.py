@@ -1,7 +1,4 @@
-"""Functions that are declared as tasks: their options, and the ways to enqueue their calls.
-
-Covers `scheduler.tasks.function`, `scheduler.tasks.options`, `scheduler.values.options`.
-"""
+"""Functions that are declared as tasks: their options, and the ways to enqueue their calls."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The life of a task: each transition from each state, and random histories against a model.
-
-Covers `scheduler.tasks.handle`.
-"""
+"""The life of a task: each transition from each state, and random histories against a model."""
 
 from __future__ import annotations
 

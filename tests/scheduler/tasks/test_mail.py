@@ -1,7 +1,4 @@
-"""Mail, sent to a real server in this process.
-
-Covers `scheduler.tasks.alarm`.
-"""
+"""Mail, sent to a real server in this process."""
 
 from __future__ import annotations
 

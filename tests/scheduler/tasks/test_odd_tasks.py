@@ -1,7 +1,4 @@
-"""Whatever a stored task is or says, the scheduler goes on, and the task is counted.
-
-Covers `daemon.views.task_detail`.
-"""
+"""Whatever a stored task is or says, the scheduler goes on, and the task is counted."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What a run commits, and what it leaves behind when it does not succeed.
-
-Covers `scheduler.worker.claimed_task`, `scheduler.worker.failure`.
-"""
+"""What a run commits, and what it leaves behind when it does not succeed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What can be seen of a run while it goes on and afterwards, and how it is ended.
-
-Covers `scheduler.runtime.context`, `scheduler.runtime.code_version`, `scheduler.tasks.attempt`.
-"""
+"""What can be seen of a run while it goes on and afterwards, and how it is ended."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Whatever a task does to its transaction: its changes and its mark are in, or neither is.
-
-Covers `scheduler.worker.claim_queue`, `scheduler.worker.recorder`.
-"""
+"""Whatever a task does to its transaction: its changes and its mark are in, or neither is."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Calendars: every event goes in, and what is wrong is told by its line.
-
-Covers `export.imports.calendar.lines`, `export.imports.draft`.
-"""
+"""Calendars: every event goes in, and what is wrong is told by its line."""
 
 from __future__ import annotations
 

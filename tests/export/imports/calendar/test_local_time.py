@@ -1,7 +1,4 @@
-"""The first time of a calendar's event, and the zone it is in.
-
-Covers `export.imports.calendar.series`, `export.imports.calendar.zones`.
-"""
+"""The first time of a calendar's event, and the zone it is in."""
 
 from __future__ import annotations
 

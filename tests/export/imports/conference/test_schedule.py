@@ -1,7 +1,4 @@
-"""Schedules of frab, pentabarf and pretalx: one event, and a contribution for each talk.
-
-Covers `export.imports.conference.schedule_xml`.
-"""
+"""Schedules of frab, pentabarf and pretalx: one event, and a contribution for each talk."""
 
 from __future__ import annotations
 

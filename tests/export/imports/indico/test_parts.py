@@ -1,7 +1,4 @@
-"""Detail `sessions` of Indico 3, addresses that nobody should follow, and who is named.
-
-Covers `export.imports.indico.people`, `export.imports.links`.
-"""
+"""Detail `sessions` of Indico 3, addresses that nobody should follow, and who is named."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What MARCXML tells of the catalogue's objects, to whom, and whatever their texts.
-
-Covers `export.model.person`, `export.model.plain_text`, `livesync.records.marc.field`.
-"""
+"""What MARCXML tells of the catalogue's objects, to whom, and whatever their texts."""
 
 from __future__ import annotations
 

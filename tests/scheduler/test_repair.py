@@ -1,8 +1,4 @@
-"""The scheduler's own data is damaged, one stored object after the other, and made anew.
-
-Covers `scheduler.dispatch.repair`, `scheduler.shelves.damage`, `scheduler.store.overwrite`,
-`scheduler.store.stored_objects`.
-"""
+"""The scheduler's own data is damaged, one stored object after the other, and made anew."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""Watched classes are kept in the database, and watched in all processes that open it.
-
-Covers `scheduler.store.observed`, `scheduler.store.read_view`, `livesync.capture.watch`,
-`livesync.capture.recorder`, `livesync.objects.watched_class`, `livesync.objects.watched_classes`,
-`livesync.cli.capture`.
-"""
+"""Watched classes are kept in the database, and watched in all processes that open it."""
 
 from __future__ import annotations
 

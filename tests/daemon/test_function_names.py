@@ -1,7 +1,4 @@
-"""Calls of functions go by the function's name, wherever tasks are shown or chosen.
-
-Covers `scheduler.tasks.naming`, `scheduler.values.shown`, `daemon.views.task_rows`.
-"""
+"""Calls of functions go by the function's name, wherever tasks are shown or chosen."""
 
 from __future__ import annotations
 

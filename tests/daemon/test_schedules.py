@@ -1,7 +1,4 @@
-"""Schedules as the command line and the page list and drop them.
-
-Covers `daemon.views.schedule_rows`.
-"""
+"""Schedules as the command line and the page list and drop them."""
 
 from __future__ import annotations
 

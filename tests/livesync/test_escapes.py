@@ -1,7 +1,4 @@
-"""Changes of watched classes that were not recorded are found, told, and recorded afterwards.
-
-Covers `livesync.capture.check`, `livesync.capture.escapes`, `daemon.capture_alarm`.
-"""
+"""Changes of watched classes that were not recorded are found, told, and recorded afterwards."""
 
 from __future__ import annotations
 
@@ -20,8 +17,8 @@ from livesync.capture.escapes import SCHEMA, Escape
 from livesync.cli.main import main
 from livesync.watching import install, unwatch, watch
 from scheduler.store import open_database, transact
-from tests.livesync.capture.test_watch import recorded, storage
 from tests.livesync.shop import Book, Pencil, number_of
+from tests.livesync.test_watching import recorded, storage
 from tests.scheduler.harness import output_of, wait_for
 
 # As a console of ZODB does it: no connection of this software.

@@ -1,0 +1,1 @@
+"""Ready-made hooks: Sentry, OpenTelemetry, and a webhook on completion."""

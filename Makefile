@@ -17,6 +17,7 @@ test: check
 check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/python -m tests.house.sentences
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

@@ -63,7 +63,7 @@ class CaptureAlarm:
             if is_transient(error):
                 log.info("capture is checked later: %s", error)
             else:
-                log.exception("capture cannot be checked")
+                log.exception("capture in %s cannot be checked", self._database.getName())
 
     def _tell_faults(self) -> None:
         """Log what of the watched classes is not found here, when they have changed."""

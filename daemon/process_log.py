@@ -62,7 +62,7 @@ def log_to(
 
 
 def quieten_zodb() -> None:
-    """Let ZODB not log errors that it raises as well."""
+    """Keep ZODB from logging errors that it raises as well."""
     for name in TOLD_TWICE:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 

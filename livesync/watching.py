@@ -1,5 +1,6 @@
 """Watched classes, by their documented names."""
 
+from livesync.capture.expose import expose
 from livesync.capture.watch import (
     install,
     unwatch,
@@ -7,6 +8,7 @@ from livesync.capture.watch import (
 )
 
 __all__ = [
+    "expose",
     "install",
     "unwatch",
     "watch",

@@ -229,7 +229,6 @@ class Client:
                 "atOnce": limit.at_once,
                 "rate": limit.rate,
                 "period": limit.period,
-                "paused": limit.is_paused,
             }
             for name, (limit, waiting, running) in self._module.backlog.queues().items()
         }
@@ -254,7 +253,7 @@ class Client:
         return self._module.spool(spool.SHUTDOWN, str(msg))
 
     def repair(self) -> bool:
-        """Let the scheduler look through its own data, and make anew what cannot be read."""
+        """Have the scheduler check its own data, and rebuild the parts that cannot be read."""
         return self._module.spool(spool.REPAIR, None)
 
     def clearSpool(self) -> int:

@@ -22,6 +22,8 @@ BEFORE_RUN = frozenset({TASK_STATUS_SPOOLED, TASK_STATUS_QUEUED})
 
 AT_WORK = frozenset({TASK_STATUS_SPOOLED, TASK_STATUS_QUEUED, TASK_STATUS_RUNNING})
 
+WAITING = frozenset({TASK_STATUS_SPOOLED, TASK_STATUS_QUEUED})
+
 # From each state, the states that a task may move to. A task that is due when it leaves the spool
 # goes on to RUNNING by way of QUEUED in one commit; an ended one is queued when it is enqueued
 # again, one without a state when it is bound to an object that has a date for it.

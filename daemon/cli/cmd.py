@@ -76,7 +76,7 @@ def resume(options: argparse.Namespace, config: Config) -> int:
 
 
 def repair(options: argparse.Namespace, config: Config) -> int:
-    """Let the scheduler look through its own data, and make anew what cannot be read."""
+    """Have the scheduler check its own data, and rebuild the parts that cannot be read."""
     with connect(config.database) as connection:
         Client(connection).repair()
         transaction.commit()

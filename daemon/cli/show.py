@@ -92,7 +92,11 @@ def workers(options: argparse.Namespace, config: Config) -> int:
 def queues(options: argparse.Namespace, config: Config) -> int:
     """Print the named queues: waiting tasks, running tasks and limits."""
     with connect(config.database) as connection:
-        found = [{"queue": name, **each} for name, each in Client(connection).getQueues().items()]
+        client = Client(connection)
+        found = [
+            {"queue": name, **each, "paused": client.isPaused(name)}
+            for name, each in client.getQueues().items()
+        ]
     if options.json:
         print(as_json(found))
         return 0

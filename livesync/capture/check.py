@@ -102,12 +102,13 @@ def _stored(unit: Any, table: WatchTable, due: set[WatchedClass]) -> Iterator[tu
     if any(record.data_txn and path in LOGS for record, path in records):
         return  # an undo, by which what was recorded is taken back too
     for record, path in records:
-        watched = _watched(table, ":".join(path))
+        watched = watched_as(table, ":".join(path))
         if watched in due:
             yield u64(record.oid), ".".join(path)
 
 
-def _watched(table: WatchTable, name: str) -> WatchedClass | None:
+def watched_as(table: WatchTable, name: str) -> WatchedClass | None:
+    """Return how the class stored as *name* is watched, by itself or as a subclass."""
     found = table.named(name)
     if found is None and not table.is_own(name):
         kind = _class(name)

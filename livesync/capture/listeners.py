@@ -16,6 +16,7 @@ from ZODB.utils import u64
 
 from export.model import listeners
 from livesync.capture.gathering import Change, Request, current_request
+from livesync.capture.recorder import note
 from livesync.feed.manager import SyncManager
 from livesync.objects.object_model import (
     EVENT,
@@ -31,7 +32,6 @@ from livesync.objects.object_model import (
 )
 from livesync.objects.watched_class import Id, WatchedClass
 from livesync.objects.watched_classes import table_of, watch_of
-from livesync.records import sight
 from livesync.records.reduction import CASCADING
 from scheduler.clock import nowutc
 from scheduler.store import connection_of
@@ -259,7 +259,7 @@ def _now() -> int:
 def _record(timestamp: int, obj: Any, obj_id: Id | None, owner: Any, actions: set[str]) -> None:
     manager = SyncManager.getDBInstance(_stored(obj, owner))
     log.debug("%s %s: %s", kind_of(obj), obj_id, ", ".join(sorted(actions)))
-    sight.record(manager, timestamp, obj, obj_id, actions)
+    note(manager, timestamp, obj, obj_id, actions)
 
 
 def _stored(*candidates: Any) -> Any:

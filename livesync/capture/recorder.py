@@ -14,9 +14,10 @@ from persistent import Persistent
 from ZODB.Connection import Connection
 
 from livesync.feed.manager import SyncManager
+from livesync.objects.object_index import index_of
 from livesync.objects.object_model import recorded_id
-from livesync.objects.watched_class import WatchedClass
-from livesync.objects.watched_classes import WatchTable, table_of
+from livesync.objects.watched_class import Id, WatchedClass
+from livesync.objects.watched_classes import WatchTable, table_of, watch_of
 from livesync.records import sight
 from scheduler.clock import nowutc
 from scheduler.store.internals import is_added, registered_objects, savepoint_storage
@@ -50,7 +51,19 @@ def mark_of(token: str) -> str:
 def record_change(manager: SyncManager, obj: Persistent, watched: WatchedClass, act: str) -> None:
     """Record that *act* happened to *obj*, which is stored; raises IdentifyException."""
     second = int(nowutc().timestamp())
-    sight.record(manager, second, obj, recorded_id(obj, watched), {act})
+    note(manager, second, obj, recorded_id(obj, watched), {act})
+
+
+def note(manager: SyncManager, second: int, obj: Any, obj_id: Id | None, actions: set[str]) -> None:
+    """Record that *actions* happened to *obj*, and keep the index of an exposed class."""
+    sight.record(manager, second, obj, obj_id, actions)
+    watched = watch_of(obj)
+    index = index_of(obj._p_jar, watched) if watched is not None and watched.fossil else None
+    if index is not None and obj_id is not None:
+        if "deleted" in actions:
+            index.remove(str(obj_id))
+        else:
+            index.put(str(obj_id), obj)
 
 
 def _record(connection: Connection, table: WatchTable) -> None:

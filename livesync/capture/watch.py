@@ -14,8 +14,11 @@ from ZODB.Connection import Connection
 from ZODB.POSException import ReadOnlyError, StorageError
 from ZODB.utils import u64
 
+from livesync.capture.survey import survey
 from livesync.errors import WatchException
 from livesync.feed.manager import SyncManager
+from livesync.objects.object_index import SCHEMA as OBJECTS
+from livesync.objects.object_index import ObjectIndex
 from livesync.objects.object_model import own_id
 from livesync.objects.watched_class import Identify, WatchedClass
 from livesync.objects.watched_classes import SCHEMA, WatchedClasses, table_of
@@ -28,8 +31,11 @@ from scheduler.store.read_view import read_view
 
 log = logging.getLogger(__name__)
 
+SURVEYED_AT_ONCE = 20_000
+"""The objects in a database that is looked through at once for those of a newly exposed class."""
+
 _watched: dict[str, WatchedClass] = {}
-"""What code of this process watches, by the names of the classes."""
+"""The classes that code of this process watches, by their names."""
 _lock = Lock()
 
 
@@ -47,14 +53,22 @@ def watch(*classes: type[Persistent], identify: Identify | str = default_id) -> 
     WatchException for what cannot be watched so, and for a class that is watched otherwise.
     """
     function = None if identify is default_id else identify
-    wanted = [WatchedClass.of(each, function) for each in classes]
+    declare([WatchedClass.of(each, function) for each in classes])
+
+
+def declare(wanted: list[WatchedClass]) -> None:
+    """Watch *wanted* in each database that this process has open, or opens from now on.
+
+    Raises WatchException for a class that is watched otherwise, and for an address that is taken.
+    """
     with _lock:
         for each in wanted:
             _refuse_another(each)
+        for database in databases():
+            if not database.storage.isReadOnly():
+                enter(database, wanted)
         _watched.update((each.name, each) for each in wanted)
     herald(enter_watched)
-    for database in databases():
-        enter_watched(database)
 
 
 def unwatch(*classes: type[Persistent]) -> None:
@@ -92,7 +106,7 @@ def enter_watched(database: DB) -> None:
         enter(database, wanted)
     except ReadOnlyError:
         log.debug("the watched classes are not entered in %s: it is read-only", database.getName())
-    except (StorageError, TransientError):
+    except (StorageError, TransientError, WatchException):
         log.exception("the watched classes are not entered in %s", database.getName())
 
 
@@ -102,6 +116,22 @@ def enter(database: DB, wanted: list[WatchedClass]) -> None:
         known = table_of(view).classes
     if any(each not in [one._replace(since=0) for one in known] for each in wanted):
         _change(database, lambda stored: _put(stored, wanted), "watch")
+    shown = {each.name for each in known if each.fossil}
+    if any(each.fossil and each.name not in shown for each in wanted):
+        _find_former(database)
+
+
+def _find_former(database: DB) -> None:
+    """Enter the objects of exposed classes that there are already, where that is done at once."""
+    size = len(database.storage)
+    if size <= SURVEYED_AT_ONCE:
+        survey(database)
+    else:
+        log.warning(
+            "objects of exposed classes that were made before are not known in %s, of %d objects: "
+            "run `indico_livesync survey`",
+            *(database.getName(), size),
+        )
 
 
 def remove(database: DB, names: list[str]) -> list[str]:
@@ -136,15 +166,12 @@ def _put(stored: WatchedClasses, wanted: list[WatchedClass]) -> None:
     since = snapshot_of(stored._p_jar)
     for each in wanted:
         known = stored.get(each.name)
+        if each.fossil:
+            OBJECTS.get(stored._p_jar).setdefault(each.name, ObjectIndex())
         if known is None:
             stored.put(each._replace(since=since))
         elif known._replace(since=0) != each:
-            log.warning(
-                "watched class %s: identified by %r from now on, and by %r before",
-                each.name,
-                each.identify or "its own id",
-                known.identify or "its own id",
-            )
+            log.warning("watched class %s: from now on %s, before %s", each.name, each, known)
             stored.put(each._replace(since=known.since))
 
 
@@ -152,6 +179,7 @@ def _refuse_another(wanted: WatchedClass) -> None:
     known = _watched.get(wanted.name, wanted)
     if known != wanted:
         raise WatchException(
-            f"{wanted.name} is watched already, identified by {known.identify or 'its own id'}: "
-            "leave out one of the two calls, or call unwatch before"
+            f"{wanted.name} is watched already, identified by {known.identify or 'its own id'}"
+            f"{f' and shown by {known.fossil}' if known.fossil else ''}: leave out one of the two "
+            "calls, or call unwatch before"
         )

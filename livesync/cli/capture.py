@@ -9,6 +9,7 @@ from ZODB.Connection import Connection
 
 from livesync.capture.check import CaptureCheck
 from livesync.capture.escapes import SCHEMA, Escape, escapes_of
+from livesync.capture.survey import survey as look_through
 from livesync.capture.watch import enter, remove
 from livesync.errors import WatchException
 from livesync.objects.watched_class import WatchedClass
@@ -17,20 +18,34 @@ from scheduler.store import transact
 from scheduler.values.console import as_json, as_table, as_text
 from scheduler.values.named_object import named_object
 
-HEADS = ("CLASS", "IDENTIFIED BY", "FAULT")
+HEADS = ("CLASS", "IDENTIFIED BY", "SHOWN BY", "AT", "FAULT")
 OWN_ID = "its own id"
 
 
 def watched(connection: Connection, options: argparse.Namespace) -> int:
     """Print the watched classes, with what of them is not found."""
     found = [
-        {"class": each.name, "identify": each.identify, "fault": each.fault()}
+        {
+            "class": each.name,
+            "identify": each.identify,
+            "fossil": each.fossil,
+            "address": each.address and f"/export/{each.address}",
+            "agents": each.agents,
+            "fault": each.fault(),
+        }
         for each in sorted(table_of(connection).classes)
     ]
     if options.json:
         print(as_json(found))
         return 0
-    rows = [(row["class"], row["identify"] or OWN_ID, row["fault"]) for row in found]
+    rows = [
+        (
+            row["class"],
+            row["identify"] or OWN_ID,
+            *(row["fossil"], row["address"], row["fault"]),
+        )
+        for row in found
+    ]
     print(as_table(HEADS, rows) if rows else "no class is watched: see `indico_livesync watch`")
     return 0
 
@@ -75,6 +90,13 @@ def escaped(connection: Connection, options: argparse.Namespace) -> int:
             print(as_text(each))
         print(f"{len(found)} transactions escaped" if found else "no change escaped")
     return int(bool(found))
+
+
+def survey(connection: Connection, options: argparse.Namespace) -> int:
+    """Look for objects of exposed classes that are not known, and for those that are gone."""
+    found = look_through(connection.db())
+    print(f"{found.entered} objects found, {found.deleted} told to be deleted")
+    return 0
 
 
 def _record(escape: Escape, connection: Connection) -> list[int]:

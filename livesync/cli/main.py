@@ -192,6 +192,8 @@ def _add_capture_commands(commands: Subparsers, database: _Parser) -> None:
     command = _add(commands, database, "escaped", capture.escaped, text)
     command.add_argument("--record", action="store_true", help="record them now")
     _add_json(command)
+    text = "look for objects of exposed classes made before that, and for those that are gone"
+    _add(commands, database, "survey", capture.survey, text)
 
 
 def _add_agent_commands(commands: Subparsers, database: _Parser) -> None:

@@ -19,7 +19,7 @@ from livesync.delivery.status import status_of
 from livesync.errors import AgentExecutionException
 from livesync.feed.manager import SyncManager
 from livesync.resync.full_export import FullExport
-from livesync.resync.inventory import catalogued, inventory_named
+from livesync.resync.inventory import everything, inventory_named
 from livesync.resync.verification import Verification
 from livesync.tasks import LiveSyncUpdateTask
 from scheduler import Client
@@ -51,7 +51,7 @@ def simulate(connection: Connection, options: argparse.Namespace) -> int:
 def export(connection: Connection, options: argparse.Namespace) -> int:
     """Send all there is, as of one moment; the agent follows from there."""
     push_agent(connection, options.agent_id)
-    inventory = inventory_named(options.inventory) if options.inventory else catalogued
+    inventory = inventory_named(options.inventory) if options.inventory else everything
     if not options.yes and not agreed(EXPORT_QUESTION):
         return 1
     with progress(f"to {options.agent_id}", None) as show:
@@ -70,7 +70,7 @@ def export(connection: Connection, options: argparse.Namespace) -> int:
 
 def verify(connection: Connection, options: argparse.Namespace) -> int:
     """Compare what the agent's target has with the database; 1 if that differs, and stays so."""
-    inventory = inventory_named(options.inventory) if options.inventory else catalogued
+    inventory = inventory_named(options.inventory) if options.inventory else everything
     verification = Verification(connection.db(), options.agent_id, inventory=inventory)
     found = verification.run(repair=options.repair)
     if options.json:

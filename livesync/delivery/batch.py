@@ -7,7 +7,6 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from livesync.delivery.dead_letters import DeadLetter, FailedChange
@@ -273,29 +272,6 @@ class BatchDelivery:
         self._settled: list[str] = []
         self._refused: list[RefusedRecord] = []
         self._seconds = 0.0
-
-
-def delivery_of(agent: Any) -> BatchDelivery | None:
-    """Return the delivery in which this very object sends at present, if any."""
-    return _deliveries.get(id(agent))
-
-
-@contextmanager
-def delivering(agent: Any, delivery: BatchDelivery) -> Iterator[BatchDelivery]:
-    """Have the object *agent* send within *delivery* meanwhile."""
-    outer = _deliveries.get(id(agent))
-    _deliveries[id(agent)] = delivery
-    try:
-        yield delivery
-    finally:
-        if outer is None:
-            del _deliveries[id(agent)]
-        else:
-            _deliveries[id(agent)] = outer
-
-
-# By the object and not by its id as an agent: each connection, and so each run, has its own.
-_deliveries: dict[int, BatchDelivery] = {}
 
 
 def _made(make: Callable[[], Iterable[Any]]) -> Iterator[Any]:

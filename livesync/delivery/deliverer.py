@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
-from contextvars import copy_context
 from functools import partial
 from typing import Any, NamedTuple
 
-from transaction.interfaces import TransientError
 from ZODB import DB
-from ZODB.Connection import Connection
 
-from livesync.delivery.batch import BatchDelivery, Stopped, delivering
+from livesync.delivery.batch import Stopped
 from livesync.delivery.faults import is_fault_of_target, log_failure, reason_of
 from livesync.delivery.push_agent import PushSyncAgent, push_agent
-from livesync.delivery.results import NO_RESULTS, BatchResults
+from livesync.delivery.senders import delivering
 from livesync.delivery.session import DeliverySession
 from livesync.delivery.state import ClaimedWindow, DeliveryState
+from livesync.delivery.window_sender import DeliveryWindow, Share, WindowSender
 from livesync.errors import (
     AgentBusyException,
     AgentExecutionException,
@@ -31,28 +28,10 @@ from livesync.hooks import DeliveryEvent
 from scheduler.clock import nowutc
 from scheduler.runtime.hook_registry import REGISTRY
 from scheduler.runtime.side_effects import is_holding
-from scheduler.store import has_changes
 
 log = logging.getLogger(__name__)
 
 UP_TO_DATE, FAILED, PAUSED = "up to date", "failed", "paused"
-
-
-class DeliveryWindow(NamedTuple):
-    """A window, and what is to be known to deliver it."""
-
-    window: ClaimedWindow
-    epoch: str
-    ways: int
-
-
-class Share(NamedTuple):
-    """How the part of a window went that one way delivers."""
-
-    delivery: BatchDelivery | None
-    error: BaseException | None = None
-    is_acknowledged: bool = False
-    """Whether the agent has moved its pointer itself."""
 
 
 class Delivered(NamedTuple):
@@ -89,9 +68,8 @@ class Deliverer:
     ) -> None:
         self._agent_id = agent_id
         self._logger = logger
-        self._monitor = monitor
-        self._task = task
         self._session = DeliverySession(database, agent_id, logger=logger, progress=progress)
+        self._sender = WindowSender(self._session, logger, monitor, task)
         self._current: int | None = None
         self._till: int | None = None
         self._goal: int | None = None
@@ -118,7 +96,7 @@ class Deliverer:
                 return self._not_begun(self._fault)
             try:
                 while window is not None:
-                    shares = self._send(window)
+                    shares = self._sender.send(window)
                     if any(share.error for share in shares):
                         return self._fail(shares)
                     window = self._settle(window, shares)
@@ -193,78 +171,13 @@ class Deliverer:
     def _window(self, agent: PushSyncAgent, end: int | None) -> DeliveryWindow:
         state = agent.delivery_state
         window = state.open(ClaimedWindow(agent.getLastTS(), end, self._known_up_to))
-        return DeliveryWindow(window, state.mark_from(window.start), state.settings.parallel)
-
-    def _send(self, window: DeliveryWindow) -> list[Share]:
-        """Send *window*, by as many ways as there are."""
-        shares: list[Share] = []
-
-        def send(number: int) -> None:
-            shares.append(self._send_share(window, number))
-
-        threads = [
-            threading.Thread(target=copy_context().run, args=(send, number), daemon=True)
-            for number in range(1, window.ways)
-        ]
-        for thread in threads:
-            thread.start()
-        send(0)
-        for thread in threads:
-            thread.join()
-        return shares
-
-    def _send_share(self, window: DeliveryWindow, number: int) -> Share:
-        try:
-            with self._session.view() as connection:
-                return self._run(connection, window, number)
-        except BaseException as error:  # noqa: BLE001 (raised by `_fail`, in the caller's thread)
-            return Share(None, error)
-
-    def _run(self, connection: Connection, window: DeliveryWindow, number: int) -> Share:
-        agent = push_agent(connection, self._agent_id)
-        delivery = self._delivery(agent, window, number)
-        with delivering(agent, delivery):
-            result = agent.run(
-                self._current,
-                logger=self._logger,
-                monitor=self._monitor,
-                dbi=connection,
-                task=self._task,
-            )
-            if window.ways > 1:
-                self._session.note(delivery)
-            if result is None:
-                return Share(delivery, delivery.error or AgentExecutionException("the run failed"))
-            has_part = window.ways == 1 and _has_part(agent, connection)
-            return Share(
-                delivery, None, has_part and self._acknowledge(agent, delivery, connection)
-            )
-
-    def _delivery(self, agent: PushSyncAgent, window: DeliveryWindow, number: int) -> BatchDelivery:
-        return BatchDelivery(
-            agent.delivery_state,
-            _now(),
-            end=window.window.end,
-            known_up_to=window.window.known_up_to,
-            epoch=window.epoch,
-            accepted=agent.delivery_state.accepted,
-            share=(number, window.ways),
-            report=self._session.note,
-        )
-
-    def _acknowledge(
-        self, agent: PushSyncAgent, delivery: BatchDelivery, connection: Connection
-    ) -> bool:
-        """Move the pointer together with what the agent has changed; return whether that held."""
-        if delivery.has_refused:
-            self._session.note(delivery)  # dead letters, before the pointer is beyond them
-        agent.acknowledge()
-        return _committed(connection, self._agent_id)
+        epoch = state.mark_from(window.start)
+        return DeliveryWindow(window, epoch, state.settings.parallel, self._current)
 
     def _settle(self, window: DeliveryWindow, shares: list[Share]) -> DeliveryWindow | None:
         """Write down that *window* is delivered; return the next one, or None at the end."""
         first = shares[0]
-        return self._session.write(partial(self._close, window, first), _results(first))
+        return self._session.write(partial(self._close, window, first), first.collect())
 
     def _close(
         self, done: DeliveryWindow, share: Share, agent: PushSyncAgent
@@ -285,7 +198,7 @@ class Deliverer:
         error = next((e for e in errors if not isinstance(e, Exception)), errors[0])
         if not isinstance(error, Exception | SystemExit):
             raise error
-        results = _results(shares[0])
+        results = shares[0].collect()
 
         def fail(agent: PushSyncAgent) -> None:
             agent.delivery_state.mark(results)
@@ -322,28 +235,6 @@ def _note_failure(state: DeliveryState, errors: list[BaseException]) -> None:
     if not any(map(is_fault_of_target, errors)) and not state.accepted:
         # The target said no to all of it: what comes in meanwhile may go with it.
         state.void()
-
-
-def _results(share: Share) -> BatchResults:
-    """Return what is not noted yet; where there are several ways, each has noted its own."""
-    return NO_RESULTS if share.delivery is None else share.delivery.collect()
-
-
-def _has_part(agent: PushSyncAgent, connection: Connection) -> bool:
-    """Say whether the pointer is moved in the transaction of the agent: it has a part in that."""
-    overrides = type(agent).acknowledge is not PushSyncAgent.acknowledge
-    return overrides or has_changes(connection)
-
-
-def _committed(connection: Connection, agent_id: str) -> bool:
-    try:
-        connection.transaction_manager.commit()
-    except TransientError as error:
-        # Everything is sent: only what says so is to be written, and that follows.
-        log.info("agent %s: its own changes were discarded after a conflict: %s", agent_id, error)
-        connection.transaction_manager.abort()
-        return False
-    return True
 
 
 def _now() -> float:

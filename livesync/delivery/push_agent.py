@@ -1,7 +1,4 @@
-"""PushSyncAgent: the base class of agents that push records to a target.
-
-Reference 4.3. `SyncAgent`, `SyncManager` and `RecordUploader` are found here, too.
-"""
+"""PushSyncAgent: the base class of agents that push records to a target (reference 4.3)."""
 
 from __future__ import annotations
 
@@ -12,33 +9,22 @@ from typing import Any
 
 from ZODB.Connection import Connection
 
-from livesync.delivery.batch import BatchDelivery, delivering, delivery_of
+from livesync.delivery.batch import BatchDelivery
 from livesync.delivery.faults import RecordsNotMade, log_failure, reason_of
+from livesync.delivery.senders import delivering, delivery_of
 from livesync.delivery.state import DeliveryState
-from livesync.delivery.uploader import RecordUploader
 from livesync.errors import (
     AgentExecutionException,
     CutOffException,
-    EmptyTrackException,
     PositionGoneException,
-    QueryException,
 )
 from livesync.feed.agent import MissingAgent, SyncAgent
 from livesync.feed.manager import SyncManager
-from livesync.records.reduction import reduce
+from livesync.objects.watched_classes import table_of
+from livesync.records.reduction import Record, reduce
 from livesync.track.action import ActionWrapper
 from scheduler.clock import nowutc
 from scheduler.runtime.side_effects import is_held, is_holding
-
-__all__ = [
-    "AgentExecutionException",
-    "EmptyTrackException",
-    "PushSyncAgent",
-    "QueryException",
-    "RecordUploader",
-    "SyncAgent",
-    "SyncManager",
-]
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +83,16 @@ class PushSyncAgent(SyncAgent):
             return reduce(data, dbi=dbi)
         delivery = delivery_of(self)
         known = self._manager.known_up_to() if delivery is None else delivery.known_up_to
-        return reduce(data, known, dbi, self._manager.exclusion.excludes)
+        records = reduce(data, known, dbi, self._manager.exclusion.excludes)
+        return (record for record in records if self.may_send(record))
+
+    def may_send(self, record: Record) -> bool:
+        """Say whether this agent is among those that may send the object of *record*."""
+        if self._p_jar is None:
+            return True
+        table = table_of(self._p_jar)
+        watched = table.of_kind(record.kind) or (record[0] and table.of(type(record[0])))
+        return not watched or watched.agents is None or self._id in watched.agents
 
     def run(
         self,

@@ -14,10 +14,11 @@ from ZODB import DB
 from ZODB.Connection import Connection
 from ZODB.POSException import POSKeyError
 
-from livesync.delivery.batch import BatchDelivery, Stopped, delivering
+from livesync.delivery.batch import BatchDelivery, Stopped
 from livesync.delivery.faults import reason_of
 from livesync.delivery.push_agent import PushSyncAgent, push_agent
 from livesync.delivery.results import NO_RESULTS, BatchResults
+from livesync.delivery.senders import delivering
 from livesync.errors import AgentBusyException, AgentExecutionException
 from livesync.feed.manager import SyncManager
 from livesync.hooks import DeadRecordEvent, DeliveryEvent
@@ -34,7 +35,7 @@ Result = TypeVar("Result")
 class DeliverySession:
     """The right of one run to send to agent *agent_id* of *database*, and all that it writes down.
 
-    A crash, wherever it comes, repeats one batch at the most, the same one with the same keys. The
+    A crash, wherever it comes, repeats at most one batch, the same one with the same keys. The
     order of the commits makes it so:
 
     1. `open`, before anything is sent, writes the lease, how far the run claims the track, the

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from livesync.delivery.push_agent import PushSyncAgent, SyncAgent
-from livesync.feed.agent import MissingAgent
+from livesync.delivery.push_agent import PushSyncAgent
+from livesync.feed.agent import MissingAgent, SyncAgent
 from livesync.feed.manager import SyncManager
 from livesync.feed.trimmer import made_at
 from scheduler.clock import nowutc

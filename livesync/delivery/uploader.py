@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ZODB.Connection import Connection
 
-from livesync.delivery.batch import delivery_of
+from livesync.delivery.senders import delivery_of
 
 if TYPE_CHECKING:
     from livesync.feed.agent import SyncAgent

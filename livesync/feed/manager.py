@@ -28,7 +28,8 @@ from livesync.track.compensation import opposites
 from livesync.track.pointer import hold
 from livesync.track.retention_policy import TrackRetention
 from livesync.track.sequencer import place, sequence
-from livesync.track.track import MultiPointerTrack, SetMultiPointerTrack
+from livesync.track.set_track import SetMultiPointerTrack
+from livesync.track.track import MultiPointerTrack
 from scheduler.clock import nowutc
 from scheduler.log.append_log import AppendLog
 from scheduler.runtime.hook_registry import REGISTRY

@@ -28,16 +28,22 @@ RENAMES = "zodbupdate"
 
 
 class WatchedClass(NamedTuple):
-    """What is watched: a class, and what identifies its objects, each as `module:name`."""
+    """A watched class and the function that identifies its objects, each as `module:name`."""
 
     name: str
     identify: str = ""
     """The function that returns the id of an object; empty for the id that it has of its own."""
     since: int = 0
     """The last transaction before it was entered: what is committed later has to be recorded."""
+    fossil: str = ""
+    """The fossil that shows its objects; empty for a class that is not exposed."""
+    agents: tuple[str, ...] | None = None
+    """The agents that may send its objects, by their ids; None for all."""
+    address: str = ""
+    """The word after /export/ in the address of its objects; empty for none."""
 
     @classmethod
-    def of(cls, kind: type[Persistent], identify: Identify | str | None) -> WatchedClass:
+    def of(cls, kind: type[Persistent], identify: Identify | str | None = None) -> WatchedClass:
         """Return how *kind* is watched; raises WatchException if that is not possible."""
         if not isinstance(kind, type) or not issubclass(kind, Persistent):
             shown = getattr(kind, "__qualname__", repr(kind))
@@ -45,11 +51,11 @@ class WatchedClass(NamedTuple):
                 f"{shown} cannot be watched: it is not persistent; derive the class from "
                 "persistent.Persistent"
             )
-        return cls(_name_of(kind, "the class"), _identify_name(kind, identify))
+        return cls(name_of(kind, "the class"), _identify_name(kind, identify))
 
     @property
     def kind(self) -> str:
-        """What its objects are called in changes and records."""
+        """The kind of its objects in changes and records."""
         return self.name.replace(":", ".")
 
     def identity_of(self, obj: Any) -> Id | None:
@@ -79,12 +85,18 @@ class WatchedClass(NamedTuple):
             )
         return found
 
+    def shape(self) -> Any:
+        """Return the fossil; raises WatchException if it cannot be imported."""
+        found = _found(current_name(self.fossil))
+        if isinstance(found, str):
+            raise WatchException(f"objects of {self.kind} cannot be shown: {found}")
+        return found
+
     def fault(self) -> str:
         """Return what of it cannot be found in this process; empty if all can."""
-        if isinstance(found := _class(self.name), str):
-            return found
-        function = _function(self.identify) if self.identify else None
-        return function if isinstance(function, str) else ""
+        names = filter(None, (self.identify, self.fossil))
+        parts = [_class(self.name), *(_found(current_name(name)) for name in names)]
+        return next((found for found in parts if isinstance(found, str)), "")
 
     def resolve(self) -> type | None:
         """Return the class; None if it cannot be imported."""
@@ -110,13 +122,15 @@ def _identify_name(kind: type, identify: Identify | str | None) -> str:
             f"{kind.__qualname__} cannot be watched: identify is {identify!r}; give a function "
             "that returns the id of an object"
         )
-    return _name_of(identify, f"identify of {kind.__qualname__},")
+    return name_of(identify, f"identify of {kind.__qualname__},")
 
 
-def _name_of(thing: Any, role: str) -> str:
-    name = f"{getattr(thing, '__module__', None)}:{getattr(thing, '__qualname__', None)}"
+def name_of(thing: Any, role: str) -> str:
+    """Return *thing* as `module:name`; raises WatchException, naming its *role*, if it has none."""
+    own = getattr(thing, "__qualname__", None) or getattr(thing, "__name__", None)
+    name = f"{getattr(thing, '__module__', None)}:{own}"
     if _in_modules(name) is not thing:
-        shown = name if hasattr(thing, "__qualname__") else repr(thing)
+        shown = name if own else repr(thing)
         raise WatchException(
             f"{role} {shown} is not found by its name: define it in a module, outside functions, "
             "so that every process finds it"

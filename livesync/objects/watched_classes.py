@@ -12,6 +12,7 @@ from ZODB import DB
 from ZODB.Connection import Connection
 from ZODB.utils import u64
 
+from livesync.errors import WatchException
 from livesync.objects.watched_class import WatchedClass, present_name
 from scheduler.store.observed import PART
 from scheduler.store.schema import Schema
@@ -45,7 +46,13 @@ class WatchedClasses(Persistent):
         return self._classes.get(name)
 
     def put(self, watched: WatchedClass) -> None:
-        """Watch as *watched* says, from now on."""
+        """Watch as *watched* says, from now on; WatchException for an address that is taken."""
+        for each in self:
+            if watched.address and each.address == watched.address and each.name != watched.name:
+                raise WatchException(
+                    f"{watched.name} cannot be at /export/{watched.address}, where {each.name} is: "
+                    "give one of them another address"
+                )
         self._classes = {**self._classes, watched.name: watched}
 
     def remove(self, *names: str) -> None:
@@ -74,6 +81,14 @@ class WatchTable:
     def named(self, name: str) -> WatchedClass | None:
         """Return what says how the class stored as *name* is watched by itself; None for not."""
         return self._by_name.get(present_name(name))
+
+    def of_kind(self, kind: str) -> WatchedClass | None:
+        """Return the class whose objects are called *kind* in records."""
+        return next((each for each in self.classes if each.kind == kind), None)
+
+    def at(self, address: str) -> WatchedClass | None:
+        """Return the class whose objects are at /export/*address*; None for no such class."""
+        return next((each for each in self.classes if each.address == address), None)
 
     @staticmethod
     def is_own(name: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from math import isfinite
 from typing import Any
 
@@ -13,6 +13,7 @@ from export.fossils.installation import address_of
 from export.model.local_time import in_utc
 from livesync.objects.object_model import NOTHING, has_method, is_detached, may_see
 from livesync.records.reduction import STATUS_CREATED, STATUS_DELETED, Record, identity_of, kind_in
+from livesync.records.shape import shape_of
 
 log = logging.getLogger(__name__)
 
@@ -69,9 +70,9 @@ def status_name(status: int) -> str:
 def document(record: Record, access: Any = None) -> Document:
     """Return *record* as plain data: id, type, status, and unless it is deleted details.
 
-    Details are those of title, description, dates, duration (seconds), address and keywords that
-    the object has. For an object that *access* (a user's id, None for the public) may not see,
-    it says `restricted` instead.
+    Details are the fossil of an object of an exposed class; of others those of title,
+    description, dates, duration (seconds), address and keywords that they have. For an object
+    that *access* (a user's id, None for the public) may not see, it says `restricted` instead.
     """
     obj, obj_id, status = record
     told: Document = {"id": str(obj_id), "status": status_name(status)}
@@ -81,6 +82,10 @@ def document(record: Record, access: Any = None) -> Document:
         return told
     if not may_see(obj, access):
         return told | {"restricted": True}
+    shape = shape_of(obj, access)
+    if shape is not None:
+        details: Document = plain(shape)
+        return details | told
     for name, getter in DETAILS.items():
         if has_method(obj, getter):
             told[name] = plain(getattr(obj, getter)())
@@ -129,4 +134,6 @@ def plain(value: Any) -> Any:
         return value
     if isinstance(value, list | tuple):
         return [plain(one) for one in value]
-    return well_formed(str(value))
+    if isinstance(value, dict):
+        return {well_formed(str(name)): plain(one) for name, one in value.items()}
+    return value.isoformat() if isinstance(value, date | time) else well_formed(str(value))

@@ -189,7 +189,7 @@ def _conclude(about_one: list[Finding], known_up_to: float, excluded: Excludes) 
     status = 0
     for finding in about_one:
         status |= finding.status
-    # Of two objects that had the id one after the other, the one still in place is told of.
+    # If two objects had the id one after the other, the record is about the one still in place.
     in_place = [finding for finding in about_one if not is_detached(finding.resolve())]
     newest = max(in_place or about_one, key=lambda finding: finding.position)
     obj, obj_id = newest.resolve(), newest.obj_id

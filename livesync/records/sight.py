@@ -103,7 +103,7 @@ def recheck(manager: SyncManager, timestamp: int, former: Exclusion, frontier: i
     shown: Iterable[Any] = _catalogued(manager) if former else ()
     for obj in shown:
         if former.excludes(obj) and not manager.exclusion.excludes(obj):
-            _add(manager, timestamp, obj, Sight(tid, True, True))  # it may have been told of since
+            _add(manager, timestamp, obj, Sight(tid, True, True))  # a target may know it meanwhile
 
 
 def _catalogued(manager: SyncManager) -> Iterator[Any]:
@@ -115,7 +115,7 @@ def _catalogued(manager: SyncManager) -> Iterator[Any]:
 
 
 def _told_of(action: Any) -> Iterator[Any]:
-    """Yield the objects of the catalogue, still there, that targets were told of by *action*."""
+    """Yield the objects of the catalogue, still there, that *action* announced to targets."""
     if isinstance(action, ActionWrapper) and (action.sight is None or action.sight[2]):
         obj = action.getObject()
         if kind_of(obj) in KINDS and not is_lost(obj) and not is_detached(obj):

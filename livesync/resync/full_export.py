@@ -22,9 +22,8 @@ from livesync.delivery.session import DeliverySession
 from livesync.delivery.state import ExportProgress
 from livesync.errors import AgentBusyException, AgentExecutionException
 from livesync.feed.manager import SyncManager
-from livesync.objects.object_model import KINDS
 from livesync.records.reduction import STATUS_DELETED, Record, reduce
-from livesync.resync.inventory import Inventory, catalogued, fresh, is_catalogued
+from livesync.resync.inventory import Inventory, everything, fresh, is_listed
 from scheduler.clock import nowutc
 from scheduler.store.overlay import snapshot_of
 from scheduler.store.pack_hold import holds_of
@@ -57,7 +56,7 @@ class FullExport:
         database: DB,
         agent_id: str,
         *,
-        inventory: Inventory = catalogued,
+        inventory: Inventory = everything,
         anew: bool = False,
         progress: Callable[[int], None] = lambda records: None,
     ) -> None:
@@ -121,11 +120,12 @@ class FullExport:
         self, view: Connection, progress: ExportProgress
     ) -> Iterator[tuple[str, list[Record]]]:
         manager = SyncManager.getDBInstance(view)
-        least = getattr(manager.getAgent(self._agent_id), "_batch_size", PART)
+        agent = push_agent(view, self._agent_id)
+        least = getattr(agent, "_batch_size", PART)
         part: list[Record] = []
         key = progress.key
         for key, objects in self._inventory(view, progress.key):
-            part += fresh(manager, objects, progress.position)
+            part += filter(agent.may_send, fresh(manager, objects, progress.position))
             if len(part) >= least:
                 yield key, part
                 part = []
@@ -139,14 +139,19 @@ class FullExport:
         with self._session.view() as connection:
             manager = SyncManager.getDBInstance(connection)
             news = manager.stored_track.pointerIterItems(self._agent_id, position)
+            agent = push_agent(connection, self._agent_id)
             found = reduce(news, dbi=connection, excluded=manager.exclusion.excludes)
-            rest = [record for record in found if not self._was_listed(connection, record)]
+            rest = [
+                record
+                for record in filter(agent.may_send, found)
+                if not self._was_listed(connection, record)
+            ]
             return self._send_part(connection, rest)
 
     def _was_listed(self, connection: Connection, record: Record) -> bool:
-        if self._inventory is not catalogued or record[2] & STATUS_DELETED:
+        if self._inventory is not everything or record[2] & STATUS_DELETED:
             return False
-        return record.kind in KINDS and is_catalogued(connection, str(record[1]))
+        return is_listed(connection, record)
 
     def _send_part(self, connection: Connection, records: list[Record]) -> BatchResults:
         try:
@@ -161,7 +166,7 @@ class FullExport:
     def _finish(self, reached: int | None, agent: PushSyncAgent) -> None:
         position = _progress(agent).position
         agent.delivery_state.close()
-        # Whatever position the target had, it is as the database now.
+        # The target is as the database now, at whichever position it was before.
         agent.delivery_state.note_furthest(reached)
         self._forget(agent)
         if position is not None:

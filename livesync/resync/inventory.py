@@ -10,7 +10,9 @@ from ZODB.Connection import Connection
 from export.model.catalogue import catalogue
 from livesync.errors import AgentSettingException
 from livesync.feed.manager import SyncManager
-from livesync.objects.object_model import parts, unique_id
+from livesync.objects.object_index import index_of
+from livesync.objects.object_model import KINDS, parts, unique_id
+from livesync.objects.watched_classes import table_of, watch_of
 from livesync.records.reduction import STATUS_CREATED, Record
 from scheduler.values.named_object import named_object
 
@@ -19,15 +21,38 @@ from scheduler.values.named_object import named_object
 Inventory = Callable[[Connection, str], Iterator[tuple[str, list[Any]]]]
 
 
-def catalogued(connection: Connection, behind: str) -> Iterator[tuple[str, list[Any]]]:
-    """Yield the events of the catalogue behind id *behind*, each with all that is in it, by id."""
-    for event_id, event in catalogue(connection).events.items(behind, excludemin=bool(behind)):
-        yield event_id, [event, *parts(event)]
+EXPOSED = "\U0010ffff"
+"""The beginning of the keys of exposed objects, which stand behind those of events."""
 
 
-def is_catalogued(connection: Connection, obj_id: str) -> bool:
-    """Say whether `catalogued` lists what has this id, an event's or one below it."""
-    return catalogue(connection).event(obj_id.partition(".")[0]) is not None
+def everything(connection: Connection, behind: str) -> Iterator[tuple[str, list[Any]]]:
+    """Yield the events of the catalogue, each with all that is in it, then the exposed objects."""
+    if not behind.startswith(EXPOSED):
+        for event_id, event in catalogue(connection).events.items(behind, excludemin=bool(behind)):
+            yield event_id, [event, *parts(event)]
+    _, last, last_id = behind.split("\0", 2) if behind.startswith(EXPOSED) else ("", "", "")
+    for watched in sorted(table_of(connection).classes):
+        index = index_of(connection, watched) if watched.fossil else None
+        if index is not None and watched.name >= last:
+            first = last_id if watched.name == last else ""
+            for obj_id, obj in index.behind(first):
+                yield f"{EXPOSED}\0{watched.name}\0{obj_id}", [obj]
+
+
+def is_listed(connection: Connection, record: Record) -> bool:
+    """Say whether `everything` lists the object of *record*."""
+    obj_id = str(record[1])
+    if record.kind in KINDS:
+        return catalogue(connection).event(obj_id.partition(".")[0]) is not None
+    watched = watch_of(record[0])
+    index = index_of(connection, watched) if watched is not None and watched.fossil else None
+    return index is not None and index.find(obj_id) is not None
+
+
+def would_list(connection: Connection, kind: str) -> bool:
+    """Say whether `everything` lists objects of *kind*, if there are any."""
+    watched = table_of(connection).of_kind(kind)
+    return kind in KINDS or (watched is not None and bool(watched.fossil))
 
 
 def inventory_named(name: str) -> Inventory:

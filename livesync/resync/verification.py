@@ -15,10 +15,9 @@ from livesync.delivery.push_agent import push_agent
 from livesync.delivery.session import DeliverySession
 from livesync.errors import AgentBusyException, AgentExecutionException
 from livesync.feed.manager import SyncManager
-from livesync.objects.object_model import KINDS
 from livesync.records.document import identity
 from livesync.records.reduction import STATUS_DELETED, Record, is_record
-from livesync.resync.inventory import Inventory, catalogued, fresh
+from livesync.resync.inventory import Inventory, everything, fresh, would_list
 from livesync.track.action import recorded
 
 MISSING, DIFFERENT, EXTRA = "missing", "different", "extra"
@@ -54,8 +53,10 @@ class _Known(NamedTuple):
     is_listed: bool
     """Whether the inventory would have it, if it were there."""
 
-    named: tuple[str, str] | None
-    """Its kind and its own id, where the target tells both."""
+    kind: str | None
+    """Its kind, where the target tells that."""
+
+    own_id: str
 
 
 class Verification:
@@ -65,7 +66,7 @@ class Verification:
     compared, and nothing is delivered meanwhile.
     """
 
-    def __init__(self, database: DB, agent_id: str, *, inventory: Inventory = catalogued) -> None:
+    def __init__(self, database: DB, agent_id: str, *, inventory: Inventory = everything) -> None:
         self._agent_id = agent_id
         self._inventory = inventory
         self._session = DeliverySession(database, agent_id)
@@ -90,7 +91,7 @@ class Verification:
                 f"the full export to agent {self._agent_id!r} is not complete: there is nothing to "
                 "compare"
             )
-        known = {obj_id: self._known(state) for obj_id, state in agent.listed()}
+        known = {obj_id: self._known(connection, obj_id, state) for obj_id, state in agent.listed()}
         coming = _on_the_way(connection, agent)
         differing: dict[TargetDifference, Record] = {}
         compared = 0
@@ -104,8 +105,7 @@ class Verification:
                     differing[TargetDifference(obj_id, what)] = record
         for obj_id, found in known.items():
             if found.is_listed and obj_id not in coming:
-                kind, own_id = found.named or (None, obj_id)
-                record = Record(None, own_id, STATUS_DELETED, agent.getLastTS(), kind)
+                record = Record(None, found.own_id, STATUS_DELETED, agent.getLastTS(), found.kind)
                 differing[TargetDifference(obj_id, EXTRA)] = record
         repaired = self._repair(connection, list(differing.values())) if repair else 0
         if repaired == len(differing):
@@ -115,15 +115,17 @@ class Verification:
     def _records(self, connection: Connection, agent: TargetAgent) -> Any:
         manager, position = SyncManager.getDBInstance(connection), agent.getLastTS()
         for _, objects in self._inventory(connection, ""):
-            yield from fresh(manager, objects, position)
+            yield from filter(agent.may_send, fresh(manager, objects, position))
             connection.cacheGC()
 
-    def _known(self, state: Any) -> _Known:
-        is_listed = self._inventory is not catalogued or not isinstance(state, dict)
-        named = None
+    def _known(self, connection: Connection, obj_id: str, state: Any) -> _Known:
+        # Outside the catalogue an identity is `kind:id`; a document tells both.
+        *kinds, own_id = obj_id.split(":", 1)
+        kind = kinds[0] if kinds else None
         if isinstance(state, dict) and {"type", "id"} <= state.keys():
-            named = state["type"], state["id"]
-        return _Known(_digest(state), is_listed or state.get("type") in KINDS, named)
+            kind, own_id = state["type"], state["id"]
+        is_listed = self._inventory is not everything or not kind or would_list(connection, kind)
+        return _Known(_digest(state), is_listed, kind, own_id)
 
     def _repair(self, connection: Connection, records: list[Record]) -> int:
         coming = iter(records)

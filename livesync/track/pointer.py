@@ -38,8 +38,8 @@ class Horizon(Persistent):
     position: int | None = None
 
 
-class Tail(Persistent):
-    """How often a sequencer extended the track.
+class TrackEnd(Persistent):
+    """The end of the track: how often a sequencer extended the track.
 
     Conflict behaviour: two sequencers conflict, and one with a frontier that moves.
     """

@@ -12,23 +12,13 @@ from typing import Any, TypeVar
 from BTrees.LOBTree import LOBTree
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
-from persistent.list import PersistentList
 
 from livesync.errors import (
     DuplicatePointerException,
     EmptyTrackException,
     UnknownPointerException,
 )
-from livesync.track.bin import SortedBin
-from livesync.track.merging_set import MergingTreeSet
-from livesync.track.pointer import Frontier, Horizon, Pointer, Tail, hold
-
-__all__ = [
-    "EmptyTrackException",
-    "ListMultiPointerTrack",
-    "MultiPointerTrack",
-    "SetMultiPointerTrack",
-]
+from livesync.track.pointer import Frontier, Horizon, Pointer, TrackEnd, hold
 
 ALL_BUT_NEWEST = -1
 
@@ -36,7 +26,7 @@ Item = tuple[int, Any]
 Result = TypeVar("Result")
 
 
-def _key(position: int) -> int:
+def key_of(position: int) -> int:
     """Return the tree's key of *position*, the newest first; TypeError for what is none."""
     if not isinstance(position, int):
         raise TypeError(f"a position is a whole number, not {position!r}")
@@ -60,7 +50,7 @@ class MultiPointerTrack(Persistent):
         self._bins = LOBTree()  # minus the position -> container, so that the newest is first
         self._pointers = OOBTree()
         self._frontier = Frontier()
-        self._tail = Tail()
+        self._tail = TrackEnd()
         self._horizon = Horizon()
 
     def add(self, intTS: int, value: Any) -> None:
@@ -79,7 +69,7 @@ class MultiPointerTrack(Persistent):
             )
         if startPos is not None:
             self._refuse_if_empty()
-            _key(startPos)
+            key_of(startPos)
         self._pointers[pid] = Pointer()
         if startPos is not None:
             self.movePointer(pid, startPos)
@@ -97,7 +87,7 @@ class MultiPointerTrack(Persistent):
         pointer = self._pointer(pid)
         self._refuse_if_empty()
         if pos is not None:
-            _key(pos)
+            key_of(pos)
         pointer.position = pos
         if pos is not None:
             self.reach(pos)
@@ -187,7 +177,7 @@ class MultiPointerTrack(Persistent):
     def prepareEntry(self, ts: int) -> None:
         """Make the bin at *ts*, empty; one that is there stays as it is."""
         if ts not in self:
-            self._bins[_key(ts)] = self._container()
+            self._bins[key_of(ts)] = self._container()
 
     def values(self, newest: int | None = None, oldest: int | None = None) -> list[Any]:
         """Return the containers from *newest* to *oldest*, both included, newest first."""
@@ -300,92 +290,3 @@ class MultiPointerTrack(Persistent):
     def _refuse_if_empty(self) -> None:
         if self.is_empty():
             raise EmptyTrackException("the track is empty: it has no positions yet")
-
-
-class SetMultiPointerTrack(MultiPointerTrack):
-    """A track whose bins are ordered sets: equal elements are one, order is the elements' own.
-
-    Conflict behaviour: transactions that add at once merge, to a fresh bin and of equal
-    elements too.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(set)
-        # All bins in one tree, so that making one is no write that could conflict: (minus the
-        # position,) for a prepared bin, (minus the position, element) for each element.
-        self._bins = MergingTreeSet()
-
-    def add(self, intTS: int, value: Any) -> None:
-        """Put *value* into the bin at *intTS*, unless an equal one is there."""
-        self._bins.add((_key(intTS), value))
-
-    def prepareEntry(self, ts: int) -> None:
-        """Make the bin at *ts*, empty; one that is there stays as it is."""
-        self._bins.add((_key(ts),))
-
-    def oldestTS(self) -> int:
-        """Return the oldest position; raises EmptyTrackException."""
-        self._refuse_if_empty()
-        return -int(self._bins.maxKey()[0])
-
-    def next_after(self, position: int | None) -> int | None:
-        """Return the oldest position, of those newer than *position*, or None."""
-        try:
-            # No key has a fraction: so no element is ever compared with anything.
-            return -int(self._bins.maxKey(*([] if position is None else [(-position - 0.5,)]))[0])
-        except ValueError:
-            return None
-
-    def trim(self, position: int, limit: int) -> int:
-        """Drop elements up to *position*, at most *limit*; return how many that were."""
-        keys = list(islice(self._bins.keys((-position,)), limit))
-        for key in keys:
-            self._bins.remove(key)
-        return len(keys)
-
-    def size(self, behind: int | None = None) -> int:
-        """Return how many elements lie behind *behind*, or are there at all.
-
-        A prepared bin counts as one.
-        """
-        return len(self._bins if behind is None else self._bins.keys(max=(-behind - 0.5,)))
-
-    def __delitem__(self, ts: int) -> None:
-        """Drop the bin at *ts*; raises KeyError."""
-        for key in list(self._bin(ts).keys()):
-            self._bins.remove(key)
-
-    def __contains__(self, ts: object) -> bool:
-        return isinstance(ts, int) and next(self._positions(ts), None) == ts
-
-    def _bin(self, ts: int) -> SortedBin:
-        if ts not in self:
-            raise KeyError(ts)
-        return SortedBin(self._bins, ts)
-
-    def _positions(self, newest: int | None = None, oldest: int | None = None) -> Iterator[int]:
-        start = () if newest is None else (-newest,)
-        while True:
-            try:
-                position = -self._bins.minKey(start)[0]
-            except ValueError:
-                return
-            if oldest is not None and position < oldest:
-                return
-            yield position
-            start = (1 - position,)
-
-
-class ListMultiPointerTrack(MultiPointerTrack):
-    """A track whose bins are lists: every value counts, in the order in which they came.
-
-    Conflict behaviour: transactions that add to the same bin at once conflict.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(PersistentList)
-
-    def add(self, intTS: int, value: Any) -> None:
-        """Append *value* to the bin at *intTS*."""
-        self.prepareEntry(intTS)
-        self[intTS].append(value)

@@ -1,1 +1,1 @@
-"""What the leading scheduler does: instructions, claims, outcomes, pruning."""
+"""The work of the leading scheduler: instructions, claims, outcomes, pruning."""

@@ -62,8 +62,8 @@ class Claiming:
         return [self._module.running.add(task, now) for task in tasks if _is_stored(task)]
 
     def _take_ordinary(self, now: float, room: int) -> list[Any]:
-        # What has only just come out of the spool goes straight to a worker if it can: that it
-        # was queued for no time at all need not be written into it.
+        # A due task that has just come out of the spool goes straight to a worker if there is
+        # room: its time in the queue, which is none, need not be written.
         queue = self._module.getWaitingQueue()
         tasks = self._read(lambda: queue.pop_due(now, room)) if room > 0 else []
         fresh = sorted(self._fresh.values())

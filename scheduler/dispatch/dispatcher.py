@@ -11,6 +11,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 
 import transaction
 from transaction.interfaces import TransientError
@@ -43,12 +44,17 @@ log = logging.getLogger(__name__)
 TICK = "scheduler: tick"
 DRAIN_LIMIT = 200
 CONFLICT_TRIES = 20
+# Tries of a tick after which a conflict, or an outage, in a step of it is the fault of its task, as
+# long as the database answers.
+PASSING_TRIES = 5
 LONGEST_SLEEP = 3600.0
-# What is due and was not to be had is not looked for at once again: whatever makes room wakes.
+# Seconds until due tasks that could not be claimed are looked for again; a place that becomes
+# free wakes the loop earlier.
 LEAST_SLEEP = 0.05
-# So often it is looked for changes that were undone.
+# Seconds between two searches for changes that were undone.
 UNDONE_SECONDS = 1.0
-# While each worker has so many claims, there is waited so long for more reports in one commit.
+# While each worker has PLENTY of claims, the loop gathers reports for GATHER_SECONDS before it
+# commits them together.
 PLENTY = 16
 GATHER_SECONDS = 0.01
 
@@ -92,7 +98,7 @@ class Dispatcher:
 
     def run(self) -> None:
         """Tick for ever; SchedulerQuitException ends it."""
-        self._lease.transact(self._recover, note="scheduler: recover")
+        self._recover()
         while True:
             is_busy = self._tick()
             self._seldom(self._staff.note)
@@ -109,8 +115,8 @@ class Dispatcher:
             self._activity.rest(0)
 
     def close(self) -> None:
-        """Let the workers end what they run, write it down, and put back what was not begun."""
-        # What ran under a lease that is lost is run again by who leads now.
+        """Wait for running tasks, settle their outcomes, and put back tasks that were not begun."""
+        # The new leader runs the tasks again that ran under a lease that is lost.
         rest = self._executor.shutdown(
             0 if self._lease.is_lost else self._settings.shutdown_timeout
         )
@@ -141,7 +147,8 @@ class Dispatcher:
         while True:
             attempt += 1
             try:
-                return self._work(gathered, is_careful=is_careful)
+                is_strict = attempt > PASSING_TRIES and self._answers()
+                return self._work(gathered, is_careful=is_careful, is_strict=is_strict)
             except (LeadershipLost, SchedulerQuitException):
                 abort_quietly(self._manager)
                 raise
@@ -171,11 +178,23 @@ class Dispatcher:
         self._activity.rest(pause(attempt))
         self._wake.wait(pause(attempt))
 
-    def _work(self, gathered: ExecutorReport, *, is_careful: bool) -> bool:
+    def _answers(self) -> bool:
+        """Return whether the server of the database answers."""
+        ping = getattr(self._connection.db().storage, "ping", None)
+        try:
+            if ping is not None:
+                ping()
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            return False
+        return True
+
+    def _work(self, gathered: ExecutorReport, *, is_careful: bool, is_strict: bool) -> bool:
         self._manager.begin().note(TICK)
         with using(self._connection):
             module = SchedulerModule.getDBInstance(self._connection)
-            tick = Tick(module, is_careful=is_careful)
+            tick = Tick(module, is_careful=is_careful, is_strict=is_strict)
             self._write_down(tick, gathered)
             instructions = module.getSpool().take(DRAIN_LIMIT)
             quit_ = self._perform(tick, instructions)
@@ -218,7 +237,7 @@ class Dispatcher:
             if instruction.op != spool.SHUTDOWN:
                 tick.instructions.perform(instruction)
             elif not self._is_meant(instruction):
-                log.warning("a shutdown meant for an earlier scheduler is passed over")
+                log.warning("shutdown %r ignored: an earlier scheduler was meant", instruction.obj)
             else:
                 quit_ = SchedulerQuitException(instruction.obj)
         return quit_
@@ -281,11 +300,20 @@ class Dispatcher:
                 note="scheduler: follow what was undone",
             )
 
-    def _recover(self, connection: Connection) -> None:
+    def _recover(self) -> None:
+        try:
+            self._lease.transact(self._take_back, note="scheduler: recover")
+        except Exception as error:
+            if not is_transient(error) or not self._answers():
+                raise
+            strictly = partial(self._take_back, is_strict=True)
+            self._lease.transact(strictly, note="scheduler: recover")
+
+    def _take_back(self, connection: Connection, *, is_strict: bool = False) -> None:
         module = SchedulerModule.getDBInstance(connection)
         if module.getSpool().max_size != self._settings.task_max_size:
             module.getSpool().max_size = self._settings.task_max_size
-        tick = Tick(module)
+        tick = Tick(module, is_strict=is_strict)
         claims = module.running.claims()
         state = TASK_STATUS_FAILED if len(claims) == 1 else TASK_STATUS_QUEUED
         for claim in claims:
@@ -298,4 +326,4 @@ def _tend_shelves(connection: Connection) -> None:
     module = SchedulerModule.getDBInstance(connection)
     module.getSpool().tend()
     module.unique.tend(nowutc().timestamp())
-    module.backlog.tend()
+    module.backlog.tend(nowutc().timestamp())

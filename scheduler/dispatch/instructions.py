@@ -96,7 +96,7 @@ class Instructions:
         self._claiming.queue_all()
 
     def catch_up_group(self, group: TaskGroup) -> None:
-        """Let *group* note which of its tasks have ended."""
+        """Note in *group* which of its tasks have ended."""
         self._steps.take(
             lambda: self._reclaiming.catch_up(group),
             lambda error: self._module.set_aside(group, reason_of(error)),
@@ -136,7 +136,6 @@ class Instructions:
         if status in (TASK_STATUS_QUEUED, TASK_STATUS_RUNNING):
             log.info("%r is at work already", task)
             return
-        due = task.getDueOn()
         if not self._module.admit(task):
             log.warning("%r is turned away: there is one of its kind", task)
             TaskHandle(task).forget()
@@ -144,6 +143,7 @@ class Instructions:
             return
         if isinstance(task, FollowingTask) and not self._rebinding.bind(task):
             return
+        due = task.getDueOn()
         if status != TASK_STATUS_SPOOLED:
             self._module.start_again(task, status)
         elif due is not None and due <= self._now and self._module.place_of(task) == ORDINARY:

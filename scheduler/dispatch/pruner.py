@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 STEP = 500
 STEP_SECONDS = 0.1
 REST_SECONDS = 60.0
-# So many times as long as a sweep has worked, there is rest until the next one.
+# The rest until the next sweep, as a multiple of the time that the last one took.
 REST_FACTOR = 100
 
 
@@ -51,9 +51,9 @@ class _Cursor(NamedTuple):
 class Pruner:
     """Sweeps through the indexes of ended runs, each from the newest to the oldest.
 
-    It goes in small steps, each a transaction that looks at some 500 elements. What goes
-    is in state NONE afterwards and no longer found by its number; whoever refers to it still
-    has it, as recurring tasks have their last occurrences.
+    A sweep takes small steps, each a transaction that looks at some 500 elements. A removed
+    task is in state NONE and no longer found by its number; objects that refer to it still have
+    it, as recurring tasks have their last occurrences.
     """
 
     def __init__(self, lease: Lease, settings: Settings) -> None:
@@ -120,6 +120,7 @@ class Pruner:
         try:
             if element is task or _is_last(element, task):
                 TaskHandle(task).forget()
+                SchedulerModule.getDBInstance(index).unique.release(task)
         except Exception as error:
             if is_transient(error):
                 raise

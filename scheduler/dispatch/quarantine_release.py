@@ -50,7 +50,7 @@ class Reclaiming:
         self._perform = perform
 
     def reclaim(self, number: int | None = None) -> None:
-        """Let all go on that can be read now; only the object with this *number*, if given."""
+        """Release all objects that can be read now; only the one with this *number*, if given."""
         for aside in self._module.quarantine:
             forget_broken(aside.obj)
         self._module._p_jar.cacheMinimize()  # and with it, who refers to what is forgotten
@@ -77,7 +77,7 @@ class Reclaiming:
             self._perform(Instruction(*entry_of(stored, self._module._p_jar)))
 
     def _give_date(self, obj: Any) -> None:
-        """Let *obj*, which is to be tried again, be due now if its own date is none."""
+        """Make *obj*, which is to be tried again, due now if its own date cannot be used."""
         if not isinstance(obj, BaseTask) or TaskHandle(obj).status in ENDED:
             return
         try:
@@ -109,7 +109,7 @@ class Reclaiming:
             raise TypeError(why_unusable(obj))
 
     def catch_up(self, group: TaskGroup) -> None:
-        """Let *group* note which of its tasks have ended while it could not be read."""
+        """Note in *group* which of its tasks have ended while it could not be read."""
         for tid in group.pending():
             status = self._status_of(tid)
             if status in ENDED or status == TASK_STATUS_NONE:

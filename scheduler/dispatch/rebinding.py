@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 class Rebinding:
     """Puts bound tasks where their objects want them, in the transaction of the present tick.
 
-    Nothing is told of what has changed: all is seen afresh. So it does not matter how often, in
-    which order, or how late that is done.
+    The instruction carries no difference: the present state of the object decides. So it does not
+    matter how often, in which order, or how late the instruction is carried out.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Rebinding:
         return wanted is not None
 
     def release(self, task: FollowingTask) -> None:
-        """Let *task* no longer follow its object."""
+        """Unbind *task* from its object."""
         self._bonds.remove(task, FollowingHandle(task).subject)
 
     def follow(self, subject: Any) -> None:

@@ -260,7 +260,7 @@ class Repair:
         self._module.set_aside(obj, reason)
         self._count["dead letters"] += 1
 
-    # What was with workers
+    # Claims of workers
 
     def _take_back_claims(self, groups: list[TaskGroup]) -> None:
         for claim in self._module.running.claims():

@@ -44,7 +44,7 @@ class Scheduler:
 
     *config* holds the settings (see `scheduler.settings.Settings`) and `database`, a `ZODB.DB`
     or a URI; without it, the current connection's database, else the default one. Raises
-    SchedulerConfigurationException for an unknown option or a value of no use.
+    SchedulerConfigurationException for an unknown option or a value that cannot be used.
     """
 
     def __init__(self, **config: Any) -> None:
@@ -63,8 +63,8 @@ class Scheduler:
         In the main thread, SIGTERM, SIGINT and SIGHUP shut it down, too; a second one kills. Raises
         SchedulerException when another scheduler of this database is alive, unless it is to
         stand by (`standby`), SchedulerConfigurationException when a module of `imports`, or a
-        hook, cannot be and DatabaseDamaged when its own data cannot be read. One that was
-        taken for dead, and is not, stands by from then on.
+        hook, cannot be imported, and DatabaseDamaged when its own data cannot be read. A scheduler
+        that was taken for dead stands by from then on.
         """
         self._declared = declared_in(Application.of(self._settings).load())
         with ExitStack() as stack:

@@ -24,12 +24,16 @@ class Steps:
     """Takes the steps of the open transaction of *connection*.
 
     When all goes well, nothing but the steps is done. Only where the transaction *is_careful*,
-    each step has a savepoint, to which it is rolled back if it fails.
+    each step has a savepoint, to which it is rolled back if it fails. Where it *is_strict*, a
+    conflict or an outage in a step is a failure of that step alone: the code of a task raises it.
     """
 
-    def __init__(self, connection: Connection, *, is_careful: bool) -> None:
+    def __init__(
+        self, connection: Connection, *, is_careful: bool, is_strict: bool = False
+    ) -> None:
         self._connection = connection
-        self._is_careful = is_careful
+        self._is_careful = is_careful or is_strict
+        self._is_strict = is_strict
         self.has_more = False
         """Whether a step may have put something into the spool, for the next tick."""
 
@@ -47,7 +51,8 @@ class Steps:
             result = _done(step)
             self._check_storable()
         except Exception as error:
-            if is_transient(error) or is_of_shelves(error, self._connection):
+            is_passing = is_transient(error) and not self._is_strict
+            if is_passing or is_of_shelves(error, self._connection):
                 raise
             savepoint.rollback()
             return failed(error)

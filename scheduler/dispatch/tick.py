@@ -19,8 +19,10 @@ class Tick:
     quarantine. Only conflicts get out, errors of the database, and StepFailed (see `Steps`).
     """
 
-    def __init__(self, module: SchedulerModule, *, is_careful: bool = True) -> None:
-        self._steps = Steps(module._p_jar, is_careful=is_careful)
+    def __init__(
+        self, module: SchedulerModule, *, is_careful: bool = True, is_strict: bool = False
+    ) -> None:
+        self._steps = Steps(module._p_jar, is_careful=is_careful, is_strict=is_strict)
         release = Release(module, self._steps)
         self.claiming = Claiming(module, self._steps)
         self.settlement = Settlement(module, self._steps, self.claiming, release, self._perform)

@@ -13,12 +13,12 @@ from scheduler.leadership.lease import Lease
 from scheduler.leadership.roster import WorkerInfo, roster_of
 
 NOTE_SECONDS = 1.0
-# What a worker is done with sooner is not worth a note.
+# Seconds that a task has run before it is noted.
 LONG_SECONDS = 1.0
 
 
 class WorkerReport:
-    """Notes in the office who is at work; at most once a second, and only what has changed."""
+    """Notes the running tasks in the roster: at most once a second, and only changes."""
 
     def __init__(self, lease: Lease, executor: Executor) -> None:
         self._lease = lease

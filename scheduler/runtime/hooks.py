@@ -35,7 +35,7 @@ class AttemptEvent:
     worker: str = ""
     """The name and process id of the worker."""
     retry_on: datetime | None = None
-    """When the next attempt is made; None if there is none."""
+    """When the next attempt is made; None after the last one."""
     error: BaseException | None = None
     """The exception, where the attempt ended in this process by one."""
     headers: Mapping[str, str] = field(default_factory=dict)

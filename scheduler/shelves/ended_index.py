@@ -65,6 +65,6 @@ class TaskIndex(Persistent):
     def _latest(self, bound: tuple[int] | None) -> int | None:
         try:
             ended: int = self._elements.maxKey(*(() if bound is None else (bound,)))[0]
-        except ValueError:  # there is none
+        except ValueError:  # the index is empty
             return None
         return ended

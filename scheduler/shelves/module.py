@@ -151,7 +151,7 @@ class SchedulerModule(Persistent):
         return self.getSpool().clear()
 
     def getTaskById(self, tid: int) -> BaseTask:
-        """Return the task with number *tid*; KeyError when there is none."""
+        """Return the task with number *tid*; KeyError for an unknown number."""
         try:
             task = connection_of(self).get(p64(tid))
         except (POSKeyError, ValueError):
@@ -192,15 +192,15 @@ class SchedulerModule(Persistent):
 
     @property
     def quarantine(self) -> Quarantine:
-        """What could not be read or carried out."""
+        """The objects that could not be read or carried out."""
         return quarantine_of(connection_of(self))
 
-    # What follows is for the scheduler, the only writer of the shelves.
+    # The methods below are for the scheduler, the only writer of the shelves.
 
     def queue(self, task: BaseTask) -> None:
         """Put *task*, which is on no shelf, in the waiting queue by its date.
 
-        One that has no date left ends TERMINATED.
+        A task that has no date left ends TERMINATED.
         """
         due = task.getDueOn()
         if due is not None:
@@ -222,7 +222,7 @@ class SchedulerModule(Persistent):
         self.requeue(task, due, place)
 
     def place_of(self, task: BaseTask) -> QueueSlot:
-        """Return where *task* is to wait: by its class and itself, and by what it fought over."""
+        """Return where *task* is to wait: by its class, itself and the conflicts of its class."""
         place = place_of(task)
         if place.key is not None or not self.conflicts.has_serialized():
             return place

@@ -1,8 +1,8 @@
-"""The backlog: tasks with a queue, a priority or a key of their own, and who holds which place.
+"""The waiting tasks with a named queue, a priority or a limit key, and the slots of running ones.
 
-What is due in a queue that is full stays there and is not looked at. What is due while its key
-is taken is parked, and gets back into its queue when the key is let go. So nothing that waits
-for a place is in the way of others, or costs anything while it waits.
+A task whose queue is full stays there and is not read. A due task whose key is taken is parked,
+and gets back into its queue when the key is free. So a task that waits for a slot delays no
+others, and costs nothing while it waits.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 from ZODB.utils import u64
 
+from scheduler.clock import nowutc
 from scheduler.queue import MICROSECONDS, PersistentWaitingQueue, TimeOrder, microseconds
+from scheduler.shelves.key_rates import KeyRates
 from scheduler.shelves.queue_slot import ORDINARY, QueueSlot
 from scheduler.storage.outage import is_transient
 from scheduler.tasks.handle import TaskHandle
@@ -27,7 +29,7 @@ from scheduler.values.rate_limit import Limit, Starts
 
 log = logging.getLogger(__name__)
 
-# So many tasks of a queue are looked at in one tick, for one whose key is free.
+# How many tasks of a queue are read in one tick, to find one whose key is free.
 LOOKED_AT = 1000
 
 
@@ -35,13 +37,26 @@ class SlotHolder(NamedTuple):
     """The place that a task holds: it is with a worker, or put off and keeps its key."""
 
     place: QueueSlot
-    key_limit: int = 1
+    key_limit: float = 1
     in_order: bool = False
     is_running: bool = True
+    rate: tuple[int, float] | None = None
+    """How many tasks with its key are started in a period of so many seconds."""
+
+    def free(self, running: int) -> int:
+        """Return how many more tasks may have its key, which *running* tasks have."""
+        return int(min(self.key_limit - running, LOOKED_AT))
+
+    @property
+    def limit(self) -> Limit:
+        """The limit of its key's starts."""
+        return Limit() if self.rate is None else Limit(None, *self.rate)
 
 
 class NamedQueues(Persistent):
     """Written by the scheduler alone, as all shelves are."""
+
+    _rates: KeyRates | None = None  # made for the first key with a rate
 
     def __init__(self) -> None:
         self._queues = OOBTree()  # (-priority, name) -> its waiting queue
@@ -54,7 +69,7 @@ class NamedQueues(Persistent):
         self._starts = OOBTree()  # name of a queue -> Starts
 
     def limit(self, name: str, limit: Limit) -> None:
-        """Let *limit* hold for the queue *name*, which stays paused if it is."""
+        """Set *limit* as that of the queue *name*, which stays paused if it is."""
         is_paused = self.is_paused(name)
         self._limits[name] = tuple(limit.checked()._replace(is_paused=is_paused))
         self._starts.pop(name, None)  # counted by another period
@@ -73,7 +88,7 @@ class NamedQueues(Persistent):
         return self._limits
 
     def take_limits(self, limits: OOBTree) -> None:
-        """Let the stored *limits* of other named queues go for these."""
+        """Take over the stored *limits* of other named queues."""
         self._limits.update(limits)
 
     def queues(self) -> Mapping[str, tuple[Limit, int, int]]:
@@ -138,6 +153,7 @@ class NamedQueues(Persistent):
         one priority share evenly. *caps* says how many of a queue this scheduler runs.
         """
         taken: list[Any] = []
+        self._wake(now)
         due = [each for each in self._due(now) if least <= -each[0] <= most]
         for level in sorted({order for order, _, _ in due}):
             queues = [each[1:] for each in due if each[0] == level]
@@ -165,10 +181,7 @@ class NamedQueues(Persistent):
             self._held[tid] = tuple(held._replace(is_running=False))
             return place
         _count(self._keys, place.key, -1)
-        free = held.key_limit - self._keys.get(place.key, 0)
-        for parked in list(islice(self._parked.keys((place.key,), (place.key, math.inf)), free)):
-            self._unpark(parked)
-            self.enqueue(parked[2] / MICROSECONDS, parked[3], _wanted_by(parked[3]).place)
+        self._unpark_some(place.key, held, nowutc().timestamp())
         return place
 
     def free_all(self) -> None:
@@ -186,10 +199,13 @@ class NamedQueues(Persistent):
                 continue  # when a place is free again, there will be a tick
             limit = self._limit_of(name)
             dues.append(max(due, self._starts_of(name).wait(limit, now)))
-        return min(dues, default=None)
+        woken = None if self._rates is None else self._rates.next_due()
+        return min([*dues, *([] if woken is None else [woken])], default=None)
 
-    def tend(self) -> None:
-        """Remove queues in which nothing waits."""
+    def tend(self, now: float) -> None:
+        """Remove queues in which nothing waits, and the starts of keys that are long ago."""
+        if self._rates is not None:
+            self._rates.tend(now)
         for order in [order for order, queue in self._queues.items() if not queue]:
             del self._queues[order]
 
@@ -242,7 +258,7 @@ class NamedQueues(Persistent):
         looked_at = 0
         while len(taken) < count and looked_at < LOOKED_AT:
             popped = queue.pop_due(now, count - len(taken))
-            taken += [task for task in popped if self._admit(task)]
+            taken += [task for task in popped if self._admit(task, now)]
             looked_at += len(popped)
             if not popped:
                 break
@@ -252,21 +268,56 @@ class NamedQueues(Persistent):
             self._starts[name] = starts.slots
         return taken
 
-    def _admit(self, task: Any) -> bool:
+    def _admit(self, task: Any, now: float) -> bool:
         """Give *task* its place; park it, and say False, where its key is taken."""
         tid, held = u64(task._p_oid), _wanted_by(task)
         key = held.place.key
-        if key is not None and tid not in self._held:
-            if self._keys.get(key, 0) >= held.key_limit:
-                due = microseconds(TaskHandle(task).queued_for)
-                self._parked.insert((key, -held.place.priority, due, task))
-                self._parked_length.change(1)
+        if key is not None:
+            is_new = tid not in self._held
+            is_full = is_new and held.free(self._keys.get(key, 0)) <= 0
+            if is_full or not self._may_start(key, held, now):
+                self._park(task, held)
                 return False
-            _count(self._keys, key, 1)
+            if is_new:
+                _count(self._keys, key, 1)
         self._held[tid] = tuple(held)
         if held.place.queue:
             _count(self._running, held.place.queue, 1)
         return True
+
+    def _may_start(self, key: str, held: SlotHolder, now: float) -> bool:
+        """Count a start of *key*, and return whether its rate allows it at *now*."""
+        if held.rate is None:
+            return True
+        if self._rates is None:
+            self._rates = KeyRates()
+        return self._rates.start(key, held.limit, now)
+
+    def _wake(self, now: float) -> None:
+        """Unpark tasks whose keys are allowed starts again at *now*."""
+        for key in [] if self._rates is None else self._rates.due(now):
+            parked = next(iter(self._parked_for(key)), None)
+            if parked is not None:
+                self._unpark_some(key, _wanted_by(parked[3]), now)
+
+    def _unpark_some(self, key: str, held: SlotHolder, now: float) -> None:
+        """Put as many parked tasks of *key* into their queues as may have it at *now*."""
+        free = held.free(self._keys.get(key, 0))
+        if self._rates is not None and held.rate is not None:
+            free = int(min(free, self._rates.allowed(key, held.limit, now)))
+        for parked in list(islice(self._parked_for(key), max(0, free))):
+            self._unpark(parked)
+            self.enqueue(parked[2] / MICROSECONDS, parked[3], _wanted_by(parked[3]).place)
+        if self._rates is not None and held.rate is not None and any(self._parked_for(key)):
+            self._rates.wait(key, held.limit, now, max(0, free))
+
+    def _parked_for(self, key: str) -> Iterator[tuple[Any, ...]]:
+        return iter(self._parked.keys((key,), (key, math.inf)))
+
+    def _park(self, task: Any, held: SlotHolder) -> None:
+        due = microseconds(TaskHandle(task).queued_for)
+        self._parked.insert((held.place.key, -held.place.priority, due, task))
+        self._parked_length.change(1)
 
     def _unpark(self, parked: tuple[Any, ...]) -> None:
         self._parked.remove(parked)
@@ -276,12 +327,14 @@ class NamedQueues(Persistent):
 def _wanted_by(task: Any) -> SlotHolder:
     """Return what *task* is to hold; the ordinary place for one that cannot be loaded."""
     try:
-        key_limit, in_order = int(task.keyLimit), bool(task.inOrder)
-        return SlotHolder(QueueSlot(*TaskHandle(task).slot), key_limit, in_order)
+        key_limit = math.inf if task.keyLimit is None else int(task.keyLimit)
+        rate = None if task.keyRate is None else (int(task.keyRate), float(task.keyPeriod))
+        place = QueueSlot(*TaskHandle(task).slot)
+        return SlotHolder(place, key_limit, bool(task.inOrder), rate=rate)
     except Exception as error:
         if is_transient(error):
             raise
-        # Whatever its state raises, the worker will tell.
+        # The worker will meet the same error, and report it.
         return SlotHolder(ORDINARY)
 
 

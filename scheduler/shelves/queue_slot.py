@@ -6,6 +6,7 @@ import math
 from typing import Any, NamedTuple
 
 from scheduler.tasks.base import BaseTask
+from scheduler.values.rate_limit import Limit
 
 
 class QueueSlot(NamedTuple):
@@ -29,8 +30,11 @@ def place_of(task: BaseTask) -> QueueSlot:
         priority = _number(priority, "priority")
     if key is None:
         return QueueSlot(plain_text(queue, "queueName"), priority)
-    if not isinstance(task.keyLimit, int) or task.keyLimit < 1:
-        raise ValueError(f"keyLimit is {task.keyLimit!r}; it must be a whole number from 1")
+    for name in ("keyLimit", "keyRate"):
+        number = getattr(task, name)
+        if number is not None and (not isinstance(number, int) or number < 1):
+            raise ValueError(f"{name} is {number!r}; it must be a whole number from 1, or None")
+    Limit(period=task.keyPeriod).checked()
     return QueueSlot(plain_text(queue, "queueName"), priority, plain_text(key, "limitKey()"))
 
 

@@ -15,6 +15,7 @@ from scheduler.shelves.queue_slot import plain_text
 from scheduler.storage.outage import is_transient
 from scheduler.store.missing_class import reason_of
 from scheduler.tasks.base import BaseTask
+from scheduler.tasks.handle import TaskHandle
 from scheduler.tasks.options import option_of
 
 log = logging.getLogger(__name__)
@@ -36,10 +37,11 @@ class UniqueKeys(Persistent):
         if key is None:
             return True
         holder = self._holders.get(key)
-        if holder is not None and holder is not task and _holds(holder, now):
+        if holder is not None and holder is not task and _holds(holder, task, now):
             if not task.uniqueReplaces or holder.getStatus() != states.TASK_STATUS_QUEUED:
                 return False
             replace(holder)
+            TaskHandle(task).take_place_of(holder)
         self._holders[key] = task
         if task.uniqueFor:
             self._until.insert((within_calendar(now + task.uniqueFor), key))
@@ -50,7 +52,9 @@ class UniqueKeys(Persistent):
         if type(task).uniqueKey is BaseTask.uniqueKey or option_of(task, "uniqueFor"):
             return  # told by the class: the task itself need not be loaded, unless it is a call
         key = _key_of(task)
-        if key is not None and self._holders.get(key) is task:
+        if key is None or self._holders.get(key) is not task:
+            return
+        if task.getStatus() not in task.uniqueStates:
             del self._holders[key]
 
     def tend(self, now: float) -> None:
@@ -59,7 +63,7 @@ class UniqueKeys(Persistent):
         for entry in over:
             self._until.remove(entry)
             holder = self._holders.get(entry[1])
-            if holder is not None and not _holds(holder, now):
+            if holder is not None and not _holds(holder, holder, now):
                 del self._holders[entry[1]]
 
     def __len__(self) -> int:
@@ -71,11 +75,12 @@ def _key_of(task: BaseTask) -> str | None:
     return None if key is None else plain_text(key, "uniqueKey()")
 
 
-def _holds(holder: Any, now: float) -> bool:
+def _holds(holder: Any, task: Any, now: float) -> bool:
+    """Return whether *holder* keeps the key at *now* that *task* asks for."""
     if not isinstance(holder, BaseTask):
         return False  # its class is gone
     try:
-        return _is_at_work(holder, now)
+        return holder.getStatus() in task.uniqueStates or _is_young(holder, now)
     except Exception as error:
         if is_transient(error):
             raise
@@ -83,8 +88,5 @@ def _holds(holder: Any, now: float) -> bool:
         return False
 
 
-def _is_at_work(holder: BaseTask, now: float) -> bool:
-    return (
-        holder.getStatus() in states.AT_WORK
-        or now - holder.createdOn.timestamp() < holder.uniqueFor
-    )
+def _is_young(holder: BaseTask, now: float) -> bool:
+    return now - holder.createdOn.timestamp() < holder.uniqueFor

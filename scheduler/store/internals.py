@@ -36,7 +36,12 @@ def reader_of(connection: Connection) -> Any:
 
 def record_of(obj: Any) -> bytes:
     """Return the record of *obj* in the snapshot of its connection."""
-    record, _ = obj._p_jar._storage.load(obj._p_oid)
+    return stored_record(obj._p_jar, obj._p_oid)
+
+
+def stored_record(connection: Connection, oid: bytes) -> bytes:
+    """Return the record of the object *oid* in the snapshot of *connection*; POSKeyError."""
+    record, _ = connection._storage.load(oid)
     return bytes(record)
 
 

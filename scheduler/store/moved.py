@@ -10,7 +10,17 @@ from ZODB import DB
 StoredPath = tuple[str, str]
 """The module and the name under which a class, or a function, is stored."""
 
-MOVED: dict[StoredPath, StoredPath] = {}
+MOVED: dict[StoredPath, StoredPath] = {
+    ("livesync.track.pointer", "Tail"): ("livesync.track.pointer", "TrackEnd"),
+    ("livesync.track.track", "ListMultiPointerTrack"): (
+        "livesync.track.list_track",
+        "ListMultiPointerTrack",
+    ),
+    ("livesync.track.track", "SetMultiPointerTrack"): (
+        "livesync.track.set_track",
+        "SetMultiPointerTrack",
+    ),
+}
 """The present path of each stored class that has moved, by each path that it had before.
 
 No entry is ever removed: old revisions keep old paths. If a class moves again, its earlier entries

@@ -1,4 +1,4 @@
-"""Observed connections: what the database names as its observer is told of each of their commits.
+"""Observed connections: each of their commits calls the observer that the database names.
 
 The observer is stored with the data, so that the commits of all processes are observed, whatever
 modules these have imported.
@@ -81,8 +81,7 @@ def arrive(database: DB) -> None:
 def adopt(connection: Connection) -> None:
     """Make the database of *connection* find moved classes, and its commits observed.
 
-    Repeated calls cost nothing. What is announced of it is seen through *connection* at once,
-    where that has no changes.
+    Repeated calls cost nothing. *connection* sees the observer at once, where it has no changes.
     """
     database = connection.db()
     install(database)

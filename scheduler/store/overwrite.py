@@ -11,8 +11,8 @@ from ZODB.utils import z64
 def overwrite(obj: Persistent, fresh: Persistent) -> None:
     """Store *fresh*, which is of the same class, under the id of *obj*, which cannot be read.
 
-    Others refer to it as before, and whoever writes *obj* meanwhile conflicts. What the
-    connection had loaded is to be fetched again.
+    References to *obj* stay, and another writer of it conflicts. Objects that the connection had
+    loaded must be fetched again.
     """
     connection: Connection = obj._p_jar
     oid = obj._p_oid

@@ -18,7 +18,7 @@ from scheduler.tasks.mail import SendMailTask
 
 
 class Event(Protocol):
-    """What an event must offer.
+    """The methods that an event must have.
 
     Where it has them, these are used too: `is_listed()`, whether it is still there; `timezone`,
     `getRoom()`, `getLocation()`, `getAddress()`, `getURL()`; `getParticipants()`, users with a
@@ -84,7 +84,7 @@ class AlarmTask(FollowingTask, SendMailTask):
         return None if is_gone else stamp(self.getStartOn())
 
     def _followed(self) -> Any:
-        # What is no object of the database of its own, tells nobody that it has changed.
+        # An event that is no stored object announces no changes.
         return self.conf if isinstance(self.conf, Persistent) else self
 
     def setRelative(self, relative: timedelta | None) -> None:

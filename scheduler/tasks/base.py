@@ -1,10 +1,10 @@
-"""What every task has: an identity, a state, the record of its runs, and the hooks to override."""
+"""The base class of tasks: identity, state, the record of the runs, and the hooks to override."""
 
 from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -60,6 +60,12 @@ class BaseTask(TaskLife):
     uniqueReplaces: ClassVar[bool] = False
     """Whether a task takes the place of the waiting one with its key, else is turned away."""
 
+    uniqueStates: ClassVar[Collection[int]] = states.AT_WORK
+    """In which states a task keeps its key: `states.WAITING` lets one wait while another runs."""
+
+    longestWait: ClassVar[float | None] = None
+    """For at most so many seconds from the first one is a task put off by those that replace it."""
+
     keepFinished: ClassVar[Keep | None] = None
     """How long and how many finished ones of this class are kept; None for the settings' limit."""
 
@@ -70,13 +76,19 @@ class BaseTask(TaskLife):
     """Whether each run has a transaction of its own, where short ones would share one."""
 
     queueName: ClassVar[str] = ""
-    """The named queue that it waits in, and whose limits go for it (`Client.limitQueue`)."""
+    """The named queue that it waits in, and whose limits it obeys (`Client.limitQueue`)."""
 
     priority: ClassVar[int] = 0
     """Of the tasks that are due, those with a higher one go first."""
 
-    keyLimit: ClassVar[int] = 1
-    """How many tasks with the same `limitKey` run at a time."""
+    keyLimit: ClassVar[int | None] = 1
+    """How many tasks with the same `limitKey` run at a time; None for any number."""
+
+    keyRate: ClassVar[int | None] = None
+    """How many tasks with the same `limitKey` are started in any `keyPeriod`; None for any."""
+
+    keyPeriod: ClassVar[float] = 1.0
+    """In seconds."""
 
     inOrder: ClassVar[bool] = False
     """Whether one that is to be tried again keeps its key: no later one overtakes it."""
@@ -95,9 +107,9 @@ class BaseTask(TaskLife):
             self.expiryDate = aware(expiryDate, "expiryDate")
 
     def run(self) -> Any:
-        """Do the work; overridden by each task. What it returns is kept as its result.
+        """Do the work; overridden by each task. The returned value is kept as the task's result.
 
-        The current connection (`scheduler.store.current()`) is the run's. What it changes is
+        The current connection (`scheduler.store.current()`) is the run's. Changes are
         committed together with the finished mark, or not at all. It may be called again after
         a failure or a conflict.
         """
@@ -162,7 +174,7 @@ class BaseTask(TaskLife):
         return random.Random() if run is None else run.random  # noqa: S311 (as documented)
 
     def setProgress(self, fraction: float, message: str = "") -> None:
-        """Let clients see at once how far the run has come: a part from 0 to 1, and a text.
+        """Show clients at once how far the run has come: a part from 0 to 1, and a text.
 
         Ten reports a second get through. Outside of a worker it does nothing.
         """
@@ -181,7 +193,7 @@ class BaseTask(TaskLife):
         return unkept(self._result)
 
     def setHeader(self, name: str, value: str) -> None:
-        """Let the task carry the text *value* under *name*, for hooks; before it is enqueued."""
+        """Store the text *value* under *name* with the task, for hooks; before it is enqueued."""
         self._headers = {**(self._headers or {}), name: value}
 
     def getHeaders(self) -> dict[str, str]:
@@ -327,7 +339,7 @@ class BaseTask(TaskLife):
             refuse_script(value)
             refuse_large(value, f"the attribute {name!r} of a {type(self).__name__}", limit)
 
-    # What follows is for the worker that runs the task.
+    # The methods below are for the worker that runs the task.
 
     def _work(self) -> Any:
         """Do the work; most tasks do not ask how late it is, and are spared its being noted."""
@@ -341,6 +353,14 @@ class BaseTask(TaskLife):
         if self.expiryDate is None or now <= self.expiryDate:
             return None
         return lambda: self._expire(now, f"its time had passed: it expired on {self.expiryDate}")
+
+    def _take_place_of(self, other: BaseTask) -> None:
+        """Take the place of *other*, which waits; be due no later than `longestWait` allows."""
+        since = other._created if other._waits_since is None else other._waits_since
+        self._wait_since(since)
+        date = self.getStartOn()
+        if self.longestWait is not None and date is not None:
+            self.setStartOn(min(date, moment(since + self.longestWait)))
 
     def _undo(self) -> None:
         """Record that what the last run changed was taken back; it stays on its shelf."""

@@ -75,7 +75,7 @@ class FollowingTask(BaseTask):
         super()._finish(attempt, result)
 
     def _end(self, attempt: Attempt) -> None:
-        """Record a run after which there is none, with the date that it was for."""
+        """Record the last run, with the date that it was for."""
         self._meet()
         super()._end(attempt)
 

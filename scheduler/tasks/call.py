@@ -107,9 +107,13 @@ class FunctionOptions:
     queueName = FunctionOption()
     priority = FunctionOption()
     keyLimit = FunctionOption()
+    keyRate = FunctionOption()
+    keyPeriod = FunctionOption()
     inOrder = FunctionOption()
     uniqueFor = FunctionOption()
     uniqueReplaces = FunctionOption()
+    uniqueStates = FunctionOption()
+    longestWait = FunctionOption()
     keepFinished = FunctionOption()
     keepFailed = FunctionOption()
 

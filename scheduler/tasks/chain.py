@@ -1,8 +1,8 @@
 """Chains: tasks that are run one after the other, each when the one before it has finished.
 
 A chain is nothing but links between its steps, so it may be of any length: a run that succeeds
-enqueues the next step in its own commit. One that fails for good, or is cancelled, enqueues
-what undoes the nearest step before it, and that, when it is done, what undoes the one before.
+enqueues the next step in its own commit. A step that fails for good, or is cancelled, enqueues
+the compensation of the nearest step before it, and that, when it is done, the one before.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ Rank: TypeAlias = tuple[bytes, int, int]
 
 @total_ordering
 class TimedEvent(Persistent):
-    """What tasks and occurrences have in common: when they ran, and their order.
+    """The base class of tasks and occurrences: when they ran, and their order.
 
     A task stands before its occurrences, and these before the next task; None stands first.
     """

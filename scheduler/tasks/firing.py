@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class _OfTheTask:
-    """What a firing has from the task that it is a run of."""
+    """An attribute that a firing has from the task that it is a run of."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name

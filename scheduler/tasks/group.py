@@ -81,7 +81,7 @@ class TaskGroup(Persistent):
         if not self._members:
             self._go_on(connection)
 
-    # What follows is for the scheduler.
+    # The methods below are for the scheduler.
 
     def pending(self) -> list[int]:
         """Return the numbers of the tasks that have not come to an end."""

@@ -71,9 +71,12 @@ class TaskHandle:
         """The name of the task's class, or of the function that it calls."""
         return self._task._short_name()
 
-    def times_put_off(self) -> int:
-        """Return how many of the last runs in a row did not count as a try."""
-        return self._task._times_put_off()
+    def times_put_off(self, because: tuple[str, ...] = ("",)) -> int:
+        """Return how many of the last runs in a row did not count as a try.
+
+        Only those whose message begins with one of the texts *because*.
+        """
+        return self._task._times_put_off(because)
 
     def ended_element(self) -> Any:
         """Return what goes into the index of ended runs: the task or an occurrence, or None."""
@@ -147,6 +150,10 @@ class TaskHandle:
     def begin_occurrence(self) -> None:
         """Note that the task is run anew after it had finished."""
         self._task._begin_occurrence()
+
+    def take_place_of(self, other: BaseTask) -> None:
+        """Take the place of *other*, which waits; be due no later than `longestWait` allows."""
+        self._task._take_place_of(other)
 
     def undo(self) -> None:
         """Record that the changes of the last run were undone; the task stays on its shelf."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from itertools import takewhile
 from typing import Any
@@ -31,6 +32,7 @@ class TaskLife(TimedEvent):
     _queued_for: float = -1  # seconds since 1970 under which it stands in the waiting queue
     _attempts: tuple[tuple[Any, ...], ...] = ()
     _result: Any = None
+    _waits_since: float | None = None  # when the first was made that this one has replaced
     _reruns: int = 0  # how often the task was run anew after it had finished
     _undone: float | None = None
     _follower: Any = None  # the task or group that is enqueued when this one has finished
@@ -65,7 +67,7 @@ class TaskLife(TimedEvent):
         self._go_on(self._follower)
 
     def _end(self, attempt: Attempt) -> None:
-        """Record a run after which there is none: it failed for good, or was ended."""
+        """Record the last run: it failed for good, or was ended."""
         self._end_run(attempt.state)
         self._record(attempt)
         self._retry_on = None
@@ -117,6 +119,10 @@ class TaskLife(TimedEvent):
         """Make the next try due at *until* (since 1970); None for the task's own date."""
         self._retry_on = until
 
+    def _wait_since(self, since: float) -> None:
+        """Note that the task stands for one that was made at *since* (since 1970)."""
+        self._waits_since = since
+
     def _begin_occurrence(self) -> None:
         """Count an occurrence: the task is run anew, though it has finished."""
         self._reruns += 1
@@ -129,12 +135,16 @@ class TaskLife(TimedEvent):
         """Set *status* unchecked: for the moves whose caller has checked the shelf."""
         self._status = status
 
-    def _times_put_off(self) -> int:
-        """Return how many of the last runs, one after the other, did not count as a try."""
-        newest_first = reversed(self._attempts)
-        return sum(
-            1 for _ in takewhile(lambda run: run[3] == states.TASK_STATUS_QUEUED, newest_first)
-        )
+    def _times_put_off(self, because: tuple[str, ...] = ("",)) -> int:
+        """Return how many of the last runs, one after the other, did not count as a try.
+
+        Only those whose message begins with one of the texts *because*.
+        """
+        last = takewhile(lambda run: run.state == states.TASK_STATUS_QUEUED, self._newest_first())
+        return sum(1 for _ in takewhile(lambda run: run.message.startswith(because), last))
+
+    def _newest_first(self) -> Iterator[Attempt]:
+        return (Attempt.unpacked(stored) for stored in reversed(self._attempts))
 
     def _end_run(self, status: int) -> None:
         """Move from RUNNING to *status*; the stored state is the one before the run."""

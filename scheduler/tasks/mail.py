@@ -17,16 +17,16 @@ from scheduler.runtime.smtp import MailServer
 from scheduler.store import current
 from scheduler.tasks.oneshot import OneShotTask
 
-# What is refused for now is offered again after so many seconds, with the waits of retries then.
+# Seconds after which mail that is refused for now is offered again, with the waits of retries then.
 AGAIN_SECONDS = 60.0
 
 
 class MailDelivery(OneShotTask):
     """A message in the outbox: enqueued by the commit of the run that wrote it, then sent.
 
-    It is sent at least once; each time it is the same message, with the same Message-ID, so
-    that a mail server or reader can tell. What some addresses are refused for now is sent to those
-    alone again.
+    The message is sent at least once, each time with the same Message-ID, by which a mail server
+    or reader recognizes it. Where a server refuses some addresses for now, the message is sent
+    again to these alone.
     """
 
     alone = True
@@ -138,7 +138,7 @@ class SendMailTask(OneShotTask):
         self._cc = _with(self._cc, addr)
 
     def removeCcAddr(self, addr: str) -> None:
-        """Let somebody get no copy."""
+        """Remove *addr* from those who get a copy."""
         self._cc = tuple(each for each in self._cc if each != addr)
 
     def setCcAddrList(self, addrList: Iterable[str]) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from string import Formatter
 from typing import Any, Literal, TypeAlias, TypedDict
 
 from scheduler.retry import Retry
+from scheduler.states import TASK_STATUS_NONE, TASK_STATUS_TERMINATED
 from scheduler.tasks.function_schedule import check_schedule
 from scheduler.tasks.recurring import POLICIES
 from scheduler.values.options import check_known
@@ -29,7 +30,9 @@ class TaskOptions(TypedDict, total=False):
     queueName: str
     priority: int
     limitKey: Key
-    keyLimit: int
+    keyLimit: int | None
+    keyRate: int | None
+    keyPeriod: float
     inOrder: bool
     unique: bool
     """Whether the unique key is the call itself: the function and its arguments."""
@@ -37,6 +40,8 @@ class TaskOptions(TypedDict, total=False):
     uniqueKey: Key
     uniqueFor: float
     uniqueReplaces: bool
+    uniqueStates: Collection[int]
+    longestWait: float | None
     expiry: float | timedelta | None
     """How many seconds behind its date a call may still start."""
 
@@ -148,6 +153,11 @@ def _is_table(value: Any) -> bool:
     )
 
 
+def _are_states(value: Any) -> bool:
+    known = range(TASK_STATUS_NONE, TASK_STATUS_TERMINATED + 1)
+    return isinstance(value, Collection) and all(each in known for each in value)
+
+
 _Check: TypeAlias = tuple[Callable[[Any], bool], str]
 
 _FLAG: _Check = (lambda value: isinstance(value, bool), "True or False")
@@ -161,11 +171,13 @@ _KEEP: _Check = (
     "a scheduler.values.retention_policy.Keep, or None",
 )
 
+_COUNT: _Check = (
+    lambda value: value is None or _is_whole(value, 1),
+    "a whole number from 1, or None",
+)
+
 _CHECKS: dict[str, _Check] = {
-    "maxTries": (
-        lambda value: value is None or _is_whole(value, 1),
-        "a whole number from 1, or None",
-    ),
+    "maxTries": _COUNT,
     "retries": (_is_table, "a table of exceptions and their scheduler.retry.Retry"),
     "softLimit": _SECONDS,
     "hardLimit": _SECONDS,
@@ -173,12 +185,16 @@ _CHECKS: dict[str, _Check] = {
     "queueName": (lambda value: isinstance(value, str), "the name of a queue"),
     "priority": (_is_whole, "a whole number"),
     "limitKey": _KEY,
-    "keyLimit": (lambda value: _is_whole(value, 1), "a whole number from 1"),
+    "keyLimit": _COUNT,
+    "keyRate": _COUNT,
+    "keyPeriod": (lambda value: _is_number(value) and value > 0, "a number of seconds above 0"),
     "inOrder": _FLAG,
     "unique": _FLAG,
     "uniqueKey": _KEY,
     "uniqueFor": (_is_number, "a number of seconds from 0"),
     "uniqueReplaces": _FLAG,
+    "uniqueStates": (_are_states, "some of the states scheduler.TASK_STATUS_..."),
+    "longestWait": _SECONDS,
     "expiry": (
         lambda value: value is None or isinstance(value, timedelta) or _is_number(value),
         "a number of seconds from 0, a timedelta, or None",

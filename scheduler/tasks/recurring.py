@@ -21,14 +21,14 @@ from scheduler.tasks.base import BaseTask
 from scheduler.tasks.firing import Firing
 from scheduler.tasks.occurrence import TaskOccurrence
 
-# What is a little late is not missed yet, for a task that does without what it missed.
+# Seconds late from which a date counts as missed, for a task that skips missed dates.
 MISSED_SECONDS = 60.0
-# So many ended runs stand in the task's own record, which each run writes anyhow.
+# How many ended runs stand in the task's own record, which each run writes anyhow.
 RECENT = 8
 
 
 class OccurrenceLeaf(IOBucket):
-    """A leaf of the ended runs: by its class it is told from the application's own data."""
+    """A leaf of the ended runs: its class tells it from the application's own data."""
 
 
 class Occurrences(IOBTree):
@@ -47,16 +47,16 @@ class RecurringTask(BaseTask):
     """
 
     catchUp: Literal["all", "latest", "none"] = "latest"
-    """What becomes of dates that were missed: "all" are run, one after the other; "latest": they
-    are made up for by one late run; "none": nothing is run that is a minute late, or more late
-    than *misfireGrace*."""
+    """The policy for dates that were missed: "all": each is run, one after the other; "latest": one
+    late run makes up for them; "none": a date is skipped that is a minute late, or later than
+    *misfireGrace*."""
 
     misfireGrace: float | None = None
     """How many seconds late a run may start; one that cannot is recorded as missed, TERMINATED,
     and the schedule goes on. None for any number."""
 
     overlap: Literal["skip", "queue", "allow"] = "skip"
-    """What becomes of dates that fall into a run: "skip": nothing; "queue": they are run
+    """The policy for dates that fall into a run: "skip": they are skipped; "queue": they are run
     afterwards, one by one; "allow": each date starts a run of its own, even beside an earlier
     one. Such a run must not change the task itself, but objects of its own."""
 
@@ -96,7 +96,7 @@ class RecurringTask(BaseTask):
         self._go_to(schedule.first())
 
     def getStartOn(self) -> datetime | None:
-        """Return the date of the next occurrence, in UTC; None when there is none."""
+        """Return the date of the next occurrence, in UTC; None when the schedule is exhausted."""
         return None if self._next is None else moment(self._next)
 
     def setStartOn(self, dt: datetime) -> None:
@@ -172,7 +172,7 @@ class RecurringTask(BaseTask):
         self._turn(self._last_dropped())
 
     def _end(self, attempt: Attempt) -> None:
-        """Record a run after which there is none as an occurrence, and turn to the next date."""
+        """Record the last run for a date as an occurrence, and turn to the next date."""
         super()._end(attempt)
         self._turn(self._last_dropped())
         if self.pauseOnFailure and self._status == states.TASK_STATUS_QUEUED:
@@ -225,7 +225,7 @@ class RecurringTask(BaseTask):
         return started if started >= upcoming > self._last_ended() else None
 
     def _last_ended(self) -> datetime:
-        # What fell into the run before, and is queued, was not missed.
+        # A date that fell into the run before, and is queued, was not missed.
         last = self._last_run()
         return (isinstance(last, TaskOccurrence) and last.getEndedOn()) or _never
 

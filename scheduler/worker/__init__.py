@@ -1,1 +1,1 @@
-"""What a worker does with its claims: runner, attempt, guard, outcome, process."""
+"""The work of a worker on its claims: runner, attempt, guard, outcome, process."""

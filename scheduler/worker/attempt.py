@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from transaction import Transaction
 from transaction.interfaces import TransientError
@@ -142,12 +142,11 @@ class Attempts:
     def _work(self, task: BaseTask) -> Record:
         start = self._guard.start()
         self._watch = CommitWatch(self._connection)
-        self._vitals.run()
         try:
             if type(task).prepare is not BaseTask.prepare:
-                self._guard.call(task.prepare, start)
+                self._guard.call(self._noted(task.prepare), start)
                 start = self._guard.start()
-            result = self._guard.call(TaskHandle(task).work, start)
+            result = self._guard.call(self._noted(TaskHandle(task).work), start)
             self._refuse_large(task, result)
         except (TransientError, Unclean):
             raise
@@ -156,6 +155,15 @@ class Attempts:
             self._guard.undo(start, error)
             return record
         return self._recorder.finished(task, result)
+
+    def _noted(self, work: Callable[[], Any]) -> Callable[[], Any]:
+        """Return *work* with the note before it from which on a lost worker costs a try."""
+
+        def noted() -> Any:
+            self._vitals.run()
+            return work()
+
+        return noted
 
     def _refuse_large(self, task: BaseTask, result: object) -> None:
         if is_small(result) and not task._p_changed:
@@ -187,16 +195,17 @@ class Attempts:
         _tell(endings)
         return [_outcome(attempt) for attempt in attempts]
 
-    def commit_problem(self, claim: Claim, problem: BaseException) -> Outcome:
+    def commit_problem(self, claim: Claim, problem: BaseException, *, works: bool) -> Outcome:
         """Record that *problem* kept the attempt at *claim* from being committed, and commit that.
 
+        *works* says whether the database has shown no outage since.
         Raises UnloadableError where its task cannot be loaded any more.
         """
         unit = self.begin()
         task = claimed_task(self._connection, claim)
         ending = None
         if TaskHandle(task).settled < claim.number:
-            record = self._recorder.uncommitted(task, problem)
+            record = self._recorder.uncommitted(task, problem, works=works)
             TaskHandle(task).settle(claim.number)
             sign(unit, [signature_of(claim.tid, task)])
             ending = record()

@@ -32,7 +32,7 @@ class ClaimQueue:
             return self._claims.popleft() if self._claims else None
 
     def take(self) -> Claim | None:
-        """Take the first claim; None when there is none just now."""
+        """Take the first claim; None when the queue is empty."""
         with self._changed:
             return self._claims.popleft() if self._claims else None
 
@@ -60,7 +60,7 @@ class ClaimQueue:
             return list(islice(self._claims, limit))
 
     def close(self) -> None:
-        """Let nobody wait any longer."""
+        """End all waits for claims."""
         with self._changed:
             self.is_closed = True
             self._changed.notify_all()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 from scheduler.clock import within_calendar
-from scheduler.retry import paced, retry_for
+from scheduler.retry import Retry, paced, retry_for
 from scheduler.store.missing_class import reason_of
 from scheduler.tasks.attempt import Attempt
 from scheduler.tasks.base import BaseTask
@@ -17,12 +18,12 @@ log = logging.getLogger(__name__)
 
 
 def fail(task: BaseTask, attempt: Attempt, error: BaseException, max_tries: int) -> Ending:
-    """Record a try that failed with *error*; return what is to be told of it.
+    """Record a try that failed with *error*; return its ending for log and hooks.
 
     The task is tried again, or has failed when its tries are used up: those of the policy for
     the class of *error*, else of the task, else *max_tries*.
     """
-    retry = retry_for(type(error), task.retries)
+    retry = retry_for(type(error), _own_retries(task))
     tries = retry.tries or _own_tries(task) or max_tries
     event = f"{named(task)} failed on try {attempt.number} of {tries}"
     message = one_line(attempt.message)
@@ -35,6 +36,16 @@ def fail(task: BaseTask, attempt: Attempt, error: BaseException, max_tries: int)
     TaskHandle(task).end(attempt)
     text = f"{event}, for good: {message}"
     return Ending(logging.ERROR, text, event_of(task, attempt, error), error)
+
+
+def _own_retries(task: BaseTask) -> Mapping[type[BaseException], Retry]:
+    """Return `retries` of *task*; an empty table where it cannot be used."""
+    try:
+        table = dict(task.retries)
+    except Exception as error:  # noqa: BLE001 (it may be a property of the application)
+        log.warning("%s has no usable retries: %s", named(task), reason_of(error))
+        return {}
+    return table
 
 
 def _own_tries(task: BaseTask) -> int | None:

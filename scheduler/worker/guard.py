@@ -89,7 +89,7 @@ class Guard:
         _keep_open(connection.db())
 
     def release(self) -> None:
-        """Let the connection be closed again."""
+        """Allow the connection to be closed again."""
         del self._connection.close
 
     def begin(self) -> Transaction:
@@ -150,7 +150,7 @@ class Guard:
         self._refuse(DATABASE_CLOSED)
 
     def enter(self) -> None:
-        """Let what follows be calls of the next task: it sees no context variables of the last."""
+        """Begin the calls of the next task, which sees no context variables of the last one."""
         self._context = copy_context()
 
     def call(self, work: Callable[[], Result], start: Start) -> Result:
@@ -240,7 +240,7 @@ def _guard_at_work() -> Guard | None:
 
 
 def _keep_open(database: DB) -> None:
-    """Let no task close *database* as long as tasks are run on it."""
+    """Refuse that a task closes *database* as long as tasks are run on it."""
     if "close" not in vars(database):
         database.close = partial(_close_unless_at_work, database)
 

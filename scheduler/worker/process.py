@@ -44,7 +44,7 @@ BEAT_SECONDS = 1.0
 
 
 class Start(NamedTuple):
-    """What a worker process is told first."""
+    """The first message to a worker process."""
 
     uri: str
     max_tries: int
@@ -79,7 +79,7 @@ class Worker:
         try:
             self._serve(start)
         except Exception:
-            log.exception("the worker ends")
+            log.exception("worker %s ends", start.name)
             raise
 
     def _serve(self, start: Start) -> None:

@@ -23,10 +23,23 @@ from scheduler.worker.ending import Ending, event_of
 from scheduler.worker.failure import fail, named, one_line
 
 Record: TypeAlias = Callable[[], Ending | None]
-"""Records an attempt with its task; returns what is to be told of it after the commit."""
+"""Records an attempt with its task; returns its ending, for log and hooks after the commit."""
 
 # Seconds that a task waits after conflicts only, by how many there were in a row.
 AFTER_CONFLICTS = Retry(first=1, longest=60)
+# How the records begin of attempts that met conflicts or an outage only.
+CONFLICTS = "conflicts"
+NOT_ITS_FAULT = (CONFLICTS, "the database ")
+# How often in a row a task is put off before it is taken for the cause: by conflicts over an
+# object, and by errors that name none, which its own code may have raised.
+CONFLICTS_ALLOWED = 19
+ERRORS_ALLOWED = 3
+
+
+def _allowed(problem: BaseException) -> int:
+    """Return how often in a row *problem* may put a task off."""
+    is_over_object = getattr(problem, "oid", None) is not None
+    return CONFLICTS_ALLOWED if is_over_object else ERRORS_ALLOWED
 
 
 class AttemptRecorder:
@@ -76,19 +89,21 @@ class AttemptRecorder:
         attempt = self._attempt(task, TASK_STATUS_FAILED, message, text)
         return lambda: fail(task, attempt, error, self._max_tries)
 
-    def uncommitted(self, task: BaseTask, problem: BaseException) -> Record:
+    def uncommitted(self, task: BaseTask, problem: BaseException, *, works: bool) -> Record:
         """Return what records that *problem* kept the run of *task* from being committed.
 
-        Conflicts and outages put the task off; anything else is its own failure.
+        Conflicts and outages put the task off, each time for longer; anything else is its own
+        failure. So are they where it meets nothing else and the database *works*.
         """
-        if not is_transient(problem):
+        times = TaskHandle(task).times_put_off(NOT_ITS_FAULT) + 1
+        if not is_transient(problem) or (works and times > _allowed(problem)):
             return self.ended_by(task, problem)
-        wait = 0.0
         if isinstance(problem, TransientError):
-            why = f"conflicts, one after the other, the last: {problem}"
-            wait = AFTER_CONFLICTS.wait(TaskHandle(task).times_put_off() + 1)
+            why = f"{CONFLICTS}, one after the other, the last: {problem}"
+            wait = AFTER_CONFLICTS.wait(times)
         else:
             why = outage_text(problem)
+            wait = AFTER_CONFLICTS.wait(times - 1) if times > 1 else 0.0
         attempt = self._attempt(task, TASK_STATUS_QUEUED, why[:MESSAGE_KEPT])
 
         def put_off() -> Ending:

@@ -65,6 +65,8 @@ class Runner:
         self._guard = Guard(self._connection)
         self._recorder = AttemptRecorder(name, max_tries)
         self._attempts = Attempts(self._connection, self._guard, self._recorder, tell, self._vitals)
+        self._works = True
+        """Whether the database has shown no outage since the problem that is recorded."""
         self.held: list[Claim] = []
 
     @property
@@ -86,10 +88,9 @@ class Runner:
                 return self._run_group(first, line)
             except BaseException as error:  # noqa: BLE001 (an exit in a task ends no worker)
                 self._guard.give_up()
-                if is_outage(error):
-                    return [self._record_problem(claim, error) for claim in self.held]
-                if isinstance(error, Unclean) and len(self.held) == 1:
-                    return [self._record_problem(first, error.problem)]
+                if len(self.held) == 1 and (is_outage(error) or isinstance(error, Unclean)):
+                    problem = error.problem if isinstance(error, Unclean) else error
+                    return [self._record_problem(first, problem)]
                 log.info("%d tasks are run again one by one: %r", len(self.held), error)
                 # Of several it is not known which one it was.
                 fought = ConflictReport.over(error) if len(self.held) == 1 else None
@@ -133,6 +134,7 @@ class Runner:
     def _record_problem(self, claim: Claim, problem: BaseException) -> Outcome:
         """Record why an attempt could not be committed, as soon as the database allows it."""
         number = 0
+        self._works = True
         while True:
             number += 1
             try:
@@ -148,9 +150,10 @@ class Runner:
 
     def _commit_problem(self, claim: Claim, problem: BaseException) -> Outcome:
         try:
-            return self._attempts.commit_problem(claim, problem)
-        except Exception:
+            return self._attempts.commit_problem(claim, problem, works=self._works)
+        except Exception as error:
             self._guard.give_up()
+            self._works = self._works and not is_outage(error)
             raise
 
     def _find(self, claim: Claim) -> Any:

@@ -1,4 +1,7 @@
-"""Eight writers on one spool, with a scheduler draining it: no conflict, nothing lost."""
+"""Eight writers on one spool, with a scheduler draining it: no conflict, nothing lost.
+
+Covers `scheduler.inbox.spool`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Several connections on one track: who merges with whom, and who conflicts."""
+"""Several connections on one track: who merges with whom, and who conflicts.
+
+Covers `livesync.track.merging_set`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The settings of the daemon."""
+"""The settings of the daemon.
+
+Covers `daemon.errors`.
+"""
 
 from __future__ import annotations
 

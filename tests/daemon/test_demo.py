@@ -1,4 +1,7 @@
-"""The demonstration as people start it."""
+"""The demonstration as people start it.
+
+Covers `daemon.demo.main`, `daemon.demo.receiver`, `daemon.demo.sample`, `daemon.web.shipped_docs`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Nothing that people wrote acts on a terminal, a page or a log: it is shown escaped."""
+"""Nothing that people wrote acts on a terminal, a page or a log: it is shown escaped.
+
+Covers `scheduler.values.legible`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""What tasks print and log is in the daemon's log, with the ids of the attempt."""
+"""What tasks print and log is in the daemon's log, with the ids of the attempt.
+
+Covers `scheduler.executors.log_writer`, `scheduler.executors.output_pipe`,
+`scheduler.runtime.attempt_log`, `scheduler.runtime.output`, `scheduler.worker.log_forwarding`,
+`daemon.log_format`, `daemon.process_log`.
+"""
 
 from __future__ import annotations
 

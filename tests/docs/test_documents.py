@@ -85,7 +85,7 @@ def test_the_tutorial_works_as_written(reader):
 
 def test_runs_are_kept_as_the_document_shows(reader):
     reader.save("runs.md")
-    done = reader.run("python look.py && python -c 'import refresh'")
+    done = reader.run("python look.py && python -c 'import refresh, pages'")
     assert done.returncode == 0, done.stderr
     assert done.stdout == blocks("runs.md", "text")[0]
 

@@ -1,3 +1,8 @@
+"""The application: addresses, envelopes, errors, and who is let in.
+
+Covers `export.errors`, `export.reply`, `export.http.dates`, `export.http.result`.
+"""
+
 import json
 import string
 from datetime import UTC, datetime

@@ -1,4 +1,8 @@
-"""Anybody's objects are served in every format, with the rules of their collection."""
+"""Anybody's objects are served in every format, with the rules of their collection.
+
+Covers `export.http.parameter`, `export.http.question`, `export.registered`, `export.resource`,
+`export.routing`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What docs/export.md and docs/authentication.md show, done as their reader would."""
+"""What docs/export.md and docs/authentication.md show, done as their reader would.
+
+Covers `export.settings`.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,9 @@
 
 Addresses are those of the release that this project follows. Detail sessions has one object
 for each slot, so its type and id differ from the printed ones.
+
+Covers `export.fossils.conference`, `export.fossils.contribution`, `export.fossils.material`,
+`export.fossils.person`, `export.fossils.session`.
 """
 
 from __future__ import annotations

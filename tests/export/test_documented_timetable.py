@@ -1,4 +1,7 @@
-"""The answer that reference 5.3.3 prints: all of it, on an event that is made to match."""
+"""The answer that reference 5.3.3 prints: all of it, on an event that is made to match.
+
+Covers `export.fossils.timetable`.
+"""
 
 from __future__ import annotations
 

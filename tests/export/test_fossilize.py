@@ -1,3 +1,5 @@
+"""Fossils of objects: which method becomes which member, and how it is converted."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

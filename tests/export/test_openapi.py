@@ -1,4 +1,8 @@
-"""The description of the export: OpenAPI for programs, a page for people; both are true."""
+"""The description of the export: OpenAPI for programs, a page for people; both are true.
+
+Covers `export.openapi.document`, `export.openapi.fossil_schemas`, `export.openapi.page`,
+`export.openapi.type_schema`, `export.resources.description`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Clocks that are set, back by an hour or forward by a day, while a scheduler runs."""
+"""Clocks that are set, back by an hour or forward by a day, while a scheduler runs.
+
+Covers `scheduler.clock`.
+"""
 
 from __future__ import annotations
 

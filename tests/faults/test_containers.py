@@ -1,4 +1,7 @@
-"""Schedulers in containers: one host name, one process id, and still two processes."""
+"""Schedulers in containers: one host name, one process id, and still two processes.
+
+Covers `scheduler.storage.process_identity`.
+"""
 
 from __future__ import annotations
 

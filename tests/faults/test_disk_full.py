@@ -1,4 +1,7 @@
-"""A disk that is full: nothing is lost, and the daemon goes on when there is room again."""
+"""A disk that is full: nothing is lost, and the daemon goes on when there is room again.
+
+Covers `scheduler.storage.embedded_file`, `scheduler.storage.outage`.
+"""
 
 from __future__ import annotations
 

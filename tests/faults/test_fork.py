@@ -1,4 +1,7 @@
-"""A process that has a database open is forked: parent and children each keep what they commit."""
+"""A process that has a database open is forked: parent and children each keep what they commit.
+
+Covers `scheduler.storage.access`, `scheduler.storage.descriptors`, `scheduler.store.connection`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The database goes away in the middle of a commit: it is done again, or its outcome is told."""
+"""The database goes away in the middle of a commit: it is done again, or its outcome is told.
+
+Covers `scheduler.storage.messages`, `scheduler.store.commit`.
+"""
 
 from __future__ import annotations
 

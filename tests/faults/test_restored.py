@@ -1,4 +1,7 @@
-"""A ZEO server is restored from a backup while its clients go on."""
+"""A ZEO server is restored from a backup while its clients go on.
+
+Covers `scheduler.store.restore_check`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Who has the file of the embedded database, and is stopped, is killed: nobody waits for it."""
+"""Who has the file of the embedded database, and is stopped, is killed: nobody waits for it.
+
+Covers `scheduler.leadership.watchdog`.
+"""
 
 from __future__ import annotations
 

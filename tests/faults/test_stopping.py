@@ -1,4 +1,7 @@
-"""A daemon that is told to end by a signal: in peace, within its time, or at once."""
+"""A daemon that is told to end by a signal: in peace, within its time, or at once.
+
+Covers `scheduler.dispatch.shutdown`, `scheduler.runtime.stop_signals`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A Pyramid application has the database in its requests, under real servers."""
+"""A Pyramid application has the database in its requests, under real servers.
+
+Covers `daemon.pyramid`.
+"""
 
 from __future__ import annotations
 

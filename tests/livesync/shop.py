@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from persistent import Persistent
 
+from export.fossilize import IFossil
 from scheduler.store import current
 from scheduler.tasks import OneShotTask
 
@@ -47,3 +48,38 @@ def fails_on(book):
 
 def plain_number(book):
     return book.number
+
+
+class Order(Persistent):
+    """What the tests expose."""
+
+    def __init__(self, number, total, owner=None):
+        self.number = number
+        self.total = total
+        self.owner = owner
+
+    def getTitle(self):
+        return f"Order {self.number}"
+
+    def canAccess(self, user):  # noqa: N802 (asked for by name)
+        return self.owner is None or user == self.owner
+
+    def isProtected(self):
+        return self.owner is not None
+
+
+class IOrderFossil(IFossil):
+    """The public shape of an order."""
+
+    def getTitle():
+        """Its title."""
+
+    def total():
+        """What it comes to."""
+
+
+class IStatusFossil(IFossil):
+    """A shape with a name that records have already."""
+
+    def getStatus():
+        """What became of it."""

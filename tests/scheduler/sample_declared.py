@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from persistent import Persistent
 
-from scheduler import task
+from scheduler import TASK_STATUS_FINISHED, task
+from scheduler.states import AT_WORK, WAITING
 from scheduler.store import current
 from scheduler.values.retention_policy import Keep
 
@@ -93,3 +95,30 @@ def apart() -> None:
 @task(hardLimit=0.5)
 def hang() -> None:
     time.sleep(60)
+
+
+@task(limitKey="host {host}", keyLimit=None, keyRate=3, keyPeriod=10)
+def fetch(host: str, number: int) -> None:
+    pass
+
+
+@task(limitKey="ordered {number}", inOrder=True, keyRate=2, keyPeriod=0.2)
+def in_order(number: int, value: int) -> None:
+    append("in order", value)
+
+
+@task(uniqueKey="sync {name}", uniqueStates=WAITING)
+def sync(name: str, go: str = "") -> None:
+    append("synced", name)
+    while go and not os.path.exists(go):
+        time.sleep(0.01)
+
+
+@task(uniqueKey="once {name}", uniqueStates={*AT_WORK, TASK_STATUS_FINISHED})
+def once(name: str) -> None:
+    append("once", name)
+
+
+@task(uniqueKey="page {page}", uniqueReplaces=True, uniqueStates=WAITING, longestWait=60)
+def refresh_page(page: str, version: int) -> None:
+    append("refreshed", version)

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import time
+from types import MappingProxyType
+
+import transaction
+from transaction.interfaces import TransientError
+from ZEO.Exceptions import ClientDisconnected
+from ZODB.POSException import ConflictError
 
 from scheduler import Client
+from scheduler.errors import OutcomeUnknown
+from scheduler.retry import Retry
 from scheduler.store import current, transact
 from scheduler.tasks import OneShotTask
 from tests.scheduler.sample_tasks import count
@@ -28,6 +38,56 @@ class MeetConflict(OneShotTask):
         if seen == 0:
             transact(current().db(), lambda connection: count("count"))
         root["count"] = seen + 1
+
+
+class SomeError:
+    """Errors that a task raises itself, of kinds that the database has, by their names."""
+
+    kinds = MappingProxyType(
+        {
+            "conflict": lambda: ConflictError("its own"),
+            "conflict over an object": lambda: ConflictError(oid=bytes(7) + b"\1"),
+            "server away": lambda: ClientDisconnected("its own"),
+            "disk full": lambda: OSError(errno.ENOSPC, "No space left on device"),
+            "transient": lambda: TransientError("its own"),
+            "outcome unknown": lambda: OutcomeUnknown("its own"),
+        }
+    )
+
+
+class RaiseAlways(OneShotTask):
+    """Raises an error of SomeError, in its run, in its commit, or for its unique key."""
+
+    maxTries = 2
+    retries = MappingProxyType({Exception: Retry(first=0.01)})
+
+    def __init__(self, start, kind, where):
+        super().__init__(start)
+        self.kind = kind
+        self.where = where
+
+    def run(self):
+        count("runs")
+        if self.where == "run":
+            raise SomeError.kinds[self.kind]()
+        transaction.get().addBeforeCommitHook(self._raise)
+
+    def _raise(self):
+        raise SomeError.kinds[self.kind]()
+
+    def uniqueKey(self):
+        if self.where == "key":
+            self._raise()
+
+
+class ConflictWithItself(OneShotTask):
+    """Changes in a transaction of its own what it changes itself."""
+
+    maxTries = 1
+
+    def run(self):
+        count("count")
+        transact(current().db(), lambda connection: count("count"))
 
 
 leaked = []
@@ -106,3 +166,27 @@ class NamedLikeMarks(OneShotTask):
 
     def run(self):
         raise ValueError("to be recorded")
+
+
+class DieAtTheDoor(OneShotTask):
+    """Kills its worker once, before or after the note that the run begins."""
+
+    maxTries = 2
+    softLimit = property(lambda self: self._die("before"))
+
+    def __init__(self, start, mark, when):
+        super().__init__(start)
+        self.mark = mark
+        self.when = when
+
+    def _work(self):
+        self._die("after")
+        return super()._work()
+
+    def run(self):
+        count("count")
+
+    def _die(self, when):
+        if when == self.when and not os.path.exists(self.mark):
+            open(self.mark, "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)

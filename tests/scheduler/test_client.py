@@ -1,4 +1,7 @@
-"""Each documented call of the client (reference 3.3)."""
+"""Each documented call of the client (reference 3.3).
+
+Covers `scheduler.errors`.
+"""
 
 from __future__ import annotations
 

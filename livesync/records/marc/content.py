@@ -6,6 +6,7 @@ the record holds its address and its access list only, where the target may not 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,6 +29,10 @@ from livesync.objects.object_model import (
 )
 from livesync.records.marc.access import access_list, resources, visibility
 from livesync.records.marc.field import MarcField
+from livesync.records.shape import shape_of
+
+TAGS = {"title": ("245__", "a"), "description": ("520__", "a"), "url": ("8564_", "u")}
+NO_CONTENT = {"id", "_type", "_fossil"}
 
 
 def fields_of(obj: Any, uid: str, access: Any = None) -> Iterator[MarcField]:
@@ -115,9 +120,22 @@ def _subcontribution(sub: Any, uid: str, access: Any) -> Iterator[MarcField]:
 
 
 def _other(obj: Any, uid: str, access: Any) -> Iterator[MarcField]:
-    if may_see(obj, access):
+    shape = shape_of(obj, access) if may_see(obj, access) else {}
+    if shape is None:
         yield MarcField("245__", ("a", ask(obj, "getTitle")))
+    else:
+        yield from _shown(shape)
     yield MarcField("970__", ("a", f"INDICO.{uid}"))
+
+
+def _shown(shape: dict[str, Any]) -> Iterator[MarcField]:
+    """Yield the fields of a fossil: known names by their tags, all others as notes."""
+    for name, value in shape.items():
+        if name in NO_CONTENT or value is None:
+            continue
+        text = value if isinstance(value, str) else json.dumps(value, default=str)
+        tag, code = TAGS.get(name, ("500__", "a"))
+        yield MarcField(tag, (code, text if name in TAGS else f"{name}: {text}"))
 
 
 def _restricted(obj: Any, uid: str) -> Iterator[MarcField]:

@@ -1,4 +1,7 @@
-"""`indico_scheduler show` and `cmd`: what stands where, and directing it."""
+"""`indico_scheduler show` and `cmd`: what stands where, and directing it.
+
+Covers `scheduler.values.console`, `daemon.cli.main`, `daemon.cli.show`.
+"""
 
 from __future__ import annotations
 

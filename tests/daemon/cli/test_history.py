@@ -1,4 +1,7 @@
-"""`indico_scheduler blame`, `undo` and `run` with a dry run: looking into what tasks do."""
+"""`indico_scheduler blame`, `undo` and `run` with a dry run: looking into what tasks do.
+
+Covers `daemon.cli.dry_run`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`indico_scheduler` as a command, with a daemon in the background."""
+"""`indico_scheduler` as a command, with a daemon in the background.
+
+Covers `scheduler.values.named_object`, `daemon.background`.
+"""
 
 from __future__ import annotations
 

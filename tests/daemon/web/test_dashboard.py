@@ -1,4 +1,7 @@
-"""The front end and its status page."""
+"""The front end and its status page.
+
+Covers `daemon.service`, `daemon.web.server`.
+"""
 
 from __future__ import annotations
 

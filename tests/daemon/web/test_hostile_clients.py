@@ -1,4 +1,8 @@
-"""The front end among clients that are slow, greedy or wrong."""
+"""The front end among clients that are slow, greedy or wrong.
+
+Covers `daemon.web.accepting`, `daemon.web.bad_request`, `daemon.web.client_limits`,
+`daemon.web.request_threads`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Keys, signatures, and whom a request acts as (reference 5.1)."""
+"""Keys, signatures, and whom a request acts as (reference 5.1).
+
+Covers `export.auth.caller`, `export.secret`.
+"""
 
 from __future__ import annotations
 

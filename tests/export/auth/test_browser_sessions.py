@@ -1,4 +1,7 @@
-"""Sessions of browsers, with a token of their own against forged requests (reference 5.1.2)."""
+"""Sessions of browsers, with a token of their own against forged requests (reference 5.1.2).
+
+Covers `export.auth.login_throttle`, `export.resources.login`, `export.people.user`.
+"""
 
 from __future__ import annotations
 

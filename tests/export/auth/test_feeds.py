@@ -1,4 +1,7 @@
-"""Persistent addresses with keys of their own, and what is taken over from elsewhere."""
+"""Persistent addresses with keys of their own, and what is taken over from elsewhere.
+
+Covers `export.cli.feeds`.
+"""
 
 from __future__ import annotations
 

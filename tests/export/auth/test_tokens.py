@@ -1,4 +1,7 @@
-"""Bearer tokens and their scopes (reference, API Token Authentication; RFC 6750)."""
+"""Bearer tokens and their scopes (reference, API Token Authentication; RFC 6750).
+
+Covers `export.resources.me`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Users, rights, keys and tokens from the command line."""
+"""Users, rights, keys and tokens from the command line.
+
+Covers `export.cli.keys`, `export.cli.parser`, `export.cli.rights`, `export.cli.tokens`,
+`export.cli.users`.
+"""
 
 from __future__ import annotations
 

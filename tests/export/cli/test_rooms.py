@@ -1,4 +1,7 @@
-"""Locations and rooms from the command line."""
+"""Locations and rooms from the command line.
+
+Covers `export.cli.reservations`, `export.cli.slots`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What feeds and calendars call their entries, and when these changed, as readers understand it."""
+"""What feeds and calendars call their entries, and when these changed, as readers understand it.
+
+Covers `export.formats.site`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What each format makes of the event of reference 5.3.2."""
+"""What each format makes of the event of reference 5.3.2.
+
+Covers `export.formats.atom`, `export.formats.html`, `export.formats.ics`, `export.formats.json`,
+`export.formats.jsonp`, `export.formats.xml`, `export.formats.xml_text`.
+"""
 
 from __future__ import annotations
 

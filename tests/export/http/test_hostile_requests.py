@@ -1,4 +1,7 @@
-"""Requests that nobody in their right mind sends: each is answered, with an error of its own."""
+"""Requests that nobody in their right mind sends: each is answered, with an error of its own.
+
+Covers `export.http.request`.
+"""
 
 from __future__ import annotations
 

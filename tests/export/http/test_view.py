@@ -1,4 +1,7 @@
-"""Limits, offsets and orders (reference 5.2)."""
+"""Limits, offsets and orders (reference 5.2).
+
+Covers `export.http.page`, `export.http.selection`.
+"""
 
 from __future__ import annotations
 

@@ -1,3 +1,9 @@
+"""Imported events: each kind of source, and all that is kept of it.
+
+Covers `export.imports.source`, `export.imports.indico.event_answer`,
+`export.imports.indico.materials`.
+"""
+
 import contextlib
 import json
 import os

@@ -1,4 +1,7 @@
-"""Messages of imports name the cause; the exit status says whether anything was left out."""
+"""Messages of imports name the cause; the exit status says whether anything was left out.
+
+Covers `export.imports.node`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Categories that are moved, and objects that are open to some domains only."""
+"""Categories that are moved, and objects that are open to some domains only.
+
+Covers `export.fossils.allowed`, `export.model.category`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The search of events, and the index behind it, against a search through all of them."""
+"""The search of events, and the index behind it, against a search through all of them.
+
+Covers `export.model.catalogue`, `export.model.entry`, `export.model.word_index`,
+`export.resources.search`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""An event at an edge of the calendar is shown, and takes no other with it."""
+"""An event at an edge of the calendar is shown, and takes no other with it.
+
+Covers `export.model.local_time`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Groups: who is in them, and what is open to those who are."""
+"""Groups: who is in them, and what is open to those who are.
+
+Covers `export.cli.groups`, `livesync.records.marc.access`.
+"""
 
 from __future__ import annotations
 

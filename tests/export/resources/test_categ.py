@@ -1,4 +1,7 @@
-"""Events of categories (reference 5.3.1)."""
+"""Events of categories (reference 5.3.1).
+
+Covers `export.fossils.category`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Files and users (reference 5.3.6, 5.3.7)."""
+"""Files and users (reference 5.3.6, 5.3.7).
+
+Covers `export.fossils.user`, `export.model.material`, `export.resources.user`,
+`export.resources.user_events`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Registrants (reference 5.3.5)."""
+"""Registrants (reference 5.3.5).
+
+Covers `export.fossils.registration`, `export.model.registration`.
+"""
 
 from __future__ import annotations
 

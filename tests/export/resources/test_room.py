@@ -1,4 +1,7 @@
-"""Rooms and reservations over HTTP: who may ask, for what, and what is found (reference 5.3.8)."""
+"""Rooms and reservations over HTTP: who may ask, for what, and what is found (reference 5.3.8).
+
+Covers `export.resources.reservation`, `export.resources.room_by_name`, `export.rooms.reservation`.
+"""
 
 from __future__ import annotations
 

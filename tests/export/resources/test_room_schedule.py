@@ -1,4 +1,7 @@
-"""The schedule API: a room's recurring bookings, and the tasks that go with them."""
+"""The schedule API: a room's recurring bookings, and the tasks that go with them.
+
+Covers `export.resources.room_schedule_body`.
+"""
 
 from __future__ import annotations
 

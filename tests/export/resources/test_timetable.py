@@ -1,4 +1,8 @@
-"""Timetables, and the parts of an event by themselves (reference 5.3.3)."""
+"""Timetables, and the parts of an event by themselves (reference 5.3.3).
+
+Covers `export.model.session`, `export.model.timetable`, `export.resources.contribution`,
+`export.resources.event`, `export.resources.session`.
+"""
 
 from __future__ import annotations
 

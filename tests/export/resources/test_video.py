@@ -1,4 +1,7 @@
-"""Video bookings, as calendars follow them (reference 5.3.9)."""
+"""Video bookings, as calendars follow them (reference 5.3.9).
+
+Covers `export.fossils.video`, `export.model.video`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Rooms keep their promises after any sequence of changes, and tell of each."""
+"""Rooms keep their promises after any sequence of changes, and tell of each.
+
+Covers `export.rooms.registry`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Bookings and tasks of schedules are in step after any sequence of changes."""
+"""Bookings and tasks of schedules are in step after any sequence of changes.
+
+Covers `export.rooms.recurrence`, `export.rooms.schedule_request`, `export.rooms.schedule_tasks`.
+"""
 
 from __future__ import annotations
 

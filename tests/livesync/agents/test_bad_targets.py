@@ -1,4 +1,8 @@
-"""Targets that do anything but take what they are sent, and records that no target could take."""
+"""Targets that do anything but take what they are sent, and records that no target could take.
+
+Covers `livesync.agents.http`, `livesync.agents.target`, `livesync.agents.timelimit`,
+`livesync.cli.agent_types`.
+"""
 
 from __future__ import annotations
 

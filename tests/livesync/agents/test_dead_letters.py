@@ -1,4 +1,7 @@
-"""Records that a target cannot take become letters, and keep nothing else back."""
+"""Records that a target cannot take become letters, and keep nothing else back.
+
+Covers `livesync.delivery.dead_letters`.
+"""
 
 from __future__ import annotations
 

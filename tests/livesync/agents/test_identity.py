@@ -1,4 +1,7 @@
-"""At every target an object is known by its kind and its id, and pages by their whole address."""
+"""At every target an object is known by its kind and its id, and pages by their whole address.
+
+Covers `export.fossils.address`, `export.fossils.installation`.
+"""
 
 from __future__ import annotations
 

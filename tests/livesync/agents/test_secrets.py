@@ -1,4 +1,7 @@
-"""Passwords of agents: given without being shown, kept encrypted, and told to nobody."""
+"""Passwords of agents: given without being shown, kept encrypted, and told to nobody.
+
+Covers `scheduler.values.command_value`, `daemon.resealing`.
+"""
 
 from __future__ import annotations
 

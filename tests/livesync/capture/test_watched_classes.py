@@ -1,4 +1,7 @@
-"""Changes of any persistent objects: watched classes, lifecycle events, exclusions."""
+"""Changes of any persistent objects: watched classes, lifecycle events, exclusions.
+
+Covers `livesync.capture.zope_lifecycle`, `livesync.objects.exclusion`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`indico_livesync` (reference 4.4)."""
+"""`indico_livesync` (reference 4.4).
+
+Covers `livesync.cli.run`, `livesync.cli.show`, `livesync.cli.progress`.
+"""
 
 from __future__ import annotations
 

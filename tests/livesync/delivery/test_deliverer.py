@@ -1,4 +1,9 @@
-"""Dependable delivery: nothing is lost, nothing blocks the rest, little is sent twice."""
+"""Dependable delivery: nothing is lost, nothing blocks the rest, little is sent twice.
+
+Covers `livesync.delivery.batch`, `livesync.delivery.faults`, `livesync.delivery.results`,
+`livesync.delivery.settings`, `livesync.delivery.state`,
+`livesync.delivery.window_sender`.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +21,7 @@ from persistent import Persistent
 
 from livesync import ActionWrapper, PushSyncAgent, SyncManager
 from livesync.agents.folder import FolderAgent
-from livesync.delivery import deliverer, push_agent
+from livesync.delivery import push_agent, window_sender
 from livesync.delivery.deliverer import Deliverer
 from livesync.errors import AgentBusyException, Overloaded, PartialFailure
 from livesync.tasks import LiveSyncUpdateTask
@@ -476,7 +481,7 @@ def test_a_refused_record_is_a_dead_letter_before_the_pointer_moves(
 
     targets["counting"] = Target()
     transact(database, lambda own: add_agent(own, "counting", Counting))
-    monkeypatch.setattr(deliverer, "_committed", commit_and_die)
+    monkeypatch.setattr(window_sender, "_committed", commit_and_die)
     change("good", "bad")
     targets["counting"].troubles["bad"] = ValueError("bad")
     with pytest.raises(KeyboardInterrupt):

@@ -1,4 +1,7 @@
-"""Agents that are brought up to date as soon as something is committed."""
+"""Agents that are brought up to date as soon as something is committed.
+
+Covers `livesync.delivery.due`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""PushSyncAgent, RecordUploader and the task that runs the agents (reference 4.3, 4.5, 4.6)."""
+"""PushSyncAgent, RecordUploader and the task that runs the agents (reference 4.3, 4.5, 4.6).
+
+Covers `livesync.delivery.uploader`, `livesync.feed.agent`.
+"""
 
 from __future__ import annotations
 

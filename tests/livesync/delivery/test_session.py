@@ -1,4 +1,8 @@
-"""The delivery session: how often it commits, and what a run leaves behind at each point."""
+"""The delivery session: how often it commits, and what a run leaves behind at each point.
+
+Covers `livesync.delivery.session`, `livesync.delivery.record_keys`, `livesync.delivery.underway`,
+`livesync.delivery.senders`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Tasks that run only after an agent has delivered what was changed before."""
+"""Tasks that run only after an agent has delivered what was changed before.
+
+Covers `livesync.track.commit_positions`.
+"""
 
 from __future__ import annotations
 

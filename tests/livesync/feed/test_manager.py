@@ -1,4 +1,7 @@
-"""SyncManager: recording, reading and resetting (reference 4.2)."""
+"""SyncManager: recording, reading and resetting (reference 4.2).
+
+Covers `livesync.errors`, `livesync.track.sequencer`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""An agent whose code is not there is shown as missing, and holds up nobody."""
+"""An agent whose code is not there is shown as missing, and holds up nobody.
+
+Covers `livesync.delivery.status`.
+"""
 
 from __future__ import annotations
 

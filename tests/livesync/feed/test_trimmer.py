@@ -1,4 +1,7 @@
-"""Retention: the track is trimmed behind the slowest agent, and waits for none for ever."""
+"""Retention: the track is trimmed behind the slowest agent, and waits for none for ever.
+
+Covers `livesync.track.retention_policy`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The feed on the catalogue's own objects."""
+"""The feed on the catalogue's own objects.
+
+Covers `export.model.conference`, `export.model.contribution`, `export.model.listeners`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Records as MARCXML."""
+"""Records as MARCXML.
+
+Covers `livesync.records.marc.parts`.
+"""
 
 from __future__ import annotations
 

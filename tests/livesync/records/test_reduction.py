@@ -1,4 +1,7 @@
-"""From actions to states: one for each object."""
+"""From actions to states: one for each object.
+
+Covers `livesync.records.reduction_table`.
+"""
 
 from __future__ import annotations
 

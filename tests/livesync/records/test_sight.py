@@ -1,4 +1,7 @@
-"""Targets have what they may see: nothing that is hidden, and no word of what they never had."""
+"""Targets have what they may see: nothing that is hidden, and no word of what they never had.
+
+Covers `livesync.resync.inventory`.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from livesync.agents.target import TargetAgent
 from livesync.components import RequestListenerContext
 from livesync.delivery.deliverer import UP_TO_DATE, Deliverer
 from livesync.objects.object_model import parts, unique_id
-from livesync.resync.inventory import catalogued, fresh
+from livesync.resync.inventory import everything, fresh
 from scheduler.store import open_database, using
 
 replicas = {}
@@ -100,7 +103,7 @@ class World:
         self.connection.sync()
 
     def records(self):
-        for _, objects in catalogued(self.connection, ""):
+        for _, objects in everything(self.connection, ""):
             yield from fresh(self.manager, objects, None)
 
     def seen(self):

@@ -1,4 +1,7 @@
-"""Everything there is, as of one moment, and the changes from exactly there."""
+"""Everything there is, as of one moment, and the changes from exactly there.
+
+Covers `scheduler.store.pack_hold`.
+"""
 
 from __future__ import annotations
 

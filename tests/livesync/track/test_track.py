@@ -1,4 +1,8 @@
-"""The track: bins, boundaries and pointers, as reference 4.1 documents them."""
+"""The track: bins, boundaries and pointers, as reference 4.1 documents them.
+
+Covers `livesync.track.bin`, `livesync.track.pointer`, `livesync.track.set_track`,
+`livesync.track.list_track`.
+"""
 
 from __future__ import annotations
 

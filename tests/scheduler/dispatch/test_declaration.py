@@ -1,4 +1,9 @@
-"""Schedules that functions declare: they enter, change and vanish with the code."""
+"""Schedules that functions declare: they enter, change and vanish with the code.
+
+Covers `scheduler.dispatch.declaration`, `scheduler.shelves.declared_schedules`,
+`scheduler.tasks.function_schedule`, `scheduler.tasks.scheduled_call`,
+`scheduler.schedules.rule_text`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""A whole scheduler at work, with threads and with processes (reference 3.2 to 3.5)."""
+"""A whole scheduler at work, with threads and with processes (reference 3.2 to 3.5).
+
+Covers `scheduler.dispatch.instructions`, `scheduler.dispatch.tick`,
+`scheduler.dispatch.settlement`, `scheduler.dispatch.scheduler`, `scheduler.executors.base`,
+`scheduler.executors.threads`, `scheduler.executors.start`, `scheduler.worker.outcome`.
+"""
 
 from __future__ import annotations
 

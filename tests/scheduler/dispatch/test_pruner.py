@@ -1,4 +1,7 @@
-"""What has ended is kept for a time, by age and number, and then forgotten."""
+"""What has ended is kept for a time, by age and number, and then forgotten.
+
+Covers `scheduler.values.duration`, `scheduler.values.retention_policy`.
+"""
 
 from __future__ import annotations
 

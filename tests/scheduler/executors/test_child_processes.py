@@ -1,4 +1,7 @@
-"""Tasks that start processes: limits hold while these live, and nothing outlives its worker."""
+"""Tasks that start processes: limits hold while these live, and nothing outlives its worker.
+
+Covers `scheduler.worker.signals`.
+"""
 
 from __future__ import annotations
 

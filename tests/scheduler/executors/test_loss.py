@@ -1,4 +1,7 @@
-"""Who is charged a try when a worker has ended, and who is not."""
+"""Who is charged a try when a worker has ended, and who is not.
+
+Covers `scheduler.inbox.claims`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""A worker that dies, is stopped, or does not answer: nothing hangs, nobody innocent is charged."""
+"""A worker that dies, is stopped, or does not answer: nothing hangs, nobody innocent is charged.
+
+Covers `scheduler.dispatch.reconciliation`, `scheduler.executors.worker_process`,
+`scheduler.executors.suspension`, `scheduler.worker.process`, `scheduler.worker.heartbeat`.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +29,7 @@ from scheduler.leadership.roster import roster_of
 from tests.scheduler.harness import running, wait_for
 from tests.scheduler.sample_children import Compute, DieCommitting, DieLoading, HoldInterpreter
 from tests.scheduler.sample_long import Sleep, Wait
+from tests.scheduler.sample_misbehaving import DieAtTheDoor
 from tests.scheduler.sample_tasks import Count
 
 
@@ -278,3 +283,15 @@ def test_a_worker_whose_task_holds_the_interpreter_is_not_mistaken_for_a_stopped
             view.until(lambda: [each.state for each in workers(view)] == ["unresponsive"])
         view.until_counts(finished=1)
     assert states_of(task) == [TASK_STATUS_FINISHED]
+
+
+@pytest.mark.parametrize(("when", "tries"), [("before", 0), ("after", 1)])
+def test_a_death_costs_a_try_from_the_note_on_that_precedes_the_first_line(
+    view, database, tmp_path, when, tries
+):
+    view.root["count"] = 0
+    task = view.enqueue(DieAtTheDoor(nowutc(), str(tmp_path / "mark"), when))
+    with running(database, multitask_mode="processes", workers=1):
+        view.until_counts(finished=1)
+    assert states_of(task).count(TASK_STATUS_FAILED) == tries
+    assert view.root["count"] == 1

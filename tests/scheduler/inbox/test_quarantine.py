@@ -1,4 +1,7 @@
-"""The quarantine: what cannot be read or queued is retried, moved and deleted."""
+"""The quarantine: what cannot be read or queued is retried, moved and deleted.
+
+Covers `scheduler.dispatch.quarantine_release`, `scheduler.dispatch.steps`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a run would do, tried out without doing it."""
+"""What a run would do, tried out without doing it.
+
+Covers `scheduler.audit.state_diff`, `scheduler.store.overlay`, `scheduler.runtime.side_effects`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Who is at work is noted in the office; a paused scheduler starts nothing."""
+"""Who is at work is noted in the office; a paused scheduler starts nothing.
+
+Covers `scheduler.dispatch.worker_report`.
+"""
 
 from __future__ import annotations
 

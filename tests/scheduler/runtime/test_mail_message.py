@@ -1,4 +1,7 @@
-"""Whatever people write into a mail stays text, and the mail server shows who it is."""
+"""Whatever people write into a mail stays text, and the mail server shows who it is.
+
+Covers `scheduler.runtime.smtp`.
+"""
 
 from __future__ import annotations
 

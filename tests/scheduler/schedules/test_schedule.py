@@ -1,4 +1,7 @@
-"""Schedules by themselves: rules, cron expressions, fixed intervals."""
+"""Schedules by themselves: rules, cron expressions, fixed intervals.
+
+Covers `scheduler.schedules.cron`, `scheduler.schedules.interval`, `scheduler.schedules.rule`.
+"""
 
 from __future__ import annotations
 

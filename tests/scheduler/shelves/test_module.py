@@ -1,4 +1,7 @@
-"""The module's shelves and the method that moves tasks between them (reference 3.5)."""
+"""The module's shelves and the method that moves tasks between them (reference 3.5).
+
+Covers `scheduler.shelves.ended_index`.
+"""
 
 from __future__ import annotations
 

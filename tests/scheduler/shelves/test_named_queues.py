@@ -1,4 +1,7 @@
-"""The backlog, whatever is asked of it in whatever order."""
+"""The backlog, whatever is asked of it in whatever order.
+
+Covers `scheduler.shelves.queue_slot`, `scheduler.values.rate_limit`.
+"""
 
 from __future__ import annotations
 

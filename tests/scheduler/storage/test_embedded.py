@@ -1,4 +1,8 @@
-"""The embedded database and the processes that share it, also when its owner goes."""
+"""The embedded database and the processes that share it, also when its owner goes.
+
+Covers `scheduler.storage.embedded_server`, `scheduler.storage.failover`,
+`scheduler.storage.file_tail`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What many threads meet at once is told once, and its end when it is over for all of them."""
+"""What many threads meet at once is told once, and its end when it is over for all of them.
+
+Covers `scheduler.storage.outage_retry`.
+"""
 
 from __future__ import annotations
 

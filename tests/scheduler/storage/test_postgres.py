@@ -1,4 +1,7 @@
-"""The scheduler on a real PostgreSQL server, and with a Dask cluster."""
+"""The scheduler on a real PostgreSQL server, and with a Dask cluster.
+
+Covers `scheduler.executors.dask`, `scheduler.executors.dask_workers`.
+"""
 
 import os
 import signal

@@ -1,4 +1,9 @@
-"""Opening databases, and the current connection."""
+"""Opening databases, and the current connection.
+
+Covers `scheduler.store.current`.
+
+Covers `scheduler.store.internals`.
+"""
 
 from __future__ import annotations
 

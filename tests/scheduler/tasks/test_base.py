@@ -1,4 +1,8 @@
-"""Tasks by themselves: order, dates, and rules (reference 3.4)."""
+"""Tasks by themselves: order, dates, and rules (reference 3.4).
+
+Covers `scheduler.tasks.event`, `scheduler.tasks.occurrence`, `scheduler.tasks.oneshot`,
+`scheduler.tasks.recurring`, `scheduler.tasks.samples`.
+"""
 
 from __future__ import annotations
 

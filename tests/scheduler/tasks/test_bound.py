@@ -1,4 +1,7 @@
-"""Tasks that are bound to objects: due when these say, and not when they are gone."""
+"""Tasks that are bound to objects: due when these say, and not when they are gone.
+
+Covers `scheduler.dispatch.rebinding`, `scheduler.inbox.bindings`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Chains and groups: what is run after what, and what becomes of it when something fails."""
+"""Chains and groups: what is run after what, and what becomes of it when something fails.
+
+Covers `scheduler.dispatch.release`, `scheduler.tasks.group`, `scheduler.tasks.result`.
+"""
 
 from __future__ import annotations
 

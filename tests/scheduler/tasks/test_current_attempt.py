@@ -1,4 +1,7 @@
-"""The current attempt, as functions and tasks ask it, and the keys of their side effects."""
+"""The current attempt, as functions and tasks ask it, and the keys of their side effects.
+
+Covers `scheduler.runtime.http`, `scheduler.tasks.current_attempt`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Functions that are declared as tasks: their options, and the ways to enqueue their calls."""
+"""Functions that are declared as tasks: their options, and the ways to enqueue their calls.
+
+Covers `scheduler.tasks.function`, `scheduler.tasks.options`, `scheduler.values.options`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The life of a task: each transition from each state, and random histories against a model."""
+"""The life of a task: each transition from each state, and random histories against a model.
+
+Covers `scheduler.tasks.handle`.
+"""
 
 from __future__ import annotations
 

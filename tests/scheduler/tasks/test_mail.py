@@ -1,4 +1,7 @@
-"""Mail, sent to a real server in this process."""
+"""Mail, sent to a real server in this process.
+
+Covers `scheduler.tasks.alarm`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Whatever a stored task is or says, the scheduler goes on, and the task is counted."""
+"""Whatever a stored task is or says, the scheduler goes on, and the task is counted.
+
+Covers `daemon.views.task_detail`.
+"""
 
 from __future__ import annotations
 

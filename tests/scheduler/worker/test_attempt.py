@@ -1,4 +1,7 @@
-"""What a run commits, and what it leaves behind when it does not succeed."""
+"""What a run commits, and what it leaves behind when it does not succeed.
+
+Covers `scheduler.worker.claimed_task`, `scheduler.worker.failure`.
+"""
 
 from __future__ import annotations
 

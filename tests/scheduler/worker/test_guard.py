@@ -1,4 +1,7 @@
-"""What can be seen of a run while it goes on and afterwards, and how it is ended."""
+"""What can be seen of a run while it goes on and afterwards, and how it is ended.
+
+Covers `scheduler.runtime.context`, `scheduler.runtime.code_version`, `scheduler.tasks.attempt`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Whatever a task does to its transaction: its changes and its mark are in, or neither is."""
+"""Whatever a task does to its transaction: its changes and its mark are in, or neither is.
+
+Covers `scheduler.worker.claim_queue`, `scheduler.worker.recorder`.
+"""
 
 from __future__ import annotations
 

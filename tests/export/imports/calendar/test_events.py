@@ -1,4 +1,7 @@
-"""Calendars: every event goes in, and what is wrong is told by its line."""
+"""Calendars: every event goes in, and what is wrong is told by its line.
+
+Covers `export.imports.calendar.lines`, `export.imports.draft`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The first time of a calendar's event, and the zone it is in."""
+"""The first time of a calendar's event, and the zone it is in.
+
+Covers `export.imports.calendar.series`, `export.imports.calendar.zones`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Schedules of frab, pentabarf and pretalx: one event, and a contribution for each talk."""
+"""Schedules of frab, pentabarf and pretalx: one event, and a contribution for each talk.
+
+Covers `export.imports.conference.schedule_xml`.
+"""
 
 from __future__ import annotations
 

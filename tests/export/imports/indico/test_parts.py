@@ -1,4 +1,7 @@
-"""Detail `sessions` of Indico 3, addresses that nobody should follow, and who is named."""
+"""Detail `sessions` of Indico 3, addresses that nobody should follow, and who is named.
+
+Covers `export.imports.indico.people`, `export.imports.links`.
+"""
 
 from __future__ import annotations
 

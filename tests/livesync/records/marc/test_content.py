@@ -1,4 +1,7 @@
-"""What MARCXML tells of the catalogue's objects, to whom, and whatever their texts."""
+"""What MARCXML tells of the catalogue's objects, to whom, and whatever their texts.
+
+Covers `export.model.person`, `export.model.plain_text`, `livesync.records.marc.field`.
+"""
 
 from __future__ import annotations
 

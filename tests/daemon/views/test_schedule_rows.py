@@ -1,4 +1,7 @@
-"""Schedules as the command line and the page list and drop them."""
+"""Schedules as the command line and the page list and drop them.
+
+Covers `daemon.views.schedule_rows`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Watched classes are kept in the database, and watched in all processes that open it."""
+"""Watched classes are kept in the database, and watched in all processes that open it.
+
+Covers `scheduler.store.observed`, `scheduler.store.read_view`, `livesync.capture.watch`,
+`livesync.capture.recorder`, `livesync.objects.watched_class`, `livesync.objects.watched_classes`,
+`livesync.cli.capture`.
+"""
 
 from __future__ import annotations
 

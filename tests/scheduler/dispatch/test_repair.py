@@ -1,4 +1,8 @@
-"""The scheduler's own data is damaged, one stored object after the other, and made anew."""
+"""The scheduler's own data is damaged, one stored object after the other, and made anew.
+
+Covers `scheduler.dispatch.repair`, `scheduler.shelves.damage`, `scheduler.store.overwrite`,
+`scheduler.store.stored_objects`.
+"""
 
 from __future__ import annotations
 

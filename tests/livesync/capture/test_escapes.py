@@ -1,4 +1,7 @@
-"""Changes of watched classes that were not recorded are found, told, and recorded afterwards."""
+"""Changes of watched classes that were not recorded are found, told, and recorded afterwards.
+
+Covers `livesync.capture.check`, `livesync.capture.escapes`, `daemon.capture_alarm`.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,8 @@ from livesync.capture.escapes import SCHEMA, Escape
 from livesync.cli.main import main
 from livesync.watching import install, unwatch, watch
 from scheduler.store import open_database, transact
+from tests.livesync.capture.test_watch import recorded, storage
 from tests.livesync.shop import Book, Pencil, number_of
-from tests.livesync.test_watching import recorded, storage
 from tests.scheduler.harness import output_of, wait_for
 
 # As a console of ZODB does it: no connection of this software.

@@ -1,4 +1,7 @@
-"""Calls of functions go by the function's name, wherever tasks are shown or chosen."""
+"""Calls of functions go by the function's name, wherever tasks are shown or chosen.
+
+Covers `scheduler.tasks.naming`, `scheduler.values.shown`, `daemon.views.task_rows`.
+"""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class LiveSync:
 
 @dataclass(frozen=True)
 class Alerts:
-    """Who is told of new dead letters, and of agents that lag; times are seconds, or periods."""
+    """The recipients of alerts, and the limits; times are seconds, or texts such as "15m"."""
 
     command: str = ""
     """A command that gets the alert on its standard input; empty for none."""

@@ -35,14 +35,14 @@ READ = 200
 LINES = 50
 
 Found = dict[tuple[Any, ...], str]
-"""What there is to tell, one line for each dead letter and agent."""
+"""A line to send for each dead letter and each agent that lags."""
 
 
 class AlertWatch:
-    """A thread that looks for what *settings* ask to be told of, while *is_in_charge* is true.
+    """A thread that looks for new dead letters and lags, while *is_in_charge* is true.
 
-    Dead letters that are there at the start are told of no more. One alert has all that is new
-    since the last one; the next is sent `every` so many seconds at the earliest.
+    Dead letters that are there at the start are in no alert. One alert has all that is new since
+    the last one; the next is sent `every` so many seconds after it, or later.
     """
 
     def __init__(self, database: DB, settings: Alerts, is_in_charge: Callable[[], bool]) -> None:

@@ -37,7 +37,7 @@ class PrivateLog(RotatingFileHandler):
         return open(self.baseFilename, self.mode, encoding=self.encoding, opener=opener)
 
 
-class _Count(NamedTuple):
+class _RepeatCount(NamedTuple):
     number: int
     last: float
 
@@ -48,7 +48,7 @@ class Repeats(logging.Filter):
     def __init__(self) -> None:
         super().__init__()
         self._lock = threading.Lock()
-        self._counts: dict[tuple[str, str, str], _Count] = {}
+        self._counts: dict[tuple[str, str, str], _RepeatCount] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether *record* is written; add its count if it was repeated often."""
@@ -67,10 +67,10 @@ class Repeats(logging.Filter):
         key = (record.name, record.getMessage(), problem)
         now = time.monotonic()
         with self._lock:
-            before = self._counts.pop(key, _Count(0, now))
+            before = self._counts.pop(key, _RepeatCount(0, now))
             is_news = now - before.last > FORGOTTEN_SECONDS
             number = 1 if is_news else before.number + 1
-            self._counts[key] = _Count(number, now)  # the last one, now, of the dict
+            self._counts[key] = _RepeatCount(number, now)  # the last one, now, of the dict
             if len(self._counts) > KINDS_KEPT:
                 del self._counts[next(iter(self._counts))]
         return number

@@ -122,7 +122,7 @@ class SecretUnreadable(StoreException):
     """A stored secret is encrypted, and its key is not given; the text says how to give it."""
 
 
-class InTheWay(SchedulerException):
+class UndoRefused(SchedulerException):
     """The objects to be undone were changed again since; the text names the transactions."""
 
 

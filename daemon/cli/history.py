@@ -24,7 +24,7 @@ from scheduler.audit.commit_log import (
     culprits,
     task_commits,
 )
-from scheduler.errors import InTheWay
+from scheduler.errors import UndoRefused
 from scheduler.insight.undo import Undone
 from scheduler.insight.undo import undo as take_back
 from scheduler.store import connect
@@ -33,7 +33,7 @@ from scheduler.tasks.naming import arguments_of, called_by, name_of
 from scheduler.values.console import as_json, as_lines
 from scheduler.values.legible import legible
 
-DEEDS_SHOWN = 10
+COMMITS_SHOWN = 10
 
 Facts = dict[str, Any]
 
@@ -52,7 +52,7 @@ def undo(options: argparse.Namespace, config: Config) -> int:
         task = find_task(connection, options.task_id)
         try:
             done = take_back(connection, task)
-        except InTheWay as error:
+        except UndoRefused as error:
             raise Refusal(str(error)) from None
         except KeyError:
             raise DaemonException(
@@ -96,8 +96,8 @@ def _facts(connection: Connection, number: int) -> Facts:
     }
     task = connection.get(p64(number))
     if isinstance(task, BaseTask):
-        deeds = islice(task_commits(connection, number), DEEDS_SHOWN)
-        facts["runs"] = [_deed(deed, signature) for deed, signature in deeds]
+        commits = islice(task_commits(connection, number), COMMITS_SHOWN)
+        facts["runs"] = [_commit_facts(commit, signature) for commit, signature in commits]
     return facts
 
 
@@ -112,7 +112,7 @@ def _task(connection: Connection, signature: Signature) -> Facts:
     }
 
 
-def _deed(commit: Commit, signature: Signature) -> Facts:
+def _commit_facts(commit: Commit, signature: Signature) -> Facts:
     changed = commit.changed_by(signature)
     return {
         "date": commit.date,

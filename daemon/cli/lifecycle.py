@@ -61,8 +61,8 @@ def stop(options: argparse.Namespace, config: Config) -> int:
 def restart(options: argparse.Namespace, config: Config) -> int:
     """Stop the daemon if it runs, then start it in the background."""
     with connect(config.database) as connection:
-        office = roster_of(connection)
-        is_taken, hostname, process = office.is_taken(), office.hostname, office.process
+        roster = roster_of(connection)
+        is_taken, hostname, process = roster.is_taken(), roster.hostname, roster.process
     if is_taken and process is not None and not process.is_here() and not options.force:
         raise Refusal(
             f"The daemon is running on another machine, or in another container ({hostname}) "
@@ -78,12 +78,12 @@ def restart(options: argparse.Namespace, config: Config) -> int:
 def check(options: argparse.Namespace, config: Config) -> int:
     """Return 0 if the daemon lives, 1 if not, 2 if only another machine can see that."""
     with connect(config.database) as connection:
-        office = roster_of(connection)
-        hostname, pid = office.hostname, office.pid
-        entered, alive = pid is not None, office.is_taken()
-        is_here = office.process is None or office.process.is_here()
-        if entered and not alive and is_here and office.token is not None:
-            office.leave(office.token)
+        roster = roster_of(connection)
+        hostname, pid = roster.hostname, roster.pid
+        entered, alive = pid is not None, roster.is_taken()
+        is_here = roster.process is None or roster.process.is_here()
+        if entered and not alive and is_here and roster.token is not None:
+            roster.leave(roster.token)
             transaction.commit()
     lines = [
         f"Database status: running={entered}, host={hostname}, pid={pid}",
@@ -135,8 +135,8 @@ def run_demo(options: argparse.Namespace, config: Config) -> int:
 def _stop(config: Config) -> int:
     print("Waiting for death confirmation... ", end="", flush=True)
     with connect(config.database) as connection:
-        office = roster_of(connection)
-        process, token = office.process, office.token
+        roster = roster_of(connection)
+        process, token = roster.process, roster.token
         Client(connection).shutdown("Daemon script")
         transaction.commit()
         has_ended = _wait_until(
@@ -159,8 +159,8 @@ def _wait_until(condition: Callable[[], bool], seconds: float) -> bool:
 def _is_over(connection: Connection, token: str | None) -> bool:
     try:
         connection.sync()
-        office = roster_of(connection)
-        return office.token != token or not office.is_taken()
+        roster = roster_of(connection)
+        return roster.token != token or not roster.is_taken()
     except ClientDisconnected:
         return False  # the database may have gone with the process: that tells
 

@@ -177,11 +177,11 @@ def _worker_cells(facts: dict[str, Any]) -> list[Any]:
 
 
 def _workers(connection: Connection) -> Iterable[dict[str, Any]]:
-    office = roster_of(connection)
-    if not office.is_taken():
+    roster = roster_of(connection)
+    if not roster.is_taken():
         return
     running = SchedulerModule.getDBInstance(connection).running
-    for post in office.workers:
+    for post in roster.workers:
         claim = running.claim(post.tid)
         facts: dict[str, Any] = dict.fromkeys((*WORKER_HEADS[:-1], "arguments", "progress"))
         facts["worker"], facts["state"] = post.worker, post.state or None

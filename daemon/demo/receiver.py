@@ -23,11 +23,11 @@ LINE = 160
 class Receiver:
     """A server that takes records as JSON on a port of this machine, and keeps the last ones.
 
-    *hear* is called with a line about each record. A port that is taken is left for the next.
+    *report* is called with a line about each record. A port that is taken is left for the next.
     """
 
-    def __init__(self, port: int, hear: Callable[[str], None]) -> None:
-        self._hear = hear
+    def __init__(self, port: int, report: Callable[[str], None]) -> None:
+        self._hear = report
         self._lock = Lock()
         self._total = 0
         self._last: deque[tuple[str, str, str]] = deque(maxlen=KEPT)

@@ -220,15 +220,15 @@ class Conflict(NamedTuple):
 
 def conflicts(module: SchedulerModule) -> list[Conflict]:
     """Return the conflicts of tasks within a day, newest first."""
-    lanes = set(module.conflicts.serialized(nowutc().timestamp()).values())
+    serialized = set(module.conflicts.serialized(nowutc().timestamp()).values())
     return [
         Conflict(
             f"0x{oid.hex().lstrip('0')}",
-            fight.class_name,
-            list(fight.kinds),
-            fight.times,
-            moment(fight.last),
-            oid in lanes,
+            conflict.class_name,
+            list(conflict.kinds),
+            conflict.times,
+            moment(conflict.last),
+            oid in serialized,
         )
-        for oid, fight in module.conflicts.newest()
+        for oid, conflict in module.conflicts.newest()
     ]

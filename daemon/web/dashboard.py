@@ -118,7 +118,7 @@ def _tables(connection: Connection, health: str) -> list[str]:
         ),
         _table(
             "Conflicts",
-            ("Last (UTC)", "Object", "Of class", "Tasks", "Times", "In a lane"),
+            ("Last (UTC)", "Object", "Of class", "Tasks", "Times", "Serialized"),
             _conflicts(module),
         ),
         _table(
@@ -145,9 +145,9 @@ def _running(module: SchedulerModule) -> Rows:
 
 
 def _workers(connection: Connection) -> Rows:
-    office = roster_of(connection)
-    posts = office.workers if office.is_taken() else ()
-    return [(post.worker, post.state or "ready", post.tid or "") for post in posts]
+    roster = roster_of(connection)
+    workers = roster.workers if roster.is_taken() else ()
+    return [(worker.worker, worker.state or "ready", worker.tid or "") for worker in workers]
 
 
 def _next_tasks(module: SchedulerModule) -> Rows:

@@ -46,17 +46,17 @@ def make(
     settings: Mapping[str, str],
 ) -> PushSyncAgent:
     """Return a new agent *aid*; *settings* are texts. Raises AgentSettingException."""
-    options, terms = _sorted(kind, settings)
+    options, delivery = _sorted(kind, settings)
     agent = _made(kind, aid, basic, options)
-    agent.delivery_state.settings = _with(agent.delivery_state.settings, terms)
+    agent.delivery_state.settings = _with(agent.delivery_state.settings, delivery)
     return agent
 
 
 def edit(agent: PushSyncAgent, basic: Mapping[str, Any], settings: Mapping[str, str]) -> None:
     """Give *agent* other settings, as its constructor would; raises AgentSettingException."""
     kind = type(agent)
-    options, terms = _sorted(kind, settings)
-    new_terms = _with(agent.delivery_state.settings, terms)
+    options, delivery = _sorted(kind, settings)
+    new_settings = _with(agent.delivery_state.settings, delivery)
     known = {name: _value(agent, name) for name in options_of(kind)}
     known = {name: value for name, value in known.items() if value is not None}
     before = _made(kind, agent.getId(), _basic(agent), known)
@@ -64,7 +64,7 @@ def edit(agent: PushSyncAgent, basic: Mapping[str, Any], settings: Mapping[str, 
     for name, value in vars(after).items():
         if name not in STATE and value != vars(before).get(name):
             setattr(agent, name, value)
-    agent.delivery_state.settings = new_terms
+    agent.delivery_state.settings = new_settings
 
 
 def _installed(name: str) -> str:
@@ -89,17 +89,17 @@ def _sorted(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the values of *settings*: options of *kind*, and delivery settings."""
     own, general = options_of(kind), {field.name: field for field in fields(DeliverySettings)}
-    options, terms = {}, {}
+    options, delivery = {}, {}
     for name, text in settings.items():
         if name in own:
             options[name] = _read(name, text, own[name].annotation, own[name].default)
         elif name in general:
-            terms[name] = _read(name, text, general[name].type, general[name].default)
+            delivery[name] = _read(name, text, general[name].type, general[name].default)
         else:
             raise AgentSettingException(
                 f"{kind.__name__} has no setting {name!r}; it has: {', '.join([*own, *general])}"
             )
-    return options, terms
+    return options, delivery
 
 
 def _read(name: str, text: str, annotation: Any, default: Any) -> Any:
@@ -138,9 +138,9 @@ def _made(
         raise AgentSettingException(str(error)) from error
 
 
-def _with(terms: DeliverySettings, values: Mapping[str, Any]) -> DeliverySettings:
+def _with(delivery: DeliverySettings, values: Mapping[str, Any]) -> DeliverySettings:
     try:
-        return replace(terms, **values)
+        return replace(delivery, **values)
     except ValueError as error:
         raise AgentSettingException(str(error)) from error
 

@@ -263,7 +263,7 @@ class SyncManager(Persistent):
         return count
 
     def tend(self) -> int:
-        """Remove the lanes of processes that are gone; return how many those were.
+        """Remove the segments of processes that are gone; return how many those were.
 
         What transactions had recorded that were undone long after is found here, too.
         """

@@ -1,7 +1,7 @@
 """The sequencer: it orders recorded changes into the track, behind no pointer.
 
 A change is stamped when it is made and seen when its transaction commits, perhaps long
-after an agent has read past that time. So recording only appends to lanes; from there the
+after an agent has read past that time. So recording only appends to the log; from there the
 changes go into the track at their bin, or at the first bin that nobody has passed yet.
 """
 
@@ -37,13 +37,13 @@ def place(track: MultiPointerTrack, position: int, action: Any) -> int:
             return position
 
 
-def sequence(lanes: AppendLog, track: MultiPointerTrack, limit: int | None = None) -> int:
+def sequence(changes: AppendLog, track: MultiPointerTrack, limit: int | None = None) -> int:
     """Move pending entries, at most *limit*, into *track*; return how many.
 
     One unit of work: it conflicts with another of its kind, and with a frontier that moves.
     A page that cannot be read is passed over.
     """
-    entries = _drained(lanes, limit)
+    entries = _drained(changes, limit)
     if entries:
         track.extend()
     for entry in entries:
@@ -51,16 +51,16 @@ def sequence(lanes: AppendLog, track: MultiPointerTrack, limit: int | None = Non
     return len(entries)
 
 
-def _drained(lanes: AppendLog, limit: int | None) -> list[Entry]:
+def _drained(changes: AppendLog, limit: int | None) -> list[Entry]:
     while True:
         try:
-            return lanes.drain(limit)
+            return changes.drain(limit)
         except UnreadablePage as lost:
-            _pass_over(lanes, lost)
+            _pass_over(changes, lost)
 
 
-def _pass_over(lanes: AppendLog, lost: UnreadablePage) -> None:
-    lanes.skip(lost)
+def _pass_over(changes: AppendLog, lost: UnreadablePage) -> None:
+    changes.skip(lost)
     log.error(
         "recorded changes are lost, up to %d: object %#x cannot be read; bring each agent's "
         "target in line with `indico_livesync agent ID verify --repair`",

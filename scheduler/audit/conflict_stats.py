@@ -17,9 +17,9 @@ KEPT_SECONDS = 86400.0
 KEPT = 100
 # Conflicts over one object within a burst (seconds) that serialize the classes, and for how
 # many seconds.
-LANE_AFTER = 20
+SERIALIZED_AFTER = 20
 BURST_SECONDS = 10.0
-LANE_SECONDS = 60.0
+SERIALIZED_SECONDS = 60.0
 
 
 class ConflictReport(NamedTuple):
@@ -76,8 +76,8 @@ class ConflictStats(Persistent):
             name, kinds, old.times + report.times, now, burst + report.times, since
         )
         self._objects[report.oid] = tuple(entry)
-        if entry.burst >= LANE_AFTER:
-            self._serialized.update(dict.fromkeys(kinds, (report.oid, now + LANE_SECONDS)))
+        if entry.burst >= SERIALIZED_AFTER:
+            self._serialized.update(dict.fromkeys(kinds, (report.oid, now + SERIALIZED_SECONDS)))
         self._forget(now)
 
     def has_serialized(self) -> bool:

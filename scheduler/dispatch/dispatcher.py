@@ -87,7 +87,7 @@ class Dispatcher:
         self._manager = transaction.TransactionManager()
         self._connection: Connection = database.open(self._manager)
         wake.ignore(self._connection)
-        self._staff = WorkerReport(lease, executor)
+        self._worker_report = WorkerReport(lease, executor)
         self._retention = Pruner(lease, settings)
         self._reconciliation = Reconciliation(executor, self._connection)
         self._given: dict[int, Claim] = {}
@@ -101,7 +101,7 @@ class Dispatcher:
         self._recover()
         while True:
             is_busy = self._tick()
-            self._seldom(self._staff.note)
+            self._seldom(self._worker_report.note)
             self._seldom(self._retention.step)
             self._seldom(self._tend)
             self._seldom(self._follow_undone)
@@ -170,11 +170,11 @@ class Dispatcher:
                 log.info("the tick met a conflict: %s", error)
                 time.sleep(backoff(conflicts))
 
-    def _wait_out(self, trouble: Exception, attempt: int) -> None:
+    def _wait_out(self, error: Exception, attempt: int) -> None:
         if self._stop.asked is not None:
-            raise self._stop.asked from trouble
-        outage_log.met(trouble)
-        self._activity.failed(TICK, outage_text(trouble))
+            raise self._stop.asked from error
+        outage_log.met(error)
+        self._activity.failed(TICK, outage_text(error))
         self._activity.rest(pause(attempt))
         self._wake.wait(pause(attempt))
 
@@ -264,7 +264,7 @@ class Dispatcher:
         return len(self._given) > PLENTY * self._settings.workers
 
     def _sleep(self) -> float:
-        rests = [self._retention.rest(), self._staff.rest(), self._executor.rest()]
+        rests = [self._retention.rest(), self._worker_report.rest(), self._executor.rest()]
         rests += [self._reconciliation.rest()] if self._given else []
         interval = max(LEAST_SLEEP, self._settings.sleep_interval)
         longest = min(interval, LONGEST_SLEEP, *rests)

@@ -42,12 +42,12 @@ class Rebinding:
         self._module = module
         self._steps = steps
         self._catch_up = catch_up
-        self._bonds = bindings_of(module._p_jar)
+        self._bindings = bindings_of(module._p_jar)
 
     def bind(self, task: FollowingTask) -> bool:
         """Bind *task*, which comes out of the spool; say whether there is a date for it."""
         handle = FollowingHandle(task)
-        self._bonds.add(task, handle.subject)
+        self._bindings.add(task, handle.subject)
         wanted = handle.wanted_on()
         if wanted is None and TaskHandle(task).status == TASK_STATUS_SPOOLED:
             handle.rest()
@@ -57,11 +57,11 @@ class Rebinding:
 
     def release(self, task: FollowingTask) -> None:
         """Unbind *task* from its object."""
-        self._bonds.remove(task, FollowingHandle(task).subject)
+        self._bindings.remove(task, FollowingHandle(task).subject)
 
     def follow(self, subject: Any) -> None:
         """Put the tasks that are bound to *subject* where it wants them."""
-        for task in self._bonds.of(subject):
+        for task in self._bindings.of(subject):
             self._steps.take(partial(self._place, task), partial(self._not_placed, task))
 
     def _not_placed(self, task: FollowingTask, error: Exception) -> None:

@@ -128,8 +128,8 @@ class Settlement:
         tid = outcome.claim.tid
         element = self._ended(outcome)
         task = self._running.remove(tid)
-        if outcome.fought is not None:
-            self._module.conflicts.note(name_of(task), outcome.fought, self._now.timestamp())
+        if outcome.conflict is not None:
+            self._module.conflicts.note(name_of(task), outcome.conflict, self._now.timestamp())
         is_leaving = self._module.stop_leaving(tid)
         is_put_off = outcome.shelf is None and outcome.due is not None and not is_leaving
         place = self._module.backlog.release(

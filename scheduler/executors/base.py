@@ -21,7 +21,7 @@ WORKER_DIED = "the worker died while it ran this task"
 WITH_ANOTHER = "the worker was ended because of another task"
 
 
-class Verdict(NamedTuple):
+class KillReason(NamedTuple):
     """Why a worker is ended: the state in which its attempt ends, and the reason.
 
     *claim* is the one that the worker is ended for; None for its present one.
@@ -32,8 +32,8 @@ class Verdict(NamedTuple):
     claim: Claim | None = None
 
     @classmethod
-    def overdue(cls, begun: Begun) -> Verdict:
-        """Return the verdict on an attempt that is over its limit."""
+    def overdue(cls, begun: Begun) -> KillReason:
+        """Return the reason to end an attempt that is over its limit."""
         return cls(TASK_STATUS_TERMINATED, _over_limit(begun), begun.claim)
 
 
@@ -55,15 +55,15 @@ class Lost(NamedTuple):
     """The name under which the worker signs its attempts."""
 
     @classmethod
-    def all_of(cls, claims: Sequence[Claim], verdict: Lost | None = None) -> list[Lost]:
+    def all_of(cls, claims: Sequence[Claim], loss: Lost | None = None) -> list[Lost]:
         """Return the losses of a worker that held *claims*.
 
-        With a *verdict* on one of them, the others are blameless; else the task is to blame if
+        With a *loss* on one of them, the others are blameless; else the task is to blame if
         the worker held no other.
         """
-        if verdict is not None:
-            rest = [claim for claim in claims if claim != verdict.claim]
-            return [cls(claim, TASK_STATUS_QUEUED, WITH_ANOTHER) for claim in rest] + [verdict]
+        if loss is not None:
+            rest = [claim for claim in claims if claim != loss.claim]
+            return [cls(claim, TASK_STATUS_QUEUED, WITH_ANOTHER) for claim in rest] + [loss]
         state = TASK_STATUS_FAILED if len(claims) == 1 else TASK_STATUS_QUEUED
         why = (
             WORKER_DIED

@@ -62,7 +62,7 @@ class DaskExecutor:
             self._client.register_plugin(Apart())
             self._local = LocalWorkers(self._cluster, settings.worker_silence, self._results.wake)
         self._futures: dict[Any, list[Claim]] = {}
-        self._verdicts: dict[Any, Lost] = {}
+        self._losses: dict[Any, Lost] = {}
         self._watches: dict[int, AttemptWatch] = {}
         self._topic = f"runs-{secrets.token_hex(8)}"
         self._client.subscribe_topic(self._topic, self._hear)
@@ -146,15 +146,15 @@ class DaskExecutor:
             self._cluster.close()
         return rest
 
-    def _end(self, verdict: Lost) -> None:
+    def _end(self, loss: Lost) -> None:
         future = next(
-            (each for each, claims in list(self._futures.items()) if verdict.claim in claims), None
+            (each for each, claims in list(self._futures.items()) if loss.claim in claims), None
         )
         if future is None:
             return
         running = self._client.processing().items()
         workers = [address for address, keys in running if future.key in keys]
-        self._verdicts[future] = verdict
+        self._losses[future] = loss
         future.cancel()  # else the cluster would run it again itself
         threading.Thread(target=self._restart, args=(workers,), daemon=True).start()
 
@@ -188,7 +188,7 @@ class DaskExecutor:
                 "Dask worker lost with tasks %s: %s", [claim.tid for claim in claims], future.status
             )
             self._flow.slow_down()
-            self._results.report([], Lost.all_of(claims, self._verdicts.pop(future, None)))
+            self._results.report([], Lost.all_of(claims, self._losses.pop(future, None)))
             return
         outcomes, seconds = future.result()
         self._flow.observe(seconds, len(outcomes))

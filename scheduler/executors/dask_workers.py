@@ -82,7 +82,7 @@ class Apart(distributed.WorkerPlugin):
         with suppress(PermissionError):
             os.setsid()
 
-        def hear(number: int, frame: object) -> None:
+        def stop(number: int, frame: object) -> None:
             if not worker.state.executing:
                 signal.signal(number, signal.SIG_DFL)
                 os.kill(os.getpid(), number)
@@ -93,7 +93,7 @@ class Apart(distributed.WorkerPlugin):
 
         with suppress(ValueError):  # where it is not the main thread that serves
             for number in (signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, hear)
+                signal.signal(number, stop)
             os.register_at_fork(after_in_child=be_ordinary)
 
 

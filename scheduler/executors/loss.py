@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from scheduler.executors.base import WITH_ANOTHER, WORKER_DIED, Lost, Verdict
+from scheduler.executors.base import WITH_ANOTHER, WORKER_DIED, KillReason, Lost
 from scheduler.inbox.claims import Claim
 from scheduler.states import TASK_STATUS_FAILED, TASK_STATUS_QUEUED
 from scheduler.worker.heartbeat import Remains
@@ -34,30 +34,32 @@ class WorkerLoss(NamedTuple):
 def loss_of(
     held: Sequence[Claim],
     remains: Remains,
-    verdict: Verdict | None,
+    kill_reason: KillReason | None,
     suspects: Mapping[int, int],
     worker: str,
 ) -> WorkerLoss:
     """Return the loss of a *worker* that held the claims *held* and has left these *remains*.
 
-    *verdict* says why it was ended, None where it has died. *suspects* are tasks that were
+    *kill_reason* says why it was ended, None where it has died. *suspects* are tasks that were
     suspected before, with how many workers have died at their loading. Only a task that had
     begun is charged a try, or one at whose loading several workers have died.
     """
-    culprit, at_loading = _culprit(held, remains, verdict, suspects)
-    verdict = verdict or Verdict(TASK_STATUS_FAILED, DIED_LOADING if at_loading else WORKER_DIED)
-    lost = [] if culprit is None else [Lost(culprit, verdict.state, verdict.why, worker)]
+    culprit, at_loading = _culprit(held, remains, kill_reason, suspects)
+    kill_reason = kill_reason or KillReason(
+        TASK_STATUS_FAILED, DIED_LOADING if at_loading else WORKER_DIED
+    )
+    lost = [] if culprit is None else [Lost(culprit, kill_reason.state, kill_reason.why, worker)]
     begun = {remains.running, *remains.done}
     others = [claim for claim in held if claim.number in begun and claim != culprit]
     back = [claim for claim in held if claim.number not in begun and claim != culprit]
-    if verdict.state == TASK_STATUS_QUEUED:
-        why = verdict.why
+    if kill_reason.state == TASK_STATUS_QUEUED:
+        why = kill_reason.why
     elif culprit is not None or remains.loading:
         why = WITH_ANOTHER
     else:
         why = DIED_COMMITTING
     lost += [Lost(claim, TASK_STATUS_QUEUED, why, worker) for claim in others]
-    if culprit is not None or verdict.state != TASK_STATUS_FAILED:
+    if culprit is not None or kill_reason.state != TASK_STATUS_FAILED:
         return WorkerLoss(lost, back, {})
     unclear = {remains.loading} if remains.loading else begun
     deaths = int(remains.loading != 0)
@@ -67,12 +69,12 @@ def loss_of(
 def _culprit(
     held: Sequence[Claim],
     remains: Remains,
-    verdict: Verdict | None,
+    kill_reason: KillReason | None,
     suspects: Mapping[int, int],
 ) -> tuple[Claim | None, bool]:
     """Return the claim that the worker is ended for, if known, and whether it was being loaded."""
-    if verdict is not None and verdict.claim is not None:
-        return verdict.claim, False
+    if kill_reason is not None and kill_reason.claim is not None:
+        return kill_reason.claim, False
     by_number = {claim.number: claim for claim in held}
     if remains.running:
         return by_number.get(remains.running), False

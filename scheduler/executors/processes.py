@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from scheduler.executors.base import ExecutorReport, Flow, ReportBuffer, Verdict, WorkerStatus
+from scheduler.executors.base import ExecutorReport, Flow, KillReason, ReportBuffer, WorkerStatus
 from scheduler.executors.log_writer import LogWriter
 from scheduler.executors.loss import WorkerLoss, loss_of
 from scheduler.executors.worker_process import Message, WorkerProcess
@@ -23,7 +23,7 @@ from scheduler.settings import Settings
 from scheduler.states import TASK_STATUS_ABORTED, TASK_STATUS_FAILED, TASK_STATUS_QUEUED
 from scheduler.storage.outage_log import Outage
 from scheduler.worker.log_forwarding import Said, levels_here
-from scheduler.worker.process import Start
+from scheduler.worker.process import FirstMessage
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ class ProcessExecutor:
         with self._lock:
             for worker in self._workers.values():
                 if claim.number in worker.held and claim.number in worker.vitals.remains().begun():
-                    worker.kill(Verdict(TASK_STATUS_ABORTED, "cancelled", claim))
+                    worker.kill(KillReason(TASK_STATUS_ABORTED, "cancelled", claim))
 
     def workers(self) -> list[WorkerStatus]:
         """Return the workers by name and process id, each with the first claim it holds."""
@@ -140,7 +140,7 @@ class ProcessExecutor:
         for worker in workers:
             if not worker.wait(deadline - time.monotonic()):
                 log.warning("worker %s killed: it did not end in time", worker)
-                worker.kill(Verdict(TASK_STATUS_QUEUED, "the scheduler ended"))
+                worker.kill(KillReason(TASK_STATUS_QUEUED, "the scheduler ended"))
         end = time.monotonic() + KILL_SECONDS
         for worker in workers:
             worker.wait(end - time.monotonic())
@@ -222,16 +222,16 @@ class ProcessExecutor:
             self._results.report([], loss.lost)
 
     def _loss(self, worker: WorkerProcess) -> WorkerLoss:
-        held, verdict = list(worker.held.values()), worker.verdict
-        if verdict is None and self._is_closing:
-            verdict = Verdict(TASK_STATUS_QUEUED, "the scheduler ended")
-        return loss_of(held, worker.vitals.remains(), verdict, self._suspects, worker.signature)
+        held, kill_reason = list(worker.held.values()), worker.kill_reason
+        if kill_reason is None and self._is_closing:
+            kill_reason = KillReason(TASK_STATUS_QUEUED, "the scheduler ended")
+        return loss_of(held, worker.vitals.remains(), kill_reason, self._suspects, worker.signature)
 
     def _vacate(self, worker: WorkerProcess) -> None:
         slot = next(key for key, each in self._workers.items() if each is worker)
         del self._workers[slot]
         pause = YOUNG_SECONDS if worker.age() < YOUNG_SECONDS else 0.0
-        if not worker.is_ready and worker.verdict is None:
+        if not worker.is_ready and worker.kill_reason is None:
             self._failed_starts += 1
             pause = min(LONGEST_PAUSE, YOUNG_SECONDS * 2 ** min(self._failed_starts - 1, 10))
         self._vacant[slot] = time.monotonic() + pause
@@ -280,7 +280,7 @@ class ProcessExecutor:
 
     def _start(self, slot: int) -> WorkerProcess:
         tries = self._settings.task_max_tries
-        start = Start(
+        start = FirstMessage(
             self._uri,
             tries,
             f"process-{slot}",
@@ -295,10 +295,10 @@ class ProcessExecutor:
         for worker in list(self._workers.values()):
             begun = worker.watch.overdue()
             if begun is not None:
-                worker.kill(Verdict.overdue(begun))
+                worker.kill(KillReason.overdue(begun))
             if worker.leaves is not None and now > worker.leaves:
                 worker.leaves = None
-                worker.kill(Verdict(TASK_STATUS_QUEUED, "the worker had ended its work"))
+                worker.kill(KillReason(TASK_STATUS_QUEUED, "the worker had ended its work"))
             if worker.killed is not None and now > worker.killed + KILL_SECONDS:
                 log.warning("worker %s given up: it does not die", worker)
                 self._lose(worker)
@@ -319,13 +319,13 @@ class ProcessExecutor:
         if stopped * LOOK_SECONDS > self._settings.worker_silence:
             why = f"the worker was stopped, and gave no sign of life for {stopped} s"
             log.error("worker %s killed: it was stopped for %d s", worker, stopped)
-            worker.kill(Verdict(TASK_STATUS_QUEUED, why))
+            worker.kill(KillReason(TASK_STATUS_QUEUED, why))
         limit = self._settings.worker_memory * 2**20
         used = worker.memory() if limit else 0
         if limit and used > KILLED_OVER * limit:
             log.error("worker %s killed: it uses %d MB", worker, used // 2**20)
             why = f"the worker was ended while it ran this task: it used {used // 2**20} MB"
-            worker.kill(Verdict(TASK_STATUS_FAILED, why))
+            worker.kill(KillReason(TASK_STATUS_FAILED, why))
         elif limit and used > limit and not worker.is_retired:
             log.warning("worker %s retired: it uses %d MB", worker, used // 2**20)
             worker.retire()

@@ -113,15 +113,15 @@ class ThreadExecutor:
         worker.thread.start()
         return worker
 
-    def _abandon(self, worker: _WorkerThread, verdict: Lost) -> None:
+    def _abandon(self, worker: _WorkerThread, loss: Lost) -> None:
         with self._lock:
             run, held = worker.run, worker.held()
-            if run is None or run.claim != verdict.claim:
+            if run is None or run.claim != loss.claim:
                 return  # it has ended meanwhile
             worker.abandoned.set()
             run.is_cancelled = True
             self._threads[self._threads.index(worker)] = self._started(worker.number)
-        self._results.report([], Lost.all_of(held, verdict))
+        self._results.report([], Lost.all_of(held, loss))
 
     def _work(self, worker: _WorkerThread) -> None:
         worker.runner = runner = self._runner(worker)
@@ -140,7 +140,7 @@ class ThreadExecutor:
 
     def _runner(self, worker: _WorkerThread) -> Runner:
         tries = self._settings.task_max_tries
-        return retry_outages(lambda: Runner(self._database, tries, worker.name, worker.hear))
+        return retry_outages(lambda: Runner(self._database, tries, worker.name, worker.take_news))
 
     def _run(self, runner: Runner, claim: Claim) -> tuple[list[Outcome], list[Lost]]:
         try:
@@ -178,7 +178,7 @@ class _WorkerThread:
         """Return the claims of its present group."""
         return [] if self.runner is None else list(self.runner.held)
 
-    def hear(self, news: News) -> None:
+    def take_news(self, news: News) -> None:
         """Take a report of the attempt."""
         if isinstance(news, Begun):
             self.watch.begin(news)

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 import psutil
 
-from scheduler.executors.base import AttemptWatch, Verdict
+from scheduler.executors.base import AttemptWatch, KillReason
 from scheduler.executors.output_pipe import OutputPipe
 from scheduler.executors.suspension import is_suspended
 from scheduler.inbox.claims import Claim
@@ -25,7 +25,7 @@ from scheduler.runtime.context import News
 from scheduler.worker.heartbeat import SIZE, Vitals, shared_memory
 from scheduler.worker.log_forwarding import Said
 from scheduler.worker.outcome import Outcome
-from scheduler.worker.process import Start
+from scheduler.worker.process import FirstMessage
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class WorkerProcess:
 
     def __init__(
         self,
-        start: Start,
+        start: FirstMessage,
         heard: Callable[[WorkerProcess, Message | News | Said], None],
         ended: Callable[[WorkerProcess], None],
     ) -> None:
@@ -66,7 +66,7 @@ class WorkerProcess:
         self.fault = ""
         """Empty, or the result of the last check: stopped, unresponsive."""
         self.watch = AttemptWatch()
-        self.verdict: Verdict | None = None
+        self.kill_reason: KillReason | None = None
         """Why it was killed, if it was."""
         self.killed: float | None = None
         """When it was killed, by the monotonic clock."""
@@ -139,10 +139,10 @@ class WorkerProcess:
         self.is_retired = True
         self.send(None)
 
-    def kill(self, verdict: Verdict) -> None:
-        """Kill the process and its group at once, for the reason that *verdict* gives."""
-        if self.verdict is None:
-            self.verdict, self.killed = verdict, time.monotonic()
+    def kill(self, kill_reason: KillReason) -> None:
+        """Kill the process and its group at once, for the reason that *kill_reason* gives."""
+        if self.kill_reason is None:
+            self.kill_reason, self.killed = kill_reason, time.monotonic()
         self.watch.end()
         self._kill_group()
 

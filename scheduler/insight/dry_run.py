@@ -75,7 +75,7 @@ def try_out(
                 enqueued = [] if error else _enqueued(connection, known)
                 guard.commit()
         finally:
-            guard.give_up()
+            guard.abort()
             guard.release()
             connection.close()
         states = _written(tried, number)
@@ -159,7 +159,7 @@ def _run(guard: Guard, task: BaseTask, is_debugged: bool) -> tuple[Any, BaseExce
             raise NoHistory("what this attempt saw has been packed away since") from error
         if is_debugged:
             pdb.post_mortem(error.__traceback__)
-        guard.give_up()
+        guard.abort()
         guard.begin()
         return None, error.problem if isinstance(error, Unclean) else error
 

@@ -11,7 +11,7 @@ from ZODB.utils import p64, u64
 from scheduler.audit.commit_log import Commit, class_of, commits_of, task_commits
 from scheduler.client import Client
 from scheduler.clock import nowutc
-from scheduler.errors import InTheWay, NoHistory, TaskInconsistentStatusException
+from scheduler.errors import NoHistory, TaskInconsistentStatusException, UndoRefused
 from scheduler.log.append_log import SegmentPage
 from scheduler.log.codec import Entry, Stored, entry_of
 from scheduler.states import BEFORE_RUN
@@ -36,7 +36,7 @@ class Undone(NamedTuple):
 def undo(connection: Connection, task: BaseTask) -> Undone:
     """Take back the last commit of *task*, in the current transaction; the task is kept as undone.
 
-    Raises InTheWay if an object was changed again since, or a task that it enqueued has begun;
+    Raises UndoRefused if an object was changed again since, or a task that it enqueued has begun;
     TaskInconsistentStatusException if the task is undone already; NoHistory if the storage lacks
     the history; KeyError if it has no recorded attempt.
     """
@@ -91,7 +91,7 @@ def _refuse_what_is_in_the_way(
             if each.task != number and key in (each.changed or ())
         ]
     if reasons:
-        raise InTheWay(f"task {number} cannot be undone: " + "; ".join(reasons))
+        raise UndoRefused(f"task {number} cannot be undone: " + "; ".join(reasons))
 
 
 def _later(obj: Any, commit: Commit) -> list[Commit]:

@@ -87,11 +87,11 @@ class SchedulerModule(Persistent):
 
     def getStatus(self) -> dict[str, Any]:
         """Return what there is: state, hostname, pid, and how many tasks stand on each shelf."""
-        office = roster_of(connection_of(self))
+        roster = roster_of(connection_of(self))
         return {
-            "state": office.is_taken(),
-            "hostname": office.hostname,
-            "pid": office.pid,
+            "state": roster.is_taken(),
+            "hostname": roster.hostname,
+            "pid": roster.pid,
             "waiting": len(self._waiting) + len(self.backlog),
             "running": len(self.running),
             "spooled": len(self.getSpool()),
@@ -226,8 +226,8 @@ class SchedulerModule(Persistent):
         place = place_of(task)
         if place.key is not None or not self.conflicts.has_serialized():
             return place
-        lane = self.conflicts.serial_key(name_of(task), nowutc().timestamp())
-        return place if lane is None else place._replace(key=lane)
+        key = self.conflicts.serial_key(name_of(task), nowutc().timestamp())
+        return place if key is None else place._replace(key=key)
 
     def requeue(self, task: Any, due: float, place: QueueSlot) -> None:
         """Put *task*, which bears that it waits, in its queue again; it need not be loaded."""

@@ -11,7 +11,7 @@ from typing import Any
 from ZODB.blob import FilesystemHelper
 from ZODB.FileStorage.FileStorage import FileStorage
 
-from scheduler.storage.file_tail import CORRUPT, Tail, tid_at
+from scheduler.storage.file_tail import CORRUPT, FileTail, tid_at
 from scheduler.storage.private_files import (
     COMMITTED,
     FOLDER,
@@ -136,7 +136,7 @@ class EmbeddedStorage(FileStorage):
             log.info("index of %s rebuilt: it cannot be read: %s", self._file_name, error)
             index = None
         if not self._is_read_only:
-            Tail(self._file, self._file_name, *tid_at(index)).cut()
+            FileTail(self._file, self._file_name, *tid_at(index)).cut()
         return index
 
     def _let_go(self) -> None:

@@ -25,7 +25,7 @@ _PREFIX = 2
 CORRUPT = (CorruptedError, ValueError, AssertionError, struct.error)
 
 
-class Tail(FileStorageFormatter):
+class FileTail(FileStorageFormatter):
     """The part of the open *file* behind *start*, where the transaction *tid* ends."""
 
     def __init__(self, file: Any, name: str, start: int, tid: bytes) -> None:

@@ -14,7 +14,7 @@ from scheduler.tasks.result import is_small
 MB = 1_000_000
 
 
-class _Count:
+class _ByteCount:
     """A file that only counts what is written to it; TooLarge beyond *limit* bytes."""
 
     def __init__(self, limit: float) -> None:
@@ -44,7 +44,7 @@ def size_of(value: Any, limit: float = float("inf")) -> int:
 
     Raises TooLarge beyond *limit* bytes, and whatever pickling raises for what cannot be stored.
     """
-    count = _Count(limit)
+    count = _ByteCount(limit)
     _Measure(count).dump(value)
     return count.size
 

@@ -62,7 +62,7 @@ class Unclean(SchedulerException):
         self.problem = problem
 
 
-class Start(NamedTuple):
+class Checkpoint(NamedTuple):
     """The state of the transaction in which a task begins."""
 
     savepoint: Any
@@ -117,7 +117,7 @@ class Guard:
             raise Unclean(error) from error
         self._end()
 
-    def give_up(self) -> None:
+    def abort(self) -> None:
         """Abort what there is, whatever it is."""
         unit = self._end()
         is_broken = unit is not None and unit.status == Status.COMMITFAILED
@@ -136,10 +136,10 @@ class Guard:
         _at_work.guard = None
         return unit
 
-    def start(self) -> Start:
+    def start(self) -> Checkpoint:
         """Return the present state, which a task that fails is to leave behind."""
         savepoint = self._unit.savepoint(optimistic=True)
-        return Start(savepoint, tuple(len(getattr(self._unit, name)) for name in _HOOKS))
+        return Checkpoint(savepoint, tuple(len(getattr(self._unit, name)) for name in _HOOKS))
 
     def is_on(self, database: DB) -> bool:
         """Say whether the tasks are run on *database*."""
@@ -153,7 +153,7 @@ class Guard:
         """Begin the calls of the next task, which sees no context variables of the last one."""
         self._context = copy_context()
 
-    def call(self, work: Callable[[], Result], start: Start) -> Result:
+    def call(self, work: Callable[[], Result], start: Checkpoint) -> Result:
         """Return what *work* returns; in a child process that it has forked, end that.
 
         Raises SchedulerException where it did what a task must not, and Unclean where that
@@ -175,7 +175,7 @@ class Guard:
             raise SchedulerException(SECOND_CONNECTION)
         return result
 
-    def undo(self, start: Start, problem: BaseException) -> None:
+    def undo(self, start: Checkpoint, problem: BaseException) -> None:
         """Take back what was done since *start* by a task that failed of *problem*.
 
         Raises Unclean where more than that would be taken back, or less.
@@ -194,7 +194,7 @@ class Guard:
         for name, count in zip(_HOOKS, start.hooks, strict=True):
             del getattr(self._unit, name)[count:]
 
-    def _damage(self, start: Start) -> str:
+    def _damage(self, start: Checkpoint) -> str:
         """Return what has become of the transaction that must not; empty where it is whole."""
         is_open = open_transaction(self._manager) is self._unit
         if transaction.manager.manager is not self._manager or not is_open:

@@ -29,7 +29,7 @@ class Outcome(NamedTuple):
     """The object id of what has ended, the task or an occurrence; None for one not stored yet."""
     group: bytes | None = None
     """The object id of the group that the task is of, if it is of one."""
-    fought: ConflictReport | None = None
+    conflict: ConflictReport | None = None
     """The object over which the run conflicted, if it did."""
 
 

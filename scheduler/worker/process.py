@@ -43,7 +43,7 @@ CATCH_UP_SECONDS = 5.0
 BEAT_SECONDS = 1.0
 
 
-class Start(NamedTuple):
+class FirstMessage(NamedTuple):
     """The first message to a worker process."""
 
     uri: str
@@ -67,7 +67,7 @@ class Worker:
 
     def main(self) -> None:
         """Run what is given until told to stop."""
-        start: Start = self._pipe.recv()
+        start: FirstMessage = self._pipe.recv()
         tell(self._send, start.levels)
         log_output()
         outage_log.leave_to_others()
@@ -82,7 +82,7 @@ class Worker:
             log.exception("worker %s ends", start.name)
             raise
 
-    def _serve(self, start: Start) -> None:
+    def _serve(self, start: FirstMessage) -> None:
         start.application.load()
         for prepare in entry_points(group=ENTRY_POINTS):
             prepare.load()()  # as the application needs it: its listeners, for one

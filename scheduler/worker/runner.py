@@ -76,7 +76,7 @@ class Runner:
 
     def close(self) -> None:
         """Give the connection back."""
-        self._guard.give_up()
+        self._guard.abort()
         self._guard.release()
         self._connection.close()
 
@@ -87,14 +87,14 @@ class Runner:
             try:
                 return self._run_group(first, line)
             except BaseException as error:  # noqa: BLE001 (an exit in a task ends no worker)
-                self._guard.give_up()
+                self._guard.abort()
                 if len(self.held) == 1 and (is_outage(error) or isinstance(error, Unclean)):
                     problem = error.problem if isinstance(error, Unclean) else error
                     return [self._record_problem(first, problem)]
                 log.info("%d tasks are run again one by one: %r", len(self.held), error)
                 # Of several it is not known which one it was.
-                fought = ConflictReport.over(error) if len(self.held) == 1 else None
-                return [self._run_alone(claim, fought) for claim in self.held]
+                conflict = ConflictReport.over(error) if len(self.held) == 1 else None
+                return [self._run_alone(claim, conflict) for claim in self.held]
 
     def _run_group(self, first: Claim, line: ClaimQueue) -> list[Outcome]:
         unit = self._attempts.begin()
@@ -116,20 +116,20 @@ class Runner:
                 self.held.append(claim)
         return self._attempts.commit(unit, attempts)
 
-    def _run_alone(self, claim: Claim, fought: ConflictReport | None) -> Outcome:
+    def _run_alone(self, claim: Claim, conflict: ConflictReport | None) -> Outcome:
         for number in range(1, CONFLICT_TRIES + 1):
             try:
                 unit = self._attempts.begin()
                 attempt = self._attempts.make(claim)
-                return self._attempts.commit(unit, [attempt])[0]._replace(fought=fought)
+                return self._attempts.commit(unit, [attempt])[0]._replace(conflict=conflict)
             except BaseException as error:  # noqa: BLE001 (an exit in a task ends no worker)
-                self._guard.give_up()
+                self._guard.abort()
                 problem = error.problem if isinstance(error, Unclean) else error
-                fought = ConflictReport.over(error, fought)
+                conflict = ConflictReport.over(error, conflict)
                 if is_outage(error) or not isinstance(error, TransientError):
                     break
                 time.sleep(backoff(number))
-        return self._record_problem(claim, problem)._replace(fought=fought)
+        return self._record_problem(claim, problem)._replace(conflict=conflict)
 
     def _record_problem(self, claim: Claim, problem: BaseException) -> Outcome:
         """Record why an attempt could not be committed, as soon as the database allows it."""
@@ -152,7 +152,7 @@ class Runner:
         try:
             return self._attempts.commit_problem(claim, problem, works=self._works)
         except Exception as error:
-            self._guard.give_up()
+            self._guard.abort()
             self._works = self._works and not is_outage(error)
             raise
 

@@ -14,8 +14,8 @@ from scheduler.audit.conflict_stats import (
     BURST_SECONDS,
     KEPT,
     KEPT_SECONDS,
-    LANE_AFTER,
-    LANE_SECONDS,
+    SERIALIZED_AFTER,
+    SERIALIZED_SECONDS,
     ConflictReport,
 )
 from scheduler.audit.conflict_stats import ConflictStats as Record
@@ -60,22 +60,22 @@ def test_a_conflict_names_its_object_and_is_counted_while_it_is_the_same():
 
 def test_a_lane_is_for_those_who_fight_often_and_for_a_while():
     record = Record()
-    for _ in range(LANE_AFTER - 1):
+    for _ in range(SERIALIZED_AFTER - 1):
         record.note("Pack", FOUGHT, 1000)
     assert record.serial_key("Pack", 1000) is None
     record.note("Count", FOUGHT, 1000)
     assert record.serial_key("Pack", 1001) == record.serial_key("Count", 1001) is not None
     assert record.serial_key("Other", 1001) is None
-    assert record.serial_key("Pack", 1000 + LANE_SECONDS) is None
+    assert record.serial_key("Pack", 1000 + SERIALIZED_SECONDS) is None
 
 
 def test_those_who_fight_now_and_then_have_no_lane():
     record = Record()
-    for number in range(2 * LANE_AFTER):
+    for number in range(2 * SERIALIZED_AFTER):
         record.note("Pack", FOUGHT, 1000 + number * BURST_SECONDS / 4)
     assert not record.has_serialized()
     (_, fight), *_ = record.newest()
-    assert fight.times == 2 * LANE_AFTER
+    assert fight.times == 2 * SERIALIZED_AFTER
 
 
 def test_old_fights_are_forgotten_and_so_are_too_many():
@@ -91,7 +91,7 @@ def test_old_fights_are_forgotten_and_so_are_too_many():
 
 @pytest.mark.parametrize("mode", ["threads", "processes"])
 def test_tasks_that_fight_are_seen_and_put_into_one_lane(view, database, monkeypatch, mode):
-    monkeypatch.setattr(conflict_stats, "LANE_AFTER", 3)
+    monkeypatch.setattr(conflict_stats, "SERIALIZED_AFTER", 3)
     view.root["account"] = Account()
     view.enqueue(*(Deposit(nowutc()) for _ in range(30)))
     module = SchedulerModule.getDBInstance(view.connection)

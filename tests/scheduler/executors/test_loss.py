@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from scheduler import TASK_STATUS_FAILED, TASK_STATUS_QUEUED, TASK_STATUS_TERMINATED
-from scheduler.executors.base import Verdict
+from scheduler.executors.base import KillReason
 from scheduler.executors.loss import loss_of
 from scheduler.inbox.claims import Claim
 from scheduler.worker.heartbeat import Remains, Vitals
@@ -17,8 +17,8 @@ A, B, C = (Claim(tid, tid * 10, 0.0) for tid in (1, 2, 3))
 NOTHING = Remains(0, 0, frozenset())
 
 
-def judged(held, remains, verdict=None, suspects=()):
-    judgement = loss_of(held, remains, verdict, dict(suspects), "process-0/7")
+def judged(held, remains, kill_reason=None, suspects=()):
+    judgement = loss_of(held, remains, kill_reason, dict(suspects), "process-0/7")
     states = {lost.claim: lost.state for lost in judgement.lost}
     return states, judgement.back, judgement.suspects
 
@@ -59,15 +59,15 @@ def test_a_death_at_loading_is_not_charged_to_the_run_before():
 
 @pytest.mark.parametrize("held", [[A, B], [B]])
 def test_a_run_over_its_limit_is_ended_alone(held):
-    verdict = Verdict(TASK_STATUS_TERMINATED, "took too long", A)
-    states, back, suspects = judged(held, Remains(0, B.number, frozenset()), verdict)
+    kill_reason = KillReason(TASK_STATUS_TERMINATED, "took too long", A)
+    states, back, suspects = judged(held, Remains(0, B.number, frozenset()), kill_reason)
     assert states == {A: TASK_STATUS_TERMINATED, B: TASK_STATUS_QUEUED}
     assert (back, suspects) == ([], {})
 
 
 def test_nobody_is_charged_for_a_worker_that_was_stopped():
-    verdict = Verdict(TASK_STATUS_QUEUED, "stopped")
-    states, back, _ = judged([A, B], Remains(0, A.number, frozenset()), verdict)
+    kill_reason = KillReason(TASK_STATUS_QUEUED, "stopped")
+    states, back, _ = judged([A, B], Remains(0, A.number, frozenset()), kill_reason)
     assert (states, back) == ({A: TASK_STATUS_QUEUED}, [B])
 
 

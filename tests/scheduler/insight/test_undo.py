@@ -7,7 +7,7 @@ import transaction
 from dateutil import rrule
 
 from scheduler import TASK_STATUS_FINISHED
-from scheduler.errors import InTheWay, TaskInconsistentStatusException
+from scheduler.errors import TaskInconsistentStatusException, UndoRefused
 from scheduler.insight.undo import undo
 from tests.scheduler.bank import Bank, Chain, Deposit, Interest, Opening, later
 from tests.scheduler.harness import serial
@@ -72,17 +72,17 @@ def test_objects_that_it_made_are_referred_to_no_more(relay, bank):
 def test_a_later_change_is_in_the_way_and_named(relay, ann):
     task = ran(relay, Deposit(ann, 5))
     other = ran(relay, Deposit(ann, 1))
-    with pytest.raises(InTheWay, match=rf"\(task {other.getId()}\) changed Account"):
+    with pytest.raises(UndoRefused, match=rf"\(task {other.getId()}\) changed Account"):
         undo(relay.connection, task)
     undone(relay, other)
-    with pytest.raises(InTheWay):
+    with pytest.raises(UndoRefused):
         undo(relay.connection, task)  # the undo was a change, too
     assert ann.balance == 105
 
 
 def test_a_change_in_the_same_commit_is_in_the_way(relay, ann, one_commit):
     task = ran(relay, Deposit(ann, 5), Deposit(ann, 1))
-    with pytest.raises(InTheWay, match="in the same commit"):
+    with pytest.raises(UndoRefused, match="in the same commit"):
         undo(relay.connection, task)
 
 
@@ -100,7 +100,7 @@ def test_a_task_that_it_enqueued_is_withdrawn_while_it_waits(relay, ann, monkeyp
 
 def test_a_task_that_it_enqueued_and_that_has_run_is_in_the_way(relay, ann):
     task = ran(relay, Chain(ann, 5))
-    with pytest.raises(InTheWay, match="which it enqueued, has begun"):
+    with pytest.raises(UndoRefused, match="which it enqueued, has begun"):
         undo(relay.connection, task)
 
 

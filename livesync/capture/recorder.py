@@ -12,6 +12,7 @@ from typing import Any
 
 from persistent import Persistent
 from ZODB.Connection import Connection
+from ZODB.utils import z64
 
 from livesync.feed.manager import SyncManager
 from livesync.objects.object_index import index_of
@@ -82,8 +83,13 @@ def _to_be_stored(connection: Connection) -> list[tuple[Any, str]]:
     savepoint = savepoint_storage(connection)
     for oid in savepoint.index if savepoint is not None else ():
         obj = connection.get(oid)
-        found[id(obj)] = obj, CREATED if oid in savepoint.creating else CHANGED
-    changed = [obj for obj in registered_objects(connection) if obj._p_changed]
+        obj._p_activate()
+        # An object imported from a file is told by its serial alone.
+        is_new = oid in savepoint.creating or obj._p_serial == z64
+        found[id(obj)] = obj, CREATED if is_new else CHANGED
+    changed = [
+        obj for obj in registered_objects(connection) if obj._p_changed or is_added(connection, obj)
+    ]
     while changed:
         obj = changed.pop()
         is_new = obj._p_oid is None or is_added(connection, obj)

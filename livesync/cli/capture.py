@@ -86,9 +86,7 @@ def escaped(connection: Connection, options: argparse.Namespace) -> int:
     if options.json:
         print(as_json([{**each._asdict(), "date": each.date} for each in found]))
     else:
-        for each in found:
-            print(as_text(each))
-        print(f"{len(found)} transactions escaped" if found else "no change escaped")
+        print("\n".join(map(as_text, found)) or "no change escaped")
     return int(bool(found))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import re
@@ -18,8 +17,7 @@ import psutil
 import pytest
 from werkzeug.test import Client
 
-from livesync import SyncManager
-from livesync.watching import unwatch
+from export.app import make_app
 from scheduler import Scheduler, SchedulerModule
 from scheduler.store import connect
 from scheduler.testing import Relay
@@ -90,30 +88,16 @@ def test_runs_are_kept_as_the_document_shows(reader):
     assert done.stdout == blocks("runs.md", "text")[0]
 
 
-def test_a_script_is_followed_as_the_document_shows(reader):
+def test_an_application_is_followed_as_the_document_shows(reader, monkeypatch):
     reader.save("capture.md")
-    done = reader.run(blocks("capture.md", "sh")[0])
+    done = reader.run("\n".join(blocks("capture.md", "sh")))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith(blocks("capture.md", "text")[0])
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what Pyramid imports
-def test_a_pyramid_application_is_followed_as_the_document_shows(reader, monkeypatch):
-    reader.save("capture.md")
+    for shown in blocks("capture.md", "text"):
+        assert shown.strip() in done.stdout
     monkeypatch.syspath_prepend(str(reader.folder))
-    webapp = importlib.import_module("webapp")
-    app = webapp.make_app("memory://")
-    try:
-        client = Client(app)
-        assert client.put("/notes/one", data="text").get_data(as_text=True) == "written\n"
-        client.put("/notes/one", data="another text")
-        with app.registry["database"].transaction() as connection:
-            actions = [action for _, action in SyncManager.getDBInstance(connection).getTrack()]
-            assert [action.getActions() for action in actions] == [{"created"}] * 2
-            assert actions[0].kind == "webapp.Note"
-    finally:
-        unwatch()
-        app.registry["database"].close()
+    with closing(make_app(f"file://{reader.folder}/var/relay.fs")) as app:
+        answer = Client(app).get("/export/order/7.json")
+        assert answer.json["results"][0]["total"] == 12.5
 
 
 def test_functions_are_called_as_the_document_shows(reader):

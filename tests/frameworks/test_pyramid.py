@@ -6,6 +6,7 @@ Covers `daemon.pyramid`.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import os
 import signal
@@ -22,6 +23,8 @@ from pyramid.exceptions import ConfigurationError
 from werkzeug.test import Client as HttpClient
 
 from daemon.pyramid import NO_DATABASE
+from livesync import SyncManager
+from livesync.watching import unwatch, watch
 from scheduler import Client
 from scheduler.store import connect, current, transact
 from scheduler.store.database import holder_of
@@ -168,6 +171,26 @@ def test_the_database_of_pyramid_zodbconn_is_taken(folder, free_port):
     assert HttpClient(app).get("/").status_code == 200
     transaction.abort()
     app.registry["zodb_database"].close()
+
+
+def test_a_request_records_what_it_changes_of_watched_classes(folder):
+    """The view knows nothing of this software, and the database is pyramid_zodbconn's."""
+    from pyramid_zodbconn import get_connection
+
+    def view(request):
+        get_connection(request).root()["1"] = importlib.import_module("shop").Order()
+        return "bought"
+
+    app = application({"zodbconn.uri": "memory://"}, view, "pyramid_zodbconn")
+    watch(importlib.import_module("shop").Order)
+    try:
+        assert HttpClient(app).get("/").text == "bought"
+        with app.registry["zodb_database"].transaction() as connection:
+            ((_, action),) = SyncManager.getDBInstance(connection).getTrack()
+        assert (action.kind, action.getActions()) == ("shop.Order", {"created"})
+    finally:
+        unwatch()
+        app.registry["zodb_database"].close()
 
 
 def test_a_file_that_zodbconn_opens_for_itself_is_warned_of(folder, caplog):

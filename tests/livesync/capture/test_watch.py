@@ -7,8 +7,10 @@ Covers `scheduler.store.observed`, `scheduler.store.read_view`, `livesync.captur
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import closing, contextmanager
+from io import BytesIO
 from types import ModuleType
 
 import pytest
@@ -359,3 +361,59 @@ def test_subclasses_are_known_by_their_own_names(connection):
     connection.transaction_manager.commit()
 
     assert kinds(connection) == {"tests.livesync.shop.Atlas"}
+
+
+def test_an_object_that_is_added_to_the_connection_is_recorded(connection):
+    watch(Book, identify=number_of)
+    connection.add(book := Book("1"))
+    connection.root()["book"] = book
+    connection.transaction_manager.commit()
+
+    assert recorded(connection) == [("isbn-1", "created")]
+
+
+def test_what_is_imported_from_a_file_is_recorded(connection):
+    connection.root()["book"] = Book("1")
+    connection.transaction_manager.commit()
+    file = connection.exportFile(connection.root()["book"]._p_oid, BytesIO())
+    watch(Book, identify=number_of)
+    file.seek(0)
+    connection.root()["copy"] = connection.importFile(file)
+    connection.transaction_manager.commit()
+
+    assert recorded(connection) == [("isbn-1", "created")]
+
+
+RENAMED = """
+import sys, transaction
+from scheduler.store import connect
+import new_shop
+with connect(sys.argv[1]) as connection:
+    connection.root()["new"] = new_shop.Volume()
+    transaction.commit()
+"""
+
+
+def test_a_class_is_followed_by_the_renames_that_packages_tell_zodbupdate(
+    database, connection, tmp_path, monkeypatch
+):
+    (tmp_path / "old_shop.py").write_text(
+        "from persistent import Persistent\nclass Book(Persistent): pass\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    watch(__import__("old_shop").Book)
+    (tmp_path / "old_shop.py").unlink()
+    (tmp_path / "new_shop.py").write_text(
+        "from persistent import Persistent\nclass Volume(Persistent): pass\n"
+        "RENAMES = {'old_shop Book': 'new_shop Volume'}\n"
+    )
+    info = tmp_path / "new_shop-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: new_shop\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[zodbupdate]\nrenames = new_shop:RENAMES\n")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.getcwd()}")
+    output_of(RENAMED, database.uri)
+
+    connection.transaction_manager.abort()
+    assert kinds(connection) == {"old_shop.Book"}
+    sys.modules.pop("old_shop")

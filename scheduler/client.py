@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime
+from itertools import islice
 from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 from persistent import Persistent
@@ -16,7 +17,7 @@ from scheduler.inbox.bindings import follow
 from scheduler.inbox.quarantine import is_quarantined
 from scheduler.inbox.spool import Spool
 from scheduler.runtime.context import current_run
-from scheduler.schedules.schedule import Schedule
+from scheduler.schedules.schedule import Schedule, packed
 from scheduler.shelves.declared_schedules import DeclaredSchedule, known_schedules
 from scheduler.shelves.module import SchedulerModule
 from scheduler.shelves.queue_slot import plain_text
@@ -34,8 +35,11 @@ from scheduler.tasks.chain import Step, chain
 from scheduler.tasks.group import TaskGroup
 from scheduler.tasks.handle import enter
 from scheduler.tasks.naming import dotted
-from scheduler.tasks.recurring import RecurringTask, packed
+from scheduler.tasks.recurring import RecurringTask
 from scheduler.values.rate_limit import Limit
+
+# Dates that one call of `Client.backfill` may run.
+BACKFILL_LIMIT = 10_000
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -174,6 +178,25 @@ class Client:
         if not isinstance(task, RecurringTask):
             raise TypeError(f"{task!r} has no schedule: it is run once")
         return self._module.spool(spool.RESCHEDULE, (packed(schedule), task))
+
+    def backfill(self, task: RecurringTask, since: datetime, until: datetime) -> int:
+        """Run *task* for each date of its schedule from *since* to *until*, both included.
+
+        Returns how many dates there are. They are run one after the other, oldest first, beside
+        the schedule, and recorded as its occurrences; `scheduler.attempt.date` is the date of
+        each. ValueError for dates to come, and for more than 10,000.
+        """
+        if not isinstance(task, RecurringTask):
+            raise TypeError(f"{task!r} has no schedule: it is run once")
+        begin, end = (moment(stamp(aware(each, "a date"))) for each in (since, until))
+        if end > nowutc():
+            raise ValueError(f"until is {until}, which is to come: the schedule will run it")
+        dates = islice(task.getSchedule().between(begin, end), BACKFILL_LIMIT + 1)
+        number = sum(1 for _ in dates)
+        if number > BACKFILL_LIMIT:
+            raise ValueError(f"there are more than {BACKFILL_LIMIT} dates: choose a shorter time")
+        self._module.spool(spool.BACKFILL, (begin, end, task))
+        return number
 
     def getSchedules(self) -> dict[str, DeclaredSchedule]:
         """Return the declared schedules by the dotted names of their functions.

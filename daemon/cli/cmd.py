@@ -19,11 +19,12 @@ from scheduler import (
     TASK_STATUS_TERMINATED,
     Client,
     SchedulerModule,
+    nowutc,
 )
 from scheduler.shelves.declared_schedules import DeclaredSchedule
 from scheduler.states import AT_WORK
 from scheduler.store import connect
-from scheduler.tasks import BaseTask
+from scheduler.tasks import BaseTask, RecurringTask
 from scheduler.tasks.naming import dotted
 from scheduler.values.console import as_json
 
@@ -95,6 +96,33 @@ def drop_schedule(options: argparse.Namespace, config: Config) -> int:
         transaction.commit()
         numbers = [task.getId() or 0 for task in tasks]
     return _tell(options, "to be removed", numbers)
+
+
+def backfill(options: argparse.Namespace, config: Config) -> int:
+    """Run a recurring task for each date of its schedule within a time that has passed."""
+    with connect(config.database) as connection:
+        client = Client(connection)
+        task = _recurring(connection, options.task)
+        try:
+            number = client.backfill(task, options.since, options.until or nowutc())
+        except ValueError as error:
+            raise DaemonException(str(error)) from None
+        transaction.commit()
+    if options.json:
+        print(as_json({"task": task.getId(), "dates": number}))
+    else:
+        print(f"{number} {'date' if number == 1 else 'dates'} to be run")
+    return 0
+
+
+def _recurring(connection: Connection, name: str) -> RecurringTask:
+    """Return the recurring task with that number, or of the function with that *name*."""
+    if not name.isdecimal():
+        return _schedule(Client(connection).getSchedules(), name).task
+    task = find_task(connection, int(name))
+    if not isinstance(task, RecurringTask):
+        raise DaemonException(f"task {name} has no schedule: it is run once")
+    return task
 
 
 def _schedule(schedules: Mapping[str, DeclaredSchedule], name: str) -> DeclaredSchedule:

@@ -232,6 +232,7 @@ def _add_cmd(commands: Subparsers, common: argparse.ArgumentParser) -> None:
         "pause": (cmd.pause, "pause tasks, or a named queue, until resumed; else the scheduler"),
         "resume": (cmd.resume, "resume paused tasks, or a named queue; else the scheduler"),
         "repair": (cmd.repair, "make anew what cannot be read of the scheduler's own data"),
+        "backfill": (cmd.backfill, "run a schedule for all its dates of a time that has passed"),
         "drop_schedule": (
             cmd.drop_schedule,
             "remove declared schedules; without NAME, vanished ones",
@@ -241,6 +242,13 @@ def _add_cmd(commands: Subparsers, common: argparse.ArgumentParser) -> None:
     for sub in subs.values():
         _add_json(sub)
     subs["cancel"].add_argument("task_ids", type=int, nargs="+", metavar="ID")
+    subs["backfill"].add_argument("task", metavar="ID|NAME", help="the task, or its function")
+    subs["backfill"].add_argument(
+        "--since", type=_moment, required=True, metavar="WHEN", help="the first date, or a period"
+    )
+    subs["backfill"].add_argument(
+        "--until", type=_moment, metavar="WHEN", help="the last date; default: now"
+    )
     subs["drop_schedule"].add_argument("names", nargs="*", metavar="NAME")
     for name in ("pause", "resume"):
         those = subs[name].add_mutually_exclusive_group()

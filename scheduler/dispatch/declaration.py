@@ -10,6 +10,7 @@ from ZODB.Connection import Connection
 
 from scheduler.inbox import spool
 from scheduler.inbox.spool import spool_of
+from scheduler.schedules.schedule import packed
 from scheduler.shelves.declared_schedules import (
     DeclaredSchedule,
     DeclaredSchedules,
@@ -20,7 +21,6 @@ from scheduler.tasks.call import path_of
 from scheduler.tasks.function import SCHEDULED, TaskFunction
 from scheduler.tasks.function_schedule import declaration_of, schedule_of
 from scheduler.tasks.handle import enter
-from scheduler.tasks.recurring import packed
 from scheduler.tasks.scheduled_call import ScheduledCall
 
 log = logging.getLogger(__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from persistent import Persistent
@@ -20,6 +21,7 @@ from scheduler.inbox import spool
 from scheduler.inbox.claims import Claim
 from scheduler.inbox.spool import Instruction
 from scheduler.queue import NEVER_DUE
+from scheduler.schedules.schedule import unpacked
 from scheduler.shelves.damage import ShelfDamaged, is_damaged
 from scheduler.shelves.module import SchedulerModule
 from scheduler.shelves.queue_slot import ORDINARY
@@ -37,10 +39,13 @@ from scheduler.tasks.base import BaseTask
 from scheduler.tasks.bound import FollowingTask
 from scheduler.tasks.group import TaskGroup
 from scheduler.tasks.handle import TaskHandle
-from scheduler.tasks.recurring import RecurringTask, unpacked
+from scheduler.tasks.recurring import RecurringTask
 from scheduler.values.rate_limit import Limit
 
 log = logging.getLogger(__name__)
+
+# Dates that are backfilled in one tick.
+BACKFILL_STEP = 200
 
 
 class Instructions:
@@ -76,6 +81,7 @@ class Instructions:
             spool.PAUSE: self._pause,
             spool.RESUME: self._resume,
             spool.RESCHEDULE: self._reschedule,
+            spool.BACKFILL: self._backfill,
             spool.RECLAIM: self.reclaim,
             spool.LIMIT: self._limit,
             spool.FOLLOW: self._rebinding.follow,
@@ -244,6 +250,19 @@ class Instructions:
         self._module.queue(task)
         if is_paused and task.getStatus() == TASK_STATUS_QUEUED:
             self._move_to(task, NEVER_DUE)
+
+    def _backfill(self, order: tuple[datetime, datetime, RecurringTask]) -> None:
+        """Enqueue an attempt for each date of a time, some now and the rest by an instruction."""
+        since, until, task = order
+        self._catch_up(task)
+        if task.getStatus() == TASK_STATUS_RUNNING:
+            self._module.postpone(task.getId() or 0, spool.BACKFILL, order)
+            return
+        dates = list(islice(task.getSchedule().between(since, until), BACKFILL_STEP + 1))
+        TaskHandle(task).backfill(dates[:BACKFILL_STEP])
+        self._steps.has_more = True
+        if len(dates) > BACKFILL_STEP:
+            self._module.spool(spool.BACKFILL, (dates[BACKFILL_STEP], until, task))
 
     def _limit(self, change: tuple[str, tuple[Any, ...]]) -> None:
         """Limit a queue."""

@@ -24,6 +24,7 @@ CANCEL = "cancel"
 PAUSE = "pause"
 RESUME = "resume"
 RESCHEDULE = "reschedule"
+BACKFILL = "backfill"
 RECLAIM = "reclaim"
 LIMIT = "limit"
 FOLLOW = "follow"
@@ -42,6 +43,7 @@ OPERATIONS = frozenset(
         PAUSE,
         RESUME,
         RESCHEDULE,
+        BACKFILL,
         RECLAIM,
         LIMIT,
         FOLLOW,

@@ -18,6 +18,9 @@ DAY = timedelta(days=1)
 FIRST = datetime(1, 1, 4, tzinfo=UTC)
 
 
+_KINDS: dict[str, type[Schedule]] = {}
+
+
 class Schedule(ABC):
     """Dates, in order; computed from near where one looks, not walked from the beginning."""
 
@@ -27,6 +30,13 @@ class Schedule(ABC):
     @abstractmethod
     def after(self, moment: datetime, inclusive: bool = False) -> datetime | None:
         """Return the first date behind *moment* (or at it), in UTC; None if it has none."""
+
+    def between(self, since: datetime, until: datetime) -> Iterator[datetime]:
+        """Yield the dates from *since* to *until*, both included, in order."""
+        date = self.after(since, inclusive=True)
+        while date is not None and date <= until:
+            yield date
+            date = self.after(date)
 
     @abstractmethod
     def first(self) -> datetime | None:
@@ -41,6 +51,10 @@ class Schedule(ABC):
     def unpacked(cls, stored: tuple[Any, ...]) -> Schedule:
         """Return the schedule that was stored as *stored*."""
 
+    def __init_subclass__(cls) -> None:
+        if "kind" in cls.__dict__:
+            _KINDS[cls.kind] = cls
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Schedule) and self._identity() == other._identity()
 
@@ -49,6 +63,16 @@ class Schedule(ABC):
 
     def _identity(self) -> tuple[Any, ...]:
         return self.kind, *self.packed()
+
+
+def packed(schedule: Schedule) -> tuple[Any, ...]:
+    """Return *schedule* as a tuple of its kind and plain values, as it is stored."""
+    return schedule.kind, *schedule.packed()
+
+
+def unpacked(stored: tuple[Any, ...]) -> Schedule:
+    """Return the schedule that was stored as *stored*."""
+    return _KINDS[stored[0]].unpacked(stored[1:])
 
 
 class LocalSchedule(Schedule):

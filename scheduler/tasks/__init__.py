@@ -4,6 +4,7 @@ from scheduler.schedules.cron import Cron
 from scheduler.schedules.interval import Interval
 from scheduler.schedules.rule import Rule
 from scheduler.schedules.schedule import Schedule
+from scheduler.schedules.schedule_set import ScheduleSet
 from scheduler.tasks.alarm import AlarmTask
 from scheduler.tasks.attempt import Attempt
 from scheduler.tasks.base import BaseTask
@@ -38,6 +39,7 @@ __all__ = [
     "SampleOneShotTask",
     "SamplePeriodicTask",
     "Schedule",
+    "ScheduleSet",
     "SendMailTask",
     "TaskFunction",
     "TaskOccurrence",

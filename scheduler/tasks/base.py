@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -361,6 +361,10 @@ class BaseTask(TaskLife):
         date = self.getStartOn()
         if self.longestWait is not None and date is not None:
             self.setStartOn(min(date, moment(since + self.longestWait)))
+
+    def _backfill(self, dates: Iterable[datetime]) -> None:
+        """Enqueue an attempt for each of *dates*, where the task has a schedule."""
+        raise TypeError(f"{self!r} has no schedule: it is run once")
 
     def _undo(self) -> None:
         """Record that what the last run changed was taken back; it stays on its shelf."""

@@ -93,3 +93,16 @@ class Firing(OneShotTask):
         self._occurrence = TaskOccurrence(self)
         self._occurrence._task = self.task
         self._occurrence.setId(self.number)
+
+
+class BackfilledFiring(Firing):
+    """A run of a recurring task for a date that is long past; the next date waits for its end.
+
+    Conflict behaviour: that of a firing.
+    """
+
+    inOrder = True
+
+    def limitKey(self) -> str:
+        """Return the key of all such runs of one task."""
+        return f"backfill {self.task.getId()}"

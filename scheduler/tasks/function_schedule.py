@@ -9,12 +9,13 @@ from typing import Any
 
 from scheduler.schedules.cron import Cron
 from scheduler.schedules.interval import Interval
-from scheduler.schedules.rule_text import rule_from_text
+from scheduler.schedules.rule_text import schedule_from_text
 from scheduler.schedules.schedule import Schedule
+from scheduler.schedules.schedule_set import with_dates
 from scheduler.tasks.recurring import POLICIES
 
 KINDS = ("cron", "every", "rrule")
-PARTS = (*KINDS, "zone")
+PARTS = (*KINDS, "zone", "rdates", "exdates")
 """The options that make up a schedule."""
 
 
@@ -24,13 +25,16 @@ def schedule_of(options: Mapping[str, Any]) -> Schedule | None:
     ValueError for one that is none.
     """
     zone = options.get("zone", "UTC")
+    schedule: Schedule
     if "cron" in options:
-        return Cron(options["cron"], zone)
-    if "every" in options:
-        return Interval(seconds_of(options["every"]))
-    if "rrule" in options:
-        return rule_from_text(options["rrule"], zone)
-    return None
+        schedule = Cron(options["cron"], zone)
+    elif "every" in options:
+        schedule = Interval(seconds_of(options["every"]))
+    elif "rrule" in options:
+        schedule = schedule_from_text(options["rrule"], zone)
+    else:
+        return None
+    return with_dates(schedule, options.get("rdates", ()), options.get("exdates", ()))
 
 
 def declaration_of(options: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -38,6 +42,8 @@ def declaration_of(options: Mapping[str, Any]) -> tuple[Any, ...]:
     values = {name: options[name] for name in PARTS if name in options}
     if "every" in values:
         values["every"] = seconds_of(values["every"])
+    for name in values.keys() & {"rdates", "exdates"}:
+        values[name] = tuple(sorted(each.isoformat() for each in values[name]))
     return tuple(sorted(values.items()))
 
 
@@ -52,7 +58,7 @@ def check_schedule(options: Mapping[str, Any], function: Callable[..., Any] | No
     if len(kinds) > 1:
         raise ValueError(f"{' and '.join(kinds)} are both given: a schedule is one of them")
     if not kinds:
-        for name in options.keys() & {"zone", *POLICIES}:
+        for name in options.keys() & {*PARTS, *POLICIES}:
             raise ValueError(f"{name} is given without a schedule: give {', '.join(KINDS)}")
         return
     if kinds == ["every"] and "zone" in options:

@@ -5,7 +5,7 @@ The methods behind it are underscored, because an application's subclasses share
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -154,6 +154,10 @@ class TaskHandle:
     def take_place_of(self, other: BaseTask) -> None:
         """Take the place of *other*, which waits; be due no later than `longestWait` allows."""
         self._task._take_place_of(other)
+
+    def backfill(self, dates: Iterable[datetime]) -> None:
+        """Enqueue an attempt at a recurring task for each of *dates*."""
+        self._task._backfill(dates)
 
     def undo(self) -> None:
         """Record that the changes of the last run were undone; the task stays on its shelf."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Mapping
-from datetime import timedelta
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from string import Formatter
 from typing import Any, Literal, TypeAlias, TypedDict
 
@@ -57,6 +57,12 @@ class TaskOptions(TypedDict, total=False):
 
     rrule: str
     """The recurrence rule of the function's schedule, as RFC 5545 writes it, in the zone `zone`."""
+
+    rdates: Sequence[datetime]
+    """Dates that are added to the schedule, aware datetimes."""
+
+    exdates: Sequence[date]
+    """Dates that are excluded from it, aware datetimes or whole days."""
 
     catchUp: Literal["all", "latest", "none"]
     misfireGrace: float | None
@@ -176,6 +182,11 @@ _COUNT: _Check = (
     "a whole number from 1, or None",
 )
 
+_DATES: _Check = (
+    lambda value: isinstance(value, list | tuple) and all(isinstance(each, date) for each in value),
+    "a list of dates",
+)
+
 _CHECKS: dict[str, _Check] = {
     "maxTries": _COUNT,
     "retries": (_is_table, "a table of exceptions and their scheduler.retry.Retry"),
@@ -208,6 +219,8 @@ _CHECKS: dict[str, _Check] = {
         "a number of seconds above 0, or a timedelta",
     ),
     "rrule": (lambda value: isinstance(value, str), "a rule such as 'FREQ=WEEKLY;BYDAY=MO'"),
+    "rdates": _DATES,
+    "exdates": _DATES,
     **POLICIES,
 }
 """By the name of an option, whether a value will do, and what it must be."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime
 from typing import Any
 
 from scheduler.schedules.cron import Cron
 from scheduler.schedules.interval import Interval
 from scheduler.schedules.rule import Rule
+from scheduler.schedules.schedule_set import with_dates
 from scheduler.store.moved import first_path
 from scheduler.tasks.recurring import POLICIES, RecurringTask
 
@@ -16,15 +18,16 @@ class PeriodicTask(RecurringTask):
     """A task that is run at each date of a rule: `dateutil.rrule.rrule(frequency, **rrule_args)`.
 
     Without a `dtstart` the rule starts now, in UTC. Beside the rule's arguments there may be
-    an `expiryDate`, and the policies of a recurring task. TypeError or ValueError for what
-    makes no rule.
+    *rdates* and *exdates* (see `ScheduleSet`), an `expiryDate`, and the policies of a recurring
+    task. TypeError or ValueError for arguments that make no rule.
     """
 
     def __init__(self, frequency: int, **rrule_args: Any) -> None:
         others = {
             name: rrule_args.pop(name) for name in ("expiryDate", *POLICIES) if name in rrule_args
         }
-        super().__init__(Rule(frequency, **rrule_args), **others)
+        dates = {name: rrule_args.pop(name, ()) for name in ("rdates", "exdates")}
+        super().__init__(with_dates(Rule(frequency, **rrule_args), **dates), **others)
 
 
 class PeriodicUniqueTask(PeriodicTask):
@@ -48,7 +51,8 @@ class PeriodicUniqueTask(PeriodicTask):
 class CronTask(RecurringTask):
     """A task that is run at each date of a cron *expression*, in the *zone* with that name.
 
-    ValueError for an expression or a zone that is none.
+    *rdates* are added and *exdates* excluded, see `ScheduleSet`. ValueError for an
+    expression or a zone that is none.
     """
 
     def __init__(
@@ -56,15 +60,20 @@ class CronTask(RecurringTask):
         expression: str,
         zone: str = "UTC",
         expiryDate: datetime | None = None,
+        rdates: Sequence[datetime] = (),
+        exdates: Sequence[date] = (),
         **policies: Any,
     ) -> None:
-        super().__init__(Cron(expression, zone), expiryDate, **policies)
+        super().__init__(
+            with_dates(Cron(expression, zone), rdates, exdates), expiryDate, **policies
+        )
 
 
 class IntervalTask(RecurringTask):
     """A task that is run every so many *seconds*, from *start* (an aware datetime; now) on.
 
-    ValueError for seconds of 0 or less.
+    *rdates* are added and *exdates* excluded, see `ScheduleSet`. ValueError for
+    seconds of 0 or less.
     """
 
     def __init__(
@@ -72,6 +81,9 @@ class IntervalTask(RecurringTask):
         seconds: float,
         start: datetime | None = None,
         expiryDate: datetime | None = None,
+        rdates: Sequence[datetime] = (),
+        exdates: Sequence[date] = (),
         **policies: Any,
     ) -> None:
-        super().__init__(Interval(seconds, start), expiryDate, **policies)
+        schedule = with_dates(Interval(seconds, start), rdates, exdates)
+        super().__init__(schedule, expiryDate, **policies)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Literal
 
@@ -12,13 +12,10 @@ from BTrees.IOBTree import IOBTree, IOBucket
 from scheduler import states
 from scheduler.clock import aware, later, moment, nowutc, stamp
 from scheduler.inbox.spool import PAUSE, spool_of
-from scheduler.schedules.cron import Cron
-from scheduler.schedules.interval import Interval
-from scheduler.schedules.rule import Rule
-from scheduler.schedules.schedule import Schedule
+from scheduler.schedules.schedule import Schedule, packed, unpacked
 from scheduler.tasks.attempt import Attempt
 from scheduler.tasks.base import BaseTask
-from scheduler.tasks.firing import Firing
+from scheduler.tasks.firing import BackfilledFiring, Firing
 from scheduler.tasks.occurrence import TaskOccurrence
 
 # Seconds late from which a date counts as missed, for a task that skips missed dates.
@@ -193,6 +190,13 @@ class RecurringTask(BaseTask):
         self._fire_apart()
         self._turn_to(date if self.catchUp == "all" else nowutc())
 
+    def _backfill(self, dates: Iterable[datetime]) -> None:
+        """Enqueue a task of its own for each of *dates*; they are run one after the other."""
+        for date in dates:
+            firing = BackfilledFiring(self, self._count, date)
+            firing._enter(self._p_jar)
+            self._keep(firing)
+
     def _ended_element(self) -> Any:
         """Return the last occurrence; None for a firing, the task if it has ended as a whole."""
         if self._status in (states.TASK_STATUS_TERMINATED, states.TASK_STATUS_ABORTED):
@@ -302,17 +306,5 @@ POLICIES: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
 }
 
-
-def packed(schedule: Schedule) -> tuple[Any, ...]:
-    """Return *schedule* as a tuple of its kind and plain values, as it is stored."""
-    return schedule.kind, *schedule.packed()
-
-
-def unpacked(stored: tuple[Any, ...]) -> Schedule:
-    """Return the schedule that was stored as *stored*."""
-    return KINDS[stored[0]].unpacked(stored[1:])
-
-
-KINDS: dict[str, type[Schedule]] = {kind.kind: kind for kind in (Rule, Cron, Interval)}
 
 _never = datetime.min.replace(tzinfo=nowutc().tzinfo)

@@ -129,3 +129,29 @@ class Closing(OneShotTask):
 
     def run(self):
         self.kept.append(attempt.http)
+
+
+class Dated(IntervalTask):
+    """Keeps the dates that it is run for."""
+
+    def run(self):
+        root = current().root()
+        root["dates"] = (*root.get("dates", ()), attempt.date)
+
+
+class Wavering(IntervalTask):
+    """Succeeds at the second try; the tries are committed all the same."""
+
+    maxTries = 2
+    retries = {ValueError: Retry(first=5)}
+
+    def run(self):
+        date = attempt.date
+
+        def note(connection):
+            root = connection.root()
+            root["tried"] = (*root.get("tried", ()), date)
+
+        transact(current().db(), note)
+        if attempt.number == 1:
+            raise ValueError("not yet")

@@ -13,8 +13,8 @@ from dateutil import rrule
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from scheduler.schedules.schedule import packed, unpacked
 from scheduler.tasks import Cron, Rule
-from scheduler.tasks.recurring import packed, unpacked
 
 SOAK = bool(os.environ.get("SOAK"))
 FIRST, LAST = datetime(2006, 1, 1, tzinfo=UTC), datetime(2026, 12, 31, tzinfo=UTC)

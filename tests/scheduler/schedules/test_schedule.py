@@ -17,8 +17,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from ZODB.serialize import ObjectWriter
 
+from scheduler.schedules.schedule import packed, unpacked
 from scheduler.tasks import Cron, CronTask, Interval, IntervalTask, PeriodicTask, Rule
-from scheduler.tasks.recurring import packed, unpacked
 
 ZURICH = ZoneInfo("Europe/Zurich")
 START = datetime(2031, 5, 5, 12, tzinfo=UTC)

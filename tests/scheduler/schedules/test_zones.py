@@ -13,8 +13,8 @@ from dateutil import rrule
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scheduler.schedules.schedule import packed, unpacked
 from scheduler.tasks import Cron, Rule
-from scheduler.tasks.recurring import packed, unpacked
 
 SOAK = bool(os.environ.get("SOAK"))
 FIRST, LAST = (1970, 2037) if SOAK else (2010, 2012)

@@ -50,7 +50,7 @@ def schedule_rows(client: Client, module: SchedulerModule) -> Iterator[ScheduleR
     """Yield the declared schedules, by name, and then all other recurring tasks at work."""
     declared = {entry.task for entry in client.getSchedules().values()}
     yield from declared_rows(client)
-    waiting = (task for _, task in module.waiting())
+    waiting = (task for _, task in module.queues)
     for task in chain(module.running, waiting):
         if isinstance(task, RecurringTask) and task not in declared:
             yield _row(task, "no")

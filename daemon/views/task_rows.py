@@ -162,7 +162,7 @@ def _spooled(module: SchedulerModule) -> Iterator[Row]:
 
 
 def _waiting(module: SchedulerModule) -> Iterator[Row]:
-    for due, task in module.waiting():
+    for due, task in module.queues:
         if due >= int(NEVER_DUE):
             yield row_of(task, "paused", None)
         else:

@@ -36,7 +36,7 @@ class Claiming:
         """Put *task* in the queue after all, if it is held for the workers."""
         due, _ = self._fresh.pop(task._p_oid, (None, None))
         if due is not None:
-            self._module.wait(task, due)
+            self._module.queues.add(task, due)
 
     def queue_all(self) -> None:
         """Put all tasks that are held for the workers in the queue."""
@@ -82,7 +82,7 @@ class Claiming:
         return self._steps.take(take, failed)
 
     def _queue(self, due: float, task: BaseTask) -> None:
-        wait = partial(self._module.wait, task, due)
+        wait = partial(self._module.queues.add, task, due)
         self._steps.take(wait, partial(self._quarantine, task))
 
     def _quarantine(self, task: BaseTask, error: Exception) -> None:

@@ -205,7 +205,7 @@ class Dispatcher:
             self._in_vain = now if room > 0 and not claims else 0.0
             if self._is_unsure:
                 claims = self._not_given(module, gathered)
-            self._next_due = module.next_due(self._settings.queues) if is_open else None
+            self._next_due = module.queues.next_due(self._settings.queues) if is_open else None
             self._lease.guard(self._connection)
             has_written = has_changes(self._connection)
             self._manager.commit()

@@ -124,7 +124,7 @@ class Instructions:
             return
         if op in (spool.ADD, spool.PAGE):
             self._module.set_aside(thing, reason)
-        elif op == spool.DELETE and self._module.unqueue_unread(thing):
+        elif op == spool.DELETE and self._module.queues.discard_unread(thing):
             log.warning("task %d is removed from the queue unread", number)
 
     def _add(self, task: Any) -> None:
@@ -135,7 +135,7 @@ class Instructions:
             return
         self._catch_up(task)
         status = task.getStatus()
-        if status == TASK_STATUS_QUEUED and not self._module.is_waiting(task):
+        if status == TASK_STATUS_QUEUED and not self._module.queues.has(task):
             log.warning("%r says that it waits, and does not: it is queued", task)
             TaskHandle(task).spool_again()
             status = TASK_STATUS_SPOOLED
@@ -152,7 +152,7 @@ class Instructions:
         due = task.getDueOn()
         if status != TASK_STATUS_SPOOLED:
             self._module.start_again(task, status)
-        elif due is not None and due <= self._now and self._module.place_of(task) == ORDINARY:
+        elif due is not None and due <= self._now and self._module.queues.slot_of(task) == ORDINARY:
             self._claiming.add(task, stamp(due))
         else:
             self._module.queue(task)
@@ -235,7 +235,7 @@ class Instructions:
         elif isinstance(task, str):
             self._module.backlog.pause(task, is_paused=False)
         elif self._waits(task, spool.RESUME, task) and task.isPaused():
-            self._module.unqueue(task)
+            self._module.queues.remove(task)
             self._module.queue(task)
 
     def _reschedule(self, change: tuple[tuple[Any, ...], RecurringTask]) -> None:
@@ -244,7 +244,7 @@ class Instructions:
         if not self._waits(task, spool.RESCHEDULE, change):
             return
         is_paused = task.isPaused()
-        self._module.unqueue(task)
+        self._module.queues.remove(task)
         task.setSchedule(unpacked(stored))
         TaskHandle(task).set_retry(None)
         self._module.queue(task)
@@ -285,8 +285,8 @@ class Instructions:
         return status == TASK_STATUS_QUEUED
 
     def _move_to(self, task: BaseTask, due: float) -> None:
-        self._module.unqueue(task)
-        self._module.wait(task, due)
+        self._module.queues.remove(task)
+        self._module.queues.add(task, due)
 
 
 def _number_of(thing: Any) -> int | None:

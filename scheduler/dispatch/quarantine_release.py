@@ -67,7 +67,7 @@ class Reclaiming:
         log.warning("task %s was in quarantine and can be read again", task.getId())
         if status in ENDED:
             self._module.shelve(task, task.getEndedOn() or nowutc(), status)
-        elif status != TASK_STATUS_QUEUED or not self._module.is_waiting(task):
+        elif status != TASK_STATUS_QUEUED or not self._module.queues.has(task):
             TaskHandle(task).spool_again()
             self._add(task)
 

@@ -78,7 +78,7 @@ class Rebinding:
             return
         if status == TASK_STATUS_QUEUED:
             if wanted != FollowingHandle(task).date:
-                self._module.unqueue(task)
+                self._module.queues.remove(task)
                 self._wait(task, wanted)
         elif wanted is not None and _is_new(wanted, task):
             if status != TASK_STATUS_NONE:
@@ -91,7 +91,7 @@ class Rebinding:
             FollowingHandle(task).rest()
         else:
             FollowingHandle(task).wait_for(wanted)
-            self._module.wait(task, wanted)
+            self._module.queues.add(task, wanted)
 
 
 def _is_new(wanted: float, task: FollowingTask) -> bool:

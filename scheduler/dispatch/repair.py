@@ -165,7 +165,7 @@ class Repair:
     def _on_shelves(self) -> set[bytes]:
         own = self._module
         shelves = (
-            (task for _, task in own.waiting()),
+            (task for _, task in own.queues),
             own.getFailedIndex(),
             own.getFinishedIndex(),
             (aside.obj for aside in own.aside()),
@@ -216,7 +216,7 @@ class Repair:
             self._module.stop_leaving(task.getId() or 0)
             TaskHandle(task).forget()
         elif TaskHandle(task).status == TASK_STATUS_QUEUED:
-            self._module.wait(task, stamp(moment(TaskHandle(task).queued_for)))
+            self._module.queues.add(task, stamp(moment(TaskHandle(task).queued_for)))
         else:
             self._module.queue(task)
         self._count["back in their queues"] += 1

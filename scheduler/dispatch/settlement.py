@@ -139,7 +139,7 @@ class Settlement:
             self._module.shelve(element, outcome.ended or nowutc(), outcome.shelf)
         if outcome.due is not None and not is_leaving:
             # The task bears the date already: it is not loaded here, nor written again.
-            self._module.requeue(task, outcome.due.timestamp(), place)
+            self._module.queues.put_back(task, outcome.due.timestamp(), place)
             self.perform_postponed(tid)
             return
         if outcome.due is not None:
@@ -178,7 +178,7 @@ class Settlement:
 
     def _put_back(self, claim: Claim) -> None:
         self._module.backlog.release(claim.tid)
-        self._module.wait(self._running.remove(claim.tid), claim.since)
+        self._module.queues.add(self._running.remove(claim.tid), claim.since)
         self.perform_postponed(claim.tid)
 
     def _fence(self, task: BaseTask, lost: Lost, max_tries: int) -> None:

@@ -27,7 +27,7 @@ from scheduler.runtime.hook_registry import REGISTRY
 from scheduler.runtime.hooks import AttemptEvent
 from scheduler.shelves.ended_index import TaskIndex
 from scheduler.shelves.named_queues import NamedQueues
-from scheduler.shelves.queue_slot import ORDINARY, QueueSlot, place_of
+from scheduler.shelves.queues import Queues
 from scheduler.shelves.unique_keys import UniqueKeys
 from scheduler.states import (
     TASK_STATUS_ABORTED,
@@ -44,7 +44,7 @@ from scheduler.store import Schema, connection_of
 from scheduler.store.missing_class import reason_of
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.handle import TaskHandle, note_end
-from scheduler.tasks.naming import name_of, unread_name_of
+from scheduler.tasks.naming import unread_name_of
 from scheduler.tasks.occurrence import TaskOccurrence
 
 log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class SchedulerModule(Persistent):
             "state": roster.is_taken(),
             "hostname": roster.hostname,
             "pid": roster.pid,
-            "waiting": len(self._waiting) + len(self.backlog),
+            "waiting": len(self.queues),
             "running": len(self.running),
             "spooled": len(self.getSpool()),
             "failed": len(self._failed) + len(self.quarantine),
@@ -168,11 +168,6 @@ class SchedulerModule(Persistent):
         """Return the tasks that wait for their time, in the ordinary queue."""
         return self._waiting
 
-    def waiting(self) -> Iterator[tuple[int, Any]]:
-        """Yield (second, task) for all that wait: in the ordinary queue, then in the others."""
-        yield from self._waiting
-        yield from self.backlog
-
     def getRunningList(self) -> list[BaseTask]:
         """Return the tasks that are with a worker."""
         return list(self.running)
@@ -184,6 +179,11 @@ class SchedulerModule(Persistent):
     def getFinishedIndex(self) -> TaskIndex:
         """Return the tasks and occurrences that finished."""
         return self._finished
+
+    @property
+    def queues(self) -> Queues:
+        """The queues in which tasks wait."""
+        return Queues(self._p_jar, self._waiting, self.backlog, self.conflicts)
 
     @property
     def running(self) -> RunningList:
@@ -204,64 +204,11 @@ class SchedulerModule(Persistent):
         """
         due = task.getDueOn()
         if due is not None:
-            self.wait(task, stamp(due))
+            self.queues.add(task, stamp(due))
         else:
             now = nowutc()
             TaskHandle(task).expire(now, "no date is left at which it might run")
             self.shelve(task, now, TASK_STATUS_TERMINATED)
-
-    def wait(self, task: BaseTask, due: float) -> None:
-        """Put *task* in the waiting queue, to be due at *due* (since 1970)."""
-        if task._p_oid is None:
-            connection_of(self).add(task)  # the queue orders tasks by their numbers
-        place = self.place_of(task)
-        handle = TaskHandle(task)
-        handle.queue(due)
-        if place != ORDINARY or handle.slot:
-            handle.slot = () if place == ORDINARY else tuple(place)
-        self.requeue(task, due, place)
-
-    def place_of(self, task: BaseTask) -> QueueSlot:
-        """Return where *task* is to wait: by its class, itself and the conflicts of its class."""
-        place = place_of(task)
-        if place.key is not None or not self.conflicts.has_serialized():
-            return place
-        key = self.conflicts.serial_key(name_of(task), nowutc().timestamp())
-        return place if key is None else place._replace(key=key)
-
-    def requeue(self, task: Any, due: float, place: QueueSlot) -> None:
-        """Put *task*, which bears that it waits, in its queue again; it need not be loaded."""
-        if place == ORDINARY:
-            self._waiting.enqueue(due, task)
-        else:
-            self.backlog.enqueue(due, task, place)
-
-    def unqueue(self, task: BaseTask) -> None:
-        """Take *task* out of the queue that it waits in; KeyError if it does not."""
-        handle = TaskHandle(task)
-        if handle.slot:
-            self.backlog.dequeue(handle.queued_for, task, QueueSlot(*handle.slot))
-        else:
-            self._waiting.dequeue(handle.queued_for, task)
-
-    def is_waiting(self, task: BaseTask) -> bool:
-        """Say whether *task* stands in the queue where it says itself that it does."""
-        handle = TaskHandle(task)
-        if handle.slot:
-            return self.backlog.has(handle.queued_for, task, QueueSlot(*handle.slot))
-        return self._waiting.has(handle.queued_for, task)
-
-    def unqueue_unread(self, task: Any) -> bool:
-        """Take *task*, which cannot be loaded, out of the queue, which is searched through.
-
-        Say whether it was there.
-        """
-        return self._waiting.discard(task) or self.backlog.discard(task)
-
-    def next_due(self, caps: Mapping[str, int]) -> float | None:
-        """Return when the next task that can run is due; *caps* as in `NamedQueues.take`."""
-        dues = (self._waiting.next_due(), self.backlog.next_due(nowutc().timestamp(), caps))
-        return min((due for due in dues if due is not None), default=None)
 
     def take_from_index(self, task: BaseTask, status: int) -> None:
         """Take *task*, which has ended in state *status*, off its index, if it stands there."""
@@ -274,7 +221,7 @@ class SchedulerModule(Persistent):
         if status == TASK_STATUS_FINISHED:
             TaskHandle(task).begin_occurrence()
         task.reset()
-        self.wait(task, stamp(task.getDueOn() or nowutc()))
+        self.queues.add(task, stamp(task.getDueOn() or nowutc()))
 
     def shelve(self, element: Any, ended: datetime, status: int) -> None:
         """Put an ended task or occurrence into the index that *status* belongs to."""
@@ -335,7 +282,7 @@ class SchedulerModule(Persistent):
     def leave_shelf(self, task: BaseTask, status: int) -> None:
         """Take *task* off the shelf of *status*; TaskNotFoundException if it is not there."""
         leave: dict[int, Callable[[], object]] = {
-            TASK_STATUS_QUEUED: lambda: self.unqueue(task),
+            TASK_STATUS_QUEUED: lambda: self.queues.remove(task),
             TASK_STATUS_RUNNING: lambda: self._take_from_worker(task),
             TASK_STATUS_FAILED: lambda: self._failed.remove(task.getEndedOn() or _never, task),
             TASK_STATUS_TERMINATED: lambda: self._failed.remove(task.getEndedOn() or _never, task),
@@ -376,7 +323,7 @@ class SchedulerModule(Persistent):
 
     def _tasks(self) -> Iterator[BaseTask]:
         yield from (obj for op, obj in self.getSpool() if op == "add" and isinstance(obj, BaseTask))
-        yield from (task for _, task in self.waiting())
+        yield from (task for _, task in self.queues)
         yield from self.running
         for index in (self._failed, self._finished):
             for element in index:

@@ -130,7 +130,7 @@ def test_a_full_queue_is_in_nobodys_way(view, client, tick):
     enqueue(view, Letter, map(str, range(500)))
     enqueue(view, Ordinary, ["x"])
     assert list(tick.give()) == ["x"]
-    assert tick.module.next_due({}) is None
+    assert tick.module.queues.next_due({}) is None
     assert client.getStatus()["waiting"] == 500
 
 
@@ -199,7 +199,7 @@ def test_the_scheduler_sleeps_until_the_rate_allows_more(view, client, tick):
     enqueue(view, Letter, "ab")
     start = nowutc()
     tick.give(now=start)
-    due = tick.module.next_due({})
+    due = tick.module.queues.next_due({})
     assert 10 <= due - start.timestamp() <= 11
     assert tick.give(now=start + timedelta(seconds=due - start.timestamp())) != {}
 
@@ -235,7 +235,7 @@ def test_one_at_a_time_runs_for_a_key_in_the_order_of_dates(view, tick):
 def test_a_task_that_waits_for_its_key_can_be_moved_and_withdrawn(view, client, tick):
     enqueue(view, ForCustomer, ["a1", "a2", "a3"])
     first = tick.give()
-    second, third = sorted(task for _, task in tick.module.waiting())
+    second, third = sorted(task for _, task in tick.module.queues)
     client.dequeue(second)
     client.moveTask(third, nowutc() + timedelta(days=1))
     tick.give()

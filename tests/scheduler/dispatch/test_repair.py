@@ -89,7 +89,7 @@ class Stored:
             view.connection.add(task)
             task._status, task._queued_for = TASK_STATUS_QUEUED, nowutc().timestamp()
             module.running.add(task, nowutc().timestamp())
-        module.wait(Count(nowutc()), nowutc().timestamp())
+        module.queues.add(Count(nowutc()), nowutc().timestamp())
         view.enqueue(*(Count(nowutc()) for _ in range(DUE - CLAIMED - 1)))
         self.objects = own_objects(view.connection)
         self.other = view.root["other"]._p_oid
@@ -155,7 +155,7 @@ def test_a_task_that_cannot_be_read_and_has_lost_its_place_is_a_dead_letter(view
     tasks = [Count(nowutc()) for _ in range(3)]
     for task in tasks:
         view.connection.add(task)
-        module.wait(task, nowutc().timestamp())
+        module.queues.add(task, nowutc().timestamp())
     view.commit()
     other = view.root["other"]._p_oid
     bins = module.getWaitingQueue()._bins._p_oid

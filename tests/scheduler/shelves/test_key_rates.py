@@ -60,7 +60,7 @@ def test_a_key_with_many_waiting_calls_is_not_looked_at_before_its_time(relay):
     for _ in range(3):
         relay.run_due()
     module = relay.client._module
-    assert module.next_due({}) >= relay.clock.now.timestamp() + 9
+    assert module.queues.next_due({}) >= relay.clock.now.timestamp() + 9
     assert module.backlog._parked_length() == 47
     # Only the look itself is committed, if anything: nothing moves.
     assert relay.database.lastTransaction() == before

@@ -81,7 +81,7 @@ def plant_all(tmp_path, batch):
 def settled(view):
     status = view.client.getStatus()
     module = SchedulerModule.getDBInstance(view.connection)
-    next_due = module.next_due({})
+    next_due = module.queues.next_due({})
     is_idle = next_due is None or next_due > nowutc().timestamp() + 1
     return not status["running"] and not status["spooled"] and is_idle
 
@@ -90,7 +90,7 @@ def standing(view):
     """Return on which shelves each task stands, by number."""
     module = SchedulerModule.getDBInstance(view.connection)
     found = Counter()
-    found.update(u64(task._p_oid) for _, task in module.waiting())
+    found.update(u64(task._p_oid) for _, task in module.queues)
     found.update(aside.number for aside in module.aside())
     for index in (module.getFailedIndex(), module.getFinishedIndex()):
         for element in index:

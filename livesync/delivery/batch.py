@@ -79,7 +79,7 @@ class BatchDelivery:
         self._report = report
         self._underway = RecordsUnderway()
         self._done: set[str] = set()
-        self._taken_up: set[str] = set()  # letters whose object has a later state on the way
+        self._taken_up: set[str] = set()  # names of dead letters whose object has a later state
         self._suspects: list[_Suspect] = []
         self._has_success = False
         self._has_uploader = False
@@ -88,7 +88,7 @@ class BatchDelivery:
         self._clear()
 
     def changes(self, news: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
-        """Yield those *news* that fall to this delivery, and before them those of letters."""
+        """Yield the changes of dead letters that are due, then of *news* those not sent yet."""
         for letter in self._due:
             if isinstance(letter.record, FailedChange):
                 yield tuple(letter.record)
@@ -99,9 +99,9 @@ class BatchDelivery:
                 yield position, action
 
     def records(self, make: Callable[[], Iterable[Any]]) -> Iterator[Any]:
-        """Yield what is to be sent: the records that *make* makes, then letters that are due.
+        """Yield what is to be sent: the records that *make* makes, then dead letters that are due.
 
-        A letter whose object has a later state among the records is not sent, too.
+        A dead letter whose object has a later state among the records is not sent as well.
         """
         for mark, made in marked(_made(make)):
             if mark in self._done or mark in self._earlier or not falls_to(mark, self._share):

@@ -109,8 +109,8 @@ class FullExport:
 
     def _send_all(self, progress: ExportProgress, view: AbstractContextManager[Connection]) -> None:
         with view as connection:
-            # The target is about to hear of all that is seen here: what is deleted from now on
-            # must be told, even if its creation stands behind the agent's pointer.
+            # The target is about to know all that is seen here: a deletion from now on must be
+            # sent, even if the creation stands behind the agent's pointer.
             self._session.write(_note_known)
             for key, records in self._parts(connection, progress):
                 results = self._send_part(connection, records)

@@ -9,6 +9,7 @@ from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 from persistent import Persistent
 from ZODB.Connection import Connection
+from ZODB.utils import u64
 
 from scheduler.clock import aware, moment, nowutc, stamp
 from scheduler.errors import TaskInconsistentStatusException, TaskStillRunningException
@@ -302,7 +303,7 @@ class Client:
         for a task in another state.
         """
         if is_quarantined(task):
-            self.reclaim(task.getId())
+            self.reclaim(u64(task._p_oid))  # which may be of no class of tasks now
             return
         if task.getStatus() not in _STARTED_AGAIN:
             raise TaskInconsistentStatusException(f"{task!r} has not failed")

@@ -99,3 +99,37 @@ def test_an_exit_in_the_code_of_a_task_does_not_end_the_scheduler(view):
         view.until_counts(failed=1, finished=2)
     (aside,) = SchedulerModule.getDBInstance(view.connection).aside()
     assert "Exit: 3" in aside.reason
+
+
+@pytest.mark.parametrize("is_retried", [False, True])
+def test_the_task_is_run_when_its_class_is_back(alarm, tmp_path, is_retried):
+    database = open_database(alarm)
+    with running(database):
+        View(database, transaction.TransactionManager()).until_counts(failed=1, finished=2)
+    database.close()
+    (tmp_path / "alarm.py").write_text(ALARM)
+    del sys.modules["alarm"]
+    database = open_database(alarm)
+    view = View(database, transaction.TransactionManager())
+    if is_retried:
+        (aside,) = SchedulerModule.getDBInstance(view.connection).aside()
+        view.client.startFailedTask(aside.obj)
+        view.commit()
+    with running(database):
+        view.until_counts(finished=3)
+    view.close()
+    database.close()
+
+
+def test_a_retry_with_the_wrong_code_leaves_it_where_it_is(view):
+    module = SchedulerModule.getDBInstance(view.connection)
+    with running(view.connection.db()):
+        view.until_counts(failed=1, finished=2)
+        (aside,) = module.aside()
+        view.client.startFailedTask(aside.obj)
+        view.commit()
+        view.until(lambda: not view.counts().get("spooled"))
+        assert view.counts() == {"failed": 1, "finished": 2}
+        view.client.dequeue(aside.obj)
+        view.commit()
+        view.until_counts(finished=2)

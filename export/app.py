@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -19,7 +19,6 @@ from export.errors import (
     AddressTooLong,
     InternalFailure,
     MalformedRequest,
-    RefusedRequest,
     RequestException,
     ServiceUnavailable,
     UnknownResource,
@@ -28,19 +27,19 @@ from export.errors import (
 from export.fossils.installation import keep_base_url
 from export.http.question import SEPARATOR
 from export.http.request import LONGEST, ExportRequest
-from export.http.result import Answer, Document, File
+from export.http.result import Answer, Bare, Document, File
 from export.model import catalogue
 from export.model.listeners import subscribe_installed
 from export.people import group, user
+from export.reading import Reading
 from export.registered import all_resources
 from export.reply import Reply, file_response, options
-from export.resource import Resource
+from export.resource import Resource, answered
 from export.rooms import registry, schedule
 from export.routing import Found, RoutingTable
 from export.settings import ExportSettings
 from scheduler.clock import nowutc
 from scheduler.store import open_database, transact
-from scheduler.store.read_view import read_view
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +50,6 @@ BRANCHES = (
 
 MOST = 1000
 """How many ids an address may name."""
-
-UNSIGNED = "The API key does not count without a signature: sign the request."
 
 Result = TypeVar("Result")
 
@@ -73,6 +70,7 @@ class ExportApp:
         self._owned = owned
         for branch in BRANCHES:
             transact(database, branch.get, note="prepare the export")
+        self._reading = Reading(database, settings)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer one request (WSGI)."""
@@ -81,6 +79,7 @@ class ExportApp:
     def close(self) -> None:
         """Write how keys and tokens were used; close the database, if it was opened here."""
         self.usage.close()
+        self._reading.close()
         if self._owned:
             self.database.close()
 
@@ -96,12 +95,7 @@ class ExportApp:
                 if request.method == "OPTIONS":
                     return options(methods)
                 raise WrongMethod(methods)
-            answer = self._answer(request, resource, arguments)
-            if isinstance(answer, File):
-                return file_response(answer, http)
-            if isinstance(answer, Document):
-                return reply.document(answer)
-            return reply.content(answer, self.settings.base_url)
+            return self._answer(request, resource, arguments, reply)
         except RequestException as error:
             return reply.refuse(error)
         except ConflictError:
@@ -127,31 +121,42 @@ class ExportApp:
         return resource, arguments
 
     def _answer(
-        self, request: ExportRequest, resource: Resource, arguments: Mapping[str, str]
-    ) -> Answer:
+        self,
+        request: ExportRequest,
+        resource: Resource,
+        arguments: Mapping[str, str],
+        reply: Reply,
+    ) -> Response:
         request.bearer_token  # noqa: B018 (credentials of another kind are refused everywhere)
 
-        def work(connection: Connection) -> tuple[Answer, Caller]:
+        def write(connection: Connection) -> tuple[Answer, Caller]:
             caller = resource.door(request, self.settings, resource.scopes)
             question = resource.question(request, arguments, caller.user, self.settings)
-            try:
-                return resource.answer(question), caller
-            except RefusedRequest as error:
-                if caller.lacks_signature:
-                    raise RefusedRequest(f"{error.message} {UNSIGNED}") from None
-                raise
+            return answered(resource, question, caller), caller
 
+        answer: Answer | Response
         if resource.method == "GET":
-            answer, caller = self._read(work)
+            answer, caller = self._reading.answer(request, resource, arguments, reply)
         else:
-            answer, caller = transact(self.database, work, note=f"{resource.method} {request.path}")
+            answer, caller = transact(
+                self.database, write, note=f"{resource.method} {request.path}"
+            )
         if caller.credential is not None:
             self.usage.note(caller.credential, _use(request, caller))
-        return answer
+        return self._response(answer, request, reply)
 
-    def _read(self, work: Callable[[Connection], Result]) -> Result:
-        with read_view(self.database) as connection:
-            return work(connection)
+    def _response(
+        self, answer: Answer | Response, request: ExportRequest, reply: Reply
+    ) -> Response:
+        if isinstance(answer, Response):
+            return answer
+        if isinstance(answer, File):
+            return file_response(answer, request)
+        if isinstance(answer, Document):
+            return reply.document(answer)
+        if isinstance(answer, Bare):
+            return reply.bare(answer)
+        return reply.noted(answer, self.settings.base_url)
 
 
 def make_app(

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
-from werkzeug.wrappers import Request, Response
+from werkzeug.http import http_date
+from werkzeug.wrappers import Response
 from werkzeug.wsgi import wrap_file
 
+from export.answers.written_answer import WrittenAnswer
 from export.errors import NoSuchRange, RequestException
 from export.formats import FORMATS, PLAIN, json
 from export.http.etag import validator
 from export.http.request import ExportRequest
 from export.http.result import Bare, Document, File, ResultPage, envelope
 from export.resource import Resource, classic_refusal
+from scheduler.clock import nowutc
 
 SHOWN = {"application/pdf", "image/gif", "image/jpeg", "image/png", "text/plain"}
 """Files that a browser may show itself: nothing in them acts in this server's name."""
@@ -27,6 +31,9 @@ SAFE = {"X-Content-Type-Options": "nosniff"}
 SEALED = {**SAFE, "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"}
 """Headers by which a browser runs no script that somebody wrote into a title."""
 
+
+SETTLED = timedelta(seconds=2)
+"""The age of a change after which no other has its date, in whole seconds."""
 
 UNKEPT = {"Cache-Control": "no-store"}
 """Header by which no cache keeps an answer that is about the caller alone."""
@@ -51,19 +58,45 @@ class Reply:
         self._request.answer_conditionally(response)
         return response
 
-    def content(self, answer: ResultPage | Bare, base_url: str) -> Response:
-        """Return *answer*, in its envelope if it has one. Raises RequestException."""
-        headers = {**UNKEPT, **answer.headers} if isinstance(answer, Bare) else {}
+    def bare(self, answer: Bare) -> Response:
+        """Return *answer*, which no cache may keep. Raises RequestException."""
         writer = FORMATS[self._kind]
-        body = self._body(answer, base_url)
-        pretty = isinstance(answer, ResultPage) and self._request.take_flag("p", "pretty")
-        text = writer.write(body, self._request, pretty=pretty)
-        kind = writer.CONTENT_TYPE
-        response = Response(text, 200, headers={**SEALED, **headers}, content_type=kind)
-        if isinstance(answer, ResultPage) and self._request.method != "POST":
-            response.set_etag(validator(text, body["ts"]), weak=True)
-            response.headers["Cache-Control"] = "private, no-cache"
-            self._request.answer_conditionally(response)
+        text = writer.write(answer.data, self._request, pretty=False)
+        headers = {**SEALED, **UNKEPT, **answer.headers}
+        return Response(text, 200, headers=headers, content_type=writer.CONTENT_TYPE)
+
+    def noted(self, answer: ResultPage, base_url: str) -> Response:
+        """Return *answer*, which tells of something that was done. Raises RequestException."""
+        written = self.written(answer, base_url)
+        return Response(written.content, 200, headers=SEALED, content_type=written.content_type)
+
+    def written(self, answer: ResultPage, base_url: str) -> WrittenAnswer:
+        """Return *answer* in its format, with its envelope. Raises RequestException."""
+        writer = FORMATS[self._kind]
+        query = f"?{self._request.shown_query}" if self._request.shown_query else ""
+        body = envelope(answer, f"{base_url}{self._request.path}{query}")
+        text = writer.write(body, self._request, pretty=self._request.take_flag("p", "pretty"))
+        return WrittenAnswer(text, self._kind, body["ts"])
+
+    def page(self, answer: WrittenAnswer, modified: datetime | None, is_public: bool) -> Response:
+        """Return *answer*, or that the caller has it, for proxies to keep if it *is_public*.
+
+        A change in the second of the one before leaves the date that headers can tell: as long
+        as there may be one, they tell none.
+        """
+        keeper = "public" if is_public else "private"
+        headers = {
+            **SEALED,
+            "ETag": answer.etag,
+            "Cache-Control": f"{keeper}, no-cache",
+            "Vary": "Authorization",
+        }
+        now = nowutc()
+        if modified is not None and now - modified > SETTLED:
+            headers["Last-Modified"] = http_date(modified)
+        content = answer.at(int(now.timestamp()))
+        response = Response(content, 200, headers=headers, content_type=answer.content_type)
+        self._request.answer_conditionally(response)
         return response
 
     def refuse(self, error: RequestException) -> Response:
@@ -81,12 +114,6 @@ class Reply:
         headers = {**SEALED, **error.headers}
         return Response(content, status, headers, content_type=writer.CONTENT_TYPE)
 
-    def _body(self, answer: ResultPage | Bare, base_url: str) -> Any:
-        if isinstance(answer, Bare):
-            return answer.data
-        query = f"?{self._request.shown_query}" if self._request.shown_query else ""
-        return envelope(answer, f"{base_url}{self._request.path}{query}")
-
 
 def options(methods: list[str]) -> Response:
     """Return that an address takes *methods*."""
@@ -95,13 +122,13 @@ def options(methods: list[str]) -> Response:
     return response
 
 
-def file_response(answer: File, http: Request) -> Response:
+def file_response(answer: File, request: ExportRequest) -> Response:
     """Return the file, or the part of it that is asked for, if it has changed.
 
     Raises NoSuchRange.
     """
     response = Response(
-        wrap_file(http.environ, answer.content),
+        wrap_file(request.environ, answer.content),
         content_type=answer.content_type,
         direct_passthrough=True,
         headers=SAFE,
@@ -113,17 +140,11 @@ def file_response(answer: File, http: Request) -> Response:
     shown = "inline" if answer.content_type in SHOWN else "attachment"
     response.headers.set("Content-Disposition", shown, **_names(answer.name))
     try:
-        return response.make_conditional(http, _takes_range(http), answer.size)
+        return request.answer_conditionally(response, answer.size)
     except RequestedRangeNotSatisfiable:
         response.close()
         length = {"Content-Range": f"bytes */{answer.size}"}
         raise NoSuchRange(f"The file has {answer.size} bytes", length) from None
-
-
-def _takes_range(http: Request) -> bool:
-    """Say whether the part that is asked for, if one is, is told in a way that is understood."""
-    wanted = http.range
-    return "Range" not in http.headers or (wanted is not None and wanted.units == "bytes")
 
 
 def _names(name: str) -> dict[str, str]:

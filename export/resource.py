@@ -23,7 +23,7 @@ from typing import Any, TypeAlias
 
 from export.auth import caller
 from export.auth.caller import Caller
-from export.errors import RequestException
+from export.errors import RefusedRequest, RequestException
 from export.http.parameter import Parameter
 from export.http.question import Detail, Question
 from export.http.request import ExportRequest
@@ -39,6 +39,19 @@ READ = frozenset({"read:legacy_api"})
 WRITE = frozenset({"write:legacy_api"})
 ANYTHING = frozenset({"full:everything"})
 """Scopes: of what is read and what is written in the classic API, and of all else there is."""
+
+
+UNSIGNED = "The API key does not count without a signature: sign the request."
+
+
+def answered(resource: Resource, question: Question, caller: Caller) -> Answer:
+    """Return the answer of *resource*; a refusal tells *caller* that they lack a signature."""
+    try:
+        return resource.answer(question)
+    except RefusedRequest as error:
+        if caller.lacks_signature:
+            raise RefusedRequest(f"{error.message} {UNSIGNED}") from None
+        raise
 
 
 def classic_refusal(error: RequestException) -> Refusal:

@@ -49,6 +49,9 @@ class ExportSettings:
     signature_ttl: int = 600
     """How far a signature's timestamp may be from now, either way."""
 
+    answer_cache: int = 16
+    """The MiB in which a process keeps answers until something in them changes; 0 for none."""
+
     @classmethod
     def of(cls, config: Mapping[str, Any] | ExportSettings | None = None) -> ExportSettings:
         """Return the settings that *config* asks for.
@@ -82,11 +85,12 @@ class ExportSettings:
                 raise ExportConfigurationException(
                     f"{name} is {getattr(self, name)!r}; it must be a text"
                 )
-        ttl = self.signature_ttl
-        if not isinstance(ttl, int) or isinstance(ttl, bool) or ttl < 0:
-            raise ExportConfigurationException(
-                f"signature_ttl is {ttl!r}; it must be a whole number of seconds from 0"
-            )
+        for name, unit in (("signature_ttl", "seconds"), ("answer_cache", "MiB")):
+            number = getattr(self, name)
+            if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+                raise ExportConfigurationException(
+                    f"{name} is {number!r}; it must be a whole number of {unit} from 0"
+                )
         try:
             ZoneInfo(self.timezone)
         except (KeyError, ValueError, OSError):

@@ -6,7 +6,11 @@ Every time inside the system is an aware UTC datetime; zones appear only at the 
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import time as clock_time
 from typing import ClassVar
 
 # A second is left at both ends of the calendar, so that no date stands for "never" or overflows.
@@ -45,9 +49,48 @@ class TimeSource:
 TimeSource.set(TimeSource())
 
 
+class ClockUse:
+    """How long a value stays right that is computed from the current time, or from the day."""
+
+    until: datetime | None = None
+    """The time from which it may be another; None where it does not depend on the time."""
+
+    def limit(self, until: datetime) -> None:
+        """Note that the value may be another from *until* on."""
+        self.until = until if self.until is None else min(self.until, until)
+
+
+_use: ContextVar[ClockUse | None] = ContextVar("clock use", default=None)
+
+
+@contextmanager
+def noting_use() -> Iterator[ClockUse]:
+    """Give what says how long the values stay right that are computed inside."""
+    use = ClockUse()
+    token = _use.set(use)
+    try:
+        yield use
+    finally:
+        _use.reset(token)
+
+
 def nowutc() -> datetime:
     """Return the current time of the source in force, as an aware UTC datetime."""
-    return TimeSource.get().getCurrentTime()
+    now = TimeSource.get().getCurrentTime()
+    use = _use.get()
+    if use is not None:
+        use.limit(now)
+    return now
+
+
+def today(zone: tzinfo) -> date:
+    """Return the current date in *zone*."""
+    local = TimeSource.get().getCurrentTime().astimezone(zone)
+    use = _use.get()
+    if use is not None:
+        midnight = datetime.combine(local.date() + timedelta(days=1), clock_time(), zone)
+        use.limit(midnight.astimezone(UTC))
+    return local.date()
 
 
 def moment(timestamp: float) -> datetime:

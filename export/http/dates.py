@@ -10,6 +10,7 @@ import re
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 
 from export.errors import MalformedRequest
+from scheduler.clock import nowutc, today
 
 OFFSET = re.compile(r"([+-])?(?:(\d{1,3})d)?(?:(\d{1,2})h)?(?:(\d{1,2})m)?", re.ASCII)
 COMPACT = re.compile(r"([+-])?(\d{1,3})(\d\d)(\d\d)", re.ASCII)
@@ -26,24 +27,23 @@ DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
 START, END = time(0, 0, 0), time(23, 59, 59)
 
 
-def parse_from(text: str, zone: tzinfo, now: datetime) -> datetime | None:
+def parse_from(text: str, zone: tzinfo) -> datetime | None:
     """Return the beginning that *text* names in *zone*; None for "". Raises MalformedRequest."""
-    return _parse(text, zone, now, START)
+    return _parse(text, zone, START)
 
 
-def parse_to(text: str, zone: tzinfo, now: datetime) -> datetime | None:
+def parse_to(text: str, zone: tzinfo) -> datetime | None:
     """Return the end that *text* names in *zone*; None for "". Raises MalformedRequest."""
-    return _parse(text, zone, now, END)
+    return _parse(text, zone, END)
 
 
-def _parse(text: str, zone: tzinfo, now: datetime, edge: time) -> datetime | None:
+def _parse(text: str, zone: tzinfo, edge: time) -> datetime | None:
     if not text:
         return None
     if text == "now":
-        return now
-    today = now.astimezone(zone).date()
+        return nowutc()
     if text in DAYS:
-        return datetime.combine(today + timedelta(days=DAYS[text]), edge, zone)
+        return datetime.combine(today(zone) + timedelta(days=DAYS[text]), edge, zone)
     try:
         absolute = _absolute(text, zone, edge)
     except ValueError:
@@ -54,8 +54,14 @@ def _parse(text: str, zone: tzinfo, now: datetime, edge: time) -> datetime | Non
     found = OFFSET.fullmatch(offset) or COMPACT.fullmatch(offset)
     if not found:
         raise MalformedRequest(f"Impossible to parse '{text}'")
-    day = (now.astimezone(zone) + _offset(found, edge)).date()
-    return datetime.combine(day, edge, zone)
+    return datetime.combine(_shifted(_offset(found, edge), zone), edge, zone)
+
+
+def _shifted(offset: timedelta, zone: tzinfo) -> date:
+    """Return the day that is *offset* from now; whole days count from today, at any time of it."""
+    if offset % timedelta(days=1):
+        return (nowutc().astimezone(zone) + offset).date()
+    return today(zone) + offset
 
 
 def _sign_restored(text: str) -> str:

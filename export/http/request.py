@@ -35,6 +35,9 @@ SECRETS = {"signature", "csrftoken", "access_token"}
 KEYS = {"ak", "apikey"}
 """Parameters of which the name alone is repeated."""
 
+SHOWING = {*KEYS, "ca", "cookieauth", "access_token"}
+"""Parameters that may show who asks."""
+
 MASK = "..."
 
 SCHEME = re.compile("[A-Za-z][A-Za-z-]{0,19}")
@@ -151,9 +154,35 @@ class ExportRequest:
         """The CSRF token that the request shows for its session; "" for none."""
         return self._request.headers.get("X-CSRF-Token") or self.take("csrftoken") or ""
 
-    def answer_conditionally(self, response: Response) -> None:
-        """Make *response* a 304 where the caller has it already (RFC 9110 section 13)."""
-        response.make_conditional(self._request)
+    @property
+    def environ(self) -> dict[str, Any]:
+        """The environment of the request (WSGI)."""
+        return self._request.environ
+
+    @property
+    def shows_nobody(self) -> bool:
+        """Whether nothing in the request may show who asks."""
+        return not (
+            "Authorization" in self._request.headers
+            or self.signature
+            or any(name.lower() in SHOWING for name in self._params)
+        )
+
+    def answer_conditionally(self, response: Response, size: int | None = None) -> Response:
+        """Make *response* a 304 where the caller has it already (RFC 9110 section 13).
+
+        Given the *size* of a file, it may be the part that is asked for. Raises
+        RequestedRangeNotSatisfiable.
+        """
+        takes_range = size is not None and self._takes_range
+        return response.make_conditional(self._request, takes_range, size)
+
+    @property
+    def _takes_range(self) -> bool:
+        """Whether the part that is asked for, if one is, is told in a way that is understood."""
+        wanted = self._request.range
+        is_asked = "Range" in self._request.headers
+        return not is_asked or (wanted is not None and wanted.units == "bytes")
 
     def take(self, *names: str) -> str | None:
         """Return the first parameter of *names* that was sent; None without one.

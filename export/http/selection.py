@@ -11,7 +11,6 @@ from export.errors import MalformedRequest
 from export.http.dates import parse_from, parse_to
 from export.http.parameter import Choice, End, Flag, Integer, Moment, Parameter
 from export.http.request import ExportRequest
-from scheduler.clock import nowutc
 
 MAXIMUM = 1000
 """How many objects an answer has at most, of a detail without a limit of its own."""
@@ -74,8 +73,7 @@ def select(
     day = DAY.of(request)
     if day and (start or end):
         raise MalformedRequest("'day' can only be used without 'from' and 'to'")
-    now = nowutc()
-    first, last = parse_from(day or start or "", tz, now), parse_to(day or end or "", tz, now)
+    first, last = parse_from(day or start or "", tz), parse_to(day or end or "", tz)
     if maxima and detail not in maxima:
         raise MalformedRequest(f"Invalid detail level: {detail}")
     return Selection(

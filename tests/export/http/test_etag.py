@@ -28,7 +28,7 @@ def ask(client, address, etag=None):
 def test_an_answer_is_sent_once_in_every_format(planted, stopped_clock, form):
     first = ask(planted, f"{PATH}.{form}")
     etag = first.headers["ETag"]
-    assert etag.startswith('W/"')
+    assert etag.startswith('"' if form in {"ics", "atom"} else 'W/"')
     TimeSource.set(LaterClock())
     again = ask(planted, f"{PATH}.{form}", etag)
     assert (again.status_code, again.data, again.headers["ETag"]) == (304, b"", etag)

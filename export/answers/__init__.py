@@ -1,0 +1,1 @@
+"""Answers that are kept until something changes that they were made from."""

@@ -1,0 +1,45 @@
+"""An answer as it is written in its format, and its validator."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from export.formats import FORMATS
+from export.http.etag import validator
+
+STAMPS = {
+    "json": b'"ts": %d',
+    "jsonp": b'"ts": %d',
+    "xml": b"<ts>%d</ts>",
+    "html": b'data-ts="%d"',
+}
+"""The text by which a format tells the time of the answer, before anything else like it."""
+
+
+class WrittenAnswer:
+    """The content of an answer in the format *kind*, written at the time *ts*."""
+
+    def __init__(self, content: bytes, kind: str, ts: int) -> None:
+        self.content = content
+        self._kind = kind
+        self._ts = ts
+
+    @property
+    def content_type(self) -> str:
+        """The type of the content."""
+        kind: str = FORMATS[self._kind].CONTENT_TYPE
+        return kind
+
+    @cached_property
+    def etag(self) -> str:
+        """The validator as headers have it: weak, where the answer tells the time."""
+        is_stamped = self._kind in STAMPS
+        digest = validator(self.content, self._ts if is_stamped else 0)
+        return f'W/"{digest}"' if is_stamped else f'"{digest}"'
+
+    def at(self, ts: int) -> bytes:
+        """Return the content as it is written at the time *ts*."""
+        stamp = STAMPS.get(self._kind)
+        if stamp is None or ts == self._ts:
+            return self.content
+        return self.content.replace(stamp % self._ts, stamp % ts, 1)

@@ -1,0 +1,49 @@
+"""The read set: objects that a connection has read since a moment, with their serials.
+
+A connection's cache holds its loaded objects in the order of their last use. A marker is used
+at that moment; what comes after it was read since.
+"""
+
+from __future__ import annotations
+
+from persistent import Persistent
+from ZODB.Connection import Connection
+
+from scheduler.store.schema import Schema
+
+LONGEST = 2500
+"""How many loaded objects a connection may hold at the moment: they are all looked through."""
+
+
+class ReadMarker(Persistent):
+    """An object that nobody uses but to mark a moment. Conflict behaviour: it is never changed."""
+
+    is_used = True
+
+
+def _make() -> ReadMarker:
+    return ReadMarker()
+
+
+SCHEMA = Schema("read marker", 1, _make)
+
+
+def mark(connection: Connection, oid: bytes) -> None:
+    """Mark this moment with the marker *oid*."""
+    cache = connection._cache
+    if cache.ringlen() > LONGEST:
+        usual = cache.cache_size
+        cache.cache_size = LONGEST
+        cache.incrgc()
+        cache.cache_size = usual
+    connection.get(oid).is_used  # noqa: B018 (it is the last one used now)
+
+
+def read_since(connection: Connection, oid: bytes) -> dict[bytes, bytes] | None:
+    """Return the serials of the objects read since the moment, by oid; None if it is not known."""
+    serials: dict[bytes, bytes] = {}
+    for each, obj in reversed(connection._cache.lru_items()):
+        if each == oid:
+            return serials
+        serials[each] = obj._p_serial
+    return None

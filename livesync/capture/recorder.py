@@ -15,10 +15,10 @@ from ZODB.Connection import Connection
 from ZODB.utils import z64
 
 from livesync.feed.manager import SyncManager
-from livesync.objects.object_index import index_of
-from livesync.objects.object_model import recorded_id
+from livesync.objects.object_index import keep
+from livesync.objects.object_model import kind_of, recorded_id
 from livesync.objects.watched_class import Id, WatchedClass
-from livesync.objects.watched_classes import WatchTable, table_of, watch_of
+from livesync.objects.watched_classes import WatchTable, table_of
 from livesync.records import sight
 from scheduler.clock import nowutc
 from scheduler.store.internals import is_added, registered_objects, savepoint_storage
@@ -58,13 +58,7 @@ def record_change(manager: SyncManager, obj: Persistent, watched: WatchedClass, 
 def note(manager: SyncManager, second: int, obj: Any, obj_id: Id | None, actions: set[str]) -> None:
     """Record that *actions* happened to *obj*, and keep the index of an exposed class."""
     sight.record(manager, second, obj, obj_id, actions)
-    watched = watch_of(obj)
-    index = index_of(obj._p_jar, watched) if watched is not None and watched.fossil else None
-    if index is not None and obj_id is not None:
-        if "deleted" in actions:
-            index.remove(str(obj_id))
-        else:
-            index.put(str(obj_id), obj)
+    keep(manager._p_jar, obj, kind_of(obj), obj_id, "deleted" in actions)
 
 
 def _record(connection: Connection, table: WatchTable) -> None:

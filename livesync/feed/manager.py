@@ -21,9 +21,10 @@ from livesync.feed import delivery_waits
 from livesync.feed.agent import MissingAgent, SyncAgent, check_id, why_missing
 from livesync.feed.delivery_waits import WaitToken
 from livesync.objects.exclusion import Exclusion, ReplacedExclusion
+from livesync.objects.object_index import keep
 from livesync.records import sight
 from livesync.track import commit_positions
-from livesync.track.action import as_entry
+from livesync.track.action import ActionWrapper, as_entry
 from livesync.track.compensation import opposites
 from livesync.track.pointer import hold
 from livesync.track.retention_policy import TrackRetention
@@ -38,6 +39,9 @@ from scheduler.store.overlay import snapshot_of
 from scheduler.tasks import BaseTask
 
 SEQUENCED_AT_ONCE = 1000
+
+ENDS = {"created", "deleted"}
+"""The actions that concern the index of an exposed class."""
 
 Result = TypeVar("Result")
 
@@ -137,6 +141,8 @@ class SyncManager(Persistent):
             place(self._track, position, action)
         else:
             self._lanes.append(as_entry(position, action))
+            if isinstance(action, ActionWrapper) and ENDS & action.getActions():
+                self._keep_index(action)
 
     def registerNewAgent(self, agent: SyncAgent) -> None:
         """Take *agent* in, with a pointer before the oldest change.
@@ -324,6 +330,10 @@ class SyncManager(Persistent):
     def objectExcluded(self, obj: Any) -> bool:
         """Say whether changes of *obj* are ignored."""
         return self._excluded.excludes(obj)
+
+    def _keep_index(self, action: ActionWrapper) -> None:
+        is_over = "deleted" in action.getActions()
+        keep(self._p_jar, action.getObject(), action.kind, action.getObjectId(), is_over)
 
     def _sequence_some(self) -> int:
         hold(self)  # a reset meanwhile replaces the track

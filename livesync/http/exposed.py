@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from export.collection import Collection
-from export.errors import InternalFailure, UnknownResource
+from export.errors import UnknownResource
 from export.http.question import Question
 from export.http.result import Answer
 from export.http.selection import COMMON
 from export.resource import Resource
-from livesync.errors import WatchException
 from livesync.objects.object_index import index_of
 from livesync.objects.object_model import may_see, unique_id
 from livesync.objects.watched_class import WatchedClass
@@ -58,10 +57,7 @@ def _answering(number: int) -> Callable[[Question], Answer]:
         watched = table_of(current()).at(question.arguments["exposed"])
         if watched is None or not watched.address:
             raise UnknownResource(f"Nothing is exported at '{question.request.path}'")
-        try:
-            resource = ExposedObjects(watched).resources[number]
-        except WatchException as error:
-            raise InternalFailure(str(error)) from error
+        resource = ExposedObjects(watched).resources[number]
         return resource.answer(
             resource.question(
                 question.request, question.arguments, question.user, question.settings

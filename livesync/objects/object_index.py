@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from heapq import merge
+from typing import Any
 from zlib import crc32
 
 from BTrees.OOBTree import OOBTree
@@ -14,7 +15,8 @@ from ZODB.POSException import POSKeyError
 from ZODB.utils import p64
 
 from livesync.objects.object_model import is_detached, unique_id
-from livesync.objects.watched_class import WatchedClass
+from livesync.objects.watched_class import Id, WatchedClass
+from livesync.objects.watched_classes import table_of, watch_of
 from scheduler.store.schema import Schema
 
 SHARDS = 16
@@ -66,6 +68,18 @@ SCHEMA: Schema[PersistentMapping] = Schema("exposed", 1, PersistentMapping)
 def index_of(connection: Connection, watched: WatchedClass) -> ObjectIndex | None:
     """Return the index of a class; None if it was never exposed."""
     return SCHEMA.get(connection).get(watched.name) if SCHEMA.exists(connection) else None
+
+
+def keep(connection: Connection, obj: Any, kind: str, obj_id: Id | None, deleted: bool) -> None:
+    """Keep the index of an exposed class, when *obj* of *kind* was stored, or *deleted*."""
+    watched = watch_of(obj) or table_of(connection).of_kind(kind)
+    index = index_of(connection, watched) if watched is not None and watched.fossil else None
+    if index is None or obj_id is None:
+        return
+    if deleted:
+        index.remove(str(obj_id))
+    elif obj is not None and obj._p_oid is not None:
+        index.put(str(obj_id), obj)
 
 
 def _object(connection: Connection, obj_id: str, number: int) -> Persistent | None:

@@ -176,3 +176,15 @@ def test_watched_classes_are_managed_from_the_command_line(database, capsys):
     assert "is not watched; watched are: tests.livesync.shop:Book" in told.err
     assert "no class is found as 'tests.livesync.shop:Pen'" in told.err
     assert "number_of cannot be watched: it is not persistent" in told.err
+
+
+def test_the_daemon_tells_what_of_the_watched_classes_is_not_found(database, caplog, monkeypatch):
+    monkeypatch.delattr("tests.livesync.shop.number_of")
+    alarm = CaptureAlarm(database, lambda: True)
+    alarm.start()
+    try:
+        wait_for(lambda: caplog.messages)
+    finally:
+        alarm.close()
+
+    assert "watched class: tests.livesync.shop:number_of cannot be imported" in caplog.messages[0]

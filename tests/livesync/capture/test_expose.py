@@ -8,7 +8,7 @@ import pytest
 from werkzeug.test import Client
 
 from export.app import make_app
-from livesync import SyncManager
+from livesync import ActionWrapper, SyncManager
 from livesync.agents.folder import FolderAgent
 from livesync.capture.listeners import ObjectChangeListener
 from livesync.cli.main import main
@@ -107,6 +107,24 @@ def test_a_deleted_object_is_served_no_more(orders):
 
     transact(orders, delete)
     assert get(orders, "/export/order/7.json").status_code == 404
+
+
+def test_an_object_whose_deletion_is_added_to_the_track_is_served_no_more(orders):
+    def delete(connection):
+        action = ActionWrapper(1, connection.root()["7"], {"deleted"}, "7")
+        SyncManager.getDBInstance(connection).add(1, action)
+
+    transact(orders, delete)
+    assert get(orders, "/export/order/7.json").status_code == 404
+
+
+def test_a_fossil_that_is_gone_is_a_fault_that_tells_nothing(orders, monkeypatch, caplog):
+    monkeypatch.delattr("tests.livesync.shop.IOrderFossil")
+    answer = get(orders, "/export/order/7.json")
+
+    assert answer.status_code == 500
+    assert "IOrderFossil" not in answer.text
+    assert "IOrderFossil cannot be imported" in caplog.text
 
 
 def test_an_object_that_is_known_by_another_id_now_is_served_by_that(orders):

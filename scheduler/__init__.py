@@ -5,6 +5,7 @@ from scheduler.clock import nowutc
 from scheduler.dispatch.scheduler import Scheduler
 from scheduler.retry import TaskDelayed
 from scheduler.shelves.module import SchedulerModule
+from scheduler.shelves.task_filter import TaskFilter
 from scheduler.states import (
     TASK_STATUS_ABORTED,
     TASK_STATUS_FAILED,
@@ -31,6 +32,7 @@ __all__ = [
     "Scheduler",
     "SchedulerModule",
     "TaskDelayed",
+    "TaskFilter",
     "attempt",
     "nowutc",
     "task",

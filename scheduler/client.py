@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 from typing import Any, Literal, ParamSpec, TypeVar, overload
@@ -19,9 +19,12 @@ from scheduler.inbox.quarantine import is_quarantined
 from scheduler.inbox.spool import Spool
 from scheduler.runtime.context import current_run
 from scheduler.schedules.schedule import Schedule, packed
+from scheduler.shelves.bulk_order import CANCEL, DELETE, MOVE, RETRY, BulkOrder
 from scheduler.shelves.declared_schedules import DeclaredSchedule, known_schedules
 from scheduler.shelves.module import SchedulerModule
 from scheduler.shelves.queue_slot import plain_text
+from scheduler.shelves.task_filter import TaskFilter
+from scheduler.shelves.walk import walk
 from scheduler.states import (
     TASK_STATUS_ABORTED,
     TASK_STATUS_FAILED,
@@ -256,6 +259,42 @@ class Client:
             }
             for name, (limit, waiting, running) in self._module.backlog.queues().items()
         }
+
+    def select(self, chosen: TaskFilter) -> Iterator[BaseTask]:
+        """Yield the tasks on the shelves that *chosen* means, one by one."""
+        module = self._module
+        return (found.task for found in walk(module) if chosen.allows(found))
+
+    def count(self, chosen: TaskFilter) -> int:
+        """Return how many tasks on the shelves *chosen* means."""
+        return sum(1 for _ in self.select(chosen))
+
+    def cancelAll(self, chosen: TaskFilter) -> bool:
+        """Cancel the waiting and running tasks that *chosen* means; always True.
+
+        Like the calls below, it is one instruction: the scheduler carries it out step by step, and
+        other tasks have their turn in between. Tasks that were enqueued later are not meant.
+        """
+        return self._module.spool(spool.BULK, tuple(BulkOrder.of(CANCEL, chosen)))
+
+    def retryAll(self, chosen: TaskFilter) -> bool:
+        """Start again the failed, terminated and quarantined tasks that *chosen* means.
+
+        Cancelled ones are, where its state is "aborted". Always True.
+        """
+        return self._module.spool(spool.BULK, tuple(BulkOrder.of(RETRY, chosen)))
+
+    def deleteAll(self, chosen: TaskFilter) -> bool:
+        """Delete the tasks that *chosen* means, running ones only if it names that state.
+
+        Always True. They are gone as those that `dequeue` deletes.
+        """
+        return self._module.spool(spool.BULK, tuple(BulkOrder.of(DELETE, chosen)))
+
+    def moveAll(self, chosen: TaskFilter, newDate: datetime) -> bool:
+        """Give the waiting tasks that *chosen* means the aware date *newDate*; always True."""
+        date = moment(stamp(aware(newDate, "newDate")))
+        return self._module.spool(spool.BULK, tuple(BulkOrder.of(MOVE, chosen, date)))
 
     def reclaim(self, tid: int | None = None) -> bool:
         """Queue the tasks that could not be loaded, if they can be now; always True.

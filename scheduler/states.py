@@ -11,6 +11,18 @@ TASK_STATUS_ABORTED = 5
 TASK_STATUS_FINISHED = 6
 TASK_STATUS_TERMINATED = 7
 
+WORDS = {
+    TASK_STATUS_RUNNING: "running",
+    TASK_STATUS_SPOOLED: "spooled",
+    TASK_STATUS_QUEUED: "waiting",
+    TASK_STATUS_FAILED: "failed",
+    TASK_STATUS_TERMINATED: "terminated",
+    TASK_STATUS_ABORTED: "aborted",
+    TASK_STATUS_FINISHED: "finished",
+}
+STATES = (*WORDS.values(), "paused", "quarantined")
+"""The words for the states, as commands and pages show them."""
+
 _CODES = ("NN", "SP", "QD", "RN", "FA", "AB", "FI", "TD")
 
 ENDED = frozenset(

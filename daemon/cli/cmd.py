@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice
 
 import transaction
 from ZODB.Connection import Connection
 
+from daemon.cli.bulk import by_filter, check_criteria, chosen
 from daemon.config import Config
 from daemon.errors import DaemonException, Refusal
 from daemon.views.task_detail import find_task
-from daemon.views.task_rows import dead_letters, quarantined, word
+from daemon.views.task_rows import quarantined, word
 from scheduler import (
     TASK_STATUS_ABORTED,
     TASK_STATUS_FAILED,
@@ -21,6 +22,7 @@ from scheduler import (
     SchedulerModule,
     nowutc,
 )
+from scheduler.shelves.bulk_order import CANCEL, RETRY
 from scheduler.shelves.declared_schedules import DeclaredSchedule
 from scheduler.states import AT_WORK
 from scheduler.store import connect
@@ -43,11 +45,12 @@ def clear_spool(options: argparse.Namespace, config: Config) -> int:
 
 def retry(options: argparse.Namespace, config: Config) -> int:
     """Start failed tasks again, and load quarantined ones."""
-    if not options.all and (options.kind or options.since):
-        raise DaemonException("--class and --since choose among --all: give that, too")
+    check_criteria(options)
     with connect(config.database) as connection:
         aside = {row.id for row in quarantined(SchedulerModule.getDBInstance(connection))}
-        numbers = _chosen(connection, options) if options.all else iter(options.task_ids)
+        numbers = iter(chosen(connection, RETRY, options) if options.all else options.task_ids)
+        if options.dry_run:
+            return _tell(options, "that would be tried again", list(numbers))
         retried: list[int] = []
         while some := list(islice(numbers, COMMIT_LIMIT)):
             for number in some:
@@ -59,6 +62,11 @@ def retry(options: argparse.Namespace, config: Config) -> int:
 
 def cancel(options: argparse.Namespace, config: Config) -> int:
     """Cancel waiting and running tasks."""
+    check_criteria(options)
+    if options.all:
+        return by_filter(options, config, CANCEL, Client.cancelAll)
+    if not options.task_ids:
+        raise DaemonException("there is nothing to cancel: give the numbers of tasks, or --all")
     return _order(options, config, "to be cancelled", Client.cancelTask)
 
 
@@ -130,16 +138,6 @@ def _schedule(schedules: Mapping[str, DeclaredSchedule], name: str) -> DeclaredS
         known = ", ".join(schedules) or "none"
         raise DaemonException(f"no schedule is declared for {name!r}: there are {known}")
     return schedules[dotted(name)]
-
-
-def _chosen(connection: Connection, options: argparse.Namespace) -> Iterator[int]:
-    for row in dead_letters(SchedulerModule.getDBInstance(connection)):
-        if options.since is not None and row.date is not None and row.date < options.since:
-            return
-        # Cancelled tasks stay cancelled; a recurring task goes on by itself after a failure.
-        is_wanted = row.occurrence is None and row.state != "aborted"
-        if is_wanted and (options.kind is None or row.is_of(options.kind)):
-            yield row.id
 
 
 def _start_again(connection: Connection, number: int, is_quarantined: bool, force: bool) -> None:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from ZEO.Exceptions import ClientDisconnected
 
 from daemon import background
-from daemon.cli import cmd, history, lifecycle, show
+from daemon.cli import bulk, cmd, history, lifecycle, show
 from daemon.config import LEVELS, Config
 from daemon.errors import DaemonException, Refusal
 from daemon.process_log import quieten_zodb
@@ -229,6 +229,8 @@ def _add_cmd(commands: Subparsers, common: argparse.ArgumentParser) -> None:
         "clear_spool": (cmd.clear_spool, "drop the instructions in the spool"),
         "retry": (cmd.retry, "start failed tasks again, and load quarantined ones"),
         "cancel": (cmd.cancel, "cancel waiting and running tasks"),
+        "delete": (bulk.delete, "delete tasks in any state"),
+        "move": (bulk.move, "give waiting tasks another date"),
         "pause": (cmd.pause, "pause tasks, or a named queue, until resumed; else the scheduler"),
         "resume": (cmd.resume, "resume paused tasks, or a named queue; else the scheduler"),
         "repair": (cmd.repair, "make anew what cannot be read of the scheduler's own data"),
@@ -241,7 +243,15 @@ def _add_cmd(commands: Subparsers, common: argparse.ArgumentParser) -> None:
     subs = {name: _add(verbs, common, name, *text) for name, text in texts.items()}
     for sub in subs.values():
         _add_json(sub)
-    subs["cancel"].add_argument("task_ids", type=int, nargs="+", metavar="ID")
+    for name in ("cancel", "retry", "delete", "move"):
+        _add_choice(subs[name])
+    subs["move"].add_argument(
+        "--to",
+        type=_date_to_come,
+        required=True,
+        metavar="WHEN",
+        help="their new date: an ISO date (UTC), or a period from now, such as 2h",
+    )
     subs["backfill"].add_argument("task", metavar="ID|NAME", help="the task, or its function")
     subs["backfill"].add_argument(
         "--since", type=_moment, required=True, metavar="WHEN", help="the first date, or a period"
@@ -254,16 +264,25 @@ def _add_cmd(commands: Subparsers, common: argparse.ArgumentParser) -> None:
         those = subs[name].add_mutually_exclusive_group()
         those.add_argument("task_ids", type=int, nargs="*", default=[], metavar="ID")
         those.add_argument("--queue", metavar="NAME", help="the named queue")
-    which = subs["retry"].add_mutually_exclusive_group(required=True)
+
+
+def _add_choice(sub: argparse.ArgumentParser) -> None:
+    which = sub.add_mutually_exclusive_group(required=True)
     which.add_argument("task_ids", type=int, nargs="*", default=[], metavar="ID")
-    which.add_argument("--all", action="store_true", help="all failed tasks but the cancelled ones")
-    _add_class(subs["retry"])
-    subs["retry"].add_argument(
-        "--since",
-        type=_moment,
-        metavar="WHEN",
-        help="only tasks that ended since WHEN: an ISO date (UTC) or a period, such as 2d",
-    )
+    which.add_argument("--all", action="store_true", help="all tasks in a state that allows it")
+    _add_class(sub)
+    sub.add_argument("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
+    sub.add_argument("--queue", metavar="NAME", help="only tasks of this named queue")
+    sub.add_argument("--text", metavar="TEXT", help="only tasks with this in their error")
+    for name, which_end in (("--since", "from"), ("--until", "up to")):
+        sub.add_argument(
+            name,
+            type=_moment,
+            metavar="WHEN",
+            help=f"only tasks that are due, or ended, {which_end} WHEN: an ISO date (UTC) or a "
+            "period, such as 2d",
+        )
+    sub.add_argument("--dry-run", action="store_true", help="only say how many there are")
 
 
 def _add(
@@ -305,9 +324,13 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _moment(text: str) -> datetime:
+def _date_to_come(text: str) -> datetime:
+    return _moment(text, 1)
+
+
+def _moment(text: str, direction: int = -1) -> datetime:
     try:
-        return nowutc() - timedelta(seconds=period(text))
+        return nowutc() + direction * timedelta(seconds=period(text))
     except (ValueError, OverflowError):
         pass
     try:

@@ -12,19 +12,14 @@ from transaction.interfaces import TransientError
 from ZODB.utils import u64
 
 from scheduler import (
-    TASK_STATUS_ABORTED,
-    TASK_STATUS_FAILED,
-    TASK_STATUS_FINISHED,
-    TASK_STATUS_QUEUED,
-    TASK_STATUS_RUNNING,
-    TASK_STATUS_SPOOLED,
-    TASK_STATUS_TERMINATED,
     SchedulerModule,
     nowutc,
 )
 from scheduler.inbox.quarantine import is_quarantined
 from scheduler.queue import NEVER_DUE
 from scheduler.shelves.ended_index import TaskIndex
+from scheduler.states import STATES as STATES
+from scheduler.states import WORDS as WORDS
 from scheduler.store.missing_class import reason_of, why_unusable
 from scheduler.tasks import BaseTask, TaskOccurrence
 from scheduler.tasks.attempt import moment
@@ -38,16 +33,6 @@ from scheduler.tasks.naming import (
 )
 
 QUARANTINED = "quarantined"
-WORDS = {
-    TASK_STATUS_RUNNING: "running",
-    TASK_STATUS_SPOOLED: "spooled",
-    TASK_STATUS_QUEUED: "waiting",
-    TASK_STATUS_FAILED: "failed",
-    TASK_STATUS_TERMINATED: "terminated",
-    TASK_STATUS_ABORTED: "aborted",
-    TASK_STATUS_FINISHED: "finished",
-}
-STATES = (*WORDS.values(), "paused", QUARANTINED)
 
 
 class Row(NamedTuple):

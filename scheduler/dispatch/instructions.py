@@ -12,6 +12,7 @@ from persistent import Persistent
 from ZODB.utils import u64
 
 from scheduler.clock import nowutc, stamp
+from scheduler.dispatch.bulk import BulkOrders
 from scheduler.dispatch.claiming import Claiming
 from scheduler.dispatch.quarantine_release import Reclaiming
 from scheduler.dispatch.rebinding import Rebinding
@@ -82,6 +83,7 @@ class Instructions:
             spool.RESUME: self._resume,
             spool.RESCHEDULE: self._reschedule,
             spool.BACKFILL: self._backfill,
+            spool.BULK: BulkOrders(module, steps, self.perform).step,
             spool.RECLAIM: self.reclaim,
             spool.LIMIT: self._limit,
             spool.FOLLOW: self._rebinding.follow,

@@ -25,6 +25,7 @@ PAUSE = "pause"
 RESUME = "resume"
 RESCHEDULE = "reschedule"
 BACKFILL = "backfill"
+BULK = "bulk"
 RECLAIM = "reclaim"
 LIMIT = "limit"
 FOLLOW = "follow"
@@ -44,6 +45,7 @@ OPERATIONS = frozenset(
         RESUME,
         RESCHEDULE,
         BACKFILL,
+        BULK,
         RECLAIM,
         LIMIT,
         FOLLOW,

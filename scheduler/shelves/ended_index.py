@@ -55,6 +55,10 @@ class TaskIndex(Persistent):
             for ended, element in reversed(list(self._elements.keys(bound, (latest + 1,)))):
                 yield ended / MICROSECONDS, element
 
+    def behind(self, place: tuple[int, Any] | None) -> Iterator[tuple[int, Any]]:
+        """Yield (microseconds, element), oldest first, behind *place*, an earlier one."""
+        return iter(self._elements.keys(place, excludemin=place is not None))
+
     def __iter__(self) -> Iterator[Any]:
         return self.values()
 

@@ -218,6 +218,17 @@ class NamedQueues(Persistent):
     def __len__(self) -> int:
         return sum(map(len, self._queues.values())) + int(self._parked_length())
 
+    def behind(self, place: tuple[Any, ...] | None) -> Iterator[tuple[Any, ...]]:
+        """Yield (-priority, name of the queue, microseconds, task) in order, behind *place*."""
+        start, inside = (None, None) if place is None else (place[:2], place[2:])
+        for order, queue in self._queues.items(start):
+            for entry in queue.behind(inside if order == start else None):
+                yield (*order, *entry)
+
+    def parked_behind(self, place: tuple[Any, ...] | None) -> Iterator[tuple[Any, ...]]:
+        """Yield (key, -priority, microseconds, task) of parked tasks in order, behind *place*."""
+        return iter(self._parked.keys(place, excludemin=place is not None))
+
     def _due(self, now: float) -> list[tuple[int, str, PersistentWaitingQueue]]:
         found = []
         for (order, name), queue in self._queues.items():

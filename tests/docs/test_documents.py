@@ -244,6 +244,8 @@ def test_what_has_failed_is_found_and_started_again_as_the_document_shows(reader
     assert reader.run(look).stdout.count(quarantined) == 3
     assert reader.run(bring_back).returncode == 0
     wait_until("finished", 6)
+    assert reader.run("python clear.py").stdout == "6 invoices are printed\n"
+    wait_until("finished", 0)
     assert reader.run(repair).returncode == 0
     assert reader.run("indico_scheduler stop").returncode == 0
 

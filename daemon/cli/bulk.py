@@ -1,0 +1,97 @@
+"""`indico_scheduler cmd ... --all`: tasks that a filter chooses are cancelled, deleted or moved."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+import transaction
+from ZODB.Connection import Connection
+from ZODB.utils import p64, u64
+
+from daemon.config import Config
+from daemon.errors import DaemonException
+from daemon.views.task_detail import find_task
+from scheduler import Client, SchedulerModule, TaskFilter
+from scheduler.inbox.quarantine import quarantine_of
+from scheduler.shelves.bulk_order import CANCEL, DELETE, MOVE, RETRY, BulkOrder
+from scheduler.shelves.walk import walk
+from scheduler.store import connect
+from scheduler.values.console import as_json
+
+WORDS = {CANCEL: "cancelled", DELETE: "deleted", MOVE: "moved", RETRY: "tried again"}
+CRITERIA = ("kind", "state", "queue", "since", "until", "text")
+
+
+def delete(options: argparse.Namespace, config: Config) -> int:
+    """Delete tasks: they are gone, and what runs goes on to its end."""
+    if options.all:
+        return by_filter(options, config, DELETE, Client.deleteAll)
+    return _each(options, config, DELETE, lambda client, task: client.dequeue(task))
+
+
+def move(options: argparse.Namespace, config: Config) -> int:
+    """Give waiting tasks another date."""
+    date = options.to
+    if options.all:
+        return by_filter(options, config, MOVE, lambda client, chosen: client.moveAll(chosen, date))
+    return _each(options, config, MOVE, lambda client, task: client.moveTask(task, date))
+
+
+def by_filter(
+    options: argparse.Namespace,
+    config: Config,
+    verb: str,
+    order: Callable[[Client, TaskFilter], object],
+) -> int:
+    """Give the *order* about the tasks that *options* choose; print how many there are now."""
+    with connect(config.database) as connection:
+        number = len(chosen(connection, verb, options))
+        if not options.dry_run:
+            order(Client(connection), _filter(options))
+            transaction.commit()
+    return _tell(options, verb, number)
+
+
+def chosen(connection: Connection, verb: str, options: argparse.Namespace) -> list[int]:
+    """Return the numbers of the tasks that *options* choose for *verb*; DaemonException."""
+    try:
+        order = BulkOrder.of(verb, _filter(options))
+    except ValueError as error:
+        raise DaemonException(str(error)) from None
+    module = SchedulerModule.getDBInstance(connection)
+    return [u64(found.task._p_oid) for found in walk(module) if order.means(found)]
+
+
+def check_criteria(options: argparse.Namespace) -> None:
+    """Raise DaemonException where criteria are given and `--all` is not."""
+    if not options.all and any(getattr(options, name) is not None for name in CRITERIA):
+        raise DaemonException("--class, --since and the like choose among --all: give that, too")
+
+
+def _filter(options: argparse.Namespace) -> TaskFilter:
+    return TaskFilter(*(getattr(options, name) for name in CRITERIA))
+
+
+def _each(
+    options: argparse.Namespace, config: Config, verb: str, act: Callable[[Client, Any], object]
+) -> int:
+    check_criteria(options)
+    if not options.task_ids:
+        raise DaemonException(f"there is nothing to {verb}: give the numbers of tasks, or --all")
+    with connect(config.database) as connection:
+        for number in options.task_ids:
+            aside = quarantine_of(connection).get(p64(number))
+            act(Client(connection), find_task(connection, number) if aside is None else aside.obj)
+        transaction.commit()
+    return _tell(options, verb, len(options.task_ids))
+
+
+def _tell(options: argparse.Namespace, verb: str, number: int) -> int:
+    if options.json:
+        print(as_json({"number": number}))
+    else:
+        would = " would be" if getattr(options, "dry_run", False) else " to be"
+        print(f"{number} {'task' if number == 1 else 'tasks'}{would} {WORDS[verb]}")
+    return 0

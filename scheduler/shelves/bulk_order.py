@@ -1,0 +1,85 @@
+"""Bulk orders: the cancelling, retrying, deleting or moving of all tasks that a filter chooses."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from scheduler.clock import nowutc
+from scheduler.inbox import spool
+from scheduler.inbox.spool import Instruction
+from scheduler.shelves.task_filter import TaskFilter
+from scheduler.shelves.walk import Position, Shelved
+from scheduler.states import STATES, WORDS
+
+CANCEL, RETRY, DELETE, MOVE = "cancel", "retry", "delete", "move"
+AT_WORK = ("running", "waiting", "paused")
+DEFAULT_STATES: dict[str, tuple[str, ...]] = {
+    CANCEL: AT_WORK,
+    RETRY: ("failed", "terminated", "quarantined"),
+    DELETE: tuple(state for state in STATES if state != "running"),
+    MOVE: ("waiting",),
+}
+"""By what is done, the states of the tasks with which it is done if the filter names none."""
+
+STATES_ALLOWED = {
+    **DEFAULT_STATES,
+    RETRY: (*DEFAULT_STATES[RETRY], "aborted"),
+    DELETE: STATES,
+    MOVE: ("waiting", "paused", "quarantined"),
+}
+
+
+class BulkOrder(NamedTuple):
+    """An order: which tasks are to be changed in which way, and how far that has come."""
+
+    verb: str
+    criteria: tuple[Any, ...]
+    date: datetime | None
+    """Where the tasks are moved to."""
+
+    ordered: datetime
+    """When it was ordered: tasks that were made, or have ended, since then are not meant."""
+
+    behind: Position | None = None
+    """The position of the last task that was looked at."""
+
+    done: int = 0
+    """How many tasks were found so far."""
+
+    @classmethod
+    def of(cls, verb: str, chosen: TaskFilter, date: datetime | None = None) -> BulkOrder:
+        """Return the order; ValueError where tasks in the state of the filter cannot be so."""
+        if chosen.state is not None and chosen.state not in STATES_ALLOWED[verb]:
+            raise ValueError(
+                f"tasks that are {chosen.state} are not to {verb}: "
+                f"give a state of {', '.join(STATES_ALLOWED[verb])}"
+            )
+        return cls(verb, chosen.packed(), date, nowutc())
+
+    @property
+    def filter(self) -> TaskFilter:
+        """The filter that chooses the tasks."""
+        return TaskFilter(*self.criteria)
+
+    def means(self, found: Shelved) -> bool:
+        """Return whether the order is about the task *found*."""
+        chosen = self.filter
+        if not chosen.allows(found):
+            return False
+        state = found.state or WORDS[found.task.getStatus()]
+        if chosen.state is None and state not in DEFAULT_STATES[self.verb]:
+            return False
+        if found.state == "quarantined":
+            return found.date is None or found.date <= self.ordered
+        is_older = found.task.createdOn <= self.ordered
+        return is_older and (state in AT_WORK or found.date is None or found.date <= self.ordered)
+
+    def instruction(self, task: Any) -> Instruction:
+        """Return the instruction that carries the order out for *task*."""
+        if self.verb == MOVE:
+            return Instruction(spool.CHANGE, (self.date, task))
+        return Instruction(_OPERATIONS[self.verb], task)
+
+
+_OPERATIONS = {CANCEL: spool.CANCEL, RETRY: spool.ADD, DELETE: spool.DELETE}

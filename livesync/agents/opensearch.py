@@ -11,7 +11,8 @@ from typing import Any
 from livesync.agents.http import IS_NOT_ABOUT_RECORDS, WANTS_IT_LATER, Answer, HttpAgent, HttpTarget
 from livesync.agents.target import Items, Send, TargetItem
 from livesync.errors import AgentExecutionException, Overloaded, PartialFailure, TargetFault
-from livesync.records.document import json_bytes
+from livesync.records.document import document, json_bytes
+from livesync.records.reduction import Record
 
 PATH = "/_bulk"
 NOT_FOUND = 404
@@ -39,6 +40,11 @@ class OpenSearchAgent(HttpAgent):
     ) -> None:
         super().__init__(aid, name, description, updateTime, access, url, batch_size=batch_size)
         self._index = index
+
+    def _prepare(self, record: Record) -> bytes:
+        # Names that begin with _ are the server's own: it may refuse a document that has some.
+        told = document(record, self._access)
+        return json_bytes({name: told[name] for name in told if not name.startswith("_")})
 
     @contextmanager
     def _sender(self) -> Iterator[Send]:

@@ -94,8 +94,7 @@ class PostgresAgent(TargetAgent):
         return " ".join(f"{name}={value}" for name, value in known if name not in SECRET_PARTS)
 
     def _prepare(self, record: Record) -> bytes:
-        told = document(record, self._access)
-        return json_bytes({name: _without_nul(value) for name, value in told.items()})
+        return json_bytes(_without_nul(document(record, self._access)))
 
     def reached(self) -> int | None:
         """Return the position that the table of positions tells for this agent."""
@@ -239,6 +238,8 @@ class Rows:
 def _without_nul(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_nul(one) for one in value]
+    if isinstance(value, dict):
+        return {_without_nul(name): _without_nul(one) for name, one in value.items()}
     # A text of PostgreSQL cannot hold it.
     return value.replace("\0", "\ufffd") if isinstance(value, str) else value
 

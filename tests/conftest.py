@@ -43,8 +43,14 @@ def listeners_of_its_own():
 
 
 @pytest.fixture
-def database(tmp_path):
-    database = open_database(f"file://{tmp_path}/data.fs")
+def uri(tmp_path):
+    """The address of an embedded database of the test's own."""
+    return f"file://{tmp_path}/data.fs"
+
+
+@pytest.fixture
+def database(uri):
+    database = open_database(uri)
     yield database
     database.close()
 
@@ -57,6 +63,12 @@ def connection(database):
         yield connection
     connection.transaction_manager.abort()
     connection.close()
+
+
+@pytest.fixture
+def clock(relay_clock):
+    """The clock that the package ships for tests: it stands still until it is moved."""
+    return relay_clock
 
 
 @pytest.fixture(scope="session")

@@ -24,8 +24,8 @@ from scheduler.store import open_database, transact
 from scheduler.tasks import OneShotTask
 from tests import postgres
 from tests.faults.processes import Daemon, serving
-from tests.scheduler.harness import wait_for
 from tests.scheduler.sample_tasks import Noop, Raise
+from tests.waiting import wait_for
 
 DEADLINE = 60.0
 SETTLED_SECONDS = 2.0

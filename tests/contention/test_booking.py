@@ -78,7 +78,7 @@ def test_of_eight_clients_that_book_the_same_slot_exactly_one_gets_it(database, 
         times = {"from": f"{day}T10:00", "to": f"{day}T10:45"}
         form = {"ak": key, **DOCUMENTED, **times}
         codes = together(
-            lambda _, form=form: httpx.post(server + ADDRESS, data=form, timeout=60).status_code
+            lambda _, form=form: httpx.post(server + ADDRESS, data=form, timeout=200).status_code
         )
         assert sorted(codes) == [200] + [409] * (CLIENTS - 1)
 
@@ -88,7 +88,7 @@ def test_eight_clients_that_book_different_slots_all_get_them(database, server):
 
     def book(number):
         times = {"from": f"2033-02-01T1{number}:00", "to": f"2033-02-01T1{number}:45"}
-        answer = httpx.post(server + ADDRESS, data={"ak": key, **DOCUMENTED, **times}, timeout=60)
+        answer = httpx.post(server + ADDRESS, data={"ak": key, **DOCUMENTED, **times}, timeout=200)
         assert answer.status_code == 200, answer.text
         return answer.json()["results"]["reservationID"]
 
@@ -100,7 +100,7 @@ def test_of_eight_clients_that_schedule_the_same_slot_exactly_one_gets_it(databa
     body = {**SCHEDULE, "room": 120, "recurrence": {"type": "weekly"}}
 
     def create(_):
-        answer = httpx.post(f"{server}{BASE}?access_token={token}", json=body, timeout=60)
+        answer = httpx.post(f"{server}{BASE}?access_token={token}", json=body, timeout=200)
         return answer.status_code
 
     assert sorted(together(create)) == [200] + [409] * (CLIENTS - 1)

@@ -99,7 +99,7 @@ with connect(sys.argv[1]):
 def test_processes_enqueue_while_the_spool_is_drained(view, database, uri):
     with running(database):
         processes = [python(ENQUEUE, uri, COUNT, stderr=subprocess.PIPE) for _ in range(WRITERS)]
-        errors = [process.communicate(timeout=100)[1] for process in processes]
+        errors = [process.communicate(timeout=200)[1] for process in processes]
         view.until_counts(waiting=WRITERS * COUNT)
     assert errors == [""] * WRITERS
 

@@ -12,18 +12,7 @@ import httpx
 import psutil
 import pytest
 
-DEADLINE = 90
-
-
-def wait_until(condition, what="the condition"):
-    """Return the first true value of *condition*; fail after the deadline."""
-    deadline = time.monotonic() + DEADLINE
-    while time.monotonic() < deadline:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.05)
-    raise AssertionError(f"{what} did not come true within {DEADLINE} s")
+from tests.waiting import DEADLINE, wait_for
 
 
 class Demo:
@@ -45,7 +34,7 @@ class Demo:
         return self.output.read_text()
 
     def wait_until_up(self):
-        wait_until(lambda: "Ctrl-C" in self.text or self.process.poll() is not None, "the start")
+        wait_for(lambda: "Ctrl-C" in self.text or self.process.poll() is not None, what="the start")
         assert "Ctrl-C" in self.text, self.text
         return self.url
 
@@ -55,7 +44,7 @@ class Demo:
         return line.split()[0].rstrip("/")
 
     def get(self, path):
-        return httpx.get(self.url + path, timeout=20)
+        return httpx.get(self.url + path, timeout=200)
 
     def family(self):
         try:

@@ -16,12 +16,12 @@ from daemon.errors import ConfigurationException
 from livesync import ActionWrapper, SyncManager
 from scheduler import Client, nowutc
 from scheduler.store import transact
-from tests.daemon.conftest import wait_until
 from tests.daemon.sample_tasks import Bad
 from tests.livesync.agents_for_tests import FailingAgent
 from tests.ports import free_port
 from tests.scheduler.harness import running
 from tests.scheduler.tasks.test_mail import Inbox
+from tests.waiting import wait_for
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +66,7 @@ def fail(database, folder, count=1):
     before = transact(database, failed)
     number = transact(database, enqueue)
     with running(database):
-        wait_until(lambda: transact(database, failed) == before + count, "the failures")
+        wait_for(lambda: transact(database, failed) == before + count, what="the failures")
     return number
 
 
@@ -79,7 +79,7 @@ def test_a_command_is_told_of_new_dead_letters_and_not_of_old_ones(database, tmp
     fail(database, tmp_path)
     watch(command=command, every=0)
     number = fail(database, tmp_path, 2)
-    wait_until(lambda: f"task {number} " in "".join(texts()), "the alert")
+    wait_for(lambda: f"task {number} " in "".join(texts()), what="the alert")
     lines = "".join(texts()).splitlines()
     assert len(lines) == 2
     assert lines[0].endswith("Bad) is a dead letter: ValueError: no luck")
@@ -89,7 +89,7 @@ def test_what_is_new_soon_after_an_alert_waits_for_the_next(database, tmp_path, 
     texts, command = told
     watch(command=command, every=3600)
     fail(database, tmp_path)
-    wait_until(texts, "the alert")
+    wait_for(texts, what="the alert")
     before = texts()
     fail(database, tmp_path, 2)
     assert texts() == before
@@ -108,7 +108,7 @@ def test_an_agent_that_lags_is_told_of_once(database, told, watch):
 
     transact(database, plant)
     watch(command=command, every=0, lag=60)
-    wait_until(texts, "the alert")
+    wait_for(texts, what="the alert")
     (text,) = texts()
     assert text.startswith("agent search lags by 72")
     assert text.endswith(" s: 1 changes wait\n")
@@ -123,7 +123,7 @@ def test_an_alert_is_mailed(database, tmp_path, watch, monkeypatch):
         monkeypatch.setenv("SCHEDULER_MAIL", f"smtp://127.0.0.1:{port}?from=relay@example.org")
         watch(mail="operator@example.org")
         number = fail(database, tmp_path)
-        wait_until(lambda: inbox.envelopes, "the mail")
+        wait_for(lambda: inbox.envelopes, what="the mail")
     finally:
         controller.stop()
     (envelope,) = inbox.envelopes
@@ -137,7 +137,9 @@ def test_an_alert_is_mailed(database, tmp_path, watch, monkeypatch):
 def test_a_command_that_fails_is_logged_with_the_alert(database, tmp_path, watch, caplog):
     watch(command="false")
     number = fail(database, tmp_path)
-    wait_until(lambda: f"task {number} " in caplog.text and "alert not sent" in caplog.text, "it")
+    wait_for(
+        lambda: f"task {number} " in caplog.text and "alert not sent" in caplog.text, what="it"
+    )
 
 
 @pytest.mark.parametrize(

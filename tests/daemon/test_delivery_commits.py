@@ -7,7 +7,7 @@ from contextlib import closing
 from livesync import SyncManager
 from scheduler.store import open_database, transact
 from tests.rest import _change, resting
-from tests.scheduler.harness import wait_for
+from tests.waiting import wait_for
 
 MOST_COMMITS = 4
 DEADLINE = 60.0

@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 
 from daemon.web.shipped_docs import shipped
-from tests.daemon.conftest import DEADLINE, environment, wait_until
+from tests.daemon.conftest import DEADLINE, environment
+from tests.waiting import wait_for
 
 
 def sent(folder):
@@ -23,9 +24,9 @@ def sent(folder):
 def test_the_demonstration_shows_the_whole_way_and_ends_on_ctrl_c(start_demo, tmp_path):
     demo = start_demo()
     demo.wait_until_up()
-    wait_until(lambda: "Packing without stopping" in sent(tmp_path), "a record in the folder")
-    wait_until(lambda: "received 1.7" in demo.text, "a record at the receiver")
-    wait_until(lambda: "Described by a task" in demo.text, "the one-shot task's change")
+    wait_for(lambda: "Packing without stopping" in sent(tmp_path), what="a record in the folder")
+    wait_for(lambda: "received 1.7" in demo.text, what="a record at the receiver")
+    wait_for(lambda: "Described by a task" in demo.text, what="the one-shot task's change")
 
     page = demo.get("/").text
     assert "running on" in page
@@ -69,14 +70,14 @@ def test_the_commands_that_it_prints_work_as_printed(start_demo, tmp_path):
     assert "'A new title'" in outputs[1]
     assert "title_changed" in outputs[2]
     assert "Scheduler is currently running on" in outputs[3]
-    wait_until(lambda: "event changed: A new title" in demo.text, "the change at the receiver")
+    wait_for(lambda: "event changed: A new title" in demo.text, what="the change at the receiver")
     assert demo.end() == 0
 
 
 def test_after_sigkill_the_next_start_goes_on_and_nothing_is_lost(start_demo, tmp_path):
     demo = start_demo()
     demo.wait_until_up()
-    wait_until(lambda: "received 1.7" in demo.text, "the first records")
+    wait_for(lambda: "received 1.7" in demo.text, what="the first records")
     family = demo.kill()
     assert not [process for process in family if process.is_running()]
     change = [sys.executable, shipped("docs/examples") / "change_event.py", "After"]
@@ -84,7 +85,7 @@ def test_after_sigkill_the_next_start_goes_on_and_nothing_is_lost(start_demo, tm
 
     again = start_demo()
     again.wait_until_up()
-    wait_until(lambda: "event changed: After" in again.text, "the change made while it was dead")
+    wait_for(lambda: "event changed: After" in again.text, what="the change made while it was dead")
     assert not re.search(r"received 1\.\d", again.text), "what was delivered comes again"
     assert again.end() == 0
 

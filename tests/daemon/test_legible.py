@@ -162,7 +162,7 @@ def test_where_only_ascii_can_be_printed_the_rest_is_escaped(planted, module):
         [sys.executable, "-m", f"{module}.cli", *command, "--database", planted.uri],
         env=environment,
         capture_output=True,
-        timeout=60,
+        timeout=200,
         check=False,
     )
     text = (done.stdout + done.stderr).decode("ascii")
@@ -223,7 +223,7 @@ def test_the_log_shows_odd_texts_escaped(tmp_path):
     assert text.count(SEEN) == 2
 
 
-def test_what_can_be_seen_stays_as_it_is():
+def test_visible_text_stays_as_it_is():
     assert legible(f"{SEEN}\n\t{SEEN}") == f"{SEEN}\n\t{SEEN}"
     assert legible_line("a\nb\r\x1b\ud800") == r"a\nb\r\u001b\ud800"
 

@@ -14,7 +14,7 @@ from daemon.livesync_process import LivesyncProcess
 from livesync import ActionWrapper, SyncManager
 from livesync.agents.folder import FolderAgent
 from scheduler.store import open_database, transact
-from tests.daemon.conftest import wait_until
+from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -66,9 +66,11 @@ def test_the_list_of_processes_does_not_show_its_database(database, following):
     assert database.uri not in " ".join(process.cmdline())
 
 
-def test_it_delivers_what_is_committed_and_ends_with_the_daemon(database, following, tmp_path):
+def test_the_process_delivers_committed_changes_and_ends_with_the_daemon(
+    database, following, tmp_path
+):
     change(database)
-    wait_until(lambda: list((tmp_path / "feed").glob("*.json")), "the file of the change")
+    wait_for(lambda: list((tmp_path / "feed").glob("*.json")), what="the file of the change")
     following.close()
     assert followers() == []
 
@@ -76,9 +78,11 @@ def test_it_delivers_what_is_committed_and_ends_with_the_daemon(database, follow
 def test_when_it_is_killed_another_one_is_started(database, following, tmp_path):
     (killed,) = followers()
     killed.send_signal(signal.SIGKILL)
-    wait_until(lambda: [child for child in followers() if child.pid != killed.pid], "another one")
+    wait_for(
+        lambda: [child for child in followers() if child.pid != killed.pid], what="another one"
+    )
     change(database)
-    wait_until(lambda: list((tmp_path / "feed").glob("*.json")), "the file of the change")
+    wait_for(lambda: list((tmp_path / "feed").glob("*.json")), what="the file of the change")
 
 
 def test_a_signal_to_the_group_of_the_daemon_does_not_reach_it(following):

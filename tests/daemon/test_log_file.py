@@ -56,7 +56,7 @@ def test_the_same_failure_is_one_with_its_error(log, tmp_path):
     assert text.count("Traceback") == 12  # of each of two errors: 5, and the 10th
 
 
-def test_what_differs_is_all_written(log, tmp_path):
+def test_lines_that_differ_are_all_written(log, tmp_path):
     for number in range(100):
         log.warning("task %d failed", number)
         log.info("the same information")

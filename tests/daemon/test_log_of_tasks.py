@@ -21,9 +21,9 @@ from scheduler import nowutc
 from scheduler.executors import log_writer
 from scheduler.executors.log_writer import LogWriter
 from scheduler.worker.log_forwarding import Said
-from tests.daemon.conftest import wait_until
 from tests.daemon.sample_tasks import Chatty, Flood
 from tests.daemon.test_service_log import started
+from tests.waiting import wait_for
 
 
 class JsonLog:
@@ -40,7 +40,7 @@ class JsonLog:
 
     def event(self, **fields):
         """Return the one event that has these *fields*, as soon as it is there."""
-        (event,) = wait_until(lambda: self.events(**fields), f"an event with {fields}")
+        (event,) = wait_for(lambda: self.events(**fields), what=f"an event with {fields}")
         return event
 
 
@@ -109,7 +109,7 @@ def test_lines_of_any_logger_are_kept_with_the_attempt(log, chatty):
 
 def test_many_lines_are_all_there(log):
     number = log.background.enqueue(Flood(nowutc(), 2000))
-    wait_until(lambda: log.events(task_id=number, message="line 1999"), "the last line")
+    wait_for(lambda: log.events(task_id=number, message="line 1999"), what="the last line")
     assert len(log.events(task_id=number, logger="stdout")) == 2000
 
 

@@ -9,7 +9,7 @@ import transaction
 from daemon.config import Pack
 from daemon.packing import SCHEMA, Packing
 from scheduler.store import connect, open_database, transact
-from tests.daemon.conftest import wait_until
+from tests.waiting import wait_for
 
 
 def grow(connection):
@@ -27,14 +27,14 @@ def test_history_that_is_old_enough_goes_and_what_is_there_stays(tmp_path):
     before, first = database.getSize(), packed(database)
     packing = Packing(database, Pack(every=0.1, keep_history=0), lambda: True)
     packing.start()
-    wait_until(lambda: packed(database) > first, "the packing")
+    wait_for(lambda: packed(database) > first, what="the packing")
     packing.close()
     assert database.getSize() < before / 2
     assert transact(database, lambda own: len(own.root()["text"])) == 50_000
     database.close()
 
 
-def test_who_has_joined_goes_on_while_the_database_is_packed(tmp_path):
+def test_a_process_that_has_joined_goes_on_while_the_database_is_packed(tmp_path):
     uri = f"file://{tmp_path}/data.fs"
     database = open_database(uri)
     first = packed(database)
@@ -50,7 +50,7 @@ def test_who_has_joined_goes_on_while_the_database_is_packed(tmp_path):
     database.close()
 
 
-def test_it_is_not_packed_before_its_time_not_even_after_a_restart(tmp_path):
+def test_the_database_is_not_packed_before_its_time_not_even_after_a_restart(tmp_path):
     uri = f"file://{tmp_path}/data.fs"
     database = open_database(uri)
     first = packed(database)

@@ -7,7 +7,7 @@ import time
 import httpx
 import pytest
 
-from tests.daemon.conftest import wait_until
+from tests.waiting import wait_for
 
 SCHEDULE = "/api/v3/schedule"
 TOKEN = ("token", "create", "--user", "7", "--name", "s", "--scope", "full:everything")
@@ -27,7 +27,7 @@ def api(start_demo, command):
     manage("location", "create", "Lab")
     manage(*ROOM)
     token = manage(*TOKEN).split()[1]
-    with httpx.Client(base_url=url, params={"access_token": token}, timeout=20) as api:
+    with httpx.Client(base_url=url, params={"access_token": token}, timeout=200) as api:
         yield api
 
 
@@ -38,18 +38,18 @@ def create(api, duration):
     return f"{SCHEDULE}/{number}"
 
 
-def test_what_is_scheduled_over_http_is_started_and_stopped(api):
+def test_a_schedule_made_over_http_is_started_and_stopped(api):
     address = create(api, 8)
 
     def has_status(wanted):
         return api.get(address).json()["data"]["status"] == wanted
 
     assert has_status("pending")
-    wait_until(lambda: has_status("started"), "the start")
-    wait_until(lambda: has_status("pending"), "the stop")
+    wait_for(lambda: has_status("started"), what="the start")
+    wait_for(lambda: has_status("pending"), what="the stop")
 
     address = create(api, 600)
-    wait_until(lambda: has_status("started"), "the second start")
+    wait_for(lambda: has_status("started"), what="the second start")
     assert api.post(f"{address}/stop").json() == {"data": None}
     assert has_status("pending")
     assert api.post(f"{address}/delete").json() == {}

@@ -16,8 +16,9 @@ from livesync import ActionWrapper, PushSyncAgent, RecordUploader, SyncManager
 from livesync.errors import PartialFailure
 from scheduler import Client, nowutc
 from scheduler.store import open_database, transact
-from tests.daemon.conftest import environment, wait_until
+from tests.daemon.conftest import environment
 from tests.daemon.sample_tasks import Bad, Good, Long
+from tests.waiting import wait_for
 
 
 class _Refusing(RecordUploader):
@@ -56,7 +57,7 @@ class Background:
             lines = (self.folder / "relay.log").read_text().splitlines()
             return [line for line in lines if all(part in line for part in parts)]
 
-        (line,) = wait_until(found, f"a line with {parts}")
+        (line,) = wait_for(found, what=f"a line with {parts}")
         return line
 
     def workers(self):
@@ -85,7 +86,7 @@ def started(folder, log=""):
         background.database.close()
         family = [background.process, *background.process.children(recursive=True)]
         background.process.terminate()
-        _, alive = psutil.wait_procs(family, timeout=20)
+        _, alive = psutil.wait_procs(family, timeout=200)
         for process in alive:
             process.kill()
 
@@ -104,8 +105,8 @@ def test_failures_of_tasks_and_workers_are_one_line_each(background, tmp_path):
     background.enqueue(Good(nowutc()))
     background.line("all is well")
     long = background.enqueue(Long(nowutc(), str(tmp_path / "go")))
-    wait_until(lambda: background.workers(), "the worker")
-    wait_until(lambda: _is_at_work(background, long), "the run")
+    wait_for(lambda: background.workers(), what="the worker")
+    wait_for(lambda: _is_at_work(background, long), what="the run")
     (worker,) = background.workers()
     worker.send_signal(signal.SIGKILL)
     background.line(f"task {long} (Long) failed on try 1 of 5", "the worker died")

@@ -56,7 +56,7 @@ class Reader:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=200,
             check=False,
         )
 
@@ -221,7 +221,7 @@ def test_a_task_waits_for_a_delivery_as_the_document_shows(reader):
 
 
 @pytest.mark.timeout(600)
-def test_what_has_failed_is_found_and_started_again_as_the_document_shows(reader):
+def test_failed_tasks_are_found_and_started_again_as_the_document_shows(reader):
     def wait_until(shelf, number):
         def is_so():
             with connect(f"file://{reader.folder}/var/relay.fs") as connection:

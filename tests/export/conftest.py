@@ -6,28 +6,23 @@ import ZODB
 from werkzeug.test import Client
 
 from export.app import make_app
-from scheduler.clock import TimeSource
 from scheduler.store import transact
+from scheduler.testing import StandingClock
 from tests.export.planting import plant
 
 NOW = datetime(2014, 3, 24, 22, 30, tzinfo=UTC)
 
 
-class StoppedClock(TimeSource):
-    def getCurrentTime(self) -> datetime:
-        return NOW
-
-
 @pytest.fixture
-def stopped_clock() -> Iterator[datetime]:
-    before = TimeSource.get()
-    TimeSource.set(StoppedClock())
-    yield NOW
-    TimeSource.set(before)
+def stopped_clock(clock: StandingClock) -> StandingClock:
+    """The clock, standing still at one moment that all know."""
+    clock.now = NOW
+    return clock
 
 
 @pytest.fixture
 def database() -> Iterator[ZODB.DB]:
+    """An application's own database, in memory: it is made a thousand times."""
     database = ZODB.DB(None)
     yield database
     database.close()

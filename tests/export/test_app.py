@@ -43,7 +43,7 @@ def test_id_lists_skip_what_is_unknown_or_repeated(planted, ids):
     assert [event["id"] for event in get(planted, f"/export/event/{ids}.json")] == ["137346"]
 
 
-def test_what_a_caller_may_not_see_is_left_out(planted, database):
+def test_objects_that_a_caller_may_not_see_are_left_out(planted, database):
     change(database, lambda event: event.setProtection(Protection.RESTRICTED))
     assert get(planted, "/export/event/137346.json") == []
     change(database, lambda event: event.grant_access("ann"))

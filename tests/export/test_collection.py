@@ -188,7 +188,7 @@ def test_every_format_tells_them(library):
     ]
 
 
-def test_who_has_an_answer_is_not_sent_it_again(library, database):
+def test_a_caller_that_has_an_answer_is_not_sent_it_again(library, database):
     etag = library.get("/export/book.json").headers["ETag"]
     again = library.get("/export/book.json", headers={"If-None-Match": etag})
     assert again.status_code == 304
@@ -205,7 +205,7 @@ def test_an_object_without_a_rule_is_shown_to_nobody(database, token):
     assert titles(client.get("/export/book.json")) == []
 
 
-def test_what_is_registered_is_served_by_every_application_from_now_on(database, token):
+def test_a_registered_resource_is_served_by_every_application_from_now_on(database, token):
     register(Books)
     try:
         assert Client(make_app(database)).get("/export/book/1.json").status_code == 200
@@ -220,6 +220,6 @@ def test_an_address_that_is_taken_is_refused_with_both_names(database):
         make_app(database, resources=[taken])
 
 
-def test_what_is_no_resource_is_refused(database):
+def test_an_object_that_is_no_resource_is_refused(database):
     with pytest.raises(ExportConfigurationException, match="is no resource"):
         make_app(database, resources=["book"])

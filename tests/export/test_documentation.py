@@ -12,7 +12,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from dataclasses import fields
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from export.auth.tokens import SCOPES
 from export.resources import BUILT_IN
 from export.settings import ApiMode, ExportSettings
 from tests.ports import free_port
+from tests.waiting import wait_for
 
 DOCS = Path(__file__).parents[2] / "docs"
 EXPORT = (DOCS / "export.md").read_text()
@@ -55,7 +55,7 @@ def do(tmp_path):
             env=environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=200,
             check=False,
         )
         assert done.returncode == 0, done.stderr
@@ -71,20 +71,18 @@ def server(do, tmp_path):
     command = [sys.executable, "serve.py", f"file://{tmp_path}/data.fs", str(port)]
     with subprocess.Popen(command, cwd=tmp_path) as process:
         try:
-            wait_for(port, process)
+            wait_for(lambda: answers(port) or process.poll() is not None, what="the server")
+            assert process.poll() is None
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
 
 
-def wait_for(port, process):
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", port)).close()
-            return
-        time.sleep(0.05)
-    raise AssertionError("the server of the document does not answer")
+def answers(port):
+    with contextlib.suppress(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port)).close()
+        return True
+    return False
 
 
 def test_the_documents_can_be_followed_from_import_to_signed_request(do, server):

@@ -153,7 +153,7 @@ def test_a_dictionary_knows_a_class_in_a_function_by_module_and_name():
         assert fossilize(Cat("tom"), {name: INameFossil}) == shown("tom", "Cat")
 
 
-def test_what_is_inherited_and_declared_again_loses_its_tags():
+def test_an_inherited_method_that_is_declared_again_loses_its_tags():
     class IBaseFossil(IFossil):
         def getName(self): ...
 
@@ -351,7 +351,7 @@ def test_a_complex_number_is_an_object_as_any_other():
         fossilize(1j)
 
 
-def test_what_a_getter_raises_reaches_the_caller(caplog):
+def test_an_error_of_a_getter_reaches_the_caller(caplog):
     class Broken:
         def getName(self):
             raise ZeroDivisionError("no name")
@@ -442,7 +442,7 @@ def test_two_fossils_of_one_name_and_module_are_two_fossils():
 
 
 @pytest.mark.parametrize("wrong", [Animal("Ann"), "IDogFossil", [IDogFossil], 7, Animal])
-def test_what_is_given_for_a_fossil_and_is_none_is_named(wrong):
+def test_a_class_given_for_a_fossil_that_is_none_is_named(wrong):
     with pytest.raises(NonFossilizableException) as raised:
         Dog("Rex").fossilize(wrong, INameFossil)
     assert f"interfaceArg is an object of class {type(wrong).__name__}" in str(raised.value)

@@ -259,7 +259,7 @@ WRITES = st.sampled_from([path for path in all_paths() if taken_by(path) == "POS
 @pytest.mark.timeout(7200)
 @at_random(REQUESTS // 3)
 @given(path=WRITES, query=PAIRS, body=BODIES)
-def test_whatever_an_administrator_posts_is_answered_with_something_better_than_a_fault(
+def test_each_post_of_an_administrator_is_answered_with_something_better_than_a_fault(
     app, credentials, path, query, body
 ):
     _, opening = credentials[2]

@@ -245,12 +245,12 @@ def output(*command):
     if not shutil.which(command[0]):
         pytest.skip(f"there is no {command[0]}")
     return subprocess.run(
-        command, capture_output=True, text=True, check=True, timeout=60
+        command, capture_output=True, text=True, check=True, timeout=200
     ).stdout.strip()
 
 
 @pytest.mark.parametrize("code", NODE.values(), ids=NODE.keys())
-def test_what_javascript_signs_is_understood(client, code):
+def test_requests_signed_by_javascript_are_understood(client, code):
     address = output(
         "node",
         "-e",
@@ -263,7 +263,7 @@ def test_what_javascript_signs_is_understood(client, code):
 
 
 @pytest.mark.parametrize("code", PHP.values(), ids=PHP.keys())
-def test_what_php_signs_is_understood(client, code):
+def test_requests_signed_by_php_are_understood(client, code):
     address = output(
         "php",
         "-r",
@@ -274,7 +274,7 @@ def test_what_php_signs_is_understood(client, code):
     assert get(client, address)
 
 
-def test_what_openssl_signs_is_understood(client):
+def test_requests_signed_by_openssl_are_understood(client):
     text = f"{PATH}?ak={KEY}&title=a%20b%C3%A9%c3%a9"
     if not shutil.which("openssl"):
         pytest.skip("there is no openssl")
@@ -283,7 +283,7 @@ def test_what_openssl_signs_is_understood(client):
         input=text.encode(),
         capture_output=True,
         check=True,
-        timeout=60,
+        timeout=200,
     ).stdout.decode()
     assert get(client, f"{text}&signature={told.split()[-1]}")
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import psutil
 
-from tests.scheduler.harness import wait_for
+from tests.waiting import wait_for
 
 DEADLINE = 60.0
 

@@ -17,7 +17,8 @@ import transaction
 from scheduler.leadership.roster import roster_of
 from scheduler.storage.process_identity import ProcessIdentity
 from scheduler.store import open_database
-from tests.scheduler.harness import View, python, wait_for
+from tests.scheduler.harness import View, python
+from tests.waiting import wait_for
 
 DEADLINE = 60.0
 

@@ -16,8 +16,8 @@ from scheduler import Client, SchedulerModule, nowutc
 from scheduler.storage.outage import is_outage
 from scheduler.store import connect
 from tests.faults.processes import Daemon
-from tests.scheduler.harness import wait_for
 from tests.scheduler.sample_tasks import Count
+from tests.waiting import wait_for
 
 ROOM = 60_000  # bytes
 TASKS = 100

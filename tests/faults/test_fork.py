@@ -18,7 +18,8 @@ from ZODB.FileStorage import FileIterator
 from scheduler.store import connect, open_database
 from tests import postgres
 from tests.faults.processes import serving
-from tests.scheduler.harness import output_of, python, wait_for
+from tests.scheduler.harness import output_of, python
+from tests.waiting import wait_for
 
 DEADLINE = 60.0
 REQUESTS = 20
@@ -114,7 +115,7 @@ def run(code, uri):
     return output_of(COMMON + code, uri)
 
 
-def test_what_parent_children_and_their_children_commit_is_all_there(uri):
+def test_commits_of_parent_children_and_their_children_are_all_there(uri):
     expected = [("a", 40), ("a/child", 20), ("b", 40), ("b/child", 20), ("parent", 22)]
     assert run(CHILDREN, uri) == str(expected)
     with connect(uri) as connection:
@@ -379,7 +380,7 @@ def app(environ, start_response):
 
 
 def fetch(port):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=20) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=200) as answer:
         pid, count = answer.read().split()
         return int(pid), int(count)
 

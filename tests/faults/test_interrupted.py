@@ -17,7 +17,8 @@ from ZODB.FileStorage import FileIterator
 from scheduler.errors import CommitInterrupted, DatabaseUnavailable, OutcomeUnknown
 from scheduler.storage.embedded import socket_path
 from scheduler.store import connect, open_database, transact
-from tests.scheduler.harness import python, wait_for
+from tests.scheduler.harness import python
+from tests.waiting import wait_for
 
 DEADLINE = 60.0
 
@@ -248,7 +249,7 @@ def place(path, kind):
 
 
 @pytest.mark.parametrize("kind", ["file", "folder", "link", "dangling link"])
-def test_what_stands_in_the_place_of_the_socket_is_named_and_left_alone(uri, tmp_path, kind):
+def test_a_file_in_the_place_of_the_socket_is_named_and_left_alone(uri, tmp_path, kind):
     place(tmp_path / "data.fs.sock", kind)
     for _ in range(2):
         with pytest.raises(DatabaseUnavailable, match=r"data.fs.sock, where its socket belongs"):

@@ -24,7 +24,8 @@ from scheduler.tasks import IntervalTask, OneShotTask
 from tests.faults.test_zeo import serving
 from tests.ports import free_port
 from tests.postgres import socket_of
-from tests.scheduler.harness import Running, View, python, wait_for
+from tests.scheduler.harness import Running, View, python
+from tests.waiting import wait_for
 
 SCHEDULERS = 5
 SCHEDULES = 50
@@ -285,7 +286,7 @@ def test_a_scheduler_that_was_cut_off_is_there_again(request, caplog, kind):
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-def test_whatever_becomes_of_the_leader_each_date_is_met_once(election):
+def test_each_date_is_met_once_whatever_becomes_of_the_leader(election):
     view = election.view
     start = nowutc()
     calendars = [Calendar(start) for _ in range(SCHEDULES)]

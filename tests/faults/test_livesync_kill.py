@@ -93,7 +93,7 @@ def deliver(tmp_path):
             env={**environment, "KILL": kill},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=200,
             check=False,
         )
 
@@ -171,7 +171,7 @@ def receiver():
     server.server_close()
 
 
-def test_what_is_sent_again_after_a_kill_has_the_same_key(tmp_path, receiver):
+def test_a_record_that_is_sent_again_after_a_kill_has_the_same_key(tmp_path, receiver):
     uri = f"file://{tmp_path}/data.fs"
     url = f"http://127.0.0.1:{receiver.server_port}/"
 

@@ -14,7 +14,7 @@ from scheduler import SchedulerModule
 from scheduler.store import connect
 from tests.faults.bank import ACCOUNTS, DEPOSIT, order_transfers, read_books
 from tests.faults.processes import Daemon, serving
-from tests.scheduler.harness import wait_for
+from tests.waiting import wait_for
 
 SOAK = bool(os.environ.get("SOAK"))
 TRANSFERS, KILLS, DEADLINE = (3000, 300, 600) if SOAK else (150, 6, 90)
@@ -51,7 +51,7 @@ def status(uri):
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-def test_whoever_is_shot_each_transfer_is_made_once(tmp_path):
+def test_each_transfer_is_made_once_whichever_process_is_shot(tmp_path):
     seed = random.randrange(10**9)
     print("seed", seed)
     draw = random.Random(seed)

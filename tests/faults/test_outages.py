@@ -21,8 +21,9 @@ from scheduler.store import open_database, transact
 from tests.faults.processes import Daemon, serving
 from tests.faults.test_leaders import Cable
 from tests.postgres import socket_of
-from tests.scheduler.harness import View, wait_for
+from tests.scheduler.harness import View
 from tests.scheduler.sample_tasks import Count
+from tests.waiting import wait_for
 
 DEADLINE = 60.0
 
@@ -93,7 +94,7 @@ def first_free(pid):
 
 
 def _open(url):
-    return urllib.request.urlopen(f"{url}/health", timeout=20)  # noqa: S310 (of the test)
+    return urllib.request.urlopen(f"{url}/health", timeout=200)  # noqa: S310 (of the test)
 
 
 def fetch(url):

@@ -111,7 +111,7 @@ def test_after_a_kill_every_change_has_taken_effect_once(
             env={**os.environ, "KILL": kill, "PYTHONPATH": os.getcwd()},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=200,
             check=False,
         )
 

@@ -15,8 +15,9 @@ from persistent.mapping import PersistentMapping
 from scheduler import nowutc
 from scheduler.store import open_database, transact
 from tests.faults.processes import serving
-from tests.scheduler.harness import Running, View, wait_for
+from tests.scheduler.harness import Running, View
 from tests.scheduler.sample_tasks import Count
+from tests.waiting import wait_for
 
 DEADLINE = 60.0
 

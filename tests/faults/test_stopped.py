@@ -22,7 +22,8 @@ from scheduler.leadership.roster import roster_of
 from scheduler.store import connect, holder_of
 from scheduler.tasks import OneShotTask
 from tests.faults.processes import Daemon
-from tests.scheduler.harness import python, wait_for
+from tests.scheduler.harness import python
+from tests.waiting import wait_for
 
 DEADLINE = 60.0
 

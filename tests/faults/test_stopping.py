@@ -17,12 +17,13 @@ import pytest
 import transaction
 
 from scheduler import Client, nowutc
+from scheduler.runtime.stop_signals import ECHO_SECONDS
 from scheduler.store import connect
 from tests.faults.bank import order_transfers
 from tests.faults.processes import Daemon, serving
 from tests.faults.test_money import check_books, status
-from tests.scheduler.harness import wait_for
 from tests.scheduler.sample_long import Wait
+from tests.waiting import wait_for
 
 TRANSFERS, DEPLOYS = (1000, 30) if os.environ.get("SOAK") else (20, 1)
 
@@ -74,7 +75,7 @@ def test_told_to_end_it_lets_the_task_end(start, uri, go):
     assert (count(uri), status(uri)["finished"]) == (1, 1)
 
 
-def test_what_takes_longer_than_its_time_waits_for_the_next_start(start, uri, go):
+def test_a_task_that_takes_longer_than_its_time_waits_for_the_next_start(start, uri, go):
     daemon = start(shutdown_timeout=0.5)
     assert daemon.terminate() == 0
     assert (count(uri), status(uri)["waiting"]) == (0, 1)
@@ -90,10 +91,10 @@ def test_told_so_twice_it_ends_at_once_and_the_task_is_run_by_the_next(start, ur
     workers = daemon.workers()
     daemon.process.terminate()
     wait_for(lambda: "stopping" in daemon.text())
-    time.sleep(1)  # its workers have been told as well
+    time.sleep(2 * ECHO_SECONDS)  # what comes sooner is taken for the first signal again
     daemon.process.terminate()
     assert daemon.process.wait(30) == -signal.SIGTERM
-    assert psutil.wait_procs(workers, timeout=30)[1] == []
+    assert psutil.wait_procs(workers, timeout=200)[1] == []
     go.touch()
     daemon.start()
     daemon.wait_until_up()  # before that, whoever looks holds its start up

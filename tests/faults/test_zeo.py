@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 import transaction
 
 from scheduler import nowutc
 from scheduler.store import open_database
 from tests.faults.processes import serving
-from tests.scheduler.harness import Running, View, output_of, running, wait_for
+from tests.scheduler.harness import Running, View, output_of, running
 from tests.scheduler.sample_tasks import Count
+from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -57,7 +56,6 @@ def test_tasks_of_another_process_are_run_over_zeo(view, uri, mode):
 def test_a_scheduler_over_zeo_is_woken_by_a_commit(view, uri):
     with running(view.database, sleep_interval=600):
         view.until(lambda: view.client.getStatus()["state"])
-        time.sleep(0.3)
         output_of(ENQUEUE, uri)
         view.until(lambda: view.client.getStatus()["finished"] == 20)
 
@@ -69,7 +67,7 @@ def test_a_server_that_goes_away_for_a_moment_costs_nothing(tmp_path, free_port,
         view.enqueue(*(Count(nowutc()) for _ in range(20)))
         run = Running(database, sleep_interval=0.1)
         view.until_counts(finished=20)
-    time.sleep(0.5)
+    wait_for(lambda: not database.storage.is_connected())
     with serving(tmp_path / "zeo.fs", free_port):
         output_of(ENQUEUE, uri)
         wait_for(view.database.storage.is_connected)

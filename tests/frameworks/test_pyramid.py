@@ -28,8 +28,9 @@ from livesync.watching import unwatch, watch
 from scheduler import Client
 from scheduler.store import connect, current, transact
 from scheduler.store.database import holder_of
-from tests.daemon.conftest import environment, wait_until
+from tests.daemon.conftest import environment
 from tests.docs.test_documents import Reader, blocks
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what Pyramid imports
 
@@ -55,7 +56,7 @@ def serving(folder, command, url):
         [sys.executable, "-m", *command], cwd=folder, env=variables, process_group=0
     ) as server:
         try:
-            wait_until(lambda: answers(url), "the server")
+            wait_for(lambda: answers(url), what="the server")
             yield server
         finally:
             server.terminate()
@@ -64,7 +65,7 @@ def serving(folder, command, url):
 
 def answers(url):
     with contextlib.suppress(httpx.HTTPError):
-        return httpx.get(f"{url}/orders/none", timeout=30).status_code == 404
+        return httpx.get(f"{url}/orders/none", timeout=200).status_code == 404
 
 
 def counts(uri):
@@ -83,7 +84,7 @@ def test_one_killed_worker_costs_one_request_at_most(folder, free_port):
     def put(first):
         for number in range(first, REQUESTS, 4):
             try:
-                status = httpx.put(f"{url}/orders/{number}", timeout=60).status_code
+                status = httpx.put(f"{url}/orders/{number}", timeout=200).status_code
             except httpx.HTTPError:
                 status = 0
             with lock:
@@ -95,7 +96,7 @@ def test_one_killed_worker_costs_one_request_at_most(folder, free_port):
         for thread in threads:
             thread.start()
         for _ in range(REQUESTS // 3):
-            half.acquire(timeout=60)
+            half.acquire(timeout=200)
         holder = holder_of(uri).pid
         assert holder != server.pid
         os.kill(holder, signal.SIGKILL)
@@ -117,8 +118,10 @@ def test_waitress_serves_it_while_the_daemon_runs_its_tasks(folder, free_port):
         serving(folder, command, url),
         serving(folder, [*daemon, "--config", "relay.toml"], url),
     ):
-        assert httpx.put(f"{url}/orders/1", timeout=30).text == "order 1 is paid\n"
-        wait_until(lambda: "shipped" in httpx.get(f"{url}/orders/1", timeout=30).text, "the task")
+        assert httpx.put(f"{url}/orders/1", timeout=200).text == "order 1 is paid\n"
+        wait_for(
+            lambda: "shipped" in httpx.get(f"{url}/orders/1", timeout=200).text, what="the task"
+        )
 
 
 @pytest.fixture

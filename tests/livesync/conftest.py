@@ -1,4 +1,4 @@
-"""Databases, managers and connections for the tests of livesync."""
+"""Managers and connections for the tests of livesync."""
 
 from __future__ import annotations
 
@@ -6,15 +6,8 @@ import pytest
 import transaction
 
 from livesync import SyncManager
-from scheduler.store import open_database, using
+from scheduler.store import using
 from tests.livesync.agents_for_tests import received
-
-
-@pytest.fixture
-def database(tmp_path):
-    database = open_database(f"file://{tmp_path}/data.fs")
-    yield database
-    database.close()
 
 
 @pytest.fixture

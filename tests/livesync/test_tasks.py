@@ -13,6 +13,7 @@ from scheduler import Client, Scheduler
 from scheduler.insight.dry_run import try_out
 from scheduler.store import transact
 from tests.livesync.agents_for_tests import FailingAgent, ListAgent, received
+from tests.waiting import DEADLINE, wait_for
 
 
 def test_a_scheduler_keeps_the_agents_up_to_date(database):
@@ -31,17 +32,15 @@ def test_a_scheduler_keeps_the_agents_up_to_date(database):
     thread = threading.Thread(target=scheduler.run)
     thread.start()
     transact(database, record)
-    deadline = time.monotonic() + 30
-    while not received and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_for(lambda: received)
     transact(database, lambda connection: Client(connection).shutdown())
-    thread.join(30)
+    thread.join(DEADLINE)
 
     assert not thread.is_alive()
     assert received == {"list": [["a change"]]}
 
 
-def test_what_an_update_would_deliver_is_told_and_not_sent(relay, recorded_agent):
+def test_a_dry_run_of_an_update_tells_its_records_and_sends_none(relay, recorded_agent):
     manager = SyncManager.getDBInstance()
     manager.add(1, ActionWrapper(1, manager, {"data_changed"}, "1"))
     task = LiveSyncUpdateTask(MINUTELY)

@@ -26,7 +26,7 @@ def record(relay):
     return record_one
 
 
-def test_it_is_sent_what_was_committed_once(record, recorded_agent):
+def test_the_recorded_agent_is_sent_committed_changes_once(record, recorded_agent):
     record("created")
     recorded_agent.push()
     recorded_agent.push()

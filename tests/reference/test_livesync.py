@@ -121,7 +121,7 @@ def test_bases_are_the_documented_ones():
 
 @pytest.mark.parametrize("kind", [SetMultiPointerTrack, ListMultiPointerTrack])
 @pytest.mark.parametrize("position", ["3", 3.5, None])
-def test_what_is_no_whole_number_is_no_position(kind, position):
+def test_a_value_that_is_no_whole_number_is_no_position(kind, position):
     track = kind()
     with pytest.raises(TypeError, match="whole number"):
         track.add(position, "value")

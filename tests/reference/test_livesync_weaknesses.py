@@ -22,7 +22,7 @@ TESTS = Path(__file__).parents[1]
 SHOWN_BY = {
     # What is recorded.
     "a change that is committed behind a pointer": [
-        "test_what_was_stamped_first_and_committed_last_is_delivered",
+        "test_a_change_stamped_first_and_committed_last_is_delivered",
         "test_each_agent_gets_every_change_in_one_order_whoever_is_killed",
     ],
     "requests that collide over one bin": [
@@ -37,11 +37,11 @@ SHOWN_BY = {
     "an object without id that breaks the request": ["test_an_object_without_id_breaks_nothing"],
     "a request that fails and is recorded": ["test_a_request_that_fails_records_nothing"],
     "an exclusion that holds for one level only": [
-        "test_what_lies_in_an_excluded_category_or_below_is_excluded",
-        "test_what_is_moved_to_where_changes_are_ignored_is_deleted_and_comes_back",
+        "test_objects_in_an_excluded_category_or_below_are_excluded",
+        "test_an_event_that_is_moved_to_where_changes_are_ignored_is_deleted_and_comes_back",
     ],
     "subclasses that are not recognised": [
-        "test_whoever_may_do_what_concerns_the_object_or_what_it_belongs_to",
+        "test_a_right_concerns_the_object_or_its_owner",
     ],
     "an access controller without owner": ["test_an_access_controller_stands_for_its_owner"],
     "records that keep deleted objects alive": [
@@ -63,7 +63,7 @@ SHOWN_BY = {
     ],
     "pointers that collide": ["test_pointers_of_two_agents_move_at_once"],
     "a track that only grows": [
-        "test_what_every_agent_has_had_goes_after_a_while",
+        "test_changes_that_every_agent_has_had_go_after_a_while",
         "test_a_dead_agent_is_not_waited_for",
         "test_without_agents_old_changes_go",
     ],
@@ -105,13 +105,13 @@ SHOWN_BY = {
     ],
     # What a change means for others.
     "parts that keep the old data of what they belong to": [
-        "test_what_records_of_parts_tell_of_their_owners_is_a_change_of_theirs",
+        "test_a_change_of_an_owner_that_its_parts_tell_is_a_change_of_theirs",
     ],
     "contributions that keep the access of their session": [
-        "test_who_may_see_a_session_concerns_its_contributions",
+        "test_access_to_a_session_concerns_its_contributions",
     ],
     "what is restored and sent as deleted": [
-        "test_what_is_deleted_and_put_back_later_is_there",
+        "test_an_object_that_is_deleted_and_put_back_later_is_there",
     ],
     "a cascade that fills the memory": [
         "test_however_much_lies_below_a_category_it_does_not_fill_the_memory",
@@ -138,7 +138,7 @@ SHOWN_BY = {
     "a status of 0 for what was refused or failed": [
         "test_a_refused_export_sends_nothing",
         "test_a_failed_export_says_why_and_moves_nothing",
-        "test_what_cannot_be_done_is_told_with_its_culprit",
+        "test_a_command_that_cannot_be_done_is_told_with_its_culprit",
     ],
 }
 

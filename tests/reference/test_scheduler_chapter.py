@@ -146,7 +146,7 @@ def test_an_unknown_option_is_named_with_the_known_ones(option):
 
 
 @both_modes
-def test_what_fails_what_kills_and_what_works_ends_where_it_should(view, mode):
+def test_failing_killing_and_working_tasks_end_where_they_should(view, mode):
     tasks = [Raise(nowutc(), ValueError("as told")), Count(nowutc()), Count(nowutc())]
     if mode == "processes":
         tasks.append(Die(nowutc()))

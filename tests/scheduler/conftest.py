@@ -1,25 +1,12 @@
-"""Databases, views of them, and clocks for the tests of the scheduler."""
+"""Views of a database for the tests of the scheduler."""
 
 from __future__ import annotations
 
 import pytest
 import transaction
 
-from scheduler.clock import TimeSource
-from scheduler.store import open_database, using
+from scheduler.store import using
 from tests.scheduler.harness import View
-
-
-@pytest.fixture
-def uri(tmp_path):
-    return f"file://{tmp_path}/data.fs"
-
-
-@pytest.fixture
-def database(uri):
-    database = open_database(uri)
-    yield database
-    database.close()
 
 
 @pytest.fixture
@@ -48,23 +35,6 @@ def view(open_view):
 @pytest.fixture
 def client(view):
     return view.client
-
-
-@pytest.fixture
-def clock():
-    """A clock that stands still until it is set: `clock.now = ...`."""
-
-    class Standing(TimeSource):
-        now = TimeSource().getCurrentTime()
-
-        def getCurrentTime(self):
-            return self.now
-
-    before = TimeSource.get()
-    standing = Standing()
-    TimeSource.set(standing)
-    yield standing
-    TimeSource.set(before)
 
 
 @pytest.fixture

@@ -9,8 +9,7 @@ import time
 from contextlib import contextmanager
 
 from scheduler import Client, Scheduler
-
-DEADLINE = 90.0
+from tests.waiting import DEADLINE
 
 
 class View:
@@ -105,15 +104,6 @@ def running(database, **config):
     finally:
         run.scheduler.shutdown("the test is over")
         run.join()
-
-
-def wait_for(condition, seconds=DEADLINE):
-    """Wait until *condition*, a function, is true; return its value."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
-    return value
 
 
 def python(code, *arguments, **options):

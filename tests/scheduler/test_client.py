@@ -56,7 +56,7 @@ def test_enqueuing_is_true_and_puts_the_task_into_the_spool(client, task):
     assert task.getStatus() == TASK_STATUS_SPOOLED
 
 
-def test_what_is_enqueued_is_seen_when_it_is_committed(view, open_view, task):
+def test_an_enqueued_task_is_seen_when_it_is_committed(view, open_view, task):
     other = open_view()
     view.client.enqueue(task)
     assert other.counts() == {}

@@ -80,6 +80,10 @@ def test_a_worker_started_in_the_folder_of_a_stranger_uses_the_installed_package
         "Client(connection).shutdown(); transaction.commit(); thread.join()\n"
     )
     ended = subprocess.run(
-        [sys.executable, "-P", "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        [sys.executable, "-P", "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=200,
     )
     assert ended.returncode == 0, ended.stderr

@@ -15,8 +15,9 @@ from scheduler import Scheduler, SchedulerModule, nowutc
 from scheduler.errors import SchedulerConfigurationException
 from scheduler.hooks import Hooks, add, remove
 from scheduler.runtime.hook_registry import REGISTRY, HookRegistry
-from tests.scheduler.harness import running, wait_for
+from tests.scheduler.harness import running
 from tests.scheduler.sample_hooks import Broken, Failing, Leaving, Recording, Suicide, Within
+from tests.waiting import wait_for
 
 
 @pytest.fixture(autouse=True)

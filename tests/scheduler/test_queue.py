@@ -149,7 +149,7 @@ def test_an_element_is_taken_out_by_its_whole_second():
     assert len(queue) == 0
 
 
-def test_what_is_due_later_stays(queue):
+def test_tasks_due_later_stay(queue):
     assert queue.pop_due(3, 10) == ["a", "b", "z", "c"]
     assert list(queue) == [(5, "d")]
 

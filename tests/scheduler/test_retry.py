@@ -87,7 +87,7 @@ def test_a_task_may_come_back_at_once_a_few_times():
     assert [paced(0, times) for times in range(1, 11)] == [0] * 10
 
 
-def test_one_that_comes_back_at_once_without_end_waits_longer_each_time():
+def test_a_task_that_comes_back_at_once_without_end_waits_longer_each_time():
     waits = [paced(0, times) for times in range(11, 100)]
     assert waits == sorted(waits)
     assert waits[0] > 0
@@ -189,7 +189,7 @@ def test_an_interval_of_nothing_lets_no_scheduler_spin(view, ticks):
     assert len(ticks) < MANY_TICKS
 
 
-def test_what_is_due_and_cannot_be_had_lets_no_scheduler_spin(view, ticks, monkeypatch):
+def test_a_due_task_that_cannot_be_had_lets_no_scheduler_spin(view, ticks, monkeypatch):
     monkeypatch.setattr(PersistentWaitingQueue, "pop_due", lambda self, now, limit: [])
     view.enqueue(Raise(nowutc() + timedelta(seconds=0.1), ValueError()))
     with running(view.database, sleep_interval=10):

@@ -24,7 +24,7 @@ pytest_plugins = ["pytester"]
 HOUR = 3600
 
 
-def test_what_is_due_is_run_and_returned_in_order(relay):
+def test_due_tasks_are_run_and_returned_in_order(relay):
     late, early = Count(nowutc()), Count(nowutc() - timedelta(seconds=1))
     relay.enqueue(late, early)
     assert relay.run_due() == [early, late]
@@ -32,7 +32,7 @@ def test_what_is_due_is_run_and_returned_in_order(relay):
     assert relay.client.getStatus()["finished"] == 2
 
 
-def test_what_is_not_due_waits_for_the_clock(relay):
+def test_a_task_that_is_not_due_waits_for_the_clock(relay):
     task = Count(nowutc() + timedelta(seconds=HOUR))
     relay.enqueue(task)
     assert relay.run_due() == []
@@ -40,18 +40,18 @@ def test_what_is_not_due_waits_for_the_clock(relay):
     assert relay.run_due() == [task]
 
 
-def test_what_was_not_committed_is_committed_by_run_due(relay):
+def test_open_changes_are_committed_by_run_due(relay):
     Client().enqueue(Noop(nowutc()))
     assert len(relay.run_due()) == 1
 
 
-def test_what_was_aborted_is_not_run(relay):
+def test_a_task_enqueued_in_an_aborted_transaction_is_not_run(relay):
     Client().enqueue(Noop(nowutc()))
     transaction.abort()
     assert relay.run_due() == []
 
 
-def test_what_a_task_enqueues_is_run_too(relay):
+def test_tasks_that_a_task_enqueues_are_run_too(relay):
     relay.enqueue(Parent(nowutc()))
     assert [type(task) for task in relay.run_due()] == [Parent, Count]
 

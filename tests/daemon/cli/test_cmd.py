@@ -148,12 +148,12 @@ def test_failed_tasks_are_tried_again_one_by_one_or_all_of_a_class(desk, failed,
         desk.until(worse, TASK_STATUS_FINISHED)
 
 
-def test_what_ended_before_a_date_is_not_tried_again(desk, failed):
+def test_tasks_that_ended_before_a_date_are_not_tried_again(desk, failed):
     date = (nowutc() + timedelta(minutes=1)).isoformat()
     assert desk.command("cmd", "retry", "--all", "--since", date, "--json") == (0, {"tasks": []})
 
 
-def test_what_was_cancelled_is_tried_again_only_by_its_number(desk, tmp_path):
+def test_a_cancelled_task_is_tried_again_only_by_its_number(desk, tmp_path):
     (number,) = desk.put(Good(nowutc() + timedelta(days=1)))
     assert desk.command("cmd", "cancel", str(number)) == (0, "1 task to be cancelled\n")
     with desk.scheduler():
@@ -235,7 +235,7 @@ def test_the_scheduler_is_paused_and_resumed(desk):
     assert facts["finished"] == 1
 
 
-def test_it_is_shown_what_each_worker_is_at(desk, tmp_path):
+def test_each_worker_is_shown_with_its_task(desk, tmp_path):
     (number,) = desk.put(Long(nowutc(), str(tmp_path / "go")))
     assert desk.command("show", "workers", "--json") == (0, [])
     with desk.scheduler():

@@ -115,7 +115,7 @@ def test_a_run_can_be_followed_in_the_debugger(desk, ann):
         input="p self.amount\ncontinue\n",
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=True,
     )
     assert "(Pdb) 5" in done.stdout

@@ -19,7 +19,7 @@ from scheduler import Client, SchedulerModule, nowutc
 from scheduler.store import connect
 from scheduler.tasks import OneShotTask, SampleOneShotTask
 from scheduler.values.rate_limit import Limit
-from tests.daemon.conftest import wait_until
+from tests.waiting import wait_for
 
 CONFIG = "[web]\nport = 0\n"
 
@@ -74,7 +74,7 @@ def test_start_says_only_when_it_is_up_and_stop_only_when_it_is_down(daemon, com
     stop = command("stop")
     assert stop.stdout == "Waiting for death confirmation... DONE!\n"
     assert stop.returncode == 0
-    wait_until(lambda: not psutil.pid_exists(pid), "the daemon's end")
+    wait_for(lambda: not psutil.pid_exists(pid), what="the daemon's end")
     assert command("check", "-q").returncode == 1
     second = command("stop")
     assert second.returncode == 255
@@ -87,7 +87,7 @@ def test_the_list_of_processes_does_not_show_the_database_of_a_daemon(daemon, tm
         assert "relay.fs" not in " ".join(each.cmdline())
 
 
-def test_what_a_daemon_writes_is_its_users_alone(daemon, tmp_path):
+def test_files_of_a_daemon_are_its_users_alone(daemon, tmp_path):
     found = [tmp_path / "var", *(tmp_path / "var").rglob("*")]
     assert {each.name for each in found} >= {"relay.fs", "relay.log", "relay.fs.lock"}
     assert [each.name for each in found if each.lstat().st_mode & 0o077] == []
@@ -102,9 +102,9 @@ def test_a_daemon_stands_by_and_takes_over(daemon, command, tmp_path):
     second, url = started.stdout.split()
     try:
         assert f"with pid {second}, seen" in command("show", "status").stdout
-        assert f"pid {second}" in httpx.get(url, timeout=20).text
+        assert f"pid {second}" in httpx.get(url, timeout=200).text
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: command("check").stdout == f"{second}\n", "the taking over")
+        wait_for(lambda: command("check").stdout == f"{second}\n", what="the taking over")
         facts = json.loads(command("show", "status", "--json").stdout)
         assert (facts["pid"], facts["standbys"]) == (int(second), [])
         assert command("stop").returncode == 0
@@ -116,7 +116,7 @@ def test_a_daemon_stands_by_and_takes_over(daemon, command, tmp_path):
 def test_a_daemon_that_was_killed_is_seen_to_be_dead_and_another_can_start(daemon, command):
     pid, _ = daemon
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not psutil.pid_exists(pid), "the daemon's end")
+    wait_for(lambda: not psutil.pid_exists(pid), what="the daemon's end")
     check = command("check")
     assert check.returncode == 1
     assert "Marking dead scheduler as not running" in check.stderr
@@ -125,7 +125,7 @@ def test_a_daemon_that_was_killed_is_seen_to_be_dead_and_another_can_start(daemo
 
 def test_a_task_is_run_by_the_daemon_in_the_background(daemon, command, stored):
     stored(SampleOneShotTask(nowutc()))
-    wait_until(lambda: "Finished: 1" in command("show", "status").stdout, "the task's end")
+    wait_for(lambda: "Finished: 1" in command("show", "status").stdout, what="the task's end")
 
 
 def test_the_spool_is_shown_and_cleared(command, stored):

@@ -76,7 +76,7 @@ def test_the_page_is_shown_as_it_is_meant_and_asks_for_nothing_else(database, se
     transact(database, lambda found: Client(found).enqueue(SampleOneShotTask(nowutc())))
     panel = Panel("Evil <i>", ("<u>",), lambda: [("<script>document.title = 'taken'</script>",)])
     url, asked = serve(Dashboard(database, [panel]).page)
-    shown, log = browse("--dump-dom", url).communicate(timeout=60)
+    shown, log = browse("--dump-dom", url).communicate(timeout=200)
     assert "<title>zodb-relay</title>" in shown
     assert html.escape("<script>document.title = 'taken'</script>", quote=False) in shown
     for heading in ("Daemon", "Queues", "Next tasks", "Last finished", "Failed", "Agents"):

@@ -43,7 +43,7 @@ def serve():
         server.close()
 
 
-def test_what_is_not_the_front_ends_own_goes_to_the_export(serve):
+def test_addresses_other_than_the_front_ends_own_go_to_the_export(serve):
     url = serve(front(export, lambda: "page", lambda: "", lambda: "numbers"))
     assert httpx.get(f"{url}/").text == "page"
     assert httpx.get(f"{url}/export/event/1.json").text == "export"
@@ -68,7 +68,7 @@ def test_health_tells_what_is_wrong(serve):
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics"])
-def test_what_cannot_be_shown_is_told_without_its_traceback(serve, path, caplog):
+def test_a_page_that_cannot_be_shown_is_told_without_a_traceback(serve, path, caplog):
     def fail():
         raise OSError("no database")
 
@@ -108,7 +108,7 @@ def test_nothing_that_people_wrote_is_markup_on_the_page(database):
     assert "&lt;script&gt;name&lt;/script&gt;" in page
 
 
-def test_what_failed_is_on_the_page_with_its_reason(database):
+def test_a_failed_task_is_on_the_page_with_its_reason(database):
     def fail(connection):
         task = SampleOneShotTask(nowutc())
         connection.add(task)

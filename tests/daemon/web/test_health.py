@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from scheduler.store import connect
-from tests.daemon.conftest import wait_until
 from tests.faults.processes import Daemon, serving
+from tests.waiting import wait_for
 
 # A database that does not answer is waited for two seconds.
 QUICKLY = 10
@@ -34,12 +34,12 @@ def get(daemon, path="/health"):
 
 
 def until_ok(daemon):
-    wait_until(lambda: get(daemon).status_code == 200, "health")
+    wait_for(lambda: get(daemon).status_code == 200, what="health")
 
 
 def fault(daemon):
     """Return what /health says is wrong, as soon as something is."""
-    answer = wait_until(lambda: (found := get(daemon)).status_code == 503 and found, "a fault")
+    answer = wait_for(lambda: (found := get(daemon)).status_code == 503 and found, what="a fault")
     return answer.text
 
 
@@ -111,7 +111,7 @@ def test_health_writes_nothing(tmp_path):
                     assert get(daemon, path).status_code == 200
                 return newest() == before
 
-            wait_until(is_asked_in_peace, "peace")  # a daemon that has just started writes so
+            wait_for(is_asked_in_peace, what="peace")  # a daemon that has just started writes so
 
 
 def test_a_standby_is_ready_too(tmp_path):
@@ -128,7 +128,7 @@ def test_a_standby_is_ready_too(tmp_path):
 def test_workers_that_are_all_stopped_are_told(tmp_path):
     with daemon_of(tmp_path, f"file://{tmp_path}/data.fs") as daemon:
         until_ok(daemon)
-        wait_until(lambda: len(daemon.workers()) == WORKERS, "the workers")
+        wait_for(lambda: len(daemon.workers()) == WORKERS, what="the workers")
         for worker in daemon.workers():
             worker.suspend()
         assert "no worker answers" in fault(daemon)

@@ -102,7 +102,7 @@ def test_a_strange_address_is_answered(port, target, status):
     ],
     ids=["tls", "word", "header", "length", "chunk", "bytes"],
 )
-def test_what_is_no_http_is_refused(port, data):
+def test_bytes_that_are_no_http_are_refused(port, data):
     status, head, body = say(port, data)
     assert 400 <= status < 500
     assert json.loads(body)["_type"] == "HTTPAPIError"
@@ -157,7 +157,7 @@ def test_many_clients_at_a_time_are_all_answered(port):
     statuses = []
 
     def be_a_client():
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=200) as client:
             statuses.extend(client.get(PATH).status_code for _ in range(10))
 
     clients = [threading.Thread(target=be_a_client) for _ in range(8)]

@@ -18,9 +18,9 @@ from export.app import make_app
 from export.auth.login_throttle import ADDRESS
 from export.people.user import Avatar, users
 from scheduler.store import transact
-from tests.daemon.conftest import wait_until
 from tests.places import ROOT
 from tests.ports import free_port
+from tests.waiting import wait_for
 
 SITE = ROOT / "etc" / "nginx.conf"
 MAIN = """
@@ -76,7 +76,7 @@ def site(backend, tmp_path):
     config.write_text(MAIN.format(folder=tmp_path, site=text))
     with subprocess.Popen([nginx, "-c", str(config), "-e", f"{tmp_path}/error.log"]) as process:
         try:
-            wait_until(lambda: answers(port) or process.poll() is not None, "nginx")
+            wait_for(lambda: answers(port) or process.poll() is not None, what="nginx")
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()

@@ -81,7 +81,7 @@ def closed(database):
     return database
 
 
-def test_who_acts_as_a_user_needs_a_secure_connection_where_that_is_required(closed):
+def test_callers_acting_as_a_user_need_a_secure_connection_where_that_is_required(closed):
     client = Client(make_app(closed, {"https_required": True, "api_mode": "KEY"}))
     key, _ = transact(closed, key_of_ann)
 
@@ -97,7 +97,7 @@ def test_who_acts_as_a_user_needs_a_secure_connection_where_that_is_required(clo
 def test_a_timestamp_is_good_for_a_while_before_and_after(closed, stopped_clock, seconds, good):
     client = Client(make_app(closed, {"signature_ttl": 60, "api_mode": "ALL_SIGNED"}))
     key, secret = transact(closed, key_of_ann)
-    moment = {"timestamp": int(stopped_clock.timestamp()) + seconds}
+    moment = {"timestamp": int(stopped_clock.now.timestamp()) + seconds}
     address = build_indico_request(PATH, moment, key, secret, persistent=True)
     if good:
         assert len(get(client, address)) == 1

@@ -6,7 +6,6 @@ Covers `export.auth.login_throttle`, `export.resources.login`, `export.people.us
 from __future__ import annotations
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -18,10 +17,11 @@ from export.auth.browser_sessions import COOKIE, LIFETIME, sessions
 from export.auth.login_throttle import ACCOUNT, ADDRESS, AT_ONCE, guesses_of
 from export.model.access import Protection
 from export.people.user import Avatar, users
-from scheduler.clock import TimeSource, nowutc
+from scheduler.clock import nowutc
 from scheduler.store import transact
 from scheduler.store.schema import ROOT_KEY
 from tests.export.planting import change, error, get, plant
+from tests.waiting import wait_for
 
 PATH = "/export/event/137346.json?cookieauth=yes"
 
@@ -78,7 +78,7 @@ def test_nothing_of_the_token_is_repeated_in_the_answer(browser, token):
 @pytest.mark.parametrize(
     "changed", [{"password": "wrong"}, {"username": "bob"}, {"password": ""}, {"username": ""}]
 )
-def test_who_does_not_know_the_password_is_not_let_in(browser, changed):
+def test_a_caller_without_the_password_is_not_let_in(browser, changed):
     answer = log_in(browser, **changed)
     assert (answer.status_code, answer.json["message"]) == (403, "Unknown user or wrong password")
     assert "Set-Cookie" not in answer.headers
@@ -102,20 +102,8 @@ def test_a_session_ends_when_it_is_closed(browser, token):
     assert get(browser, f"{PATH}&csrftoken={token}") == []
 
 
-class Later(TimeSource):
-    def getCurrentTime(self):
-        return super().getCurrentTime() + LIFETIME + timedelta(seconds=1)
-
-
-@pytest.fixture
-def pass_lifetime():
-    before = TimeSource.get()
-    yield lambda: TimeSource.set(Later())
-    TimeSource.set(before)
-
-
-def test_a_session_ends_after_its_lifetime_and_is_removed(browser, token, closed, pass_lifetime):
-    pass_lifetime()
+def test_a_session_ends_after_its_lifetime_and_is_removed(browser, token, closed, clock):
+    clock.advance((LIFETIME + timedelta(seconds=1)).total_seconds())
     assert get(browser, f"{PATH}&csrftoken={token}") == []
     log_in(Client(make_app(closed)))
     ends = transact(closed, lambda connection: list(sessions(connection)._by_end))
@@ -204,7 +192,7 @@ def test_guesses_from_an_address_are_slowed_whoever_is_guessed(closed, address):
 
 
 @pytest.mark.usefixtures("quick")
-def test_who_was_here_before_is_not_shut_out_by_those_who_guess(closed):
+def test_known_callers_are_not_shut_out_by_those_who_guess(closed):
     app = make_app(closed)
     assert guess(app, "ann", "192.0.2.1", "right").status_code == 200
     for n in range(20):
@@ -232,10 +220,8 @@ def test_no_more_passwords_are_checked_at_a_time_than_leave_threads_for_others(c
     app = make_app(closed)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         waiting = [pool.submit(guess, app, f"u{n}", "") for n in range(AT_ONCE)]
-        assert entered.acquire(timeout=60)
-        deadline = time.monotonic() + 60
-        while guesses_of(closed)._waiting._value and time.monotonic() < deadline:
-            time.sleep(0.01)
+        assert entered.acquire(timeout=200)
+        wait_for(lambda: not guesses_of(closed)._waiting._value)
         refused = guess(app, "one more", "")
         leave.set()
         assert {each.result().status_code for each in waiting} == {403}

@@ -127,7 +127,7 @@ def test_a_feed_of_a_blocked_user_opens_nothing(run, stored, feed):
         ("/export/categ/2.ics?x=1&Signature=1", "has 'Signature' already"),
     ],
 )
-def test_what_is_no_address_to_follow_is_refused(run, stored, address, message):
+def test_an_address_that_cannot_be_followed_is_refused(run, stored, address, message):
     assert message in run("feed", "create", "--user", "7", address, status=1)
 
 

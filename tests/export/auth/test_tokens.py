@@ -188,7 +188,7 @@ def test_a_token_needs_a_secure_connection_where_that_is_required(closed, make):
 
 @pytest.mark.parametrize("scope", ["read:user", "read:everything", "full:everything"])
 @pytest.mark.parametrize("address", [ME, ME.rstrip("/")])
-def test_who_the_caller_is_is_told_to_them(client, make, scope, address):
+def test_callers_are_told_who_they_are(client, make, scope, address):
     assert ask(client, make(scope), address).json == {
         "id": 7,
         "email": "ann@example.org",
@@ -198,7 +198,7 @@ def test_who_the_caller_is_is_told_to_them(client, make, scope, address):
     }
 
 
-def test_who_may_change_everything_is_an_administrator(client, make, closed):
+def test_a_manager_of_the_root_is_an_administrator(client, make, closed):
     transact(closed, lambda connection: catalogue(connection).root.grant_modification("7"))
     assert ask(client, make("read:user"), ME).json["admin"] is True
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from datetime import UTC, datetime
 
 import pytest
@@ -17,6 +16,7 @@ from export.auth.usage import Usage, UsageLog, Uses
 from export.signature import build_indico_request
 from scheduler.store import open_database, transact
 from tests.export.planting import plant
+from tests.waiting import wait_for
 
 PATH = "/export/event/137346.json"
 CLIENTS = 8
@@ -98,7 +98,7 @@ def test_records_that_meet_add_up():
     assert Usage()._p_resolveConflict({}, state(5, 4), state(4, 9)) == state(9, 9)
 
 
-def test_what_cannot_be_written_now_is_written_later(stored, key, monkeypatch, caplog):
+def test_uses_that_cannot_be_written_now_are_written_later(stored, key, monkeypatch, caplog):
     log = UsageLog(stored)
     digest = transact(stored, lambda connection: key_ring(connection).find(key[0]).digest)
     use = Uses(1, datetime(2026, 1, 1, tzinfo=UTC), "", PATH, True)
@@ -116,10 +116,7 @@ def test_uses_are_written_after_a_while(stored, key, monkeypatch):
     monkeypatch.setattr("export.auth.usage.WRITE_SECONDS", 0.01)
     app = make_app(stored)
     Client(app).get(f"{PATH}?ak={key[0]}")
-    until = time.monotonic() + 30
-    while usage(stored, key[0])[0] == 0 and time.monotonic() < until:
-        time.sleep(0.01)
-    assert usage(stored, key[0])[0] == 1
+    wait_for(lambda: usage(stored, key[0])[0] == 1)
 
 
 def test_a_key_that_has_gone_meanwhile_is_passed_over(stored, key):

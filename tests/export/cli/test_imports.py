@@ -26,7 +26,7 @@ def events(uri):
         return sorted(catalogue(connection).events)
 
 
-def test_it_imports_once_and_replaces_when_told(uri, capsys):
+def test_the_command_imports_once_and_replaces_when_told(uri, capsys):
     assert run(uri, SMALL_EVENT) == 0
     assert capsys.readouterr().out == "imported event 77: Spring School, 2 contributions\n"
     assert run(uri, SMALL_EVENT) == 1

@@ -79,7 +79,7 @@ def test_parts_of_an_event_have_rights_of_their_own(run, part):
 @pytest.mark.parametrize(
     "name", ["event/1", "event", "room/1", "event/137346/contribution/9", "event/1/session/0", "/"]
 )
-def test_what_is_not_there_has_no_rights(run, name):
+def test_an_object_that_is_not_there_has_no_rights(run, name):
     assert f"there is no {name!r}" in run("right", "list", name, status=1)
 
 

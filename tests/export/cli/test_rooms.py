@@ -71,7 +71,7 @@ def test_a_room_that_was_closed_is_opened_again(made):
     assert look(made, lambda room: room.diary.unavailable) == ()
 
 
-def test_who_may_have_rooms_is_set(made):
+def test_the_users_of_rooms_are_set(made):
     assert made("room", "users", "7", "8") == "the rooms are for 7, 8\n"
     assert made("room", "managers", "9") == "managers of the rooms: 9\n"
     made("room", "change", "120", "--booker", "7", "--manager", "8")
@@ -210,7 +210,7 @@ BOOK = ("--for", "DOE", "--reason", "x")
         (("room", "close", "120", "2030-01-02", "2030-01-01"), "must end after it starts"),
     ],
 )
-def test_what_cannot_be_done_is_told_in_a_line(made, words, told):
+def test_a_command_that_cannot_be_done_is_told_in_a_line(made, words, told):
     said = made(*words, status=1)
     assert told in said
     assert said.count("\n") == 1

@@ -15,10 +15,8 @@ from export.app import make_app
 from export.model.catalogue import catalogue
 from export.model.conference import Conference
 from export.signature import build_indico_request
-from scheduler.clock import TimeSource
 from scheduler.store import transact
 from tests.export.conftest import NOW
-from tests.export.http.test_etag import LaterClock
 from tests.export.planting import change, key_of_ann, plant
 
 CATEGORY = "/export/categ/2"
@@ -102,19 +100,19 @@ def test_an_id_does_not_depend_on_where_a_talk_is_scheduled(site, database):
 
 @pytest.mark.parametrize("kind", ["atom", "ics"])
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_what_has_not_changed_is_not_sent_again(site, address, kind):
+def test_an_unchanged_feed_is_not_sent_again(site, address, kind, stopped_clock):
     client, _ = site
     first = client.get(address.format(kind))
-    TimeSource.set(LaterClock())
+    stopped_clock.advance(3600)
     again = client.get(address.format(kind))
     assert again.data == first.data
     etag = {"If-None-Match": first.headers["ETag"]}
     assert client.get(address.format(kind), headers=etag).status_code == 304
 
 
-def test_the_time_of_an_entry_is_that_of_its_last_change(site, database):
+def test_the_time_of_an_entry_is_that_of_its_last_change(site, database, stopped_clock):
     client, _ = site
-    TimeSource.set(LaterClock())
+    stopped_clock.advance(3600)
     change(database, lambda event: event.setTitle("Another"))
     parsed = feed(client, f"{CATEGORY}.{{}}")
     times = {entry.id.rpartition("/event/")[2]: entry.updated for entry in parsed.entries}
@@ -128,12 +126,12 @@ def test_the_time_of_an_entry_is_that_of_its_last_change(site, database):
         assert found["indico-event-137346"] == NOW.replace(hour=23)
 
 
-def test_a_feed_of_nothing_is_one_and_stays_the_same(site):
+def test_a_feed_of_nothing_is_one_and_stays_the_same(site, stopped_clock):
     client, _ = site
     address = "/export/event/1.atom"
     assert feed(client, address).entries == []
     first = client.get(address).data
-    TimeSource.set(LaterClock())
+    stopped_clock.advance(3600)
     assert client.get(address).data == first
 
 

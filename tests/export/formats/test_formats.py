@@ -332,7 +332,7 @@ def test_a_reservation_is_its_first_time_with_a_rule(repeatability, rule):
     assert "UID:indico-resv-7@indico.server" in lines
 
 
-def test_what_a_calendar_has_no_way_to_show_is_skipped():
+def test_objects_that_a_calendar_cannot_show_are_skipped():
     content = ics.write(envelope_of({"_fossil": "categoryMetadata"}, {}), None, pretty=False)
     assert not icalendar.Calendar.from_ical(content).walk("VEVENT")
 

@@ -122,7 +122,7 @@ def test_a_talk_whose_slot_is_closed_to_somebody_is_told_outside_of_it(planted, 
     assert [one["id"] for one in event["contributions"]] == ["0", "1", "2", "3"]
 
 
-def test_who_manages_the_root_is_named_nowhere_but_by_a_rule_below_it(planted, database):
+def test_managers_of_the_root_are_named_nowhere_but_by_a_rule_below_it(planted, database):
     def work(connection):
         found = catalogue(connection)
         found.root.grant_modification("root")

@@ -6,18 +6,11 @@ import pytest
 
 from export.auth.api_keys import key_ring
 from export.model.access import Protection
-from scheduler.clock import TimeSource
 from scheduler.store import transact
-from tests.export.conftest import NOW
 from tests.export.planting import change
 
 PATH = "/export/event/137346"
 FORMS = ["json", "jsonp", "xml", "html", "ics", "atom"]
-
-
-class LaterClock(TimeSource):
-    def getCurrentTime(self):
-        return NOW.replace(hour=23)
 
 
 def ask(client, address, etag=None):
@@ -29,7 +22,7 @@ def test_an_answer_is_sent_once_in_every_format(planted, stopped_clock, form):
     first = ask(planted, f"{PATH}.{form}")
     etag = first.headers["ETag"]
     assert etag.startswith('"' if form in {"ics", "atom"} else 'W/"')
-    TimeSource.set(LaterClock())
+    stopped_clock.advance(3600)
     again = ask(planted, f"{PATH}.{form}", etag)
     assert (again.status_code, again.data, again.headers["ETag"]) == (304, b"", etag)
     assert ask(planted, f"{PATH}.{form}").headers["ETag"] == etag
@@ -44,7 +37,7 @@ def test_an_answer_that_says_something_else_is_sent(planted, database, form):
     assert again.headers["ETag"] != etag
 
 
-def test_what_another_caller_sees_is_another_answer(planted, database):
+def test_another_caller_gets_another_answer(planted, database):
     change(database, lambda event: event.grant_modification("ann"))
     key = transact(database, lambda connection: key_ring(connection).create("ann").key)
     etag = ask(planted, f"{PATH}.json").headers["ETag"]
@@ -54,7 +47,7 @@ def test_what_another_caller_sees_is_another_answer(planted, database):
     assert ask(planted, f"{PATH}.json?ak={key}", own.headers["ETag"]).status_code == 304
 
 
-def test_what_is_closed_meanwhile_is_not_confirmed(planted, database):
+def test_an_event_that_was_closed_meanwhile_is_not_confirmed(planted, database):
     etag = ask(planted, f"{PATH}.json").headers["ETag"]
     change(database, lambda event: event.setProtection(Protection.RESTRICTED))
     again = ask(planted, f"{PATH}.json", etag)

@@ -76,7 +76,7 @@ def test_parameters_are_read_from_what_is_posted(writing, database, sent):
     assert answer.json["url"] == "/api/title.json"
 
 
-def test_what_is_refused_changes_nothing(writing, database):
+def test_a_refused_request_changes_nothing(writing, database):
     answer = writing.post(PATH, data={"title": "bad"})
     assert (answer.status_code, answer.json["message"]) == (403, "not that")
     assert title(database) == "Export Test"

@@ -142,7 +142,7 @@ def differences(wanted, got, where="event"):
         ),
     ],
 )
-def test_what_is_bad_is_told_by_position_and_left_out(database, tmp_path, change, message, left):
+def test_a_bad_part_is_told_by_position_and_left_out(database, tmp_path, change, message, left):
     answer = json.loads(SMALL_EVENT.read_bytes())
     change(answer["results"][0])
     bad = tmp_path / "bad.json"
@@ -189,7 +189,7 @@ def test_categories_are_made_as_the_answer_tells_about_them(database, client, tm
     assert shown["results"][0]["visibility"] == {"id": "3", "name": "Courses"}
 
 
-def test_what_this_export_answers_can_be_imported_with_its_sessions(planted, tmp_path):
+def test_answers_of_this_export_can_be_imported_with_their_sessions(planted, tmp_path):
     answer = planted.get("/export/event/137346.json?detail=sessions&tz=Europe/Zurich")
     saved = tmp_path / "saved.json"
     saved.write_bytes(answer.data)

@@ -52,7 +52,7 @@ def test_a_calendar_with_many_derived_ids_has_no_problem(run):
     assert (status, len(out), err) == (0, 89, [])
 
 
-def test_one_thing_left_out_ends_with_1_and_everything_else_is_there(run):
+def test_an_import_that_leaves_one_thing_out_ends_with_1_and_has_all_else(run):
     text = f"{HEAD}{EVENT.format('a', '')}{EVENT.format('b', 'DTEND:soon' + chr(10))}END:VCALENDAR"
     status, out, err = run(text)
     assert (status, len(out)) == (1, 1)
@@ -106,7 +106,7 @@ def test_a_source_with_nothing_to_import_is_told_with_its_cause(run, content, ca
     assert err[-1].endswith("nothing was imported")
 
 
-def test_what_no_file_holds_is_told_without_a_traceback(run, tmp_path, capsys):
+def test_a_path_that_is_no_file_is_told_without_a_traceback(run, tmp_path, capsys):
     (tmp_path / "folder").mkdir()
     paths = [str(tmp_path / name) for name in ("folder", "missing", "zero\0")]
     assert main(["import", *paths, "--database", run.uri]) == 1

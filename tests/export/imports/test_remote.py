@@ -111,7 +111,7 @@ def test_a_limit_and_an_offset_in_the_address_are_respected(
     assert found == list(numbers)
 
 
-def test_what_opens_an_address_is_not_told_and_its_answer_is_not_taken_for_public(live, database):
+def test_a_token_in_an_address_is_not_told_and_its_answer_is_not_taken_for_public(live, database):
     address, _ = live
     asked = f"{address}/export/event/7.json?ak=hush&access_token=hush2"
     items = list(items_of(asked))
@@ -150,7 +150,7 @@ def test_a_page_that_is_too_large_is_asked_for_in_parts(live, database, monkeypa
     assert transact(database, lambda c: len(catalogue(c).events)) == 24
 
 
-def test_what_is_not_public_is_taken_over_with_a_token(live, database, monkeypatch):
+def test_closed_events_are_taken_over_with_a_token(live, database, monkeypatch):
     address, origin = live
     scopes = ["read:legacy_api"]
     text = transact(origin, lambda c: tokens(c).create("7", "import", scopes)[1])
@@ -167,7 +167,7 @@ def test_an_event_is_taken_over_by_the_address_of_its_page(live, database):
     assert transact(database, lambda c: catalogue(c).event("7").getTitle()) == "School 7"
 
 
-def test_what_is_wrong_with_an_answer_is_told(live, database):
+def test_a_fault_of_an_answer_is_told(live, database):
     address, _ = live
     assert load_all(database, f"{address}/export/categ/3.json?tz=Mars") == [
         f"{address}/export/categ/3.json?tz=Mars: page 1: answered 400: Bad timezone: 'Mars'"
@@ -187,7 +187,7 @@ def test_what_is_wrong_with_an_answer_is_told(live, database):
         (b'{"results": [null]}', "page 2: the server repeats the page before"),
     ],
 )
-def test_what_is_no_answer_ends_the_import_and_is_told(database, monkeypatch, body, told):
+def test_a_page_that_is_no_answer_ends_the_import_and_is_told(database, monkeypatch, body, told):
     monkeypatch.setattr(remote, "PAGE", 1)
     with serving(answering(body)) as address:
         assert load_all(database, f"{address}/event/1")[-1].endswith(told)

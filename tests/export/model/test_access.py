@@ -38,7 +38,7 @@ def test_a_category_cannot_be_put_into_itself(found, moved, into):
         found.move_category(found.category(moved), found.category(into))
 
 
-def test_what_is_open_to_a_domain_only_those_who_are_named_may_see(found):
+def test_an_object_open_to_a_domain_is_seen_from_there_and_by_those_named(found):
     event = found.event("1")
     found.category("a").require_domain("cern.ch")
     event.grant_access("ann")

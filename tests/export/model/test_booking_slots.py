@@ -151,7 +151,7 @@ def test_touching_is_no_overlap():
     )
 
 
-def test_what_goes_on_to_the_end_of_the_century_is_compared_at_once():
+def test_slots_that_go_on_to_the_end_of_the_century_are_compared_at_once():
     last = date(2099, 12, 31)
     mornings = Slots(local(2024, 5, 1, 8), timedelta(hours=1), last, "daily")
     evenings = Slots(local(2024, 5, 1, 18), timedelta(hours=1), last, "everyThreeWeeks")

@@ -70,7 +70,7 @@ def far(database, client):
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_it_is_shown_in_every_format_zone_and_filter(far, kind):
+def test_an_event_at_an_edge_is_shown_in_every_format_zone_and_filter(far, kind):
     for zone, wanted in product(ZONES, FILTERS):
         answer = far.get(f"/export/categ/0.{kind}?tz={zone}&{wanted}")
         assert answer.status_code == 200, (zone, wanted, answer.text)
@@ -85,7 +85,7 @@ def test_it_is_shown_in_every_format_zone_and_filter(far, kind):
         *("/export/timetable/1-2-3-4-5-6-7-9", "/export/event/search/open"),
     ],
 )
-def test_it_and_its_parts_are_shown_at_every_address(far, path):
+def test_an_event_at_an_edge_and_its_parts_are_shown_at_every_address(far, path):
     for kind, zone, detail in product(FORMATS, ZONES, ("subcontributions", "sessions")):
         answer = far.get(f"{path}.{kind}?tz={zone}&detail={detail}&occ=yes")
         assert answer.status_code in (200, 400, 404), (kind, zone, answer.text)
@@ -112,7 +112,7 @@ def test_agents_are_told_of_it(far, database):
     assert len(transact(database, tell)) == len(TIMES)
 
 
-def test_one_that_cannot_be_shown_is_left_out_alone(far, database):
+def test_an_event_that_cannot_be_shown_is_left_out_alone(far, database):
     def spoil(connection):
         catalogue(connection).event("9").update(keywords=7)
 

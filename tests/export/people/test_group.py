@@ -82,7 +82,7 @@ def plant_group(connection):
     return event
 
 
-def test_what_is_open_to_a_group_its_members_see(planted, database):
+def test_members_see_an_object_that_is_open_to_their_group(planted, database):
     transact(database, plant_group)
     with database.transaction() as connection:
         event = catalogue(connection).event("137346")
@@ -162,7 +162,7 @@ def test_groups_are_told_apart_from_users_in_marc(planted, database):
     ]
 
 
-def test_who_may_see_an_event_is_imported(database, client, tmp_path):
+def test_the_readers_of_an_event_are_imported(database, client, tmp_path):
     answer = json.loads(SMALL_EVENT.read_bytes())
     (event,) = answer["results"]
     event["hasAnyProtection"] = True

@@ -105,7 +105,7 @@ def test_times_are_those_of_the_zone_that_is_named(book, client, database):
     assert shown["startDT"]["time"] == "22:30:00"
 
 
-def test_what_is_in_the_way_is_a_conflict(book, database):
+def test_a_booking_that_is_in_the_way_is_a_conflict(book, database):
     assert book()["results"]
     assert book() == (409, COLLISION)
     assert book(**{"from": "2032-12-30T22:00", "to": "2032-12-30T23:00"}) == (409, COLLISION)
@@ -123,7 +123,7 @@ def test_what_is_in_the_way_is_a_conflict(book, database):
     assert book(ak=key_of(database, "bob"), **on_tuesday)["results"]
 
 
-def test_what_was_given_back_can_be_booked(book, database):
+def test_a_slot_that_was_given_back_can_be_booked(book, database):
     number = book()["results"]["reservationID"]
     change_reservation(database, lambda one: one.cancel(), number)
     assert book()["results"]["reservationID"] == number + 1

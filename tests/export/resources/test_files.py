@@ -146,7 +146,7 @@ def test_the_head_of_a_file_tells_its_size(files):
         ("material/2/1", "Resource is not a file"),
     ],
 )
-def test_what_is_no_file_is_not_found(files, path, message):
+def test_an_address_without_a_file_is_not_found(files, path, message):
     assert error(files, f"{FILES}/{path}.bin") == (404, message)
     assert error(files, "/export/event/1/material/2/0.bin") == (404, "File not found")
 

@@ -216,7 +216,7 @@ def test_registrants_are_for_registrars_and_managers_only(planted, database, ann
     assert planted.get(f"{PATH}/registrants.json?ak={bob}").status_code == 200
 
 
-def test_what_is_not_there_is_not_found(planted, database, ann):
+def test_an_unknown_registrant_is_not_found(planted, database, ann):
     assert error(planted, f"{PATH}/registrant/7.json?ak={ann}") == (404, "There is no registrant 7")
     assert error(planted, "/export/event/1/registrants.json") == (404, "There is no event 1")
     change(database, lambda event: event.setProtection(Protection.RESTRICTED))

@@ -15,10 +15,8 @@ from lxml import etree
 from export.errors import RoomNotFree
 from export.model.booking_slots import Slots
 from export.rooms.registry import Location, rooms
-from scheduler.clock import TimeSource
 from scheduler.store import transact
 from tests.export.conftest import NOW
-from tests.export.http.test_etag import LaterClock
 from tests.export.planting import error, get
 from tests.export.planting_rooms import (
     RESERVATIONS,
@@ -223,7 +221,7 @@ def test_occurrences_are_the_slots_that_lie_within_the_range(client, database, a
     assert "occurrences" not in get(client, f"{RESERVATIONS}?ak={ann}&occ=no")[0]
 
 
-def test_what_goes_on_for_ever_shows_its_first_slots_and_more_when_asked(client, database, ann):
+def test_an_endless_reservation_shows_its_first_slots_and_more_when_asked(client, database, ann):
     book(database, "daily", last=date(2099, 12, 31), every="daily")
     query = f"ak={ann}&bf=BYRON*&occ=yes"
     (shown,) = get(client, f"{RESERVATIONS}?{query}")
@@ -322,7 +320,7 @@ def test_a_booking_of_several_days_is_told_as_it_blocks_the_room(client, databas
     assert {one["endDT"]["time"] for one in shown["occurrences"]} == {"10:00:00"}
 
 
-def test_what_takes_more_than_a_day_each_week_is_told_with_its_length(client, database, ann):
+def test_a_reservation_of_more_than_a_day_each_week_is_told_with_its_length(client, database, ann):
     book(database, "long", APRIL, hours=30, last=date(2014, 4, 20), every="weekly")
     (event,) = calendar(client, ann)
     assert event.decoded("dtend") - event.decoded("dtstart") == timedelta(hours=30)
@@ -373,12 +371,12 @@ def test_the_state_of_a_reservation_is_told(client, database, ann, state, status
     assert str(event["STATUS"]) == status
 
 
-def test_the_time_of_a_reservation_is_that_of_its_last_change(client, database, ann):
+def test_the_time_of_a_reservation_is_that_of_its_last_change(client, database, ann, stopped_clock):
     number = book(database, "one")
     change_reservation(database, lambda one: setattr(one, "created_at", NOW.replace(year=2013)))
     stamps = {entry["summary"]: entry.decoded("dtstamp") for entry in calendar(client, ann, "")}
     assert stamps == {"Just testing": NOW.replace(year=2013), "one": NOW}
-    TimeSource.set(LaterClock())
+    stopped_clock.advance(3600)
     change_reservation(database, lambda one: one.cancel(), number)
     (event,) = calendar(client, ann)
     assert event.decoded("last-modified") == NOW.replace(hour=23)

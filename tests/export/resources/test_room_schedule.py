@@ -214,7 +214,7 @@ def test_a_schedule_over_midnight_is_one_instance(api, database, at_work):
     assert api.post("", {**DOCUMENTED, "start_at": late + 7100 + 7 * DAY})[0] == 409
 
 
-def test_what_is_taken_is_a_conflict_and_leaves_nothing(api, database, at_work):
+def test_a_room_that_is_taken_is_a_conflict_and_leaves_nothing(api, database, at_work):
     api.create(**WEEKLY)
     tasks = waiting(at_work)
     code, answer = api.post("", {**DOCUMENTED, "start_at": START + 70 * DAY + 299})
@@ -245,7 +245,7 @@ def test_only_given_fields_are_changed(api, database, at_work):
     assert waiting(at_work) == 2
 
 
-def test_what_was_edited_is_started_at_its_new_time_alone(api, at_work):
+def test_an_edited_instance_is_started_at_its_new_time_alone(api, at_work):
     number = api.create(**WEEKLY)
     api.post(f"/{number}/edit", {"start_at": START + 3600})
     at_work.clock.now = datetime.fromtimestamp(START, UTC)
@@ -278,7 +278,7 @@ def test_a_schedule_that_is_running_ends_when_it_is_moved_to_another_room(api, d
     assert START + 600 in transact(database, held)
 
 
-def test_what_was_is_kept_when_a_schedule_is_edited_later(api, database, at_work):
+def test_past_instances_are_kept_when_a_schedule_is_edited_later(api, database, at_work):
     number = api.create(**WEEKLY)
     at_work.clock.now = datetime.fromtimestamp(START + 8 * DAY, UTC)
     code, answer = api.post(f"/{number}/edit", {"duration": 900})
@@ -318,7 +318,7 @@ def test_deleting_gives_back_what_is_to_come_and_ends_the_tasks(api, database, a
 
 
 @pytest.mark.parametrize("name", ["x", "-1", "0", "9" * 40, "1.5", "%D9%A1"])
-def test_what_is_no_id_names_no_schedule(api, name):
+def test_a_text_that_is_no_id_names_no_schedule(api, name):
     assert api.get(f"/{name}") == (404, {"error": {"code": 404}})
     assert api.post(f"/{name}/edit", {}) == (404, {"error": {"code": 404}})
 
@@ -362,7 +362,7 @@ def test_stopping_gives_the_room_back_for_the_rest(api, database, at_work):
     assert api.details(number)["status"] == "pending"
 
 
-def test_what_was_missed_is_not_started_once_it_is_over(api, at_work):
+def test_a_missed_instance_is_not_started_once_it_is_over(api, at_work):
     number = api.create(**WEEKLY)
     at_work.clock.now = datetime.fromtimestamp(START + 400, UTC)
     at_work.run_due()

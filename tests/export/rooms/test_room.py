@@ -128,7 +128,7 @@ def test_reservations_are_found_by_date_and_never_collide_after_any_changes(chan
             assert {one.id for one in room.reservations(wanted)} == here & overlapping
 
 
-def test_what_is_in_the_way_is_named(registry):
+def test_a_reservation_that_is_in_the_way_is_named(registry):
     room = registry.rooms[1]
     nine = slots(local(2024, 5, 1, 9))
     room.book(nine, "ann", "", "")
@@ -175,7 +175,7 @@ def test_a_reservation_that_has_lost_its_only_day_is_cancelled(registry):
         ({"is_active": False}, {"manager", "root"}),
     ],
 )
-def test_who_may_book_a_room(registry, change, may):
+def test_users_may_book_a_room_as_its_settings_say(registry, change, may):
     room = registry.rooms[1]
     registry.managers = frozenset({"manager"})
     catalogue(registry).root.grant_modification("root")

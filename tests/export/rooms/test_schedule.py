@@ -116,7 +116,7 @@ def dates(task, count):
 
 @settings(max_examples=60)
 @given(changes=CHANGES)
-def test_what_is_booked_is_started_and_nothing_is_booked_twice(changes):
+def test_each_booked_instance_is_started_and_none_is_booked_twice(changes):
     with a_room() as (room, clock):
         for change in changes:
             do(room, clock, *change)

@@ -166,7 +166,7 @@ def test_a_record_that_is_refused_alone_is_set_aside_once_another_is_taken(
     assert letter.reason == "400 mapper: no date"
 
 
-def test_what_no_target_is_offered_is_set_aside_though_nothing_is_taken(
+def test_a_record_that_no_target_is_offered_is_set_aside_though_nothing_is_taken(
     manager, connection, register, target, deliver
 ):
     agent = register(WebhookAgent("a", "A", "", 60, url=target.url))

@@ -34,7 +34,7 @@ def orphan(connection, commit, monkeypatch):
     return oid
 
 
-def test_what_nobody_could_take_is_set_aside_and_all_else_sent(
+def test_a_record_that_nobody_could_take_is_set_aside_and_all_else_sent(
     tree, register, manager, connection, commit, target, database, orphan
 ):
     huge = connection.root()["huge"] = Epic("50", tree.getOwner())

@@ -31,7 +31,7 @@ def test_batches_are_written_as_numbered_files(tree, register, commit, tmp_path)
     }
 
 
-def test_it_goes_on_behind_the_files_that_are_there(tree, register, tmp_path):
+def test_the_folder_agent_goes_on_behind_the_files_that_are_there(tree, register, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "000041.xml").write_text("")
     (tmp_path / "out" / "readme.txt").write_text("")

@@ -160,7 +160,7 @@ def test_an_address_that_is_kept_is_not_written_again(database):
     assert database.lastTransaction() == before
 
 
-def test_what_is_no_address_is_refused(database):
+def test_a_text_that_is_no_address_is_refused(database):
     with pytest.raises(ExportConfigurationException, match="must be an address"):
         make_app(database, {"base_url": "talks.example.org"})
 

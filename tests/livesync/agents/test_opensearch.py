@@ -58,7 +58,7 @@ def test_records_are_indexed_and_deleted_by_lines_of_json(upload, target):
     ]
 
 
-def test_what_is_not_there_need_not_be_deleted(upload, target):
+def test_an_object_that_is_not_there_need_not_be_deleted(upload, target):
     target.answers = [answered(201, 404)]
     upload()
 

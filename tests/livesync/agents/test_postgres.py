@@ -68,7 +68,7 @@ def test_records_are_rows_and_come_with_their_position(tree, register, agent, qu
     assert query("SELECT * FROM talks_position") == [("pg", 1)]
 
 
-def test_what_is_deleted_leaves_the_table(tree, register, agent, query, manager, commit):
+def test_a_deleted_object_leaves_the_table(tree, register, agent, query, manager, commit):
     register(agent)
     agent.run(None)
     agent.acknowledge()

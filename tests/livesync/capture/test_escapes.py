@@ -22,7 +22,8 @@ from livesync.watching import install, unwatch, watch
 from scheduler.store import open_database, transact
 from tests.livesync.capture.test_watch import recorded, storage
 from tests.livesync.shop import Book, Pencil, number_of
-from tests.scheduler.harness import output_of, wait_for
+from tests.scheduler.harness import output_of
+from tests.waiting import wait_for
 
 # As a console of ZODB does it: no connection of this software.
 AD_HOC = """
@@ -54,7 +55,7 @@ def watched():
 
 
 @pytest.mark.parametrize("kind", ["file", "zeo", "postgres"])
-def test_what_is_committed_by_hand_is_told_and_recorded_afterwards(
+def test_a_change_committed_by_hand_is_told_and_recorded_afterwards(
     kind, tmp_path, request, caplog, capsys
 ):
     with storage(kind, tmp_path, request) as uri:
@@ -101,7 +102,7 @@ def test_a_check_that_finds_nothing_writes_nothing(database, connection):
     assert database.lastTransaction() == before
 
 
-def test_what_was_changed_before_its_class_was_watched_does_not_escape(database, connection):
+def test_a_change_before_its_class_was_watched_does_not_escape(database, connection):
     connection.root()["pencil"] = Pencil()
     connection.transaction_manager.commit()
     watch(Pencil)

@@ -1,4 +1,8 @@
-"""One declaration: from then on a class is captured, sent in its public shape, and served."""
+"""One declaration: from then on a class is captured, sent in its public shape, and served.
+
+Covers `livesync.capture.survey`, `livesync.http.exposed`, `livesync.objects.object_index`,
+`livesync.records.shape`.
+"""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ CHANGES = [remove, rename, move, close, create]
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_a_savepoint_takes_back_is_not_told(found, told, connection, commit, change):
+def test_a_change_that_a_savepoint_takes_back_is_not_told(found, told, connection, commit, change):
     with RequestListenerContext():
         savepoint = connection.transaction_manager.savepoint()
         change(found)
@@ -88,7 +88,7 @@ def test_what_a_savepoint_takes_back_is_not_told(found, told, connection, commit
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_came_before_a_savepoint_is_told_as_it_was(found, told, connection, commit, change):
+def test_a_change_before_a_savepoint_is_told_as_it_was(found, told, connection, commit, change):
     with RequestListenerContext():
         found.event("1").setDescription("kept")
         savepoint = connection.transaction_manager.savepoint()
@@ -137,7 +137,7 @@ def test_of_a_retry_loop_in_a_request_the_last_try_is_told(found, told, connecti
     assert told() == [("2", ["data_changed"])]
 
 
-def test_what_is_committed_within_a_request_is_told_with_that_commit(found, told, commit):
+def test_a_change_committed_within_a_request_is_told_with_that_commit(found, told, commit):
     with RequestListenerContext():
         found.event("1").setDescription("new")
         commit()
@@ -147,7 +147,7 @@ def test_what_is_committed_within_a_request_is_told_with_that_commit(found, told
     assert told() == [("1", ["data_changed"])]
 
 
-def test_what_survives_a_request_that_fails_is_told(found, told, commit):
+def test_a_change_that_survives_a_failed_request_is_told(found, told, commit):
     def request():
         with RequestListenerContext():
             remove(found)
@@ -160,7 +160,7 @@ def test_what_survives_a_request_that_fails_is_told(found, told, commit):
     assert told() == [("1", ["deleted"])]
 
 
-def test_what_a_hook_of_the_commit_changes_is_told(found, told, connection, commit):
+def test_a_change_by_a_hook_of_the_commit_is_told(found, told, connection, commit):
     manager = connection.transaction_manager
     with RequestListenerContext():
         found.event("1").setDescription("new")

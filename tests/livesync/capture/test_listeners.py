@@ -39,7 +39,7 @@ def listener():
     return ObjectChangeListener()
 
 
-def test_what_is_created_changes_its_owner(listener, tree, recorded):
+def test_a_created_object_changes_its_owner(listener, tree, recorded):
     _, category, event, *_ = tree
     listener.created(event, category)
 
@@ -52,7 +52,7 @@ def test_a_new_object_that_is_not_stored_yet_is_recorded(listener, tree, recorde
     assert ("1.9", ["created"]) in recorded()
 
 
-def test_what_was_deleted_keeps_the_id_it_had(listener, tree, recorded):
+def test_a_deleted_object_keeps_the_id_it_had(listener, tree, recorded):
     *_, event, contribution, sub = tree
     sub.detach()
     listener.deleted(sub, contribution)
@@ -116,9 +116,7 @@ def test_a_change_of_protection_counts_where_it_makes_a_difference(
 @pytest.mark.parametrize(
     "change", ["accessGranted", "accessRevoked", "modificationGranted", "modificationRevoked"]
 )
-def test_whoever_may_do_what_concerns_the_object_or_what_it_belongs_to(
-    listener, tree, recorded, change
-):
+def test_a_right_concerns_the_object_or_its_owner(listener, tree, recorded, change):
     *_, contribution, sub = tree
     getattr(listener, change)(contribution, "who")
     getattr(listener, change)(sub)

@@ -104,7 +104,7 @@ def test_scripts_and_workers_record_what_another_process_has_entered(kind, tmp_p
         view.close()
 
 
-def test_what_is_entered_already_is_not_written_again(database):
+def test_a_class_that_is_entered_already_is_not_written_again(database):
     watch(Book, identify=number_of)
     before = database.lastTransaction()
     watch(Book, identify=number_of)
@@ -313,7 +313,7 @@ def test_a_function_that_identifies_nothing_ends_the_commit(connection, function
         ((type("Local", (Persistent,), {}),), "Local is not found by its name"),
     ],
 )
-def test_what_cannot_be_watched_is_refused_with_the_remedy(database, arguments, complaint):
+def test_a_class_that_cannot_be_watched_is_refused_with_the_remedy(database, arguments, complaint):
     kind, *function = arguments
     with pytest.raises(WatchException, match=complaint):
         watch(Pencil, kind, **({"identify": function[0]} if function else {}))

@@ -95,7 +95,7 @@ def test_a_commit_records_what_it_makes_and_changes(connection, commit, recorded
     assert len(recorded()) == 2
 
 
-def test_it_is_known_by_its_place_in_the_database(connection, commit):
+def test_an_object_is_known_by_its_place_in_the_database(connection, commit):
     connection.root()["book"] = book = Book("Walden")
     commit()
     ((_, action),) = SyncManager.getDBInstance().getTrack()
@@ -131,7 +131,7 @@ def test_new_objects_are_found_however_deep_they_are(connection, commit, recorde
     assert sorted(recorded()) == [("One", {"created"}), ("Two", {"created"})]
 
 
-def test_what_cannot_be_stored_fails_as_ever(connection, commit, recorded):
+def test_an_object_that_cannot_be_stored_fails_as_ever(connection, commit, recorded):
     connection.root()["book"] = book = Book("Walden")
     book.reader = lambda: None
     with pytest.raises(Exception, match="pickle"):
@@ -163,7 +163,7 @@ def test_a_conflict_records_nothing(connection, commit, open_connection, recorde
     assert [actions for _, actions in recorded()].count({"data_changed"}) == 1
 
 
-def test_what_savepoints_have_stored_is_recorded_once(connection, commit, recorded):
+def test_an_object_stored_by_savepoints_is_recorded_once(connection, commit, recorded):
     connection.root()["one"] = Book("One")
     connection.transaction_manager.savepoint()
     connection.root()["two"] = Book("Two")
@@ -176,7 +176,7 @@ def test_what_savepoints_have_stored_is_recorded_once(connection, commit, record
     assert sorted(recorded()) == [("One", {"created"}), ("Two", {"created"})]
 
 
-def test_it_goes_together_with_what_is_recorded_explicitly(connection, commit, manager):
+def test_watching_goes_together_with_changes_recorded_explicitly(connection, commit, manager):
     connection.root()["book"] = Book("Walden")
     manager.add(100, "explicit")
     commit()
@@ -215,7 +215,7 @@ def test_classes_and_functions_exclude(connection, commit, recorded, exclusion):
     assert recorded() == [("Walden", {"created"})]
 
 
-def test_what_becomes_secret_is_withdrawn(connection, commit):
+def test_an_object_that_becomes_secret_is_withdrawn(connection, commit):
     manager = SyncManager.getDBInstance()
     manager.exclude(functions=[is_secret])
     shelf = connection.root()["shelf"] = PersistentMapping(

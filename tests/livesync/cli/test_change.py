@@ -174,7 +174,7 @@ def test_an_agent_is_added_with_settings_and_edited(run, target, tmp_path):
         ("dead list nobody", "no agent 'nobody'"),
     ],
 )
-def test_what_cannot_be_done_is_told_with_its_culprit(run, target, line, culprit):
+def test_a_command_that_cannot_be_done_is_told_with_its_culprit(run, target, line, culprit):
     status, out, err = run(line)
 
     assert (status, out) == (1, "")

@@ -126,7 +126,7 @@ def test_a_record_that_cannot_be_sent_keeps_back_nothing_but_itself(target, chan
     assert look(position) == NOW // 100 - 1
 
 
-def test_it_is_sent_again_with_growing_waits_and_then_set_aside(
+def test_a_refused_record_is_sent_again_with_growing_waits_and_then_set_aside(
     target, change, update, look, clock
 ):
     look(set_terms(tries=4))
@@ -203,7 +203,7 @@ def test_any_text_is_an_id(target, change, update, look, parallel):
     assert sorted(target.taken) == sorted(names)
 
 
-def test_what_a_target_refuses_for_good_is_set_aside_at_once(target, change, update, look):
+def test_a_record_refused_for_good_is_set_aside_at_once(target, change, update, look):
     def refuse(names):
         if "b" in names:
             raise PartialFailure("not all", {names.index("b"): "b is too big"})
@@ -314,7 +314,9 @@ def test_batches_that_were_taken_before_a_failure_are_not_sent_again(target, cha
     assert len(target.uploads) == 3
 
 
-def test_what_is_sent_again_is_the_same_though_more_has_come(target, change, update, look, clock):
+def test_a_batch_that_is_sent_again_is_the_same_though_more_has_come(
+    target, change, update, look, clock
+):
     change("a", "b")
     seen = []
 
@@ -425,7 +427,9 @@ def test_parallel_ways_deliver_everything_once(target, change, update, look):
     assert len(threads) == 3
 
 
-def test_what_one_way_has_delivered_stays_so_when_another_fails(target, change, update, look):
+def test_records_that_one_way_has_delivered_stay_so_when_another_fails(
+    target, change, update, look
+):
     look(set_terms(parallel=3))
     change(*range(40))
     target.troubles["7"] = ConnectionError("down")

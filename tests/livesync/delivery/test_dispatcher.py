@@ -15,6 +15,7 @@ import transaction
 from livesync import ActionWrapper, PushSyncAgent, SyncManager
 from livesync.delivery.dispatcher import DeliveryDispatcher
 from scheduler.store import transact
+from tests.waiting import wait_for
 
 DEADLINE = 30
 
@@ -91,18 +92,11 @@ def change(database, name):
     transact(database, work)
 
 
-def until(condition):
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline, sent
-        time.sleep(0.01)
-
-
-def test_what_is_committed_is_delivered_at_once(database, register, fine, following):
+def test_committed_changes_are_delivered_at_once(database, register, fine, following):
     register(Sink, "a")
     for name in ("1", "2", "3"):
         change(database, name)
-        until(lambda name=name: name in sent)
+        wait_for(lambda name=name: name in sent)
     assert sent == ["1", "2", "3"]
 
 
@@ -111,9 +105,9 @@ def test_an_agent_that_hangs_or_fails_holds_up_no_other(database, register, fine
     register(Failing, "b")
     register(Sink, "c")
     change(database, "1")
-    until(lambda: sent == ["1"])
+    wait_for(lambda: sent == ["1"])
     change(database, "2")
-    until(lambda: sent == ["1", "2"])
+    wait_for(lambda: sent == ["1", "2"])
 
 
 def test_each_failure_of_a_target_is_one_line_with_the_reason(
@@ -121,7 +115,7 @@ def test_each_failure_of_a_target_is_one_line_with_the_reason(
 ):
     register(Failing, "b")
     change(database, "1")
-    until(lambda: len(failures(caplog)) >= 2)
+    wait_for(lambda: len(failures(caplog)) >= 2)
 
     assert set(failures(caplog)) == {"agent b failed: ConnectionError: nobody answers"}
     assert "Traceback" not in caplog.text
@@ -147,10 +141,10 @@ def test_an_agent_that_the_track_was_trimmed_beyond_is_told_once_and_cut_off(
     transact(database, trim)
     with database.transaction() as connection:
         SyncManager.getDBInstance(connection).getAgent("b").setActive(True)
-    until(lambda: failures(caplog))
+    wait_for(lambda: failures(caplog))
     register(Sink, "c")
     change(database, "2")
-    until(lambda: "2" in sent)
+    wait_for(lambda: "2" in sent)
 
     (told,) = failures(caplog)
     assert told.startswith("agent b failed: CutOffException: agent 'b' was cut off")
@@ -163,7 +157,7 @@ def test_agents_that_are_not_active_are_left_alone(database, register, fine, fol
     register(Sink, "a", is_active=False)
     register(Sink, "b")
     change(database, "1")
-    until(lambda: sent)
+    wait_for(lambda: sent)
     assert sent == ["1"]
 
 
@@ -171,13 +165,13 @@ def test_positions_do_not_run_ahead_of_the_clock(database, register, fine, follo
     register(Sink, "a")
     for number in range(40):
         change(database, str(number))
-    until(lambda: "39" in sent)
+    wait_for(lambda: "39" in sent)
     with database.transaction() as connection:
         track = SyncManager.getDBInstance(connection).getTrack()
         assert track.mostRecentTS() * 0.01 <= time.time()
 
 
-def test_it_ends_when_it_is_told_to(database):
+def test_the_dispatcher_ends_when_it_is_told_to(database):
     follower = DeliveryDispatcher(database)
     thread = threading.Thread(target=follower.run)
     thread.start()

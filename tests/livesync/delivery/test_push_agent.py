@@ -16,7 +16,6 @@ from livesync.agent import AgentExecutionException
 from livesync.records.document import key_of
 from livesync.records.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED
 from livesync.tasks import LiveSyncUpdateTask
-from scheduler.clock import TimeSource
 from tests.livesync.agents_for_tests import (
     FailingAgent,
     ListAgent,
@@ -30,15 +29,8 @@ NOW = 100_000
 
 
 @pytest.fixture(autouse=True)
-def clock():
-    class Standing(TimeSource):
-        def getCurrentTime(self):
-            return datetime.fromtimestamp(NOW, UTC)
-
-    before = TimeSource.get()
-    TimeSource.set(Standing())
-    yield
-    TimeSource.set(before)
+def at_one_moment(clock):
+    clock.now = datetime.fromtimestamp(NOW, UTC)
 
 
 @pytest.fixture
@@ -122,7 +114,7 @@ def test_an_acknowledgement_covers_what_its_run_delivered_and_no_more(
     assert sent(deliveries) == ["first", "second"]
 
 
-def test_what_was_stamped_first_and_committed_last_is_delivered(
+def test_a_change_stamped_first_and_committed_last_is_delivered(
     manager, register, commit, deliveries, open_connection
 ):
     agent = register(ListAgent, "list")
@@ -185,7 +177,7 @@ def delete(event, manager, commit):
     commit()
 
 
-def test_what_the_target_never_heard_of_is_not_deleted_there(
+def test_an_object_that_the_target_never_heard_of_is_not_deleted_there(
     manager, register, commit, deliveries, short_lived
 ):
     agent = register(ReducingAgent, "list")
@@ -196,7 +188,7 @@ def test_what_the_target_never_heard_of_is_not_deleted_there(
     assert sent(deliveries) == []
 
 
-def test_what_a_failed_run_may_have_sent_is_deleted(
+def test_an_object_that_a_failed_run_may_have_sent_is_deleted(
     manager, register, commit, deliveries, short_lived
 ):
     agent = register(ReducingAgent, "list")
@@ -208,7 +200,7 @@ def test_what_a_failed_run_may_have_sent_is_deleted(
     assert sent(deliveries) == [(short_lived, "7", STATUS_CREATED | STATUS_DELETED)]
 
 
-def test_what_was_exported_by_hand_before_the_agent_was_activated_is_deleted(
+def test_an_object_exported_by_hand_before_the_agent_was_activated_is_deleted(
     manager, register, commit, deliveries, short_lived
 ):
     agent = register(ReducingAgent, "list")

@@ -77,7 +77,7 @@ def test_a_task_waits_for_the_transaction_of_a_token(relay, manager, recorded_ag
     assert ran(relay) == ["Deposit"]  # the later change is not waited for
 
 
-def test_what_was_delivered_before_is_not_waited_for(relay, manager, recorded_agent, ann):
+def test_a_change_delivered_before_is_not_waited_for(relay, manager, recorded_agent, ann):
     change(relay, manager, ann)
     transaction.commit()
     wanted = token(AGENT_ID, relay.connection)
@@ -115,7 +115,7 @@ def test_a_token_is_read_as_it_is_written():
 
 
 @pytest.mark.parametrize("text", ["", "a", "a:12", "a:zzzzzzzzzzzzzzzz", ":0000000000000001"])
-def test_what_is_no_token_is_refused(text):
+def test_a_text_that_is_no_token_is_refused(text):
     with pytest.raises(TokenException, match="is no token"):
         WaitToken.read(text)
 
@@ -127,7 +127,7 @@ def test_an_agent_must_be_known_and_be_the_token_s(manager, ann):
         manager.enqueueAfter(Deposit(ann, 5), AGENT_ID, WaitToken("other", 1))
 
 
-def test_what_waits_for_an_agent_that_is_removed_ends_without_a_run(
+def test_a_task_that_waits_for_a_removed_agent_ends_without_a_run(
     relay, manager, recorded_agent, ann
 ):
     change(relay, manager, ann)

@@ -146,7 +146,7 @@ def test_a_query_for_all_but_the_newest_of_one_bin_has_nothing(manager, agent):
     assert manager.getTrack().frontier is None
 
 
-def test_what_is_added_late_comes_behind_what_was_queried(manager, agent, commit):
+def test_a_late_change_comes_behind_queried_ones(manager, agent, commit):
     manager.add(500, "early")
     commit()
     assert list(manager.query("list", till=5)) == [(5, "early")]
@@ -246,7 +246,7 @@ def test_position_0_has_a_date(manager, agent):
     assert agent.getLastDT() == datetime.fromtimestamp(0, UTC)
 
 
-def test_what_lies_in_an_excluded_category_or_below_is_excluded(manager):
+def test_objects_in_an_excluded_category_or_below_are_excluded(manager):
     root = Category("0")
     excluded = Category("1", root)
     event = Conference("e", Category("2", excluded))

@@ -62,7 +62,7 @@ def database(tmp_path, code):
     database.close()
 
 
-def test_it_is_shown_with_what_to_do(manager):
+def test_a_missing_agent_is_shown_with_the_remedy(manager):
     lost, there = statuses_of(manager)
 
     assert (lost.id, lost.state, lost.lag_records) == ("lost", MISSING, 2)
@@ -70,7 +70,7 @@ def test_it_is_shown_with_what_to_do(manager):
     assert there.state == "not run"
 
 
-def test_one_that_cannot_be_loaded_is_shown_and_holds_up_nobody(manager, commit, monkeypatch):
+def test_an_agent_that_cannot_be_loaded_is_shown_and_holds_up_nobody(manager, commit, monkeypatch):
     class Unreadable(ListAgent):
         def __setstate__(self, state):
             raise ValueError("of another version")
@@ -88,18 +88,18 @@ def test_one_that_cannot_be_loaded_is_shown_and_holds_up_nobody(manager, commit,
         assert LiveSyncUpdateTask(4).run() == {"there": "up to date: 2 records"}
 
 
-def test_it_is_not_run(connection):
+def test_a_missing_agent_is_not_run(connection):
     with pytest.raises(AgentExecutionException, match="is missing: install what it is in"):
         push_agent(connection, "lost")
 
 
-def test_the_others_are_brought_up_to_date(connection, deliveries):
+def test_agents_beside_a_missing_one_are_brought_up_to_date(connection, deliveries):
     with using(connection):
         assert LiveSyncUpdateTask(4).run() == {"there": "up to date: 2 records"}
     assert deliveries == {"there": [["new", "old"]]}
 
 
-def test_it_can_be_removed(manager, commit):
+def test_a_missing_agent_can_be_removed(manager, commit):
     manager.removeAgent(manager.getAgent("lost"))
     commit()
 
@@ -107,14 +107,14 @@ def test_it_can_be_removed(manager, commit):
     assert list(manager.getTrack().getPointers()) == ["there"]
 
 
-def test_all_can_be_dropped(manager, commit):
+def test_all_agents_can_be_dropped(manager, commit):
     manager.reset()
     commit()
 
     assert not manager.getAllAgents()
 
 
-def test_back_again_it_does_not_skip_what_was_trimmed_meanwhile(database, code):
+def test_a_missing_agent_that_is_back_does_not_skip_trimmed_changes(database, code):
     transact(database, lambda own: advance(SyncManager.getDBInstance(own)))
     assert trim(database) == 2
     database.close()

@@ -54,7 +54,7 @@ def test_bins_that_are_closed_are_not_looked_at_again(database, manager, tail):
     assert seen(tail) == ["at 300"]
 
 
-def test_what_was_there_can_be_passed_over(database, manager, tail):
+def test_earlier_changes_can_be_passed_over(database, manager, tail):
     record(database, 300)
     tail._connection.transaction_manager.begin()
     tail.pass_over()

@@ -74,7 +74,7 @@ def days(manager):
     return sorted(int(value.split()[1]) for _, value in manager.getTrack())
 
 
-def test_what_every_agent_has_had_goes_after_a_while(agents, record, advance, trim, manager):
+def test_changes_that_every_agent_has_had_go_after_a_while(agents, record, advance, trim, manager):
     record(80, 85, 90, 95, 99)
     advance("fast", 99)
     advance("slow", 96)
@@ -84,7 +84,7 @@ def test_what_every_agent_has_had_goes_after_a_while(agents, record, advance, tr
     assert trim() == 0
 
 
-def test_what_the_slowest_agent_has_not_had_stays(agents, record, advance, trim, manager):
+def test_changes_that_the_slowest_agent_has_not_had_stay(agents, record, advance, trim, manager):
     record(80, 85, 90)
     advance("fast", 90)
     advance("slow", 80)

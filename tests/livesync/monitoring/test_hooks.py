@@ -1,4 +1,8 @@
-"""Sentry, OpenTelemetry and a webhook hear of tasks and agents by their real libraries."""
+"""Sentry, OpenTelemetry and a webhook hear of tasks and agents by their real libraries.
+
+Covers `livesync.hooks`, `livesync.monitoring.opentelemetry`, `livesync.monitoring.sentry`,
+`livesync.monitoring.webhook`.
+"""
 
 from __future__ import annotations
 

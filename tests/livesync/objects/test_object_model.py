@@ -149,7 +149,7 @@ def test_a_session_that_is_added_renamed_or_removed_is_a_change_of_its_event(eve
     assert recorded() == {"1": STATUS_CHANGED}
 
 
-def test_who_may_see_a_session_concerns_its_contributions(event, recorded):
+def test_access_to_a_session_concerns_its_contributions(event, recorded):
     event.sessions["0"].setProtection(Protection.RESTRICTED)
 
     assert recorded() == dict.fromkeys(("1", "1.2", "1.2.3"), STATUS_CHANGED)
@@ -267,7 +267,7 @@ def test_each_change_is_recorded_as_what_it_means(event, actions, recorded, conn
     assert actions() == expected
 
 
-def test_what_somebody_may_no_more_is_recorded_too(event, actions, recorded):
+def test_a_right_that_is_taken_away_is_recorded_too(event, actions, recorded):
     event.grant_access("ann")
     event.grant_modification("ann")
     event.require_domain("cern")
@@ -288,7 +288,7 @@ def test_with_a_category_all_that_is_below_it_changes(event, recorded, connectio
     assert recorded() == dict.fromkeys(("1", "1.2", "1.2.3"), STATUS_CHANGED)
 
 
-def test_what_is_moved_to_where_changes_are_ignored_is_deleted_and_comes_back(
+def test_an_event_that_is_moved_to_where_changes_are_ignored_is_deleted_and_comes_back(
     event, connection, manager, commit, deliveries
 ):
     found = catalogue(connection)
@@ -326,7 +326,7 @@ def test_an_event_that_replaces_another_of_its_id_is_not_deleted(recorded, conne
     assert statuses["77.2"] == STATUS_DELETED
 
 
-def test_what_is_in_no_catalogue_yet_is_recorded_when_it_is_added(event, recorded):
+def test_an_object_in_no_catalogue_yet_is_recorded_when_it_is_added(event, recorded):
     talk = Contribution("7")
     talk.setTitle("Late")
     assert recorded() == {}

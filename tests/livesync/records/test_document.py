@@ -46,7 +46,7 @@ def test_a_document_of_the_catalogue_has_its_address_and_keywords():
 
 
 @given(st.text(st.integers(0, 0x10FFFF).map(chr)))
-def test_whatever_a_title_is_a_document_is_well_formed_json(title):
+def test_a_document_is_well_formed_json_whatever_its_title(title):
     told = document((Conference("1", Category("c"), title), "1", STATUS_CREATED))
     again = json.loads(json_bytes(told).decode())
 

@@ -81,7 +81,7 @@ def test_marcxml_of_what_is_deleted():
     }
 
 
-def test_what_is_gone_without_a_deletion_is_left_out(tree):
+def test_an_object_that_is_gone_without_a_deletion_is_left_out(tree):
     contribution = tree.getContributionList()[0]
     contribution.detach()
     text = collection(
@@ -99,7 +99,7 @@ def test_of_a_protected_object_the_access_list_is_told(tree):
     assert "5060_" not in found
 
 
-def test_what_records_of_parts_tell_of_their_owners_is_a_change_of_theirs():
+def test_a_change_of_an_owner_that_its_parts_tell_is_a_change_of_theirs():
     event = Conference("1", Category("c", Category("0")), title="Talks")
     contribution = Contribution("2", event)
     SubContribution("3", contribution)

@@ -53,7 +53,7 @@ def test_the_order_of_actions_does_not_matter(tree):
     ("action", "bits"),
     [("deleted", 1), ("created", 2), ("data_changed", 4), ("title_changed", None)],
 )
-def test_what_concerns_an_object_alone_stays_with_it(tree, action, bits):
+def test_a_change_of_an_object_alone_stays_with_it(tree, action, bits):
     for obj, obj_id in zip(tree[1:], ("1", "1.2", "1.2.3"), strict=True):
         assert states((obj, obj_id, action)) == ({obj_id: bits} if bits else {})
 
@@ -64,7 +64,7 @@ def test_categories_have_no_records(tree, action):
 
 
 @pytest.mark.parametrize("action", ["set_private", "set_public", "acl_changed", "moved"])
-def test_who_may_see_it_concerns_everything_below(tree, action):
+def test_a_change_of_access_concerns_everything_below(tree, action):
     root, event, contribution, sub = tree
     below = {"1": STATUS_CHANGED, "1.2": STATUS_CHANGED, "1.2.3": STATUS_CHANGED}
 
@@ -87,7 +87,7 @@ def test_an_object_reached_twice_is_one_record(tree):
     )
 
 
-def test_what_is_deleted_and_put_back_later_is_there(tree):
+def test_an_object_that_is_deleted_and_put_back_later_is_there(tree):
     event = tree[1]
     data = [
         (2, ActionWrapper(200, event, ["created"], "1")),
@@ -146,7 +146,9 @@ def test_an_agent_may_store_records(connection, commit, open_connection):
 
 
 @pytest.mark.parametrize(("lost", "left"), [(0, []), (1, ["b", "b.2", "b.2.3"])])
-def test_what_a_pack_has_removed_keeps_back_nothing_else(database, open_connection, lost, left):
+def test_an_object_that_a_pack_has_removed_keeps_back_nothing_else(
+    database, open_connection, lost, left
+):
     first = open_connection()
     category = first.root()["c"] = Category("c")
     for name in ("a", "b"):

@@ -52,7 +52,7 @@ def test_the_public_is_told_of_rooms_and_nothing_of_what_they_are_taken_for(told
     assert "Secret" not in str(others)
 
 
-def test_who_may_see_reservations_and_schedules_is_told_of_them(told):
+def test_agents_that_may_see_reservations_and_schedules_are_told_of_them(told):
     _, reservation, schedule = told("ann")
     assert (reservation["title"], schedule["title"]) == ("Secret talks", "Secret lessons")
     _, reservation, schedule = told("bob")

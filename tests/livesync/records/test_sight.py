@@ -137,7 +137,9 @@ def replica(world):
 EVENT = ["7", "7.1", "7.1.1"]
 
 
-def test_what_is_moved_to_where_it_is_hidden_and_deleted_there_is_withdrawn(world, replica):
+def test_an_object_that_is_moved_to_where_it_is_hidden_and_deleted_there_is_withdrawn(
+    world, replica
+):
     world.manager.exclude(categories=["hidden"])
     event = world.add_event("7")
     world.deliver()
@@ -181,7 +183,7 @@ def test_with_a_category_that_is_moved_all_is_withdrawn_and_deleted_there(world,
 
 
 @pytest.mark.parametrize("change", [lambda e: e.setTitle("Secret"), lambda e: e.setProtection(1)])
-def test_what_a_function_excludes_is_withdrawn_and_comes_back(world, replica, change):
+def test_an_object_that_a_function_excludes_is_withdrawn_and_comes_back(world, replica, change):
     world.manager.exclude(functions=[is_secret, is_closed])
     event = world.add_event("7")
     world.deliver()
@@ -243,7 +245,7 @@ def test_a_category_that_is_hidden_withdraws_nothing_that_was_hidden_in_it(world
     assert set(replica.deleted) == {"8", "8.1", "8.1.1"}
 
 
-def test_what_comes_and_goes_between_two_deliveries_is_not_told(world, replica):
+def test_an_object_that_comes_and_goes_between_two_deliveries_is_not_told(world, replica):
     world.manager.exclude(categories=["hidden"])
     event = world.add_event("7", "hidden")
     for category in ("open", "x", "inner", "hidden"):
@@ -254,7 +256,7 @@ def test_what_comes_and_goes_between_two_deliveries_is_not_told(world, replica):
     assert replica.deleted == []
 
 
-def test_what_an_exclusion_hides_is_withdrawn_and_comes_back_with_its_end(world, replica):
+def test_an_object_that_an_exclusion_hides_is_withdrawn_and_comes_back_with_its_end(world, replica):
     world.add_event("7", "x")
     world.add_event("8", "open")
     world.deliver()
@@ -278,7 +280,7 @@ def test_an_exclusion_that_stays_the_same_writes_nothing(world, replica):
     assert not world.connection._registered_objects
 
 
-def test_what_is_hidden_while_its_category_is_moved_by_another_is_withdrawn(world, replica):
+def test_an_event_hidden_while_its_category_is_moved_by_another_is_withdrawn(world, replica):
     world.manager.exclude(categories=["hidden"])
     world.commit()
     world.deliver()
@@ -425,7 +427,7 @@ def follow(world, seed, clock, steps, *, is_short=True):
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_whatever_happens_a_replica_is_what_a_full_export_would_bring(world, relay_clock, seed):
+def test_a_replica_is_always_like_a_full_export(world, relay_clock, seed):
     follow(world, seed, relay_clock, 40)
 
 

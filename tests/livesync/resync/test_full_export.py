@@ -104,7 +104,7 @@ def test_the_agent_follows_from_exactly_there(database, found, commit):
         assert SyncManager.getDBInstance(connection).getAgent("t").getLastTS() > position
 
 
-def test_what_is_changed_meanwhile_comes_afterwards(database, found, connection, commit):
+def test_changes_made_meanwhile_come_afterwards(database, found, connection, commit):
     def change(records):
         found.event("9").setTitle(f"after {records}")
         found.event("1").setTitle(f"after {records}")
@@ -118,7 +118,9 @@ def test_what_is_changed_meanwhile_comes_afterwards(database, found, connection,
     assert table == titles(found)
 
 
-def test_what_was_broken_off_goes_on_behind_its_last_key_on_the_same_view(database, found, commit):
+def test_a_full_export_that_was_broken_off_goes_on_behind_its_last_key_on_the_same_view(
+    database, found, commit
+):
     limit[0] = 5
     with pytest.raises(AgentExecutionException, match=r"the target is down.*to go on"):
         send(database)
@@ -166,7 +168,7 @@ def test_where_the_view_was_packed_away_it_goes_on_with_a_later_one(database, fo
     assert table == titles(found)
 
 
-def test_it_can_begin_anew(database, found):
+def test_a_full_export_can_begin_anew(database, found):
     limit[0] = 5
     with pytest.raises(AgentExecutionException):
         send(database)
@@ -174,7 +176,7 @@ def test_it_can_begin_anew(database, found):
     assert send(database, anew=True).records == 11
 
 
-def test_what_was_deleted_before_an_agent_had_heard_of_it_is_deleted_at_the_target(
+def test_an_object_deleted_before_an_agent_had_heard_of_it_is_deleted_at_the_target(
     database, found, commit
 ):
     Deliverer(database, "t").deliver(None)
@@ -203,7 +205,7 @@ def test_two_at_once_are_refused(database, found):
     transaction.abort()
 
 
-def test_what_was_seen_beyond_the_position_and_is_gone_again_is_deleted(
+def test_an_object_seen_beyond_the_position_and_gone_again_is_deleted(
     database, found, commit, monkeypatch
 ):
     send_rest = FullExport._send_rest

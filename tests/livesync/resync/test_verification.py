@@ -91,7 +91,7 @@ def test_a_target_that_has_everything_is_as_it_should(database, delivered):
     assert verified == (4, 0, [], 0)
 
 
-def test_what_is_still_to_be_delivered_is_no_difference(database, delivered, events, commit):
+def test_an_undelivered_change_is_no_difference(database, delivered, events, commit):
     events.event("1").setTitle("new")
     events.remove_event(events.event("2"))
     commit()
@@ -109,7 +109,7 @@ def change_behind_its_back(events, commit, listener=None):
     listeners.subscribe(heard)
 
 
-def test_what_differs_is_found(database, delivered, events, commit):
+def test_differences_are_found(database, delivered, events, commit):
     change_behind_its_back(events, commit)
     assert found(verify(database)) == [("1", "different"), ("2", "extra"), ("9", "missing")]
 
@@ -123,7 +123,7 @@ def test_only_what_differs_is_repaired(database, delivered, events, commit):
     assert delivered.delivery_state.delivered == before + 3
 
 
-def test_it_is_exact_while_others_write(database, delivered, open_connection):
+def test_a_verification_is_exact_while_others_write(database, delivered, open_connection):
     stop = threading.Event()
 
     def write():
@@ -146,9 +146,7 @@ def test_it_is_exact_while_others_write(database, delivered, open_connection):
         writer.join()
 
 
-def test_what_a_table_has_of_other_applications_is_left_alone(
-    database, events, commit, postgres_uri
-):
+def test_rows_of_other_applications_are_left_alone(database, events, commit, postgres_uri):
     SyncManager.getDBInstance().registerNewAgent(
         PostgresAgent("a", "", "", 1, dsn=postgres_uri, table="of_others")
     )

@@ -114,14 +114,14 @@ def test_a_transaction_undone_by_zodb_appears_as_changes(relay, catalogue_of):
     assert event.getTitle() == "Another"
 
 
-def test_what_zodb_s_undo_has_unmade_appears_as_deleted(relay, catalogue_of):
+def test_an_object_unmade_by_zodb_s_undo_appears_as_deleted(relay, catalogue_of):
     category, event = catalogue_of
     rename(event)
     transaction.commit()
     assert undone_by_zodb(relay, lambda: add(category))["2"] & STATUS_DELETED
 
 
-def test_what_is_recorded_after_zodb_s_undo_is_not_lost(relay, catalogue_of):
+def test_a_change_recorded_after_zodb_s_undo_is_not_lost(relay, catalogue_of):
     _, event = catalogue_of
     rename(event)
     transaction.commit()

@@ -79,7 +79,7 @@ def test_a_failed_try_has_changed_nothing(relay, bank):
     assert changed_by(relay, task) == set()
 
 
-def test_what_was_enqueued_is_told_and_the_spool_is_not(relay, bank):
+def test_enqueued_tasks_are_told_and_the_spool_is_not(relay, bank):
     task = Chain(bank.accounts["ann"], 5)
     relay.enqueue(task)
     _, child = relay.run_due()

@@ -166,7 +166,7 @@ def test_the_queues_can_be_looked_at(view, client, tick):
         ({"name": "mail", "period": 0}, "period"),
     ],
 )
-def test_what_can_be_no_limit_is_refused(client, arguments, culprit):
+def test_a_value_that_can_be_no_limit_is_refused(client, arguments, culprit):
     with pytest.raises(ValueError, match=culprit):
         client.limitQueue(**arguments)
 

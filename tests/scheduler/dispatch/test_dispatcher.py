@@ -24,11 +24,12 @@ from scheduler.shelves.module import SchedulerModule
 from scheduler.storage.embedded import socket_path
 from scheduler.store import connect
 from scheduler.tasks import OneShotTask
-from tests.scheduler.harness import Running, python, running, wait_for
+from tests.scheduler.harness import Running, python, running
 from tests.scheduler.sample_long import Sleep, Wait
 from tests.scheduler.sample_misbehaving import Die, DieOnce
 from tests.scheduler.sample_recurring import EverySecondFails, Tick, UniqueTick
 from tests.scheduler.sample_tasks import Count, Noop, Raise
+from tests.waiting import wait_for
 
 
 class Away(OneShotTask):
@@ -211,7 +212,7 @@ def test_a_shutdown_meant_for_an_earlier_scheduler_stops_nobody(view, database):
         assert run.is_alive()
 
 
-def test_what_is_spooled_behind_a_shutdown_is_there_for_the_next_scheduler(view, database):
+def test_instructions_behind_a_shutdown_are_there_for_the_next_scheduler(view, database):
     run = Running(database)
     view.until(lambda: view.client.getStatus()["state"])
     view.client.shutdown()
@@ -233,7 +234,7 @@ def test_a_shutdown_waits_for_what_is_running(view, database, tmp_path):
 
 
 @both_modes
-def test_what_runs_longer_than_a_shutdown_waits_is_run_again_and_counts_once(view, database, mode):
+def test_a_task_longer_than_a_shutdown_waits_is_run_again_and_counts_once(view, database, mode):
     view.enqueue(Sleep(soon(), 2))
     with running(database, multitask_mode=mode, shutdown_timeout=0.1):
         view.until_counts(running=1)

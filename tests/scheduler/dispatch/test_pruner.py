@@ -116,7 +116,7 @@ def ids(index):
     return [element.getId() for element in index]
 
 
-def test_what_is_too_old_goes_and_what_is_not_stays(module, end, sweep):
+def test_old_tasks_go_and_others_stay(module, end, sweep):
     old, young = end(31, 29)
     sweep(keep_finished="30d")
     assert ids(module.getFinishedIndex()) == [young.getId()]
@@ -246,7 +246,7 @@ def test_a_period_may_be_a_number_or_have_no_end():
 
 
 @pytest.mark.parametrize("value", ["", "d", "30", "-1d", "1 d", "1y", -1, True, None, math.nan])
-def test_what_is_no_period_is_refused(value):
+def test_a_text_that_is_no_period_is_refused(value):
     with pytest.raises(ValueError, match="is no period"):
         period(value)
 

@@ -139,7 +139,7 @@ def test_each_object_of_the_shelves_is_made_anew_and_no_task_is_lost(stored, sta
             assert counts == expected, f"object {u64(oid):#x}, {how}"
 
 
-def test_it_is_one_line_of_the_log_that_names_object_parts_and_tasks(stored, caplog):
+def test_a_repair_is_one_line_of_the_log_that_names_object_parts_and_tasks(stored, caplog):
     claims = stored.objects[0]
     outcome(stored.damaged(claims))
     lines = [each for each in caplog.messages if "is repaired" in each]

@@ -6,7 +6,7 @@ Covers `scheduler.worker.signals`.
 from __future__ import annotations
 
 import signal
-import time
+from datetime import timedelta
 from pathlib import Path
 
 import psutil
@@ -18,7 +18,7 @@ from scheduler import (
     TASK_STATUS_TERMINATED,
     nowutc,
 )
-from tests.scheduler.harness import running, wait_for
+from tests.scheduler.harness import running
 from tests.scheduler.sample_children import (
     ChangeSignals,
     EndChildren,
@@ -27,6 +27,7 @@ from tests.scheduler.sample_children import (
     WithChildLimited,
 )
 from tests.scheduler.sample_tasks import Count, Noop
+from tests.waiting import wait_for
 
 # The children sleep for ten minutes: nothing here can have waited for them.
 AT_ONCE = 60
@@ -120,9 +121,9 @@ def test_the_signals_of_a_worker_are_restored_after_each_task(view, database):
             for each in psutil.Process().children()
             if any("scheduler.worker.process" in word for word in each.cmdline())
         )
-        time.sleep(0.7)  # the timer that the task has set would be over
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             worker.send_signal(number)
-        view.enqueue(Noop(nowutc()))
+        # It is due when the timer that the first one has set would be over.
+        view.enqueue(Noop(nowutc() + timedelta(seconds=0.7)))
         view.until_counts(finished=2)
         assert worker.is_running()

@@ -26,11 +26,12 @@ from scheduler.executors.base import Flow
 from scheduler.executors.processes import ProcessExecutor
 from scheduler.executors.worker_process import WorkerProcess
 from scheduler.leadership.roster import roster_of
-from tests.scheduler.harness import running, wait_for
+from tests.scheduler.harness import running
 from tests.scheduler.sample_children import Compute, DieCommitting, DieLoading, HoldInterpreter
 from tests.scheduler.sample_long import Sleep, Wait
 from tests.scheduler.sample_misbehaving import DieAtTheDoor
 from tests.scheduler.sample_tasks import Count
+from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -168,7 +169,7 @@ def test_a_worker_thread_that_has_ended_is_replaced(view, database):
 # The net
 
 
-def test_what_nobody_holds_is_given_out_again_and_the_log_says_so(
+def test_a_claim_that_nobody_holds_is_given_out_again_and_the_log_says_so(
     view, database, monkeypatch, caplog
 ):
     give, dropped = WorkerProcess.give, []
@@ -188,7 +189,7 @@ def test_what_nobody_holds_is_given_out_again_and_the_log_says_so(
     assert states_of(task) == [TASK_STATUS_FINISHED]
 
 
-def test_what_is_at_work_or_reported_is_never_given_out_again(
+def test_a_claim_at_work_or_reported_is_never_given_out_again(
     view, database, monkeypatch, caplog, tmp_path
 ):
     monkeypatch.setattr("scheduler.dispatch.reconciliation.RECONCILE_SECONDS", 0.0)

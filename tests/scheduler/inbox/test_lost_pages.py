@@ -87,7 +87,7 @@ class Play:
 @given(STEPS)
 @example([("put", 0), ("commit", 0), ("take", 9), ("put", 0), ("damage", 0), ("take", 9)])
 @settings(max_examples=2000 if os.environ.get("SOAK") else 100, deadline=None)
-def test_what_is_put_after_the_damage_is_taken_and_nothing_twice(steps):
+def test_instructions_after_the_damage_are_taken_and_none_twice(steps):
     database = open_database("memory://")
     play = Play(database)
     try:

@@ -28,10 +28,11 @@ from scheduler.inbox.spool import ADD
 from scheduler.retry import Retry
 from scheduler.store import open_database
 from scheduler.tasks import CronTask, IntervalTask, OneShotTask
-from tests.scheduler.harness import View, output_of, running, wait_for
+from tests.scheduler.harness import View, output_of, running
 from tests.scheduler.odd_tasks import PASSING, passing_values
 from tests.scheduler.sample_recurring import Tick
 from tests.scheduler.sample_tasks import Count, Noop
+from tests.waiting import wait_for
 
 both_modes = pytest.mark.parametrize("mode", ["threads", "processes"])
 TOMORROW = timedelta(days=1)
@@ -191,7 +192,7 @@ def test_a_task_in_quarantine_is_deleted(view, database, aside):
     assert aside.getStatus() == TASK_STATUS_NONE
 
 
-def test_what_an_earlier_release_had_set_aside_is_in_quarantine(view, database):
+def test_tasks_set_aside_by_an_earlier_release_are_in_quarantine(view, database):
     task = view.enqueue(Noop(nowutc()))
     module = SchedulerModule.getDBInstance(view.connection)
     entries = {task._p_oid: (task, "ImportError: gone", 1.0)}
@@ -247,7 +248,7 @@ LAST = datetime.max.replace(tzinfo=UTC)
     ],
     ids=["start", "delay", "endless delay", "retry", "interval", "jitter", "grace"],
 )
-def test_what_is_due_behind_the_calendar_waits_to_its_end(view, database, make):
+def test_a_task_due_behind_the_calendar_waits_to_its_end(view, database, make):
     task = view.enqueue(make())
     with running(database, task_max_tries=5):
         view.until(lambda: view.counts() == {"waiting": 1} and task.getStatus() == 2)

@@ -69,7 +69,7 @@ def test_the_attributes_that_would_change_are_told(relay, ann):
     assert change.differences == [("balance", "100", "105")]
 
 
-def test_what_changes_in_a_large_mapping_is_told_by_its_key(relay, ann):
+def test_a_change_in_a_large_mapping_is_told_by_its_key(relay, ann):
     relay.connection.root().update({f"key {number}": "text" for number in range(100)})
     (change,) = tried(relay, Count(nowutc())).changes
     assert change.number == 0
@@ -149,7 +149,7 @@ def test_a_number_that_is_no_task_s_is_refused(relay, ann):
         try_out(relay.database, 10**9)
 
 
-def test_what_is_tried_sees_what_is_committed_now(relay, ann):
+def test_a_dry_run_sees_the_newest_commits(relay, ann):
     task = Deposit(ann, 5)
     relay.enqueue(task)
     ann.balance = 50

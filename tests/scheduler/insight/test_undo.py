@@ -37,7 +37,7 @@ def undone(relay, task):
     return done
 
 
-def test_what_a_task_changed_is_again_as_it_was(relay, ann):
+def test_objects_that_a_task_changed_are_again_as_they_were(relay, ann):
     task = ran(relay, Deposit(ann, 5))
     assert ann.balance == 105
     assert undone(relay, task).restored == [ann]
@@ -104,7 +104,7 @@ def test_a_task_that_it_enqueued_and_that_has_run_is_in_the_way(relay, ann):
         undo(relay.connection, task)
 
 
-def test_what_it_recorded_in_the_spool_is_not_in_the_way(relay, bank, ann):
+def test_a_tasks_own_instructions_are_not_in_the_way(relay, bank, ann):
     task = ran(relay, Deposit(ann, 5))
     relay.client.enqueue(later(bank.accounts["bob"]))
     transaction.commit()

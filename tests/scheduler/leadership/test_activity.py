@@ -10,8 +10,9 @@ from scheduler import Client, nowutc
 from scheduler.leadership import activity
 from scheduler.leadership.activity import Activity
 from tests.daemon.sample_tasks import Long
-from tests.scheduler.harness import running, wait_for
+from tests.scheduler.harness import running
 from tests.scheduler.sample_tasks import Noop
+from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def impatient(monkeypatch):
     monkeypatch.setattr(activity, "PATIENCE_SECONDS", 0.2)
 
 
-def test_what_could_not_be_written_is_complained_of_until_it_can():
+def test_a_failed_write_is_complained_of_until_one_succeeds():
     own = Activity()
     own.failed("tick", "the database cannot write: no space")
     own.succeeded("staff", has_written=False)
@@ -28,7 +29,7 @@ def test_what_could_not_be_written_is_complained_of_until_it_can():
     assert own.complaint() == ""
 
 
-def test_whatever_is_written_shows_that_the_database_can_be():
+def test_any_write_shows_that_the_database_can_be_written():
     own = Activity()
     own.failed("tick", "the database is away")
     own.succeeded("staff", has_written=True)

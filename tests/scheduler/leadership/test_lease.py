@@ -14,8 +14,9 @@ from scheduler.leadership import lease as timing
 from scheduler.leadership.lease import Election
 from scheduler.leadership.roster import roster_of
 from scheduler.store import transact
-from tests.scheduler.harness import Running, running, wait_for
+from tests.scheduler.harness import Running, running
 from tests.scheduler.sample_tasks import Count
+from tests.waiting import wait_for
 
 BEATS = {"BEAT_SECONDS": 0.1, "STANDBY_SECONDS": 0.2, "SILENCE_SECONDS": 1.0}
 
@@ -47,13 +48,13 @@ def test_one_candidate_leads_and_the_other_waits_until_it_leaves(database, candi
     assert second.seek(is_patient=True) is not None
 
 
-def test_who_does_not_want_to_wait_is_told_who_leads(candidate):
+def test_an_impatient_candidate_is_told_who_leads(candidate):
     candidate("first").seek(is_patient=False)
     with pytest.raises(SchedulerException, match=r"runs on .* with pid"):
         candidate("second").seek(is_patient=False)
 
 
-def test_who_leads_already_is_given_its_lease_again(candidate):
+def test_a_leader_is_given_its_lease_again(candidate):
     first = candidate("first")
     assert first.seek(is_patient=True)._term == first.seek(is_patient=True)._term == 1
 
@@ -88,7 +89,7 @@ def test_a_leader_whose_heart_stands_still_is_replaced(view, candidate, stopped)
     assert "count" not in view.root
 
 
-def test_what_was_begun_before_the_end_of_a_term_cannot_be_committed_after_it(
+def test_a_transaction_begun_under_a_lost_lease_cannot_be_committed(
     view, database, candidate, stopped
 ):
     lease = candidate("first").seek(is_patient=True)
@@ -139,7 +140,7 @@ def test_nobody_beats_while_nobody_watches(view, database, monkeypatch, candidat
     assert database.lastTransaction() == before
 
 
-def test_who_stands_by_is_seen_until_it_has_gone(view, database, candidate):
+def test_a_stand_by_is_seen_until_it_has_gone(view, database, candidate):
     candidate("first").seek(is_patient=True)
     with Election(database, "second"):
         view.refresh()

@@ -15,7 +15,7 @@ from tests.scheduler.sample_tasks import Count
 
 
 @pytest.mark.parametrize("mode", ["threads", "processes"])
-def test_it_is_seen_which_worker_runs_a_long_task(view, database, tmp_path, mode):
+def test_the_worker_of_a_long_task_is_seen(view, database, tmp_path, mode):
     go = tmp_path / "go"
     with running(database, multitask_mode=mode, workers=2):
         view.until(lambda: len(roster_of(view.connection).workers) == 2)

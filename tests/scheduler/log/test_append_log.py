@@ -31,7 +31,7 @@ def test_draining_takes_the_oldest_up_to_its_limit(view, lanes):
     assert next(lanes.pending()) == (4,)
 
 
-def test_what_is_pending_is_not_consumed(lanes):
+def test_pending_entries_are_not_consumed(lanes):
     lanes.append(("a",))
     assert list(lanes.pending()) == list(lanes.pending()) == [("a",)]
 

@@ -56,7 +56,7 @@ def test_a_weak_reference_to_what_a_pack_has_removed_leads_nowhere(view, thing):
 
 
 @pytest.mark.parametrize("wrap", [lambda obj: obj, lambda obj: (1, obj), WeakRef])
-def test_what_has_no_number_yet_stays_an_object(view, wrap):
+def test_an_object_without_a_number_yet_stays_an_object(view, wrap):
     thing = Thing()
     found = stored(1, ("a", wrap(thing)), view.connection)
     assert not isinstance(found, bytes)

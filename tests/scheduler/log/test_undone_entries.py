@@ -50,7 +50,7 @@ def test_an_entry_of_an_undone_transaction_is_told_once(view, lanes):
     assert revoked(view, lanes) == []
 
 
-def test_what_is_recorded_afterwards_is_read(view, lanes):
+def test_entries_recorded_afterwards_are_read(view, lanes):
     append(view, lanes, "a")
     drain(view, lanes)
     undo(view, "a")
@@ -86,7 +86,7 @@ def test_a_page_that_goes_with_its_transaction_is_read_in_the_history(view, lane
     assert drain(view, lanes) == ["next"]
 
 
-def test_what_nobody_has_read_is_not_revoked(view, lanes):
+def test_entries_that_nobody_has_read_are_not_revoked(view, lanes):
     drain(view, lanes)
     append(view, lanes, "a")
     undo(view, "a")

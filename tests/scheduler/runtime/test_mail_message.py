@@ -84,7 +84,7 @@ def test_any_subject_and_text_make_one_message(text):
 @pytest.mark.parametrize(
     "text", ["a@example.org\nBcc: b@example.org", "a@b\r\n", "\x00a@b", "a@b\x0b", "a@b, c@d", "a"]
 )
-def test_what_is_no_address_is_refused(text):
+def test_a_text_that_is_no_address_is_refused(text):
     with pytest.raises(ValueError, match="is no mail address"):
         address_of(text)
 

@@ -276,14 +276,14 @@ def test_a_cron_task_starts_at_the_first_date_to_come(clock):
         "*/0 * * * *",
     ],
 )
-def test_what_is_no_cron_expression_is_refused_by_name(expression):
+def test_a_bad_cron_expression_is_refused_by_name(expression):
     with pytest.raises(ValueError, match="is no cron expression") as raised:
         CronTask(expression)
     assert repr(expression) in str(raised.value)
 
 
 @given(st.text(st.sampled_from("0123456789*/-,#LW monfri?²"), max_size=30) | st.text(max_size=20))
-def test_whatever_is_no_cron_expression_raises_a_value_error(expression):
+def test_every_bad_cron_expression_raises_a_value_error(expression):
     try:
         schedule = Cron(expression)
     except ValueError:
@@ -293,7 +293,7 @@ def test_whatever_is_no_cron_expression_raises_a_value_error(expression):
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "", "../etc/passwd", None, 7])
-def test_what_is_no_zone_is_refused_by_name(zone):
+def test_an_unknown_zone_is_refused_by_name(zone):
     with pytest.raises(ValueError, match="is no time zone") as raised:
         CronTask("* * * * *", zone=zone)
     assert repr(zone) in str(raised.value)

@@ -26,8 +26,9 @@ from scheduler.store import (
     open_database,
     transact,
 )
-from tests.scheduler.harness import View, output_of, python, running, wait_for
+from tests.scheduler.harness import View, output_of, python, running
 from tests.scheduler.sample_tasks import Count
+from tests.waiting import wait_for
 
 
 def test_the_socket_is_its_owners_alone(database, tmp_path):
@@ -174,7 +175,7 @@ os.kill(os.getpid(), 9)
 """
 
 
-def test_what_a_killed_owner_committed_is_there_for_the_next(uri):
+def test_commits_of_a_killed_owner_are_there_for_the_next(uri):
     with python(KILLED, uri) as process:
         process.wait(30)
     with connect(uri) as connection:
@@ -226,7 +227,7 @@ database.close()
 
 
 @pytest.mark.parametrize("is_killed", [False, True])
-def test_who_joined_serves_the_database_on_when_its_owner_has_gone(uri, is_killed):
+def test_a_joined_process_serves_the_database_on_when_its_owner_has_gone(uri, is_killed):
     with python(OWN, uri, stdin=-1, stdout=-1) as owner:
         owner.stdout.readline()
         joined = open_database(uri)

@@ -29,7 +29,7 @@ def in_a_thread(work):
     thread.join()
 
 
-def test_it_is_told_once_however_often_it_is_met(outage, caplog):
+def test_an_outage_is_told_once_however_often_it_is_met(outage, caplog):
     for who in "abcabc":
         outage.met(ClientDisconnected(), who)
     for who in "abc":
@@ -38,7 +38,7 @@ def test_it_is_told_once_however_often_it_is_met(outage, caplog):
     assert said(caplog) == ["the database is away", "it is over"]
 
 
-def test_it_is_not_over_while_one_still_meets_it(outage, caplog):
+def test_an_outage_is_not_over_while_one_thread_still_meets_it(outage, caplog):
     for who in "ab":
         outage.met(ClientDisconnected(), who)
     outage.over("a")
@@ -52,7 +52,7 @@ def test_a_thread_that_has_ended_is_not_waited_for(outage, caplog):
     assert said(caplog) == ["the database is away", "the database is away", "it is over"]
 
 
-def test_what_begins_again_at_once_is_the_same(outage, caplog, monkeypatch):
+def test_an_outage_that_begins_again_at_once_is_the_same(outage, caplog, monkeypatch):
     for _ in range(3):
         outage.met(ClientDisconnected(), "a")
         outage.over("a")

@@ -29,11 +29,12 @@ from scheduler.insight.undo import undo
 from scheduler.leadership.roster import roster_of
 from scheduler.store import open_database
 from tests.scheduler.bank import Account, Deposit
-from tests.scheduler.harness import View, running, wait_for
+from tests.scheduler.harness import View, running
 from tests.scheduler.sample_children import WithChild
 from tests.scheduler.sample_long import Endless, Limited, Report, Sleep, Wait
 from tests.scheduler.sample_misbehaving import DieOnce
 from tests.scheduler.sample_tasks import Count, Noop
+from tests.waiting import wait_for
 
 
 @pytest.fixture

@@ -101,7 +101,7 @@ def test_a_folder_of_temporary_files_stays_as_it_is(tmp_path):
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o1777
 
 
-def test_who_holds_the_lock_is_named_and_not_who_had_it(tmp_path, monkeypatch):
+def test_the_holder_of_the_lock_is_named_and_not_a_former_one(tmp_path, monkeypatch):
     monkeypatch.setattr(embedded, "JOIN_SECONDS", 0.1)
     file = tmp_path / "data.fs"
     open_database(f"file://{file}").close()

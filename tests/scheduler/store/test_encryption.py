@@ -67,7 +67,7 @@ def test_a_key_is_replaced_by_one_before_it(use):
     assert unseal(again) == "plain"
 
 
-def test_what_is_no_key_is_refused_and_not_shown(use):
+def test_a_text_that_is_no_key_is_refused_and_not_shown(use):
     use("no-key-at-all")
     with pytest.raises(SchedulerConfigurationException) as refused:
         seal("open sesame")

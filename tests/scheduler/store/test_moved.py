@@ -22,7 +22,8 @@ from scheduler.audit.commit_log import class_of
 from scheduler.store import transact
 from scheduler.store.moved import MOVED, current_name, first_path, install
 from scheduler.tasks import OneShotTask, PeriodicUniqueTask
-from tests.scheduler.harness import running, wait_for
+from tests.scheduler.harness import running
+from tests.waiting import wait_for
 
 OLD, NEW = "old_house", __name__
 

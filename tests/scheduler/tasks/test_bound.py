@@ -343,7 +343,7 @@ class Calendar:
 @pytest.mark.soak
 @settings(max_examples=500 if os.environ.get("SOAK") else 30)
 @given(st.lists(DEEDS, max_size=20))
-def test_what_is_due_is_always_what_the_objects_say(deeds):
+def test_bound_tasks_are_always_due_as_their_objects_say(deeds):
     before, clock = TimeSource.get(), StandingClock()
     TimeSource.set(clock)
     with tempfile.TemporaryDirectory() as folder:

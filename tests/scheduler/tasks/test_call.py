@@ -128,7 +128,9 @@ def nested():
         (threading.Event().set, (), "is not the function that was given"),
     ],
 )
-def test_what_could_not_be_called_later_is_refused_at_once(view, function, arguments, message):
+def test_a_function_that_could_not_be_called_later_is_refused_at_once(
+    view, function, arguments, message
+):
     with pytest.raises(TypeError, match=message):
         view.client.call(function, *arguments)
 

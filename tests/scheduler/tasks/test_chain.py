@@ -119,7 +119,7 @@ def test_a_failed_step_stops_the_chain_until_it_has_been_started_again(view, cli
     assert notes(view) == (1, 3, 6)
 
 
-def test_what_was_done_is_undone_backwards_when_a_later_step_fails(view, client, database):
+def test_finished_steps_are_undone_backwards_when_a_later_step_fails(view, client, database):
     undo_first, undo_third = Add(-1), Add(-3)
     client.enqueueChain((Add(1), undo_first), Add(2), (Add(3), undo_third), Broken(4), Add(5))
     view.commit()
@@ -180,7 +180,7 @@ def test_an_empty_group_is_over_at_once(view, client, database):
     assert then.getResult() == 1
 
 
-def test_what_follows_a_group_waits_for_the_failed_ones(view, client, database):
+def test_the_follower_of_a_group_waits_for_the_failed_members(view, client, database):
     broken, then = Broken(2), Add(3)
     group = client.enqueueGroup([Add(1), broken], then)
     view.commit()
@@ -268,7 +268,7 @@ def test_a_group_of_thousands_is_created_in_one_commit_and_completed(view, clien
         (([Add(1)],), TypeError),
     ],
 )
-def test_what_can_be_no_chain_is_refused(steps, error):
+def test_steps_that_can_be_no_chain_are_refused(steps, error):
     with pytest.raises(error):
         chain(*steps)
 
@@ -279,7 +279,7 @@ def test_a_task_that_is_enqueued_can_be_no_step(view):
         chain(Add(2), task)
 
 
-def test_what_can_be_no_group_is_refused():
+def test_tasks_that_can_be_no_group_are_refused():
     with pytest.raises(ValueError, match="onFailure is 'explode'"):
         TaskGroup([], onFailure="explode")
     with pytest.raises(TypeError):

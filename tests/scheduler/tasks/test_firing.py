@@ -42,7 +42,7 @@ def enqueue_and_miss(relay, task, seconds):
 # Missed dates
 
 
-def test_what_was_missed_is_made_up_for_by_one_late_run(relay, start):
+def test_missed_dates_are_made_up_for_by_one_late_run(relay, start):
     task = enqueue_and_miss(relay, Noted(MINUTE), 330)
     assert seconds_of_runs(relay, start) == [0, 330]
     assert task.getStartOn() == start + timedelta(seconds=360)
@@ -65,7 +65,7 @@ def test_all_that_was_missed_between_two_tries_is_run_too(relay, start):
     assert seconds_of_runs(relay, start) == [150, 150, 150]
 
 
-def test_what_was_missed_may_be_left_out_and_is_recorded_as_missed(relay, start):
+def test_missed_dates_may_be_left_out_and_are_recorded_as_missed(relay, start):
     task = enqueue_and_miss(relay, NotedForgetful(MINUTE), 320)
     # What is 20 s late is not missed yet.
     assert seconds_of_runs(relay, start) == [0, 320]
@@ -134,7 +134,7 @@ def test_dates_that_fall_into_a_run_may_be_run_afterwards_one_by_one(relay, star
     assert task.getStartOn() == start + timedelta(seconds=50)
 
 
-def test_what_is_queued_is_told_from_what_was_missed(relay, start):
+def test_queued_dates_are_told_from_missed_ones(relay, start):
     task = Noted(10, takes=35, overlap="queue")
     relay.enqueue(task)
     relay.run_due()

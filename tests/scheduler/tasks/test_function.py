@@ -243,7 +243,7 @@ with connect("memory://") as connection:
 """
 
 
-def test_whatever_is_defined_in_the_script_is_refused_at_the_call(tmp_path):
+def test_a_function_of_the_script_itself_is_refused_at_the_call(tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT)
     done = subprocess.run(
         [sys.executable, tmp_path / "script.py"],

@@ -47,7 +47,7 @@ class Gather(OneShotTask):
         self.data = bytes(2 * MB)
 
 
-def test_what_is_counted_is_what_is_stored():
+def test_the_counted_size_is_that_of_the_stored_state():
     assert MB <= size_of(b"x" * MB) < MB + 100
     assert size_of([PersistentMapping({1: "x" * MB})]) < 100
 

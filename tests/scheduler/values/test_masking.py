@@ -41,7 +41,7 @@ def test_a_password_is_masked(text):
         "weak=1",
     ],
 )
-def test_what_is_no_secret_is_told(text):
+def test_text_without_a_secret_is_told(text):
     assert hidden(text) == text
 
 
@@ -60,7 +60,7 @@ def test_a_database_that_cannot_be_opened_is_named_without_its_password(uri):
     assert "hush" not in str(refused.value)
 
 
-def test_what_is_kept_of_a_failed_run_has_no_password():
+def test_the_record_of_a_failed_run_has_no_password():
     text = "no such host: postgresql://ann:hush@db/relay"
     kept = Attempt(1, moment(0), moment(0), 4, text, f"Traceback\n{text}", log=(text,)).packed()
     assert "hush" not in repr(kept)

@@ -39,7 +39,7 @@ def test_progress_is_seen_while_the_task_runs(view, database, tmp_path, mode):
 
 
 @both_modes
-def test_what_run_returns_is_the_result(view, database, tmp_path, mode):
+def test_the_return_value_of_run_is_the_result(view, database, tmp_path, mode):
     (tmp_path / "go").touch()
     task = view.enqueue(Report(nowutc(), str(tmp_path / "go")))
     with running(database, multitask_mode=mode):

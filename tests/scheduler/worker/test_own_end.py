@@ -85,7 +85,7 @@ def test_a_line_of_the_log_that_is_none_fails_nobody(view, database, line):
     task = view.enqueue(LogBadly(nowutc(), *line))
     with running(database, multitask_mode="processes"):
         view.until_counts(finished=1)
-    (kept,) = task.getAttempts()[0].log
+    kept = task.getAttempts()[0].log[0]
     assert str(line[0]) in kept or repr(line[0]) in kept
 
 
@@ -157,12 +157,12 @@ with connect(sys.argv[1]) as connection:
 """
 
 
-def test_what_the_script_defines_itself_is_not_enqueued(tmp_path):
+def test_a_class_of_the_script_itself_is_not_enqueued(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, f"file://{tmp_path}/data.fs"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
     )
     assert done.returncode == 0, done.stderr
     names = ("Mine", "Color", "Color", "Thing", "Color", "Thing", "Mine")

@@ -55,7 +55,7 @@ def changes_of(view, name):
 
 
 @pytest.mark.parametrize(("name", "text"), WRONG)
-def test_what_a_task_must_not_do_fails_it_and_harms_no_neighbour(
+def test_a_forbidden_act_fails_its_task_and_harms_no_neighbour(
     view, database, one_commit, name, text
 ):
     moment = nowutc()
@@ -83,7 +83,7 @@ def test_a_task_that_passes_over_a_refusal_fails_all_the_same(view, database, on
 
 
 @pytest.mark.parametrize("name", RIGHT_NAMES)
-def test_what_a_task_may_do_is_kept_with_its_changes(view, database, one_commit, name):
+def test_an_allowed_act_of_a_task_is_kept_with_its_changes(view, database, one_commit, name):
     moment = nowutc()
     task = Do(moment, name)
     view.enqueue(Count(moment), task, Count(moment), Raise(moment, ValueError()), Count(moment))
@@ -100,7 +100,7 @@ def test_what_a_task_may_do_is_kept_with_its_changes(view, database, one_commit,
 
 @pytest.mark.parametrize("mode", ["threads", "processes"])
 @pytest.mark.parametrize("kind", [Do, DoAlone])
-def test_one_after_the_other_they_are_told_apart(view, database, mode, kind):
+def test_tasks_run_one_after_the_other_are_told_apart(view, database, mode, kind):
     moment = nowutc()
     wrong = [kind(moment, name) for name in WRONG_NAMES]
     right = [kind(moment, name) for name in RIGHT_NAMES]
@@ -166,7 +166,7 @@ def test_a_bound_task_that_misbehaves_when_it_is_asked_for_its_date_leaves_nothi
     assert view.root["count"] == 1
 
 
-def test_what_a_task_changes_in_another_database_is_committed_with_it(view, database):
+def test_changes_of_a_task_in_another_database_are_committed_with_it(view, database):
     view.enqueue(Do(nowutc(), "change_another_database"))
     with running(database):
         view.until_counts(finished=1)
@@ -217,7 +217,7 @@ def test_a_dry_run_is_refused_what_a_run_is(view, database):
 
 
 @pytest.mark.parametrize("name", ["abort", "fail_to_vote", "roll_back_the_neighbours"])
-def test_what_fails_is_tried_as_often_as_its_class_says(view, database, monkeypatch, name):
+def test_a_failing_task_is_tried_as_often_as_its_class_says(view, database, monkeypatch, name):
     monkeypatch.setattr(Do, "retries", {Exception: Retry(first=0.01)})
     task = view.enqueue(Do(nowutc(), name))
     with running(database, task_max_tries=3):

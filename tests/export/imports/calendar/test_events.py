@@ -141,7 +141,7 @@ def test_times_are_those_of_their_zone(lines, start, end):
         ("VTIMEZONE: Europe/Rome\n", "line 28: VTIMEZONE is no property"),
     ],
 )
-def test_what_cannot_go_in_is_told_by_its_line(text, told):
+def test_an_event_that_cannot_go_in_is_told_by_its_line(text, told):
     made, problems = drafts(FEED + text + END)
     assert len(made) == 1
     assert problems[0].startswith(told)
@@ -157,7 +157,7 @@ def test_what_cannot_go_in_is_told_by_its_line(text, told):
         ("DESCRIPTION:" + "long " * 20, "line 32: 1 lines from here on are longer"),
     ],
 )
-def test_what_can_be_left_out_of_an_event_is_told_and_the_event_goes_in(line, told):
+def test_an_event_goes_in_without_its_bad_part_which_is_told(line, told):
     made, problems = drafts(FEED + event(*GOOD, line) + END)
     assert [one.getTitle() for one in made] == ["Zürich, teatime", "Nine"]
     (problem,) = problems
@@ -198,7 +198,7 @@ def test_an_event_that_is_there_twice_goes_in_once():
     assert told[-1] == "line 33: the event is that of line 28 again"
 
 
-def test_what_the_export_writes_can_be_read_again_where_its_domain_is_the_own(planted, tmp_path):
+def test_calendars_of_the_export_can_be_read_again_where_their_domain_is_the_own(planted, tmp_path):
     saved = tmp_path / "saved.ics"
     saved.write_bytes(planted.get("/export/event/137346.ics").data)
     with contextlib.closing(ZODB.DB(None)) as copy:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-from datetime import timedelta
 from functools import cache
 
 import pytest
@@ -26,7 +25,6 @@ from livesync import SyncManager
 from livesync.agents.folder import FolderAgent
 from livesync.components import ObjectChangeListener
 from livesync.tasks import LiveSyncUpdateTask
-from scheduler.clock import TimeSource, nowutc
 from scheduler.store import open_database, transact, using
 from tests.export.addresses import READ, addresses
 from tests.export.planting_secrets import MANAGER, READER, STRANGER, plant_secrets
@@ -288,18 +286,8 @@ def every_address(event):
                 yield f"{path}.{kind}?detail={detail}&occ=yes"
 
 
-class Tomorrow(TimeSource):
-    """A clock at which every bin that was begun today is complete."""
-
-    def getCurrentTime(self):
-        return TODAY + timedelta(days=2)
-
-
-TODAY = nowutc()
-
-
 @pytest.fixture
-def pushed(database, tmp_path):
+def pushed(database, tmp_path, clock):
     """What makes agents for the public push all that is recorded, and returns what they sent."""
     listener = ObjectChangeListener()
     listeners.subscribe(listener)
@@ -312,16 +300,14 @@ def pushed(database, tmp_path):
             manager.registerNewAgent(agent)
 
     def push():
-        TimeSource.set(Tomorrow())
+        clock.advance(2 * 86400)  # every bin that was begun today is complete
         with contextlib.closing(database.open()) as connection, using(connection):
             LiveSyncUpdateTask(SECONDLY).run()
             connection.transaction_manager.abort()
         return b"".join(file.read_bytes() for file in tmp_path.glob("*/0*"))
 
     transact(database, register)
-    before = TimeSource.get()
     yield push
-    TimeSource.set(before)
     listeners.unsubscribe(listener)
 
 

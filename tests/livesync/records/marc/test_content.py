@@ -52,7 +52,7 @@ def records(objects):
 
 
 @given(ANYTHING, ANYTHING)
-def test_whatever_the_texts_are_every_record_is_valid_and_read(text, gone):
+def test_every_record_is_valid_and_read_whatever_its_texts(text, gone):
     found = marc(*records(school(text)), (None, gone, STATUS_DELETED))
 
     assert len(found) == 4

@@ -1,6 +1,8 @@
 """The backlog, whatever is asked of it in whatever order.
 
 Covers `scheduler.shelves.queue_slot`, `scheduler.values.rate_limit`.
+
+Covers `scheduler.shelves.queues`.
 """
 
 from __future__ import annotations

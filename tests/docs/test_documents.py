@@ -21,7 +21,7 @@ from export.app import make_app
 from scheduler import Scheduler, SchedulerModule
 from scheduler.store import connect
 from scheduler.testing import Relay
-from tests.scheduler.harness import wait_for
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

@@ -1,4 +1,8 @@
-"""Bulk orders: all tasks that a filter chooses, in steps between which others have their turn."""
+"""Bulk orders: all tasks that a filter chooses, in steps between which others have their turn.
+
+Covers `scheduler.shelves.bulk_order`, `scheduler.shelves.task_filter`, `scheduler.shelves.walk`,
+`daemon.cli.bulk`.
+"""
 
 from __future__ import annotations
 

@@ -104,6 +104,7 @@ class DeliverySession:
             dead = state.enter(results, _now())
             return work(agent), dead
 
+        self.sign = time.monotonic()
         result, dead = self._transact(enter)
         for line in dead:
             self._logger.error("agent %s: %s", self.agent_id, line)

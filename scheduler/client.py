@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from datetime import datetime
+from itertools import chain as joined
 from itertools import islice
 from typing import Any, Literal, ParamSpec, TypeVar, overload
 
@@ -24,7 +25,7 @@ from scheduler.shelves.declared_schedules import DeclaredSchedule, known_schedul
 from scheduler.shelves.module import SchedulerModule
 from scheduler.shelves.queue_slot import plain_text
 from scheduler.shelves.task_filter import TaskFilter
-from scheduler.shelves.walk import walk
+from scheduler.shelves.walk import spooled, walk
 from scheduler.states import (
     TASK_STATUS_ABORTED,
     TASK_STATUS_FAILED,
@@ -261,12 +262,13 @@ class Client:
         }
 
     def select(self, chosen: TaskFilter) -> Iterator[BaseTask]:
-        """Yield the tasks on the shelves that *chosen* means, one by one."""
+        """Yield the tasks that *chosen* means, one by one; spooled ones first."""
         module = self._module
-        return (found.task for found in walk(module) if chosen.allows(found))
+        everything = joined(spooled(module), walk(module))
+        return (found.task for found in everything if chosen.allows(found))
 
     def count(self, chosen: TaskFilter) -> int:
-        """Return how many tasks on the shelves *chosen* means."""
+        """Return how many tasks *chosen* means."""
         return sum(1 for _ in self.select(chosen))
 
     def cancelAll(self, chosen: TaskFilter) -> bool:

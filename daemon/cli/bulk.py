@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import transaction
@@ -16,7 +17,7 @@ from daemon.views.task_detail import find_task
 from scheduler import Client, SchedulerModule, TaskFilter
 from scheduler.inbox.quarantine import quarantine_of
 from scheduler.shelves.bulk_order import CANCEL, DELETE, MOVE, RETRY, BulkOrder
-from scheduler.shelves.walk import walk
+from scheduler.shelves.walk import spooled, walk
 from scheduler.store import connect
 from scheduler.values.console import as_json
 
@@ -61,7 +62,8 @@ def chosen(connection: Connection, verb: str, options: argparse.Namespace) -> li
     except ValueError as error:
         raise DaemonException(str(error)) from None
     module = SchedulerModule.getDBInstance(connection)
-    return [u64(found.task._p_oid) for found in walk(module) if order.means(found)]
+    everything = chain(spooled(module), walk(module))
+    return [u64(found.task._p_oid) for found in everything if order.means(found)]
 
 
 def check_criteria(options: argparse.Namespace) -> None:

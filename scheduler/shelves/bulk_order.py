@@ -13,12 +13,12 @@ from scheduler.shelves.walk import Position, Shelved
 from scheduler.states import STATES, WORDS
 
 CANCEL, RETRY, DELETE, MOVE = "cancel", "retry", "delete", "move"
-AT_WORK = ("running", "waiting", "paused")
+AT_WORK = ("running", "waiting", "paused", "spooled")
 DEFAULT_STATES: dict[str, tuple[str, ...]] = {
     CANCEL: AT_WORK,
     RETRY: ("failed", "terminated", "quarantined"),
     DELETE: tuple(state for state in STATES if state != "running"),
-    MOVE: ("waiting",),
+    MOVE: ("waiting", "spooled"),
 }
 """By what is done, the states of the tasks with which it is done if the filter names none."""
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
 from scheduler.clock import moment
+from scheduler.inbox.spool import ADD
 from scheduler.queue import MICROSECONDS, NEVER_DUE
 from scheduler.shelves.module import SchedulerModule
 from scheduler.tasks.base import BaseTask
@@ -41,6 +42,13 @@ def walk(module: SchedulerModule, behind: Position | None = None) -> Iterator[Sh
     start, place = (RUNNING, None) if behind is None else (behind[0], behind[1:])
     for shelf in range(start, QUARANTINE + 1):
         yield from _walks[shelf](module, place if shelf == start else None)
+
+
+def spooled(module: SchedulerModule) -> Iterator[Shelved]:
+    """Yield the tasks in the spool, which the scheduler has not taken up yet."""
+    for op, task in module.getSpool():
+        if op == ADD and isinstance(task, BaseTask):
+            yield Shelved((), task, "spooled", None)
 
 
 def _running(module: SchedulerModule, behind: Position | None) -> Iterator[Shelved]:

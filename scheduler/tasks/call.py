@@ -15,7 +15,7 @@ from persistent import Persistent
 from scheduler.clock import later
 from scheduler.tasks.naming import class_name, dotted
 from scheduler.tasks.oneshot import OneShotTask
-from scheduler.tasks.options import FunctionOption, Key, key_of
+from scheduler.tasks.options import DeclaredOptions, FunctionOption, Key, key_of
 from scheduler.tasks.size import MB, ScriptError, refuse, refuse_script, size_of
 from scheduler.values.named_object import named_object
 from scheduler.values.shown import MASKED, is_secret, shown_call
@@ -147,6 +147,13 @@ class TunedCallTask(FunctionOptions, CallTask[R]):
         """Return the function; ImportError or AttributeError where it is not there any more."""
         return CallTask.getFunction(self)
 
+    def setStartOn(self, dt: datetime) -> None:
+        """Set when the call is to be made; its expiry, if it has one, moves with it."""
+        super().setStartOn(dt)
+        expiry = self._options.get("expiry")
+        if expiry is not None:
+            self.expiryDate = _expiry_date(self.getStartOn(), expiry)
+
     def uniqueKey(self) -> str | None:
         """Return the unique key; the call as a text where it is unique by itself."""
         if not self._options.get("unique"):
@@ -182,8 +189,8 @@ def call_of(
 
 def options_of(function: Callable[..., Any]) -> Mapping[str, Any]:
     """Return the options that `task` has given *function*; none for a plain one."""
-    options: Mapping[str, Any] = getattr(function, "options", None) or {}
-    return options if isinstance(options, dict) else {}
+    options = getattr(function, "options", None)
+    return options if isinstance(options, DeclaredOptions) else {}
 
 
 def _expiry_date(date: datetime, expiry: float | timedelta | None) -> datetime | None:
@@ -197,6 +204,8 @@ def path_of(function: Callable[..., Any]) -> str:
     module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
     if not callable(function) or module is None or name is None:
         raise TypeError(f"{function!r} is no function: give one that a module defines")
+    if inspect.isgeneratorfunction(inspect.unwrap(function)):
+        raise TypeError(f"{module}.{name} is a generator: a task is a function that returns")
     if "<" in name:
         raise TypeError(
             f"{module}.{name} cannot be found again by its name: define it at the top of a module"

@@ -166,6 +166,6 @@ def task(function: Any = None, /, **options: Any) -> Any:
     """
     if function is None:
         return Decorator(options)  # type: ignore[arg-type]
-    if not callable(function):
+    if not callable(function) or isinstance(function, type):
         raise TypeError(f"{function!r} is no function: write @task or @task(maxTries=3)")
     return Decorator(options)(function)  # type: ignore[arg-type]

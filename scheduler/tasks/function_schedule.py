@@ -63,6 +63,8 @@ def check_schedule(options: Mapping[str, Any], function: Callable[..., Any] | No
         return
     if kinds == ["every"] and "zone" in options:
         raise ValueError("zone is given with every, which has no local time: give cron or rrule")
+    if "expiry" in options:
+        raise ValueError("expiry is given with a schedule: misfireGrace is that of its dates")
     schedule_of(options)
     if function is not None:
         _check_no_arguments(function)

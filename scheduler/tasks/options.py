@@ -73,6 +73,10 @@ class TaskOptions(TypedDict, total=False):
     keepOccurrencesFor: float | None
 
 
+class DeclaredOptions(dict[str, Any]):
+    """The checked options of a declared function: its class is the mark of them."""
+
+
 class FunctionOption:
     """An attribute of a call: the option of its function, else the default of every task."""
 
@@ -111,7 +115,7 @@ def checked(options: Mapping[str, Any], function: Callable[..., Any] | None = No
     if function is not None:
         for name in ("limitKey", "uniqueKey"):
             _check_key(name, options.get(name), function)
-    return options  # type: ignore[return-value]
+    return DeclaredOptions(options)  # type: ignore[return-value]
 
 
 def key_of(

@@ -122,3 +122,14 @@ def once(name: str) -> None:
 @task(uniqueKey="page {page}", uniqueReplaces=True, uniqueStates=WAITING, longestWait=60)
 def refresh_page(page: str, version: int) -> None:
     append("refreshed", version)
+
+
+def pages(number):
+    yield number
+
+
+def foreign():
+    pass
+
+
+foreign.options = {"maxTries": 0}

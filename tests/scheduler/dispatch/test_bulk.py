@@ -155,6 +155,16 @@ def test_cancelled_tasks_are_started_again_only_when_they_are_named(relay, shelv
     assert len(ended(shelved["same"], TASK_STATUS_QUEUED)) == 8
 
 
+def test_spooled_tasks_are_counted_and_meant(relay):
+    task = Noop(relay.clock.now + HOUR)
+    relay.enqueue(task)
+    chosen = TaskFilter(name="Noop")
+    assert relay.client.count(chosen) == relay.client.count(TaskFilter(state="spooled")) == 1
+    relay.client.cancelAll(chosen)
+    relay.run_due()
+    assert task.getStatus() == TASK_STATUS_ABORTED
+
+
 def test_an_order_that_makes_no_sense_is_refused(relay):
     with pytest.raises(ValueError, match="tasks that are finished are not to cancel"):
         relay.client.cancelAll(TaskFilter(state="finished"))

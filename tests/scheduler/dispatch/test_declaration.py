@@ -181,6 +181,7 @@ def test_a_module_that_cannot_be_imported_stops_the_start(database, module):
         ({"every": 5, "overlap": "never"}, "overlap is 'never'; it must be 'skip'"),
         ({"rrule": "FREQ=FORTNIGHTLY"}, "is no recurrence rule"),
         ({"rrule": "FREQ=DAILY;BYDAY=XX"}, "'XX' is no day of the week"),
+        ({"every": 5, "expiry": 3}, "misfireGrace is that of its dates"),
         ({"crn": "0 3 * * *"}, "did you mean 'cron'"),
     ],
 )

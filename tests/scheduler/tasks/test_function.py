@@ -105,6 +105,14 @@ def test_a_call_has_queue_priority_and_expiry_of_its_function(relay):
     assert "sent" not in relay.connection.root()
 
 
+def test_the_expiry_of_a_call_moves_with_its_date(relay):
+    call = declared.send.enqueueIn(3600, "ann@example.org")
+    relay.run_due()
+    relay.client.moveTask(call, relay.clock.now + 2 * HOUR)
+    relay.run_due()
+    assert call.expiryDate == relay.clock.now + 2 * HOUR + timedelta(seconds=60)
+
+
 def test_a_limit_key_is_made_of_the_arguments(relay):
     assert place_of(declared.book.enqueueIn(9, 7, text="a")).key == "account 7"
     assert place_of(declared.book_by_function.enqueueIn(9, 8)).key == "by function 8"
@@ -185,9 +193,19 @@ def test_a_wrong_option_is_refused_when_the_module_is_imported(options, message)
             pass
 
 
-def test_a_value_that_is_no_function_is_refused():
-    with pytest.raises(TypeError, match="3 is no function"):
-        task(3)
+@pytest.mark.parametrize("value", [3, Noop])
+def test_a_value_that_is_no_function_is_refused(value):
+    with pytest.raises(TypeError, match="is no function"):
+        task(value)
+
+
+def test_a_generator_is_refused_at_the_call(view):
+    with pytest.raises(TypeError, match="is a generator"):
+        view.client.call(declared.pages, 3)
+
+
+def test_options_of_another_library_are_none_of_ours(view):
+    assert type(view.client.call(declared.foreign)) is CallTask
 
 
 SCRIPT = """

@@ -31,20 +31,18 @@ def add_ids(record: logging.LogRecord) -> bool:
 def logging_of(run: AttemptContext) -> Iterator[None]:
     """Make *run* the attempt of this thread inside the block: its log is kept, with its ids."""
     set_current_run(run)
-    KEEPER.enter()
     try:
         yield
     finally:
         end_lines()
-        KEEPER.leave()
         set_current_run(None)
 
 
 class LineKeeper(logging.Handler):
     """Keeps the log lines from level INFO on with the attempt that logs them.
 
-    It stands among the handlers of the root logger only while attempts are made: an application
-    that has not configured its log yet can do so later.
+    It stands among the handlers of the root logger only inside its `with` blocks, in which
+    workers make attempts: an application that has not configured its log yet can do so later.
     """
 
     def __init__(self) -> None:
@@ -52,20 +50,20 @@ class LineKeeper(logging.Handler):
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         self._named = logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s")
         self._counting = threading.Lock()
-        self._attempts = 0
+        self._workers = 0
 
-    def enter(self) -> None:
-        """Note that an attempt begins."""
+    def __enter__(self) -> None:
+        """Note that a worker begins to make attempts."""
         with self._counting:
-            self._attempts += 1
-            if self._attempts == 1:
+            self._workers += 1
+            if self._workers == 1:
                 logging.getLogger().addHandler(self)
 
-    def leave(self) -> None:
-        """Note that an attempt has ended."""
+    def __exit__(self, *error: object) -> None:
+        """Note that a worker has made its attempts."""
         with self._counting:
-            self._attempts -= 1
-            if self._attempts == 0:
+            self._workers -= 1
+            if self._workers == 0:
                 logging.getLogger().removeHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:

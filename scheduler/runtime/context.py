@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from datetime import datetime
+from functools import cached_property
 from itertools import count
+from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scheduler.clock import later, nowutc
@@ -62,8 +63,7 @@ class AttemptContext:
         self.task = task
         self.deadline = _deadline(soft_limit, hard_limit)
         """When the attempt is asked to end, or is ended; None for never."""
-        self.random = generator_of(claim.tid, snapshot)
-        """The generator of random numbers of this run; a replay gets the same numbers."""
+        self._snapshot = snapshot
         self.is_cancelled = False
         self._soft_limit = soft_limit
         self._tell = tell
@@ -96,6 +96,11 @@ class AttemptContext:
         if self._http is not None:
             self._http.close()
 
+    @cached_property
+    def random(self) -> Random:
+        """The generator of random numbers of this run; a replay gets the same numbers."""
+        return generator_of(self.claim.tid, self._snapshot)
+
     def check(self) -> None:
         """Raise TaskCancelled or TaskTimedOut if the attempt is to end."""
         if self.is_cancelled:
@@ -124,9 +129,9 @@ def _deadline(*limits: float | None) -> datetime | None:
     return None if seconds is None else later(nowutc(), seconds)
 
 
-def generator_of(number: int, snapshot: int) -> random.Random:
+def generator_of(number: int, snapshot: int) -> Random:
     """Return the generator of random numbers for a run of task *number* on *snapshot*."""
-    return random.Random(number ^ snapshot)  # noqa: S311 (no secret: a replay has the same)
+    return Random(number ^ snapshot)  # noqa: S311 (no secret: a replay has the same)
 
 
 _current: ContextVar[AttemptContext | None] = ContextVar("run", default=None)

@@ -49,14 +49,11 @@ class Attempt(NamedTuple):
 
     def packed(self) -> tuple[Any, ...]:
         """Return it as a small tuple of plain values, as it is stored: without passwords."""
-        fields: list[Any] = list(
-            self._replace(
-                message=hidden(self.message),
-                traceback=hidden(self.traceback),
-                log=tuple(map(hidden, self.log)),
-            )
-        )
-        fields[1:3] = self.started.timestamp(), self.ended.timestamp()
+        fields = [
+            *(self.number, self.started.timestamp(), self.ended.timestamp(), self.state),
+            *(hidden(self.message), hidden(self.traceback), self.worker, self.version),
+            *(tuple(map(hidden, self.log)), self.snapshot),
+        ]
         while not fields[-1]:
             fields.pop()
         return tuple(fields)

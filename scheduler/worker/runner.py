@@ -19,7 +19,7 @@ from ZODB.utils import p64
 
 from scheduler.audit.conflict_stats import ConflictReport
 from scheduler.inbox.claims import Claim
-from scheduler.runtime.attempt_log import log_tasks
+from scheduler.runtime.attempt_log import KEEPER, log_tasks
 from scheduler.runtime.context import AttemptContext, News
 from scheduler.storage.outage import is_outage
 from scheduler.storage.outage_retry import retry_outages
@@ -83,7 +83,7 @@ class Runner:
     def run(self, first: Claim, line: ClaimQueue) -> list[Outcome]:
         """Run the task claimed by *first*, and those next in *line* while they are short."""
         self.held = [first]
-        with using(self._connection):
+        with using(self._connection), KEEPER:
             try:
                 return self._run_group(first, line)
             except BaseException as error:  # noqa: BLE001 (an exit in a task ends no worker)

@@ -29,7 +29,7 @@ TOLD_TWICE = ("ZODB.Connection", "ZODB.serialize")
 def start_log(settings: Log, *, in_background: bool) -> None:
     """Log as *settings* say: in the background to their file, else to stderr.
 
-    What this process prints is logged, too. Raises ConfigurationException for a file
+    The output of this process is logged, too. Raises ConfigurationException for a file
     `[log] config` that cannot be used.
     """
     if settings.config:

@@ -57,7 +57,7 @@ Result = TypeVar("Result")
 class ExportApp:
     """Answers `/export/...` and `/api/...`, each request from one snapshot.
 
-    What only reads commits nothing; what writes is one transaction.
+    A request that only reads commits nothing; one that writes is one transaction.
     """
 
     def __init__(

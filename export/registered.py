@@ -20,7 +20,7 @@ _registered: list[Any] = []
 def register(*resources: Any) -> None:
     """Serve *resources*, Resources or Collections, in every application made from now on.
 
-    What is registered already is not registered again.
+    A resource that is registered already is not registered again.
     """
     _registered.extend(each for each in resources if each not in _registered)
 

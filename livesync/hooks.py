@@ -39,7 +39,7 @@ class DeadRecordEvent:
 class DeliveryHooks(Hooks):
     """Hooks that hear of agents too; methods are called as `scheduler.hooks.Hooks` says.
 
-    What is called is done: the target has taken the records, and that is committed.
+    A call means that the target has taken the records, and that this is committed.
     """
 
     declares_hooks = True

@@ -206,7 +206,7 @@ class Client:
     def getSchedules(self) -> dict[str, DeclaredSchedule]:
         """Return the declared schedules by the dotted names of their functions.
 
-        One that has vanished from the code goes on until its task is dequeued.
+        A schedule that has vanished from the code goes on until its task is dequeued.
         """
         return {
             dotted(path): entry

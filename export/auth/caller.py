@@ -44,7 +44,7 @@ class Caller:
 def classic(request: ExportRequest, settings: ExportSettings, scopes: AbstractSet[str]) -> Caller:
     """Return who calls the classic API: by a token, a key, or a session (reference 5.1.2).
 
-    What is shown first in this order counts, and nothing is fallen back to where it is wrong.
+    The first credential in this order counts; a wrong one is refused, whatever else is shown.
     Raises RefusedRequest, InvalidToken, InsufficientScope.
     """
     caller = _by_token(request.bearer_token, scopes)

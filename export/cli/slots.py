@@ -25,8 +25,8 @@ def add_slots(parser: ArgumentParser) -> None:
 def slots_of(options: Namespace, zone: ZoneInfo, *, daily: bool = False) -> Slots:
     """Return the slots that *options* tell, by the clocks of *zone*.
 
-    What does not come back is one period, or, if *daily*, the same hours of each day. Raises
-    CatalogueException.
+    A booking without a repetition is one period, or, if *daily*, the same hours of each day.
+    Raises CatalogueException.
     """
     try:
         start, end = _moment(options.start, time.min, zone), _moment(options.end, time.max, zone)

@@ -76,7 +76,7 @@ class Slots:
     def spanning(cls, start: datetime, end: datetime) -> Self:
         """Return what a booking from *start* to *end* takes: its time of day, on each day.
 
-        One that ends at an earlier time of day than it starts takes all the time between.
+        A booking that ends at an earlier time of day than it starts takes all the time between.
         Raises ValueError where *end* is not after *start*.
         """
         if end.time() > start.time():

@@ -27,7 +27,7 @@ class ChangeCollector:
     """The changes of one request in one transaction, which it joins as a data manager.
 
     A rollback to a savepoint brings back what was gathered by then, an abort drops all of it.
-    What nobody has recorded by the commit is recorded in it, before anything is stored.
+    The commit records the changes that are still gathered, before anything is stored.
     """
 
     def __init__(self, transaction: ITransaction, manager: ITransactionManager, record: Record):

@@ -126,8 +126,8 @@ class ObjectChangeListener:
 class RequestListener:
     """Gathers the changes of a request, and records them when it has ended well.
 
-    What is gathered follows the transaction: what it rolls back or aborts is not recorded, and
-    what it commits is, even where the request goes on, or fails.
+    The gathered changes follow the transaction: those that it rolls back or aborts are not
+    recorded, those that it commits are, even where the request goes on, or fails.
     """
 
     def requestStarted(self, obj: Any = None) -> None:  # noqa: N802 (documented)
@@ -152,8 +152,8 @@ class RequestListener:
 class RequestListenerContext:
     """A `with` block that counts as a request, for scripts and tests.
 
-    What changes inside is recorded at its end, or in a commit before that. If the block raises,
-    it is recorded only where the transaction is committed all the same.
+    Changes inside are recorded at its end, or in a commit before that. If the block raises,
+    they are recorded only where the transaction is committed all the same.
     """
 
     def __enter__(self) -> Self:

@@ -159,7 +159,7 @@ class PushSyncAgent(SyncAgent):
     def rewind(self, position: int | None) -> None:
         """Move the pointer to *position*, back or forth, None for before the oldest change.
 
-        What lies behind it is delivered, again or anew; a run that is under way ends. Raises
+        Changes behind it are delivered, again or anew; a run that is under way ends. Raises
         EmptyTrackException where there are no positions, PositionGoneException where changes
         behind *position* are not kept any more; None is the oldest position from which they are.
         """
@@ -295,7 +295,7 @@ class PushSyncAgent(SyncAgent):
 def push_agent(connection: Connection, agent_id: str) -> PushSyncAgent:
     """Return the agent; raises UnknownAgentException, and AgentExecutionException if it is no such.
 
-    What does not push cannot be delivered to.
+    An agent that does not push has no deliveries.
     """
     agent = SyncManager.getDBInstance(connection).getAgent(agent_id)
     if isinstance(agent, MissingAgent):

@@ -83,7 +83,7 @@ class SyncManager(Persistent):
     def setGranularity(self, granularity: float) -> None:
         """Make bins of *granularity* seconds from now on; ValueError for longer ones than before.
 
-        What was recorded until now keeps its positions, which then are of earlier times than
+        Changes recorded until now keep their positions, which then are of earlier times than
         they were.
         """
         if not 0 < granularity <= self._granularity:
@@ -271,7 +271,7 @@ class SyncManager(Persistent):
     def tend(self) -> int:
         """Remove the segments of processes that are gone; return how many those were.
 
-        What transactions had recorded that were undone long after is found here, too.
+        Changes of transactions that were undone long after are found here, too.
         """
         self._record_undone(thorough=True)
         return self._lanes.tend()

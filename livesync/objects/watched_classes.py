@@ -132,7 +132,7 @@ _newest: WeakKeyDictionary[DB, WatchTable] = WeakKeyDictionary()
 def table_of(connection: Connection) -> WatchTable:
     """Return the classes that are watched in the database of *connection*.
 
-    Those that were entered since the transaction began count as well, as far as they are known
+    Classes that were entered since the transaction began count as well, as far as they are known
     in this process.
     """
     visible = _visible(connection)

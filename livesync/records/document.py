@@ -33,7 +33,7 @@ DETAILS = {
 def present(records: Iterable[Record]) -> Iterator[Record]:
     """Yield the *records* that can be sent: deletions, and objects that are still in place.
 
-    What was deleted after it changed has a deletion of its own on the way.
+    An object that was deleted after it changed has a deletion of its own on the way.
     """
     for record in records:
         obj, obj_id, status = record

@@ -69,7 +69,7 @@ def inventory_named(name: str) -> Inventory:
 def fresh(manager: SyncManager, objects: list[Any], position: int | None) -> list[Record]:
     """Return a record, as of something new, of each of *objects* that has an id.
 
-    Those that are excluded from livesync are left out.
+    Objects that are excluded from livesync are left out.
     """
     named = ((obj, unique_id(obj)) for obj in objects if not manager.objectExcluded(obj))
     return [Record(obj, name, STATUS_CREATED, position) for obj, name in named if name is not None]

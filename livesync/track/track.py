@@ -191,7 +191,7 @@ class MultiPointerTrack(Persistent):
     def frontier(self) -> int | None:
         """The newest position that any pointer or reader ever passed; None if none did.
 
-        Whoever keeps changes from falling behind a pointer adds only beyond it.
+        A sequencer adds only beyond it, so that no change falls behind a pointer.
         """
         return self._frontier.position
 

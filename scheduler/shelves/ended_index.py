@@ -47,7 +47,7 @@ class TaskIndex(Persistent):
     def newest(self, before: float | None = None) -> Iterator[tuple[float, Any]]:
         """Yield (second, element), newest first, of what ended *before* that moment.
 
-        What was yielded may be removed meanwhile.
+        Yielded elements may be removed meanwhile.
         """
         bound = None if before is None else (microseconds(before),)
         while (latest := self._latest(bound)) is not None:

@@ -166,7 +166,7 @@ class NamedQueues(Persistent):
     def release(self, tid: int, *, keeps_key: bool = False) -> QueueSlot:
         """Take its place from task *tid*, and return that; ORDINARY if it had none.
 
-        One that *keeps_key*, for it is put off, does so if its class wants order.
+        A task that is put off *keeps_key* if its class wants order.
         """
         stored = self._held.pop(tid, None)
         if stored is None:

@@ -38,7 +38,7 @@ def private_folder(folder: Path) -> None:
 def own_folder(folder: Path, name: str) -> bool:
     """Make *folder* for the files that begin with *name*; return whether it is closed to others.
 
-    One that exists is closed only where it is the user's and holds nothing of anybody else.
+    An existing folder is closed only if it is the user's and holds no files of others.
     """
     private_folder(folder)
     found = folder.stat()

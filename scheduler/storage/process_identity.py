@@ -112,7 +112,7 @@ def _unseen() -> str:
 def locker_of(lock: Path) -> int | None:
     """Return the process of this machine that holds the lock *lock*; None if none is seen.
 
-    What the file says is the process that had it last, which may have ended long ago.
+    The file names the process that had it last, which may have ended long ago.
     """
     try:
         wanted = lock.stat()

@@ -17,7 +17,7 @@ from scheduler.store.missing_class import UNREADABLE
 def stored_objects(connection: Connection, kinds: tuple[type, ...]) -> Iterator[Any]:
     """Yield the objects of these *kinds*, as *connection* sees them, without loading them.
 
-    What was removed is among them until the database is packed. An object is passed over if its
+    Removed objects are among them until the database is packed. An object is passed over if its
     record does not tell its class.
     """
     for oid, record in _records(connection.db().storage):

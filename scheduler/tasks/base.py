@@ -152,7 +152,7 @@ class BaseTask(TaskLife):
     def limitKey(self) -> str | None:
         """Return what only `keyLimit` tasks may work on at a time; None for nothing.
 
-        Of those that are due, the one that was due first has it first.
+        The task that was due first has it first.
         """
         return None
 

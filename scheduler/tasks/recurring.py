@@ -38,8 +38,8 @@ class Occurrences(IOBTree):
 class RecurringTask(BaseTask):
     """A task that is run at each date of a *schedule*; subclasses take what makes one up.
 
-    What becomes of dates at which it cannot be run is a matter of the policies below, each an
-    attribute of the class and an argument of the constructor. A run that fails for good
+    The policies below decide about dates at which it cannot be run; each is an attribute of the
+    class and an argument of the constructor. A run that fails for good
     is recorded as an occurrence, and the schedule goes on. ValueError for a policy there is not.
     """
 

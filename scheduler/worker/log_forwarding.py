@@ -38,7 +38,7 @@ class Said(NamedTuple):
     def log(self) -> None:
         """Log it in this process, as far as its logger is to log such a thing.
 
-        What was printed, and is not to be logged, is printed.
+        Printed text that is not to be logged is printed.
         """
         record = logging.makeLogRecord(self.fields)
         logger = logging.getLogger(record.name)

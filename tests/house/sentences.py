@@ -7,6 +7,7 @@ id of the task, agent, process or file that it is about.
 from __future__ import annotations
 
 import ast
+import inspect
 import io
 import re
 import sys
@@ -19,7 +20,7 @@ HOME = Path(__file__).parents[2]
 PACKAGES = ("scheduler", "export", "livesync", "daemon")
 
 OPENING = re.compile(
-    r"(?:^|(?<=[.:;!?] )|(?<=\n\n))"
+    r"(?:^|(?<=[.:;!?]\s)|(?<=\n\n))"
     r"(What|Who|Whoever|Whatever|Whichever|Whose|Of (?:what|whom|those|two)|"
     r"Nothing that|Nobody who|One that|Those that|Those who|That which|"
     r"So (?:often|long|many|much)|Let)\b"
@@ -64,7 +65,7 @@ def of_code(file: Path) -> Iterator[Finding]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             if isinstance(node.value.value, str):
-                yield from _of_text(file, node.lineno, node.value.value)
+                yield from _of_text(file, node.lineno, inspect.cleandoc(node.value.value))
         elif isinstance(node, ast.Call):
             yield from _of_log_line(file, node)
     for token in tokenize.generate_tokens(io.StringIO(source).readline):

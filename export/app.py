@@ -15,6 +15,7 @@ from ZODB.POSException import ConflictError, StorageError
 from export.auth import api_keys, browser_sessions, feeds, tokens
 from export.auth.caller import Caller
 from export.auth.usage import UsageLog, Uses
+from export.entrance import Entrance
 from export.errors import (
     AddressTooLong,
     InternalFailure,
@@ -25,6 +26,7 @@ from export.errors import (
     WrongMethod,
 )
 from export.fossils.installation import keep_base_url
+from export.http.cors import CorsPolicy
 from export.http.question import SEPARATOR
 from export.http.request import LONGEST, ExportRequest
 from export.http.result import Answer, Bare, Document, File
@@ -70,7 +72,9 @@ class ExportApp:
         self._owned = owned
         for branch in BRANCHES:
             transact(database, branch.get, note="prepare the export")
-        self._reading = Reading(database, settings)
+        self._cors = CorsPolicy(settings.cors_origins)
+        self._entrance = Entrance(settings)
+        self._reading = Reading(database, settings, self._entrance)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer one request (WSGI)."""
@@ -85,7 +89,9 @@ class ExportApp:
 
     def respond(self, http: Request) -> Response:
         """Return the answer to *http*; errors are answers too."""
-        request = ExportRequest(http)
+        return self._cors.apply(http, self._respond(ExportRequest(http)))
+
+    def _respond(self, request: ExportRequest) -> Response:
         reply = Reply(request)
         try:
             resource, arguments = self._find(request)
@@ -95,7 +101,11 @@ class ExportApp:
                 if request.method == "OPTIONS":
                     return options(methods)
                 raise WrongMethod(methods)
-            return self._answer(request, resource, arguments, reply)
+            allowance = self._entrance.admit(request)
+            response = self._answer(request, resource, arguments, reply)
+            if allowance is not None:
+                response.headers.update(allowance.headers)
+            return response
         except RequestException as error:
             return reply.refuse(error)
         except ConflictError:
@@ -127,10 +137,8 @@ class ExportApp:
         arguments: Mapping[str, str],
         reply: Reply,
     ) -> Response:
-        request.bearer_token  # noqa: B018 (credentials of another kind are refused everywhere)
-
         def write(connection: Connection) -> tuple[Answer, Caller]:
-            caller = resource.door(request, self.settings, resource.scopes)
+            caller = self._entrance.caller(request, resource)
             question = resource.question(request, arguments, caller.user, self.settings)
             return answered(resource, question, caller), caller
 

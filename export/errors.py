@@ -118,16 +118,17 @@ class ServiceUnavailable(RequestException):
     status = 503
 
 
-class TooManyGuesses(RequestException):
-    """Passwords are guessed faster than they are checked (429).
-
-    *seconds* tell when to come again.
-    """
+class TooManyRequests(RequestException):
+    """Somebody asks faster than they may (429); *seconds* tell when to come again."""
 
     status = 429
 
     def __init__(self, message: str, seconds: float) -> None:
         super().__init__(message, {"Retry-After": str(max(1, math.ceil(seconds)))})
+
+
+class TooManyGuesses(TooManyRequests):
+    """Passwords are guessed faster than they are checked (429)."""
 
 
 class InternalFailure(RequestException):

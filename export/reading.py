@@ -9,7 +9,8 @@ from ZODB import DB
 
 from export.answers.answer_cache import AnswerCache
 from export.answers.kept_answer import AnswerKey, KeptAnswer
-from export.auth.caller import Caller
+from export.auth.caller import Caller, classic
+from export.entrance import Entrance
 from export.http.request import ExportRequest
 from export.http.result import Answer, ResultPage
 from export.reply import Reply
@@ -26,8 +27,9 @@ MEGABYTE = 1024 * 1024
 class Reading:
     """Answers what is read; `asked` of a request is its resource with the parts of its address."""
 
-    def __init__(self, database: DB, settings: ExportSettings) -> None:
+    def __init__(self, database: DB, settings: ExportSettings, entrance: Entrance) -> None:
         self._database = database
+        self._entrance = entrance
         self._settings = settings
         self._cache = AnswerCache(database, settings.answer_cache * MEGABYTE)
         marker = transact(database, lambda connection: SCHEMA.get(connection)._p_oid)
@@ -48,14 +50,14 @@ class Reading:
 
         Raises RequestException, StorageError.
         """
-        if request.shows_nobody:
-            caller = resource.door(request, self._settings, resource.scopes)
+        if resource.door is classic and request.shows_nobody:  # needs no look into the database
+            caller = self._entrance.caller(request, resource)
             kept = self._cache.find(self._key(request, caller))
             if kept is not None:
                 return self._page(reply, kept, caller), caller
         state = self._cache.state()
         with read_view(self._database) as connection:
-            caller = resource.door(request, self._settings, resource.scopes)
+            caller = self._entrance.caller(request, resource)
             key = self._key(request, caller)
             kept = self._cache.find(key, state)
             if kept is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import IntEnum
@@ -10,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 from export.errors import ExportConfigurationException
 from scheduler.values.options import check_known
+
+ORIGIN = re.compile(r"https?://[^/\s?#@]+")
 
 
 class ApiMode(IntEnum):
@@ -49,6 +52,12 @@ class ExportSettings:
     signature_ttl: int = 600
     """How far a signature's timestamp may be from now, either way."""
 
+    rate_limit: int = 0
+    """How many requests a minute each key, token and address may send; 0 for any number."""
+
+    cors_origins: tuple[str, ...] = ()
+    """The sites whose pages may ask, as `https://www.example.org`; `*` for all."""
+
     answer_cache: int = 16
     """The MiB in which a process keeps answers until something in them changes; 0 for none."""
 
@@ -65,6 +74,8 @@ class ExportSettings:
         check_known(values, known, ExportConfigurationException)
         if "api_mode" in values:
             values["api_mode"] = _api_mode(values["api_mode"])
+        if "cors_origins" in values:
+            values["cors_origins"] = _origins(values["cors_origins"])
         settings = cls(**values)
         settings._check()
         return settings
@@ -85,7 +96,12 @@ class ExportSettings:
                 raise ExportConfigurationException(
                     f"{name} is {getattr(self, name)!r}; it must be a text"
                 )
-        for name, unit in (("signature_ttl", "seconds"), ("answer_cache", "MiB")):
+        numbers = (
+            ("signature_ttl", "seconds"),
+            ("answer_cache", "MiB"),
+            ("rate_limit", "requests"),
+        )
+        for name, unit in numbers:
             number = getattr(self, name)
             if not isinstance(number, int) or isinstance(number, bool) or number < 0:
                 raise ExportConfigurationException(
@@ -97,6 +113,17 @@ class ExportSettings:
             raise ExportConfigurationException(
                 f"timezone is {self.timezone!r}; it must name a zone, as 'Europe/Zurich'"
             ) from None
+
+
+def _origins(value: Any) -> tuple[str, ...]:
+    listed = value if isinstance(value, list | tuple) else [value]
+    for each in listed:
+        if not isinstance(each, str) or not (each == "*" or ORIGIN.fullmatch(each)):
+            raise ExportConfigurationException(
+                f"cors_origins has {each!r}; it must list sites without a path, as "
+                "'https://www.example.org', or '*' for all"
+            )
+    return tuple(listed)
 
 
 def _api_mode(value: Any) -> ApiMode:

@@ -160,6 +160,15 @@ class ExportRequest:
         return self._request.environ
 
     @property
+    def shown_credential(self) -> str | None:
+        """The text of the header `Authorization`, or of the key or token in the address; or None.
+
+        Raises MalformedBody, BodyTooLarge, UnknownBody.
+        """
+        header = self._request.headers.get("Authorization")
+        return header or self.take(*sorted(KEYS)) or self.access_token
+
+    @property
     def shows_nobody(self) -> bool:
         """Whether nothing in the request may show who asks."""
         return not (

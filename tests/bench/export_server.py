@@ -1,6 +1,7 @@
 """The server that the benchmark of the export asks: one process on one core.
 
-`python -m tests.bench.export_server URI` prints its port, and ends when its input does.
+`python -m tests.bench.export_server URI [MIB]` prints its port, and ends when its input
+does; it keeps answers in so many MiB, in none by default.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from export.app import make_app
 from scheduler.store import open_database
 
 
-def main(uri):
+def main(uri, answer_cache="0"):
     logging.disable(logging.ERROR)
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     database = open_database(uri)
-    export = make_app(database)
+    export = make_app(database, {"answer_cache": int(answer_cache)})
 
     def application(environ, start):
         if environ["PATH_INFO"] != "/constant":

@@ -164,7 +164,7 @@ def guess(app, name, address, word="wrong"):
 @pytest.fixture
 def quick(monkeypatch):
     """Passwords that are checked in no time: the guesses are what counts."""
-    monkeypatch.setattr("export.auth.login_throttle.monotonic", lambda: 0.0)
+    monkeypatch.setattr("export.auth.token_buckets.monotonic", lambda: 0.0)
     monkeypatch.setattr(
         "export.people.user.check_password_hash", lambda kept, text: text == "right"
     )

@@ -37,7 +37,7 @@ class TokenBuckets:
         return (self.level(bucket, rate) + 1 - rate.burst) * rate.seconds
 
     def put(self, bucket: Bucket, level: float) -> None:
-        """Let so much be in *bucket* now."""
+        """Set how much is in *bucket* now."""
         self._levels[bucket] = (level, monotonic())
         self._levels.move_to_end(bucket)
         if len(self._levels) > REMEMBERED:

@@ -18,7 +18,7 @@ WRONG = Rate(100, 1.0)
 
 @dataclass(frozen=True)
 class Allowance:
-    """The requests that a caller may still send: `left` of `limit` now, all of them in `seconds`."""
+    """The requests a caller may still send: `left` of `limit` now, all of them in `seconds`."""
 
     limit: int
     left: int

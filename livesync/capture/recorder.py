@@ -58,7 +58,9 @@ def record_change(manager: SyncManager, obj: Persistent, watched: WatchedClass, 
 def note(manager: SyncManager, second: int, obj: Any, obj_id: Id | None, actions: set[str]) -> None:
     """Record that *actions* happened to *obj*, and keep the index of an exposed class."""
     sight.record(manager, second, obj, obj_id, actions)
-    keep(manager._p_jar, obj, kind_of(obj), obj_id, "deleted" in actions)
+    connection = manager._p_jar or getattr(obj, "_p_jar", None)
+    if connection is not None:  # else the feed is made by this transaction, and nothing is exposed
+        keep(connection, obj, kind_of(obj), obj_id, "deleted" in actions)
 
 
 def _record(connection: Connection, table: WatchTable) -> None:

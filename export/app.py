@@ -38,10 +38,11 @@ from export.registered import all_resources
 from export.reply import Reply, file_response, options
 from export.resource import Resource, answered
 from export.rooms import registry, schedule
-from export.routing import Found, RoutingTable
+from export.routing import Found, RoutingTable, nothing_at
 from export.settings import ExportSettings
 from scheduler.clock import nowutc
 from scheduler.store import open_database, transact
+from scheduler.store.read_view import read_view
 
 log = logging.getLogger(__name__)
 
@@ -124,11 +125,20 @@ class ExportApp:
         if len(SEPARATOR.findall(request.path)) >= MOST:
             raise MalformedRequest(f"You can only request up to {MOST} ids per request")
         resource, arguments = self.routing.find(request.path, request.method)
+        self._check_exists(request, resource, arguments)
         wanted = arguments.get("format", "json")
         if wanted not in resource.formats:
             known = ", ".join(resource.formats)
             raise UnknownResource(f"Unknown format '{wanted}'; known are {known}")
         return resource, arguments
+
+    def _check_exists(
+        self, request: ExportRequest, resource: Resource, arguments: Mapping[str, str]
+    ) -> None:
+        if resource.exists is not None:
+            with read_view(self.database) as view:
+                if not resource.exists(view, arguments):
+                    raise nothing_at(request.path)
 
     def _answer(
         self,

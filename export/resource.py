@@ -21,6 +21,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from ZODB.Connection import Connection
+
 from export.auth import caller
 from export.auth.caller import Caller
 from export.errors import RefusedRequest, RequestException
@@ -94,6 +96,9 @@ class Resource:
 
     body: Mapping[str, Any] | None = None
     """The JSON Schema of what is posted, where that is one object in JSON."""
+
+    exists: Callable[[Connection, Mapping[str, str]], bool] | None = None
+    """Whether an address is there, by the parts of it; None if that does not depend on the data."""
 
     shows: Any = None
     """The fossil of its results; None with detail levels, or where it has none."""

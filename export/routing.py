@@ -110,7 +110,7 @@ class RoutingTable:
                 raise NotFound
             return self._match(path, method)
         except (NotFound, RequestRedirect):
-            raise UnknownResource(f"Nothing is exported at '{path}'") from None
+            raise nothing_at(path) from None
 
     def methods(self, path: str) -> list[str]:
         """Return the methods that *path* takes, OPTIONS last."""
@@ -121,6 +121,11 @@ class RoutingTable:
             return self._routes.match(path, method)
         except MethodNotAllowed as error:
             return self._routes.match(path, next(iter(error.valid_methods or (method,))))
+
+
+def nothing_at(path: str) -> UnknownResource:
+    """Return the error that nothing is exported at *path*."""
+    return UnknownResource(f"Nothing is exported at '{path}'")
 
 
 def _alike(placeholder: re.Match[str]) -> str:

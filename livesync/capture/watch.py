@@ -22,7 +22,7 @@ from livesync.objects.object_index import ObjectIndex
 from livesync.objects.object_model import own_id
 from livesync.objects.watched_class import Identify, WatchedClass
 from livesync.objects.watched_classes import SCHEMA, WatchedClasses, table_of
-from scheduler.errors import NoConnectionError
+from scheduler.errors import NoConnectionError, StoreException
 from scheduler.store import current, has_changes, transact
 from scheduler.store.moved import install as find_moved
 from scheduler.store.observed import databases, herald, name_observer, observe
@@ -106,7 +106,7 @@ def enter_watched(database: DB) -> None:
         enter(database, wanted)
     except ReadOnlyError:
         log.debug("the watched classes are not entered in %s: it is read-only", database.getName())
-    except (StorageError, TransientError, WatchException):
+    except (StorageError, StoreException, TransientError, WatchException):
         log.exception("the watched classes are not entered in %s", database.getName())
 
 

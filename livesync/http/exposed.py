@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from ZODB.Connection import Connection
+
 from export.collection import Collection
-from export.errors import UnknownResource
 from export.http.question import Question
 from export.http.result import Answer
 from export.http.selection import COMMON
 from export.resource import Resource
+from export.routing import nothing_at
 from livesync.objects.object_index import index_of
 from livesync.objects.object_model import may_see, unique_id
 from livesync.objects.watched_class import WatchedClass
@@ -52,11 +54,19 @@ class ExposedObjects(Collection):
         return unique_id(obj) or ""
 
 
+def _exposed(connection: Connection, arguments: Mapping[str, str]) -> WatchedClass | None:
+    return table_of(connection).at(arguments["exposed"])
+
+
+def _exists(connection: Connection, arguments: Mapping[str, str]) -> bool:
+    return _exposed(connection, arguments) is not None
+
+
 def _answering(number: int) -> Callable[[Question], Answer]:
     def answer(question: Question) -> Answer:
-        watched = table_of(current()).at(question.arguments["exposed"])
-        if watched is None or not watched.address:
-            raise UnknownResource(f"Nothing is exported at '{question.request.path}'")
+        watched = _exposed(current(), question.arguments)
+        if watched is None:
+            raise nothing_at(question.request.path)  # it has gone since the address was found
         resource = ExposedObjects(watched).resources[number]
         return resource.answer(
             resource.question(
@@ -74,6 +84,7 @@ RESOURCES = [
         _answering(number),
         formats=Collection.formats,
         usual_detail=DETAIL,
+        exists=_exists,
         parameters=COMMON,
         meaning=meaning,
     )

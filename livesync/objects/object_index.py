@@ -70,11 +70,15 @@ def index_of(connection: Connection, watched: WatchedClass) -> ObjectIndex | Non
     return SCHEMA.get(connection).get(watched.name) if SCHEMA.exists(connection) else None
 
 
-def keep(connection: Connection, obj: Any, kind: str, obj_id: Id | None, deleted: bool) -> None:
+def keep(
+    connection: Connection | None, obj: Any, kind: str, obj_id: Id | None, deleted: bool
+) -> None:
     """Keep the index of an exposed class, when *obj* of *kind* was stored, or *deleted*."""
+    if connection is None or obj_id is None:
+        return  # a database in which nothing was ever recorded has no exposed classes
     watched = watch_of(obj) or table_of(connection).of_kind(kind)
     index = index_of(connection, watched) if watched is not None and watched.fossil else None
-    if index is None or obj_id is None:
+    if index is None:
         return
     if deleted:
         index.remove(str(obj_id))

@@ -88,7 +88,8 @@ class WatchTable:
 
     def at(self, address: str) -> WatchedClass | None:
         """Return the class whose objects are at /export/*address*; None for no such class."""
-        return next((each for each in self.classes if each.address == address), None)
+        found = (each for each in self.classes if each.address == address != "")
+        return next(found, None)
 
     @staticmethod
     def is_own(name: str) -> bool:

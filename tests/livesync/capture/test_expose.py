@@ -104,6 +104,13 @@ def test_what_is_not_exposed_is_unknown(orders, path):
     assert get(orders, f"/export/{path}").status_code == 404
 
 
+def test_an_address_without_an_exposed_class_is_unknown_to_every_method(orders):
+    client = Client(make_app(orders))
+    assert client.post("/export/orders/7.json").status_code == 404
+    assert client.options("/export/orders/7.json").status_code == 404
+    assert client.post("/export/order/7.json").status_code == 405
+
+
 def test_a_deleted_object_is_served_no_more(orders):
     def delete(connection):
         ObjectChangeListener().deleted(connection.root()["7"], connection.root())
@@ -129,6 +136,17 @@ def test_a_fossil_that_is_gone_is_a_fault_that_tells_nothing(orders, monkeypatch
     assert answer.status_code == 500
     assert "IOrderFossil" not in answer.text
     assert "IOrderFossil cannot be imported" in caplog.text
+
+
+def test_an_answer_follows_what_has_changed(orders):
+    client = Client(make_app(orders))
+    assert client.get("/export/order/7.json").json["results"][0]["total"] == 12.5
+    transact(orders, lambda own: setattr(own.root()["7"], "total", 13))
+    assert client.get("/export/order/7.json").json["results"][0]["total"] == 13
+    transact(orders, lambda own: own.root().update({"9": Order("9", 1)}))
+    assert client.get("/export/order.json").json["count"] == 2
+    unwatch(Order)
+    assert client.get("/export/order/7.json").status_code == 404
 
 
 def test_an_object_that_is_known_by_another_id_now_is_served_by_that(orders):

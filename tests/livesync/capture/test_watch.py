@@ -417,3 +417,13 @@ def test_a_class_is_followed_by_the_renames_that_packages_tell_zodbupdate(
     connection.transaction_manager.abort()
     assert kinds(connection) == {"old_shop.Book"}
     sys.modules.pop("old_shop")
+
+
+def test_a_first_change_of_all_is_recorded_by_an_announcement(connection):
+    """The manager is created by the transaction that changes something, and has no place yet."""
+    connection.root()["book"] = book = Book("1")
+    connection.add(book)
+    ObjectChangeListener().created(book, connection.root())
+    connection.transaction_manager.commit()
+
+    assert len(recorded(connection)) == 2

@@ -31,10 +31,9 @@ from livesync.http.wait_middleware import WaitMiddleware
 from scheduler import Scheduler, SchedulerModule
 from scheduler.errors import SchedulerException
 from scheduler.leadership.roster import roster_of
-from scheduler.leadership.watchdog import open_watched
 from scheduler.runtime.application import Application
 from scheduler.storage.process_identity import ProcessIdentity
-from scheduler.store import Database, default_uri, transact
+from scheduler.store import Database, default_uri, open_database, transact
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +60,7 @@ class Service:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self.database = open_watched(self.uri)
+            self.database = open_database(self.uri)
             stack.callback(self.database.close)
             transact(self.database, plant, note="daemon: plant")
             reseal(self.database)

@@ -25,13 +25,12 @@ from scheduler.executors import start_executor
 from scheduler.inbox.spool import Instruction
 from scheduler.leadership.activity import Activity
 from scheduler.leadership.lease import LOOK_SECONDS, Election, Lease
-from scheduler.leadership.watchdog import open_watched
 from scheduler.runtime.application import Application
 from scheduler.runtime.hook_registry import REGISTRY
 from scheduler.settings import Settings
 from scheduler.storage import outage_log
 from scheduler.storage.outage import is_outage, is_transient
-from scheduler.store import current, default_uri
+from scheduler.store import current, default_uri, open_database
 from scheduler.store.commit_signal import CommitSignal
 from scheduler.store.database import file_of
 from scheduler.store.missing_class import UNREADABLE, reason_of, unreadable_object
@@ -175,7 +174,7 @@ class Scheduler:
     def _open(self, stack: ExitStack) -> DB:
         if isinstance(self._database, DB):
             return self._database
-        database = open_watched(self._database or default_uri())
+        database = open_database(self._database or default_uri())
         stack.callback(database.close)
         return database
 

@@ -113,7 +113,7 @@ class Election:
 
     def __enter__(self) -> Self:
         note_started(self._token)
-        self._watchdog = Watchdog(getattr(self._database, "uri", None))
+        self._watchdog = Watchdog()
         with self._watchdog.asking():
             transact(self._database, self._enter, note="scheduler: enter")
         self._heart.start()

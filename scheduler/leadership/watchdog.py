@@ -6,10 +6,9 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 
 from scheduler.storage.process_identity import ProcessIdentity
-from scheduler.store import Database, holder_of, open_database
 
 log = logging.getLogger(__name__)
 
@@ -18,17 +17,15 @@ STUCK_SECONDS = 1.0
 
 
 class Watchdog:
-    """Watches, in a thread of its own, how long calls to the database *uri* take.
+    """Watches, in a thread of its own, how long calls to the database take.
 
-    A process that was stopped (SIGSTOP) during a commit, or that serves the embedded database,
-    blocks all others. If it is the leader, or holds the file of the database, and runs on this
+    A leader that was stopped (SIGSTOP) during a commit blocks all others. If it runs on this
     machine, it is killed: its commits stay, and its successor does the rest.
     """
 
-    def __init__(self, uri: str | None) -> None:
+    def __init__(self) -> None:
         self.leader: ProcessIdentity | None = None
         """The process that leads, as far as known."""
-        self._uri = uri
         self._asked: dict[int, float] = {}  # by thread
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
@@ -53,26 +50,11 @@ class Watchdog:
         while not self._closing.wait(LOOK_SECONDS):
             if not self._is_stuck():
                 continue
-            # The holder of the file may not be known as leader yet, and need not lead at all.
-            for process in (self.leader, self._holder()):
-                if process is not None and process.is_stopped():
-                    log.warning(
-                        "process %d killed: it is stopped and blocks the database", process.pid
-                    )
-                    process.kill()
+            leader = self.leader
+            if leader is not None and leader.is_stopped():
+                log.warning("process %d killed: it is stopped and blocks the database", leader.pid)
+                leader.kill()
 
     def _is_stuck(self) -> bool:
         now = time.monotonic()
         return any(now - asked > STUCK_SECONDS for asked in list(self._asked.values()))
-
-    def _holder(self) -> ProcessIdentity | None:
-        return None if self._uri is None else holder_of(self._uri)
-
-
-def open_watched(uri: str) -> Database:
-    """Open the database *uri* for a scheduler; a stopped process that holds it is killed.
-
-    Raises DatabaseUnavailable.
-    """
-    with closing(Watchdog(uri)) as watchdog, watchdog.asking():
-        return open_database(uri)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import zc.lockfile
 from ZEO.Exceptions import ClientDisconnected
@@ -12,18 +12,12 @@ from ZODB.POSException import POSError
 
 from scheduler.errors import DatabaseUnavailable
 
-if TYPE_CHECKING:
-    from scheduler.store.database import Database
-
 
 class Access(Protocol):
     """How a process opens the storage of a database."""
 
     def open(self) -> Any:
-        """Return the storage, for this process; raises DatabaseUnavailable."""
-
-    def attach(self, database: Database) -> None:
-        """Start the threads and servers that *database* needs while it is open."""
+        """Return a storage for this process; raises DatabaseUnavailable."""
 
 
 class Plain:
@@ -45,9 +39,6 @@ class Plain:
                 f"{self._uri!r} names a file that another process has locked: stop that process, "
                 "or open the file as file:///path/data.fs everywhere, which shares it"
             ) from error
-
-    def attach(self, database: Database) -> None:
-        """Nothing is to be done."""
 
 
 def open_storage(uri: str, factory: Callable[[], Any]) -> Any:

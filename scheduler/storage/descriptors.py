@@ -16,6 +16,8 @@ from typing import Any
 from ZEO.ClientStorage import ClientStorage
 from ZODB.FileStorage.FileStorage import FileStorage
 
+from scheduler.storage.embedded_file import EmbeddedStorage
+
 
 def cut_off(storage: Any) -> None:
     """Detach this child process from the files and sockets of its parent's *storage*.
@@ -43,7 +45,9 @@ def redirect(descriptors: Iterator[int]) -> None:
 
 
 def _of_storage(storage: Any) -> Iterator[int]:
-    if isinstance(storage, FileStorage):
+    if isinstance(storage, EmbeddedStorage):
+        yield from storage.descriptors()
+    elif isinstance(storage, FileStorage):
         pool = storage._files
         lock = getattr(storage._lock_file, "_fp", None)
         yield from _of_files(lock, storage._file, storage._tfile, *pool._files, *pool._out)

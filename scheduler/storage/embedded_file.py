@@ -1,103 +1,260 @@
-"""The file of the embedded database, safe against a full disk and a killed process."""
+"""The file of the embedded database, which each process of the machine opens by itself."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
-from ZODB.blob import FilesystemHelper
-from ZODB.FileStorage.FileStorage import FileStorage
+from persistent.TimeStamp import TimeStamp
+from ZODB.FileStorage.FileStorage import (
+    FileStorage,
+    TempFormatter,
+    packed_version,
+    read_index,
+)
+from ZODB.POSException import StorageTransactionError
+from ZODB.utils import p64, u64
 
+from scheduler.storage.commit_turn import CommitTurn
+from scheduler.storage.file_lock import lock_shared, only_packer
 from scheduler.storage.file_tail import CORRUPT, FileTail, tid_at
+from scheduler.storage.file_watch import FileWatch
+from scheduler.storage.gathered import Gathered
+from scheduler.storage.new_transactions import NewTransaction, holds, transactions_behind
+from scheduler.storage.positioned_file import Readers
+from scheduler.storage.private_blobs import PrivateBlobs
 from scheduler.storage.private_files import (
     COMMITTED,
-    FOLDER,
     close_to_others,
     own_folder,
     private_file,
-    private_folder,
     private_tree,
 )
 
 log = logging.getLogger(__name__)
 
-COMPANIONS = ("", ".lock", ".tmp")
-KEPT = (".index", ".old", ".pack")
-
-
-class PrivateBlobs(FilesystemHelper):
-    """The folders of blobs, closed to others."""
-
-    def create(self) -> None:
-        """Make the folders that all blobs need; close those that exist."""
-        base = Path(self.base_dir)
-        if base.is_dir() and base.stat().st_mode & ~FOLDER & 0o777:
-            private_tree(base)
-        private_folder(base)
-        private_folder(Path(self.temp_dir))
-        super().create()
-        for each in base.glob(".*"):
-            close_to_others(each)
-
-    def getPathForOID(self, oid: Any, create: bool = False) -> Any:
-        """Return the folder of a blob, made where that is asked for."""
-        path = super().getPathForOID(oid)
-        if create:
-            private_folder(Path(path))
-        return path
+# The files beside the data file that are made with it, and those that may be there.
+COMPANIONS = (".lock", ".turn")
+KEPT = ("", ".index", ".old", ".pack", ".packing")
+# Bytes behind the saved index that the next process may have to read when it opens the file.
+INDEX_BEHIND = 1 << 20
 
 
 class EmbeddedStorage(FileStorage):
-    """A FileStorage that survives failed writes and announces only what is on the disk.
+    """A FileStorage that several processes have open at a time.
 
-    ZODB's FileStorage truncates the file through the very buffer that could not be written; if
-    that fails as well, the partial transaction is read as committed. And it announces a
-    transaction before that is on the disk: if the process is killed in between, its clients are
-    ahead of the next server, and cannot join it.
+    Each process has an index of its own, and reads what others have appended whenever a
+    transaction begins. A commit is gathered, and takes the commit turn with its vote; with the
+    turn comes the knowledge of all earlier commits, so that conflicts are found as within one
+    process. Others see a commit as soon as it is in the file; `tpc_finish` returns when it is on
+    the disk, with all that was committed before it.
 
-    Its files and folders are closed to other users, whatever the umask.
+    The next commit cuts off what a process that was killed in its own left at the end.
+
+    The files and folders are closed to other users, whatever the umask.
     """
 
     _file: Any
     _file_name: str
+    _oid: bytes
+    _tfile: Any = None
     _tell: Callable[[bytes], None] | None = None
+    _readers: Any = None
+    _watch: FileWatch | None = None
+    _is_opening = True
 
-    def __init__(self, file_name: str, read_only: bool = False, **options: Any) -> None:
-        if not read_only:
-            place = Path(file_name).absolute()
-            if not own_folder(place.parent, place.name):
-                log.info(
-                    "folder %s stays open to other users: it holds files beside %s",
-                    *place.parts[-2:],
-                )
-            for each in COMPANIONS:
-                private_file(f"{file_name}{each}")
-            for each in KEPT:
-                close_to_others(f"{file_name}{each}")
+    def __init__(self, file_name: str, **options: Any) -> None:
+        _close_files(Path(file_name).absolute())
+        self._gathered: dict[Any, Gathered] = {}
+        self._free_oids: Iterator[int] = iter(())
+        self._index_end = 0
+        self.on_restore: Callable[[bytes, bytes], None] = lambda last, newest: None
+        self._lock_file = lock_shared(f"{file_name}.lock")
+        self._turn = CommitTurn(f"{file_name}.turn", lambda: self._learn_news(cuts=True))
         try:
-            super().__init__(file_name, read_only=read_only, **options)
+            with self._turn:
+                _begin_file(Path(file_name))
+                # Opened as if it were only read, it makes no temporary file and no lock.
+                super().__init__(file_name, read_only=True, **options)
+                self._take_over()
         except BaseException:
             self._let_go()
             raise
-        if not read_only:
-            close_to_others(file_name)
 
-    def pack(self, *args: Any, **kwargs: Any) -> Any:
-        """Drop old revisions; see ZODB."""
-        packed = Path(f"{self._file_name}.pack")
-        private_file(packed)
+    def _take_over(self) -> None:
+        self._is_read_only = False
+        self._file.close()
+        self._file = open(self._file_name, "r+b")  # noqa: SIM115 (see close)
+        self._tfile = TemporaryFile(dir=Path(self._file_name).parent)  # noqa: SIM115 (see close)
+        self._tfmt = TempFormatter(self._tfile)
+        self._files = Readers(lambda: self._file)
+        self._commit_lock = self._turn
+        self._commit_lock_acquire = self._turn.acquire
+        self._commit_lock_release = self._turn.release
+        self._is_opening = False
+        self._save_index()
+
+    def close(self) -> None:
+        """Close the file, and save the index if much was written since that was done."""
+        if self._watch is not None:
+            self._watch.close()
+        is_replaced = not self._file.closed and self._is_replaced()
+        if is_replaced:
+            self._index_end = self._pos  # it is not the file's index any more
+        super().close()
+        self._turn.close()
+
+    def watch(self) -> None:
+        """Learn of the commits of other processes at once, not only when a transaction begins."""
+        if self._watch is None:
+            self._watch = FileWatch(self._file_name, self.lastTransaction)
+
+    def descriptors(self) -> Iterator[int]:
+        """Yield the descriptors that a child process must not use."""
+        for opened in (self._file, self._tfile, self._lock_file, self._turn):
+            with suppress(ValueError):  # it is closed
+                yield opened.fileno()
+        if self._watch is not None:
+            yield from self._watch.descriptors()
+
+    # Commits of other processes
+
+    def registerDB(self, db: Any) -> None:
+        """Tell *db* of the commits of other processes."""
+        super().registerDB(db)
+        self._readers = db
+
+    def lastTransaction(self) -> bytes:
+        """Return the id of the last transaction of all processes."""
+        if not self._file.closed and self._has_news():
+            self._learn_news()
+        tid: bytes = super().lastTransaction()
+        return tid
+
+    def _has_news(self) -> bool:
+        return self._is_replaced() or os.fstat(self._file.fileno()).st_size != self._pos
+
+    def _is_replaced(self) -> bool:
         try:
-            return super().pack(*args, **kwargs)
-        finally:
-            if packed.exists() and not packed.stat().st_size:
-                packed.unlink()  # there was nothing to pack
-            private_tree(Path(f"{self.blob_dir}.old"))
+            found = os.stat(self._file_name)
+        except FileNotFoundError:  # between two steps of a pack
+            return False
+        return not os.path.samestat(found, os.fstat(self._file.fileno()))
+
+    def _learn_news(self, *, cuts: bool = False) -> None:
+        if self._is_opening or self._file.closed:
+            return
+        with self._files.write_lock(), self._lock:
+            if not self._has_news():
+                return
+            if self._is_replaced() or not holds(self._file.fileno(), self._pos, self._ltid):
+                self._read_anew()
+            for found in transactions_behind(self._file.fileno(), self._pos):
+                self._learn(found)
+            self._file.flush()  # what it has read ahead may have been cut off since
+            if cuts and os.fstat(self._file.fileno()).st_size > self._pos:
+                log.info("%s: an unfinished commit is cut off, its process is gone", self.__name__)
+                os.ftruncate(self._file.fileno(), self._pos)
+
+    def _learn(self, found: NewTransaction) -> None:
+        if self._readers is not None:
+            self._readers.invalidate(found.tid, list(found.positions))
+        self._index.update(found.positions)
+        self._oid = max(self._oid, *found.positions) if found.positions else self._oid
+        self._pos, self._ltid, self._ts = found.end, found.tid, TimeStamp(found.tid)
+
+    def _read_anew(self) -> None:
+        """Read the file that stands in the place of the former one: a packed one, or a backup."""
+        before = self._ltid
+        self._file.close()
+        self._file = open(self._file_name, "r+b")  # noqa: SIM115 (see close)
+        index, tindex = self._newIndexes()
+        self._initIndex(index, tindex)
+        restored = self._restore_index()
+        start, ltid = tid_at(restored)
+        if restored is not None:
+            index = restored[0]
+            self._initIndex(index, tindex)
+        self._pos, oid, self._ltid = read_index(
+            self._file, self._file_name, index, tindex, ltid=ltid, start=start, read_only=True
+        )
+        self._oid, self._ts = max(self._oid, oid), TimeStamp(self._ltid)
+        if self._readers is not None:
+            self._readers.invalidateCache()
+        if self._ltid < before:
+            self.on_restore(before, self._ltid)
+
+    # Commits
+
+    def new_oid(self) -> bytes:
+        """Return the id of a new object."""
+        while True:
+            with self._lock:
+                oid = next(self._free_oids, None)
+            if oid is not None:
+                free: bytes = p64(oid)
+                return free
+            with self._turn:
+                reserved = self._turn.reserve(u64(self._oid) + 1)
+                with self._lock:
+                    self._free_oids = iter(reserved)
+
+    def tpc_begin(self, transaction: Any, tid: bytes | None = None, status: str = " ") -> None:
+        """Begin to gather the commit of *transaction*."""
+        if transaction in self._gathered:
+            raise StorageTransactionError("Duplicate tpc_begin calls for same transaction")
+        self._gathered[transaction] = Gathered(tid, status)
+
+    def store(self, oid: bytes, serial: bytes, data: bytes, version: str, transaction: Any) -> None:
+        """Store *data*; a conflict is found when the commit takes its turn."""
+        if transaction is self._transaction:
+            super().store(oid, serial, data, version, transaction)
+            return
+        gathered = self._gathered_of(transaction)
+        gathered.store(oid, serial, data)
+        if gathered.is_full:
+            self._take_turn(transaction)
+
+    def checkCurrentSerialInTransaction(self, oid: bytes, serial: bytes, transaction: Any) -> None:
+        """Raise ReadConflictError at the vote if *oid* has another serial by then."""
+        if transaction is self._transaction:
+            super().checkCurrentSerialInTransaction(oid, serial, transaction)
+        else:
+            self._gathered_of(transaction).check(oid, serial)
+
+    def storeBlob(self, *args: Any) -> Any:
+        """Store a blob; see ZODB."""
+        self._take_turn(args[-1])
+        return super().storeBlob(*args)
+
+    def restoreBlob(self, *args: Any) -> Any:
+        """Store a blob of another database; see ZODB."""
+        self._take_turn(args[-1])
+        return super().restoreBlob(*args)
+
+    def restore(self, *args: Any) -> Any:
+        """Store a record of another database; see ZODB."""
+        self._take_turn(args[-1])
+        return super().restore(*args)
+
+    def deleteObject(self, oid: bytes, serial: bytes, transaction: Any) -> None:
+        """Delete an object that nothing refers to; see ZODB."""
+        self._take_turn(transaction)
+        super().deleteObject(oid, serial, transaction)
+
+    def undo(self, transaction_id: bytes, transaction: Any) -> Any:
+        """Undo a transaction; see ZODB."""
+        self._take_turn(transaction)
+        return super().undo(transaction_id, transaction)
 
     def tpc_vote(self, transaction: Any) -> Any:
         """Write the transaction; OSError where there is no room for it."""
+        self._take_turn(transaction)
         with self._lock:
             try:
                 return super().tpc_vote(transaction)
@@ -105,20 +262,102 @@ class EmbeddedStorage(FileStorage):
                 self._forget_buffers()
                 raise
 
-    def tpc_finish(self, transaction: Any, f: Callable[[bytes], None] | None = None) -> Any:
-        """Commit *transaction*, and then call *f*, before anybody can read what is new."""
+    def tpc_finish(self, transaction: Any, f: Callable[[bytes], None] | None = None) -> bytes:
+        """Commit *transaction*, then call *f*; return when it is on the disk."""
         if transaction is self._transaction:
             self._tell = f
-        return super().tpc_finish(transaction)
+        file = self._file
+        tid: bytes = super().tpc_finish(transaction)
+        del self._gathered[transaction]
+        with suppress(ValueError):  # a pack has replaced the file, and synced the new one
+            os.fsync(file.fileno())
+        return tid
 
-    def _finish(self, tid: bytes, *description: Any) -> None:
-        super()._finish(tid, *description)
+    def tpc_abort(self, transaction: Any) -> None:
+        """Drop *transaction*, and give its turn back."""
+        self._gathered.pop(transaction, None)
+        super().tpc_abort(transaction)
+
+    def _gathered_of(self, transaction: Any) -> Gathered:
+        try:
+            return self._gathered[transaction]
+        except KeyError:
+            raise StorageTransactionError(self, transaction) from None
+
+    def _take_turn(self, transaction: Any) -> None:
+        if transaction is self._transaction:
+            return
+        gathered = self._gathered_of(transaction)
+        super().tpc_begin(transaction, gathered.tid, gathered.status)
+        for oid, serial, data in gathered.stored:
+            super().store(oid, serial, data, "", transaction)
+        for oid, serial in gathered.checked:
+            super().checkCurrentSerialInTransaction(oid, serial, transaction)
+
+    def _finish_finish(self, tid: bytes) -> None:
+        self._file.flush()
+        self._pos, self._ltid = self._nextpos, tid
+        self._index.update(self._tindex)
+        self._blob_tpc_finish()
         if self._tell is not None:
             self._tell(tid)
 
+    def _forget_buffers(self) -> None:
+        self._file.raw.truncate(self._pos)
+        self._file.raw.close()  # not the buffered one: that would write again
+        self._file = open(self._file_name, "r+b")  # noqa: SIM115 (the storage closes it)
+
+    # Index, pack, blobs
+
+    def _restore_index(self) -> Any:
+        try:
+            index = super()._restore_index()
+        except CORRUPT as error:
+            log.info("index of %s rebuilt: it cannot be read: %s", self._file_name, error)
+            index = None
+        self._index_end = tid_at(index)[0]
+        if self._is_opening:
+            with open(self._file_name, "r+b") as file:
+                FileTail(file, self._file_name, *tid_at(index)).cut()
+        return index
+
     def _save_index(self) -> None:
-        private_file(f"{self._file_name}.index.index_tmp")
-        super()._save_index()
+        if self._pos - self._index_end > INDEX_BEHIND:
+            self._write_index(self._index, self._pos)
+
+    def _write_index(self, index: Any, end: int) -> None:
+        name = f"{self._file_name}.index"
+        private_file(f"{name}.{os.getpid()}")
+        index.save(end, f"{name}.{os.getpid()}")
+        os.replace(f"{name}.{os.getpid()}", name)
+        self._index_end = end
+
+    def pack(self, *args: Any, **kwargs: Any) -> Any:
+        """Drop old revisions; see ZODB. Raises FileStorageError while another process does so."""
+        packed = Path(f"{self._file_name}.pack")
+        with only_packer(f"{self._file_name}.packing"):
+            private_file(packed)
+            try:
+                return super().pack(*args, **kwargs)
+            finally:
+                if packed.exists() and not packed.stat().st_size:
+                    packed.unlink()  # there was nothing to pack
+                private_tree(Path(f"{self.blob_dir}.old"))
+
+    @staticmethod
+    def packer(storage: Any, referencesf: Any, stop: bytes, gc: bool) -> Any:
+        """Write the packed file and its index; with the turn, if there is something to pack."""
+        packed = FileStorage.packer(storage, referencesf, stop, gc)
+        if packed is None:
+            return None
+        try:
+            with open(f"{storage._file_name}.pack", "rb") as file:
+                os.fsync(file.fileno())
+            storage._write_index(packed[1], packed[0])
+        except BaseException:
+            storage._turn.release()
+            raise
+        return packed
 
     def _blob_init(self, blob_dir: str, layout: str = "automatic") -> None:
         super()._blob_init_no_blobs()
@@ -129,24 +368,26 @@ class EmbeddedStorage(FileStorage):
         super()._blob_storeblob(oid, serial, blobfilename)
         os.chmod(self.fshelper.getBlobFilename(oid, serial), COMMITTED)
 
-    def _restore_index(self) -> Any:
-        try:
-            index = super()._restore_index()
-        except CORRUPT as error:
-            log.info("index of %s rebuilt: it cannot be read: %s", self._file_name, error)
-            index = None
-        if not self._is_read_only:
-            FileTail(self._file, self._file_name, *tid_at(index)).cut()
-        return index
-
     def _let_go(self) -> None:
-        for name in ("_file", "_tfile", "_lock_file"):
+        for name in ("_file", "_tfile", "_lock_file", "_turn"):
             opened = getattr(self, name, None)
             if opened is not None:
                 opened.close()
 
-    def _forget_buffers(self) -> None:
-        self._file.raw.truncate(self._pos)
-        self._file.raw.close()  # not the buffered one: that would write again
-        self._file = open(self._file_name, "r+b")  # noqa: SIM115 (the storage closes it)
-        self._files.flush()
+
+def _close_files(place: Path) -> None:
+    if not own_folder(place.parent, place.name):
+        log.info("folder %s stays open to other users: it holds files beside %s", *place.parts[-2:])
+    for each in COMPANIONS:
+        private_file(f"{place}{each}")
+    for each in KEPT:
+        close_to_others(f"{place}{each}")
+
+
+def _begin_file(file: Path) -> None:
+    packed = Path(f"{file}.pack")
+    if not file.exists() and packed.exists() and Path(f"{file}.old").exists():
+        packed.rename(file)  # the process that packed was killed between two renames
+    private_file(file)
+    if not file.stat().st_size:
+        file.write_bytes(packed_version)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -29,15 +30,12 @@ class ProcessIdentity(tuple[str, int, str]):
         return cls((_namespace(), os.getpid(), _own_start(os.getpid())))
 
     @classmethod
-    def of_lock(cls, lock: Path) -> ProcessIdentity | None:
-        """Return the process of this namespace that holds the lock file *lock*; None if unseen.
-
-        The file has a process id, which may belong to another namespace.
-        """
+    def holding(cls, lock: Path) -> ProcessIdentity | None:
+        """Return the process of this namespace that holds the lock *lock*; None if unseen."""
+        pid = next(_lockers(lock), None)
         try:
-            pid = int(lock.read_text())
-            return cls((_namespace(), pid, _started(pid))) if _holds(pid, lock) else None
-        except (OSError, ValueError, psutil.Error):
+            return None if pid is None else cls((_namespace(), pid, _started(pid)))
+        except (OSError, psutil.Error):
             return None
 
     @property
@@ -86,6 +84,14 @@ class ProcessIdentity(tuple[str, int, str]):
         return None if is_dead else status
 
 
+def this_boot() -> str:
+    """Return the name of this boot of this machine."""
+    try:
+        return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return f"{os.uname().nodename} since {psutil.boot_time():.0f}"
+
+
 def _namespace() -> str:
     """Return the name of this boot of this machine and of this PID namespace."""
     return _namespace_of(os.getpid())
@@ -94,13 +100,13 @@ def _namespace() -> str:
 @cache
 def _namespace_of(pid: int) -> str:
     try:
-        boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
         namespace = os.stat(_PROC / "self/ns/pid").st_ino
         # The processes that /proc shows may be those of the namespace around this one.
         is_own = os.readlink(_PROC / "self") == str(pid)
     except OSError:
-        return f"{os.uname().nodename} since {psutil.boot_time():.0f}"
-    return f"boot {boot}, processes {namespace}" + ("" if is_own else f", unseen {_unseen()}")
+        return this_boot()
+    unseen = "" if is_own else f", unseen {_unseen()}"
+    return f"boot {this_boot()}, processes {namespace}{unseen}"
 
 
 def _unseen() -> str:
@@ -114,15 +120,19 @@ def locker_of(lock: Path) -> int | None:
 
     The file names the process that had it last, which may have ended long ago.
     """
+    return next(_lockers(lock), None) or _opener_of(lock)
+
+
+def _lockers(lock: Path) -> Iterator[int]:
     try:
         wanted = lock.stat()
         device = f"{os.major(wanted.st_dev):02x}:{os.minor(wanted.st_dev):02x}:{wanted.st_ino}"
         lines = Path("/proc/locks").read_text().splitlines()
     except OSError:
-        return None
-    holders = (line.split() for line in lines if "->" not in line)
-    pids = [int(holder[4]) for holder in holders if holder[5] == device and int(holder[4]) > 0]
-    return next((pid for pid in pids if psutil.pid_exists(pid)), None) or _opener_of(lock)
+        return
+    holders = (line.split() for line in lines if "->" not in line)  # those are waiting
+    pids = (int(holder[4]) for holder in holders if holder[5] == device and int(holder[4]) > 0)
+    yield from (pid for pid in pids if psutil.pid_exists(pid))
 
 
 def _opener_of(lock: Path) -> int | None:
@@ -161,18 +171,6 @@ def _forget_namespace() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_namespace)
-
-
-def _holds(pid: int, lock: Path) -> bool:
-    """Say whether process *pid* holds a lock on the file *lock*, which it may have open only."""
-    wanted = lock.stat()
-    for descriptor in (_PROC / str(pid) / "fd").iterdir():
-        with suppress(OSError):
-            found = descriptor.stat()
-            if (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino):
-                told = (_PROC / str(pid) / "fdinfo" / descriptor.name).read_text()
-                return "lock:" in told
-    return False
 
 
 def _is_hidden(pid: int) -> bool:

@@ -5,7 +5,6 @@ from scheduler.store.database import (
     Database,
     connect,
     default_uri,
-    holder_of,
     open_database,
 )
 from scheduler.store.schema import Schema, has_changes
@@ -19,7 +18,6 @@ __all__ = [
     "current",
     "default_uri",
     "has_changes",
-    "holder_of",
     "open_database",
     "transact",
     "using",

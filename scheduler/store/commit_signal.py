@@ -12,6 +12,7 @@ from ZODB import DB
 from ZODB.Connection import Connection
 from ZODB.mvccadapter import MVCCAdapter
 
+from scheduler.storage.embedded_file import EmbeddedStorage
 from scheduler.storage.postgres_notifications import announcements_of
 
 OWN_KEPT = 1000
@@ -21,8 +22,9 @@ HEARD_KEPT = 1000
 class CommitSignal:
     """An event that each commit to *database* sets, in this or another process.
 
-    It is pushed where ZODB passes invalidations (file, embedded server, ZEO), and where
-    PostgreSQL announces transactions. Other databases of RelStorage are polled every 50 ms.
+    It is pushed where ZODB passes invalidations (ZEO), where the system tells of writes to the
+    file of an embedded database, and where PostgreSQL announces transactions. Other databases of
+    RelStorage are polled every 50 ms.
     """
 
     def __init__(self, database: DB) -> None:
@@ -34,6 +36,8 @@ class CommitSignal:
         self._ignored: list[Any] = []
         self._readers = database._mvcc_storage
         self._announcements: Any = None
+        if isinstance(database.storage, EmbeddedStorage):
+            database.storage.watch()
         if isinstance(self._readers, MVCCAdapter):
             with self._readers._lock:
                 self._readers._instances.add(self)

@@ -44,8 +44,10 @@ class OwnConnection(ObservedConnection):
 
     def newTransaction(self, transaction: Any, sync: bool = True) -> None:  # noqa: N802 (ZODB's)
         """See the database as it is now."""
-        self._epoch = self._db.epoch
-        super().newTransaction(transaction, sync)
+        self._epoch = -1
+        while self._epoch != self._db.epoch:  # it may be found restored just now
+            self._epoch = self._db.epoch
+            super().newTransaction(transaction, sync)
 
     def register(self, obj: Any) -> None:
         """Note that *obj* was changed."""
@@ -63,13 +65,13 @@ class OwnConnection(ObservedConnection):
         """Begin to commit."""
         if self._process != os.getpid():
             self._cross()
-        if self._epoch != self._db.epoch:
-            raise ReadConflictError("the database was put back to an earlier state meanwhile")
         with nothing_stored():
             super().tpc_begin(transaction)
 
     def commit(self, transaction: Any) -> None:
         """Give the changes to the storage."""
+        if self._epoch != self._db.epoch:
+            raise ReadConflictError("the database was put back to an earlier state meanwhile")
         with nothing_stored():
             super().commit(transaction)
 

@@ -1,10 +1,11 @@
-"""Databases by URI: the embedded one, joined if another process serves it, and all others."""
+"""Databases by URI: the embedded one, which processes share, and all others."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from threading import RLock
@@ -25,17 +26,15 @@ from ZODB.mvccadapter import MVCCAdapter
 from scheduler.errors import DatabaseUnavailable, OpenedBeforeFork
 from scheduler.storage.access import Access, Plain
 from scheduler.storage.descriptors import cut_off
-from scheduler.storage.embedded import Embedded, JoinOnly, file_and_query
-from scheduler.storage.embedded_server import EmbeddedServer
-from scheduler.storage.failover import ServerFailover
+from scheduler.storage.embedded import Embedded, file_and_query
+from scheduler.storage.embedded_file import EmbeddedStorage
 from scheduler.storage.messages import receive_linearly
 from scheduler.storage.private_files import own_folder
-from scheduler.storage.process_identity import ProcessIdentity
 from scheduler.store.connection import OwnConnection
 from scheduler.store.current import using
 from scheduler.store.moved import install
 from scheduler.store.observed import arrive
-from scheduler.store.restore_check import RestoreCheck
+from scheduler.store.restore_check import RestoreCheck, forget
 from scheduler.values.masking import hidden
 
 receive_linearly()
@@ -49,7 +48,7 @@ POSTGRES_SCHEMES = ("postgresql://", "postgres://")
 
 
 class Database(DB):
-    """A database that knows its URI and, if embedded, is served to others while it is open.
+    """A database that knows its URI.
 
     A child process that is forked while it is open opens the storage anew at the first use; if
     it cannot, OpenedBeforeFork says why.
@@ -63,8 +62,6 @@ class Database(DB):
 
     def __init__(self, access: Access, uri: str, **options: Any) -> None:
         self.uri = uri
-        self.embedded_server: EmbeddedServer | None = None
-        self.failover: ServerFailover | None = None
         self._access = access
         storage = _ready(access.open())
         try:
@@ -75,16 +72,11 @@ class Database(DB):
         install(self)
         self._watch(storage)
         try:
-            access.attach(self)
             _opened.add(self)
             arrive(self)
         except BaseException:
             self.close()
             raise
-
-    def serve(self, path: str) -> None:
-        """Serve the database to the other processes of this machine at the Unix socket *path*."""
-        self.embedded_server = EmbeddedServer(self, path)
 
     def open(self, *args: Any, **options: Any) -> Connection:
         """Open a connection, as `ZODB.DB.open` does."""
@@ -92,18 +84,12 @@ class Database(DB):
         return super().open(*args, **options)
 
     def close(self) -> None:
-        """Stop serving, and close the database with all its connections."""
+        """Close the database with all its connections."""
         _opened.discard(self)
         if self._process != os.getpid():
             self.leave_parent()
             return
-        if self.embedded_server is not None:
-            self.embedded_server.close()
-            self.embedded_server = None
         super().close()
-        if self.failover is not None:
-            self.failover.close()
-            self.failover = None
 
     @property
     def storage(self) -> Any:
@@ -145,13 +131,8 @@ class Database(DB):
             return
         self._left = os.getpid()
         cut_off(self._own_storage)
-        if self.embedded_server is not None:
-            self.embedded_server.cut_off()
         # Nothing of it may be finalized here: it belongs to the parent.
-        _left_behind.append(
-            (self._own_storage, self._shared_storage, self.embedded_server, self.failover)
-        )
-        self.embedded_server = self.failover = None
+        _left_behind.append((self._own_storage, self._shared_storage))
         self._lock = RLock()
         connections = [*self.pool, *self.historical_pool]
         self.pool = ConnectionPool(self.pool.size, self.pool.timeout)
@@ -184,11 +165,12 @@ class Database(DB):
         self._mvcc_storage = storage if is_shared else MVCCAdapter(storage)
         self._watch(storage)
         _opened.add(self)
-        self._access.attach(self)
 
     def _watch(self, storage: Any) -> None:
         if isinstance(storage, ClientStorage):
             RestoreCheck(self, storage)
+        elif isinstance(storage, EmbeddedStorage):
+            storage.on_restore = partial(forget, self)
 
     def _returnToPool(self, connection: Connection) -> None:  # noqa: N802 (ZODB's name)
         if connection.before is None and connection not in self.pool.all:
@@ -239,8 +221,8 @@ def connect(uri: str | None = None) -> Iterator[Connection]:
 def open_database(uri: str | None = None) -> Database:
     """Open the database that *uri* names (see `default_uri` for None).
 
-    A `file://` database is embedded: the first process to open it serves it on a Unix socket
-    beside it, the others join there. Raises DatabaseUnavailable, naming the culprit.
+    A `file://` database is embedded: the processes of this machine share the file. Raises
+    DatabaseUnavailable, naming the culprit.
     """
     uri = uri or default_uri()
     if uri.startswith(POSTGRES_SCHEMES):
@@ -253,32 +235,9 @@ def open_database(uri: str | None = None) -> Database:
     return Database(access, uri, **options)
 
 
-def join_database(uri: str) -> Database:
-    """Open the database *uri* for a process that must not outlive the server.
-
-    It only joins an embedded database, and never takes over serving it.
-    Raises DatabaseUnavailable.
-    """
-    if not uri.startswith("file://"):
-        return open_database(uri)
-    _, options = _resolve(uri)
-    return Database(JoinOnly(uri), uri, **options)
-
-
 def file_of(uri: str) -> Path | None:
     """Return the file of the embedded database *uri*; None for every other database."""
     return file_and_query(uri)[0] if uri.startswith("file://") else None
-
-
-def holder_of(uri: str) -> ProcessIdentity | None:
-    """Return the process of this machine that holds the file of the embedded database *uri*.
-
-    None if it cannot be seen, and for every other database.
-    """
-    if not uri.startswith("file://"):
-        return None
-    file, _ = file_and_query(uri)
-    return ProcessIdentity.of_lock(Path(f"{file}.lock"))
 
 
 def _resolve(uri: str) -> tuple[Any, dict[str, Any]]:

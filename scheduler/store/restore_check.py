@@ -69,17 +69,22 @@ class RestoreCheck:
 
     def _forget(self, newest: bytes) -> None:
         last = max(self._last[0], self._client.cache.getLastTid())
-        log.warning(
-            "database restored to an earlier state: its last transaction is that of %s, "
-            "that of %s is missing; caches dropped",
-            TimeStamp(newest),
-            TimeStamp(last),
-        )
         self._client.cache.clear()
         self._last = (z64, z64)
-        readers = self._database._mvcc_storage
-        with readers._lock:
-            for reader in readers._instances:
-                if hasattr(reader, "_ltid"):
-                    reader._ltid = b""
-        self._database.epoch += 1
+        forget(self._database, last, newest)
+
+
+def forget(database: Database, last: bytes, newest: bytes) -> None:
+    """Drop what *database* knows of transactions up to *last*: it ends with *newest* now."""
+    log.warning(
+        "database restored to an earlier state: its last transaction is that of %s, "
+        "that of %s is missing; caches dropped",
+        TimeStamp(newest),
+        TimeStamp(last),
+    )
+    readers = database._mvcc_storage
+    with readers._lock:
+        for reader in readers._instances:
+            if hasattr(reader, "_ltid"):
+                reader._ltid = b""
+    database.epoch += 1

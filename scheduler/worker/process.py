@@ -27,7 +27,7 @@ from scheduler.runtime.output import log_output
 from scheduler.storage import outage_log
 from scheduler.storage.outage import pause
 from scheduler.store import Database
-from scheduler.store.database import join_database
+from scheduler.store.database import open_database
 from scheduler.values.legible import LineFormatter
 from scheduler.worker.claim_queue import ClaimQueue
 from scheduler.worker.heartbeat import SIZE, Vitals
@@ -110,7 +110,7 @@ class Worker:
         while not self._line.is_closed:
             attempt += 1
             try:
-                return join_database(uri)
+                return open_database(uri)
             except DatabaseUnavailable as error:
                 log.info("the database cannot be opened yet: %s", error)
                 time.sleep(pause(attempt))

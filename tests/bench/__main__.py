@@ -8,6 +8,7 @@ import sys
 from tests.bench import (
     agents_bench,
     export_bench,
+    live_bench,
     livesync_bench,
     rest_bench,
     scheduler_bench,
@@ -16,6 +17,7 @@ from tests.bench import (
 
 BENCHMARKS = {
     **scheduler_bench.BENCHMARKS,
+    **live_bench.BENCHMARKS,
     **waiting_bench.BENCHMARKS,
     **livesync_bench.BENCHMARKS,
     **agents_bench.BENCHMARKS,

@@ -5,9 +5,9 @@ Covers `scheduler.storage.messages`, `scheduler.store.commit`.
 
 from __future__ import annotations
 
-import subprocess
-import threading
-from contextlib import closing, suppress
+import os
+import signal
+from contextlib import closing
 
 import psycopg2
 import pytest
@@ -15,58 +15,57 @@ import transaction
 from ZODB.FileStorage import FileIterator
 
 from scheduler.errors import CommitInterrupted, DatabaseUnavailable, OutcomeUnknown
-from scheduler.storage.embedded import socket_path
+from scheduler.storage import embedded_file
 from scheduler.store import connect, open_database, transact
 from tests.scheduler.harness import python
-from tests.waiting import wait_for
 
 DEADLINE = 60.0
 
-# The owner of the file, which ends at a step of a commit of another process.
-OWNER = """
+# A ZEO server that ends at a step of a commit, and another one that follows it.
+SERVER = """
 import os, sys
-from scheduler.store import open_database
-from scheduler.storage.embedded_server import _Handler
+from ZEO import runzeo
+from ZEO.StorageServer import ZEOStorage
 
-step, moment = sys.argv[2:]
-database = open_database(sys.argv[1])
-if step:
-    work = getattr(_Handler, step)
+file, port, step, moment = sys.argv[1:]
+work = getattr(ZEOStorage, step)
 
-    def end(self, *arguments):
-        if os.path.exists(sys.argv[1].removeprefix("file://") + ".armed"):
-            if moment == "after":
-                work(self, *arguments)
-            os._exit(0)
-        return work(self, *arguments)
+def end(self, *arguments):
+    if os.path.exists(file + ".armed"):
+        if moment == "after":
+            work(self, *arguments)
+        os._exit(0)
+    return work(self, *arguments)
 
-    setattr(_Handler, step, end)
-print("open", flush=True)
-sys.stdin.read()
-database.close()
+first = os.fork()
+if first:
+    os.waitpid(first, 0)
+else:
+    setattr(ZEOStorage, step, end)
+runzeo.main(["-f", file, "-a", "127.0.0.1:" + port])
 """
 
 
 @pytest.fixture
-def uri(tmp_path):
-    return f"file://{tmp_path}/data.fs"
+def uri(free_port):
+    return f"zeo://127.0.0.1:{free_port}?wait_timeout=20"
 
 
 @pytest.fixture
-def owner(uri):
-    """Start the process that has the file; it ends at *step* of a commit, if one is named."""
+def server(tmp_path, free_port):
+    """Start a server of the database that ends at *step* of a commit, and is started again."""
     started = []
 
-    def start(step="", moment=""):
-        process = python(OWNER, uri, step, moment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    def start(step, moment):
+        process = python(
+            SERVER, tmp_path / "data.fs", str(free_port), step, moment, start_new_session=True
+        )
         started.append(process)
-        assert process.stdout.readline() == "open\n"
-        return process
 
     yield start
     for process in started:
-        process.kill()
-        process.communicate()
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def add_one(connection):
@@ -83,20 +82,19 @@ def count(uri):
     ("step", "moment"),
     [("tpc_begin", "before"), ("vote", "before"), ("vote", "after"), ("tpc_finish", "before")],
 )
-def test_a_commit_that_is_known_not_to_be_stored_is_done_again(uri, owner, tmp_path, step, moment):
-    process = owner(step, moment)
+def test_a_commit_that_is_known_not_to_be_stored_is_done_again(uri, server, tmp_path, step, moment):
+    server(step, moment)
     with closing(open_database(uri)) as database:
         transact(database, add_one)
         (tmp_path / "data.fs.armed").touch()
         transact(database, add_one)
-        assert process.wait(DEADLINE) == 0
     assert count(uri) == 2
 
 
 def test_a_commit_of_which_it_cannot_be_told_whether_it_is_stored_is_not_done_again(
-    uri, owner, tmp_path
+    uri, server, tmp_path
 ):
-    owner("tpc_finish", "after")
+    server("tpc_finish", "after")
     with closing(open_database(uri)) as database:
         transact(database, add_one)
         (tmp_path / "data.fs.armed").touch()
@@ -105,8 +103,8 @@ def test_a_commit_of_which_it_cannot_be_told_whether_it_is_stored_is_not_done_ag
     assert count(uri) == 2
 
 
-def test_an_application_is_told_that_nothing_of_its_commit_is_stored(uri, owner, tmp_path):
-    owner("vote", "before")
+def test_an_application_is_told_that_nothing_of_its_commit_is_stored(uri, server, tmp_path):
+    server("vote", "before")
     with closing(open_database(uri)) as database:
         connection = database.open()
         add_one(connection)
@@ -115,38 +113,6 @@ def test_an_application_is_told_that_nothing_of_its_commit_is_stored(uri, owner,
             transaction.commit()
         transaction.abort()
         connection.close()
-
-
-def test_owners_that_end_normally_interrupt_no_commit(uri, owner):
-    done, errors, stop = [], [], threading.Event()
-    process = owner()
-
-    def commit_on(database):
-        while not stop.is_set():
-            try:
-                transact(database, add_one, attempts=100)
-                done.append(1)
-            except Exception as error:  # noqa: BLE001 (any is a failure)
-                errors.append(error)
-
-    databases = [open_database(uri) for _ in range(3)]
-    for database in databases[1:]:
-        database.failover.close()  # the first takes over
-        database.failover = None
-    threads = [threading.Thread(target=commit_on, args=(each,)) for each in databases]
-    for thread in threads:
-        thread.start()
-    wait_for(lambda: len(done) > 20, DEADLINE)
-    process.communicate()
-    before = len(done)
-    wait_for(lambda: len(done) > before + 20 or errors, DEADLINE)
-    stop.set()
-    for thread in threads:
-        thread.join()
-    for database in reversed(databases):
-        database.close()
-    assert errors == []
-    assert count(uri) == len(done)
 
 
 def make(uri, transactions=20):
@@ -208,12 +174,13 @@ def cut(content, starts):
     ],
 )
 def test_a_damaged_tail_is_cut_off_at_the_first_start(
-    uri, tmp_path, caplog, damage, lost, has_index
+    tmp_path, caplog, monkeypatch, damage, lost, has_index
 ):
-    make(uri)
+    monkeypatch.setattr(embedded_file, "INDEX_BEHIND", 0 if has_index else 1 << 30)
     file = tmp_path / "data.fs"
-    if not has_index:
-        (tmp_path / "data.fs.index").unlink()
+    uri = f"file://{file}"
+    make(uri)
+    assert (tmp_path / "data.fs.index").exists() == has_index
     content, starts = file.read_bytes(), starts_of(file)
     file.write_bytes(damage(content, starts))
     left = numbers(uri)
@@ -224,10 +191,10 @@ def test_a_damaged_tail_is_cut_off_at_the_first_start(
     assert numbers(uri) == 30
 
 
-def test_damage_before_whole_transactions_is_not_cut_off(uri, tmp_path):
-    make(uri)
+def test_damage_before_whole_transactions_is_not_cut_off(tmp_path):
     file = tmp_path / "data.fs"
-    (tmp_path / "data.fs.index").unlink()
+    uri = f"file://{file}"
+    make(uri)
     content, starts = file.read_bytes(), starts_of(file)
     damaged = content[: starts[9]] + b"\0" * 20 + content[starts[9] + 20 : -10]
     file.write_bytes(damaged)
@@ -236,37 +203,12 @@ def test_damage_before_whole_transactions_is_not_cut_off(uri, tmp_path):
     assert file.read_bytes() == damaged
 
 
-def place(path, kind):
-    if kind == "file":
-        path.write_text("something")
-    elif kind == "folder":
-        path.mkdir()
-    elif kind == "dangling link":
-        path.symlink_to(path.with_name("nowhere"))
-    else:
-        (path.with_name("else")).write_text("something")
-        path.symlink_to(path.with_name("else"))
-
-
-@pytest.mark.parametrize("kind", ["file", "folder", "link", "dangling link"])
-def test_a_file_in_the_place_of_the_socket_is_named_and_left_alone(uri, tmp_path, kind):
-    place(tmp_path / "data.fs.sock", kind)
+@pytest.mark.parametrize("companion", ["lock", "turn"])
+def test_a_folder_in_the_place_of_a_file_beside_the_database_is_named(tmp_path, companion):
+    (tmp_path / f"data.fs.{companion}").mkdir()
     for _ in range(2):
-        with pytest.raises(DatabaseUnavailable, match=r"data.fs.sock, where its socket belongs"):
-            open_database(uri)
-    with suppress(IsADirectoryError):
-        (tmp_path / "data.fs.sock").unlink()
-        open_database(uri).close()
-
-
-def test_a_socket_that_another_one_has_replaced_is_left_alone(uri, tmp_path):
-    database = open_database(uri)
-    path = tmp_path / "data.fs.sock"
-    path.unlink()
-    path.write_text("of somebody else")
-    database.close()
-    assert socket_path(tmp_path / "data.fs") == str(path)
-    assert path.read_text() == "of somebody else"
+        with pytest.raises(DatabaseUnavailable, match=rf"data.fs.{companion}"):
+            open_database(f"file://{tmp_path}/data.fs")
 
 
 class Cutter:

@@ -1,4 +1,4 @@
-"""Who has the file of the embedded database, and is stopped, is killed: nobody waits for it.
+"""A process that is stopped in its commit to the embedded database is killed: nobody waits.
 
 Covers `scheduler.leadership.watchdog`.
 """
@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from contextlib import closing, suppress
+from pathlib import Path
 
 import httpx
 import pytest
@@ -19,7 +20,8 @@ from ZEO.Exceptions import ClientDisconnected
 from scheduler import Client, nowutc
 from scheduler.errors import SchedulerException
 from scheduler.leadership.roster import roster_of
-from scheduler.store import connect, holder_of
+from scheduler.storage.process_identity import ProcessIdentity
+from scheduler.store import connect
 from scheduler.tasks import OneShotTask
 from tests.faults.processes import Daemon
 from tests.scheduler.harness import python
@@ -33,28 +35,10 @@ from scheduler import Scheduler
 Scheduler(database=sys.argv[1], standby=True, sleep_interval=1).run()
 """
 
-# It has the file before anybody leads, and stands by afterwards.
-OWNER = """
-import sys
-from scheduler import Scheduler
-from scheduler.store import open_database
-database = open_database(sys.argv[1])
-print("serving", flush=True)
-input()
-Scheduler(database=database, standby=True).run()
-"""
-
-# It takes the file as soon as it is free, and is stopped before anybody can join.
-STOPPED_HEIR = """
-import os, signal, sys, time
-import zc.lockfile
-print("waiting", flush=True)
-while True:
-    try:
-        lock = zc.lockfile.LockFile(sys.argv[1])
-        break
-    except zc.lockfile.LockError:
-        time.sleep(0.005)
+STOPPED_IN_ITS_COMMIT = """
+import fcntl, os, signal, sys
+turn = open(sys.argv[1], "a")
+fcntl.flock(turn, fcntl.LOCK_EX)
 os.kill(os.getpid(), signal.SIGSTOP)
 """
 
@@ -106,38 +90,22 @@ def runs_tasks(file):
     return True
 
 
-def test_a_stand_by_that_serves_the_file_and_is_stopped_does_not_hold_up_the_leader(file, start):
-    owner = start(OWNER, f"file://{file}")
-    leader = start(SCHEDULER, f"file://{file}")
-    wait_for(lambda: leads(file, leader), DEADLINE)
-    print(file=owner.stdin, flush=True)
-    wait_for(lambda: look(file, lambda own: len(roster_of(own).standing_by())) == 1, DEADLINE)
-    owner.send_signal(signal.SIGSTOP)
-    assert owner.wait(DEADLINE) == -signal.SIGKILL
-    wait_for(lambda: holder_of(f"file://{file}") is not None, DEADLINE)
-    wait_for(lambda: leads(file, leader), DEADLINE)
-    assert runs_tasks(file)
-
-
-def test_an_heir_that_is_stopped_before_it_serves_the_file_does_not_hold_up_who_stands_by(
-    file, start
-):
-    owner = start(OWNER, f"file://{file}")
+def test_a_process_that_is_stopped_in_its_commit_does_not_hold_up_the_leader(file, start):
     scheduler = start(SCHEDULER, f"file://{file}")
     wait_for(lambda: leads(file, scheduler), DEADLINE)
-    heir = start(STOPPED_HEIR, f"{file}.lock")
-    owner.kill()
-    assert heir.wait(DEADLINE) == -signal.SIGKILL
-    wait_for(lambda: holder_of(f"file://{file}") is not None, DEADLINE)
-    wait_for(lambda: leads(file, scheduler), DEADLINE)
+    stopped = start(STOPPED_IN_ITS_COMMIT, f"{file}.turn")
+    wait_for(lambda: ProcessIdentity.holding(Path(f"{file}.turn")), DEADLINE)
     assert runs_tasks(file)
+    assert stopped.wait(DEADLINE) == -signal.SIGKILL
+    assert leads(file, scheduler)
 
 
-def test_a_scheduler_starts_though_the_file_belongs_to_a_stopped_process(file, start):
-    heir = start(STOPPED_HEIR, f"{file}.lock")
+def test_a_scheduler_starts_though_a_process_is_stopped_in_its_commit(file, start):
+    with connect(f"file://{file}"):
+        stopped = start(STOPPED_IN_ITS_COMMIT, f"{file}.turn")
+        wait_for(lambda: ProcessIdentity.holding(Path(f"{file}.turn")), DEADLINE)
     scheduler = start(SCHEDULER, f"file://{file}")
-    assert heir.wait(DEADLINE) == -signal.SIGKILL
-    wait_for(lambda: holder_of(f"file://{file}") is not None, DEADLINE)
+    assert stopped.wait(DEADLINE) == -signal.SIGKILL
     wait_for(lambda: leads(file, scheduler), DEADLINE)
 
 
@@ -163,9 +131,3 @@ def shown(uri):
     """Return what `indico_scheduler show workers` prints."""
     command = [sys.executable, "-m", "daemon.cli.main", "show", "workers", "--database", uri]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
-def test_a_process_that_only_has_the_number_in_the_lock_file_is_not_its_holder(file, start):
-    other = start("print('here', flush=True); input()", "")
-    file.with_name("data.fs.lock").write_text(f"{other.pid}\n")
-    assert holder_of(f"file://{file}") is None

@@ -156,4 +156,3 @@ def test_a_shutdown_by_a_client_ends_the_service(tmp_path):
         assert stop.wait(20)
         assert service.failure is None
     transaction.abort()
-    assert not (tmp_path / "data.fs.sock").exists()

@@ -19,6 +19,7 @@ from livesync.capture.check import CaptureCheck
 from livesync.capture.escapes import SCHEMA, Escape
 from livesync.cli.main import main
 from livesync.watching import install, unwatch, watch
+from scheduler.storage.embedded_server import EmbeddedServer
 from scheduler.store import open_database, transact
 from tests.livesync.capture.test_watch import recorded, storage
 from tests.livesync.shop import Book, Pencil, number_of
@@ -152,15 +153,17 @@ def test_a_storage_without_history_is_not_checked_and_that_is_told(caplog):
     assert "keeps no history" in told
 
 
-def test_the_daemon_tells_at_once_what_escapes(database, connection, caplog):
+def test_the_daemon_tells_at_once_what_escapes(database, connection, caplog, tmp_path):
+    server = EmbeddedServer(database, f"{tmp_path}/server")
     alarm = CaptureAlarm(database, lambda: True)
     alarm.start()
     try:
-        output_of(AD_HOC, f"zeo://{database.embedded_server.path}")
+        output_of(AD_HOC, f"zeo://{server.path}")
         wait_for(lambda: any("not recorded" in text for text in caplog.messages))
         assert "relay_escaped_transactions 1.0" in Metrics(database).text()
     finally:
         alarm.close()
+        server.close()
 
 
 def test_watched_classes_are_managed_from_the_command_line(database, capsys):

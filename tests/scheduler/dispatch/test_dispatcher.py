@@ -21,7 +21,6 @@ from scheduler.dispatch import tick
 from scheduler.errors import SchedulerException
 from scheduler.inbox.spool import ADD, Instruction
 from scheduler.shelves.module import SchedulerModule
-from scheduler.storage.embedded import socket_path
 from scheduler.store import connect
 from scheduler.tasks import OneShotTask
 from tests.scheduler.harness import Running, python, running
@@ -342,7 +341,7 @@ def test_a_signal_shuts_a_scheduler_in_the_main_thread_down(tmp_path, number):
     file = tmp_path / "data.fs"
     uri = f"file://{file}"
     with python(SERVE, uri, stderr=subprocess.DEVNULL) as process:
-        wait_for(lambda: os.path.exists(socket_path(file)))
+        wait_for(file.exists)
         with connect(uri) as connection:
             wait_for(lambda: connection.sync() or Client(connection).getStatus()["state"])
         process.send_signal(number)

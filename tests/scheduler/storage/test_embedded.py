@@ -1,51 +1,27 @@
-"""The embedded database and the processes that share it, also when its owner goes.
+"""The embedded database and the processes that share its file, also when one of them is killed.
 
-Covers `scheduler.storage.embedded_server`, `scheduler.storage.failover`,
+Covers `scheduler.storage.embedded_file`, `scheduler.storage.commit_turn`,
+`scheduler.storage.file_lock`, `scheduler.storage.gathered`, `scheduler.storage.new_transactions`,
+`scheduler.storage.positioned_file`, `scheduler.storage.file_watch`,
 `scheduler.storage.file_tail`.
 """
 
 from __future__ import annotations
 
-import os
-import socket
-import stat
-import subprocess
-from contextlib import ExitStack
+from contextlib import closing
 
 import pytest
 import transaction
-from ZODB.FileStorage import FileIterator
+from BTrees.OOBTree import OOBTree
+from zc.lockfile import LockError
+from ZODB.FileStorage import FileIterator, FileStorage
 from ZODB.POSException import ConflictError
 
-from scheduler import nowutc
 from scheduler.errors import DatabaseUnavailable
-from scheduler.storage.embedded import socket_path
-from scheduler.storage.embedded_server import STORAGE_NAME
-from scheduler.store import (
-    connect,
-    open_database,
-    transact,
-)
-from tests.scheduler.harness import View, output_of, python, running
-from tests.scheduler.sample_tasks import Count
+from scheduler.storage import file_lock
+from scheduler.store import connect, open_database, transact
+from tests.scheduler.harness import output_of, python
 from tests.waiting import wait_for
-
-
-def test_the_socket_is_its_owners_alone(database, tmp_path):
-    mode = os.stat(socket_path(tmp_path / "data.fs")).st_mode
-    assert stat.S_ISSOCK(mode)
-    assert stat.S_IMODE(mode) == 0o600
-
-
-def test_a_path_too_long_for_a_socket_is_served_all_the_same(tmp_path):
-    folder = tmp_path / ("x" * 120)
-    uri = f"file://{folder}/data.fs"
-    database = open_database(uri)
-    output = output_of(WRITE, uri)
-    database.close()
-    assert output == "None"
-    assert not os.path.exists(socket_path(folder / "data.fs"))
-
 
 WRITE = """
 import sys, transaction
@@ -57,7 +33,7 @@ with connect(sys.argv[1]) as connection:
 """
 
 
-def test_the_hub_and_another_process_see_each_others_commits(view, uri):
+def test_two_processes_see_each_others_commits(view, uri):
     view.root["here"] = "hello"
     view.commit()
     assert output_of(WRITE, uri) == "hello"
@@ -89,7 +65,7 @@ def test_commits_go_to_and_fro_between_open_connections(view, uri):
         assert process.wait(20) == 0
 
 
-def test_two_connections_of_a_joined_process_see_each_other(view, uri):
+def test_two_connections_of_one_process_see_each_other(view, uri):
     code = """
 import sys, transaction
 from scheduler.store import open_database, transact
@@ -114,58 +90,6 @@ def test_a_conflict_between_two_processes_is_detected(view, uri):
     assert view.root["there"] == 1
 
 
-HOLD_THE_LOCK = """
-import sys
-from persistent.mapping import PersistentMapping
-from scheduler.store import connect
-with connect(sys.argv[1]) as connection:
-    class Last:
-        def sortKey(self): return "~"
-        def tpc_vote(self, unit): print("voted", flush=True); sys.stdin.readline()
-        def tpc_begin(self, unit): "Nothing to prepare."
-        commit = tpc_finish = tpc_abort = abort = tpc_begin
-    if sys.argv[2] == "first":
-        connection.transaction_manager.get().join(Last())
-    connection.add(PersistentMapping())
-    print("ready", flush=True)
-    sys.stdin.readline()
-    connection.transaction_manager.commit()
-"""
-
-
-def test_clients_that_wait_for_each_other_are_not_warned_of(database, uri, caplog):
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with ExitStack() as stack:
-        first, *others = (
-            stack.enter_context(python(HOLD_THE_LOCK, uri, name, **pipes))
-            for name in ("first", *"abcdef")
-        )
-        for process in (first, *others):
-            assert process.stdout.readline() == "ready\n"
-        print("go", file=first.stdin, flush=True)
-        assert first.stdout.readline() == "voted\n"
-        for process in others:
-            print("go", file=process.stdin, flush=True)
-        locks = database.embedded_server._server.lock_managers[STORAGE_NAME]
-        wait_for(lambda: len(locks.waiting) == len(others))
-        print("go", file=first.stdin, flush=True)
-    assert [record for record in caplog.records if "waiting" in record.getMessage()] == []
-
-
-def test_a_stale_socket_is_replaced(tmp_path, uri):
-    with socket.socket(socket.AF_UNIX) as left:
-        left.bind(socket_path(tmp_path / "data.fs"))
-
-    database = open_database(uri)
-    assert output_of(WRITE, uri) == "None"
-    database.close()
-
-
-def test_the_socket_is_gone_after_closing(tmp_path, uri):
-    open_database(uri).close()
-    assert not os.path.exists(socket_path(tmp_path / "data.fs"))
-
-
 KILLED = """
 import os, sys
 from scheduler.store import open_database, transact
@@ -175,7 +99,7 @@ os.kill(os.getpid(), 9)
 """
 
 
-def test_commits_of_a_killed_owner_are_there_for_the_next(uri):
+def test_commits_of_a_killed_process_are_there_for_the_next(uri):
     with python(KILLED, uri) as process:
         process.wait(30)
     with connect(uri) as connection:
@@ -207,8 +131,8 @@ def test_nobody_is_told_of_a_commit_that_is_not_in_the_file(view, tmp_path):
     assert in_the_file == [True]
 
 
-def test_a_file_held_by_a_process_that_does_not_serve_it_is_reported(tmp_path, uri, monkeypatch):
-    monkeypatch.setattr("scheduler.storage.embedded.JOIN_SECONDS", 0.3)
+def test_a_file_held_by_a_process_that_does_not_share_it_is_reported(tmp_path, uri, monkeypatch):
+    monkeypatch.setattr("scheduler.storage.embedded.LOCK_SECONDS", 0.3)
     with python(HOLD, tmp_path / "data.fs", stdin=-1, stdout=-1) as process:
         process.stdout.readline()
         with pytest.raises(DatabaseUnavailable, match=rf"pid {process.pid}.*stop.*open_database"):
@@ -227,37 +151,166 @@ database.close()
 
 
 @pytest.mark.parametrize("is_killed", [False, True])
-def test_a_joined_process_serves_the_database_on_when_its_owner_has_gone(uri, is_killed):
-    with python(OWN, uri, stdin=-1, stdout=-1) as owner:
-        owner.stdout.readline()
-        joined = open_database(uri)
-        transact(joined, lambda connection: connection.root().update(here="before"))
+def test_a_process_goes_on_when_the_one_that_opened_the_file_first_has_gone(uri, is_killed):
+    with python(OWN, uri, stdin=-1, stdout=-1) as first:
+        first.stdout.readline()
+        database = open_database(uri)
+        transact(database, lambda connection: connection.root().update(here="before"))
         if is_killed:
-            owner.kill()
-        owner.stdin.close()
-        owner.wait(20)
-
-    transact(joined, lambda connection: connection.root().update(here="after"))
+            first.kill()
+        first.stdin.close()
+        first.wait(20)
+        transact(database, lambda connection: connection.root().update(here="after"))
     assert output_of(WRITE, uri) == "after"
-    assert transact(joined, lambda connection: connection.root()["there"]) == 1
-    joined.close()
-    assert not os.path.exists(f"{uri.removeprefix('file://')}.sock")
+    assert transact(database, lambda connection: connection.root()["there"]) == 1
+    database.close()
 
 
-def test_a_scheduler_outlives_the_script_whose_database_it_joined(uri):
-    with python(OWN, uri, stdin=-1, stdout=-1) as owner:
-        owner.stdout.readline()
-        joined = open_database(uri)
-        view = View(joined, transaction.TransactionManager())
-        with running(joined, sleep_interval=0.1):
-            view.enqueue(Count(nowutc()))
-            view.until_counts(finished=1)
-            owner.stdin.close()
-            owner.wait(20)
-            wait_for(lambda: joined.failover._served is not None)
-            wait_for(joined.storage.is_connected)
-            view.refresh()
-            view.enqueue(Count(nowutc()))
-            view.until_counts(finished=2)
-        view.close()
-        joined.close()
+def test_zodb_itself_is_refused_a_file_that_is_shared(database, tmp_path):
+    with pytest.raises(LockError):
+        FileStorage(str(tmp_path / "data.fs"))
+
+
+ENDS_IN_ITS_COMMIT = """
+import os, sys
+from scheduler.storage.embedded_file import EmbeddedStorage
+from scheduler.store import open_database, transact
+name, moment = sys.argv[2:]
+step, armed = getattr(EmbeddedStorage, name), []
+def end(self, *args):
+    if armed and moment == "before":
+        os.kill(os.getpid(), 9)
+    result = step(self, *args)
+    if armed:
+        os.kill(os.getpid(), 9)
+    return result
+setattr(EmbeddedStorage, name, end)
+database = open_database(sys.argv[1])
+transact(database, lambda connection: connection.root().update(x=1))
+armed.append(1)
+transact(database, lambda connection: connection.root().update(x=2, text="x" * 100_000))
+"""
+
+
+@pytest.mark.parametrize(
+    ("step", "moment", "left"),
+    [("tpc_vote", "before", 1), ("tpc_vote", "after", 1), ("_finish_finish", "after", 2)],
+)
+def test_a_process_killed_in_its_commit_leaves_all_of_it_or_nothing(uri, step, moment, left):
+    with closing(open_database(uri)) as database:
+        with python(ENDS_IN_ITS_COMMIT, uri, step, moment) as process:
+            assert process.wait(30) == -9
+        assert transact(database, lambda connection: connection.root()["x"]) == left
+        transact(database, lambda connection: connection.root().update(x=3))
+        assert output_of(WRITE, uri) == "None"
+        assert transact(database, lambda connection: connection.root()["there"]) == 1
+
+
+STEP = """
+import sys
+from scheduler.store import open_database, transact
+def step(connection):
+    numbers = connection.root()["numbers"]
+    numbers[max(numbers, default=0) + 1] = sys.argv[2]
+database = open_database(sys.argv[1])
+for _ in range(int(sys.argv[3])):
+    transact(database, step, attempts=1000)
+database.close()
+"""
+
+
+def test_processes_that_change_one_object_lose_no_step(uri):
+    with closing(open_database(uri)) as database:
+        transact(database, lambda own: own.root().update(numbers=OOBTree()))
+        processes = [python(STEP, uri, name, 100) for name in "abc"]
+        for process in processes:
+            with process:
+                assert process.wait(60) == 0
+        names = transact(database, lambda own: list(own.root()["numbers"].values()))
+    assert sorted(names) == ["a"] * 100 + ["b"] * 100 + ["c"] * 100
+
+
+ADD = """
+import sys
+from persistent.mapping import PersistentMapping
+from scheduler.store import open_database, transact
+def add(connection):
+    for number in range(700):
+        connection.root()[f"{sys.argv[2]}{number}"] = PersistentMapping(name=sys.argv[2])
+database = open_database(sys.argv[1])
+for _ in range(3):
+    transact(database, add, attempts=1000)
+database.close()
+"""
+
+
+def test_processes_give_new_objects_ids_of_their_own(uri):
+    with closing(open_database(uri)) as database:
+        processes = [python(ADD, uri, name) for name in "abc"]
+        for process in processes:
+            with process:
+                assert process.wait(60) == 0
+        root = transact(database, lambda own: {k: v["name"] for k, v in own.root().items()})
+    assert len(root) == 2100
+    assert all(key.startswith(name) for key, name in root.items())
+
+
+def test_a_pack_is_seen_by_the_other_processes(uri):
+    with closing(open_database(uri)) as database, python(FOLLOW, uri) as process:
+        for number in range(20):
+            transact(database, lambda own, number=number: own.root().update(ping=number))
+            if number % 5 == 0:
+                database.pack()
+            wait_for(lambda number=number: transact(database, answer) == number)
+        assert process.wait(20) == 0
+
+
+def answer(connection):
+    return connection.root().get("pong")
+
+
+PACK = """
+import sys
+from scheduler.store import open_database
+database = open_database(sys.argv[1])
+for _ in range(int(sys.argv[2])):
+    database.pack()
+database.close()
+"""
+
+
+def test_commits_go_on_while_another_process_packs(uri):
+    with closing(open_database(uri)) as database:
+        transact(database, lambda own: own.root().update(numbers=OOBTree()))
+        with python(PACK, uri, 5) as packer, python(STEP, uri, "a", 100) as writer:
+            assert packer.wait(60) == 0
+            assert writer.wait(60) == 0
+        assert transact(database, lambda own: len(own.root()["numbers"])) == 100
+
+
+def test_a_backup_put_in_the_place_of_the_file_is_noticed(uri, tmp_path, caplog):
+    file = tmp_path / "data.fs"
+    with closing(open_database(uri)) as database:
+        connection = database.open()
+        connection.root()["x"] = 1
+        transaction.commit()
+        backup = file.read_bytes()
+        connection.root()["x"] = 2
+        transaction.commit()
+        (tmp_path / "restored").write_bytes(backup)
+        (tmp_path / "restored").rename(file)
+        transaction.begin()
+        assert connection.root()["x"] == 1
+        assert database.epoch == 1
+        connection.root()["x"] = 3
+        transaction.commit()
+        connection.close()
+    assert "database restored to an earlier state" in caplog.text
+    with connect(uri) as connection:
+        assert connection.root()["x"] == 3
+
+
+def test_a_file_that_is_open_on_another_machine_is_refused(database, uri, tmp_path, monkeypatch):
+    monkeypatch.setattr(file_lock, "this_boot", lambda: "another")
+    with pytest.raises(DatabaseUnavailable, match=r"data.fs is open on another machine.*ZEO"):
+        open_database(uri)

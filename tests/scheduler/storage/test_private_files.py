@@ -1,4 +1,7 @@
-"""What the product writes is its owner's alone, whatever the umask, also where it exists."""
+"""What the product writes is its owner's alone, whatever the umask, also where it exists.
+
+Covers `scheduler.storage.private_blobs`.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,6 @@ def test_the_database_is_closed_to_others_whatever_the_umask(tmp_path):
     try:
         transact(database, add_blob)
         transact(database, change_blob)
-        assert (folder / "data.fs.sock").is_socket()
         assert seen_by_others(folder.parent) == []
         database.pack()
         assert seen_by_others(folder.parent) == []
@@ -102,7 +104,7 @@ def test_a_folder_of_temporary_files_stays_as_it_is(tmp_path):
 
 
 def test_the_holder_of_the_lock_is_named_and_not_a_former_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(embedded, "JOIN_SECONDS", 0.1)
+    monkeypatch.setattr(embedded, "LOCK_SECONDS", 0.1)
     file = tmp_path / "data.fs"
     open_database(f"file://{file}").close()
     lock = tmp_path / "data.fs.lock"

@@ -1,0 +1,32 @@
+"""The folders of blobs, closed to other users."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ZODB.blob import FilesystemHelper
+
+from scheduler.storage.private_files import FOLDER, close_to_others, private_folder, private_tree
+
+
+class PrivateBlobs(FilesystemHelper):
+    """The folders of blobs, closed to others."""
+
+    def create(self) -> None:
+        """Make the folders that all blobs need; close those that exist."""
+        base = Path(self.base_dir)
+        if base.is_dir() and base.stat().st_mode & ~FOLDER & 0o777:
+            private_tree(base)
+        private_folder(base)
+        private_folder(Path(self.temp_dir))
+        super().create()
+        for each in base.glob(".*"):
+            close_to_others(each)
+
+    def getPathForOID(self, oid: Any, create: bool = False) -> Any:
+        """Return the folder of a blob, made where that is asked for."""
+        path = super().getPathForOID(oid)
+        if create:
+            private_folder(Path(path))
+        return path

@@ -1,0 +1,134 @@
+"""Benchmark of live traffic: clients commit single tasks while a daemon runs them.
+
+All as it is used: the daemon is started by its command, each client is a process of its own. The
+figures are of the machine as a whole; transactions, CPU and bytes a task do not depend on how
+busy it is.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import psutil
+
+from scheduler import Client
+from scheduler.store import open_database, transact
+from tests import postgres
+from tests.faults.processes import Daemon
+from tests.rest import PLACES
+from tests.scheduler.harness import wait_for
+
+TASKS = int(os.environ.get("BENCH_LIVE_TASKS", "2000"))
+KINDS = os.environ.get("BENCH_LIVE_KINDS", ";".join(PLACES)).split(";")
+MODES = os.environ.get("BENCH_LIVE_MODES", "threads;processes").split(";")
+DEADLINE = 600
+
+CLIENT = """
+import sys, time, transaction
+from scheduler import Client, nowutc
+from scheduler.store import connect
+from tests.scheduler.sample_tasks import Noop
+with connect(sys.argv[1]) as connection:
+    client = Client(connection)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    spent = []
+    for number in range(int(sys.argv[2])):
+        began = time.perf_counter()
+        client.enqueue(Noop(nowutc()))
+        transaction.commit()
+        spent.append(time.perf_counter() - began)
+    spent.sort()
+    print(spent[len(spent) // 2], spent[int(len(spent) * 0.99)], spent[-1], flush=True)
+    sys.stdin.readline()
+"""
+
+
+def bench_live():
+    """Print how many tasks a second one client, and four, commit and have run."""
+    head = ("database", "mode", "clients", "sent/s", "run/s", "p99 ms", "max ms")
+    _print(*head, "transactions", "CPU ms", "bytes")
+    with ExitStack() as stack:
+        server = stack.enter_context(postgres.server()) if "PostgreSQL" in KINDS else None
+        for kind in KINDS:
+            for mode in MODES:
+                for clients in (1, 4):
+                    _live(kind, mode, clients, server)
+
+
+def _live(kind, mode, clients, server):
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        place = stack.enter_context(PLACES[kind](folder, _free_port(), server))
+        daemon = Daemon(folder, place.uri, multitask_mode=mode, workers=2)
+        stack.callback(daemon.close)
+        daemon.wait_until_up()
+        database = stack.enter_context(closing(open_database(place.uri)))
+        senders = [
+            stack.enter_context(_client(place.uri, TASKS // clients)) for _ in range(clients)
+        ]
+        for sender in senders:
+            sender.stdout.readline()
+        newest, busy = place.newest(), _cpu([*place.processes(), *daemon.family()])
+        began = time.perf_counter()
+        for sender in senders:
+            print("go", file=sender.stdin, flush=True)
+        spent = [[float(each) for each in s.stdout.readline().split()] for s in senders]
+        sent = time.perf_counter() - began
+        count = TASKS // clients * clients
+        wait_for(lambda: transact(database, _finished) >= count, DEADLINE)
+        ran = time.perf_counter() - began
+        own = [psutil.Process(sender.pid) for sender in senders]
+        busy = _cpu([*place.processes(), *daemon.family(), *own]) - busy
+        for sender in senders:
+            sender.communicate("end\n")
+        commits = place.since(newest)
+        size = sum(commit.size for commit in commits)
+        _print(
+            *(kind, mode, clients, f"{count / sent:.0f}", f"{count / ran:.0f}"),
+            *(
+                f"{max(each[1] for each in spent) * 1e3:.1f}",
+                f"{max(s[2] for s in spent) * 1e3:.0f}",
+            ),
+            *(f"{len(commits) / count:.2f}", f"{busy / count * 1e3:.2f}", f"{size / count:.0f}"),
+        )
+
+
+def _finished(connection):
+    return Client(connection).getStatus()["finished"]
+
+
+def _client(uri, count):
+    return subprocess.Popen(
+        [sys.executable, "-c", CLIENT, uri, str(count)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _cpu(processes):
+    return sum(sum(each.cpu_times()[:2]) for each in processes)
+
+
+def _free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def _print(*cells):
+    widths = (18, 10, 8, 8, 8, 8, 8, 13, 8, 8)
+    line = "".join(f"{cell!s:<{width}}" for cell, width in zip(cells, widths, strict=True))
+    sys.stdout.write(f"{line.rstrip()}\n")
+    sys.stdout.flush()
+
+
+BENCHMARKS = {"live": bench_live}

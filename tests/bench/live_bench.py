@@ -23,7 +23,7 @@ from scheduler.store import open_database, transact
 from tests import postgres
 from tests.faults.processes import Daemon
 from tests.rest import PLACES
-from tests.scheduler.harness import wait_for
+from tests.waiting import wait_for
 
 TASKS = int(os.environ.get("BENCH_LIVE_TASKS", "2000"))
 KINDS = os.environ.get("BENCH_LIVE_KINDS", ";".join(PLACES)).split(";")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from types import ModuleType
 
 from ZODB.Connection import Connection
@@ -16,6 +17,7 @@ from scheduler.shelves.declared_schedules import (
     DeclaredSchedules,
     declared_schedules,
 )
+from scheduler.shelves.module import SchedulerModule
 from scheduler.states import AT_WORK, TASK_STATUS_NONE
 from scheduler.tasks.call import path_of
 from scheduler.tasks.function import SCHEDULED, TaskFunction
@@ -48,11 +50,21 @@ def declare(connection: Connection, functions: Functions) -> None:
     A schedule whose function declares none any more goes on, and is marked as vanished.
     """
     shelf = declared_schedules(connection)
+    if not shelf:
+        _adopt(connection, shelf)
     for path, function in functions.items():
         _declare(connection, shelf, path, function)
     for path, entry in list(shelf):
         if path not in functions:
             _mark_vanished(shelf, path, entry)
+
+
+def _adopt(connection: Connection, shelf: DeclaredSchedules) -> None:
+    """Enter the scheduled calls at work: the shelf may have been made anew."""
+    module = SchedulerModule.getDBInstance(connection)
+    for task in chain(module.running, (task for _, task in module.queues)):
+        if isinstance(task, ScheduledCall):
+            shelf.set(task.path, DeclaredSchedule(task, (), is_declared=True))
 
 
 def _declare(

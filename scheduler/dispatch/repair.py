@@ -21,7 +21,7 @@ from scheduler.dispatch.tick import Tick
 from scheduler.executors import Lost
 from scheduler.inbox import bindings, claims, quarantine, spool
 from scheduler.queue import PersistentWaitingQueue
-from scheduler.shelves import module
+from scheduler.shelves import declared_schedules, module
 from scheduler.shelves.damage import fault_of, own_fault_of
 from scheduler.shelves.ended_index import TaskIndex
 from scheduler.shelves.module import SchedulerModule
@@ -48,16 +48,18 @@ from scheduler.tasks.recurring import RecurringTask
 
 log = logging.getLogger(__name__)
 
-RUNNING, QUARANTINE, BINDINGS, SPOOL = (
+RUNNING, QUARANTINE, BINDINGS, SPOOL, DECLARED = (
     "the running list",
     "the quarantine",
     "the bindings",
     "the spool",
+    "the declared schedules",
 )
 _ROOTS: tuple[tuple[str, Schema[Any], type[Persistent]], ...] = (
     (RUNNING, claims.SCHEMA, claims.RunningList),
     (QUARANTINE, quarantine.SCHEMA, quarantine.Quarantine),
     (BINDINGS, bindings.SCHEMA, bindings.Bindings),
+    (DECLARED, declared_schedules.SCHEMA, declared_schedules.DeclaredSchedules),
 )
 QUEUE, NAMED, FAILED, FINISHED, KEYS, CONFLICTS, LEAVING, POSTPONED = (
     "the queue",

@@ -13,8 +13,10 @@ from scheduler.audit.conflict_stats import ConflictStats
 from scheduler.inbox import bindings, claims, quarantine, spool
 from scheduler.log.append_log import AppendLog, Segment, SegmentLeaf, SegmentPages
 from scheduler.queue import PersistentWaitingQueue, TimeOrder
-from scheduler.shelves import module
+from scheduler.shelves import declared_schedules, module
+from scheduler.shelves.declared_schedules import DeclaredSchedules
 from scheduler.shelves.ended_index import TaskIndex
+from scheduler.shelves.key_rates import KeyRates
 from scheduler.shelves.named_queues import NamedQueues
 from scheduler.shelves.unique_keys import UniqueKeys
 from scheduler.storage.outage import is_transient
@@ -28,6 +30,7 @@ class ShelfDamaged(Exception):  # noqa: N818 (what has happened)
 # The classes whose instances each have the attributes of a fresh one.
 SHELVES: tuple[type[Persistent], ...] = (
     *(module.SchedulerModule, PersistentWaitingQueue, NamedQueues, TaskIndex, UniqueKeys),
+    *(KeyRates, DeclaredSchedules),
     *(ConflictStats, claims.RunningList, quarantine.Quarantine, bindings.Bindings, spool.Spool),
     AppendLog,
 )
@@ -82,7 +85,10 @@ def is_of_shelves(error: BaseException, connection: Connection) -> bool:
 
 def roots(connection: Connection) -> list[Any]:
     """Return the parts of the scheduler's own data that stand below the root by themselves."""
-    schemas = (module.SCHEMA, claims.SCHEMA, quarantine.SCHEMA, bindings.SCHEMA, spool.SCHEMA)
+    schemas = (
+        *(module.SCHEMA, claims.SCHEMA, quarantine.SCHEMA, bindings.SCHEMA, spool.SCHEMA),
+        declared_schedules.SCHEMA,
+    )
     return [schema.get(connection) for schema in schemas if schema.exists(connection)]
 
 

@@ -44,6 +44,9 @@ class DeclaredSchedules(Persistent):
         """Forget the schedule of the function *path*."""
         del self._entries[path]
 
+    def __len__(self) -> int:
+        return len(self._entries)
+
     def __iter__(self) -> Iterator[tuple[str, DeclaredSchedule]]:
         for path, stored in self._entries.items():
             yield path, DeclaredSchedule(*stored)

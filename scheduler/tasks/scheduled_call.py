@@ -34,6 +34,11 @@ class ScheduledCall(FunctionOptions, RecurringTask):
         self._name = path
         super().__init__(schedule)
 
+    @property
+    def path(self) -> str:
+        """The path of the function."""
+        return self._name
+
     def getFunction(self) -> Callable[..., Any]:
         """Return the function; ImportError or AttributeError where it is not there any more."""
         return found(self._name)

@@ -15,15 +15,18 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
+from persistent.mapping import PersistentMapping
 
 from scheduler import TASK_STATUS_NONE, Scheduler, SchedulerModule, task
 from scheduler.dispatch.declaration import declare, declared_in
 from scheduler.errors import SchedulerConfigurationException
+from scheduler.shelves.declared_schedules import declared_schedules
 from scheduler.store import transact
 from scheduler.tasks.call import found
 from scheduler.tasks.function import SCHEDULED
 from scheduler.tasks.scheduled_call import ScheduledCall
 from tests.scheduler.harness import running
+from tests.scheduler.odd_tasks import damage
 
 HEAD = """
 from scheduler import attempt, task
@@ -137,6 +140,25 @@ def test_a_schedule_that_was_dequeued_enters_anew_at_the_next_start(relay, enter
     relay.run_due()
     assert beat.getStatus() == TASK_STATUS_NONE
     assert enter(module(BEAT))["declaring.beat"].task is not beat
+
+
+def test_a_damaged_shelf_of_schedules_is_made_anew_with_the_same_tasks(view, database, module):
+    module(BEAT, NIGHTLY)
+    with running(database, imports=["declaring"]):
+        view.until(lambda: view.root.get("beats"))
+    before = {name: entry.task.getId() for name, entry in view.client.getSchedules().items()}
+    shelf = declared_schedules(view.connection)
+    view.root["other"] = PersistentMapping()
+    view.commit()
+    damage(database, shelf._p_oid, view.root["other"]._p_oid, "cut to a byte")
+    view.connection.cacheMinimize()
+    seen = len(view.root["beats"])
+    with running(database, imports=["declaring"]):
+        view.until(lambda: len(view.root["beats"]) > seen)
+    after = {name: entry.task.getId() for name, entry in view.client.getSchedules().items()}
+    assert after == before
+    tasks = SchedulerModule.getDBInstance(view.connection).getTaskIndex().values()
+    assert sum(isinstance(task, ScheduledCall) for task in tasks) == 2
 
 
 def test_a_function_imported_from_another_module_is_declared_by_that(relay, enter, module):

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from daemon.errors import StartFailure
-from scheduler.store.database import URI_VARIABLE
+from scheduler.store.database_uri import URI_VARIABLE
 from scheduler.values.command_value import ENVIRONMENT
 from scheduler.values.legible import legible
 

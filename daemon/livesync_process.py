@@ -11,7 +11,7 @@ import threading
 from multiprocessing.connection import Connection, Pipe
 
 from scheduler.runtime.application import Application
-from scheduler.store.database import URI_VARIABLE
+from scheduler.store.database_uri import URI_VARIABLE
 from scheduler.values.command_value import ENVIRONMENT
 from scheduler.worker.log_forwarding import Said, levels_here
 

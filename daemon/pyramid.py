@@ -28,7 +28,7 @@ from scheduler.errors import OutcomeUnknown, StoreException
 from scheduler.storage.outage import is_outage
 from scheduler.store import open_database
 from scheduler.store.current import offering
-from scheduler.store.database import URI_VARIABLE
+from scheduler.store.database_uri import URI_VARIABLE
 
 log = logging.getLogger(__name__)
 

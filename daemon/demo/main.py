@@ -27,7 +27,7 @@ from export.model import listeners
 from livesync.errors import LiveSyncException
 from scheduler.errors import SchedulerException
 from scheduler.store import default_uri, open_database, transact
-from scheduler.store.database import URI_VARIABLE
+from scheduler.store.database_uri import URI_VARIABLE
 from scheduler.values.legible import legible_output
 from scheduler.values.masking import hidden
 

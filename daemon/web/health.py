@@ -14,7 +14,7 @@ from ZEO.Exceptions import ClientDisconnected
 
 from scheduler import SchedulerModule
 from scheduler.store import Database
-from scheduler.store.database import file_of
+from scheduler.store.database_uri import file_of
 from scheduler.store.read_view import read_view
 
 log = logging.getLogger(__name__)

@@ -32,7 +32,7 @@ from scheduler.storage import outage_log
 from scheduler.storage.outage import is_outage, is_transient
 from scheduler.store import current, default_uri, open_database
 from scheduler.store.commit_signal import CommitSignal
-from scheduler.store.database import file_of
+from scheduler.store.database_uri import file_of
 from scheduler.store.missing_class import UNREADABLE, reason_of, unreadable_object
 
 log = logging.getLogger(__name__)

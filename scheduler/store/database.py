@@ -1,21 +1,13 @@
-"""Databases by URI: the embedded one, which processes share, and all others."""
+"""The database: one connection pool that survives forks and restored files."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
-from importlib import import_module
-from pathlib import Path
 from threading import RLock
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl, urlsplit
 from weakref import WeakSet
 
-import transaction
-import zodburi
-from ZConfig import ConfigurationError
 from ZEO.ClientStorage import ClientStorage
 from ZODB import DB
 from ZODB.Connection import Connection
@@ -24,27 +16,17 @@ from ZODB.interfaces import IMVCCStorage
 from ZODB.mvccadapter import MVCCAdapter
 
 from scheduler.errors import DatabaseUnavailable, OpenedBeforeFork
-from scheduler.storage.access import Access, Plain
+from scheduler.storage.access import Access
 from scheduler.storage.descriptors import cut_off
-from scheduler.storage.embedded import Embedded, file_and_query
 from scheduler.storage.embedded_file import EmbeddedStorage
 from scheduler.storage.messages import receive_linearly
-from scheduler.storage.private_files import own_folder
 from scheduler.store.connection import OwnConnection
-from scheduler.store.current import using
 from scheduler.store.moved import install
 from scheduler.store.observed import arrive
 from scheduler.store.restore_check import RestoreCheck, forget
 from scheduler.values.masking import hidden
 
 receive_linearly()
-
-URI_VARIABLE = "SCHEDULER_DATABASE"
-EMBEDDED_FILE = "var/relay.fs"
-POOL_SIZE = 50
-# Objects in memory of each connection, as zodburi has it for the other URIs.
-CACHE_SIZE = 10_000
-POSTGRES_SCHEMES = ("postgresql://", "postgres://")
 
 
 class Database(DB):
@@ -194,97 +176,6 @@ def _leave_parent() -> None:
 
 
 os.register_at_fork(after_in_child=_leave_parent)
-
-
-def default_uri() -> str:
-    """Return the default URI: $SCHEDULER_DATABASE, else the embedded database."""
-    return os.environ.get(URI_VARIABLE) or f"file://{Path(EMBEDDED_FILE).absolute()}"
-
-
-@contextmanager
-def connect(uri: str | None = None) -> Iterator[Connection]:
-    """Open a database for a script and make its connection the current one.
-
-    It belongs to the thread's transaction manager, so `transaction.commit()` commits; what is
-    not committed at the end is aborted. Raises DatabaseUnavailable.
-    """
-    database = open_database(uri)
-    try:
-        connection = database.open()
-        with using(connection):
-            yield connection
-    finally:
-        transaction.abort()
-        database.close()
-
-
-def open_database(uri: str | None = None) -> Database:
-    """Open the database that *uri* names (see `default_uri` for None).
-
-    A `file://` database is embedded: the processes of this machine share the file. Raises
-    DatabaseUnavailable, naming the culprit.
-    """
-    uri = uri or default_uri()
-    if uri.startswith(POSTGRES_SCHEMES):
-        postgres = Plain(uri, lambda: _open_postgres(uri))
-        return Database(postgres, uri, **_postgres_options(uri))
-    factory, options = _resolve(uri)
-    if uri.startswith("sqlite://"):
-        _close_folder(uri)
-    access: Access = Embedded(uri) if uri.startswith("file://") else Plain(uri, factory)
-    return Database(access, uri, **options)
-
-
-def file_of(uri: str) -> Path | None:
-    """Return the file of the embedded database *uri*; None for every other database."""
-    return file_and_query(uri)[0] if uri.startswith("file://") else None
-
-
-def _resolve(uri: str) -> tuple[Any, dict[str, Any]]:
-    try:
-        factory, options = zodburi.resolve_uri(uri)
-        options["pool_size"] = max(options["pool_size"], POOL_SIZE)
-        return factory, options
-    except zodburi.NoResolverForScheme:
-        raise DatabaseUnavailable(
-            f"{uri!r} does not name a database: use file:///path/data.fs, zeo://host:port, "
-            "zconfig:///path/zodb.conf, memory://, or, with the extra 'postgres' installed, "
-            "postgresql://... (or postgres://...)"
-        ) from None
-    except zodburi.UnknownDatabaseKeywords as error:
-        raise DatabaseUnavailable(f"the database URI {uri!r}: {error.args[0]}") from None
-    except (ConfigurationError, ValueError, KeyError, OSError, SyntaxError, ImportError) as error:
-        raise DatabaseUnavailable(f"the database URI {uri!r} cannot be read: {error}") from error
-
-
-def _postgres_options(uri: str) -> dict[str, int]:
-    query = dict(parse_qsl(uri.partition("?")[2]))
-    options = {"pool_size": POOL_SIZE, "cache_size": CACHE_SIZE}
-    for name, default in options.items():
-        text = query.get(f"connection_{name}", str(default))
-        if not text.isdecimal():
-            raise DatabaseUnavailable(
-                f"the database URI: connection_{name} is {text!r}; it must be a whole number"
-            )
-        options[name] = int(text)
-    return options
-
-
-def _open_postgres(uri: str) -> Any:
-    # Imported only where it is asked for: RelStorage is an extra, and slow to import.
-    try:
-        postgres = import_module("scheduler.storage.postgres")
-    except ImportError:
-        raise DatabaseUnavailable(
-            f"the database {uri!r} needs RelStorage: install the extra 'postgres'"
-        ) from None
-    return postgres.open_postgres(uri)
-
-
-def _close_folder(uri: str) -> None:
-    """Make the folder of a database of SQLite, closed to others."""
-    for folder in parse_qs(urlsplit(uri).query).get("data_dir", ()):
-        own_folder(Path(folder).absolute(), "main.sqlite3")
 
 
 def _ready(storage: Any) -> Any:

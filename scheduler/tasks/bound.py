@@ -19,7 +19,7 @@ from scheduler.tasks.base import BaseTask
 class FollowingTask(BaseTask):
     """A task that is due when a persistent object says so: `getStartOn`, None for not at all.
 
-    A change of the object calls `Client.follow(obj)` in the same transaction; so the task
+    Code that changes the object calls `Client.follow(obj)` in the same transaction; so the task
     moves with the object, rests while there is no date for it, and is due again when there is
     one. It has run for a date once and for all: after that, only a date that is still to come
     makes it due again.

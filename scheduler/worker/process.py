@@ -27,7 +27,7 @@ from scheduler.runtime.output import log_output
 from scheduler.storage import outage_log
 from scheduler.storage.outage import pause
 from scheduler.store import Database
-from scheduler.store.database import open_database
+from scheduler.store.database_uri import open_database
 from scheduler.values.legible import LineFormatter
 from scheduler.worker.claim_queue import ClaimQueue
 from scheduler.worker.heartbeat import SIZE, Vitals

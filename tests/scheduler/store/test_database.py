@@ -1,6 +1,6 @@
 """Opening databases, and the current connection.
 
-Covers `scheduler.store.current`.
+Covers `scheduler.store.current` and `scheduler.store.database_uri`.
 
 Covers `scheduler.store.internals`.
 """

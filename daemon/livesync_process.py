@@ -38,9 +38,15 @@ class LivesyncProcess:
         options += ["--application", json.dumps(application), "--log-to"]
         self._command = [sys.executable, "-P", "-m", "livesync.cli.main", *options]
         self._closing = threading.Event()
+        self._is_restarting = False
         self._process = self._begin()
         self._thread = threading.Thread(target=self._watch, name="following", daemon=True)
         self._thread.start()
+
+    def restart(self) -> None:
+        """End the process after the deliveries under way, and start another one."""
+        self._is_restarting = True
+        self._process.terminate()
 
     def close(self) -> None:
         """End the process after the deliveries that are under way."""
@@ -71,9 +77,11 @@ class LivesyncProcess:
             status = self._process.wait()
             if self._process.stdin is not None:
                 self._process.stdin.close()
-            if self._closing.wait(REST_SECONDS):
+            if self._closing.wait(0 if self._is_restarting else REST_SECONDS):
                 return  # a signal to the whole service ends both
-            log.error("the process that follows changes ended with %s; it is started again", status)
+            if not self._is_restarting:
+                log.error("the process of livesync ended with %s; it is started again", status)
+            self._is_restarting = False
             self._process = self._begin()
 
 

@@ -15,6 +15,7 @@ from ZODB.Connection import Connection
 
 from daemon.alerts import AlertWatch
 from daemon.capture_alarm import CaptureAlarm
+from daemon.code_watch import CodeWatch
 from daemon.config import Config
 from daemon.livesync_process import LivesyncProcess
 from daemon.packing import Packing
@@ -48,7 +49,15 @@ class Service:
     DatabaseUnavailable, SchedulerException where another scheduler is alive, DaemonException.
     """
 
-    def __init__(self, config: Config, stop: threading.Event, panels: Sequence[Panel] = ()) -> None:
+    def __init__(
+        self,
+        config: Config,
+        stop: threading.Event,
+        panels: Sequence[Panel] = (),
+        *,
+        watches_code: bool = False,
+    ) -> None:
+        self._watches_code = watches_code
         self._config = config
         self._stop = stop
         self._panels = panels
@@ -71,6 +80,7 @@ class Service:
             self._start_scheduler(stack)
             self._start_packing(stack)
             self._start_alerts(stack)
+            self._start_code_watch(stack)
             self._start_alarm(stack)
             self._start_following(stack)
             self._start_web(stack)
@@ -138,6 +148,12 @@ class Service:
         alarm.start()
         stack.callback(alarm.close)
 
+    def _start_code_watch(self, stack: ExitStack) -> None:
+        if self._watches_code:
+            watch = CodeWatch(self.database)
+            watch.start()
+            stack.callback(watch.close)
+
     def _start_alerts(self, stack: ExitStack) -> None:
         settings = self._config.alerts
         if settings.command or settings.mail:
@@ -149,6 +165,7 @@ class Service:
         if self._config.livesync.push:
             following = LivesyncProcess(self.uri, Application.of(self._config.scheduler))
             stack.callback(following.close)
+            self._scheduler.on_reload.append(following.restart)
 
     def _start_web(self, stack: ExitStack) -> None:
         export = make_app(self.database, self._config.export)

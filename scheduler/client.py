@@ -214,6 +214,14 @@ class Client:
             if entry.task.getStatus() != TASK_STATUS_NONE
         }
 
+    def reloadWorkers(self) -> bool:
+        """Replace the worker processes one by one, by such with the present code; always True.
+
+        Running attempts end, and nothing is lost. The scheduler imports the modules of tasks
+        that have changed anew; where that fails the workers stay.
+        """
+        return self._module.spool(spool.RELOAD, None)
+
     def pause(self, queue: str | None = None) -> bool:
         """Pause the scheduler, or the named *queue* alone, over restarts too; always True.
 

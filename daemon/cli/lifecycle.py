@@ -44,7 +44,7 @@ def start(options: argparse.Namespace, config: Config) -> int:
     report: background.StartReport = options.report
     start_log(config.log, in_background=report.is_wanted())
     switch_threads_often()
-    with stop_on_signals() as stop, Service(config, stop) as service:
+    with stop_on_signals() as stop, Service(config, stop, watches_code=options.reload) as service:
         report.up(service.web.url)
         wait_for(stop)
     return 1 if service.failure is not None else 0
@@ -73,6 +73,31 @@ def restart(options: argparse.Namespace, config: Config) -> int:
     # The lease is released; the embedded server of the process may still be closing.
     _wait_until(lambda: process is None or process.is_gone(), DEATH_SECONDS)
     return _start_in_background(options)
+
+
+def reload(options: argparse.Namespace, config: Config) -> int:
+    """Have the workers replaced one by one, and wait until they are."""
+    with connect(config.database) as connection:
+        if not roster_of(connection).is_taken() and not options.force:
+            raise Refusal("The daemon doesn't seem to be running (consider -f?)")
+        before = _workers(connection)
+        Client(connection).reloadWorkers()
+        transaction.commit()
+
+        def are_replaced() -> bool:
+            connection.sync()
+            return not before & _workers(connection)
+
+        _wait_until(are_replaced, config.scheduler.shutdown_timeout)
+        rest = len(before & _workers(connection))
+        print(f"{len(before) - rest} of {len(before)} workers are replaced")
+        if rest:
+            print("The others are replaced when their tasks end; where none is, see the log")
+    return 0 if rest < max(1, len(before)) else 1
+
+
+def _workers(connection: Connection) -> set[str]:
+    return {each.worker for each in roster_of(connection).workers}
 
 
 def check(options: argparse.Namespace, config: Config) -> int:
@@ -183,7 +208,8 @@ def _repeated(options: argparse.Namespace) -> list[str]:
     for name in ("config", "log"):
         if getattr(options, name, None) is not None:
             arguments += [f"--{name}", getattr(options, name)]
-    for name, flag in (("fork_processes", "-p"), ("standby", "--standby")):
+    flags = (("fork_processes", "-p"), ("standby", "--standby"), ("reload", "--reload"))
+    for name, flag in flags:
         if getattr(options, name, False):
             arguments.append(flag)
     return arguments

@@ -121,11 +121,15 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("-s", "--standalone", action="store_true", help="stay in the foreground")
     _add_standby(sub)
     sub.add_argument("--log", choices=LEVELS, metavar="LEVEL", help=", ".join(LEVELS))
+    sub.add_argument(
+        "--reload", action="store_true", help="replace the workers when a Python file changes"
+    )
     sub.add_argument("--report", type=int, help=argparse.SUPPRESS)
     _add(commands, common, "stop", lifecycle.stop, "stop the daemon, and wait until it has ended")
     sub = _add(commands, common, "restart", lifecycle.restart, "stop it, if it runs, and start it")
     _add_standby(sub)
     sub.add_argument("--log", choices=LEVELS, metavar="LEVEL", help=", ".join(LEVELS))
+    _add(commands, common, "reload", lifecycle.reload, "replace the workers, by such with new code")
     sub = _add(
         commands, common, "check", lifecycle.check, "say by the exit status whether it lives"
     )

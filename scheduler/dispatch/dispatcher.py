@@ -74,7 +74,10 @@ class Dispatcher:
         stop: ShutdownRequest,
         wake: CommitSignal,
         is_meant: Callable[[Instruction], bool],
+        renew: Callable[[], None],
     ) -> None:
+        self._renew = renew
+        self._database = database
         self._activity = lease.activity
         if settings.multitask_mode != "dask":  # whose cluster would have to be asked
             self._activity.workers = executor.workers
@@ -215,11 +218,27 @@ class Dispatcher:
         for claim in tick.stopped:
             self._executor.stop(claim)
         self._hand_out(claims, gathered)
+        if tick.instructions.is_reload:
+            self._reload()
         self._activity.note(self._waits_since(), has_moved=bool(claims or gathered.outcomes))
         if quit_ is not None:
             raise quit_
         has_more = tick.has_more or len(instructions) == DRAIN_LIMIT
         return has_more or (bool(claims) and self._executor.room() > 0)
+
+    def _reload(self) -> None:
+        """Have the new code in this process, and in workers that take the place of the present."""
+        try:
+            self._renew()
+        except Exception:
+            log.exception("workers of %s not replaced: no import of the new code", TICK)
+            return
+        self._connection.close()
+        self._connection = self._database.open(self._manager)
+        self._wake.ignore(self._connection)
+        self._reconciliation = Reconciliation(self._executor, self._connection)
+        self._executor.reload()
+        self._lease.transact(_bring_back, note="scheduler: reload")
 
     def _write_down(self, tick: Tick, gathered: ExecutorReport) -> None:
         for outcome in gathered.outcomes:
@@ -320,6 +339,10 @@ class Dispatcher:
             why = ENDED_MEANWHILE if len(claims) == 1 else ENDED_WITH_SEVERAL
             tick.settlement.rescue(Lost(claim, state, why), self._settings.task_max_tries)
         tick.instructions.reclaim()
+
+
+def _bring_back(connection: Connection) -> None:
+    Tick(SchedulerModule.getDBInstance(connection)).instructions.reclaim()
 
 
 def _tend_shelves(connection: Connection) -> None:

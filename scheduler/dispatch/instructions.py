@@ -73,6 +73,8 @@ class Instructions:
         self._now = nowutc()
         self.stopped: list[Claim] = []
         """The claims taken from workers that may still be at work on them."""
+        self.is_reload = False
+        """Whether the workers are to be replaced, after the commit."""
         self._acts: dict[str, Callable[[Any], None]] = {
             spool.ADD: self._add,
             spool.DELETE: self._delete,
@@ -89,6 +91,7 @@ class Instructions:
             spool.FOLLOW: self._rebinding.follow,
             spool.PAGE: self._reclaiming.read_page,
             spool.REPAIR: self._check_shelves,
+            spool.RELOAD: self._reload,
         }
 
     def perform(self, instruction: Instruction) -> None:
@@ -220,6 +223,9 @@ class Instructions:
         TaskHandle(task).set_retry(None)
         if not task.isPaused():
             self._move_to(task, stamp(date))
+
+    def _reload(self, _: object) -> None:
+        self.is_reload = True
 
     def _pause(self, task: BaseTask | str | None) -> None:
         """Pause *task*, or the queue with that name; None stands for the whole scheduler."""

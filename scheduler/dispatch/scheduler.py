@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from ZODB import DB
 
 from scheduler.dispatch.declaration import Functions, declare, declared_in
 from scheduler.dispatch.dispatcher import Dispatcher
+from scheduler.dispatch.renewal import renew_code
 from scheduler.dispatch.repair import Repair
 from scheduler.dispatch.shutdown import ShutdownRequest
 from scheduler.errors import (
@@ -55,6 +58,8 @@ class Scheduler:
         self._lease: Lease | None = None
         self._activity = Activity()
         self._declared: Functions = {}
+        self.on_reload: list[Callable[[], None]] = []
+        """Called in the scheduler's thread when its workers are about to be replaced."""
 
     def run(self) -> int:
         """Run until a shutdown; return 0 then. Works in any thread.
@@ -150,9 +155,9 @@ class Scheduler:
                 stack.callback(REGISTRY.flush)
                 self._stop.wake = wake
                 executor = start_executor(database, self._settings, wake.set, stack)
-                is_meant = self._is_meant
+                is_meant, renew = self._is_meant, partial(self._renew, lease)
                 loop = Dispatcher(
-                    database, lease, self._settings, executor, self._stop, wake, is_meant
+                    database, lease, self._settings, executor, self._stop, wake, is_meant, renew
                 )
                 stack.callback(loop.close)
                 self._declare(lease)
@@ -163,6 +168,12 @@ class Scheduler:
             if not is_outage(error):
                 raise
             outage_log.met(error)
+
+    def _renew(self, lease: Lease) -> None:
+        self._declared = declared_in(renew_code(Application.of(self._settings)))
+        self._declare(lease)
+        for call in self.on_reload:
+            call()
 
     def _declare(self, lease: Lease) -> None:
         if self._settings.imports:

@@ -116,6 +116,9 @@ class Executor(Protocol):
     def stop(self, claim: Claim) -> None:
         """End the attempt on *claim*, which has ended, if it goes on."""
 
+    def reload(self) -> None:
+        """Replace the workers one by one by such with the present code, if they can be."""
+
     def workers(self) -> list[WorkerStatus]:
         """Return the workers."""
 

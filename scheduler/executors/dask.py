@@ -105,6 +105,10 @@ class DaskExecutor:
         """Restart the cluster's worker that runs *claim*; its other claims are run again."""
         self._end(Lost(claim, TASK_STATUS_ABORTED, "cancelled"))
 
+    def reload(self) -> None:
+        """Leave the workers of the cluster as they are: they are renewed by Dask's own means."""
+        log.warning("workers of cluster %s not replaced: restart it", self._client)
+
     def workers(self) -> list[WorkerStatus]:
         """Return the cluster's workers by address, each with the first claim it is to run."""
         with self._lock:

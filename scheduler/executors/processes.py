@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from scheduler.executors.base import ExecutorReport, Flow, KillReason, ReportBuffer, WorkerStatus
 from scheduler.executors.log_writer import LogWriter
 from scheduler.executors.loss import WorkerLoss, loss_of
+from scheduler.executors.replacement import Replacement
 from scheduler.executors.worker_process import Message, WorkerProcess
 from scheduler.inbox.claims import Claim
 from scheduler.runtime.application import Application
@@ -71,6 +72,7 @@ class ProcessExecutor:
         # Tasks (by number) that had a share in the death of a worker, with how many have died
         # at their loading: each is run by itself.
         self._suspects: dict[int, int] = {}
+        self._replacement = Replacement()
         self._is_closing = False
         self._next_look = 0.0
         self._stir = threading.Event()
@@ -107,6 +109,12 @@ class ProcessExecutor:
             for worker in self._workers.values():
                 if claim.number in worker.held and claim.number in worker.vitals.remains().begun():
                     worker.kill(KillReason(TASK_STATUS_ABORTED, "cancelled", claim))
+
+    def reload(self) -> None:
+        """Replace the workers one by one; each ends its task first."""
+        with self._lock:
+            self._replacement.begin(self._workers.values())
+        self._stir.set()
 
     def workers(self) -> list[WorkerStatus]:
         """Return the workers by name and process id, each with the first claim it holds."""
@@ -179,6 +187,7 @@ class ProcessExecutor:
                 worker.watch.end()
             elif kind == "ready":
                 worker.is_ready, self._failed_starts = True, 0
+                self._stir.set()  # the next one may be replaced
             elif kind == "bye" and worker.killed is None:
                 worker.leaves = time.monotonic() + KILL_SECONDS
                 self._stir.set()
@@ -247,6 +256,8 @@ class ProcessExecutor:
                 with self._lock:
                     self._fill()
                     self._end_overdue()
+                    is_full = not self._vacant
+                    self._replacement.go_on(self._workers.values(), is_full=is_full)
                     self._look()
                     self._level()
             except Exception:

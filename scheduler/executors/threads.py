@@ -79,6 +79,10 @@ class ThreadExecutor:
             if run is not None and run.claim == claim:
                 self._abandon(worker, Lost(claim, TASK_STATUS_ABORTED, "cancelled"))
 
+    def reload(self) -> None:
+        """Go on with these threads, which see the modules that the process has imported anew."""
+        log.warning("threads of process %d not replaced: only processes are", os.getpid())
+
     def workers(self) -> list[WorkerStatus]:
         """Return the threads by name, each with its present or last claim."""
         return [WorkerStatus(worker.name, worker.claim) for worker in self._threads]

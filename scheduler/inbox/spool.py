@@ -30,6 +30,7 @@ RECLAIM = "reclaim"
 LIMIT = "limit"
 FOLLOW = "follow"
 REPAIR = "repair"
+RELOAD = "reload"
 SHUTDOWN = "shutdown"
 CLEARED_AT_ONCE = 1000
 # The operation that stands for unreadable instructions; its object is their page.
@@ -50,6 +51,7 @@ OPERATIONS = frozenset(
         LIMIT,
         FOLLOW,
         REPAIR,
+        RELOAD,
         SHUTDOWN,
     }
 )

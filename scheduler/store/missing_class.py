@@ -14,6 +14,8 @@ from ZODB.POSException import POSKeyError, StateLoadError
 from ZODB.serialize import ObjectReader
 from ZODB.utils import u64
 
+from scheduler.store.import_fault import import_fault
+
 UNREADABLE = (StateLoadError, POSKeyError)
 """Exceptions that the loading of a damaged or missing object raises."""
 
@@ -32,7 +34,8 @@ def why_unusable(obj: Any) -> str:
     if isinstance(obj, PersistentBroken):
         if issubclass(kind, _NoClass):
             return f"{name} is no class of persistent objects any more"
-        return f"the class {name} cannot be imported"
+        fault = import_fault(kind.__module__, kind.__qualname__)
+        return f"the class {name} cannot be imported: {fault}"
     return f"{name} is no class of tasks"
 
 

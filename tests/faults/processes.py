@@ -20,14 +20,14 @@ class Daemon:
     *push* is that of livesync.
     """
 
-    def __init__(self, folder, uri, *, push=False, **settings):
+    def __init__(self, folder, uri, *, push=False, options=(), **settings):
         self.log = folder / "daemon.log"
         config = folder / "relay.toml"
         lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
         parts = ["[web]", "port = 0", "[livesync]", f"push = {json.dumps(push)}", "[scheduler]"]
         config.write_text("\n".join([*parts, *lines, ""]))
         self._command = [sys.executable, "-m", "daemon.cli.main", "start", "--standalone"]
-        self._command += ["--database", uri, "--config", str(config)]
+        self._command += ["--database", uri, "--config", str(config), *options]
         self.process = None
         self.start()
 

@@ -94,7 +94,7 @@ class Dispatcher:
         self._retention = Pruner(lease, settings)
         self._reconciliation = Reconciliation(executor, self._connection)
         self._given: dict[int, Claim] = {}
-        self._is_unsure = False
+        self._is_unsure = self._is_reloading = False
         self._next_due: float | None = None
         self._in_vain = 0.0  # when there was room, and nothing to be had
         self._next_tending = self._next_undone = 0.0
@@ -107,6 +107,7 @@ class Dispatcher:
             self._seldom(self._worker_report.note)
             self._seldom(self._retention.step)
             self._seldom(self._tend)
+            self._seldom(self._bring_back)
             self._seldom(self._follow_undone)
             self._seldom(self._reconciliation.step)
             if is_busy:
@@ -238,7 +239,13 @@ class Dispatcher:
         self._wake.ignore(self._connection)
         self._reconciliation = Reconciliation(self._executor, self._connection)
         self._executor.reload()
-        self._lease.transact(_bring_back, note="scheduler: reload")
+        self._is_reloading = True
+
+    def _bring_back(self) -> None:
+        """Take tasks out of quarantine whose code has come with the new workers."""
+        if self._is_reloading and not self._executor.is_reloading():
+            self._lease.transact(_reclaim, note="scheduler: reload")
+            self._is_reloading = False
 
     def _write_down(self, tick: Tick, gathered: ExecutorReport) -> None:
         for outcome in gathered.outcomes:
@@ -341,7 +348,7 @@ class Dispatcher:
         tick.instructions.reclaim()
 
 
-def _bring_back(connection: Connection) -> None:
+def _reclaim(connection: Connection) -> None:
     Tick(SchedulerModule.getDBInstance(connection)).instructions.reclaim()
 
 

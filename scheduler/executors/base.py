@@ -119,6 +119,9 @@ class Executor(Protocol):
     def reload(self) -> None:
         """Replace the workers one by one by such with the present code, if they can be."""
 
+    def is_reloading(self) -> bool:
+        """Return whether a worker that is to be replaced still takes claims."""
+
     def workers(self) -> list[WorkerStatus]:
         """Return the workers."""
 

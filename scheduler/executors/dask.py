@@ -109,6 +109,10 @@ class DaskExecutor:
         """Leave the workers of the cluster as they are: they are renewed by Dask's own means."""
         log.warning("workers of cluster %s not replaced: restart it", self._client)
 
+    def is_reloading(self) -> bool:
+        """Return False: no worker is ever replaced."""
+        return False
+
     def workers(self) -> list[WorkerStatus]:
         """Return the cluster's workers by address, each with the first claim it is to run."""
         with self._lock:

@@ -14,12 +14,11 @@ from scheduler.executors.base import ExecutorReport, Flow, KillReason, ReportBuf
 from scheduler.executors.log_writer import LogWriter
 from scheduler.executors.loss import WorkerLoss, loss_of
 from scheduler.executors.replacement import Replacement
+from scheduler.executors.worker_end import tell_end
 from scheduler.executors.worker_process import Message, WorkerProcess
 from scheduler.inbox.claims import Claim
 from scheduler.runtime.application import Application
 from scheduler.runtime.context import Begun, News, ProgressReport
-from scheduler.runtime.hook_registry import REGISTRY
-from scheduler.runtime.hooks import WorkerEvent
 from scheduler.settings import Settings
 from scheduler.states import TASK_STATUS_ABORTED, TASK_STATUS_FAILED, TASK_STATUS_QUEUED
 from scheduler.storage.outage_log import Outage
@@ -115,6 +114,11 @@ class ProcessExecutor:
         with self._lock:
             self._replacement.begin(self._workers.values())
         self._stir.set()
+
+    def is_reloading(self) -> bool:
+        """Return whether a worker that is to be replaced still takes claims."""
+        with self._lock:
+            return self._replacement.is_at_work
 
     def workers(self) -> list[WorkerStatus]:
         """Return the workers by name and process id, each with the first claim it holds."""
@@ -225,7 +229,7 @@ class ProcessExecutor:
                 self._suspects[tid] = self._suspects.get(tid, 0) + at_loading
             self._waiting.extendleft(reversed(loss.back))
             if not self._is_closing:
-                _tell_end(worker, loss)
+                tell_end(worker, loss)
             self._vacate(worker)
             self._feed()
             self._results.report([], loss.lost)
@@ -256,8 +260,7 @@ class ProcessExecutor:
                 with self._lock:
                     self._fill()
                     self._end_overdue()
-                    is_full = not self._vacant
-                    self._replacement.go_on(self._workers.values(), is_full=is_full)
+                    self._replace()
                     self._look()
                     self._level()
             except Exception:
@@ -300,6 +303,10 @@ class ProcessExecutor:
             Application.of(self._settings),
         )
         return WorkerProcess(start, self._heard, self._lose)
+
+    def _replace(self) -> None:
+        if self._replacement.go_on(self._workers.values(), is_full=not self._vacant):
+            self._results.wake()
 
     def _end_overdue(self) -> None:
         now = time.monotonic()
@@ -377,19 +384,3 @@ class ProcessExecutor:
         for worker in workers:
             if len(worker.held) > 1 and worker.can_take and worker.silence() > STUCK_SECONDS:
                 worker.ask_back()
-
-
-def _tell_end(worker: WorkerProcess, loss: WorkerLoss) -> None:
-    is_meant = worker.is_retired and not loss.lost
-    if not is_meant:
-        tasks = tuple(lost.claim.tid for lost in loss.lost)
-        event = WorkerEvent(worker.signature, worker.ending(), tasks)
-        REGISTRY.call_soon("on_worker_lost", event)
-    level = logging.INFO if is_meant else logging.WARNING
-    begun = ", ".join(f"task {lost.claim.tid}" for lost in loss.lost) or "no task"
-    back = ", ".join(f"task {claim.tid}" for claim in loss.back[:10]) or "none"
-    log.log(
-        level,
-        "worker %s %s; it was at %s; given to other workers: %s (%d)",
-        *(worker, worker.ending(), begun, back, len(loss.back)),
-    )

@@ -25,8 +25,16 @@ class Replacement:
         """Replace these *workers*."""
         self._outdated = list(workers)
 
-    def go_on(self, workers: Collection[WorkerProcess], *, is_full: bool) -> None:
-        """Retire the next one, if all *workers* take claims and *is_full*: no slot is vacant."""
+    @property
+    def is_at_work(self) -> bool:
+        """Whether one of them has not been asked to end."""
+        return any(not (each.is_lost or each.is_retired) for each in self._outdated)
+
+    def go_on(self, workers: Collection[WorkerProcess], *, is_full: bool) -> bool:
+        """Retire the next one, if all *workers* take claims and *is_full*: no slot is vacant.
+
+        Return whether one was retired.
+        """
         self._outdated = [each for each in self._outdated if not (each.is_lost or each.is_retired)]
         is_patient = time.monotonic() < self._last + LONG_TASK_SECONDS
         is_complete = is_full and all(each.can_take for each in workers)
@@ -34,3 +42,5 @@ class Replacement:
             self._last = time.monotonic()
             log.info("worker %s is replaced", self._outdated[0])
             self._outdated[0].retire()
+            return True
+        return False

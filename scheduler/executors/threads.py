@@ -83,6 +83,10 @@ class ThreadExecutor:
         """Go on with these threads, which see the modules that the process has imported anew."""
         log.warning("threads of process %d not replaced: only processes are", os.getpid())
 
+    def is_reloading(self) -> bool:
+        """Return False: no worker is ever replaced."""
+        return False
+
     def workers(self) -> list[WorkerStatus]:
         """Return the threads by name, each with its present or last claim."""
         return [WorkerStatus(worker.name, worker.claim) for worker in self._threads]

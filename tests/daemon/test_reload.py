@@ -11,8 +11,8 @@ from daemon.cli import main as cli
 from scheduler import Client, nowutc
 from scheduler.store import open_database, transact
 from scheduler.tasks import OneShotTask
-from tests.daemon.conftest import wait_until
 from tests.faults.processes import Daemon
+from tests.waiting import wait_for
 
 CODE = """
 import pathlib
@@ -76,7 +76,7 @@ class Site:
 
     def result(self, number):
         """Return the result of task *number* when it has one."""
-        return wait_until(
+        return wait_for(
             lambda: transact(self.database, lambda own: Client(own).getTask(number).getResult()),
             f"the result of task {number}",
         )
@@ -115,12 +115,12 @@ def test_reload_replaces_workers_brings_new_classes_and_lets_running_tasks_end(s
     daemon = start()
     assert site.result(site.enqueue("Job")) == 1
     patient = site.enqueue("Patient", str(site.folder / "go"))
-    wait_until(lambda: site.progress(patient), "the run")
+    wait_for(lambda: site.progress(patient), what="the run")
     before = {worker.pid for worker in daemon.workers()}
 
     site.write(2, MORE)
     waiting = site.enqueue("Further")
-    wait_until(lambda: "has changed since process" in daemon.text(), "the quarantine")
+    wait_for(lambda: "has changed since process" in daemon.text(), what="the quarantine")
     (site.folder / "go").touch()
     assert cli.main(["reload", "--database", site.uri]) == 0
     assert capsys.readouterr().out == "2 of 2 workers are replaced\n"
@@ -139,7 +139,7 @@ def test_code_that_cannot_be_imported_replaces_no_worker(site, start):
     site.file.write_text("def broken(:\n")
     os.utime(site.file, (time.time() + 2,) * 2)
     transact(site.database, lambda own: Client(own).reloadWorkers())
-    wait_until(lambda: "not replaced: no import of the new code" in daemon.text(), "the refusal")
+    wait_for(lambda: "not replaced: no import of the new code" in daemon.text(), what="the refusal")
     assert "SyntaxError" in daemon.text()
     assert before == {worker.pid for worker in daemon.workers()}
     site.write(3)
@@ -151,9 +151,9 @@ def test_a_daemon_for_development_reloads_when_a_file_changes(site, start):
     daemon = start("--reload")
     assert site.result(site.enqueue("Job")) == 1
     before = {worker.pid for worker in daemon.workers()}
-    wait_until(lambda: "watching the Python files" in daemon.text(), "the watch")
+    wait_for(lambda: "watching the Python files" in daemon.text(), what="the watch")
     site.write(2)
-    wait_until(lambda: not before & {worker.pid for worker in daemon.workers()}, "new workers")
+    wait_for(lambda: not before & {worker.pid for worker in daemon.workers()}, what="new workers")
     assert site.result(site.enqueue("Job")) == 2
 
 

@@ -78,7 +78,7 @@ class Site:
         """Return the result of task *number* when it has one."""
         return wait_for(
             lambda: transact(self.database, lambda own: Client(own).getTask(number).getResult()),
-            f"the result of task {number}",
+            what=f"the result of task {number}",
         )
 
     def attempts(self, number):

@@ -15,7 +15,7 @@ from ZODB.POSException import ReadOnlyError, StorageError
 from ZODB.utils import u64
 
 from livesync.capture.survey import survey
-from livesync.errors import WatchException
+from livesync.errors import IdentifyException, LiveSyncException, WatchException
 from livesync.feed.manager import SyncManager
 from livesync.objects.object_index import SCHEMA as OBJECTS
 from livesync.objects.object_index import ObjectIndex
@@ -106,19 +106,36 @@ def enter_watched(database: DB) -> None:
         enter(database, wanted)
     except ReadOnlyError:
         log.debug("the watched classes are not entered in %s: it is read-only", database.getName())
-    except (StorageError, StoreException, TransientError, WatchException):
+    except (StorageError, StoreException, TransientError, LiveSyncException):
         log.exception("the watched classes are not entered in %s", database.getName())
 
 
 def enter(database: DB, wanted: list[WatchedClass]) -> None:
     """Enter *wanted* into *database*; nothing is written where it has them all."""
     with read_view(database) as view:
-        known = table_of(view).classes
-    if any(each not in [one._replace(since=0) for one in known] for each in wanted):
-        _change(database, lambda stored: _put(stored, wanted), "watch")
-    shown = {each.name for each in known if each.fossil}
-    if any(each.fossil and each.name not in shown for each in wanted):
-        _find_former(database)
+        known = {each.name: each for each in table_of(view).classes}
+    former = {name: known.get(name) for name in (each.name for each in wanted)}
+    if all(was is not None and was._replace(since=0) in wanted for was in former.values()):
+        return
+    _change(database, lambda stored: _put(stored, wanted), "watch")
+    if any(each.fossil and not _is_exposed(former[each.name]) for each in wanted):
+        try:
+            _find_former(database)
+        except IdentifyException:
+            _change(database, lambda stored: _put_back(stored, former), "watch as before")
+            raise
+
+
+def _is_exposed(watched: WatchedClass | None) -> bool:
+    return watched is not None and bool(watched.fossil)
+
+
+def _put_back(stored: WatchedClasses, former: dict[str, WatchedClass | None]) -> None:
+    for name, watched in former.items():
+        if watched is None:
+            stored.remove(name)
+        else:
+            stored.put(watched)
 
 
 def _find_former(database: DB) -> None:

@@ -17,14 +17,22 @@ from livesync.agents.folder import FolderAgent
 from livesync.capture.listeners import ObjectChangeListener
 from livesync.cli.main import main
 from livesync.delivery.deliverer import Deliverer
-from livesync.errors import WatchException
+from livesync.errors import IdentifyException, WatchException
 from livesync.records.marcxml import collection
 from livesync.records.reduction import STATUS_CHANGED, Record
 from livesync.resync.full_export import FullExport
 from livesync.resync.verification import Verification
 from livesync.watching import expose, unwatch, watch
 from scheduler.store import transact
-from tests.livesync.shop import Book, IOrderFossil, IStatusFossil, Order, number_of, plain_number
+from tests.livesync.shop import (
+    Book,
+    IOrderFossil,
+    IStatusFossil,
+    Order,
+    nothing_of,
+    number_of,
+    plain_number,
+)
 from tests.scheduler.harness import output_of
 
 
@@ -286,3 +294,13 @@ def test_a_survey_finds_what_was_not_known_and_tells_of_what_is_gone(orders, cap
             if "deleted" in one.getActions()
         ]
     assert deleted == ["7"]
+
+
+def test_a_class_is_not_exposed_if_an_object_made_before_has_no_id(database):
+    transact(database, lambda own: own.root().update({"7": Order("7", 12.5)}))
+    with pytest.raises(IdentifyException, match="returned None for an object"):
+        expose(Order, fossil=IOrderFossil, identify=nothing_of)
+    transact(database, lambda own: setattr(own.root()["7"], "total", 13))
+    expose(Order, fossil=IOrderFossil, identify=plain_number)
+
+    assert get(database, "/export/order/7.json").json["count"] == 1

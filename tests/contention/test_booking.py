@@ -17,9 +17,9 @@ from export.rooms.schedule import schedules
 from scheduler import Client
 from scheduler.store import open_database, transact
 from tests.export.planting_rooms import key_of, plant_rooms
+from tests.export.resources.schedule_api import BASE, token_of
+from tests.export.resources.schedule_api import DOCUMENTED as SCHEDULE
 from tests.export.resources.test_booking import ADDRESS, DOCUMENTED, plant_john
-from tests.export.resources.test_room_schedule import BASE, token_of
-from tests.export.resources.test_room_schedule import DOCUMENTED as SCHEDULE
 from tests.ports import free_port
 
 CLIENTS = 8

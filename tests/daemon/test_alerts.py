@@ -20,7 +20,7 @@ from tests.daemon.sample_tasks import Bad
 from tests.livesync.agents_for_tests import FailingAgent
 from tests.ports import free_port
 from tests.scheduler.harness import running
-from tests.scheduler.tasks.test_mail import Inbox
+from tests.scheduler.mail_inbox import Inbox
 from tests.waiting import wait_for
 
 

@@ -5,13 +5,6 @@ Covers `scheduler.storage.access`, `scheduler.storage.descriptors`, `scheduler.s
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-import threading
-import urllib.request
-from contextlib import ExitStack
-
 import pytest
 from ZODB.FileStorage import FileIterator
 
@@ -19,10 +12,8 @@ from scheduler.store import connect, open_database
 from tests import postgres
 from tests.faults.processes import serving
 from tests.scheduler.harness import output_of, python
-from tests.waiting import wait_for
 
 DEADLINE = 60.0
-REQUESTS = 20
 
 COMMON = """
 import multiprocessing, os, sys, time, traceback, transaction
@@ -356,66 +347,3 @@ print(counts(database))
     found = run(code, f"zconfig://{config}")
     assert "file:///path/data.fs" in found
     assert found.endswith("[('parent', 2)]")
-
-
-APPLICATION = """
-import os
-import transaction
-from scheduler.store import open_database, transact
-
-database = open_database(os.environ["SCHEDULER_DATABASE"])
-
-def add(connection):
-    root = connection.root()
-    root["count"] = root.get("count", 0) + 1
-    return root["count"]
-
-transact(database, lambda connection: connection.root().update(count=0))
-
-def app(environ, start_response):
-    count = transact(database, add, attempts=1000)
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [b"%d %d" % (os.getpid(), count)]
-"""
-
-
-def fetch(port):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=200) as answer:
-        pid, count = answer.read().split()
-        return int(pid), int(count)
-
-
-def is_up(port):
-    try:
-        return fetch(port)
-    except OSError:
-        return None
-
-
-def test_gunicorn_may_preload_an_application_that_opens_the_database(
-    embedded, tmp_path, free_port, monkeypatch
-):
-    (tmp_path / "preloaded.py").write_text(APPLICATION)
-    monkeypatch.setenv("SCHEDULER_DATABASE", embedded)
-    command = [sys.executable, "-m", "gunicorn", "--preload", "--workers", "3"]
-    command += ["--bind", f"127.0.0.1:{free_port}", "--chdir", str(tmp_path)]
-    command += ["--no-control-socket", "--log-level", "error", "preloaded:app"]
-    with subprocess.Popen(command) as server, ExitStack() as stack:
-        stack.callback(server.kill)
-        wait_for(lambda: is_up(free_port), DEADLINE)
-        answers = []
-        threads = [
-            threading.Thread(target=lambda: answers.append(fetch(free_port)))
-            for _ in range(REQUESTS)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        server.send_signal(signal.SIGTERM)
-        assert server.wait(DEADLINE) == 0
-    numbers = sorted(count for _, count in answers)
-    assert len(set(numbers)) == REQUESTS
-    with connect(embedded) as connection:
-        assert connection.root()["count"] == numbers[-1]
-    assert list(FileIterator(str(tmp_path / "data.fs")))

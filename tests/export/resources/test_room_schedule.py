@@ -5,107 +5,36 @@ Covers `export.resources.room_schedule_body`.
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from werkzeug.test import Client
 
-from export.app import make_app
-from export.auth.tokens import tokens
 from export.fossilize import fossilize
 from export.fossils.room import IReservationFossil
 from export.people.group import Group, groups
-from export.people.user import Avatar, users
 from export.rooms.registry import Location, rooms
 from export.rooms.room import COLLISION, Blocking
 from scheduler.store import transact
 from tests.export.planting_rooms import local, slots
-
-BASE = "/api/v3/schedule"
-BLANK = "This value should not be blank."
-START = int(datetime(2030, 4, 1, 10, tzinfo=UTC).timestamp())  # a Monday
-DAY = 86400
-DOCUMENTED = {"name": "API Schedule 1", "room": 39, "start_at": str(START), "duration": "300"}
-WEEKLY = {"recurrence": {"type": "weekly"}}
-
-
-def plant(connection):
-    registry = rooms(connection)
-    registry.add_location(Location("Lab")).add_room(39, 1, "1", "39", "Studio")
-    ann = Avatar("13", "Ann", "Byron", "ann@example.org", "ann")
-    users(connection).add(ann)
-
-
-def token_of(database, user, *scopes):
-    def work(connection):
-        return tokens(connection).create(user, f"of {user}", scopes or ("full:everything",))[1]
-
-    return transact(database, work)
-
-
-class Api:
-    """Somebody who asks with a token."""
-
-    def __init__(self, client, token):
-        self.client, self.token = client, token
-
-    def get(self, path=""):
-        answer = self.client.get(f"{BASE}{path}?access_token={self.token}")
-        return answer.status_code, answer.json
-
-    def post(self, path="", body=None):
-        answer = self.client.post(f"{BASE}{path}?access_token={self.token}", json=body)
-        return answer.status_code, answer.json
-
-    def create(self, **more):
-        code, answer = self.post("", {**DOCUMENTED, **more})
-        assert code == 200, answer
-        return answer[0]
-
-    def details(self, number):
-        code, answer = self.get(f"/{number}")
-        assert code == 200, answer
-        return answer["data"]
-
-
-@pytest.fixture
-def at_work(relay):
-    """A scheduler that is run by hand; it is the day before the schedules start."""
-    relay.clock.now = datetime.fromtimestamp(START - DAY, UTC)
-    return relay
+from tests.export.resources.schedule_api import (
+    BASE,
+    DAY,
+    DOCUMENTED,
+    START,
+    WEEKLY,
+    Api,
+    booked,
+    other,
+    plant,
+    token_of,
+    waiting,
+)
 
 
 @pytest.fixture
 def database(at_work):
     transact(at_work.database, plant)
     return at_work.database
-
-
-@pytest.fixture
-def api(database):
-    return Api(Client(make_app(database)), token_of(database, "13"))
-
-
-def other(api, database, user):
-    return Api(api.client, token_of(database, user))
-
-
-def booked(database):
-    """The beginnings of everything that the room is taken for, up to 20 of them."""
-
-    def work(connection):
-        taken = (one for one in rooms(connection).rooms[39].reservations() if one.takes_room)
-        starts = (int(p.startDT.timestamp()) for one in taken for p in one.getOccurrences())
-        return sorted(starts)[:20]
-
-    return transact(database, work)
-
-
-def waiting(at_work):
-    """The dates of the tasks that wait, and how many there are."""
-    at_work.run_due()
-    return at_work.client.getStatus()["waiting"]
 
 
 def test_the_documented_request_is_answered_with_a_list_of_the_id(api):
@@ -389,99 +318,6 @@ def test_schedules_that_are_hindered_are_listed(api, database):
     }
     assert [one["id"] for one in listed["conflict"]] == [partly]
     assert [one["id"] for one in listed["blocked"]] == [wholly]
-
-
-def test_everything_that_is_wrong_is_told_at_once(api):
-    code, answer = api.post("", {"name": " ", "recurrence": {"type": "x", "end_after": 0}})
-    assert code == answer["code"] == 400
-    assert answer["data"]["message"] == "Validation Error"
-    told = {field["name"]: field["message"] for field in answer["data"]["fields"]}
-    assert told == {
-        "name": BLANK,
-        "room": BLANK,
-        "start_at": BLANK,
-        "duration": BLANK,
-        "type": "This value should be one of weekly, monthly, daily, none.",
-        "end_after": "This value should be greater than 0.",
-    }
-
-
-def test_the_documented_failure_is_answered_as_documented(api):
-    without_name = {name: value for name, value in DOCUMENTED.items() if name != "name"}
-    assert api.post("", without_name) == (
-        400,
-        {
-            "data": {
-                "message": "Validation Error",
-                "fields": [{"name": "name", "message": BLANK}],
-            },
-            "code": 400,
-        },
-    )
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("room", 40),
-        ("room", "x"),
-        ("room", True),
-        ("start_at", START - 2 * DAY),
-        ("start_at", "9" * 12),
-        ("start_at", "9" * 5000),
-        ("start_at", -1),
-        ("start_at", [1]),
-        ("duration", 0),
-        ("duration", "1.5"),
-        ("name", {}),
-        ("name", "x" * 1001),
-    ],
-)
-def test_a_field_that_makes_no_sense_is_named(api, field, value):
-    code, answer = api.post("", {**DOCUMENTED, field: value})
-    assert code == 400
-    assert [one["name"] for one in answer["data"]["fields"]] == [field]
-    assert api.get("/1")[0] == 404
-
-
-@pytest.mark.parametrize(
-    ("recurrence", "field"),
-    [
-        ("weekly", "recurrence"),
-        ({"type": "weekly", "weeks_range": "7"}, "weeks_range"),
-        ({"type": "weekly", "weeks_range": "a"}, "weeks_range"),
-        ({"type": "daily", "range_type": "until"}, "range_type"),
-        ({"type": "daily", "range_type": "after"}, "end_after"),
-        ({"type": "daily", "range_type": "by"}, "end_by"),
-        ({"type": "daily", "range_type": "by", "end_by": "2030-04-30"}, "end_by"),
-        ({"type": "daily", "range_type": "by", "end_by": "02-30-2031"}, "end_by"),
-        ({"type": "daily", "range_type": "by", "end_by": "03-01-2030"}, "recurrence"),
-    ],
-)
-def test_a_recurrence_that_makes_no_sense_is_named(api, recurrence, field):
-    code, answer = api.post("", {**DOCUMENTED, "recurrence": recurrence})
-    assert code == 400
-    assert [one["name"] for one in answer["data"]["fields"]] == [field]
-
-
-def test_a_schedule_that_would_run_into_itself_is_refused(api):
-    body = {**DOCUMENTED, "duration": DAY + 1, "recurrence": {"type": "daily"}}
-    code, answer = api.post("", body)
-    assert (code, answer["data"]["fields"][0]["name"]) == (400, "recurrence")
-
-
-@pytest.mark.parametrize("sent", [b"{", b"[]", b"name=x", b"\xff", b""])
-def test_a_body_that_is_no_json_object_is_answered_with_500(api, sent):
-    for kind in ("application/json", "text/plain", "application/x-www-form-urlencoded"):
-        answer = api.client.post(f"{BASE}?access_token={api.token}", data=sent, content_type=kind)
-        assert (answer.status_code, answer.json["code"]) == (500, 500)
-
-
-def test_json_is_read_whatever_it_is_called(api):
-    for number, kind in enumerate(("text/plain", "application/x-www-form-urlencoded"), 1):
-        body = json.dumps({**DOCUMENTED, "start_at": START + number * 300})
-        answer = api.client.post(f"{BASE}?access_token={api.token}", data=body, content_type=kind)
-        assert answer.json == [number]
 
 
 def test_a_token_is_needed(api, database):

@@ -100,3 +100,15 @@ def set_terms(**terms):
         agent.delivery_state.settings = replace(agent.delivery_state.settings, **terms)
 
     return work
+
+
+@pytest.fixture
+def register(manager, commit):
+    def register(agent_class, aid):
+        agent = agent_class(aid, aid.title(), "", 60)
+        agent.setActive(True)
+        manager.registerNewAgent(agent)
+        commit()
+        return agent
+
+    return register

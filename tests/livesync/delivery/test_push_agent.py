@@ -11,7 +11,7 @@ import pytest
 from dateutil.rrule import MINUTELY
 
 from export.fossilize import fossilize
-from livesync import ActionWrapper, RecordUploader
+from livesync import ActionWrapper
 from livesync.agent import AgentExecutionException
 from livesync.records.document import key_of
 from livesync.records.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED
@@ -21,7 +21,6 @@ from tests.livesync.agents_for_tests import (
     ListAgent,
     ReducingAgent,
     SilentlyFailingAgent,
-    Uploader,
 )
 from tests.livesync.stand_ins import Conference
 
@@ -31,18 +30,6 @@ NOW = 100_000
 @pytest.fixture(autouse=True)
 def at_one_moment(clock):
     clock.now = datetime.fromtimestamp(NOW, UTC)
-
-
-@pytest.fixture
-def register(manager, commit):
-    def register(agent_class, aid):
-        agent = agent_class(aid, aid.title(), "", 60)
-        agent.setActive(True)
-        manager.registerNewAgent(agent)
-        commit()
-        return agent
-
-    return register
 
 
 def sent(deliveries, aid="list"):
@@ -290,29 +277,6 @@ def test_a_preview_moves_nothing(manager, register, commit, deliveries):
     assert list(agent.preview()) == [3, 1]
     assert deliveries == {}
     assert agent.getLastTS() is None
-
-
-def test_an_uploader_sends_batches_and_the_rest(register, deliveries):
-    agent = register(ListAgent, "list")
-
-    assert Uploader(None, agent, 2).iterateOver(iter(range(5)), agent._p_jar) is True
-    assert deliveries["list"] == [[0, 1], [2, 3], [4]]
-
-
-def test_an_uploader_without_records_sends_nothing(register, deliveries):
-    assert Uploader(None, register(ListAgent, "list"), 2).iterateOver([]) is True
-    assert deliveries == {}
-
-
-def test_an_uploader_takes_1000_records_at_once_by_default(register, deliveries):
-    Uploader(None, register(ListAgent, "list")).iterateOver(range(1001))
-
-    assert [len(batch) for batch in deliveries["list"]] == [1000, 1]
-
-
-def test_the_base_uploader_does_not_know_how(register):
-    with pytest.raises(NotImplementedError):
-        RecordUploader(None, register(ListAgent, "list")).iterateOver([1])
 
 
 def test_the_task_runs_active_agents_and_acknowledges(

@@ -18,9 +18,6 @@ from scheduler.tasks.group import TaskGroup
 from tests.scheduler.harness import running
 from tests.scheduler.sample_tasks import Count, Raise, count
 from tests.scheduler.sample_transactions import (
-    FAILING,
-    HONOURED,
-    REFUSED,
     AbortAfterConflict,
     AbortWhenDue,
     Appointment,
@@ -29,8 +26,8 @@ from tests.scheduler.sample_transactions import (
     DoWhenAsked,
     MakeSavepoint,
     RollBackItsRun,
-    kept,
 )
+from tests.scheduler.transaction_acts import FAILING, HONOURED, REFUSED, kept
 
 WRONG = [
     pytest.param(what.__name__, text, id=what.__name__)

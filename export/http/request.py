@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, unquote_plus, urlencode
@@ -161,12 +162,15 @@ class ExportRequest:
 
     @property
     def shown_credential(self) -> str | None:
-        """The text of the header `Authorization`, or of the key or token in the address; or None.
+        """The text of the header `Authorization`, or of the token or key that is sent; or None."""
+        return self._request.headers.get("Authorization") or self.access_token or self._key
 
-        Raises MalformedBody, BodyTooLarge, UnknownBody.
-        """
-        header = self._request.headers.get("Authorization")
-        return header or self.take(*sorted(KEYS)) or self.access_token
+    @property
+    def _key(self) -> str | None:
+        """The key that is sent; None for none, and in a body that only its resource can read."""
+        with suppress(MalformedBody, BodyTooLarge, UnknownBody):
+            return self.take(*sorted(KEYS))
+        return None
 
     @property
     def shows_nobody(self) -> bool:

@@ -1,4 +1,7 @@
-"""Requests are limited per key, token and address; wrong keys are slowed down."""
+"""Requests are limited per key, token and address; wrong keys are slowed down.
+
+Covers `export.auth.token_buckets`, `export.entrance`.
+"""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ import transaction
 from scheduler import nowutc
 from scheduler.store import open_database
 from tests.faults.processes import serving
+from tests.scheduler.function_story import tell_the_story
 from tests.scheduler.harness import Running, View, output_of, running
 from tests.scheduler.sample_tasks import Count
 from tests.waiting import wait_for
@@ -51,6 +52,10 @@ def test_tasks_of_another_process_are_run_over_zeo(view, uri, mode):
         output_of(ENQUEUE, uri)
         view.until_counts(finished=20)
     assert view.root["count"] == 20
+
+
+def test_over_zeo_functions_have_schedules_limits_and_bulk_orders(view):
+    tell_the_story(view, "processes")
 
 
 def test_a_scheduler_over_zeo_is_woken_by_a_commit(view, uri):

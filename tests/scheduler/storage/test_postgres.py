@@ -29,6 +29,7 @@ from scheduler.insight.undo import undo
 from scheduler.leadership.roster import roster_of
 from scheduler.store import open_database
 from tests.scheduler.bank import Account, Deposit
+from tests.scheduler.function_story import tell_the_story
 from tests.scheduler.harness import View, running
 from tests.scheduler.sample_children import WithChild
 from tests.scheduler.sample_long import Endless, Limited, Report, Sleep, Wait
@@ -57,6 +58,10 @@ def test_both_schemes_and_the_options_of_zodburi_are_understood(postgres_uri, tm
         open_database(f"{address}{sign}connection_pool_size=many")
     with pytest.raises(DatabaseUnavailable, match="colour"):
         open_database(f"{address}{sign}colour=red")
+
+
+def test_on_postgres_functions_have_schedules_limits_and_bulk_orders(on_postgres):
+    tell_the_story(on_postgres, "threads")
 
 
 @pytest.mark.parametrize("mode", ["threads", "processes"])

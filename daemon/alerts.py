@@ -1,4 +1,4 @@
-"""Alerts: a command, or a mail, tells of new dead letters and of agents that lag."""
+"""Alerts: a command, or a mail, tells of new dead letters, escaped changes and agents that lag."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ZODB.utils import u64
 
 from daemon.config import Alerts
 from livesync import PushSyncAgent, SyncManager
+from livesync.capture.escapes import REMEDY, escapes_of
 from livesync.delivery.status import ACTIVE, FAILING, NOT_RUN, status_of
 from scheduler import SchedulerModule, nowutc
 from scheduler.runtime.mail_message import bare, compose
@@ -35,11 +36,11 @@ READ = 200
 LINES = 50
 
 Found = dict[tuple[Any, ...], str]
-"""A line to send for each dead letter and each agent that lags."""
+"""A line to send for each dead letter, each escaped transaction and each agent that lags."""
 
 
 class AlertWatch:
-    """A thread that looks for new dead letters and lags, while *is_in_charge* is true.
+    """A thread that looks for new dead letters, escapes and lags, while *is_in_charge* is true.
 
     Dead letters that are there at the start are in no alert. One alert has all that is new since
     the last one; the next is sent `every` so many seconds after it, or later.
@@ -74,7 +75,7 @@ class AlertWatch:
     def _look(self) -> None:
         try:
             with read_view(self._database) as connection:
-                found = dict(_dead_letters(connection))
+                found = {**dict(_dead_letters(connection)), **_escapes(connection)}
                 lags = dict(_lags(connection, self._settings.lag))
         except Exception as error:  # noqa: BLE001 (an outage, for one: the next look sees more)
             log.info("database %s: no look for alerts: %s", self._database.getName(), error)
@@ -127,6 +128,10 @@ def _dead_letters(connection: Connection) -> Iterator[tuple[tuple[Any, ...], str
         for letter in islice(agent.delivery_state.dead_letters.dead(), READ):
             text = f"agent {agent.getId()}: {letter.name} is a dead letter: {letter.reason}"
             yield ("record", agent.getId(), letter.name), text
+
+
+def _escapes(connection: Connection) -> Found:
+    return {("escape", each.tid): f"{each}; {REMEDY}" for each in escapes_of(connection)}
 
 
 def _dead_task(ended: float, task: Any) -> Iterable[tuple[tuple[Any, ...], str]]:

@@ -14,6 +14,8 @@ from daemon.alerts import AlertWatch
 from daemon.config import Alerts, Config
 from daemon.errors import ConfigurationException
 from livesync import ActionWrapper, SyncManager
+from livesync.capture.escapes import SCHEMA as ESCAPES
+from livesync.capture.escapes import Escape
 from scheduler import Client, nowutc
 from scheduler.store import transact
 from tests.daemon.sample_tasks import Bad
@@ -156,3 +158,15 @@ def test_settings_of_no_use_are_refused(settings, reason, monkeypatch):
     monkeypatch.delenv("SCHEDULER_MAIL", raising=False)
     with pytest.raises(ConfigurationException, match=rf"\[alerts\].*{reason}"):
         Config.of({"alerts": settings})
+
+
+def test_a_transaction_that_escaped_is_told_once(database, told, watch):
+    texts, command = told
+    watch(command=command)
+    escape = Escape(9, "joe", "by hand", ((31, "shop.Order"),))
+    transact(database, lambda own: ESCAPES.get(own).add([escape], 9))
+    wait_for(texts)
+    (text,) = texts()
+
+    assert "by user 'joe' ('by hand')" in text
+    assert "1 of shop.Order (0x1f); record them with" in text

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from http import HTTPStatus
+from json import dumps
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +15,7 @@ from werkzeug.wrappers import Response
 from werkzeug.wsgi import wrap_file
 
 from export.answers.written_answer import WrittenAnswer
-from export.errors import NoSuchRange, RequestException
+from export.errors import InvalidFields, NoSuchRange, RequestException
 from export.formats import FORMATS, PLAIN, json
 from export.http.etag import validator
 from export.http.request import ExportRequest
@@ -31,6 +33,8 @@ SAFE = {"X-Content-Type-Options": "nosniff"}
 SEALED = {**SAFE, "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"}
 """Headers by which a browser runs no script that somebody wrote into a title."""
 
+
+PROBLEM = "application/problem+json"
 
 SETTLED = timedelta(seconds=2)
 """The age of a change after which no other has its date, in whole seconds."""
@@ -100,7 +104,10 @@ class Reply:
         return response
 
     def refuse(self, error: RequestException) -> Response:
-        """Return what tells *error*."""
+        """Return what tells *error*, as RFC 9457 has it for callers who ask for that."""
+        if self._request.accepts(PROBLEM):
+            headers = {**SEALED, **error.headers, "Vary": "Accept"}
+            return Response(dumps(_problem(error)), error.status, headers, content_type=PROBLEM)
         refusal = self._resource.refusal if self._resource is not None else classic_refusal
         status, body = refusal(error)
         is_plain = self._kind in PLAIN
@@ -113,6 +120,14 @@ class Reply:
             content = json.write(body, self._request, pretty=False)
         headers = {**SEALED, **error.headers}
         return Response(content, status, headers, content_type=writer.CONTENT_TYPE)
+
+
+def _problem(error: RequestException) -> dict[str, Any]:
+    title = HTTPStatus(error.status).phrase
+    told = {"type": "about:blank", "title": title, "status": error.status, "detail": error.message}
+    fields = error.fields if isinstance(error, InvalidFields) else {}
+    more = {"errors": [{"name": name, "detail": text} for name, text in fields.items()]}
+    return {**error.details, **told, **(more if fields else {})}
 
 
 def options(methods: list[str]) -> Response:

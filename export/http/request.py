@@ -155,6 +155,10 @@ class ExportRequest:
         """The CSRF token that the request shows for its session; "" for none."""
         return self._request.headers.get("X-CSRF-Token") or self.take("csrftoken") or ""
 
+    def accepts(self, content_type: str) -> bool:
+        """Say whether the caller names *content_type* among those that are accepted."""
+        return content_type in self._request.accept_mimetypes.values()
+
     @property
     def environ(self) -> dict[str, Any]:
         """The environment of the request (WSGI)."""

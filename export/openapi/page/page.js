@@ -63,6 +63,28 @@ async function ask(form) {
   output.hidden = false;
 }
 
+// An address of the page with #OPERATION?NAME=VALUE fills a form in; what only reads is asked.
+function recall() {
+  const [operation, given] = location.hash.slice(1).split("?");
+  const section = operation && document.getElementById(operation);
+  const form = section && section.querySelector("form");
+  if (!form) {
+    return;
+  }
+  section.open = true;
+  for (const [name, value] of new URLSearchParams(given)) {
+    const field = form.elements.namedItem(name);
+    if (field) {
+      field.value = value;
+    }
+  }
+  if (given !== undefined && form.dataset.method === "GET") {
+    ask(form);
+  }
+}
+
+recall();
+
 for (const form of document.forms) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();

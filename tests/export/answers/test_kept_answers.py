@@ -36,6 +36,7 @@ from tests.export.answers.random_writes import (
     undo_last,
 )
 from tests.export.conftest import NOW
+from tests.waiting import wait_for
 
 WRITES = 10_000 if os.environ.get("SOAK") else 150
 ASKED, READS = 12, 5
@@ -129,15 +130,6 @@ def test_another_client_of_the_database_changes_answers_too(tmp_path):
 def retitle(connection, number):
     for event_id in ("20", "21"):
         catalogue(connection).event(event_id).setTitle(f"N{number}")
-
-
-def wait_for(condition):
-    pause = threading.Event()
-    for _ in range(500):
-        if condition():
-            return
-        pause.wait(0.02)
-    raise AssertionError("it did not come")
 
 
 def has_title(site, title):

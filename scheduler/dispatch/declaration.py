@@ -27,7 +27,7 @@ from scheduler.tasks.scheduled_call import ScheduledCall
 
 log = logging.getLogger(__name__)
 
-Functions = Mapping[str, TaskFunction[..., object]]
+Functions = Mapping[str, TaskFunction[..., object, object]]
 """Functions with a declared schedule, by their paths."""
 
 
@@ -71,7 +71,7 @@ def _declare(
     connection: Connection,
     shelf: DeclaredSchedules,
     path: str,
-    function: TaskFunction[..., object],
+    function: TaskFunction[..., object, object],
 ) -> None:
     declaration, schedule = declaration_of(function.options), schedule_of(function.options)
     entry = shelf.get(path)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from functools import update_wrapper
 from types import MethodType
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, overload
 
 from persistent import Persistent
 from ZODB.Connection import Connection
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 S = TypeVar("S")
+C = TypeVar("C")
+"""The result of the plain call: that of the function, or its coroutine."""
 
 # The names of other libraries, by the method that does the same here.
 ELSEWHERE = {
@@ -61,11 +63,11 @@ class Enqueuer(Generic[P, R]):
         call._enter(connection_of(self._connection))
         return call
 
-    def _function(self) -> TaskFunction[P, R]:
+    def _function(self) -> TaskFunction[P, R, Any]:
         raise NotImplementedError(f"{type(self).__name__} does not override _function()")
 
 
-class TaskFunction(Enqueuer[P, R]):
+class TaskFunction(Enqueuer[P, R], Generic[P, R, C]):
     """A function with the options of its calls as tasks; called itself, it is the plain function.
 
     Raises TypeError or ValueError for options that are none.
@@ -78,9 +80,9 @@ class TaskFunction(Enqueuer[P, R]):
         if schedule_of(options) is not None:
             SCHEDULED[function.__module__, function.__qualname__] = self
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> C:
         """Call the function, here and now."""
-        result: R = self.function(*args, **kwargs)
+        result: C = self.function(*args, **kwargs)
         return result
 
     def using(self, connection: Connection | Persistent) -> Enqueuer[P, R]:
@@ -91,14 +93,14 @@ class TaskFunction(Enqueuer[P, R]):
         return _Elsewhere(self, connection_of(connection))
 
     def __get__(
-        self: TaskFunction[Concatenate[S, P2], R], obj: S | None, owner: type | None = None
-    ) -> TaskFunction[P2, R]:
+        self: TaskFunction[Concatenate[S, P2], R, C], obj: S | None, owner: type | None = None
+    ) -> TaskFunction[P2, R, C]:
         """Return the method of *obj* where this is a function of its class."""
         if obj is None:
             return self  # type: ignore[return-value]
         return TaskFunction(MethodType(self.function, obj), self.options)
 
-    def _function(self) -> TaskFunction[P, R]:
+    def _function(self) -> TaskFunction[P, R, Any]:
         return self
 
     if not TYPE_CHECKING:
@@ -113,18 +115,21 @@ class TaskFunction(Enqueuer[P, R]):
 
 P2 = ParamSpec("P2")
 
-SCHEDULED: dict[tuple[str, str], TaskFunction[..., Any]] = {}
+SCHEDULED: dict[tuple[str, str], TaskFunction[..., Any, Any]] = {}
 """The functions of this process that declare a schedule, by module and name."""
+
+
+AsyncFunction: TypeAlias = TaskFunction[P, R, Coroutine[Any, Any, R]]
 
 
 class _Elsewhere(Enqueuer[P, R]):
     """Enqueues calls of a declared function in the transaction of a given connection."""
 
-    def __init__(self, function: TaskFunction[P, R], connection: Connection) -> None:
+    def __init__(self, function: TaskFunction[P, R, Any], connection: Connection) -> None:
         self._declared = function
         self._connection = connection
 
-    def _function(self) -> TaskFunction[P, R]:
+    def _function(self) -> TaskFunction[P, R, Any]:
         return self._declared
 
 
@@ -135,22 +140,22 @@ class Decorator:
         self._options = checked(options)
 
     @overload
-    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]]) -> TaskFunction[P, R]: ...
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]]) -> AsyncFunction[P, R]: ...
 
     @overload
-    def __call__(self, function: Callable[P, R]) -> TaskFunction[P, R]: ...
+    def __call__(self, function: Callable[P, R]) -> TaskFunction[P, R, R]: ...
 
-    def __call__(self, function: Callable[P, Any]) -> TaskFunction[P, Any]:
+    def __call__(self, function: Callable[P, Any]) -> TaskFunction[P, Any, Any]:
         """Return *function* as a task with the options."""
         return TaskFunction(function, self._options)
 
 
 @overload
-def task(function: Callable[P, Coroutine[Any, Any, R]], /) -> TaskFunction[P, R]: ...
+def task(function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncFunction[P, R]: ...
 
 
 @overload
-def task(function: Callable[P, R], /) -> TaskFunction[P, R]: ...
+def task(function: Callable[P, R], /) -> TaskFunction[P, R, R]: ...
 
 
 @overload

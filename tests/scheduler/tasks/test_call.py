@@ -165,6 +165,13 @@ def count(number: int) -> str: ...
 @task
 async def wait(number: int) -> str: ...
 
+class Account:
+    @task(maxTries=2)
+    def deposit(self, amount: int) -> int: ...
+
+async def await_it() -> str:
+    return await wait(3)
+
 @task(
     maxTries=3,
     retries={ValueError: Retry(first=1)},
@@ -189,6 +196,8 @@ counted: str | None = count.enqueue(3).getResult()
 waited: str | None = wait.enqueue(3).getResult()
 plain: str = count(3)
 dated: str | None = client.call(nowutc(), send, order, copies=2).getResult()
+balance: int | None = Account().deposit.enqueue(3).getResult()
+now: int = Account().deposit(3)
 tuned_at: str | None = tuned.enqueueAt(nowutc(), 3).getResult()
 tuned_in: str | None = tuned.using(connection).enqueueIn(5, number=3).getResult()
 """
@@ -205,6 +214,7 @@ WRONG = [
     "client.call(nowutc(), send, 'order')",
     "count.using(connection).enqueue('3')",
     "tuned.delay(3)",
+    "Account().deposit.enqueue('3')",
     "task(max_tries=3)",
     "task(maxTries='three')",
     "task(retries=3)",

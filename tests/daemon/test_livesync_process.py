@@ -62,7 +62,7 @@ def _command_of(process):
 
 
 def test_the_list_of_processes_does_not_show_its_database(database, following):
-    (process,) = followers()
+    (process,) = wait_for(followers)
     assert database.uri not in " ".join(process.cmdline())
 
 
@@ -76,7 +76,7 @@ def test_the_process_delivers_committed_changes_and_ends_with_the_daemon(
 
 
 def test_when_it_is_killed_another_one_is_started(database, following, tmp_path):
-    (killed,) = followers()
+    (killed,) = wait_for(followers)
     killed.send_signal(signal.SIGKILL)
     wait_for(
         lambda: [child for child in followers() if child.pid != killed.pid], what="another one"
@@ -86,5 +86,5 @@ def test_when_it_is_killed_another_one_is_started(database, following, tmp_path)
 
 
 def test_a_signal_to_the_group_of_the_daemon_does_not_reach_it(following):
-    (process,) = followers()
+    (process,) = wait_for(followers)
     assert os.getpgid(process.pid) == process.pid

@@ -21,7 +21,7 @@ from scheduler.store import connect
 from scheduler.tasks.attempt import moment
 from scheduler.values.console import as_json, as_lines, as_table, as_text
 
-REASON_SHOWN = 70
+REASON_SHOWN = 110
 WORKER_HEADS = ("worker", "state", "task", "since", "class", "progress")
 
 

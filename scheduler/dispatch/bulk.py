@@ -12,7 +12,7 @@ from scheduler.inbox import spool
 from scheduler.inbox.spool import Instruction
 from scheduler.shelves.bulk_order import BulkOrder
 from scheduler.shelves.module import SchedulerModule
-from scheduler.shelves.walk import walk
+from scheduler.shelves.walk import Shelved, walk
 from scheduler.storage.outage import is_transient
 from scheduler.store.missing_class import reason_of
 
@@ -36,16 +36,16 @@ class BulkOrders:
     def step(self, stored: tuple[Any, ...]) -> None:
         """Carry out the next step of the order that was stored so, and spool the rest."""
         order = BulkOrder(*stored)
-        chosen: list[Any] = []
+        chosen: list[Shelved] = []
         looked_at, behind = 0, order.behind
         for found in islice(walk(self._module, order.behind), LOOKED_AT):
             looked_at, behind = looked_at + 1, found.position
             if _is_meant(order, found):
-                chosen.append(found.task)
+                chosen.append(found)
                 if len(chosen) == CHANGED:
                     break
-        for task in chosen:
-            self._perform(order.instruction(task))
+        for found in chosen:
+            self._perform(order.instruction(found))
         order = order._replace(behind=behind, done=order.done + len(chosen))
         if looked_at == LOOKED_AT or len(chosen) == CHANGED:
             self._module.spool(spool.BULK, tuple(order))
@@ -54,7 +54,7 @@ class BulkOrders:
             log.info("order to %s tasks by a filter carried out: %d tasks", order.verb, order.done)
 
 
-def _is_meant(order: BulkOrder, found: Any) -> bool:
+def _is_meant(order: BulkOrder, found: Shelved) -> bool:
     try:
         return order.means(found)
     except Exception as error:

@@ -75,11 +75,13 @@ class BulkOrder(NamedTuple):
         is_older = found.task.createdOn <= self.ordered
         return is_older and (state in AT_WORK or found.date is None or found.date <= self.ordered)
 
-    def instruction(self, task: Any) -> Instruction:
-        """Return the instruction that carries the order out for *task*."""
+    def instruction(self, found: Shelved) -> Instruction:
+        """Return the instruction that carries the order out for the task *found*."""
         if self.verb == MOVE:
-            return Instruction(spool.CHANGE, (self.date, task))
-        return Instruction(_OPERATIONS[self.verb], task)
+            return Instruction(spool.CHANGE, (self.date, found.task))
+        if self.verb == RETRY and found.state == "quarantined":
+            return Instruction(spool.RECLAIM, found.position[-1])
+        return Instruction(_OPERATIONS[self.verb], found.task)
 
 
 _OPERATIONS = {CANCEL: spool.CANCEL, RETRY: spool.ADD, DELETE: spool.DELETE}

@@ -155,6 +155,30 @@ def test_cancelled_tasks_are_started_again_only_when_they_are_named(relay, shelv
     assert len(ended(shelved["same"], TASK_STATUS_QUEUED)) == 8
 
 
+def test_quarantined_calls_are_started_again_once_their_function_is_back(relay):
+    call = declared.send.enqueue("ann@example.org")
+    call._name = f"{declared.__name__}:gone"
+    relay.run_due()
+    quarantined = TaskFilter(state="quarantined", name="gone", text="no attribute 'gone'")
+    assert relay.client.count(quarantined) == 1
+    call._name = f"{declared.__name__}:send"
+    relay.client.retryAll(TaskFilter(state="quarantined"))
+    relay.run_due()
+    assert call.getStatus() == TASK_STATUS_FINISHED
+
+
+def test_an_order_is_gone_on_with_after_a_restart(view, database, monkeypatch):
+    monkeypatch.setattr("scheduler.dispatch.bulk.CHANGED", 1)
+    view.enqueue(*(Noop(nowutc() + HOUR) for _ in range(200)))
+    view.client.cancelAll(TaskFilter(name="Noop"))
+    view.commit()
+    with running(database):
+        view.until(lambda: view.counts().get("failed"))
+    monkeypatch.setattr("scheduler.dispatch.bulk.CHANGED", 100)
+    with running(database):
+        view.until_counts(failed=200)
+
+
 def test_spooled_tasks_are_counted_and_meant(relay):
     task = Noop(relay.clock.now + HOUR)
     relay.enqueue(task)

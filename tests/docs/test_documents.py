@@ -18,6 +18,7 @@ import pytest
 from werkzeug.test import Client
 
 from export.app import make_app
+from scheduler import Client as Queue
 from scheduler import Scheduler, SchedulerModule
 from scheduler.store import connect
 from scheduler.testing import Relay
@@ -279,3 +280,10 @@ def test_links_between_documents_lead_somewhere(document):
 def test_files_that_operations_speaks_of_are_there():
     for name in re.findall(r"`(etc/[\w.]+)`", (DOCS / "operations.md").read_text()):
         assert (ROOT / name).exists(), name
+
+
+def test_the_methods_that_a_newcomer_is_told_of_are_there():
+    text = (DOCS / "coming-from.md").read_text()
+    named = set(re.findall(r"Client\(\)\.(\w+)", text))
+    assert len(named) >= 4
+    assert [name for name in named if not hasattr(Queue, name)] == []

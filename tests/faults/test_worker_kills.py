@@ -41,18 +41,18 @@ class Brief(OneShotTask):
 
 
 def kill_one(file, draw):
-    """Kill a worker that has begun a task, now and then one that has not; return how many."""
+    """Kill a worker that has begun a task, now and then one that has not; return those killed."""
     begun = {line.split()[1] for line in file.read_text().splitlines()[-300:]}
     workers = [child for child in psutil.Process().children() if is_worker(child)]
     at_work = [worker for worker in workers if str(worker.pid) in begun]
     victims = at_work or (workers if draw.random() < 0.1 else [])
-    if not victims:
-        return 0
-    draw.choice(victims).kill()
-    return 1
+    killed = draw.sample(victims, min(1, len(victims)))
+    for victim in killed:
+        victim.kill()
+    return killed
 
 
-def check(tasks, file):
+def check(tasks, file, killed):
     """Check that each task has had its effect once, and who was charged for which death."""
     begun = {tuple(line.split()) for line in file.read_text().splitlines()}
     charged = [
@@ -64,7 +64,9 @@ def check(tasks, file):
     assert [task.getId() for task in tasks if task.times != 1] == []
     # A worker may be killed between its own note that the run begins and the mark of the task.
     assert len([pair for pair in charged if pair not in begun]) <= KILLS // 100
-    assert [pid for pid, times in Counter(pid for _, pid in charged).items() if times > 1] == []
+    # The system gives a number to more than one process in the course of time.
+    deaths = Counter(str(process.pid) for process in killed)
+    assert Counter(pid for _, pid in charged) - deaths == Counter()
     return len(charged)
 
 
@@ -81,25 +83,25 @@ def uri(request, tmp_path, free_port):
 
 @pytest.mark.timeout(7200)
 def test_killed_workers_leave_no_claim_behind_and_charge_no_innocent(uri, tmp_path, caplog):
-    draw, file, tasks, kills = random.Random(), tmp_path / "begun", [], 0
+    draw, file, tasks, killed = random.Random(), tmp_path / "begun", [], set()
     file.touch()
     database = open_database(uri)
     view = View(database, transaction.TransactionManager())
     try:
         with running(database, multitask_mode="processes", workers=WORKERS, task_max_tries=1000):
-            while kills < KILLS:
+            while len(killed) < KILLS:
                 view.refresh()
                 if view.counts().get("waiting", 0) + view.counts().get("spooled", 0) < WAITING:
                     new = [Brief(nowutc(), str(file), draw.uniform(0, 0.03)) for _ in range(100)]
                     tasks += new
                     view.enqueue(*new)
                 time.sleep(draw.uniform(0.5, 1) * PAUSE)
-                kills += kill_one(file, draw)
+                killed.update(kill_one(file, draw))
             view.until_counts(DEADLINE, finished=len(tasks))
-        charged = check(tasks, file)
+        charged = check(tasks, file, killed)
     finally:
         view.close()
         database.close()
     again = caplog.text.count("it is given out again")
-    print(f"{kills} kills, {len(tasks)} tasks, {charged} charged, {again} given out again")
+    print(f"{len(killed)} kills, {len(tasks)} tasks, {charged} charged, {again} given out again")
     assert again == 0

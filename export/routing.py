@@ -21,7 +21,7 @@ class Part(BaseConverter):
     """A part of an address that is not the same in all."""
 
     described = ""
-    """The regular expression of those that are not refused, where that is another one."""
+    """The regular expression for programs, where they could not read the other one alike."""
 
 
 class Word(Part):
@@ -52,12 +52,14 @@ class Name(Part):
     """A name of a place; blanks are part of it."""
 
     regex = r"[\w\s]+"
+    described = "[^/]+"
 
 
 class Names(Part):
     """Several names with `-` or `,` between them."""
 
     regex = r"[\w\s]+(?:[-,][\w\s]+)*"
+    described = "[^/]+"
 
 
 class RoomIds(Part):
@@ -71,6 +73,7 @@ class FullName(Part):
     """A full name of a room, which may have slashes in it."""
 
     regex = r"[\w\s/-]+"
+    described = "[^/]+"
     part_isolating = False
 
 

@@ -26,7 +26,7 @@ from scheduler.store import open_database, transact
 from tests.export.planting_secrets import MANAGER, plant_secrets
 
 IS_SOAK = bool(os.environ.get("SOAK"))
-EXAMPLES = int(os.environ.get("EXAMPLES", "100")) if IS_SOAK else 1
+EXAMPLES = 50 if IS_SOAK else 1
 
 
 class ITitleFossil(IFossil):

@@ -22,9 +22,14 @@ class Invalidations:
         if self._process != os.getpid():  # the first look, or that of a forked process
             self._instance = self._database._mvcc_storage.new_instance()
             self._process = os.getpid()
-            self._instance.poll_invalidations()
+            self._poll()
             return None
+        return self._poll()
+
+    def _poll(self) -> Iterable[bytes] | None:
         changed: Iterable[bytes] | None = self._instance.poll_invalidations()
+        # A database server holds the snapshot of a transaction, until that is over.
+        getattr(self._instance, "afterCompletion", int)()
         return changed
 
     def close(self) -> None:

@@ -87,7 +87,7 @@ def test_a_command_is_told_of_new_dead_letters_and_not_of_old_ones(database, tmp
     assert lines[0].endswith("Bad) is a dead letter: ValueError: no luck")
 
 
-def test_what_is_new_soon_after_an_alert_waits_for_the_next(database, tmp_path, told, watch):
+def test_a_fault_soon_after_an_alert_waits_for_the_next(database, tmp_path, told, watch):
     texts, command = told
     watch(command=command, every=3600)
     fail(database, tmp_path)

@@ -104,7 +104,7 @@ def test_after_any_writes_everybody_is_answered_as_from_a_snapshot(site):
     assert site.kept > site.asked // 20, seed  # else this test compares nothing
 
 
-def test_who_leaves_a_group_sees_no_more_what_it_may_see_until_that_is_undone(site):
+def test_a_user_who_leaves_a_group_sees_no_more_than_others_until_that_is_undone(site):
     def sees():
         site.check("/export/event/23.json", MEMBER)
         return b"Blue fish" in site.ask(site.keeping, "/export/event/23.json", MEMBER)[1]
@@ -213,7 +213,7 @@ def clock():
     TimeSource.set(before)
 
 
-def test_what_is_asked_from_today_on_is_another_tomorrow(site, clock):
+def test_an_answer_from_today_on_is_another_tomorrow(site, clock):
     transact(
         site.database, lambda found: catalogue(found).event("20").setDates(clock.now, clock.now)
     )
@@ -251,7 +251,7 @@ class Moment:
         self.id = id
 
 
-def test_what_depends_on_the_time_is_not_kept(clock):
+def test_an_answer_that_depends_on_the_time_is_not_kept(clock):
     database = ZODB.DB(None)
     client = Client(make_app(database, resources=[Clocks]))
     for second in (1, 2):
@@ -262,7 +262,7 @@ def test_what_depends_on_the_time_is_not_kept(clock):
 
 
 @pytest.mark.parametrize(("user", "keeper"), [(None, "public"), (STRANGER, "private")])
-def test_what_anybody_may_see_may_be_kept_by_proxies(site, user, keeper):
+def test_a_public_answer_may_be_kept_by_proxies(site, user, keeper):
     headers = {} if user is None else {"Authorization": f"Bearer {site.tokens[user]}"}
     answer = Client(site.keeping).get("/export/event/20.json", headers=headers)
     assert answer.headers["Cache-Control"] == f"{keeper}, no-cache"
@@ -282,7 +282,7 @@ def test_the_date_of_the_last_change_is_told_when_no_other_can_have_it(site, clo
     assert client.get(address, headers=headers).status_code in {200, 304}
 
 
-def test_who_is_blocked_is_refused_at_once(site):
+def test_a_blocked_user_is_refused_at_once(site):
     headers = {"Authorization": f"Bearer {site.tokens[MEMBER]}"}
     client = Client(site.keeping)
     assert client.get("/export/event/20.json", headers=headers).status_code == 200

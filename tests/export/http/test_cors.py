@@ -59,6 +59,6 @@ def test_every_site_may_ask_where_that_is_set(serve):
 
 
 @pytest.mark.parametrize("origin", ["example.org", "https://example.org/", "ftp://x", 1, ""])
-def test_what_is_no_site_is_refused(database, origin):
+def test_an_origin_that_is_no_site_is_refused(database, origin):
     with pytest.raises(ExportConfigurationException, match="cors_origins"):
         make_app(database, {"cors_origins": [origin]})

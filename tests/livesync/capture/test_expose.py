@@ -108,7 +108,7 @@ def test_lists_searches_and_formats_are_those_of_all_resources(orders):
 @pytest.mark.parametrize(
     "path", ["/export/orders/7.json", "/export/order/9.json", "/export/a.json"]
 )
-def test_what_is_not_exposed_is_unknown(orders, path):
+def test_an_object_that_is_not_exposed_is_unknown(orders, path):
     assert get(orders, f"/export/{path}").status_code == 404
 
 
@@ -251,7 +251,7 @@ def test_another_process_serves_it_whatever_it_has_imported(orders):
         ({"identify": 3}, "identify is 3; give a function"),
     ],
 )
-def test_what_cannot_be_exposed_is_refused_with_the_remedy(database, arguments, complaint):
+def test_a_class_that_cannot_be_exposed_is_refused_with_the_remedy(database, arguments, complaint):
     with pytest.raises(WatchException, match=complaint):
         expose(Order, **{"fossil": IOrderFossil, **arguments})
     assert get(database, "/export/order.json").status_code == 404

@@ -372,7 +372,7 @@ def test_an_object_that_is_added_to_the_connection_is_recorded(connection):
     assert recorded(connection) == [("isbn-1", "created")]
 
 
-def test_what_is_imported_from_a_file_is_recorded(connection):
+def test_an_object_imported_from_a_file_is_recorded(connection):
     connection.root()["book"] = Book("1")
     connection.transaction_manager.commit()
     file = connection.exportFile(connection.root()["book"]._p_oid, BytesIO())

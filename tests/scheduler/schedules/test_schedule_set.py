@@ -95,7 +95,7 @@ def test_a_set_is_stored_as_plain_values():
         (lambda: schedule_from_text("RRULE:FREQ=DAILY\nEXDATE:tomorrow"), ValueError),
     ],
 )
-def test_what_makes_no_set_is_refused(make, error):
+def test_schedules_that_make_no_set_are_refused(make, error):
     with pytest.raises(error):
         make()
 

@@ -37,7 +37,7 @@ def test_a_key_is_started_as_often_as_its_rate_allows_in_any_period(relay):
     assert order == sorted(order)
 
 
-def test_what_waits_for_a_rate_can_be_moved_and_deleted(relay):
+def test_a_task_that_waits_for_a_rate_can_be_moved_and_deleted(relay):
     calls = [fetch.enqueue("a", number) for number in range(6)]
     relay.run_due()
     relay.client.dequeue(calls[3])

@@ -85,7 +85,7 @@ def test_a_date_that_is_tried_again_keeps_the_next_ones_waiting(relay):
         (-20_000 * DAY, timedelta(), "more than 10000 dates"),
     ],
 )
-def test_what_cannot_be_backfilled_is_refused(relay, dated, since, until, message):
+def test_a_task_that_cannot_be_backfilled_is_refused(relay, dated, since, until, message):
     task = IntervalTask(3600, relay.clock.now - 30_000 * DAY)
     with pytest.raises(ValueError, match=message):
         relay.client.backfill(task, relay.clock.now + since, relay.clock.now + until)

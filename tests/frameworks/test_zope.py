@@ -1,4 +1,7 @@
-"""Tasks that a request of a real Zope has enqueued see its site, user and addresses."""
+"""Tasks that a request of a real Zope has enqueued see its site, user and addresses.
+
+Covers `daemon.zope`.
+"""
 
 from __future__ import annotations
 

@@ -111,13 +111,14 @@ def backfill(options: argparse.Namespace, config: Config) -> int:
     with connect(config.database) as connection:
         client = Client(connection)
         task = _recurring(connection, options.task)
+        tid = task.getId()
         try:
             number = client.backfill(task, options.since, options.until or nowutc())
         except ValueError as error:
             raise DaemonException(str(error)) from None
         transaction.commit()
     if options.json:
-        print(as_json({"task": task.getId(), "dates": number}))
+        print(as_json({"task": tid, "dates": number}))
     else:
         print(f"{number} {'date' if number == 1 else 'dates'} to be run")
     return 0

@@ -37,6 +37,12 @@ class Firing(OneShotTask):
     retries = _OfTheTask()
     softLimit = _OfTheTask()
     hardLimit = _OfTheTask()
+    queueName = _OfTheTask()
+    priority = _OfTheTask()
+    keyLimit = _OfTheTask()
+    keyRate = _OfTheTask()
+    keyPeriod = _OfTheTask()
+    inOrder = _OfTheTask()
 
     _occurrence: TaskOccurrence | None = None
 
@@ -48,6 +54,10 @@ class Firing(OneShotTask):
     def run(self) -> Any:
         """Run the task that this is a run of."""
         return self.task.run()
+
+    def limitKey(self) -> str | None:
+        """Return the limit key of the task."""
+        return self.task.limitKey()
 
     def tearDown(self) -> None:
         """Clean up as the task does."""
@@ -101,6 +111,8 @@ class BackfilledFiring(Firing):
     Conflict behaviour: that of a firing.
     """
 
+    keyLimit = 1
+    keyRate = None
     inOrder = True
 
     def limitKey(self) -> str:

@@ -155,3 +155,17 @@ class Wavering(IntervalTask):
         transact(current().db(), note)
         if attempt.number == 1:
             raise ValueError("not yet")
+
+
+class Queued(IntervalTask):
+    """Runs that overlap, in a named queue and with a limit key."""
+
+    overlap = "allow"
+    queueName = "beats"
+    priority = 4
+
+    def limitKey(self):
+        return "beats"
+
+    def run(self):
+        pass

@@ -13,9 +13,11 @@ from scheduler import (
     TASK_STATUS_TERMINATED,
     nowutc,
 )
+from scheduler.shelves.queue_slot import place_of
 from scheduler.tasks import IntervalTask, PeriodicTask, PeriodicUniqueTask
 from scheduler.tasks.firing import Firing
 from tests.scheduler.harness import running
+from tests.scheduler.sample_attempts import Queued
 from tests.scheduler.sample_recurring import Noted, NotedForgetful, WaitEverySecond
 
 MINUTE = 60
@@ -268,3 +270,12 @@ def test_a_policy_there_is_not_is_refused_with_the_remedy(policies, message):
 def test_a_policy_of_an_unknown_name_is_refused():
     with pytest.raises(TypeError, match="'catchup' is no policy; there are catchUp, misfireGrace"):
         IntervalTask(1, catchup="all")
+
+
+def test_runs_that_overlap_wait_in_the_queue_of_their_task(relay):
+    task = Queued(10)
+    relay.enqueue(task)
+    relay.run_due()
+    assert [run.getStatus() for run in task.getOccurrences()] == [TASK_STATUS_FINISHED]
+    firing = Firing(task, 1, relay.clock.now)
+    assert place_of(firing) == place_of(task) == ("beats", 4, "beats")

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from scheduler.runtime.stop_signals import on_stop_signals
-
-# Seconds between thread switches of a daemon, which serves the embedded database.
-SWITCH_SECONDS = 0.0005
 
 
 @contextmanager
@@ -22,15 +18,6 @@ def stop_on_signals() -> Iterator[threading.Event]:
     stop = threading.Event()
     with on_stop_signals(lambda _: stop.set()):
         yield stop
-
-
-def switch_threads_often() -> None:
-    """Shorten the interval of this process's thread switches to SWITCH_SECONDS.
-
-    A commit of another process needs several switches to the thread of the embedded server, and
-    each would wait for the usual 5 ms while a task computes.
-    """
-    sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_SECONDS))
 
 
 def wait_for(stop: threading.Event) -> None:

@@ -17,7 +17,7 @@ from daemon.cli.dry_run import dry_run
 from daemon.config import Config, level_number
 from daemon.demo import main
 from daemon.errors import DaemonException, Refusal
-from daemon.process import stop_on_signals, switch_threads_often, wait_for
+from daemon.process import stop_on_signals, wait_for
 from daemon.process_log import log_to, start_log
 from daemon.service import Service
 from daemon.views.task_detail import find_task
@@ -43,7 +43,6 @@ def start(options: argparse.Namespace, config: Config) -> int:
         return _start_in_background(options)
     report: background.StartReport = options.report
     start_log(config.log, in_background=report.is_wanted())
-    switch_threads_often()
     with stop_on_signals() as stop, Service(config, stop, watches_code=options.reload) as service:
         report.up(service.web.url)
         wait_for(stop)

@@ -25,9 +25,17 @@ EVER = resource.RLIM_INFINITY
 
 
 def give_room(daemon, file, bytes_more):
-    """Let the daemon's process write only so many bytes more to the database's file."""
+    """Let this process and those of the daemon write only so many bytes more to the file."""
     limit = EVER if bytes_more is None else file.stat().st_size + bytes_more
-    resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (limit, EVER))
+    for pid in (os.getpid(), *(each.pid for each in daemon.family())):
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (limit, EVER))
+
+
+@pytest.fixture(autouse=True)
+def room_afterwards():
+    """This process may write again what it likes after each test."""
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (EVER, EVER))
 
 
 class Write(Count):
@@ -72,7 +80,6 @@ def test_a_full_disk_costs_no_task_and_the_daemon_goes_on(tmp_path, mode):
         assert daemon.terminate() == 0
         assert "Traceback" not in daemon.text()
 
-    os.unlink(f"{file}.index")  # so that all of the file is read
     with connect(uri) as connection:
         assert connection.root()["count"] == enqueued + 1
 

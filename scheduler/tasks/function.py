@@ -100,6 +100,9 @@ class TaskFunction(Enqueuer[P, R], Generic[P, R, C]):
             return self  # type: ignore[return-value]
         return TaskFunction(MethodType(self.function, obj), self.options)
 
+    def __reduce__(self) -> str:
+        return self.function.__qualname__  # pickled by its name, as functions are
+
     def _function(self) -> TaskFunction[P, R, Any]:
         return self
 

@@ -6,6 +6,7 @@ Covers `scheduler.tasks.function`, `scheduler.tasks.options`, `scheduler.values.
 from __future__ import annotations
 
 import asyncio
+import copy
 import subprocess
 import sys
 from datetime import timedelta
@@ -111,6 +112,13 @@ def test_the_expiry_of_a_call_moves_with_its_date(relay):
     relay.client.moveTask(call, relay.clock.now + 2 * HOUR)
     relay.run_due()
     assert call.expiryDate == relay.clock.now + 2 * HOUR + timedelta(seconds=60)
+
+
+def test_a_declared_function_is_an_argument_by_its_name(relay):
+    call = relay.client.call(declared.call_with, declared.bare, 3)
+    relay.run_due()
+    assert call.getResult() == 3
+    assert copy.copy(declared.bare) is declared.bare
 
 
 def test_a_limit_key_is_made_of_the_arguments(relay):

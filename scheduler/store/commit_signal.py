@@ -59,6 +59,12 @@ class CommitSignal:
         storage.tpc_finish = tpc_finish
         self._ignored.append(storage)
 
+    def heed(self, connection: Connection) -> None:
+        """Hear the commits of *connection* again, which was ignored."""
+        storage = connection._storage
+        del storage.tpc_finish
+        self._ignored = [each for each in self._ignored if each is not storage]
+
     def wait(self, seconds: float) -> bool:
         """Wait for a commit or a call of `set` for *seconds*; return whether one came."""
         deadline = monotonic() + seconds

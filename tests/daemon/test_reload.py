@@ -134,6 +134,7 @@ def test_reload_replaces_workers_brings_new_classes_and_lets_running_tasks_end(s
     assert len(site.attempts(patient)) == 1
     assert site.result(site.enqueue("Job")) == 2
     assert site.result(waiting) == "further"
+    assert daemon.terminate() == 0
 
 
 def test_code_that_cannot_be_imported_replaces_no_worker(site, start):

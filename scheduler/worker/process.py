@@ -20,7 +20,6 @@ from typing import NamedTuple
 from ZEO.ClientStorage import ClientStorage
 
 from scheduler.errors import DatabaseUnavailable
-from scheduler.foreign_names import SHADOWED, shadowed
 from scheduler.runtime.application import Application
 from scheduler.runtime.hook_registry import REGISTRY
 from scheduler.runtime.output import log_output
@@ -28,6 +27,7 @@ from scheduler.storage import outage_log
 from scheduler.storage.outage import pause
 from scheduler.store import Database
 from scheduler.store.database_uri import open_database
+from scheduler.values.foreign_names import SHADOWED, shadowed
 from scheduler.values.legible import LineFormatter
 from scheduler.worker.claim_queue import ClaimQueue
 from scheduler.worker.heartbeat import SIZE, Vitals

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scheduler import foreign_names
+from scheduler.values import foreign_names
 
 COMMANDS = {
     "indico_scheduler": foreign_names.scheduler,

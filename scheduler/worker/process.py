@@ -27,13 +27,13 @@ from scheduler.storage import outage_log
 from scheduler.storage.outage import pause
 from scheduler.store import Database
 from scheduler.store.database_uri import open_database
-from scheduler.values.foreign_names import SHADOWED, shadowed
 from scheduler.values.legible import LineFormatter
 from scheduler.worker.claim_queue import ClaimQueue
 from scheduler.worker.heartbeat import SIZE, Vitals
 from scheduler.worker.log_forwarding import tell
 from scheduler.worker.runner import Runner
 from scheduler.worker.signals import WorkerSignals
+from zodb_relay import SHADOWED, shadowed
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """Foreign names: a module of a stranger that shadows one of the packages of this software.
 
-It needs nothing but the standard library. The wheel has it a second time, as `zodb_relay`, under
-which the console scripts find it when `scheduler` itself is shadowed.
+It needs nothing but the standard library, and stands beside the packages: the console scripts
+find it even when `scheduler` itself is shadowed.
 """
 
 from __future__ import annotations

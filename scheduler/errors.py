@@ -88,6 +88,10 @@ class DatabaseUnavailable(StoreException):
         super().__init__(hidden(text))
 
 
+class DatabaseMissing(DatabaseUnavailable):
+    """There is no database where a command looks for it; the text says where that is."""
+
+
 class OpenedBeforeFork(DatabaseUnavailable):
     """A child process cannot use what its parent opened; the text says what to do instead."""
 

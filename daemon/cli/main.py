@@ -22,16 +22,20 @@ from daemon.views.task_rows import STATES
 from export.errors import ExportException
 from livesync.errors import LiveSyncException
 from scheduler import nowutc
-from scheduler.errors import SchedulerException
+from scheduler.errors import DatabaseMissing, SchedulerException
 from scheduler.shelves.damage import is_own
 from scheduler.store import default_uri
+from scheduler.store.existence import expect_database
 from scheduler.store.missing_class import UNREADABLE, loaded_object, reason_of, unreadable_object
 from scheduler.values.command_value import HOW, given
 from scheduler.values.duration import period
 from scheduler.values.legible import legible_output
 from scheduler.values.masking import hidden
+from scheduler.values.own_version import own_version
 
 FAILED, UNKNOWN, REFUSED = 1, 4, 255
+# The commands that make a database that is missing.
+MAKERS = (lifecycle.start, lifecycle.restart, lifecycle.run_demo, cmd.pause, cmd.resume)
 ROWS = 50
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -55,10 +59,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failed = UNKNOWN if options.command is lifecycle.check else FAILED
     try:
         command: Command = options.command
-        return command(options, _config(options))
+        config = _config(options)
+        if command not in MAKERS:
+            expect_database(config.database)
+        return command(options, config)
     except Refusal as refusal:
         print(hidden(str(refusal)))
         return REFUSED
+    except DatabaseMissing as error:
+        print(f"indico_scheduler: {error}", file=sys.stderr)
+        return FAILED
     except SOLVED as error:
         options.report.failed(hidden(str(error)))
         print(f"indico_scheduler: {hidden(str(error))}", file=sys.stderr)
@@ -112,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Start and stop the daemon, look at what it does, and direct it.",
         parents=[common],
     )
+    parser.add_argument("--version", action="version", version=own_version())
     parser.set_defaults(report=None)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

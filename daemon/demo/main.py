@@ -29,7 +29,7 @@ from scheduler.errors import SchedulerException
 from scheduler.store import default_uri, open_database, transact
 from scheduler.store.database_uri import URI_VARIABLE
 from scheduler.values.legible import legible_output
-from scheduler.values.masking import hidden
+from scheduler.values.masking import shown_address
 
 FEED_FOLDER = "feed"
 
@@ -121,7 +121,7 @@ def _welcome(service: Service, config: Config) -> str:
     where = (
         ""
         if _is_default(config.database)
-        else f"  export {URI_VARIABLE}={hidden(config.database)}\n"
+        else f"  export {URI_VARIABLE}={shown_address(config.database)}\n"
     )
     folder = _shown(_folder_of(config.database) / FEED_FOLDER)
     lines.append(

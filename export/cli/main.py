@@ -14,8 +14,10 @@ from export.errors import ExportException
 from export.model.listeners import subscribe_installed
 from scheduler.errors import SchedulerException
 from scheduler.store import open_database
+from scheduler.store.existence import expect_database
 from scheduler.values.legible import legible_output
 from scheduler.values.masking import hidden
+from scheduler.values.own_version import own_version
 
 NOUNS = (imports, users, groups, rights, keys, feeds, tokens, rooms, reservations)
 
@@ -25,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     options = _parser().parse_args(arguments)
     try:
+        if not options.makes_database:
+            expect_database(options.database)
         subscribe_installed()
         database = open_database(options.database)
         try:
@@ -38,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="indico_export", description="Fill the catalogue.")
+    parser.add_argument("--version", action="version", version=own_version())
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for noun in NOUNS:
         noun.add_commands(commands)

@@ -18,6 +18,9 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 Work: TypeAlias = Callable[[argparse.Namespace, Connection], str]
 Run: TypeAlias = Callable[[argparse.Namespace, DB], int]
 
+# The verbs that make a database that is missing.
+MAKERS = ("create", "import")
+
 
 def add_noun(commands: Commands, noun: str, about: str) -> Commands:
     """Add the commands of *noun*, none so far; return them."""
@@ -33,7 +36,7 @@ def add_command(commands: Commands, verb: str, about: str, run: Run) -> argparse
         metavar="URI",
         help=f"{HOW}, or itself; default: $SCHEDULER_DATABASE",
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, makes_database=verb in MAKERS)
     return parser
 
 

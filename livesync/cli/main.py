@@ -22,10 +22,12 @@ from livesync.errors import LiveSyncException
 from scheduler.errors import SchedulerException
 from scheduler.runtime.application import Application
 from scheduler.store import connect
+from scheduler.store.existence import expect_database
 from scheduler.values.command_value import HOW, given, is_shown
 from scheduler.values.duration import period
 from scheduler.values.legible import LineFormatter, legible_output
 from scheduler.values.masking import hidden
+from scheduler.values.own_version import own_version
 from scheduler.worker.log_forwarding import tell
 
 SECRET_SETTINGS = {"secret", "password"}
@@ -55,6 +57,14 @@ RETENTION = {
     "--cut-off": "for an agent that is so far behind nothing is kept",
 }
 
+# The commands that make a database that is missing, and those that do so to set a value.
+MAKERS = (change.add, capture.watch, run.follow)
+SETTINGS: dict[Command, tuple[str, ...]] = {
+    change.address: ("url",),
+    change.granularity: ("seconds",),
+    change.retention: ("keep", "cut_off", "most"),
+}
+
 
 @legible_output()
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,8 +80,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if getattr(options, "log_to", None) is not None:
         tell(PipeConnection(options.log_to).send, options.log_levels)
         Application(*options.application).load()
+    uri = getattr(options, "database", None)
     try:
-        with connect(getattr(options, "database", None)) as connection:
+        if not _makes_database(options):
+            expect_database(uri)
+        with connect(uri) as connection:
             status: int = options.command(connection, options)
             return status
     except (LiveSyncException, SchedulerException) as error:
@@ -84,6 +97,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader has closed the pipe: output that is still buffered is dropped.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _makes_database(options: argparse.Namespace) -> bool:
+    """Return whether the command begins something, or sets it: that may be the first of all."""
+    given = [options.__dict__.get(name) for name in SETTINGS.get(options.command, ())]
+    return options.command in MAKERS or any(value is not None for value in given)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -124,6 +143,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Look at the track, the agents and their dead letters, and direct them.",
         parents=[database],
     )
+    parser.add_argument("--version", action="version", version=own_version())
     commands = parser.add_subparsers(prog="indico_livesync", required=True)
 
     command = _add(

@@ -11,6 +11,7 @@ from ZEO.Exceptions import ClientDisconnected
 from ZODB.POSException import POSError
 
 from scheduler.errors import DatabaseUnavailable
+from scheduler.values.masking import shown_address, without_secrets
 
 
 class Access(Protocol):
@@ -36,8 +37,8 @@ class Plain:
             return open_storage(self._uri, self._factory)
         except zc.lockfile.LockError as error:
             raise DatabaseUnavailable(
-                f"{self._uri!r} names a file that another process has locked: stop that process, "
-                "or open the file as file:///path/data.fs everywhere, which shares it"
+                f"{shown_address(self._uri)!r} names a file that another process has locked: stop "
+                "that process, or open the file as file:///path/data.fs everywhere, which shares it"
             ) from error
 
 
@@ -52,11 +53,21 @@ def open_storage(uri: str, factory: Callable[[], Any]) -> Any:
         raise
     except ClientDisconnected as error:
         raise DatabaseUnavailable(
-            f"no ZEO server answers at {uri!r}: start it, or correct the address"
+            f"no ZEO server answers at {shown_address(uri)!r}: start it, or correct the address"
         ) from error
     except (OSError, POSError, ValueError) as error:
-        raise DatabaseUnavailable(f"the database {uri!r} cannot be opened: {error}") from error
-    except Exception as error:
-        raise DatabaseUnavailable(
-            f"the database {uri!r} cannot be opened: {type(error).__name__}: {error}"
-        ) from error
+        raise unavailable(uri, "cannot be opened", error) from told(error, uri)
+    except Exception as error:  # noqa: BLE001 (each is raised again, with the database's name)
+        kind = type(error).__name__
+        raise unavailable(uri, f"cannot be opened: {kind}", error) from told(error, uri)
+
+
+def unavailable(uri: str, fault: str, error: Exception) -> DatabaseUnavailable:
+    """Return the error for the database *uri*, in which *error* is no secret's."""
+    reason = " ".join(without_secrets(str(error), uri).split())
+    return DatabaseUnavailable(f"the database {shown_address(uri)!r} {fault}: {reason}")
+
+
+def told(error: Exception, uri: str) -> Exception | None:
+    """Return *error*, to be shown as a cause; None if it quotes a password of *uri*."""
+    return error if without_secrets(str(error), uri) == str(error) else None

@@ -24,7 +24,7 @@ from scheduler.store.connection import OwnConnection
 from scheduler.store.moved import install
 from scheduler.store.observed import arrive
 from scheduler.store.restore_check import RestoreCheck, forget
-from scheduler.values.masking import hidden
+from scheduler.values.masking import shown_address
 
 receive_linearly()
 
@@ -138,9 +138,9 @@ class Database(DB):
             storage = _ready(self._access.open())
         except DatabaseUnavailable as error:
             raise OpenedBeforeFork(
-                f"the database {hidden(self.uri)!r} was opened in process {parent}, before process "
-                f"{os.getpid()} was forked from it, and cannot be opened here: {error}. Open it "
-                "after the fork (gunicorn: without --preload; uWSGI: with lazy-apps)"
+                f"the database {shown_address(self.uri)!r} was opened in process {parent}, before "
+                f"process {os.getpid()} was forked from it, and cannot be opened here: {error}. "
+                "Open it after the fork (gunicorn: without --preload; uWSGI: with lazy-apps)"
             ) from error
         self.storage = storage
         is_shared = IMVCCStorage.providedBy(storage)

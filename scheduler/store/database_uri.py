@@ -16,11 +16,12 @@ from ZConfig import ConfigurationError
 from ZODB.Connection import Connection
 
 from scheduler.errors import DatabaseUnavailable
-from scheduler.storage.access import Access, Plain
+from scheduler.storage.access import Access, Plain, told, unavailable
 from scheduler.storage.embedded import Embedded, file_and_query
 from scheduler.storage.private_files import own_folder
 from scheduler.store.current import using
 from scheduler.store.database import Database
+from scheduler.values.masking import shown_address
 
 URI_VARIABLE = "SCHEDULER_DATABASE"
 EMBEDDED_FILE = "var/relay.fs"
@@ -62,7 +63,7 @@ def open_database(uri: str | None = None) -> Database:
     if uri.startswith(POSTGRES_SCHEMES):
         postgres = Plain(uri, lambda: _open_postgres(uri))
         return Database(postgres, uri, **_postgres_options(uri))
-    factory, options = _resolve(uri)
+    factory, options = resolved(uri)
     if uri.startswith("sqlite://"):
         _close_folder(uri)
     access: Access = Embedded(uri) if uri.startswith("file://") else Plain(uri, factory)
@@ -74,21 +75,27 @@ def file_of(uri: str) -> Path | None:
     return file_and_query(uri)[0] if uri.startswith("file://") else None
 
 
-def _resolve(uri: str) -> tuple[Any, dict[str, Any]]:
+def resolved(uri: str) -> tuple[Any, dict[str, Any]]:
+    """Return what opens the storage of *uri*, and the options of its ZODB.DB, as zodburi has them.
+
+    Raises DatabaseUnavailable.
+    """
     try:
         factory, options = zodburi.resolve_uri(uri)
         options["pool_size"] = max(options["pool_size"], POOL_SIZE)
         return factory, options
     except zodburi.NoResolverForScheme:
         raise DatabaseUnavailable(
-            f"{uri!r} does not name a database: use file:///path/data.fs, zeo://host:port, "
-            "zconfig:///path/zodb.conf, memory://, or, with the extra 'postgres' installed, "
-            "postgresql://... (or postgres://...)"
+            f"{shown_address(uri)!r} does not name a database: use file:///path/data.fs, "
+            "zeo://host:port, zconfig:///path/zodb.conf, memory://, or, with the extra "
+            "'postgres' installed, postgresql://... (or postgres://...)"
         ) from None
     except zodburi.UnknownDatabaseKeywords as error:
-        raise DatabaseUnavailable(f"the database URI {uri!r}: {error.args[0]}") from None
+        raise DatabaseUnavailable(
+            f"the database URI {shown_address(uri)!r}: {error.args[0]}"
+        ) from None
     except (ConfigurationError, ValueError, KeyError, OSError, SyntaxError, ImportError) as error:
-        raise DatabaseUnavailable(f"the database URI {uri!r} cannot be read: {error}") from error
+        raise unavailable(uri, "has a URI that cannot be read", error) from told(error, uri)
 
 
 def _postgres_options(uri: str) -> dict[str, int]:
@@ -110,7 +117,7 @@ def _open_postgres(uri: str) -> Any:
         postgres = import_module("scheduler.storage.postgres")
     except ImportError:
         raise DatabaseUnavailable(
-            f"the database {uri!r} needs RelStorage: install the extra 'postgres'"
+            f"the database {shown_address(uri)!r} needs RelStorage: install the extra 'postgres'"
         ) from None
     return postgres.open_postgres(uri)
 

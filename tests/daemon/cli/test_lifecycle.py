@@ -16,7 +16,7 @@ import pytest
 import transaction
 
 from scheduler import Client, SchedulerModule, nowutc
-from scheduler.store import connect
+from scheduler.store import connect, open_database
 from scheduler.tasks import OneShotTask, SampleOneShotTask
 from scheduler.values.rate_limit import Limit
 from tests.waiting import wait_for
@@ -191,7 +191,8 @@ def test_a_daemon_that_cannot_start_in_the_background_says_why(command, tmp_path
 
 
 @pytest.mark.parametrize("arguments", [("-f", "stop"), ("stop", "-f")])
-def test_to_insist_may_be_said_before_a_command_or_behind_it(command, arguments):
+def test_to_insist_may_be_said_before_a_command_or_behind_it(command, tmp_path, arguments):
+    open_database(f"file://{tmp_path}/var/relay.fs").close()
     assert command("stop").returncode == 255
     done = command(*arguments)
     assert (done.returncode, done.stdout) == (0, "Waiting for death confirmation... DONE!\n")
@@ -203,7 +204,9 @@ def test_the_queues_are_shown_with_their_limits(command, tmp_path):
         module.backlog.limit("mail", Limit(at_once=2, rate=100, period=60))
         transaction.commit()
     done = command("show", "queues", "--json")
-    assert json.loads(done.stdout) == [
-        {"queue": "mail", "waiting": 0, "running": 0, "atOnce": 2, "rate": 100, "period": 60}
-    ]
+    (mail,) = json.loads(done.stdout)
+    assert mail == {
+        **{"queue": "mail", "waiting": 0, "running": 0, "atOnce": 2, "rate": 100, "period": 60},
+        "paused": False,
+    }
     assert "mail" in command("show", "queues").stdout

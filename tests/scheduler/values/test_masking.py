@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+
 import pytest
 
 from scheduler.errors import DatabaseUnavailable
@@ -52,12 +54,19 @@ def test_text_without_a_secret_is_told(text):
         "postgres://ann:hush@[broken/relay",
         "nothing://ann:hush@db/relay",
         "zconfig://ann:hush@/nowhere.conf",
+        "postgresql://ann:hush%zzhush@127.0.0.1:1/relay",
+        "postgresql://ann:it's hush@127.0.0.1:1/relay",
+        "postgresql://ann:hu/hush@127.0.0.1:1/relay",
+        "postgresql://127.0.0.1:1/relay?password=hush%zzhush",
+        "zeo://ann:hush/hush@127.0.0.1:1",
+        "zeo://127.0.0.1:1?password=hush&nonsense=1",
     ],
 )
 def test_a_database_that_cannot_be_opened_is_named_without_its_password(uri):
     with pytest.raises(DatabaseUnavailable) as refused:
         open_database(uri)
     assert "hush" not in str(refused.value)
+    assert "hush" not in "".join(traceback.format_exception(refused.value))
 
 
 def test_the_record_of_a_failed_run_has_no_password():

@@ -6,7 +6,7 @@ import os
 import time
 from datetime import timedelta
 
-from scheduler import SchedulerModule, nowutc
+from scheduler import SchedulerModule, TaskFilter, nowutc
 from tests.bench import peers
 from tests.bench.ground import (
     clients_side_by_side,
@@ -103,6 +103,35 @@ def bench_keys():
     say(f"drain, in order for each of {KEYS:,} keys", keyed, "tasks/s", raw, "of without keys")
 
 
+def bench_bulk():
+    """Cancel waiting tasks by a filter, while others are enqueued and run one after the other."""
+    with fresh() as view:
+        raw = raw_rate(view)
+        for _ in range(0, TASKS, BATCH):
+            view.enqueue(*(Noop(nowutc() + timedelta(days=1)) for _ in range(BATCH)))
+        with running(view.database):
+            view.until(lambda: view.client.getStatus()["waiting"] >= TASKS, every=0.1)
+            chosen = TaskFilter(name="Noop", state="waiting")
+            seconds, number = timed(view.client.count, chosen)
+            say("count tasks by their name", number / seconds, "tasks/s")
+            view.client.cancelAll(chosen)
+            seconds, latencies = timed(others_meanwhile, view, number)
+            middle = sorted(latencies)[len(latencies) // 2]
+            say("cancel tasks by a filter", number / seconds, "tasks/s", raw)
+            say("another task meanwhile, enqueue to end, p50", middle * 1000, "ms")
+
+
+def others_meanwhile(view, number):
+    """Return the seconds that other tasks take, until *number* tasks have failed."""
+    latencies = []
+    view.commit()
+    while view.status()["failed"] < number:
+        began, task = time.monotonic(), view.enqueue(Noop(nowutc()))
+        view.until(task.getAttempts, every=0.001)
+        latencies.append(time.monotonic() - began)
+    return latencies
+
+
 def bench_peers():
     """Let what others use do the same: tasks that do nothing, on a durable store, 2 threads."""
     with fresh() as view:
@@ -139,6 +168,7 @@ BENCHMARKS = {
     "enqueue": bench_enqueue,
     "drain": bench_drain,
     "keys": bench_keys,
+    "bulk": bench_bulk,
     "peers": bench_peers,
     "latency": bench_latency,
 }

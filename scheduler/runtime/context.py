@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from datetime import datetime
 from functools import cached_property
-from itertools import count
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scheduler.clock import later, nowutc
 from scheduler.errors import TaskCancelled, TaskTimedOut
 from scheduler.inbox.claims import Claim
+from scheduler.runtime.side_effects import IdempotencyKeys
 
 if TYPE_CHECKING:
     from scheduler.runtime.http import TaskClient
@@ -70,7 +70,7 @@ class AttemptContext:
         self._began = time.monotonic()
         self._told = 0.0
         self._lines: deque[str] = deque(maxlen=LINES_KEPT)
-        self._calls = count(1)
+        self._keys = IdempotencyKeys(task)
         self._http: TaskClient | None = None
 
     @property
@@ -83,13 +83,8 @@ class AttemptContext:
         return self._http
 
     def key(self) -> str:
-        """Return the idempotency key of the next side effect of the attempt.
-
-        It is made of the task, the occurrence and the number of the call: the same in each
-        attempt of an occurrence, and another one for each call and each occurrence.
-        """
-        task = self.task
-        return f"{task.getIdempotencyKey()}-{next(self._calls)}"
+        """Return the idempotency key of the next side effect of the attempt."""
+        return self._keys.next()
 
     def close(self) -> None:
         """Close what belongs to the attempt, which has ended."""

@@ -1,11 +1,15 @@
-"""Side effects of tasks outside the database: a dry run holds them back and lists them."""
+"""Side effects of tasks outside the database: their idempotency keys, and their holding back.
+
+A dry run holds them back and lists them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import NamedTuple
+from itertools import count
+from typing import Any, NamedTuple
 
 
 class HeldEffect(NamedTuple):
@@ -13,6 +17,22 @@ class HeldEffect(NamedTuple):
 
     kind: str
     what: str
+
+
+class IdempotencyKeys:
+    """The idempotency keys of the side effects of one attempt at *task*, one after the other.
+
+    A key is made of the task, the occurrence and the number of the call: it is the same in each
+    attempt of an occurrence, and another one for each call and each occurrence.
+    """
+
+    def __init__(self, task: Any) -> None:
+        self._task = task
+        self._numbers = count(1)
+
+    def next(self) -> str:
+        """Return the key of the next side effect."""
+        return f"{self._task.getIdempotencyKey()}-{next(self._numbers)}"
 
 
 _held: ContextVar[list[HeldEffect] | None] = ContextVar("held", default=None)

@@ -39,7 +39,7 @@ from export.http.page import ORDERS, cut
 from export.http.parameter import Parameter
 from export.http.question import SEPARATOR, Detail, Question
 from export.http.result import ResultPage
-from export.http.selection import COMMON, MAXIMUM
+from export.http.selection import ALARMS, COMMON, MAXIMUM
 from export.model.entry import natural
 from export.resource import READ, Resource
 
@@ -140,7 +140,7 @@ class Collection(ABC):
                 level: Detail(fossil, self.limits.get(level, MAXIMUM))
                 for level, fossil in self.details.items()
             },
-            parameters=(*COMMON, *self.parameters),
+            parameters=(*COMMON, *((ALARMS,) if "ics" in self.formats else ()), *self.parameters),
             meaning=f"{inspect.getdoc(type(self)) or ''}\n\n{meaning}".strip(),
         )
 

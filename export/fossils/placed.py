@@ -9,6 +9,7 @@ from zope.interface import taggedValue
 from export.fossilize import IFossil
 from export.fossils.address import absolute
 from export.fossils.allowed import allowed
+from export.fossils.calendar_entry import entry_of_placed
 from export.fossils.material import IFolderFossil, IMaterialFossil
 from export.model import local_time
 
@@ -67,6 +68,13 @@ class IPlacedFossil(IFossil):
 
     getAllowed.produce = allowed
     getAllowed.onlyIf = "canModify"
+
+    def calendarEntry(): ...  # noqa: N802
+
+    calendarEntry.name = "calendarEntry"
+    calendarEntry.produce = lambda placed: placed
+    calendarEntry.convert = entry_of_placed
+    calendarEntry.onlyIf = "inCalendar"
 
 
 class IPeriodFossil(IFossil):

@@ -8,6 +8,7 @@ from zope.interface import taggedValue
 
 from export.fossilize import IFossil
 from export.fossils.address import absolute
+from export.fossils.calendar_entry import entry_of_reservation
 from export.fossils.placed import in_zone
 
 # Fossils declare fields, not code: their methods have no self, and their tags are attributes.
@@ -182,6 +183,12 @@ class IReservationFields(IFossil):
 
     video_systems.name = "vcList"
     video_systems.convert = list
+
+    def calendarEntry(): ...  # noqa: N802
+
+    calendarEntry.name = "calendarEntry"
+    calendarEntry.produce = entry_of_reservation
+    calendarEntry.onlyIf = "inCalendar"
 
 
 class IRoomReservationFossil(IReservationFields):

@@ -8,6 +8,7 @@ from zope.interface import taggedValue
 
 from export.fossilize import IFossil
 from export.fossils.address import absolute
+from export.fossils.calendar_entry import entry_of_video
 
 # Fossils declare fields, not code: their methods have no self, and their tags are attributes.
 # mypy: disable-error-code="misc, no-untyped-def, no-untyped-call, attr-defined, override"
@@ -62,12 +63,12 @@ class ICollaborationFossil(IFossil):
     getURL.produce = lambda booking: booking.event.getURL()
     getURL.convert = absolute
 
-    def getModificationDate(): ...
+    def calendarEntry(): ...  # noqa: N802
 
-    getModificationDate.produce = lambda booking: max(
-        booking.event.getModificationDate(), booking.place.getModificationDate()
-    )
-    getModificationDate.onlyIf = "inCalendar"
+    calendarEntry.name = "calendarEntry"
+    calendarEntry.produce = lambda booking: booking
+    calendarEntry.convert = entry_of_video
+    calendarEntry.onlyIf = "inCalendar"
 
     def audience(): ...
 

@@ -47,7 +47,8 @@ class Question:
     @cached_property
     def view(self) -> View:
         """The caller's view. Raises MalformedRequest."""
-        return View(self.user, self.selection, self.settings)
+        in_calendar = self.arguments.get("format") == "ics"
+        return View(self.user, self.selection, self.settings, in_calendar)
 
     @property
     def fossil(self) -> Any:

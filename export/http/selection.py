@@ -31,6 +31,9 @@ DESCENDING = Flag("descending", "With `yes` the last one comes first.", ("c",))
 FROM = Moment("from", "The beginning: a date, or days, hours and minutes from now.", ("f",))
 TO = End("to", "The end; `day` stands for both of one day.", ("t",))
 DAY = End("day", "One day: `from` and `to` at once.")
+ALARMS = Integer(
+    "alarms", "In a calendar: how many minutes before it one is reminded.", most=366 * 24 * 60
+)
 COMMON = (DETAIL, TZ, OFFSET, LIMIT, ORDER, DESCENDING, FROM, TO, DAY)
 
 
@@ -57,6 +60,7 @@ def select(
     Without any, the resource has no details, and takes any word for one. Raises MalformedRequest
     for the first thing that is wrong, in a fixed order.
     """
+    ALARMS.of(request)  # the calendar takes the number itself
     offset = request.take_integer(*OFFSET.names)
     if offset < 0:
         raise MalformedRequest("Offset must be a positive number")

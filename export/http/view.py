@@ -22,6 +22,8 @@ class View:
     user: str | None
     selection: Selection
     settings: ExportSettings
+    in_calendar: bool = False
+    """Whether objects are shown with their calendar entries."""
 
     def shows(self, obj: Any) -> bool:
         """Say whether the caller may see *obj*."""
@@ -43,6 +45,7 @@ class View:
             base_url=self.settings.base_url,
             canModify=guard is not False and guard.canModify(self.user),
             filters=self.filters,
+            inCalendar=self.in_calendar,
             **more,
         )
 

@@ -22,6 +22,9 @@ from export.model.timetable import Break
 from export.model.video import SERVICES, CSBooking, without
 from export.people.group import is_among
 
+CONFIRMED, TENTATIVE, CANCELLED = STATUSES = ("confirmed", "tentative", "cancelled")
+"""Whether an event takes place: surely, perhaps, or not."""
+
 
 class Period(Fossilizable):
     """A stretch of time, in aware datetimes."""
@@ -49,6 +52,9 @@ class Conference(Placed):
 
     TITLE_CHANGED = "eventTitleChanged"
     type: str = "meeting"
+    status: str = CONFIRMED
+    """One of STATUSES; change it with `set_status`."""
+
     timezone: str = "UTC"
     origin: str = ""
     """The name at the source that it was imported from; "" for an event of this installation."""
@@ -107,6 +113,16 @@ class Conference(Placed):
     def getType(self) -> str:
         """Return `simple_event`, `meeting` or `conference`."""
         return self.type
+
+    def set_status(self, status: str) -> None:
+        """Tell whether it takes place; a cancelled event stays where it is, for all to know.
+
+        Raises CatalogueException for a status that is none of STATUSES.
+        """
+        if status not in STATUSES:
+            known = ", ".join(STATUSES)
+            raise CatalogueException(f"there is no status {status!r} of events; there are {known}")
+        self.update(status=status)
 
     def getKeywords(self) -> list[str]:
         """Return the keywords."""

@@ -10,7 +10,7 @@ from export.fossils.contribution import IContributionFossil, IContributionWithSu
 from export.http.page import cut
 from export.http.question import Detail, Question
 from export.http.result import ResultPage
-from export.http.selection import COMMON
+from export.http.selection import ALARMS, COMMON
 from export.model.catalogue import catalogue
 from export.model.conference import Conference
 from export.resource import Resource
@@ -58,5 +58,5 @@ RESOURCE = Resource(
     answer,
     formats=FORMATS,
     details=DETAILS,
-    parameters=COMMON,
+    parameters=(*COMMON, ALARMS),
 )

@@ -18,7 +18,7 @@ from export.http.page import cut
 from export.http.parameter import Flag
 from export.http.question import Detail, Question
 from export.http.result import ResultPage
-from export.http.selection import COMMON
+from export.http.selection import ALARMS, COMMON
 from export.model.catalogue import catalogue
 from export.model.conference import Conference
 from export.resource import Resource
@@ -87,5 +87,5 @@ RESOURCE = Resource(
     answer,
     formats=FORMATS,
     details=DETAILS,
-    parameters=(*COMMON, OCCURRENCES),
+    parameters=(*COMMON, ALARMS, OCCURRENCES),
 )

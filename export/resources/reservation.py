@@ -16,7 +16,7 @@ from export.http.parameter import Flag, Parameter
 from export.http.question import Detail, Question
 from export.http.request import ExportRequest
 from export.http.result import ResultPage
-from export.http.selection import COMMON, Selection
+from export.http.selection import ALARMS, COMMON, Selection
 from export.http.view import View
 from export.model.booking_slots import FIRST, LAST, TICK, Slots
 from export.model.local_time import in_zone
@@ -157,5 +157,5 @@ RESOURCE = Resource(
     answer,
     formats=FORMATS,
     details=DETAILS,
-    parameters=(*COMMON, *FILTERS),
+    parameters=(*COMMON, ALARMS, *FILTERS),
 )

@@ -9,7 +9,7 @@ from export.fossils.session import ISlotWithContributionsFossil, ISlotWithSubCon
 from export.http.page import cut
 from export.http.question import Detail, Question
 from export.http.result import ResultPage
-from export.http.selection import COMMON
+from export.http.selection import ALARMS, COMMON
 from export.model.conference import Conference
 from export.resource import Resource
 from export.resources.contribution import FORMATS, event_of
@@ -41,5 +41,5 @@ RESOURCE = Resource(
     answer,
     formats=FORMATS,
     details=DETAILS,
-    parameters=COMMON,
+    parameters=(*COMMON, ALARMS),
 )

@@ -10,11 +10,11 @@ from typing import TypeAlias
 from export.errors import RefusedRequest
 from export.fossils.video import ICollaborationFossil
 from export.http.page import cut
-from export.http.parameter import Integer, Parameter
+from export.http.parameter import Parameter
 from export.http.question import Question
 from export.http.request import ExportRequest
 from export.http.result import ResultPage
-from export.http.selection import COMMON, MAXIMUM, Selection, select
+from export.http.selection import ALARMS, COMMON, MAXIMUM, Selection, select
 from export.http.view import View
 from export.model.catalogue import ROOT, catalogue
 from export.model.video import REJECTED, REQUESTS, SERVICES, CSBooking, CSBookingInstanceWrapper
@@ -22,7 +22,6 @@ from export.resource import Resource
 
 FORMATS = ("ics", "json", "jsonp", "xml")
 MAXIMA = {"all": 100000, "vidyo": 50000, "webcast": 50000, "mcu": 50000, "evo": 50000}
-ALARMS = Integer("alarms", "How many minutes before it one is reminded.", most=366 * 24 * 60)
 CATEGORY = Parameter("categ", "The category that the events are in or below.")
 ALL = "all"
 
@@ -35,14 +34,12 @@ def answer(question: Question) -> ResultPage:
     if user is None:
         raise RefusedRequest("Guest access to this resource is forbidden.")
     maxima = {request.take("d", "detail") or ALL: MAXIMUM, **MAXIMA}  # any word is a detail
-    view = View(user, select(request, maxima, ALL, settings.zone), settings)
+    in_calendar = question.arguments["format"] == "ics"
+    view = View(user, select(request, maxima, ALL, settings.zone), settings, in_calendar)
     alarm, category = _alarm(request), CATEGORY.of(request)
     found = chain.from_iterable(_of_service(name, category, view) for name in question.ids())
     page = cut({one.getId(): one for one in found}.values(), view.selection)
-    more = {"inCalendar": question.arguments["format"] == "ics"}
-    shown = [
-        {**view.show(one, ICollaborationFossil, False, **more), **alarm} for one in page.members
-    ]
+    shown = [{**view.show(one, ICollaborationFossil, False), **alarm} for one in page.members]
     return ResultPage(shown, page.complete)
 
 

@@ -21,7 +21,7 @@ from export.imports.draft import Draft, DraftItem, Noted, place
 from export.imports.ids import digest
 from export.imports.links import web_address
 from export.model.access import Protection
-from export.model.conference import Conference
+from export.model.conference import CANCELLED, CONFIRMED, TENTATIVE, Conference
 from export.model.person import ConferenceChair
 from export.model.plain_text import PlainText
 
@@ -80,12 +80,14 @@ def _events(entry: EventBlocks, domain: str) -> Iterator[DraftItem]:
             yield _noted(block.number, f"the event is that of line {first} again")
         else:
             masters[origin] = block, clock
-    if any(sequence_of(block) == newest for block, _ in cancelling):
-        masters = {entry.uid: cancelling[-1]}
+    is_off = any(sequence_of(block) == newest for block, _ in cancelling)
+    if is_off:  # what cancels need not tell what
+        told = [one for one in entry.masters if one not in cancelling] or cancelling
+        masters = {entry.uid: sorted(told, key=lambda one: sequence_of(one[0]))[-1]}
     if len(masters) < 2:
         master = next(iter(masters.values()), None)
         where = f"line {(master or entry.changes[0])[0].number}"
-        yield DraftItem(where, partial(_draft, master, entry.changes, entry.uid, domain))
+        yield DraftItem(where, partial(_draft, master, entry.changes, entry.uid, domain, is_off))
         return
     for number, (origin, master) in enumerate(masters.items()):
         if number == 0:
@@ -114,6 +116,7 @@ def _draft(
     changes: list[tuple[Block, Clock]],
     origin: str,
     domain: str,
+    is_off: bool = False,
 ) -> Draft:
     draft = Draft(Conference(""), origin=origin)
     series = Series(
@@ -123,8 +126,6 @@ def _draft(
     told = series.master or next(iter(series.changes), None)
     if told is None:
         raise ImportRefused(draft.problems.pop())
-    if told.is_cancelled and told is series.master:
-        raise ImportRefused(f"{told.where}: the event is cancelled")
     try:
         time = series.first()
     except OverflowError:
@@ -136,6 +137,7 @@ def _draft(
         raise ImportRefused(f"{told.where}: no time of the event takes place")
     place(draft.event, time.start, time.end, told.where)
     _describe(draft, time, told)
+    draft.event.set_status(CANCELLED if is_off or told.is_cancelled else _status(told))
     draft.event.set_id(_id(origin, domain))
     if told.recurs or series.changes:
         draft.notes.append(f"{told.where}: the event recurs; only the first time is taken")
@@ -199,6 +201,11 @@ def _describe(draft: Draft, time: Occurrence, told: Version) -> None:
     event.keywords = tuple(_categories(_first(versions, "CATEGORIES")))
     if any(str(one.first("CLASS") or "PUBLIC").upper() != "PUBLIC" for one in versions):
         event.setProtection(Protection.RESTRICTED)
+
+
+def _status(told: Version) -> str:
+    is_tentative = str(told.first("STATUS")).upper() == "TENTATIVE"
+    return TENTATIVE if is_tentative else CONFIRMED
 
 
 def _first(versions: tuple[Version, ...], name: str) -> Any:

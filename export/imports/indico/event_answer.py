@@ -16,7 +16,7 @@ from export.imports.indico.people import people, person
 from export.imports.indico.visibility import AccessRule, RuleOrNone, rule_of
 from export.imports.node import NONE, Node
 from export.model.catalogue import ROOT
-from export.model.conference import Conference, SupportInfo
+from export.model.conference import CANCELLED, CONFIRMED, STATUSES, Conference, SupportInfo
 from export.model.entry import EVERYWHERE
 from export.model.person import ConferenceChair, Creator
 
@@ -115,7 +115,20 @@ def _fill(draft: Draft, node: Node, rule: RuleOrNone) -> None:
     event.organizer = node.text("organizer", default="")
     event.language = node.get("language", str, NONE, default=None)
     event.label = node.data.get("label")
+    event.set_status(_status(draft, node))
     event.support = _support(node) or event.support
+
+
+def _status(draft: Draft, node: Node) -> str:
+    """Return whether the event takes place, which a label may deny, too."""
+    label = node.data.get("label")
+    if isinstance(label, dict) and label.get("is_event_not_happening") is True:
+        return CANCELLED
+    told = node.text("status", default=CONFIRMED)
+    if told in STATUSES:
+        return told
+    draft.problems.append(f"{node.at('status')} is {told!r}; the event is taken for confirmed")
+    return CONFIRMED
 
 
 def _support(node: Node) -> SupportInfo | None:

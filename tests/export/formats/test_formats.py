@@ -16,9 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 from lxml.html import fragment_fromstring
+from werkzeug.test import EnvironBuilder
+from werkzeug.wrappers import Request
 
 from export.formats import atom, html, ics, json, xml
 from export.formats.xml_text import printable
+from export.http.request import ExportRequest
 from export.model.person import ConferenceChair, ContributionParticipation
 from tests.export.planting import change
 
@@ -135,7 +138,7 @@ def test_atom_has_an_entry_for_each_event(planted, database, stopped_clock):
     assert entry.findtext("a:updated", namespaces=ATOM) == "2014-03-24T22:30:00Z"
 
 
-def test_a_calendar_has_the_event_in_utc(planted, database):
+def test_a_calendar_has_the_event(planted, database):
     change(database, lambda event: event.update(_description="<b>About</b> &amp; on", room="1-1"))
     (event,) = calendar(planted, f"{PATH}.ics")
     assert str(event["UID"]) == "indico-event-137346@indico.server"
@@ -260,10 +263,11 @@ def test_a_calendar_is_what_rfc_5545_asks_for(planted):
     lines = text.split("\r\n")
     assert lines[0] == "BEGIN:VCALENDAR"
     assert {"VERSION:2.0", "PRODID:-//CERN//INDICO//EN"} <= set(lines)
-    assert "DTSTART:20110623T060000Z" in lines
+    assert "DTSTART;TZID=Europe/Zurich:20110623T080000" in lines
     (stamp,) = [line for line in lines if line.startswith("DTSTAMP")]
     assert re.fullmatch(r"DTSTAMP:\d{8}T\d{6}Z", stamp)
-    for name in ("STATUS", "SEQUENCE", "ORGANIZER", "ATTENDEE", "METHOD"):
+    assert "STATUS:CONFIRMED" in lines
+    for name in ("ORGANIZER", "ATTENDEE", "METHOD"):
         assert not any(line.startswith(name) for line in lines)
 
 
@@ -284,10 +288,11 @@ def test_a_video_booking_rings_as_long_before_as_asked(minutes, trigger):
         "room": "1-1-025",
         "url": "https://indico.server/event/5/",
         "audience": None,
-        "alarm": minutes,
         "modificationDate": start,
     }
-    lines = ics.write(envelope_of(shown), None, pretty=False).decode().split("\r\n")
+    query = {"query_string": f"alarms={minutes}"}
+    request = ExportRequest(Request(EnvironBuilder("/export/video/all.ics", **query).get_environ()))
+    lines = ics.write(envelope_of(shown), request, pretty=False).decode().split("\r\n")
     assert f"TRIGGER:{trigger}" in lines
     assert "SUMMARY:MCU-A: Weekly" in lines
     assert "CATEGORIES:VideoService - CERNMCU" in lines

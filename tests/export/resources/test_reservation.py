@@ -9,7 +9,7 @@ import pytest
 from dateutil.rrule import rrulestr
 
 from export.model.booking_slots import Slots
-from tests.export.conftest import NOW
+from export.model.last_change import last_change
 from tests.export.planting import get
 from tests.export.planting_rooms import (
     RESERVATIONS,
@@ -49,7 +49,7 @@ def test_each_repeatability_has_its_rule(client, database, ann, every, rule):
     query = f"ak={ann}&bf=BYRON*&tz=Europe/Zurich"
     text = client.get(f"/export/reservation/CERN.ics?{query}").text
     assert f"RRULE:{rule}\r\n" in text
-    assert "DTSTART:20140408T070000Z" in text
+    assert "DTSTART;TZID=Europe/Zurich:20140408T090000" in text
     (shown,) = get(client, f"{RESERVATIONS}?{query}")
     assert shown["repeatability"] == every
 
@@ -139,12 +139,24 @@ def test_the_state_of_a_reservation_is_told(client, database, ann, state, status
     assert str(event["STATUS"]) == status
 
 
-def test_the_time_of_a_reservation_is_that_of_its_last_change(client, database, ann, stopped_clock):
+def test_the_time_of_a_reservation_is_that_of_its_last_change(client, database, ann):
     number = book(database, "one")
-    change_reservation(database, lambda one: setattr(one, "created_at", NOW.replace(year=2013)))
-    stamps = {entry["summary"]: entry.decoded("dtstamp") for entry in calendar(client, ann, "")}
-    assert stamps == {"Just testing": NOW.replace(year=2013), "one": NOW}
-    stopped_clock.advance(3600)
     change_reservation(database, lambda one: one.cancel(), number)
+    changed = change_reservation(database, last_change, number)
     (event,) = calendar(client, ann)
-    assert event.decoded("last-modified") == NOW.replace(hour=23)
+    for name in ("dtstamp", "last-modified"):
+        assert event.decoded(name) == changed.replace(microsecond=0)
+
+
+def test_the_organizer_of_a_reservation_is_whom_it_is_booked_for(client, database, ann):
+    book(database, "one")
+    (event,) = calendar(client, ann)
+    assert str(event["organizer"]) == "invalid:nomail"
+    assert event["organizer"].params["CN"].startswith("BYRON")
+
+
+def test_the_end_of_the_last_whole_day_is_not_one_more(client, database, ann):
+    book(database, "all day", local(2014, 10, 20, 0), hours=24, last=date(2014, 10, 22))
+    (event,) = calendar(client, ann)
+    rule = event["rrule"].to_ical().decode().replace("Z", "")
+    assert len(list(rrulestr(rule, dtstart=datetime(2014, 10, 20)))) == 3  # noqa: DTZ001

@@ -211,7 +211,7 @@ def test_parts_have_details_of_their_own(planted, address, fossil, inside):
     ("address", "uids"),
     [
         ("contribution/0-1", ["indico-contribution-137346-0", "indico-contribution-137346-1"]),
-        ("session/0", ["indico-contribution-137346-0-0-3"]),
+        ("session/0", ["indico-contribution-137346-3"]),
     ],
 )
 def test_parts_can_be_put_into_a_calendar(planted, address, uids):

@@ -122,6 +122,21 @@ def test_times_are_those_of_their_zone(lines, start, end):
 
 
 @pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("STATUS:CANCELLED", "cancelled"),
+        ("STATUS:tentative", "tentative"),
+        ("STATUS:CONFIRMED", "confirmed"),
+        ("STATUS:SOMETHING", "confirmed"),
+        ("CLASS:PUBLIC", "confirmed"),
+    ],
+)
+def test_the_status_of_an_event_is_taken_over(line, status):
+    (_, made), told = drafts(FEED + event(*GOOD, line) + END)
+    assert (made.status, told) == (status, [])
+
+
+@pytest.mark.parametrize(
     ("text", "told"),
     [
         (event("DTSTART:20260301T090000Z", "SUMMARY:x"), "line 28: the event has no UID"),
@@ -134,7 +149,6 @@ def test_times_are_those_of_their_zone(lines, start, end):
         ),
         (event("UID:9", "DTSTART;VALUE=TIME:090000", "SUMMARY:x"), "line 28: DTSTART is no date"),
         (event(*GOOD, "DTEND:20260228T090000Z"), "line 28: the end (2026-02-28"),
-        (event(*GOOD, "STATUS:CANCELLED"), "line 28: the event is cancelled"),
         ("BEGIN:VTODO\nUID:1\nEND:VTODO\n", "line 28: VTODO is no event"),
         ("BEGIN:VEVENT\nUID:9\n", "line 28: BEGIN:VEVENT has no END"),
         ("END:VEVENT\n", "line 28: END:VEVENT has no BEGIN"),

@@ -7,14 +7,14 @@ import dataclasses
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TypeAlias
 
 from ZEO.Exceptions import ClientDisconnected
 
 from daemon import background
-from daemon.cli import bulk, cmd, history, lifecycle, show
+from daemon.cli import bulk, cmd, configuration, history, lifecycle, show
+from daemon.cli.parser import Command, Subparsers, add, add_json
 from daemon.config import LEVELS, Config
 from daemon.errors import DaemonException, Refusal
 from daemon.process_log import quieten_zodb
@@ -36,13 +36,10 @@ from scheduler.values.own_version import own_version
 FAILED, UNKNOWN, REFUSED = 1, 4, 255
 # The commands that make a database that is missing.
 MAKERS = (lifecycle.start, lifecycle.restart, lifecycle.run_demo, cmd.pause, cmd.resume)
+WITHOUT_DATABASE = (configuration.check, configuration.show, configuration.defaults)
 ROWS = 50
 
-Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-
 SOLVED = (DaemonException, ExportException, LiveSyncException, SchedulerException)
-
-Command = Callable[[argparse.Namespace, Config], int]
 
 
 @legible_output()
@@ -60,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         command: Command = options.command
         config = _config(options)
-        if command not in MAKERS:
+        if command not in MAKERS + WITHOUT_DATABASE:
             expect_database(config.database)
         return command(options, config)
     except Refusal as refusal:
@@ -126,9 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(report=None)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    sub = _add(
-        commands, common, "start", lifecycle.start, "start the daemon; print pid and address"
-    )
+    sub = add(commands, common, "start", lifecycle.start, "start the daemon; print pid and address")
     sub.add_argument("-s", "--standalone", action="store_true", help="stay in the foreground")
     _add_standby(sub)
     sub.add_argument("--log", choices=LEVELS, metavar="LEVEL", help=", ".join(LEVELS))
@@ -136,19 +131,18 @@ def _parser() -> argparse.ArgumentParser:
         "--reload", action="store_true", help="replace the workers when a Python file changes"
     )
     sub.add_argument("--report", type=int, help=argparse.SUPPRESS)
-    _add(commands, common, "stop", lifecycle.stop, "stop the daemon, and wait until it has ended")
-    sub = _add(commands, common, "restart", lifecycle.restart, "stop it, if it runs, and start it")
+    add(commands, common, "stop", lifecycle.stop, "stop the daemon, and wait until it has ended")
+    sub = add(commands, common, "restart", lifecycle.restart, "stop it, if it runs, and start it")
     _add_standby(sub)
     sub.add_argument("--log", choices=LEVELS, metavar="LEVEL", help=", ".join(LEVELS))
-    _add(commands, common, "reload", lifecycle.reload, "replace the workers, by such with new code")
-    sub = _add(
-        commands, common, "check", lifecycle.check, "say by the exit status whether it lives"
-    )
+    add(commands, common, "reload", lifecycle.reload, "replace the workers, by such with new code")
+    sub = add(commands, common, "check", lifecycle.check, "say by the exit status whether it lives")
     sub.add_argument("-q", "--quiet", action="store_true", help="print nothing but the pid")
-    _add_json(sub)
+    add_json(sub)
     _add_show(commands, common)
     _add_cmd(commands, common)
-    sub = _add(commands, common, "run", lifecycle.run, "run a task here; its state stays as it is")
+    configuration.add_commands(commands, common)
+    sub = add(commands, common, "run", lifecycle.run, "run a task here; its state stays as it is")
     sub.add_argument("task_id", type=int, metavar="ID")
     sub.add_argument("--dry-run", action="store_true", help="print the changes, and abort them")
     sub.add_argument(
@@ -158,8 +152,8 @@ def _parser() -> argparse.ArgumentParser:
         help="replay attempt N on its snapshot, and compare",
     )
     sub.add_argument("--debug", action="store_true", help="run it dry under Python's debugger")
-    _add_json(sub)
-    sub = _add(
+    add_json(sub)
+    sub = add(
         commands,
         common,
         "blame",
@@ -167,13 +161,13 @@ def _parser() -> argparse.ArgumentParser:
         "print which task changed an object last, or what a task changed",
     )
     sub.add_argument("number", type=int, metavar="OID|TASK", help="an object's number, or a task's")
-    _add_json(sub)
-    sub = _add(
+    add_json(sub)
+    sub = add(
         commands, common, "undo", history.undo, "take back the changes of a task's last attempt"
     )
     sub.add_argument("task_id", type=int, metavar="TASK")
-    _add_json(sub)
-    sub = _add(
+    add_json(sub)
+    sub = add(
         commands, common, "demo", lifecycle.run_demo, "show everything at work on sample data"
     )
     sub.add_argument("--port", type=int, help="the port of the front end")
@@ -220,9 +214,9 @@ def _add_show(commands: Subparsers, common: argparse.ArgumentParser) -> None:
         "workers": (show.workers, "the workers, and the task of each"),
         "conflicts": (show.conflicts, "the objects over which tasks conflicted, newest first"),
     }
-    subs = {name: _add(views, common, name, *text) for name, text in texts.items()}
+    subs = {name: add(views, common, name, *text) for name, text in texts.items()}
     for sub in subs.values():
-        _add_json(sub)
+        add_json(sub)
     subs["task"].add_argument("task_id", type=int, metavar="ID")
     subs["tasks"].add_argument("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
     subs["failed"].set_defaults(state=None)
@@ -255,9 +249,9 @@ def _add_cmd(commands: Subparsers, common: argparse.ArgumentParser) -> None:
             "remove declared schedules; without NAME, vanished ones",
         ),
     }
-    subs = {name: _add(verbs, common, name, *text) for name, text in texts.items()}
+    subs = {name: add(verbs, common, name, *text) for name, text in texts.items()}
     for sub in subs.values():
-        _add_json(sub)
+        add_json(sub)
     for name in ("cancel", "retry", "delete", "move"):
         _add_choice(subs[name])
     subs["move"].add_argument(
@@ -300,28 +294,12 @@ def _add_choice(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--dry-run", action="store_true", help="only say how many there are")
 
 
-def _add(
-    commands: Subparsers,
-    common: argparse.ArgumentParser,
-    name: str,
-    command: Command,
-    text: str,
-) -> argparse.ArgumentParser:
-    sub = commands.add_parser(name, parents=[common], help=text)
-    sub.set_defaults(command=command)
-    return sub
-
-
 def _add_standby(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--standby",
         action="store_true",
         help="wait for the lease while another daemon of the database leads",
     )
-
-
-def _add_json(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
 def _add_class(sub: argparse.ArgumentParser) -> None:

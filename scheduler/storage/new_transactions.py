@@ -38,15 +38,24 @@ def transactions_behind(descriptor: int, position: int) -> Iterator[NewTransacti
     while True:
         needed = _length(chunk, position - start)
         if needed is None or position - start + needed > len(chunk):
-            chunk, start = os.pread(descriptor, max(CHUNK, needed or 0), position), position
-            needed = _length(chunk, 0)
-            if needed is None or needed > len(chunk):
+            chunk, start = _chunk_at(descriptor, position), position
+            if not chunk:
                 return
         found = _read(chunk, position - start, position)
         if found is None:
             return
         yield found
         position = found.end
+
+
+def _chunk_at(descriptor: int, position: int) -> bytes:
+    """Return the bytes from *position* on, at least a transaction; none for a part of one."""
+    chunk = os.pread(descriptor, CHUNK, position)
+    needed = _length(chunk, 0)
+    if needed is None or position + needed > os.fstat(descriptor).st_size:
+        return b""
+    # One of many MB is longer than a chunk.
+    return chunk if needed <= len(chunk) else os.pread(descriptor, needed, position)
 
 
 def _length(chunk: bytes, at: int) -> int | None:

@@ -56,6 +56,25 @@ with connect(sys.argv[1]) as connection:
 """
 
 
+LARGE = """
+import sys, transaction
+from scheduler.store import connect
+with connect(sys.argv[1]) as connection:
+    connection.root()["large"] = bytes(3_000_000)
+    transaction.commit()
+    connection.root()["after"] = 1
+    transaction.commit()
+"""
+
+
+def test_a_commit_of_many_megabytes_and_those_behind_it_are_seen(view, uri):
+    view.root["before"] = 1
+    view.commit()
+    output_of(LARGE, uri)
+    view.until(lambda: view.root.get("after"))
+    assert len(view.root["large"]) == 3_000_000
+
+
 def test_commits_go_to_and_fro_between_open_connections(view, uri):
     with python(FOLLOW, uri) as process:
         for number in range(20):

@@ -52,7 +52,8 @@ class Collection(ABC):
 
     HTML, Atom and iCalendar tell the fields `title`, `description`, `url`, `startDate`,
     `endDate`, `location`, `room` and `modificationDate` of the fossil, as far as it has them;
-    what has no `startDate` is in no calendar. The tag `name` gives a field such a name.
+    what has no `startDate` is in no calendar. Calendars tell also its `timezone`, and a `status`
+    that is confirmed, tentative or cancelled. The tag `name` gives a field such a name.
     """
 
     address: ClassVar[str]

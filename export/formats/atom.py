@@ -12,6 +12,7 @@ from lxml.etree import tostring
 from export.formats.site import absolute, address_of, entry_address, feed_address, latest
 from export.formats.xml_text import printable
 from export.http.request import ExportRequest
+from export.model.conference import CANCELLED
 from export.model.local_time import in_utc
 from export.model.plain_text import PlainText
 
@@ -42,6 +43,7 @@ def _entry(item: Mapping[str, Any], site: str) -> Any:
         E.id(entry_address(item, site)),
         E.link(href=absolute(site, item["url"])),
         E.updated(_utc(item["modificationDate"])),
+        *([E.category(term=CANCELLED)] if item.get("status") == CANCELLED else ()),
         _summary(item["description"]),
     )
 

@@ -16,6 +16,8 @@ from export.fossils.calendar_entry import CalendarEntry
 from export.http.request import ExportRequest
 from export.http.selection import ALARMS
 from export.model.booking_slots import DAILY, MONTHLY, MONTHS, WEEKS
+from export.model.conference import STATUSES
+from export.model.local_time import iana_zone
 from export.model.plain_text import without_markup
 
 Shown = Mapping[str, Any]
@@ -109,7 +111,13 @@ def _entry(shown: Shown, site: str) -> Event:
 
 
 def _told(shown: Shown) -> CalendarEntry:
-    return shown.get("calendarEntry") or CalendarEntry(shown["modificationDate"])
+    """Return the calendar entry of what is shown; that of other objects is in their fields."""
+    told: CalendarEntry | None = shown.get("calendarEntry")
+    if told is not None:
+        return told
+    zone, status = iana_zone(str(shown.get("timezone"))), shown.get("status")
+    is_known = status in STATUSES
+    return CalendarEntry(shown["modificationDate"], zone or UTC, status if is_known else None)
 
 
 def _description(shown: Shown, url: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo
 
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 LATEST = datetime.max.replace(microsecond=0, tzinfo=UTC)
@@ -23,3 +24,11 @@ def in_zone(moment: datetime, zone: tzinfo) -> datetime:
 def in_utc(moment: datetime) -> datetime:
     """Return *moment*, which is aware, as UTC; see in_zone."""
     return in_zone(moment, UTC)
+
+
+def iana_zone(name: str) -> ZoneInfo | None:
+    """Return the zone that IANA calls *name*, or None."""
+    try:
+        return ZoneInfo(name)
+    except (ValueError, KeyError, OSError):
+        return None

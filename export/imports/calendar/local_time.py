@@ -11,8 +11,9 @@ from icalendar import Timezone
 from icalendar.parser import Contentline
 
 from export.imports.calendar.lines import Block, CalendarBlocks, parts_of
-from export.imports.calendar.zones import iana_zone, zone_named
+from export.imports.calendar.zones import zone_named
 from export.imports.ids import digest
+from export.model.local_time import iana_zone
 
 DATED = {"DTSTART", "DTEND", "RECURRENCE-ID", "EXDATE", "RDATE"}
 DAY = re.compile(r"\d{8}", re.ASCII)

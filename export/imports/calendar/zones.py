@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
+from export.model.local_time import iana_zone
+
 RAILS = {
     "International Date Line West": "Etc/GMT+12",
     "Midway Island": "Pacific/Midway",
@@ -80,14 +82,6 @@ def _endings(name: str) -> list[str]:
     """Return what remains of a name that begins with a vendor, as `/example.org/Europe/Berlin`."""
     parts = name.strip("/").split("/")
     return ["/".join(parts[start:]) for start in range(1, len(parts) - 1)]
-
-
-def iana_zone(name: str) -> ZoneInfo | None:
-    """Return the zone that IANA calls *name*, or None."""
-    try:
-        return ZoneInfo(name)
-    except (ValueError, KeyError, OSError):
-        return None
 
 
 @cache

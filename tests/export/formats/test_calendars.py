@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 from zoneinfo import ZoneInfo
 
+import feedparser
 import icalendar
 import ics
 import pytest
@@ -19,6 +20,7 @@ from dateutil.tz import tzical
 from ZODB.FileStorage import FileStorage
 
 from export.errors import CatalogueException
+from export.formats import ics as ics_format
 from export.formats.vevent import made
 from export.formats.vtimezone import timezone_component
 from export.fossils.calendar_entry import CalendarEntry, Organizer
@@ -207,6 +209,34 @@ def test_a_talk_has_one_uid_in_all_calendars_wherever_it_is_scheduled(planted, d
     assert {str(event["UID"]) for one in addresses for event in events(planted, one)} == {
         "indico-contribution-137346-3@indico.server"
     }
+
+
+@pytest.mark.parametrize(
+    ("timezone", "status", "start", "told"),
+    [
+        ("Europe/Zurich", "cancelled", b"20110602T090000", "CANCELLED"),
+        ("Mars", "lost", b"20110602T070000Z", None),
+        (None, None, b"20110602T070000Z", None),
+    ],
+)
+def test_an_object_of_an_application_has_the_zone_and_status_of_its_fields(
+    timezone, status, start, told
+):
+    texts = dict.fromkeys(("title", "description", "url", "location", "room"), "x")
+    dates = dict.fromkeys(("startDate", "endDate", "modificationDate"), at(2, 9))
+    shown = {"path": "/export/book/1", "timezone": timezone, "status": status, **texts, **dates}
+    content = ics_format.write({"results": [shown], "url": ""}, None, pretty=False)
+    (event,) = icalendar.Calendar.from_ical(content).walk("VEVENT")
+    assert event["DTSTART"].to_ical() == start
+    assert event.get("STATUS") == told
+
+
+def test_a_feed_tells_of_a_cancelled_event(planted, database):
+    address = f"{EVENT}.atom"
+    assert "tags" not in feedparser.parse(text(planted, address)).entries[0]
+    change(database, lambda event: event.set_status("cancelled"))
+    feed = feedparser.parse(text(planted, address))
+    assert (feed.bozo, [tag.term for tag in feed.entries[0].tags]) == (0, ["cancelled"])
 
 
 def test_far_years_are_told_in_utc():

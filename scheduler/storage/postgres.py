@@ -10,13 +10,58 @@ from weakref import WeakSet
 
 import psycopg2
 from psycopg2.extensions import make_dsn, parse_dsn
-from relstorage.adapters.postgresql import PostgreSQLAdapter
 from relstorage.options import Options
 from relstorage.storage import RelStorage
+from relstorage.storage.oid import OIDs
 from relstorage.zodburi_resolver import postgresql_resolver
+from ZODB.utils import u64
+
+from scheduler.storage.postgres_restores import KnownTransaction, RestoreAdapter
 
 # The options that zodburi has for the ZODB.DB: the pool and cache of its connections.
 OF_THE_DATABASE = ("connection_pool_size", "connection_cache_size", "database_name")
+
+
+class PostgresStorage(RelStorage):
+    """A storage in PostgreSQL that notices that its database was put back to an earlier state."""
+
+    opened_connections: WeakSet[Any]
+    """The connections of libpq; a child process has to know them, to leave them alone."""
+
+    _drops = 0
+    _oids: Any
+
+    @property
+    def on_restore(self) -> Callable[[bytes, bytes], None]:
+        """Called with the last transaction that is lost, and the newest that is there."""
+        return self._known.on_restore
+
+    @on_restore.setter
+    def on_restore(self, call: Callable[[bytes, bytes], None]) -> None:
+        self._known.on_restore = call
+
+    def poll_invalidations(self) -> Any:
+        """Return the oids that were changed; None for all."""
+        changed = super().poll_invalidations()
+        if self._drops != self._known.drops:
+            self._drops = self._known.drops
+            # The transaction before may have read states that are lost, and the database hands
+            # out again the ids that were set aside for new objects.
+            self._known.drop()
+            if isinstance(self._oids, OIDs):  # it may be read only
+                self._oids = OIDs(self._adapter.oidallocator)
+        return changed
+
+    def tpc_finish(self, *args: Any, **options: Any) -> bytes:
+        """Store, and return the id of the transaction."""
+        tid: bytes = super().tpc_finish(*args, **options)
+        self._known.met(u64(tid))
+        return tid
+
+    @property
+    def _known(self) -> KnownTransaction:
+        known: KnownTransaction = self._adapter.known
+        return known
 
 
 def open_postgres(uri: str) -> Any:
@@ -26,13 +71,13 @@ def open_postgres(uri: str) -> Any:
     """
     dsn, settings = _read(uri)
     options = Options(**settings)
-    adapter = PostgreSQLAdapter(dsn=dsn, options=options)
-    # A child process has to know them, to leave them alone.
+    adapter = RestoreAdapter(dsn=dsn, options=options)
     opened: WeakSet[Any] = WeakSet()
     driver = adapter.connmanager.driver
     driver.connect = _noting(driver.connect, opened)
-    storage = RelStorage(adapter, options=options)
+    storage = PostgresStorage(adapter, options=options)
     storage.opened_connections = opened
+    adapter.known.drop = storage._cache.local_client.flush_all
     return storage
 
 

@@ -179,5 +179,6 @@ def announcements_of(
 def _can_announce(storage: Any) -> bool:
     adapter: Any = getattr(storage, "_adapter", None)
     # Without history there is no row for each transaction.
-    is_postgres = "psycopg2" in sys.modules and type(adapter).__name__ == "PostgreSQLAdapter"
+    kinds = [kind.__name__ for kind in type(adapter).__mro__]
+    is_postgres = "psycopg2" in sys.modules and "PostgreSQLAdapter" in kinds
     return is_postgres and bool(adapter.keep_history)

@@ -18,7 +18,6 @@ from ZODB.mvccadapter import MVCCAdapter
 from scheduler.errors import DatabaseUnavailable, OpenedBeforeFork
 from scheduler.storage.access import Access
 from scheduler.storage.descriptors import cut_off
-from scheduler.storage.embedded_file import EmbeddedStorage
 from scheduler.storage.messages import receive_linearly
 from scheduler.store.connection import OwnConnection
 from scheduler.store.moved import install
@@ -151,7 +150,7 @@ class Database(DB):
     def _watch(self, storage: Any) -> None:
         if isinstance(storage, ClientStorage):
             RestoreCheck(self, storage)
-        elif isinstance(storage, EmbeddedStorage):
+        elif hasattr(storage, "on_restore"):  # the embedded file, PostgreSQL
             storage.on_restore = partial(forget, self)
 
     def _returnToPool(self, connection: Connection) -> None:  # noqa: N802 (ZODB's name)

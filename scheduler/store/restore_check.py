@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from persistent.TimeStamp import TimeStamp
 from ZEO.ClientStorage import ClientStorage
+from ZODB.mvccadapter import MVCCAdapter
 from ZODB.POSException import POSKeyError
 from ZODB.utils import p64, u64, z64
 
@@ -83,8 +84,9 @@ def forget(database: Database, last: bytes, newest: bytes) -> None:
         TimeStamp(last),
     )
     readers = database._mvcc_storage
-    with readers._lock:
-        for reader in readers._instances:
-            if hasattr(reader, "_ltid"):
-                reader._ltid = b""
+    if isinstance(readers, MVCCAdapter):  # RelStorage drops what its readers know by itself
+        with readers._lock:
+            for reader in readers._instances:
+                if hasattr(reader, "_ltid"):
+                    reader._ltid = b""
     database.epoch += 1

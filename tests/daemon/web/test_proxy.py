@@ -46,7 +46,7 @@ def backend(monkeypatch):
         ann.set_password("open sesame")
         users(connection).add(ann)
 
-    monkeypatch.setattr("export.auth.login_throttle.monotonic", lambda: 0.0)
+    monkeypatch.setattr("export.auth.token_buckets.monotonic", lambda: 0.0)
     monkeypatch.setattr(
         "export.people.user.check_password_hash", lambda kept, text: text == "right"
     )

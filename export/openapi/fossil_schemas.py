@@ -23,6 +23,9 @@ from scheduler.values.named_object import named_object
 
 PREFIX = "#/components/schemas/"
 
+IN_CALENDAR = "inCalendar"
+"""The tag of fields that calendars tell in their own way, and no answer in JSON has."""
+
 
 class FossilSchemas:
     """The schemas of all fossils that were asked for, and of those within them."""
@@ -50,6 +53,8 @@ class FossilSchemas:
         _put(schema, "_fossil", {"const": plan.exported_name})
         klass = _class_of(fossil)
         for field in plan.fields:
+            if field.only_if == IN_CALENDAR:
+                continue
             _put(schema, field.shown_name(klass), self._field(field, klass), not field.only_if)
         doc = (fossil.__doc__ or "").strip()
         return {"description": doc, **schema} if doc else schema

@@ -290,3 +290,8 @@ def test_programs_read_the_same_from_a_calendar(planted, database):
     assert second.organizer.common_name == third.organizer.cn_param == "Ada Byron"
     assert second.last_modified.datetime == first.decoded("LAST-MODIFIED")
     assert second.alarms[0].trigger == third.valarm.trigger.value == timedelta(minutes=-15)
+
+
+@pytest.mark.parametrize("address", ["/export/openapi.json", f"{EVENT}.json", f"{EVENT}.xml"])
+def test_entries_of_calendars_are_in_nothing_else(planted, address):
+    assert "calendarEntry" not in text(planted, address)

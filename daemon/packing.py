@@ -72,18 +72,11 @@ class Packing:
             return False
         return nowutc().timestamp() - last >= self._settings.every
 
-    def _limit(self) -> float:
-        """Return the end (Unix seconds) of the history to drop; a pack hold moves it back."""
-        wanted = time.time() - self._settings.keep_history
-        held = transact(self._database, _held)
-        return wanted if held is None else min(wanted, held)
-
     def _pack(self) -> None:
         began, size = time.monotonic(), self._database.getSize()
         log.info("database %s: packing began at %d bytes", self._database.getName(), size)
         try:
-            self._database.pack(self._limit())
-            transact(self._database, _note, note="daemon: packed")
+            pack(self._database, self._settings.keep_history)
         except Exception:
             log.exception("database %s: packing failed", self._database.getName())
             return
@@ -91,6 +84,17 @@ class Packing:
         log.info(
             "database %s: packed in %.1f s to %d bytes", self._database.getName(), seconds, size
         )
+
+
+def pack(database: DB, keep_history: float) -> None:
+    """Drop the history of *database* that is older than *keep_history* seconds, and note that.
+
+    A pack hold keeps more. Raises what the storage raises, as where it is being packed already.
+    """
+    wanted = time.time() - keep_history
+    held = transact(database, _held)
+    database.pack(wanted if held is None else min(wanted, held))
+    transact(database, _note, note="daemon: packed")
 
 
 def _held(connection: Connection) -> float | None:

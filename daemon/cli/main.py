@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from ZEO.Exceptions import ClientDisconnected
 
 from daemon import background
-from daemon.cli import bulk, cmd, configuration, history, lifecycle, show
+from daemon.cli import bulk, cmd, configuration, database, history, lifecycle, show
 from daemon.cli.parser import Command, Subparsers, add, add_json
 from daemon.config import LEVELS, Config
 from daemon.errors import DaemonException, Refusal
@@ -35,7 +35,14 @@ from scheduler.values.own_version import own_version
 
 FAILED, UNKNOWN, REFUSED = 1, 4, 255
 # The commands that make a database that is missing.
-MAKERS = (lifecycle.start, lifecycle.restart, lifecycle.run_demo, cmd.pause, cmd.resume)
+MAKERS = (
+    lifecycle.start,
+    lifecycle.restart,
+    lifecycle.run_demo,
+    cmd.pause,
+    cmd.resume,
+    database.restore,
+)
 WITHOUT_DATABASE = (configuration.check, configuration.show, configuration.defaults)
 ROWS = 50
 
@@ -142,6 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_show(commands, common)
     _add_cmd(commands, common)
     configuration.add_commands(commands, common)
+    database.add_commands(commands, common)
     sub = add(commands, common, "run", lifecycle.run, "run a task here; its state stays as it is")
     sub.add_argument("task_id", type=int, metavar="ID")
     sub.add_argument("--dry-run", action="store_true", help="print the changes, and abort them")

@@ -1,0 +1,143 @@
+"""`indico_scheduler db`: the database is looked at, verified, packed, backed up and restored."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from persistent.TimeStamp import TimeStamp
+from ZODB import DB
+from ZODB.Connection import Connection
+from ZODB.FileStorage.FileStorage import FileStorageError
+from ZODB.utils import z64
+
+from daemon import backup
+from daemon.cli.parser import Subparsers, add, add_json
+from daemon.config import Config
+from daemon.errors import DaemonException
+from daemon.packing import SCHEMA, pack
+from daemon.verification import faults
+from scheduler.store import connect
+from scheduler.store.database_uri import file_of
+from scheduler.store.observed import ROOT_KEY
+from scheduler.tasks.attempt import moment
+from scheduler.values.console import as_json, as_lines
+from scheduler.values.duration import period
+
+Facts = dict[str, Any]
+
+
+def add_commands(commands: Subparsers, common: argparse.ArgumentParser) -> None:
+    """Add `db info`, `verify`, `pack`, `backup` and `restore`."""
+    verbs = commands.add_parser("db", help="look after the database").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    add_json(add(verbs, common, "info", info, "print its size, contents, history and layout"))
+    add_json(add(verbs, common, "verify", verify, "read every object; 1 if one cannot be read"))
+    sub = add(verbs, common, "pack", pack_now, "drop old history now")
+    sub.add_argument(
+        "--keep", type=_period, metavar="PERIOD", help="how much stays; default: keep_history"
+    )
+    sub = add(verbs, common, "backup", back_up, "back the embedded database up, while it is used")
+    sub.add_argument("folder", type=Path, metavar="FOLDER", help="where the backups are kept")
+    sub.add_argument("--full", action="store_true", help="copy all, not only what is new")
+    sub = add(verbs, common, "restore", restore, "put a backup in place, as a new epoch")
+    sub.add_argument("folder", type=Path, metavar="FOLDER", help="where the backups are kept")
+
+
+def info(options: argparse.Namespace, config: Config) -> int:
+    """Print the size, the numbers of objects and transactions, the history and the layout."""
+    with connect(config.database) as connection:
+        facts = _facts(connection)
+    print(as_json(facts) if options.json else "\n".join(as_lines(facts)))
+    return 0
+
+
+def verify(options: argparse.Namespace, config: Config) -> int:
+    """Read every object, and print those that cannot be read."""
+    with connect(config.database) as connection:
+        number = connection.db().objectCount()
+        found = list(faults(connection.db().storage))
+    if options.json:
+        rows = [{"object": each.number, "fault": each.text} for each in found]
+        print(as_json({"objects": number, "faults": rows}))
+    else:
+        for each in found:
+            print(f"object {each.number}: {each.text}")
+        print(f"{number} objects are read, {len(found)} have a fault")
+    return int(bool(found))
+
+
+def pack_now(options: argparse.Namespace, config: Config) -> int:
+    """Drop the history that is older than asked for."""
+    keep = config.pack.keep_history if options.keep is None else options.keep
+    with connect(config.database) as connection:
+        database: DB = connection.db()
+        before = database.getSize()
+        try:
+            pack(database, keep)
+        except FileStorageError as error:
+            raise DaemonException(f"the database cannot be packed now: {error}") from error
+        print(f"packed from {before} to {database.getSize()} bytes")
+    return 0
+
+
+def back_up(options: argparse.Namespace, config: Config) -> int:
+    """Back the embedded database up, with its blobs, as of one moment."""
+    print(backup.back_up(_file(config), options.folder, full=options.full))
+    return 0
+
+
+def restore(options: argparse.Namespace, config: Config) -> int:
+    """Put the newest backup in the place of the embedded database, which nobody may use."""
+    file = _file(config)
+    kept = backup.restore(options.folder, file, force=options.force)
+    print(f"{file} is restored")
+    if kept is not None:
+        print(f"the former one is kept as {kept}", file=sys.stderr)
+    return 0
+
+
+def _file(config: Config) -> Path:
+    file = file_of(config.database)
+    if file is None:
+        raise DaemonException(
+            "only the embedded database is backed up so: use the tools of the server (repozo at a "
+            "ZEO server, pg_dump)"
+        )
+    if "blobstorage_dir" in config.database:
+        raise DaemonException("blobs that stand apart from the file are not backed up with it")
+    return file
+
+
+def _facts(connection: Connection) -> Facts:
+    database = connection.db()
+    tids = list(_tids(database))
+    day_ago = tids and TimeStamp(tids[-1]).timeTime() - 86400
+    parts = connection.root().get(ROOT_KEY, {})
+    packed = SCHEMA.get(connection).last if SCHEMA.exists(connection) else None
+    return {
+        "bytes": database.getSize(),
+        "objects": database.objectCount(),
+        "transactions": len(tids),
+        "transactions of the last day": sum(TimeStamp(t).timeTime() >= day_ago for t in tids),
+        "history from": moment(TimeStamp(tids[0]).timeTime()) if tids else None,
+        "history to": moment(TimeStamp(tids[-1]).timeTime()) if tids else None,
+        "packed": None if packed is None else moment(packed),
+        "layout": [f"{name} {version}" for name, (version, _) in sorted(parts.items())],
+    }
+
+
+def _tids(database: DB) -> Iterator[bytes]:
+    for found in database.storage.iterator(z64):
+        yield found.tid
+
+
+def _period(text: str) -> float:
+    try:
+        return period(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

@@ -18,23 +18,34 @@ class Fault(NamedTuple):
     text: str
 
 
-def faults(storage: Any) -> Iterator[Fault]:
-    """Yield the faults of the current records of *storage*: unreadable ones, missing targets."""
+def verify(storage: Any) -> tuple[int, list[Fault]]:
+    """Return how many current records *storage* has, and the faults of these.
+
+    A fault is a record or blob that cannot be read, or a reference to an object that is missing.
+    """
+    number = 0
+    found: list[Fault] = []
     for oid in _oids(storage):
-        try:
-            data, tid = load_current(storage, oid)
-            if is_blob_record(data):
-                storage.loadBlob(oid, tid)
-            references = set(referencesf(data))
-        except POSKeyError:
-            yield Fault(u64(oid), "it is missing, or its blob is")
-            continue
-        except Exception as error:  # noqa: BLE001 (damage raises anything)
-            yield Fault(u64(oid), f"it cannot be read: {type(error).__name__}: {error}")
-            continue
-        for target in references:
-            if not _is_there(storage, target):
-                yield Fault(u64(oid), f"it refers to object {u64(target)}, which is missing")
+        number += 1
+        found += _faults(storage, oid)
+    return number, found
+
+
+def _faults(storage: Any, oid: bytes) -> Iterator[Fault]:
+    try:
+        data, tid = load_current(storage, oid)
+        if is_blob_record(data):
+            storage.loadBlob(oid, tid)
+        references = set(referencesf(data))
+    except POSKeyError:
+        yield Fault(u64(oid), "it is missing, or its blob is")
+        return
+    except Exception as error:  # noqa: BLE001 (damage raises anything)
+        yield Fault(u64(oid), f"it cannot be read: {type(error).__name__}: {error}")
+        return
+    for target in references:
+        if not _is_there(storage, target):
+            yield Fault(u64(oid), f"it refers to object {u64(target)}, which is missing")
 
 
 def _oids(storage: Any) -> Iterator[bytes]:

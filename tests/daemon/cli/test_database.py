@@ -88,6 +88,24 @@ def test_what_cannot_be_read_is_told(file, capsys):
     }
 
 
+def test_a_database_of_postgresql_is_looked_after(postgres_uri, monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("SCHEDULER_DATABASE", postgres_uri)
+    with connect() as connection:
+        Client(connection).enqueue(SampleOneShotTask(nowutc()))
+        transaction.commit()
+    assert main(("db", "verify", "--json")) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["objects"] > 5
+    assert found["faults"] == []
+    assert main(("db", "pack")) == 0
+    capsys.readouterr()
+    assert main(("db", "info", "--json")) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["transactions"] == facts["transactions of the last day"] > 1
+    assert main(("db", "backup", str(tmp_path / "backup"))) == 1
+    assert "pg_dump" in capsys.readouterr().err
+
+
 def test_a_backup_in_use_is_restored_as_a_new_epoch(file, tmp_path, capsys):
     database = open_database()
     assert main(("db", "backup", str(tmp_path / "backup"))) == 0

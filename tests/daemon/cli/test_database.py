@@ -152,3 +152,19 @@ def test_a_damaged_backup_changes_nothing(file, tmp_path, capsys):
     assert "cannot be restored" in capsys.readouterr().err
     assert root()[1] == b"a picture"
     assert main(("db", "restore", str(tmp_path / "nowhere"), "-f")) == 1
+
+
+def test_a_running_daemon_is_backed_up_and_keeps_its_database(command, tmp_path):
+    (tmp_path / "relay.toml").write_text("[web]\nport = 0\n")
+    started = command("start", "--config", "relay.toml")
+    try:
+        assert started.returncode == 0, started.stderr
+        assert command("db", "backup", "backup").returncode == 0
+        refused = command("db", "restore", "backup", "-f")
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert "is in use" in refused.stderr
+    finally:
+        stopped = command("stop")
+    assert stopped.returncode == 0
+    assert command("db", "restore", "backup", "-f").returncode == 0
+    assert command("db", "verify").returncode == 0

@@ -12,10 +12,12 @@ from ZODB import DB
 from ZODB.Connection import Connection
 from ZODB.POSException import ConflictError, StorageError
 
+from export.answers.entrance import Entrance
+from export.answers.reading import Reading
+from export.answers.reply import Reply, file_response, options
 from export.auth import api_keys, browser_sessions, feeds, tokens
 from export.auth.caller import Caller
 from export.auth.usage import UsageLog, Uses
-from export.entrance import Entrance
 from export.errors import (
     AddressTooLong,
     InternalFailure,
@@ -33,9 +35,7 @@ from export.http.result import Answer, Bare, Document, File
 from export.model import catalogue
 from export.model.listeners import subscribe_installed
 from export.people import group, user
-from export.reading import Reading
 from export.registered import all_resources
-from export.reply import Reply, file_response, options
 from export.resource import Resource, answered
 from export.rooms import registry, schedule
 from export.routing import Found, RoutingTable, nothing_at

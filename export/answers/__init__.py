@@ -1,1 +1,1 @@
-"""Answers that are kept until something changes that they were made from."""
+"""Answers: from the request that is let in to the response, and what is kept of them."""

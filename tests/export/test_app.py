@@ -1,6 +1,6 @@
 """The application: addresses, envelopes, errors, and who is let in.
 
-Covers `export.errors`, `export.reply`, `export.http.dates`, `export.http.result`.
+Covers `export.errors`, `export.answers.reply`, `export.http.dates`, `export.http.result`.
 """
 
 import json

@@ -1,7 +1,7 @@
 """A kept answer is never another one than that which is computed anew.
 
 Covers `scheduler.store.invalidations`, `scheduler.store.read_set`, `export.answers.answer_cache`,
-`export.answers.kept_answer`, `export.answers.written_answer`, `export.reading`.
+`export.answers.kept_answer`, `export.answers.written_answer`, `export.answers.reading`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Requests are limited per key, token and address; wrong keys are slowed down.
 
-Covers `export.auth.token_buckets`, `export.entrance`.
+Covers `export.auth.token_buckets`, `export.answers.entrance`.
 """
 
 from __future__ import annotations

@@ -8,12 +8,12 @@ from werkzeug.wrappers import Response
 from ZODB import DB
 
 from export.answers.answer_cache import AnswerCache
+from export.answers.entrance import Entrance
 from export.answers.kept_answer import AnswerKey, KeptAnswer
+from export.answers.reply import Reply
 from export.auth.caller import Caller, classic
-from export.entrance import Entrance
 from export.http.request import ExportRequest
 from export.http.result import Answer, ResultPage
-from export.reply import Reply
 from export.resource import Resource, answered
 from export.settings import ExportSettings
 from scheduler.clock import noting_use

@@ -118,16 +118,13 @@ def test_a_daemon_that_runs_out_of_descriptors_is_quiet_and_comes_back(tmp_path)
         for thread in threads:
             thread.start()
         show = [sys.executable, "-m", "daemon.cli.main", "show", "status", "--database", uri]
-        visitor = subprocess.Popen(show, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        stack.enter_context(visitor)
-        for sign in ("no connection can be accepted", "no process can join"):
-            wait_for(lambda sign=sign: sign in daemon.text(), DEADLINE)
+        wait_for(lambda: "no connection can be accepted" in daemon.text(), DEADLINE)
+        # Another process has descriptors of its own, and needs none of the daemon's.
+        assert subprocess.run(show, stdout=subprocess.DEVNULL, check=False).returncode == 0
         resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
         for thread in threads:
             thread.join()
-        visitor.wait(DEADLINE)
         wait_for(lambda: fetch(url) == 200, DEADLINE)
-        assert subprocess.run(show, stdout=subprocess.DEVNULL, check=False).returncode == 0
         assert len(daemon.text().splitlines()) < 60
         assert daemon.text().count("no connection can be accepted") <= 2
         assert daemon.terminate() == 0

@@ -64,3 +64,9 @@ class Readers(FilePool):
                 with self._cond:
                     if self.writers and not self._out:
                         self._cond.notify_all()
+
+    def flush(self) -> None:
+        """Do nothing: there are no buffers to empty.
+
+        It is called under the storage's lock, for which a thread that has `write_lock` waits.
+        """

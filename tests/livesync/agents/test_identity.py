@@ -25,6 +25,7 @@ from livesync.agents.webhook import WebhookAgent
 from livesync.cli import main
 from livesync.delivery.deliverer import UP_TO_DATE, Deliverer
 from livesync.resync.verification import Verification
+from scheduler.store import open_database
 
 HERE = "https://talks.example.org"
 
@@ -167,6 +168,7 @@ def test_a_text_that_is_no_address_is_refused(database):
 
 def test_the_address_is_printed_and_set_at_the_command_line(tmp_path, capsys):
     where = ["--database", f"file://{tmp_path}/cli.fs"]
+    open_database(where[1]).close()
 
     assert main.main(["address", *where]) == 0
     assert "no address is known" in capsys.readouterr().out

@@ -8,6 +8,7 @@ Covers `scheduler.storage.embedded_file`, `scheduler.storage.commit_turn`,
 
 from __future__ import annotations
 
+import threading
 from contextlib import closing
 
 import pytest
@@ -333,3 +334,46 @@ def test_a_file_that_is_open_on_another_machine_is_refused(database, uri, tmp_pa
     monkeypatch.setattr(file_lock, "this_boot", lambda: "another")
     with pytest.raises(DatabaseUnavailable, match=r"data.fs is open on another machine.*ZEO"):
         open_database(uri)
+
+
+class Veto:
+    """Takes part in a commit, and refuses it after the database has voted for it."""
+
+    def sortKey(self):  # noqa: N802 (the name of transactions)
+        return "~"
+
+    def tpc_begin(self, unit):
+        """Nothing is to be done, here and below."""
+
+    commit = tpc_finish = tpc_abort = abort = tpc_begin
+
+    def tpc_vote(self, unit):
+        raise ValueError("no")
+
+
+def test_commits_that_are_aborted_late_block_no_thread_that_looks_for_news(database, uri):
+    ends = threading.Event()
+
+    def look():
+        while not ends.is_set():
+            database.storage.lastTransaction()
+
+    def write():
+        with closing(open_database(uri)) as other:
+            for number in range(200):
+                transact(other, lambda own, number=number: own.root().update(n=number))
+
+    def refuse(connection):
+        connection.root()["refused"] = 1
+        connection.transaction_manager.get().join(Veto())
+
+    threads = [threading.Thread(target=each, daemon=True) for each in (look, look, write)]
+    for thread in threads:
+        thread.start()
+    for _ in range(200):
+        with pytest.raises(ValueError, match="no"):
+            transact(database, refuse)
+    ends.set()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()

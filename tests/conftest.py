@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 import transaction
 from hypothesis import HealthCheck, settings
@@ -9,6 +11,9 @@ from hypothesis import HealthCheck, settings
 from export.model import listeners
 from scheduler.store import open_database, using
 from tests import ports, postgres
+
+# Under `nohup` SIGHUP is ignored, and so it would be by all daemons that the tests start.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # A machine that has much else to do is slow, not wrong.
 settings.register_profile(

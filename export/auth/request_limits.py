@@ -12,7 +12,7 @@ from export.http.request import ExportRequest
 from export.secret import digest
 
 MINUTE = 60.0
-WRONG = Rate(100, 1.0)
+WRONG = Rate(1000, 0.1)
 """How many wrong keys, tokens and signatures of one address are looked at."""
 
 

@@ -9,8 +9,9 @@ import pytest
 from werkzeug.test import Client
 
 from export.app import make_app
-from export.auth import token_buckets
+from export.auth import request_limits, token_buckets
 from export.auth.api_keys import key_ring
+from export.auth.token_buckets import Rate
 from export.auth.tokens import tokens
 from export.errors import ExportConfigurationException
 from scheduler.store import transact
@@ -76,7 +77,10 @@ def test_the_key_of_many_addresses_has_one_limit(serve, seconds, database):
     assert [each.status_code for each in found] == [200, 200, 429]
 
 
-def test_wrong_keys_and_tokens_are_slowed_down_and_right_requests_are_not(serve, seconds):
+def test_wrong_keys_and_tokens_are_slowed_down_and_right_requests_are_not(
+    serve, seconds, monkeypatch
+):
+    monkeypatch.setattr(request_limits, "WRONG", Rate(100, 1.0))
     client = serve()
     wrong = [f"{PATH}?ak={number}" for number in range(60)]
     assert {client.get(address).status_code for address in wrong} == {403}

@@ -25,6 +25,7 @@ from ZODB.FileStorage import FileStorage
 
 from livesync.watching import install
 from scheduler.errors import OutcomeUnknown, StoreException
+from scheduler.runtime.origin import enqueued_by
 from scheduler.storage.outage import is_outage
 from scheduler.store import open_database
 from scheduler.store.current import offering
@@ -80,7 +81,8 @@ def current_tween(handler: Handler, registry: MutableMapping[str, Any]) -> Handl
 
     def tween(request: Request) -> Response:
         try:
-            with offering(lambda: request.zodb_connection):
+            at = f"{request.method} {request.path}"
+            with offering(lambda: request.zodb_connection), enqueued_by(request=at):
                 return handler(request)
         except Exception as error:
             if is_outage(error) and not isinstance(error, OutcomeUnknown):

@@ -27,6 +27,7 @@ from zope.globalrequest import clearRequest, getRequest, setRequest
 
 from scheduler.hooks import Hooks
 from scheduler.store import current
+from scheduler.tasks.handle import TaskHandle
 
 if TYPE_CHECKING:
     from scheduler.tasks.base import BaseTask
@@ -58,6 +59,10 @@ class ZopeHooks(Hooks):
             task.setHeader(USER, json.dumps(["/".join(path), user.getId()]))
         if request is not None:
             task.setHeader(REQUEST, json.dumps(_address_of(request)))
+            origin = task.getOrigin()
+            at = f"{request.method} {request.get('PATH_INFO', '')}"
+            name = (user and user.getId()) or origin.user
+            TaskHandle(task).note_origin(origin._replace(user=name, request=at))
 
     @contextmanager
     def around_attempt(self, task: BaseTask) -> Iterator[None]:

@@ -109,6 +109,7 @@ def _task(connection: Connection, signature: Signature) -> Facts:
         "arguments": arguments_of(task),
         "attempt": signature.attempt,
         "version": signature.version,
+        "origin": task.getOrigin().facts() if isinstance(task, BaseTask) else {},
     }
 
 

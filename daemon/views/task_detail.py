@@ -89,6 +89,7 @@ def _card(task: BaseTask) -> Card:
         "arguments": lambda: arguments_of(task),
         "state": lambda: word(task),
         "created": task.getCreatedOn,
+        "origin": lambda: task.getOrigin().facts(),
         "due": lambda: task.getDueOn() if word(task) in ("spooled", "waiting") else None,
         "started": task.getStartedOn,
         "ended": task.getEndedOn,

@@ -21,6 +21,7 @@ from scheduler.queue import NEVER_DUE
 from scheduler.retry import Retry
 from scheduler.runtime.context import current_run
 from scheduler.runtime.hook_registry import REGISTRY
+from scheduler.runtime.origin import Origin, present_origin
 from scheduler.states import TASK_STATUS_NONE
 from scheduler.tasks.attempt import MESSAGE_KEPT, Attempt, moment
 from scheduler.tasks.event import Rank
@@ -97,6 +98,7 @@ class BaseTask(TaskLife):
     _created: float
     _place: tuple[Any, ...] = ()  # in which queue, if that is not the ordinary one
     _headers: Mapping[str, str] | None = None
+    _origin: tuple[Any, ...] = ()
     # Its place in a chain or a group: tasks, or groups.
     _after: Any = None  # what it was run after, and gets the results of
     _group: Any = None
@@ -199,6 +201,10 @@ class BaseTask(TaskLife):
     def getHeaders(self) -> dict[str, str]:
         """Return the texts that the task carries, by name: those of a trace, for one."""
         return dict(self._headers or {})
+
+    def getOrigin(self) -> Origin:
+        """Return from which user, request, host and task it was first enqueued, as far as known."""
+        return Origin(*self._origin)
 
     def getInputs(self) -> list[Any]:
         """Return the results of what this task was run after, in a chain: one, or a group's."""
@@ -327,6 +333,8 @@ class BaseTask(TaskLife):
         if status == TASK_STATUS_NONE:
             self._spool()
         spool.put(ADD, self)
+        if not self._origin:
+            self._origin = present_origin(connection).packed()
         REGISTRY.call("on_enqueue", self)
 
     def _refuse_large(self, limit: float) -> None:

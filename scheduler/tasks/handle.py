@@ -11,6 +11,7 @@ from typing import Any
 
 from ZODB.Connection import Connection
 
+from scheduler.runtime.origin import Origin
 from scheduler.tasks.attempt import Attempt
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.bound import FollowingTask
@@ -70,6 +71,10 @@ class TaskHandle:
     def short_name(self) -> str:
         """The name of the task's class, or of the function that it calls."""
         return self._task._short_name()
+
+    def note_origin(self, origin: Origin) -> None:
+        """Note from where the task was enqueued, with the transaction that enqueues it."""
+        self._task._origin = origin.packed()
 
     def times_put_off(self, because: tuple[str, ...] = ("",)) -> int:
         """Return how many of the last runs in a row did not count as a try.

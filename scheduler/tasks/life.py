@@ -7,8 +7,11 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Any
 
+from ZODB.utils import u64
+
 from scheduler import states
 from scheduler.errors import TaskInconsistentStatusException
+from scheduler.runtime.origin import enqueued_by
 from scheduler.tasks.attempt import ATTEMPTS_KEPT, Attempt
 from scheduler.tasks.event import TimedEvent
 from scheduler.tasks.result import kept
@@ -164,7 +167,8 @@ class TaskLife(TimedEvent):
     def _go_on(self, upcoming: Any) -> None:
         """Enqueue *upcoming*, the next of this task's chain, in the present commit."""
         if upcoming is not None:
-            upcoming._enter(self._p_jar)
+            with enqueued_by(task=u64(self._p_oid)):
+                upcoming._enter(self._p_jar)
 
     def _record(self, attempt: Attempt) -> None:
         stored = attempt.packed()

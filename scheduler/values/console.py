@@ -9,7 +9,7 @@ from typing import Any
 
 from scheduler.values.legible import legible
 
-NOTHING: tuple[Any, ...] = (None, "", [], ())
+NOTHING: tuple[Any, ...] = (None, "", [], (), {})
 
 
 def as_json(value: Any) -> str:
@@ -54,6 +54,8 @@ def as_text(value: Any) -> str:
         return "-"
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {as_text(part)}" for name, part in value.items())
     if isinstance(value, tuple):
         return " ".join(as_text(part) for part in value)
     return " ".join(legible(str(value)).split())

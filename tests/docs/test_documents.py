@@ -211,7 +211,8 @@ def test_tasks_can_be_looked_into_as_the_document_shows(reader):
     reader.save("insight.md")
     done = reader.run("\n".join(blocks("insight.md", "sh")))
     assert done.returncode == 0, done.stderr
-    assert blocks("insight.md", "text")[0] in done.stdout
+    for shown in blocks("insight.md", "text"):
+        assert shown.rstrip() in done.stdout
 
 
 def test_a_task_waits_for_a_delivery_as_the_document_shows(reader):

@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import logging
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -138,6 +139,19 @@ def test_a_request_that_fails_leaves_neither_order_nor_task(app):
     database = app.registry["zodb_database"]
     assert transact(database, lambda own: {"7", "mine"} & {*own.root()}) == {"7"}
     assert transact(database, lambda own: len(Client(own).getSpool())) == 1
+
+
+def test_a_task_of_a_request_bears_method_path_and_user(app):
+    client = HttpClient(app)
+    client.put("/orders/7?secret=1", environ_base={"REMOTE_USER": "anna"})
+
+    def origin(connection):
+        ((_, task),) = Client(connection).getSpool()
+        return task.getOrigin()
+
+    found = transact(app.registry["zodb_database"], origin)
+    assert found.request == "PUT /orders/7"
+    assert found.host == socket.gethostname()
 
 
 def application(settings, view, *includes):

@@ -81,7 +81,9 @@ def test_a_task_of_a_request_has_its_user_addresses_and_acquisition(zope, monkey
     assert answer.get_data(as_text=True) == "it will be announced"
     database = open_database(uri)
     try:
-        assert transact(database, lambda own: len(Client(own).getSpool())) == 1
+        ((user, request),) = transact(database, origins)
+        assert (user, request.split()[0]) == ("reader", "GET")
+        assert request.endswith("/shelf/announce")
         monkeypatch.setenv("PYTHONPATH", f"{folder}:{':'.join(sys.path)}")
         monkeypatch.setenv("ZOPE_CONFIG", str(folder / "zope.conf"))
         daemon = Daemon(folder, uri, workers=1, hooks=["daemon.zope:ZopeHooks"])
@@ -93,6 +95,10 @@ def test_a_task_of_a_request_has_its_user_addresses_and_acquisition(zope, monkey
     finally:
         database.close()
     assert found == ["https://books.example.org/shelf", "/shelf", "reader"]
+
+
+def origins(connection):
+    return [task.getOrigin()[2:] for _, task in Client(connection).getSpool()]
 
 
 def announced(connection):

@@ -13,6 +13,7 @@ import transaction
 from ZODB.utils import u64
 
 from scheduler import TASK_STATUS_FAILED, TASK_STATUS_FINISHED, Client
+from scheduler.runtime.origin import enqueued_by
 from scheduler.store import connect
 from tests.daemon.cli.test_cmd import Desk
 from tests.scheduler.bank import Bank, Deposit, Lottery
@@ -35,7 +36,8 @@ def ann(desk):
 def enqueued(desk, ann, kind, amount):
     with connect(desk.uri) as connection:
         task = kind(connection.get(ann.to_bytes(8)), amount)
-        Client(connection).enqueue(task)
+        with enqueued_by(user="the bank"):
+            Client(connection).enqueue(task)
         transaction.commit()
         return task.getId()
 
@@ -55,6 +57,7 @@ def test_blame_names_the_task_that_changed_an_object(desk, ann):
     (culprit,) = facts["by"]
     assert culprit["task"] == number
     assert culprit["attempt"] == 1
+    assert culprit["origin"]["user"] == "the bank"
     _, text = desk.command("blame", str(ann))
     assert f"task: {number}" in " ".join(text.split())
 

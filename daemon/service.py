@@ -13,13 +13,13 @@ from typing import Self
 
 from ZODB.Connection import Connection
 
-from daemon.alerts import AlertWatch
-from daemon.capture_alarm import CaptureAlarm
-from daemon.code_watch import CodeWatch
 from daemon.config import Config
-from daemon.livesync_process import LivesyncProcess
-from daemon.packing import Packing
-from daemon.resealing import reseal
+from daemon.maintenance.packing import Packing
+from daemon.maintenance.resealing import reseal
+from daemon.process.livesync_process import LivesyncProcess
+from daemon.watches.alerts import AlertWatch
+from daemon.watches.capture_alarm import CaptureAlarm
+from daemon.watches.code_watch import CodeWatch
 from daemon.web.dashboard import Dashboard, Panel
 from daemon.web.health import Health
 from daemon.web.metrics import Metrics

@@ -14,12 +14,12 @@ from ZODB.Connection import Connection
 from ZODB.FileStorage.FileStorage import FileStorageError
 from ZODB.utils import z64
 
-from daemon import backup
 from daemon.cli.parser import Subparsers, add, add_json
 from daemon.config import Config
 from daemon.errors import DaemonException
-from daemon.packing import SCHEMA, pack
-from daemon.verification import verify as verify_storage
+from daemon.maintenance import backup
+from daemon.maintenance.packing import SCHEMA, pack
+from daemon.maintenance.verification import verify as verify_storage
 from scheduler.store import connect
 from scheduler.store.database_uri import file_of
 from scheduler.store.observed import ROOT_KEY

@@ -12,13 +12,13 @@ import transaction
 from ZEO.Exceptions import ClientDisconnected
 from ZODB.Connection import Connection
 
-from daemon import background
 from daemon.cli.dry_run import dry_run
 from daemon.config import Config, level_number
 from daemon.demo import main
 from daemon.errors import DaemonException, Refusal
-from daemon.process import stop_on_signals, wait_for
-from daemon.process_log import log_to, start_log
+from daemon.logs.process_log import log_to, start_log
+from daemon.process import background
+from daemon.process.stop_event import stop_on_signals, wait_for
 from daemon.service import Service
 from daemon.views.task_detail import find_task
 from scheduler import TASK_STATUS_RUNNING, Client

@@ -12,12 +12,12 @@ from datetime import UTC, datetime, timedelta
 
 from ZEO.Exceptions import ClientDisconnected
 
-from daemon import background
 from daemon.cli import bulk, cmd, configuration, database, history, lifecycle, show
 from daemon.cli.parser import Command, Subparsers, add, add_json
 from daemon.config import LEVELS, Config
 from daemon.errors import DaemonException, Refusal
-from daemon.process_log import quieten_zodb
+from daemon.logs.process_log import quieten_zodb
+from daemon.process import background
 from daemon.views.task_rows import STATES
 from export.errors import ExportException
 from livesync.errors import LiveSyncException

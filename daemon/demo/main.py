@@ -17,8 +17,8 @@ from daemon.config import Config, LiveSync
 from daemon.demo import sample
 from daemon.demo.receiver import Receiver
 from daemon.errors import DaemonException
-from daemon.process import stop_on_signals, wait_for
-from daemon.process_log import log_to
+from daemon.logs.process_log import log_to
+from daemon.process.stop_event import stop_on_signals, wait_for
 from daemon.service import Service
 from daemon.web.dashboard import Panel
 from daemon.web.shipped_docs import shipped

@@ -11,7 +11,7 @@ from ZODB.Connection import Connection
 
 from export.auth.usage import Usage
 from export.errors import CredentialException
-from export.secret import digest
+from export.people.secret import digest
 from scheduler.clock import nowutc
 from scheduler.store import Schema, connection_of
 from scheduler.store.encryption import resealed, seal, unseal

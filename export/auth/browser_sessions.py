@@ -10,7 +10,7 @@ from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 from ZODB.Connection import Connection
 
-from export.secret import digest, random_text
+from export.people.secret import digest, random_text
 from scheduler.clock import nowutc
 from scheduler.store import Schema, connection_of
 

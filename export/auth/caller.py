@@ -17,8 +17,8 @@ from export.errors import (
     TokenNeeded,
 )
 from export.http.request import MASK, ExportRequest, masked
+from export.people.secret import is_same
 from export.people.user import users
-from export.secret import is_same
 from export.settings import ApiMode, ExportSettings
 from export.signature import documented, signed_query
 from scheduler.clock import nowutc

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from export.auth.token_buckets import Bucket, Rate, TokenBuckets, network_of
 from export.errors import TooManyRequests
 from export.http.request import ExportRequest
-from export.secret import digest
+from export.people.secret import digest
 
 MINUTE = 60.0
 WRONG = Rate(1000, 0.1)

@@ -12,7 +12,7 @@ from ZODB.Connection import Connection
 
 from export.auth.usage import Usage
 from export.errors import CredentialException
-from export.secret import digest, random_text
+from export.people.secret import digest, random_text
 from scheduler.clock import nowutc
 from scheduler.store import Schema, connection_of
 

@@ -13,7 +13,7 @@ from ZODB.Connection import Connection
 
 from export.errors import CatalogueException
 from export.fossilize import Fossilizable
-from export.secret import digest
+from export.people.secret import digest
 from scheduler.store import Schema, connection_of
 
 

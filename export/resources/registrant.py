@@ -12,9 +12,9 @@ from export.http.request import ExportRequest
 from export.http.result import ResultPage
 from export.model.conference import Conference
 from export.model.registration import Registrant
+from export.people.secret import is_same
 from export.resource import WRITE, Resource
 from export.resources.registrants import REGISTRANTS, managed_event, registrant_of
-from export.secret import is_same
 
 FORMATS = ("json", "xml")
 IS_PAID = Flag("is_paid", "Whether it is paid.")

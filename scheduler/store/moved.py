@@ -11,6 +11,7 @@ StoredPath = tuple[str, str]
 """The module and the name under which a class, or a function, is stored."""
 
 MOVED: dict[StoredPath, StoredPath] = {
+    ("daemon.packing", "PackingRecord"): ("daemon.maintenance.packing", "PackingRecord"),
     ("livesync.track.pointer", "Tail"): ("livesync.track.pointer", "TrackEnd"),
     ("livesync.track.track", "ListMultiPointerTrack"): (
         "livesync.track.list_track",

@@ -17,7 +17,7 @@ import pytest
 import transaction
 
 from daemon.cli import main as daemon_cli
-from daemon.process_log import log_to
+from daemon.logs.process_log import log_to
 from daemon.web.dashboard import Dashboard
 from daemon.web.metrics import Metrics, _labels
 from daemon.web.server import front

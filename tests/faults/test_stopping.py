@@ -1,6 +1,7 @@
 """A daemon that is told to end by a signal: in peace, within its time, or at once.
 
-Covers `scheduler.dispatch.shutdown`, `scheduler.runtime.stop_signals`.
+Covers `scheduler.dispatch.shutdown`, `scheduler.runtime.stop_signals`,
+`daemon.process.stop_event`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import transaction
 from dateutil import rrule
 from werkzeug.test import Client as HttpClient
 
-from daemon import packing
+from daemon.maintenance import packing
 from export.app import make_app
 from export.auth.api_keys import key_ring
 from export.auth.browser_sessions import sessions

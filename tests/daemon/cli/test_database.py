@@ -1,6 +1,6 @@
 """`indico_scheduler db`: looked at, verified, packed, backed up and restored, also in use.
 
-Covers `daemon.backup`, `daemon.verification`.
+Covers `daemon.maintenance.backup`, `daemon.maintenance.verification`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`indico_scheduler` as a command, with a daemon in the background.
 
-Covers `scheduler.values.named_object`, `daemon.background`.
+Covers `scheduler.values.named_object`, `daemon.process.background`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Keys, signatures, and whom a request acts as (reference 5.1).
 
-Covers `export.auth.caller`, `export.secret`.
+Covers `export.auth.caller`, `export.people.secret`.
 """
 
 from __future__ import annotations

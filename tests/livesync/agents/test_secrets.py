@@ -1,6 +1,6 @@
 """Passwords of agents: given without being shown, kept encrypted, and told to nobody.
 
-Covers `scheduler.values.command_value`, `daemon.resealing`.
+Covers `scheduler.values.command_value`, `daemon.maintenance.resealing`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import io
 import pytest
 from cryptography.fernet import Fernet
 
-from daemon.resealing import reseal
+from daemon.maintenance.resealing import reseal
 from livesync import SyncManager
 from livesync.cli.main import main
 from scheduler.store import open_database, transact

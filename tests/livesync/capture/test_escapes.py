@@ -1,6 +1,6 @@
 """Changes of watched classes that were not recorded are found, told, and recorded afterwards.
 
-Covers `livesync.capture.check`, `livesync.capture.escapes`, `daemon.capture_alarm`.
+Covers `livesync.capture.check`, `livesync.capture.escapes`, `daemon.watches.capture_alarm`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import transaction
 import ZODB
 from ZODB.MappingStorage import MappingStorage
 
-from daemon.capture_alarm import CaptureAlarm
+from daemon.watches.capture_alarm import CaptureAlarm
 from daemon.web.metrics import Metrics
 from livesync import SyncManager
 from livesync.capture.check import CaptureCheck

@@ -10,7 +10,7 @@ import psutil
 import pytest
 import transaction
 
-from daemon.livesync_process import LivesyncProcess
+from daemon.process.livesync_process import LivesyncProcess
 from livesync import ActionWrapper, SyncManager
 from livesync.agents.folder import FolderAgent
 from scheduler.store import open_database, transact

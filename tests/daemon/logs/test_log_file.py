@@ -8,7 +8,7 @@ import pytest
 
 from daemon.config import Config
 from daemon.errors import ConfigurationException
-from daemon.log_file import FORGOTTEN_SECONDS, PrivateLog, Repeats
+from daemon.logs.log_file import FORGOTTEN_SECONDS, PrivateLog, Repeats
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_lines_that_differ_are_all_written(log, tmp_path):
 
 def test_a_warning_that_was_not_there_for_long_is_news(log, tmp_path, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("daemon.log_file.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("daemon.logs.log_file.time.monotonic", lambda: now[0])
     for _ in range(2):
         for _ in range(9):
             log.warning("again")

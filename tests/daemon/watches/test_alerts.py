@@ -9,10 +9,10 @@ from email.policy import default
 import pytest
 from aiosmtpd.controller import Controller
 
-from daemon import alerts
-from daemon.alerts import AlertWatch
 from daemon.config import Alerts, Config
 from daemon.errors import ConfigurationException
+from daemon.watches import alerts
+from daemon.watches.alerts import AlertWatch
 from livesync import ActionWrapper, SyncManager
 from livesync.capture.escapes import SCHEMA as ESCAPES
 from livesync.capture.escapes import Escape

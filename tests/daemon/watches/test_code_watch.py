@@ -1,7 +1,7 @@
 """New code comes in without a restart: workers are replaced one by one, and running tasks end.
 
 Covers `scheduler.dispatch.renewal`, `scheduler.executors.replacement`,
-`scheduler.executors.worker_end`, `scheduler.store.import_fault`, `daemon.code_watch`.
+`scheduler.executors.worker_end`, `scheduler.store.import_fault`, `daemon.watches.code_watch`.
 """
 
 from __future__ import annotations

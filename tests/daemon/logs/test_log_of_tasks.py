@@ -2,7 +2,7 @@
 
 Covers `scheduler.executors.log_writer`, `scheduler.executors.output_pipe`,
 `scheduler.runtime.attempt_log`, `scheduler.runtime.output`, `scheduler.worker.log_forwarding`,
-`daemon.log_format`, `daemon.process_log`.
+`daemon.logs.log_format`, `daemon.logs.process_log`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import pytest
 
 from daemon.config import Config
 from daemon.errors import ConfigurationException
-from daemon.log_format import JsonFormatter, TextFormatter
-from daemon.process_log import start_log
+from daemon.logs.log_format import JsonFormatter, TextFormatter
+from daemon.logs.process_log import start_log
 from scheduler import nowutc
 from scheduler.executors import log_writer
 from scheduler.executors.log_writer import LogWriter
 from scheduler.worker.log_forwarding import Said
+from tests.daemon.logs.test_service_log import started
 from tests.daemon.sample_tasks import Chatty, Flood
-from tests.daemon.test_service_log import started
 from tests.waiting import wait_for
 
 
@@ -33,8 +33,9 @@ class JsonLog:
         self.background = background
 
     def events(self, **fields):
-        """Return the events of the log that have these *fields*."""
-        lines = (self.background.folder / "relay.log").read_text().splitlines()
+        """Return the events of the log that have these *fields*, of lines written to their end."""
+        written, _, _ = (self.background.folder / "relay.log").read_text().rpartition("\n")
+        lines = written.splitlines()
         events = [json.loads(line) for line in lines]
         return [each for each in events if all(each.get(k) == v for k, v in fields.items())]
 
@@ -175,7 +176,7 @@ handlers = ["file"]
 def logging_as_it_was(monkeypatch):
     root = logging.getLogger()
     handlers, level = [*root.handlers], root.level
-    monkeypatch.setattr("daemon.process_log.log_output", lambda: None)
+    monkeypatch.setattr("daemon.logs.process_log.log_output", lambda: None)
     yield
     for handler in set(root.handlers) - set(handlers):
         handler.close()

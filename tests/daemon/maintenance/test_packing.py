@@ -7,7 +7,7 @@ import math
 import transaction
 
 from daemon.config import Pack
-from daemon.packing import SCHEMA, Packing
+from daemon.maintenance.packing import SCHEMA, Packing
 from scheduler.store import connect, open_database, transact
 from tests.waiting import wait_for
 

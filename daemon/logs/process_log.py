@@ -14,8 +14,8 @@ from pathlib import Path
 
 from daemon.config import Log, level_number
 from daemon.errors import ConfigurationException
-from daemon.log_file import PrivateLog, Repeats
-from daemon.log_format import FORMATTERS
+from daemon.logs.log_file import PrivateLog, Repeats
+from daemon.logs.log_format import FORMATTERS
 from scheduler.executors.output_pipe import OutputPipe
 from scheduler.runtime.attempt_log import add_ids
 from scheduler.runtime.output import OUTPUT, log_output

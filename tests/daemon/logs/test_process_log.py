@@ -8,7 +8,7 @@ import stat
 
 import pytest
 
-from daemon.process_log import log_to
+from daemon.logs.process_log import log_to
 
 
 @pytest.fixture

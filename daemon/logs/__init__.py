@@ -1,0 +1,1 @@
+"""The log of the daemon: its place, and the forms of its lines."""

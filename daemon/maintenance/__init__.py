@@ -1,0 +1,1 @@
+"""The care of the database: backups, packing, verification, encryption of secrets."""

@@ -41,6 +41,7 @@ from scheduler.tasks.group import TaskGroup
 from scheduler.tasks.handle import enter
 from scheduler.tasks.naming import dotted
 from scheduler.tasks.recurring import RecurringTask
+from scheduler.tasks.result_wait import wait_for
 from scheduler.values.rate_limit import Limit
 
 # Dates that one call of `Client.backfill` may run.
@@ -357,6 +358,22 @@ class Client:
         if task.getStatus() not in _STARTED_AGAIN:
             raise TaskInconsistentStatusException(f"{task!r} has not failed")
         self._module.spool(spool.ADD, task)
+
+    @overload
+    def waitFor(self, task: CallTask[R], timeout: float | None = None) -> R: ...
+
+    @overload
+    def waitFor(self, task: BaseTask | TaskGroup, timeout: float | None = None) -> Any: ...
+
+    def waitFor(self, task: BaseTask | TaskGroup, timeout: float | None = None) -> Any:
+        """Wait until *task*, or all of a group, has finished; return its result.
+
+        Call it behind the commit that enqueues the task, in a transaction without changes, which
+        sees the newest state then; else TaskNotCommitted is raised. Raises TaskFailed where the
+        task does not finish, TaskNotFoundException where it is gone, WaitTimeoutError (a
+        TimeoutError) after *timeout* seconds, SchedulerException inside an attempt.
+        """
+        return wait_for(task, timeout)
 
     @property
     def _module(self) -> SchedulerModule:

@@ -16,7 +16,19 @@ class TaskStillRunningException(SchedulerException):
 
 
 class TaskNotFoundException(SchedulerException):
-    """A shelf was asked for a task that is not on it."""
+    """A task is not on the shelf that was asked for it, or is gone."""
+
+
+class TaskNotCommitted(SchedulerException):
+    """A task is waited for in the transaction that enqueues it, or another one with changes."""
+
+
+class TaskFailed(SchedulerException):
+    """A task that was waited for has failed for good, was cancelled or terminated."""
+
+
+class WaitTimeoutError(SchedulerException, TimeoutError):
+    """A task that was waited for has not ended in time; it goes on."""
 
 
 class TaskInconsistentStatusException(SchedulerException):

@@ -108,6 +108,13 @@ def test_functions_are_called_as_the_document_shows(reader):
     assert done.stdout == blocks("functions.md", "text")[0]
 
 
+def test_a_result_is_waited_for_as_the_document_shows(reader):
+    reader.save("waiting.md")
+    done = reader.run("python price.py")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == blocks("waiting.md", "text")[0]
+
+
 def test_hooks_hear_as_the_document_shows(reader):
     reader.save("hooks.md")
     done = reader.run("python enqueue.py 2>log.txt")

@@ -30,7 +30,9 @@ from scheduler import Client
 from scheduler.store import connect, current, transact
 from tests.daemon.conftest import environment
 from tests.docs.test_documents import Reader, blocks
-from tests.waiting import wait_for
+from tests.scheduler.harness import running
+from tests.scheduler.sample_waits import double
+from tests.waiting import DEADLINE, wait_for
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what Pyramid imports
 
@@ -162,6 +164,20 @@ def application(settings, view, *includes):
         config.add_route("view", "/")
         config.add_view(view, route_name="view", renderer="string")
         return config.make_wsgi_app()
+
+
+def test_a_view_waits_for_a_task_behind_a_commit_of_its_own(folder):
+    def view(request):
+        call = double.enqueue(21)
+        request.tm.commit()
+        request.tm.begin()
+        return str(Client().waitFor(call, DEADLINE))
+
+    app = application({"relay.database": f"file://{folder}/data.fs"}, view)
+    database = app.registry["zodb_database"]
+    with running(database):
+        assert HttpClient(app).get("/").text == "42"
+    database.close()
 
 
 def test_no_connection_is_opened_for_a_view_that_asks_for_none(folder):

@@ -1,0 +1,33 @@
+"""Tasks for tests that wait for their results, and the program of a scheduler for them."""
+
+from __future__ import annotations
+
+from scheduler import nowutc, task
+from scheduler.tasks import OneShotTask
+
+# A scheduler as a process of its own; it ends when its input does.
+SCHEDULER = """
+import sys, threading
+from scheduler import Scheduler
+scheduler = Scheduler(database=sys.argv[1], workers=1)
+threading.Thread(target=lambda: (sys.stdin.read(), scheduler.shutdown()), daemon=True).start()
+scheduler.run()
+"""
+
+
+@task
+def double(number: int) -> int:
+    return 2 * number
+
+
+@task(maxTries=1)
+def fail() -> None:
+    raise ValueError("no such order")
+
+
+class Sum(OneShotTask):
+    def __init__(self):
+        super().__init__(nowutc())
+
+    def run(self):
+        return sum(self.getInputs())

@@ -3,7 +3,6 @@
 from scheduler.client import Client
 from scheduler.clock import nowutc
 from scheduler.dispatch.scheduler import Scheduler
-from scheduler.retry import TaskDelayed
 from scheduler.shelves.module import SchedulerModule
 from scheduler.shelves.task_filter import TaskFilter
 from scheduler.states import (
@@ -18,6 +17,7 @@ from scheduler.states import (
 )
 from scheduler.tasks.current_attempt import attempt
 from scheduler.tasks.function import task
+from scheduler.tasks.retry import TaskDelayed
 
 __all__ = [
     "TASK_STATUS_ABORTED",

@@ -10,9 +10,9 @@ from typing import Any
 from daemon.config import Config
 from daemon.errors import DaemonException
 from daemon.views.task_detail import find_task
-from scheduler.audit.state_diff import AttributeChange
 from scheduler.insight.dry_run import DryRun, try_out
 from scheduler.insight.replay import Replay, replay
+from scheduler.insight.state_diff import AttributeChange
 from scheduler.store import connect
 from scheduler.tasks import BaseTask
 from scheduler.tasks.attempt import Attempt

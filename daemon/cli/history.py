@@ -16,22 +16,17 @@ from daemon.views.task_detail import find_task
 from livesync import SyncManager
 from livesync.track.compensation import opposites
 from scheduler import nowutc
-from scheduler.audit.commit_log import (
-    Commit,
-    Signature,
-    class_of,
-    commits_of,
-    culprits,
-    task_commits,
-)
 from scheduler.errors import UndoRefused
+from scheduler.insight.commit_log import Commit, commits_of, culprits, task_commits
 from scheduler.insight.undo import Undone
 from scheduler.insight.undo import undo as take_back
 from scheduler.store import connect
+from scheduler.store.stored_state import class_of
 from scheduler.tasks import BaseTask, CallTask
 from scheduler.tasks.naming import arguments_of, called_by, name_of
 from scheduler.values.console import as_json, as_lines
 from scheduler.values.legible import legible
+from scheduler.worker.commit_signature import Signature
 
 COMMITS_SHOWN = 10
 

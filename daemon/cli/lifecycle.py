@@ -22,12 +22,12 @@ from daemon.process.stop_event import stop_on_signals, wait_for
 from daemon.service import Service
 from daemon.views.task_detail import find_task
 from scheduler import TASK_STATUS_RUNNING, Client
-from scheduler.audit.commit_log import sign, signature_of
 from scheduler.leadership.roster import roster_of
 from scheduler.runtime.application import Application
 from scheduler.runtime.hook_registry import REGISTRY
 from scheduler.store import connect
 from scheduler.values.console import as_json
+from scheduler.worker.commit_signature import sign, signature_of
 
 DEATH_SECONDS = 30.0
 POLL_SECONDS = 0.1

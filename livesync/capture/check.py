@@ -14,12 +14,12 @@ from livesync.capture.escapes import REMEDY, SCHEMA, Escape
 from livesync.capture.recorder import mark_of
 from livesync.objects.watched_class import WatchedClass
 from livesync.objects.watched_classes import WatchTable, table_of
-from scheduler.audit.commit_log import class_of
 from scheduler.errors import NoHistory
 from scheduler.log.append_log import Segment, SegmentLeaf, SegmentPage, SegmentPages
 from scheduler.store import transact
 from scheduler.store.overlay import snapshot_of
 from scheduler.store.read_view import read_view
+from scheduler.store.stored_state import class_of
 from scheduler.values.named_object import named_object
 
 log = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from scheduler.retry import Retry
+from scheduler.tasks.retry import Retry
 
 
 @dataclass(frozen=True)

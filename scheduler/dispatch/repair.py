@@ -14,7 +14,6 @@ from ZODB.broken import PersistentBroken
 from ZODB.Connection import Connection
 from ZODB.utils import p64
 
-from scheduler.audit.conflict_stats import ConflictStats
 from scheduler.clock import nowutc, stamp
 from scheduler.dispatch.steps import Steps
 from scheduler.dispatch.tick import Tick
@@ -22,6 +21,7 @@ from scheduler.executors import Lost
 from scheduler.inbox import bindings, claims, quarantine, spool
 from scheduler.queue import PersistentWaitingQueue
 from scheduler.shelves import declared_schedules, module
+from scheduler.shelves.conflict_stats import ConflictStats
 from scheduler.shelves.damage import fault_of, own_fault_of
 from scheduler.shelves.ended_index import TaskIndex
 from scheduler.shelves.module import SchedulerModule

@@ -129,7 +129,8 @@ class Settlement:
         element = self._ended(outcome)
         task = self._running.remove(tid)
         if outcome.conflict is not None:
-            self._module.conflicts.note(name_of(task), outcome.conflict, self._now.timestamp())
+            now = self._now.timestamp()
+            self._module.conflicts.note(name_of(task), *outcome.conflict, now)
         is_leaving = self._module.stop_leaving(tid)
         is_put_off = outcome.shelf is None and outcome.due is not None and not is_leaving
         place = self._module.backlog.release(

@@ -15,12 +15,12 @@ from ZODB.Connection import Connection
 from ZODB.POSException import POSKeyError
 from ZODB.utils import p64, u64
 
-from scheduler.audit.commit_log import bookkeeping
-from scheduler.audit.state_diff import AttributeChange, Describer
 from scheduler.clock import TimeSource
 from scheduler.errors import NoHistory
 from scheduler.inbox.claims import Claim
 from scheduler.inbox.spool import ADD, spool_of
+from scheduler.insight.commit_log import bookkeeping
+from scheduler.insight.state_diff import AttributeChange, Describer
 from scheduler.runtime.context import AttemptContext, News, current_run, set_current_run
 from scheduler.runtime.hook_registry import REGISTRY
 from scheduler.runtime.side_effects import HeldEffect, hold_back

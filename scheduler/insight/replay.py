@@ -7,10 +7,10 @@ from typing import NamedTuple
 from ZODB import DB
 from ZODB.Connection import Connection
 
-from scheduler.audit.commit_log import Commit, task_commits
-from scheduler.audit.state_diff import AttributeChange, Describer, StateDifference
 from scheduler.errors import NoHistory
+from scheduler.insight.commit_log import Commit, task_commits
 from scheduler.insight.dry_run import DryRun, try_out
+from scheduler.insight.state_diff import AttributeChange, Describer, StateDifference
 from scheduler.states import TASK_STATUS_FINISHED
 from scheduler.store.read_view import read_view
 from scheduler.tasks.attempt import MESSAGE_KEPT, Attempt

@@ -8,14 +8,15 @@ from persistent import Persistent
 from ZODB.Connection import Connection
 from ZODB.utils import p64, u64
 
-from scheduler.audit.commit_log import Commit, class_of, commits_of, task_commits
 from scheduler.client import Client
 from scheduler.clock import nowutc
 from scheduler.errors import NoHistory, TaskInconsistentStatusException, UndoRefused
+from scheduler.insight.commit_log import Commit, commits_of, task_commits
 from scheduler.log.append_log import SegmentPage
 from scheduler.log.codec import Entry, Stored, entry_of
 from scheduler.states import BEFORE_RUN
 from scheduler.store.internals import reader_of
+from scheduler.store.stored_state import class_of
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.handle import TaskHandle
 

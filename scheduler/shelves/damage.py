@@ -9,11 +9,11 @@ from BTrees.Length import Length
 from persistent import Persistent
 from ZODB.Connection import Connection
 
-from scheduler.audit.conflict_stats import ConflictStats
 from scheduler.inbox import bindings, claims, quarantine, spool
 from scheduler.log.append_log import AppendLog, Segment, SegmentLeaf, SegmentPages
 from scheduler.queue import PersistentWaitingQueue, TimeOrder
 from scheduler.shelves import declared_schedules, module
+from scheduler.shelves.conflict_stats import ConflictStats
 from scheduler.shelves.declared_schedules import DeclaredSchedules
 from scheduler.shelves.ended_index import TaskIndex
 from scheduler.shelves.key_rates import KeyRates

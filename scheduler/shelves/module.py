@@ -15,7 +15,6 @@ from ZODB.POSException import POSKeyError
 from ZODB.utils import p64, u64
 
 from scheduler import states
-from scheduler.audit.conflict_stats import ConflictStats
 from scheduler.clock import nowutc, stamp
 from scheduler.errors import TaskInconsistentStatusException, TaskNotFoundException
 from scheduler.inbox.claims import RunningList, running_list
@@ -25,6 +24,7 @@ from scheduler.leadership.roster import roster_of
 from scheduler.queue import PersistentWaitingQueue
 from scheduler.runtime.hook_registry import REGISTRY
 from scheduler.runtime.hooks import AttemptEvent
+from scheduler.shelves.conflict_stats import ConflictStats
 from scheduler.shelves.ended_index import TaskIndex
 from scheduler.shelves.named_queues import NamedQueues
 from scheduler.shelves.queues import Queues

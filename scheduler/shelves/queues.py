@@ -7,9 +7,9 @@ from typing import Any
 
 from ZODB.Connection import Connection
 
-from scheduler.audit.conflict_stats import ConflictStats
 from scheduler.clock import nowutc
 from scheduler.queue import PersistentWaitingQueue
+from scheduler.shelves.conflict_stats import ConflictStats
 from scheduler.shelves.named_queues import NamedQueues
 from scheduler.shelves.queue_slot import ORDINARY, QueueSlot, place_of
 from scheduler.tasks.base import BaseTask

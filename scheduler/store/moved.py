@@ -12,6 +12,11 @@ StoredPath = tuple[str, str]
 
 MOVED: dict[StoredPath, StoredPath] = {
     ("daemon.packing", "PackingRecord"): ("daemon.maintenance.packing", "PackingRecord"),
+    ("scheduler.audit.conflict_stats", "ConflictStats"): (
+        "scheduler.shelves.conflict_stats",
+        "ConflictStats",
+    ),
+    ("scheduler.retry", "Retry"): ("scheduler.tasks.retry", "Retry"),
     ("livesync.track.pointer", "Tail"): ("livesync.track.pointer", "TrackEnd"),
     ("livesync.track.track", "ListMultiPointerTrack"): (
         "livesync.track.list_track",

@@ -19,9 +19,11 @@ from scheduler.tasks.oneshot import OneShotTask
 from scheduler.tasks.options import TaskOptions
 from scheduler.tasks.periodic import CronTask, IntervalTask, PeriodicTask, PeriodicUniqueTask
 from scheduler.tasks.recurring import RecurringTask
+from scheduler.tasks.retry import NEVER, Retry
 from scheduler.tasks.samples import SampleOneShotTask, SamplePeriodicTask
 
 __all__ = [
+    "NEVER",
     "AlarmTask",
     "Attempt",
     "BaseTask",
@@ -35,6 +37,7 @@ __all__ = [
     "PeriodicTask",
     "PeriodicUniqueTask",
     "RecurringTask",
+    "Retry",
     "Rule",
     "SampleOneShotTask",
     "SamplePeriodicTask",

@@ -11,10 +11,10 @@ from persistent import Persistent
 
 from scheduler.clock import later, nowutc, stamp
 from scheduler.inbox.spool import DELETE, spool_of
-from scheduler.retry import TaskDelayed
 from scheduler.store import connection_of
 from scheduler.tasks.bound import FollowingTask
 from scheduler.tasks.mail import SendMailTask
+from scheduler.tasks.retry import TaskDelayed
 
 
 class Event(Protocol):

@@ -18,7 +18,6 @@ from scheduler.inbox.claims import is_running, running_list
 from scheduler.inbox.quarantine import is_quarantined
 from scheduler.inbox.spool import ADD, spool_of
 from scheduler.queue import NEVER_DUE
-from scheduler.retry import Retry
 from scheduler.runtime.context import current_run
 from scheduler.runtime.hook_registry import REGISTRY
 from scheduler.runtime.origin import Origin, present_origin
@@ -27,6 +26,7 @@ from scheduler.tasks.attempt import MESSAGE_KEPT, Attempt, moment
 from scheduler.tasks.event import Rank
 from scheduler.tasks.life import TaskLife
 from scheduler.tasks.result import unkept
+from scheduler.tasks.retry import Retry
 from scheduler.tasks.size import refuse_large, refuse_script
 from scheduler.values.retention_policy import Keep
 

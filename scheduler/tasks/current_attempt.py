@@ -73,7 +73,7 @@ class CurrentAttempt:
 
     @property
     def http(self) -> TaskClient:
-        """The client for HTTP calls, an `httpx.Client`: see `scheduler.http.TaskClient`.
+        """The client for HTTP calls, an `httpx.Client`: see `scheduler.runtime.http.TaskClient`.
 
         It is closed with the attempt; outside of one it is a new client each time.
         """

@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 
 from scheduler.clock import nowutc
 from scheduler.errors import MailNotSent, MailRefused
-from scheduler.retry import NEVER, Retry
 from scheduler.runtime.mail_message import address_of, bare, compose
 from scheduler.runtime.side_effects import is_held
 from scheduler.runtime.smtp import MailServer
 from scheduler.store import current
 from scheduler.tasks.oneshot import OneShotTask
+from scheduler.tasks.retry import NEVER, Retry
 
 # Seconds after which mail that is refused for now is offered again, with the waits of retries then.
 AGAIN_SECONDS = 60.0

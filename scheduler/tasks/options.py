@@ -8,10 +8,10 @@ from datetime import date, datetime, timedelta
 from string import Formatter
 from typing import Any, Literal, TypeAlias, TypedDict
 
-from scheduler.retry import Retry
 from scheduler.states import TASK_STATUS_NONE, TASK_STATUS_TERMINATED
 from scheduler.tasks.function_schedule import check_schedule
 from scheduler.tasks.recurring import POLICIES
+from scheduler.tasks.retry import Retry
 from scheduler.values.options import check_known
 from scheduler.values.retention_policy import Keep
 
@@ -193,7 +193,7 @@ _DATES: _Check = (
 
 _CHECKS: dict[str, _Check] = {
     "maxTries": _COUNT,
-    "retries": (_is_table, "a table of exceptions and their scheduler.retry.Retry"),
+    "retries": (_is_table, "a table of exceptions and their scheduler.tasks.retry.Retry"),
     "softLimit": _SECONDS,
     "hardLimit": _SECONDS,
     "alone": _FLAG,

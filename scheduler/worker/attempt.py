@@ -16,7 +16,6 @@ from transaction import Transaction
 from transaction.interfaces import TransientError
 from ZODB.Connection import Connection
 
-from scheduler.audit.commit_log import CommitWatch, Signature, sign, signature_of
 from scheduler.inbox.claims import Claim
 from scheduler.inbox.spool import spool_of
 from scheduler.runtime.attempt_log import logging_of
@@ -29,6 +28,7 @@ from scheduler.tasks.naming import name_of
 from scheduler.tasks.result import is_small
 from scheduler.tasks.size import refuse_large
 from scheduler.worker.claimed_task import UnloadableError, claimed_task
+from scheduler.worker.commit_signature import CommitWatch, Signature, sign, signature_of
 from scheduler.worker.ending import Ending
 from scheduler.worker.guard import Guard, Unclean
 from scheduler.worker.heartbeat import Vitals

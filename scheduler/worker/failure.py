@@ -6,12 +6,12 @@ import logging
 from collections.abc import Mapping
 
 from scheduler.clock import within_calendar
-from scheduler.retry import Retry, paced, retry_for
 from scheduler.store.missing_class import reason_of
 from scheduler.tasks.attempt import Attempt
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.handle import TaskHandle
 from scheduler.tasks.naming import title_of
+from scheduler.tasks.retry import Retry, paced, retry_for
 from scheduler.worker.ending import Ending, event_of
 
 log = logging.getLogger(__name__)

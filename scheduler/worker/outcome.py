@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
-from scheduler.audit.conflict_stats import ConflictReport
 from scheduler.errors import TaskInconsistentStatusException
 from scheduler.inbox.claims import Claim
 from scheduler.states import ENDED, TASK_STATUS_NONE, TASK_STATUS_QUEUED
 from scheduler.tasks.attempt import moment
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.handle import TaskHandle
+from scheduler.worker.conflict_report import ConflictReport
 
 
 class Outcome(NamedTuple):

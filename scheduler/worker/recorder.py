@@ -10,7 +10,6 @@ from typing import Any, TypeAlias
 from transaction.interfaces import TransientError
 
 from scheduler.clock import nowutc, within_calendar
-from scheduler.retry import Retry, TaskDelayed, paced
 from scheduler.runtime.code_version import code_version
 from scheduler.runtime.context import AttemptContext
 from scheduler.states import TASK_STATUS_FAILED, TASK_STATUS_FINISHED, TASK_STATUS_QUEUED
@@ -19,6 +18,7 @@ from scheduler.tasks.attempt import MESSAGE_KEPT, TRACEBACK_KEPT, Attempt
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.handle import TaskHandle
 from scheduler.tasks.naming import name_of
+from scheduler.tasks.retry import Retry, TaskDelayed, paced
 from scheduler.worker.ending import Ending, event_of
 from scheduler.worker.failure import fail, named, one_line
 

@@ -17,7 +17,6 @@ from ZODB import DB
 from ZODB.POSException import POSKeyError
 from ZODB.utils import p64
 
-from scheduler.audit.conflict_stats import ConflictReport
 from scheduler.inbox.claims import Claim
 from scheduler.runtime.attempt_log import KEEPER, log_tasks
 from scheduler.runtime.context import AttemptContext, News
@@ -31,6 +30,7 @@ from scheduler.tasks.base import BaseTask
 from scheduler.tasks.naming import name_of
 from scheduler.worker.attempt import Attempts, OpenAttempt
 from scheduler.worker.claim_queue import ClaimQueue
+from scheduler.worker.conflict_report import ConflictReport
 from scheduler.worker.guard import Guard, Unclean
 from scheduler.worker.heartbeat import Vitals
 from scheduler.worker.outcome import Outcome

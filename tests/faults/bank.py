@@ -11,9 +11,9 @@ from persistent import Persistent
 
 from scheduler import Client, nowutc
 from scheduler.errors import WorkerLost
-from scheduler.retry import Retry
 from scheduler.store import connect, current
 from scheduler.tasks import OneShotTask
+from scheduler.tasks.retry import Retry
 
 ACCOUNTS = 20
 DEPOSIT = 1_000

@@ -31,7 +31,6 @@ from livesync.records.reduction import Record
 from livesync.struct import SetMultiPointerTrack
 from livesync.tasks import LiveSyncUpdateTask
 from scheduler import SchedulerModule
-from scheduler.audit.conflict_stats import ConflictReport
 from scheduler.inbox.quarantine import quarantine_of
 from scheduler.leadership.roster import roster_of
 from scheduler.store import transact
@@ -206,9 +205,9 @@ class Sample:
         roster = roster_of(self.connection)
         roster.enter("stand-by")
         roster.take("leader")
-        report = ConflictReport(self.connection.root()._p_oid, "Lecture", 1)
+        oid = self.connection.root()._p_oid
         module = SchedulerModule.getDBInstance(self.connection)
-        module.conflicts.note("Note", report, NOW.timestamp())
+        module.conflicts.note("Note", oid, "Lecture", 1, NOW.timestamp())
 
 
 CALLERS = (MANAGER, ROOM_USER)

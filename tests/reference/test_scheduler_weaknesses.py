@@ -27,9 +27,9 @@ from scheduler import (
     nowutc,
 )
 from scheduler.dispatch import tick
-from scheduler.retry import Retry
 from scheduler.store import current, open_database, transact
 from scheduler.tasks import OneShotTask
+from scheduler.tasks.retry import Retry
 from scheduler.worker.claim_queue import ClaimQueue
 from scheduler.worker.runner import Runner
 from tests.faults.processes import Daemon

@@ -6,7 +6,7 @@ from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 
 from scheduler import Client, nowutc
-from scheduler.http import TaskClient
+from scheduler.runtime.http import TaskClient
 from scheduler.store import current, transact
 from scheduler.tasks import CallTask, OneShotTask, PeriodicTask, SendMailTask
 

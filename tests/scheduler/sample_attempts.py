@@ -9,10 +9,10 @@ import time
 import httpx
 
 from scheduler import attempt, task
-from scheduler.http import TaskClient
-from scheduler.retry import Retry
+from scheduler.runtime.http import TaskClient
 from scheduler.store import current, transact
 from scheduler.tasks import IntervalTask, OneShotTask
+from scheduler.tasks.retry import Retry
 
 
 def facts():

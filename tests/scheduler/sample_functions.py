@@ -7,8 +7,8 @@ import asyncio
 from persistent import Persistent
 
 from scheduler import task
-from scheduler.retry import Retry
 from scheduler.store import current
+from scheduler.tasks.retry import Retry
 
 
 class Order(Persistent):

@@ -15,9 +15,9 @@ from ZODB.POSException import ConflictError
 
 from scheduler import Client
 from scheduler.errors import OutcomeUnknown
-from scheduler.retry import Retry
 from scheduler.store import current, transact
 from scheduler.tasks import OneShotTask
+from scheduler.tasks.retry import Retry
 from tests.scheduler.sample_tasks import count
 
 

@@ -8,9 +8,9 @@ from typing import ClassVar
 
 from scheduler import nowutc
 from scheduler.clock import TimeSource
-from scheduler.retry import Retry
 from scheduler.store import current
 from scheduler.tasks import IntervalTask, PeriodicTask, PeriodicUniqueTask
+from scheduler.tasks.retry import Retry
 from tests.scheduler.sample_tasks import count
 
 

@@ -21,7 +21,6 @@ from scheduler import (
     SchedulerModule,
     nowutc,
 )
-from scheduler.audit.conflict_stats import ConflictReport
 from scheduler.store import connect
 from tests.daemon.sample_tasks import Bad, Beat, Good, Long, Worse
 from tests.scheduler.harness import Running
@@ -294,8 +293,8 @@ def test_the_first_of_very_many_tasks_are_shown_without_loading_the_rest(desk):
 def test_the_objects_that_tasks_fought_over_are_shown(desk):
     with connect(desk.uri) as connection:
         module = SchedulerModule.getDBInstance(connection)
-        fought = ConflictReport((0x2A).to_bytes(8, "big"), "shop.Stock", 20)
-        module.conflicts.note("shop.Pack", fought, nowutc().timestamp())
+        fought = (0x2A).to_bytes(8, "big")
+        module.conflicts.note("shop.Pack", fought, "shop.Stock", 20, nowutc().timestamp())
         transaction.commit()
     status, (shown,) = desk.command("show", "conflicts", "--json")
     assert status == 0

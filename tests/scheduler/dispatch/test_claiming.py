@@ -12,10 +12,10 @@ from ZODB.utils import u64
 
 from scheduler import SchedulerModule, nowutc
 from scheduler.dispatch.tick import Tick
-from scheduler.retry import Retry
 from scheduler.store import current
 from scheduler.tasks import OneShotTask
 from scheduler.tasks.function import task
+from scheduler.tasks.retry import Retry
 from scheduler.values.rate_limit import Limit, Starts
 from tests.scheduler.harness import running
 

@@ -25,9 +25,9 @@ from scheduler import (
 from scheduler.clock import LATEST, moment
 from scheduler.inbox.quarantine import Quarantine
 from scheduler.inbox.spool import ADD
-from scheduler.retry import Retry
 from scheduler.store import open_database
 from scheduler.tasks import CronTask, IntervalTask, OneShotTask
+from scheduler.tasks.retry import Retry
 from tests.scheduler.harness import View, output_of, running
 from tests.scheduler.odd_tasks import PASSING, passing_values
 from tests.scheduler.sample_recurring import Tick

@@ -1,6 +1,6 @@
 """What a run would do, tried out without doing it.
 
-Covers `scheduler.audit.state_diff`, `scheduler.store.overlay`, `scheduler.runtime.side_effects`.
+Covers `scheduler.insight.state_diff`, `scheduler.store.overlay`, `scheduler.runtime.side_effects`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import pytest
 import transaction
 
 from scheduler import nowutc
-from scheduler.audit.state_diff import TEXT_LENGTH
 from scheduler.insight.dry_run import try_out
+from scheduler.insight.state_diff import TEXT_LENGTH
 from tests.scheduler.bank import Account, Bank, Chain, Deposit, Lottery, Notice, Opening, OwnCommit
 from tests.scheduler.sample_tasks import Count
 

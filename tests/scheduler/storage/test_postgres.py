@@ -21,8 +21,8 @@ from scheduler import (
     Client,
     nowutc,
 )
-from scheduler.audit.commit_log import task_commits
 from scheduler.errors import DatabaseUnavailable
+from scheduler.insight.commit_log import task_commits
 from scheduler.insight.dry_run import try_out
 from scheduler.insight.replay import replay
 from scheduler.insight.undo import undo

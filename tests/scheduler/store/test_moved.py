@@ -18,9 +18,9 @@ from export.app import make_app
 from livesync import SyncManager
 from livesync.objects.exclusion import Exclusion
 from scheduler import Client, nowutc
-from scheduler.audit.commit_log import class_of
 from scheduler.store import transact
 from scheduler.store.moved import MOVED, current_name, first_path, install
+from scheduler.store.stored_state import class_of
 from scheduler.tasks import OneShotTask, PeriodicUniqueTask
 from tests.scheduler.harness import running
 from tests.waiting import wait_for

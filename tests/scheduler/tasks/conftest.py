@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from aiosmtpd.controller import Controller
 
-from scheduler.retry import Retry
 from scheduler.tasks.mail import MailDelivery
+from scheduler.tasks.retry import Retry
 from tests.ports import free_port
 from tests.scheduler.mail_inbox import Inbox
 

@@ -154,7 +154,7 @@ CALLS = """
 from datetime import timedelta
 
 from scheduler import nowutc
-from scheduler.retry import Retry
+from scheduler.tasks.retry import Retry
 from scheduler import Client, task
 from scheduler.store import connect
 from tests.scheduler.sample_functions import Order, refresh, send, send_slowly

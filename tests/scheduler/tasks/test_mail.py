@@ -11,10 +11,10 @@ import pytest
 
 from scheduler import nowutc
 from scheduler.errors import SchedulerConfigurationException
-from scheduler.retry import Retry
 from scheduler.runtime.smtp import MailServer
 from scheduler.tasks import SendMailTask
 from scheduler.tasks.mail import MailDelivery
+from scheduler.tasks.retry import Retry
 from tests.scheduler.harness import running
 
 both_modes = pytest.mark.parametrize("mode", ["threads", "processes"])

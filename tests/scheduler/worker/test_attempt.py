@@ -20,8 +20,8 @@ from scheduler import (
     SchedulerModule,
     nowutc,
 )
-from scheduler.retry import Retry
 from scheduler.store import open_database
+from scheduler.tasks.retry import Retry
 from tests.scheduler.harness import View, output_of, running
 from tests.scheduler.sample_misbehaving import CommitElsewhere, MeetConflict
 from tests.scheduler.sample_recurring import Tick

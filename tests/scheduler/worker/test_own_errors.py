@@ -6,7 +6,7 @@ import pytest
 
 from scheduler import nowutc
 from scheduler.dispatch import dispatcher
-from scheduler.retry import Retry
+from scheduler.tasks.retry import Retry
 from scheduler.worker import recorder, runner
 from tests.scheduler.harness import running
 from tests.scheduler.sample_misbehaving import ConflictWithItself, RaiseAlways, SomeError

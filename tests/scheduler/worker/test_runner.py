@@ -12,9 +12,9 @@ from persistent.mapping import PersistentMapping
 
 from scheduler import TASK_STATUS_FAILED, TASK_STATUS_FINISHED, nowutc
 from scheduler.insight.dry_run import try_out
-from scheduler.retry import Retry
 from scheduler.tasks import PeriodicTask
 from scheduler.tasks.group import TaskGroup
+from scheduler.tasks.retry import Retry
 from tests.scheduler.harness import running
 from tests.scheduler.sample_tasks import Count, Raise, count
 from tests.scheduler.sample_transactions import (

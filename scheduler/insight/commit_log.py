@@ -6,92 +6,29 @@ of the storage; a storage without history has no commit log.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from persistent.TimeStamp import TimeStamp
 from ZODB.Connection import Connection
 from ZODB.POSException import POSKeyError
-from ZODB.serialize import referencesf
-from ZODB.utils import get_pickle_metadata, p64, u64
+from ZODB.utils import p64, u64
 
 from scheduler.errors import NoHistory
 from scheduler.log.append_log import Segment, SegmentLeaf, SegmentPage, SegmentPages
-from scheduler.runtime.code_version import code_version
-from scheduler.store.internals import registered_objects, savepoint_storage
-from scheduler.store.moved import current_path
-from scheduler.tasks.base import BaseTask
-from scheduler.tasks.handle import TaskHandle
-from scheduler.tasks.naming import name_of
+from scheduler.store.stored_state import class_of, references
 from scheduler.tasks.occurrence import TaskOccurrence
 from scheduler.tasks.recurring import OccurrenceLeaf, Occurrences
 from scheduler.tasks.result import KeptResult
+from scheduler.worker.commit_signature import Signature, signatures_in
 
-INFO_KEY = "tasks"
-# Objects named in a transaction's metadata, which must stay below 64 kB; with more objects only
-# the tasks are named.
-OBJECTS_NAMED = 4000
 # The classes of objects that are written beside a task's own changes.
 BOOKKEEPING = {
     *(Segment, SegmentLeaf, SegmentPage, SegmentPages),
     *(TaskOccurrence, OccurrenceLeaf, Occurrences, KeptResult),
 }
 REVISIONS_READ = 1000
-
-
-class Signature(NamedTuple):
-    """The entry of one task in a commit: its attempt, code version and the objects it changed.
-
-    Objects that the task made have no number yet, so they are not among them. *changed* is
-    None if there were too many to name, and if the task was the only one.
-    """
-
-    task: int
-    attempt: int
-    version: str
-    changed: tuple[int, ...] | None
-
-
-def signature_of(number: int, task: BaseTask | None, changed: tuple[int, ...] = ()) -> Signature:
-    """Return the signature of the present attempt at *task*, None for one that is not loaded."""
-    if task is None:
-        return Signature(number, 0, "", changed)
-    return Signature(number, TaskHandle(task).tries + 1, code_version(name_of(task)), changed)
-
-
-def sign(unit: Any, signatures: list[Signature]) -> None:
-    """Put the *signatures* into the metadata of the transaction *unit*."""
-    is_small = sum(len(each.changed or ()) for each in signatures) <= OBJECTS_NAMED
-    is_shared = len(signatures) > 1
-    names = [
-        (*each[:-1], list(each.changed or ()) if is_small and is_shared else None)
-        for each in signatures
-    ]
-    unit.setExtendedInfo(INFO_KEY, [list(name) for name in names])
-
-
-class CommitWatch:
-    """Records which objects the open transaction of *connection* changes from now on.
-
-    Create it right after a savepoint.
-    """
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._start = self._position()
-
-    def changed(self) -> tuple[int, ...]:
-        """Return the numbers of the objects changed so far, without those that were made."""
-        oids = {obj._p_oid for obj in registered_objects(self._connection)}
-        if self._position() != self._start:
-            places = savepoint_storage(self._connection).index
-            oids.update(oid for oid, place in places.items() if place >= self._start)
-        return tuple(u64(oid) for oid in oids)
-
-    def _position(self) -> int:
-        storage = savepoint_storage(self._connection)
-        return 0 if storage is None else int(storage.position)
 
 
 class Commit:
@@ -102,7 +39,7 @@ class Commit:
         self.tid = tid
         self.user = _text(info.get("user_name", b""))
         self.description = _text(info.get("description", b""))
-        self.signatures = [_signature(stored) for stored in info.get(INFO_KEY, ())]
+        self.signatures = signatures_in(info)
         self._states: dict[int, bytes] | None = None
 
     @property
@@ -201,22 +138,6 @@ def bookkeeping(states: Mapping[int, bytes]) -> set[int]:
         and logs.intersection(references(state))
     }
     return logs | registers
-
-
-def class_of(state: bytes) -> tuple[str, str]:
-    """Return the module and name of the class that the stored *state* belongs to, moved or not."""
-    module, name = get_pickle_metadata(state) if state else ("", "")
-    return current_path(str(module), str(name))
-
-
-def references(state: bytes) -> Iterable[int]:
-    """Return the numbers of the objects that *state* refers to."""
-    return map(u64, referencesf(state)) if state else ()
-
-
-def _signature(stored: list[Any]) -> Signature:
-    task, attempt, version, changed = stored
-    return Signature(task, attempt, version, None if changed is None else tuple(changed))
 
 
 def _text(value: bytes | str) -> str:

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
-from ZODB.POSException import ConflictError
 
 # Seconds after its last conflict for which an object is kept, and the number of objects kept.
 KEPT_SECONDS = 86400.0
@@ -20,24 +19,6 @@ KEPT = 100
 SERIALIZED_AFTER = 20
 BURST_SECONDS = 10.0
 SERIALIZED_SECONDS = 60.0
-
-
-class ConflictReport(NamedTuple):
-    """An object over which an attempt conflicted, and how often."""
-
-    oid: bytes
-    class_name: str
-    times: int
-
-    @classmethod
-    def over(
-        cls, error: BaseException, before: ConflictReport | None = None
-    ) -> ConflictReport | None:
-        """Return the report of *error*; conflicts *before* over the same object are added."""
-        if not isinstance(error, ConflictError) or error.oid is None:
-            return before
-        times = before.times if before is not None and before.oid == error.oid else 0
-        return cls(error.oid, error.class_name or "", times + 1)
 
 
 class ConflictEntry(NamedTuple):
@@ -64,20 +45,22 @@ class ConflictStats(Persistent):
         self._objects = OOBTree()  # object id -> ConflictEntry
         self._serialized = OOBTree()  # name of tasks -> (object id, until when)
 
-    def note(self, kind: str, report: ConflictReport, now: float) -> None:
-        """Add the conflict that a task of class *kind* had, at *now* (Unix seconds)."""
-        old = ConflictEntry(*self._objects.get(report.oid, (report.class_name, (), 0, now)))
-        name = report.class_name or old.class_name
+    def note(self, kind: str, oid: bytes, class_name: str, times: int, now: float) -> None:
+        """Add the conflicts over one object that a task of class *kind* had, at *now*.
+
+        They are *times* conflicts over the object *oid* of class *class_name*; *now* is in Unix
+        seconds.
+        """
+        old = ConflictEntry(*self._objects.get(oid, (class_name, (), 0, now)))
+        name = class_name or old.class_name
         kinds = tuple(sorted({*old.kinds, kind}))
         burst, since = old.burst, old.since
         if now - since > BURST_SECONDS:
             burst, since = 0, now
-        entry = ConflictEntry(
-            name, kinds, old.times + report.times, now, burst + report.times, since
-        )
-        self._objects[report.oid] = tuple(entry)
+        entry = ConflictEntry(name, kinds, old.times + times, now, burst + times, since)
+        self._objects[oid] = tuple(entry)
         if entry.burst >= SERIALIZED_AFTER:
-            self._serialized.update(dict.fromkeys(kinds, (report.oid, now + SERIALIZED_SECONDS)))
+            self._serialized.update(dict.fromkeys(kinds, (oid, now + SERIALIZED_SECONDS)))
         self._forget(now)
 
     def has_serialized(self) -> bool:

@@ -1,4 +1,7 @@
-"""Tasks that fight over an object are seen, and run one after the other for a while."""
+"""Tasks that fight over an object are seen, and run one after the other for a while.
+
+Covers `scheduler.worker.conflict_report`.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,18 @@ from persistent import Persistent
 from ZODB.POSException import ConflictError
 
 from scheduler import SchedulerModule, nowutc
-from scheduler.audit import conflict_stats
-from scheduler.audit.conflict_stats import (
+from scheduler.shelves import conflict_stats
+from scheduler.shelves.conflict_stats import (
     BURST_SECONDS,
     KEPT,
     KEPT_SECONDS,
     SERIALIZED_AFTER,
     SERIALIZED_SECONDS,
-    ConflictReport,
 )
-from scheduler.audit.conflict_stats import ConflictStats as Record
+from scheduler.shelves.conflict_stats import ConflictStats as Record
 from scheduler.store import current
 from scheduler.tasks import OneShotTask
+from scheduler.worker.conflict_report import ConflictReport
 from tests.scheduler.harness import running
 
 
@@ -61,9 +64,9 @@ def test_a_conflict_names_its_object_and_is_counted_while_it_is_the_same():
 def test_a_lane_is_for_those_who_fight_often_and_for_a_while():
     record = Record()
     for _ in range(SERIALIZED_AFTER - 1):
-        record.note("Pack", FOUGHT, 1000)
+        record.note("Pack", *FOUGHT, 1000)
     assert record.serial_key("Pack", 1000) is None
-    record.note("Count", FOUGHT, 1000)
+    record.note("Count", *FOUGHT, 1000)
     assert record.serial_key("Pack", 1001) == record.serial_key("Count", 1001) is not None
     assert record.serial_key("Other", 1001) is None
     assert record.serial_key("Pack", 1000 + SERIALIZED_SECONDS) is None
@@ -72,7 +75,7 @@ def test_a_lane_is_for_those_who_fight_often_and_for_a_while():
 def test_those_who_fight_now_and_then_have_no_lane():
     record = Record()
     for number in range(2 * SERIALIZED_AFTER):
-        record.note("Pack", FOUGHT, 1000 + number * BURST_SECONDS / 4)
+        record.note("Pack", *FOUGHT, 1000 + number * BURST_SECONDS / 4)
     assert not record.has_serialized()
     (_, fight), *_ = record.newest()
     assert fight.times == 2 * SERIALIZED_AFTER
@@ -80,10 +83,10 @@ def test_those_who_fight_now_and_then_have_no_lane():
 
 def test_old_fights_are_forgotten_and_so_are_too_many():
     record = Record()
-    record.note("Pack", FOUGHT, 0)
+    record.note("Pack", *FOUGHT, 0)
     for number in range(KEPT + 5):
         record.note(
-            "Pack", FOUGHT._replace(oid=number.to_bytes(8, "big")), KEPT_SECONDS + 1 + number
+            "Pack", *FOUGHT._replace(oid=number.to_bytes(8, "big")), KEPT_SECONDS + 1 + number
         )
     assert len(record.newest()) == KEPT
     assert record.newest()[0][0] == (KEPT + 4).to_bytes(8, "big")

@@ -1,4 +1,7 @@
-"""Which task changed an object, and which objects a task changed, told from the history."""
+"""Which task changed an object, and which objects a task changed, told from the history.
+
+Covers `scheduler.worker.commit_signature`, `scheduler.store.stored_state`.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ import transaction
 from ZODB.utils import u64
 
 from scheduler import nowutc
-from scheduler.audit.commit_log import commits_of, culprits, task_commits
 from scheduler.errors import NoHistory
+from scheduler.insight.commit_log import commits_of, culprits, task_commits
 from scheduler.store import open_database
 from tests.scheduler.bank import Bank, Chain, Deposit, Lottery, Opening
 from tests.scheduler.harness import serial

@@ -13,10 +13,10 @@ from ZODB.POSException import ConflictError, ReadConflictError
 from scheduler import nowutc
 from scheduler.dispatch.dispatcher import Dispatcher
 from scheduler.queue import PersistentWaitingQueue
-from scheduler.retry import LONGEST_PACE, Retry, TaskDelayed, paced
 from scheduler.states import TASK_STATUS_QUEUED
 from scheduler.store import transact
 from scheduler.tasks import IntervalTask, OneShotTask
+from scheduler.tasks.retry import LONGEST_PACE, Retry, TaskDelayed, paced
 from tests.scheduler.harness import running
 from tests.scheduler.sample_tasks import Raise
 

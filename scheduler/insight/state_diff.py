@@ -9,8 +9,8 @@ from persistent import Persistent
 from ZODB.Connection import Connection
 from ZODB.utils import u64
 
-from scheduler.audit.commit_log import class_of
 from scheduler.store.internals import reader_of
+from scheduler.store.stored_state import class_of
 
 TEXT_LENGTH = 200
 

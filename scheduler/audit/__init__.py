@@ -1,1 +1,0 @@
-"""The audit: signed commits, differences of state, conflict statistics."""

@@ -1,7 +1,7 @@
 """Hooks into the life of tasks, by their documented names."""
 
 from scheduler.runtime.hook_registry import REGISTRY
-from scheduler.runtime.hooks import AttemptEvent, Hooks, WorkerEvent
+from scheduler.tasks.hooks import AttemptEvent, Hooks, WorkerEvent
 
 add = REGISTRY.add
 remove = REGISTRY.remove

@@ -8,7 +8,7 @@ that hides or shows a whole branch is recorded for each object in it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from persistent import Persistent
 from ZODB.Connection import Connection
@@ -28,17 +28,32 @@ from livesync.objects.object_model import (
 from livesync.records.reduction import CASCADING
 from livesync.track.action import ActionWrapper
 from livesync.track.pointer import hold
+from livesync.track.track import MultiPointerTrack
 from scheduler.store import using
 from scheduler.store.overlay import snapshot_of
 from scheduler.store.read_view import side_view
-
-if TYPE_CHECKING:
-    from livesync.feed.manager import SyncManager
 
 # Only these can change by which categories something is excluded.
 PLACING = {"moved", "deleted"}
 # Functions may look at what these tell of a category; of an event, at anything.
 TOLD_OF_CATEGORIES = CASCADING | {"title_changed"}
+
+
+class ChangeFeed(Protocol):
+    """The part of `SyncManager` that sight needs: what is recorded, and what is excluded."""
+
+    _p_jar: Connection
+
+    @property
+    def exclusion(self) -> Exclusion:
+        """The exclusion in force."""
+
+    @property
+    def stored_track(self) -> MultiPointerTrack:
+        """The track without the changes that are still to be sequenced."""
+
+    def add(self, timestamp: float, action: Any) -> None:
+        """Record *action*, done at *timestamp* (Unix seconds)."""
 
 
 class Sight(NamedTuple):
@@ -52,62 +67,62 @@ class Sight(NamedTuple):
 
 
 def record(
-    manager: SyncManager, timestamp: int, obj: Any, obj_id: str | int | None, actions: set[str]
+    feed: ChangeFeed, timestamp: int, obj: Any, obj_id: str | int | None, actions: set[str]
 ) -> None:
     """Record that *actions* happened to *obj*, unless no target could or can see it."""
-    exclusion = manager.exclusion
+    exclusion = feed.exclusion
     if "moved" in actions:
-        hold(manager)  # another exclusion may tell otherwise of all that is below
+        hold(feed)  # another exclusion may tell otherwise of all that is below
     if not _may_change_sight(exclusion, actions):
         is_seen = not exclusion or not exclusion.excludes(obj)
         if is_seen or _reaches_seen_parts(exclusion, obj, actions):
-            sight = None if is_seen else Sight(snapshot_of(manager._p_jar), False, False)
-            manager.add(timestamp, ActionWrapper(timestamp, obj, actions, obj_id).with_sight(sight))
+            sight = None if is_seen else Sight(snapshot_of(feed._p_jar), False, False)
+            feed.add(timestamp, ActionWrapper(timestamp, obj, actions, obj_id).with_sight(sight))
         else:
-            hold(manager)  # by another exclusion it is recorded
+            hold(feed)  # by another exclusion it is recorded
         return
-    with side_view(manager._p_jar.db()) as view:
-        committed = _Committed(manager, view)
+    with side_view(feed._p_jar.db()) as view:
+        committed = _Committed(feed, view)
         sight = committed.sight(obj, _is_seen(exclusion, obj, actions))
         if sight.before or sight.after or _reaches_seen_parts(exclusion, obj, actions):
-            manager.add(timestamp, ActionWrapper(timestamp, obj, actions, obj_id).with_sight(sight))
+            feed.add(timestamp, ActionWrapper(timestamp, obj, actions, obj_id).with_sight(sight))
         else:
-            hold(manager)
+            hold(feed)
         if _concerns_parts(exclusion, obj, actions, sight):
             seen = [(part, _is_seen(exclusion, part)) for part in _told_parts(obj)]
-            _record_changed(manager, timestamp, seen, committed)
+            _record_changed(feed, timestamp, seen, committed)
 
 
-def record_exclusion(manager: SyncManager, timestamp: int, former: Exclusion) -> None:
+def record_exclusion(feed: ChangeFeed, timestamp: int, former: Exclusion) -> None:
     """Record what of the catalogue is hidden, or shown, now that *former* is replaced."""
-    tid = snapshot_of(manager._p_jar)
-    for obj in _catalogued(manager):
-        before, after = not former.excludes(obj), not manager.exclusion.excludes(obj)
+    tid = snapshot_of(feed._p_jar)
+    for obj in _catalogued(feed):
+        before, after = not former.excludes(obj), not feed.exclusion.excludes(obj)
         if before != after:
-            _add(manager, timestamp, obj, Sight(tid, before, after))
+            _add(feed, timestamp, obj, Sight(tid, before, after))
 
 
-def recheck(manager: SyncManager, timestamp: int, former: Exclusion, frontier: int | None) -> None:
+def recheck(feed: ChangeFeed, timestamp: int, former: Exclusion, frontier: int | None) -> None:
     """Record what others did by the exclusion *former* while it was replaced.
 
     They may have added or moved something in a transaction that the one which replaced it did not
     see, and an agent may have told of it before that was committed. It stands on the track behind
     position *frontier* if it could be seen, and in the catalogue only if it could not.
     """
-    tid = snapshot_of(manager._p_jar)
-    recent: list[tuple[int, Any]] = list(manager.stored_track.iterate(frontier))
+    tid = snapshot_of(feed._p_jar)
+    recent: list[tuple[int, Any]] = list(feed.stored_track.iterate(frontier))
     for _, action in recent:
         for obj in _told_of(action):
-            if not former.excludes(obj) and manager.exclusion.excludes(obj):
-                _add(manager, timestamp, obj, Sight(tid, True, False))
-    shown: Iterable[Any] = _catalogued(manager) if former else ()
+            if not former.excludes(obj) and feed.exclusion.excludes(obj):
+                _add(feed, timestamp, obj, Sight(tid, True, False))
+    shown: Iterable[Any] = _catalogued(feed) if former else ()
     for obj in shown:
-        if former.excludes(obj) and not manager.exclusion.excludes(obj):
-            _add(manager, timestamp, obj, Sight(tid, True, True))  # a target may know it meanwhile
+        if former.excludes(obj) and not feed.exclusion.excludes(obj):
+            _add(feed, timestamp, obj, Sight(tid, True, True))  # a target may know it meanwhile
 
 
-def _catalogued(manager: SyncManager) -> Iterator[Any]:
-    connection = manager._p_jar
+def _catalogued(feed: ChangeFeed) -> Iterator[Any]:
+    connection = feed._p_jar
     if CATALOGUE.exists(connection):
         for event in CATALOGUE.get(connection).events.values():
             yield event
@@ -148,18 +163,18 @@ def _told_parts(obj: Any) -> Iterator[Any]:
 
 
 def _record_changed(
-    manager: SyncManager, timestamp: int, seen: list[tuple[Any, bool]], committed: _Committed
+    feed: ChangeFeed, timestamp: int, seen: list[tuple[Any, bool]], committed: _Committed
 ) -> None:
     for part, is_seen in seen:
         sight = committed.sight(part, is_seen)
         if sight.before != sight.after:
-            _add(manager, timestamp, part, sight)
+            _add(feed, timestamp, part, sight)
 
 
-def _add(manager: SyncManager, timestamp: int, obj: Any, sight: Sight) -> None:
+def _add(feed: ChangeFeed, timestamp: int, obj: Any, sight: Sight) -> None:
     obj_id = unique_id(obj)
     action = ActionWrapper(timestamp, obj, {"data_changed"}, obj_id)
-    manager.add(timestamp, action.with_sight(sight))
+    feed.add(timestamp, action.with_sight(sight))
 
 
 def _is_seen(exclusion: Exclusion, obj: Any, actions: set[str] = frozenset()) -> bool:  # type: ignore[assignment]
@@ -171,8 +186,8 @@ def _is_seen(exclusion: Exclusion, obj: Any, actions: set[str] = frozenset()) ->
 class _Committed:
     """The database as it was before the transaction in which something changes."""
 
-    def __init__(self, manager: SyncManager, view: Connection) -> None:
-        self._manager = manager
+    def __init__(self, feed: ChangeFeed, view: Connection) -> None:
+        self._feed = feed
         self._view = view
         self._tid = snapshot_of(view)
 
@@ -186,6 +201,6 @@ class _Committed:
         try:
             former = self._view.get(obj._p_oid)
             with using(self._view):
-                return not is_detached(former) and not self._manager.exclusion.excludes(former)
+                return not is_detached(former) and not self._feed.exclusion.excludes(former)
         except POSKeyError:
             return False  # it is made by this transaction

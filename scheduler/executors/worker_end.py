@@ -7,7 +7,7 @@ import logging
 from scheduler.executors.loss import WorkerLoss
 from scheduler.executors.worker_process import WorkerProcess
 from scheduler.runtime.hook_registry import REGISTRY
-from scheduler.runtime.hooks import WorkerEvent
+from scheduler.tasks.hooks import WorkerEvent
 
 log = logging.getLogger(__name__)
 

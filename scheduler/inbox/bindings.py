@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from BTrees.LOBTree import LOBTree
 from persistent import Persistent
@@ -11,9 +11,6 @@ from ZODB.utils import u64
 
 from scheduler.inbox.spool import FOLLOW, spool_of
 from scheduler.store import Schema
-
-if TYPE_CHECKING:
-    from scheduler.tasks.bound import FollowingTask
 
 
 class Bindings(Persistent):
@@ -25,13 +22,13 @@ class Bindings(Persistent):
     def __init__(self) -> None:
         self._tasks = LOBTree()  # number of the object -> tasks
 
-    def add(self, task: FollowingTask, subject: Any) -> None:
+    def add(self, task: Persistent, subject: Any) -> None:
         """Bind *task* to *subject*; nothing if it is bound, or is its own object."""
         bound = self.of(subject)
         if subject is not task and task not in bound:
             self._tasks[u64(subject._p_oid)] = (*bound, task)
 
-    def remove(self, task: FollowingTask, subject: Any) -> None:
+    def remove(self, task: Persistent, subject: Any) -> None:
         """Unbind *task* from *subject*; nothing if it is not bound."""
         rest = tuple(each for each in self.of(subject) if each is not task)
         number = u64(subject._p_oid)
@@ -40,9 +37,9 @@ class Bindings(Persistent):
         else:
             self._tasks.pop(number, None)
 
-    def of(self, subject: Any) -> tuple[FollowingTask, ...]:
+    def of(self, subject: Any) -> tuple[Any, ...]:
         """Return the tasks that are bound to *subject*."""
-        found: tuple[FollowingTask, ...] = self._tasks.get(u64(subject._p_oid), ())
+        found: tuple[Any, ...] = self._tasks.get(u64(subject._p_oid), ())
         return found
 
 

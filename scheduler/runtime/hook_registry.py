@@ -9,22 +9,28 @@ from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import entry_points
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ZODB.Connection import Connection
 
 from scheduler.errors import SchedulerConfigurationException
-from scheduler.runtime.hooks import Hooks
 from scheduler.store.missing_class import EXITS, reason_of
 from scheduler.values.named_object import named_object
-
-if TYPE_CHECKING:
-    from scheduler.tasks.base import BaseTask
 
 log = logging.getLogger(__name__)
 
 ENTRY_POINTS = "zodb_relay.hooks"
 FLUSH_SECONDS = 5.0
+AROUND = "around_attempt"
+
+
+class HookMethods:
+    """The base of `scheduler.hooks.Hooks`: an object with methods that the registry calls.
+
+    A class that declares such methods, which do nothing, has `declares_hooks` of its own.
+    """
+
+    declares_hooks = True
 
 
 class HookRegistry:
@@ -32,21 +38,21 @@ class HookRegistry:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._hooks: list[Hooks] = []
+        self._hooks: list[HookMethods] = []
         self._names: set[str] = set()  # those of settings that are loaded
         self._has_installed = False
         self._failed: set[tuple[str, str]] = set()
         self._calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    def add(self, hook: Hooks) -> None:
+    def add(self, hook: HookMethods) -> None:
         """Register *hook* in this process."""
-        if not isinstance(hook, Hooks):
+        if not isinstance(hook, HookMethods):
             raise TypeError(f"{hook!r} is no hook: derive its class from scheduler.hooks.Hooks")
         with self._lock:
             self._hooks = [*self._hooks, hook]
 
-    def remove(self, hook: Hooks) -> None:
+    def remove(self, hook: HookMethods) -> None:
         """Forget *hook*; nothing if it is not registered."""
         with self._lock:
             self._hooks = [each for each in self._hooks if each is not hook]
@@ -62,7 +68,7 @@ class HookRegistry:
                     self.add(_hook_named(name))
                     self._names.add(name)
 
-    def having(self, method: str) -> list[Hooks]:
+    def having(self, method: str) -> list[HookMethods]:
         """Return the hooks that override *method*, in the order of their registration."""
         if not self._has_installed:
             self._load_installed()
@@ -106,13 +112,13 @@ class HookRegistry:
             done.wait(seconds)
 
     @contextmanager
-    def around(self, task: BaseTask) -> Iterator[None]:
+    def around(self, task: object) -> Iterator[None]:
         """Enter what hooks have around an attempt at *task*, and leave it after the block."""
         self.call("before_attempt", task)
-        entered: list[tuple[Hooks, Any]] = []
-        for hook in self.having("around_attempt"):
-            with self._harmless(hook, "around_attempt"):
-                context = hook.around_attempt(task)
+        entered: list[tuple[HookMethods, Any]] = []
+        for hook in self.having(AROUND):
+            with self._harmless(hook, AROUND):
+                context = getattr(hook, AROUND)(task)
                 context.__enter__()
                 entered.append((hook, context))
         problem: BaseException | None = None
@@ -123,7 +129,7 @@ class HookRegistry:
             raise
         finally:
             for hook, context in reversed(entered):
-                with self._harmless(hook, "around_attempt", problem):
+                with self._harmless(hook, AROUND, problem):
                     context.__exit__(type(problem) if problem else None, problem, None)
 
     def _work(self) -> None:
@@ -136,7 +142,7 @@ class HookRegistry:
 
     @contextmanager
     def _harmless(
-        self, hook: Hooks, method: str, known: BaseException | None = None
+        self, hook: HookMethods, method: str, known: BaseException | None = None
     ) -> Iterator[None]:
         try:
             yield
@@ -163,13 +169,13 @@ class HookRegistry:
 REGISTRY = HookRegistry()
 
 
-def _overrides(hook: Hooks, method: str) -> bool:
+def _overrides(hook: HookMethods, method: str) -> bool:
     classes = (each for each in type(hook).__mro__ if method in vars(each))
     definer = next(classes, None)
     return definer is not None and "declares_hooks" not in vars(definer)
 
 
-def _hook_named(name: str) -> Hooks:
+def _hook_named(name: str) -> HookMethods:
     try:
         return _made(named_object(name), name)
     except (ImportError, AttributeError, ValueError, TypeError) as error:
@@ -178,8 +184,8 @@ def _hook_named(name: str) -> Hooks:
         ) from error
 
 
-def _made(found: Any, name: str) -> Hooks:
+def _made(found: Any, name: str) -> HookMethods:
     hook = found() if isinstance(found, type) else found
-    if not isinstance(hook, Hooks):
+    if not isinstance(hook, HookMethods):
         raise TypeError(f"{name} does not derive from scheduler.hooks.Hooks")
     return hook

@@ -23,7 +23,6 @@ from scheduler.inbox.spool import ADD, Spool, spool_of
 from scheduler.leadership.roster import roster_of
 from scheduler.queue import PersistentWaitingQueue
 from scheduler.runtime.hook_registry import REGISTRY
-from scheduler.runtime.hooks import AttemptEvent
 from scheduler.shelves.conflict_stats import ConflictStats
 from scheduler.shelves.ended_index import TaskIndex
 from scheduler.shelves.named_queues import NamedQueues
@@ -44,6 +43,7 @@ from scheduler.store import Schema, connection_of
 from scheduler.store.missing_class import reason_of
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.handle import TaskHandle, note_end
+from scheduler.tasks.hooks import AttemptEvent
 from scheduler.tasks.naming import unread_name_of
 from scheduler.tasks.occurrence import TaskOccurrence
 

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from scheduler.clock import moment
 from scheduler.runtime.hook_registry import REGISTRY
-from scheduler.runtime.hooks import AttemptEvent
 from scheduler.states import TASK_STATUS_FINISHED
 from scheduler.tasks.attempt import Attempt
 from scheduler.tasks.base import BaseTask
+from scheduler.tasks.hooks import AttemptEvent
 from scheduler.tasks.naming import name_of
 
 log = logging.getLogger(__name__)

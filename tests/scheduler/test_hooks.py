@@ -1,7 +1,7 @@
 """Hooks hear of the life of tasks, and their faults hurt nobody.
 
 Covers `scheduler.runtime.application`, `scheduler.runtime.hook_registry`,
-`scheduler.runtime.hooks`, `scheduler.worker.ending`.
+`scheduler.tasks.hooks`, `scheduler.worker.ending`.
 """
 
 from __future__ import annotations

@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from scheduler.clock import nowutc
+from scheduler.runtime.hook_registry import HookMethods
 from scheduler.states import TASK_STATUS_FAILED
-
-if TYPE_CHECKING:
-    from scheduler.tasks.base import BaseTask
+from scheduler.tasks.base import BaseTask
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ class WorkerEvent:
     """The numbers of the tasks that it had begun."""
 
 
-class Hooks:
+class Hooks(HookMethods):
     """A base class for hooks: override the methods that you need, and register an instance.
 
     An exception of a hook is logged, once for each method, and has no other effect. Methods are

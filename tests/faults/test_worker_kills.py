@@ -12,6 +12,8 @@ import pytest
 import transaction
 
 from scheduler import TASK_STATUS_FAILED, nowutc
+from scheduler.executors import processes
+from scheduler.executors.loss import loss_of
 from scheduler.store import open_database
 from scheduler.tasks import OneShotTask
 from tests.faults.processes import is_worker, serving
@@ -52,22 +54,48 @@ def kill_one(file, draw):
     return killed
 
 
-def check(tasks, file, killed):
+class Losses:
+    """The runs that lost workers had noted as begun, from the memory that outlasts them."""
+
+    def __init__(self):
+        self.begun = set()
+
+    def of(self, held, remains, *rest):
+        """Return what `loss_of` does."""
+        loss = loss_of(held, remains, *rest)
+        lost = [each for each in loss.lost if each.claim.number == remains.running]
+        self.begun.update((str(each.claim.tid), pid_of(each.worker)) for each in lost)
+        return loss
+
+
+def pid_of(signature):
+    return signature.rpartition("/")[2]
+
+
+def check(tasks, file, killed, losses):
     """Check that each task has had its effect once, and who was charged for which death."""
     begun = {tuple(line.split()) for line in file.read_text().splitlines()}
     charged = [
-        (str(task.getId()), attempt.worker.rpartition("/")[2])
+        (str(task.getId()), pid_of(attempt.worker))
         for task in tasks
         for attempt in task.getAttempts()
         if attempt.state == TASK_STATUS_FAILED
     ]
     assert [task.getId() for task in tasks if task.times != 1] == []
-    # A worker may be killed between its own note that the run begins and the mark of the task.
-    assert len([pair for pair in charged if pair not in begun]) <= KILLS // 100
+    # A worker may be killed between its note that the run begins and the mark of the task.
+    between = [pair for pair in charged if pair not in begun]
+    assert set(between) <= losses.begun
     # The system gives a number to more than one process in the course of time.
     deaths = Counter(str(process.pid) for process in killed)
     assert Counter(pid for _, pid in charged) - deaths == Counter()
-    return len(charged)
+    return f"{len(charged)} charged, {len(between)} between note and mark"
+
+
+@pytest.fixture
+def losses(monkeypatch):
+    seen = Losses()
+    monkeypatch.setattr(processes, "loss_of", seen.of)
+    return seen
 
 
 @pytest.fixture(params=["embedded", "zeo"])
@@ -75,14 +103,12 @@ def uri(request, tmp_path, free_port):
     if request.param == "embedded":
         yield f"file://{tmp_path}/data.fs"
         return
-    if os.environ.get("SOAK"):
-        pytest.skip("one storage is enough for so many")
     with serving(tmp_path / "zeo.fs", free_port):
         yield f"zeo://127.0.0.1:{free_port}?wait_timeout=10"
 
 
-@pytest.mark.timeout(7200)
-def test_killed_workers_leave_no_claim_behind_and_charge_no_innocent(uri, tmp_path, caplog):
+@pytest.mark.timeout(10800)
+def test_killed_workers_leave_no_claim_behind_and_charge_no_innocent(uri, tmp_path, losses, caplog):
     draw, file, tasks, killed = random.Random(), tmp_path / "begun", [], set()
     file.touch()
     database = open_database(uri)
@@ -98,10 +124,10 @@ def test_killed_workers_leave_no_claim_behind_and_charge_no_innocent(uri, tmp_pa
                 time.sleep(draw.uniform(0.5, 1) * PAUSE)
                 killed.update(kill_one(file, draw))
             view.until_counts(DEADLINE, finished=len(tasks))
-        charged = check(tasks, file, killed)
+        charged = check(tasks, file, killed, losses)
     finally:
         view.close()
         database.close()
     again = caplog.text.count("it is given out again")
-    print(f"{len(killed)} kills, {len(tasks)} tasks, {charged} charged, {again} given out again")
+    print(f"{len(killed)} kills, {len(tasks)} tasks, {charged}, {again} given out again")
     assert again == 0

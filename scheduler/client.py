@@ -212,7 +212,7 @@ class Client:
         return {
             dotted(path): entry
             for path, entry in known_schedules(self._connection)
-            if entry.task.getStatus() != TASK_STATUS_NONE
+            if entry.state != TASK_STATUS_NONE
         }
 
     def reloadWorkers(self) -> bool:

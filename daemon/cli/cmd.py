@@ -98,11 +98,11 @@ def drop_schedule(options: argparse.Namespace, config: Config) -> int:
     with connect(config.database) as connection:
         schedules = Client(connection).getSchedules()
         names = options.names or [name for name, each in schedules.items() if not each.is_declared]
-        tasks = [_schedule(schedules, name).task for name in names]
-        for task in tasks:
-            Client(connection).dequeue(task)
+        dropped = [_schedule(schedules, name) for name in names]
+        for each in dropped:
+            Client(connection).dequeue(each.task)
         transaction.commit()
-        numbers = [task.getId() or 0 for task in tasks]
+        numbers = [each.number for each in dropped]
     return _tell(options, "to be removed", numbers)
 
 
@@ -127,7 +127,7 @@ def backfill(options: argparse.Namespace, config: Config) -> int:
 def _recurring(connection: Connection, name: str) -> RecurringTask:
     """Return the recurring task with that number, or of the function with that *name*."""
     if not name.isdecimal():
-        return _schedule(Client(connection).getSchedules(), name).task
+        name = str(_schedule(Client(connection).getSchedules(), name).number)
     task = find_task(connection, int(name))
     if not isinstance(task, RecurringTask):
         raise DaemonException(f"task {name} has no schedule: it is run once")

@@ -7,6 +7,8 @@ from datetime import datetime
 from itertools import chain
 from typing import Any, NamedTuple
 
+from ZODB.utils import u64
+
 from daemon.views.task_rows import WORDS, word
 from scheduler import Client, SchedulerModule
 from scheduler.storage.outage import is_transient
@@ -57,7 +59,7 @@ def schedule_rows(client: Client, module: SchedulerModule) -> Iterator[ScheduleR
 
 
 def _row(task: RecurringTask, declared: str) -> ScheduleRow:
-    number, name = task.getId() or 0, name_of(task)
+    number, name = u64(task._p_oid), name_of(task)
     try:
         return _read(task, number, name, declared)
     except Exception as error:

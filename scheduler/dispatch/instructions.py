@@ -24,6 +24,7 @@ from scheduler.inbox.spool import Instruction
 from scheduler.queue import NEVER_DUE
 from scheduler.schedules.schedule import unpacked
 from scheduler.shelves.damage import ShelfDamaged, is_damaged
+from scheduler.shelves.declared_schedules import forget_schedule_of
 from scheduler.shelves.module import SchedulerModule
 from scheduler.shelves.queue_slot import ORDINARY
 from scheduler.states import (
@@ -130,6 +131,7 @@ class Instructions:
         if op in (spool.ADD, spool.PAGE):
             self._module.set_aside(thing, reason)
         elif op == spool.DELETE and self._module.queues.discard_unread(thing):
+            forget_schedule_of(self._module._p_jar, thing)
             log.warning("task %d is removed from the queue unread", number)
 
     def _add(self, task: Any) -> None:
@@ -164,6 +166,7 @@ class Instructions:
 
     def _delete(self, task: BaseTask) -> None:
         if self._module.take_back(task):
+            forget_schedule_of(self._module._p_jar, task)
             self._steps.take(lambda: self._forget(task), lambda _: None)
             return
         self._catch_up(task)

@@ -10,6 +10,7 @@ from cronsim import CronSim, CronSimError
 
 from scheduler.clock import nowutc
 from scheduler.schedules.schedule import LocalSchedule, longest_gap, zone_named
+from scheduler.values.plain import plain
 
 SECOND = timedelta(seconds=1)
 HOURS_OF_A_DAY = 24
@@ -26,9 +27,9 @@ class Cron(LocalSchedule):
     kind = "cron"
 
     def __init__(self, expression: str, zone: str = "UTC") -> None:
-        self.expression = " ".join(str(expression).split())
+        self.expression = " ".join(str(plain(expression)).split())
         zone_named(zone)  # which checks it
-        self.zone = zone
+        self.zone = plain(zone)
         self._started_at(_ANY)  # which checks the expression
 
     def first(self) -> datetime | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from scheduler.clock import aware, in_utc, moment, nowutc
 from scheduler.schedules.schedule import Schedule
+from scheduler.values.plain import plain
 
 MICROSECOND = timedelta(microseconds=1)
 
@@ -24,7 +25,7 @@ class Interval(Schedule):
     def __init__(self, seconds: float, start: datetime | None = None) -> None:
         if not (math.isfinite(seconds) and seconds * 1_000_000 >= 1):
             raise ValueError(f"seconds is {seconds!r}; it must be a number greater than 0")
-        self.seconds = seconds
+        self.seconds = plain(seconds)
         self.start = in_utc(aware(start or nowutc(), "start"))
 
     def first(self) -> datetime | None:

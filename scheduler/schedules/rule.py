@@ -11,6 +11,7 @@ from dateutil import rrule, tz
 
 from scheduler.clock import LATEST, in_utc, moment, nowutc
 from scheduler.schedules.schedule import DAY, LocalSchedule, longest_gap, zone_named
+from scheduler.values.plain import plain
 
 FREQUENCIES = range(rrule.YEARLY, rrule.SECONDLY + 1)
 # Rules of these frequencies can be started near any date; the others have few dates to walk.
@@ -45,7 +46,7 @@ class Rule(LocalSchedule):
         interval = arguments.get("interval", 1)
         if not isinstance(interval, int) or interval < 1:
             raise ValueError(f"interval is {interval!r}; it must be a whole number from 1 on")
-        self.frequency = frequency
+        self.frequency: int = plain(frequency)
         begin = _date(arguments.pop("dtstart", None) or nowutc(), "dtstart")
         self.zone, begin = _zone_and_local(begin)
         self.begin = begin.replace(microsecond=0)
@@ -221,4 +222,6 @@ def _plain(name: str, value: Any) -> Any:
         )
     if isinstance(value, rrule.weekday):
         return value.weekday
-    return tuple(value) if isinstance(value, Iterable) else value
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return plain(value)
+    return tuple(map(plain, value))

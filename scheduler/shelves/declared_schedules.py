@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 from ZODB.Connection import Connection
+from ZODB.utils import u64
 
+from scheduler.storage.outage import is_transient
 from scheduler.store import Schema
 from scheduler.tasks.scheduled_call import ScheduledCall
 
@@ -20,11 +22,26 @@ class DeclaredSchedule(NamedTuple):
     declaration: tuple[Any, ...]
     is_declared: bool
 
+    @property
+    def number(self) -> int:
+        """The task's number; the task is not loaded for it."""
+        return int(u64(self.task._p_oid))
+
+    @property
+    def state(self) -> int | None:
+        """The state of the task; None for one that cannot be read."""
+        try:
+            return self.task.getStatus()
+        except Exception as error:
+            if is_transient(error):
+                raise
+            return None
+
 
 class DeclaredSchedules(Persistent):
     """The declared schedules, by the path of their function.
 
-    Conflict behaviour: the leader alone writes it, at its start.
+    Conflict behaviour: the leader alone writes it.
     """
 
     def __init__(self) -> None:
@@ -43,6 +60,11 @@ class DeclaredSchedules(Persistent):
     def forget(self, path: str) -> None:
         """Forget the schedule of the function *path*."""
         del self._entries[path]
+
+    def forget_task(self, task: object) -> None:
+        """Forget the schedule whose task is *task*, if there is one; it is not loaded."""
+        for path in [path for path, entry in self if entry.task is task]:
+            self.forget(path)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -64,3 +86,9 @@ def known_schedules(connection: Connection) -> Iterator[tuple[str, DeclaredSched
     """Yield the declared schedules with the paths of their functions; nothing is made for it."""
     if SCHEMA.exists(connection):
         yield from SCHEMA.get(connection)
+
+
+def forget_schedule_of(connection: Connection, task: object) -> None:
+    """Forget the declared schedule whose task is *task*, which is deleted unread."""
+    if SCHEMA.exists(connection):
+        SCHEMA.get(connection).forget_task(task)

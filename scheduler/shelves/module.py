@@ -234,6 +234,13 @@ class SchedulerModule(Persistent):
         letter = AttemptEvent.unread(u64(obj._p_oid), unread_name_of(obj), reason)
         REGISTRY.call_after_commit(self._p_jar, "on_dead_letter", letter)
 
+    def set_unread_aside(self, task: BaseTask, reason: str) -> None:
+        """Put *task*, which cannot be read, in quarantine, from its queue; workers keep theirs."""
+        if task._p_oid in self.quarantine or self.running.claim(u64(task._p_oid)) is not None:
+            return
+        self.queues.discard_unread(task)
+        self.set_aside(task, reason)
+
     def aside(self) -> list[QuarantineEntry]:
         """Return what is in quarantine, by number."""
         return list(self.quarantine)

@@ -25,6 +25,7 @@ from scheduler.shelves.key_rates import KeyRates
 from scheduler.shelves.queue_slot import ORDINARY, QueueSlot
 from scheduler.storage.outage import is_transient
 from scheduler.tasks.handle import TaskHandle
+from scheduler.tasks.key_limits import key_limits_of
 from scheduler.values.rate_limit import Limit, Starts
 
 log = logging.getLogger(__name__)
@@ -338,9 +339,10 @@ class NamedQueues(Persistent):
 def _wanted_by(task: Any) -> SlotHolder:
     """Return what *task* is to hold; the ordinary place for one that cannot be loaded."""
     try:
-        key_limit = math.inf if task.keyLimit is None else int(task.keyLimit)
-        rate = None if task.keyRate is None else (int(task.keyRate), float(task.keyPeriod))
+        limit = key_limits_of(task)
+        rate = None if limit.rate is None else (limit.rate, limit.period)
         place = QueueSlot(*TaskHandle(task).slot)
+        key_limit = math.inf if limit.at_once is None else limit.at_once
         return SlotHolder(place, key_limit, bool(task.inOrder), rate=rate)
     except Exception as error:
         if is_transient(error):

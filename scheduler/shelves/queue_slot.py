@@ -6,7 +6,8 @@ import math
 from typing import Any, NamedTuple
 
 from scheduler.tasks.base import BaseTask
-from scheduler.values.rate_limit import Limit
+from scheduler.tasks.key_limits import key_limits_of
+from scheduler.values.plain import plain
 
 
 class QueueSlot(NamedTuple):
@@ -30,11 +31,7 @@ def place_of(task: BaseTask) -> QueueSlot:
         priority = _number(priority, "priority")
     if key is None:
         return QueueSlot(plain_text(queue, "queueName"), priority)
-    for name in ("keyLimit", "keyRate"):
-        number = getattr(task, name)
-        if number is not None and (not isinstance(number, int) or number < 1):
-            raise ValueError(f"{name} is {number!r}; it must be a whole number from 1, or None")
-    Limit(period=task.keyPeriod).checked()
+    key_limits_of(task)
     return QueueSlot(plain_text(queue, "queueName"), priority, plain_text(key, "limitKey()"))
 
 
@@ -43,11 +40,10 @@ def plain_text(value: Any, name: str) -> str:
 
     A member of an enumeration becomes its value: what is stored is read by later releases.
     """
-    if type(value) is str:
-        return value
     if not isinstance(value, str):
         raise TypeError(f"{name} is {value!r}; it must be a text")
-    return str.__str__(value)
+    text: str = plain(value)
+    return text
 
 
 def _number(value: Any, name: str) -> int:

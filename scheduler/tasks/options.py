@@ -13,6 +13,7 @@ from scheduler.tasks.function_schedule import check_schedule
 from scheduler.tasks.recurring import POLICIES
 from scheduler.tasks.retry import Retry
 from scheduler.values.options import check_known
+from scheduler.values.plain import plain
 from scheduler.values.retention_policy import Keep
 
 Key: TypeAlias = str | Callable[..., str | None]
@@ -104,6 +105,7 @@ def checked(options: Mapping[str, Any], function: Callable[..., Any] | None = No
     With a *function*, keys that name none of its arguments are refused as well.
     """
     check_known(options, TaskOptions.__annotations__, TypeError)
+    options = {name: plain(value) for name, value in options.items()}
     for name, value in options.items():
         is_sound, remedy = _CHECKS[name]
         if not is_sound(value):

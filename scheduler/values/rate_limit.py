@@ -60,9 +60,10 @@ class Starts(NamedTuple):
         return Starts(tuple(sorted(recent.items())))
 
     def _recent(self, limit: Limit, now: float) -> list[tuple[int, int]]:
-        # A start may have been at the very end of its slot.
-        oldest = self._slot(limit, now) - SLOTS
-        return [each for each in self.slots if each[0] >= oldest]
+        # A start may have been at the very end of its slot. A start far ahead was counted by
+        # another period, or before the clock was set back.
+        at = self._slot(limit, now)
+        return [each for each in self.slots if at - SLOTS <= each[0] <= at + SLOTS]
 
     def _slot(self, limit: Limit, now: float) -> int:
         return math.floor(now * SLOTS / limit.period)

@@ -12,6 +12,7 @@ from scheduler.storage.outage import is_transient
 from scheduler.store.missing_class import forget_broken, reason_of, why_unusable
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.handle import TaskHandle
+from scheduler.tasks.key_limits import check_key_limits
 from scheduler.worker.outcome import check_claim
 
 
@@ -41,6 +42,7 @@ def claimed_task(connection: Connection, claim: Claim) -> BaseTask:
         raise UnloadableError(f"_tries is {TaskHandle(task).tries!r}, which is no whole number")
     try:
         check_claim(claim, task)
-    except TaskInconsistentStatusException as error:
+        check_key_limits(task, TaskHandle(task).slot)
+    except (TaskInconsistentStatusException, ValueError) as error:
         raise UnloadableError(str(error)) from error
     return task

@@ -2,12 +2,13 @@
 
 Covers `scheduler.dispatch.declaration`, `scheduler.shelves.declared_schedules`,
 `scheduler.tasks.function_schedule`, `scheduler.tasks.scheduled_call`,
-`scheduler.schedules.rule_text`.
+`scheduler.schedules.rule_text`, `scheduler.values.plain`.
 """
 
 from __future__ import annotations
 
 import importlib
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -17,6 +18,7 @@ from itertools import pairwise
 import pytest
 from persistent.mapping import PersistentMapping
 
+from daemon.views.schedule_rows import schedule_rows
 from scheduler import TASK_STATUS_NONE, Scheduler, SchedulerModule, task
 from scheduler.dispatch.declaration import declare, declared_in
 from scheduler.errors import SchedulerConfigurationException
@@ -26,7 +28,7 @@ from scheduler.tasks.call import found
 from scheduler.tasks.function import SCHEDULED
 from scheduler.tasks.scheduled_call import ScheduledCall
 from tests.scheduler.harness import running
-from tests.scheduler.odd_tasks import damage
+from tests.scheduler.odd_tasks import PASSING, damage, passing_values
 
 HEAD = """
 from scheduler import attempt, task
@@ -159,6 +161,61 @@ def test_a_damaged_shelf_of_schedules_is_made_anew_with_the_same_tasks(view, dat
     assert after == before
     tasks = SchedulerModule.getDBInstance(view.connection).getTaskIndex().values()
     assert sum(isinstance(task, ScheduledCall) for task in tasks) == 2
+
+
+@pytest.fixture
+def passing():
+    yield passing_values
+    sys.modules.pop(PASSING, None)
+
+
+def test_a_schedule_that_cannot_be_read_is_a_dead_letter_and_holds_up_no_other(
+    view, database, module, passing
+):
+    module(BEAT, NIGHTLY)
+    with running(database, imports=["declaring"]):
+        view.until(lambda: view.root.get("beats"))
+    nightly = view.client.getSchedules()["declaring.nightly"].task
+    nightly._result = passing(True).Color.BLUE  # what an attempt has returned
+    nightly._p_changed = True
+    view.commit()
+    passing(False)
+    view.connection.cacheMinimize()
+    seen = len(view.root["beats"])
+    with running(database, imports=["declaring"]):
+        view.until(lambda: len(view.root["beats"]) > seen)
+        module_ = SchedulerModule.getDBInstance(view.connection)
+        [aside] = module_.aside()
+        assert "is not a valid Color" in aside.reason
+        rows = {row.name: row for row in schedule_rows(view.client, module_)}
+        assert "cannot be read" in rows["declaring.nightly"].reason
+        view.client.dequeue(aside.obj)
+        view.commit()
+        view.until(lambda: not module_.aside())
+    with running(database, imports=["declaring"]):
+        view.until(lambda: "declaring.nightly" in view.client.getSchedules())
+    assert view.client.getSchedules()["declaring.nightly"].number != aside.number
+
+
+def test_a_schedule_given_by_a_member_of_an_enumeration_is_stored_as_its_value(
+    relay, enter, module
+):
+    text = """
+    import enum
+    Night = enum.Enum("Night", {"LATE": "0 3 * * *", "ZONE": "Europe/Zurich"}, type=str)
+    Hours = enum.IntEnum("Hours", {"ONE": 3600})
+
+    @task(cron=Night.LATE, zone=Night.ZONE)
+    def nightly():
+        pass
+
+    @task(every=Hours.ONE)
+    def hourly():
+        pass
+    """
+    for entry in enter(module(text)).values():
+        stored = (*entry.declaration, *entry.task.getSchedule().packed())
+        assert b"cdeclaring" not in pickle.dumps(stored, 0)
 
 
 def test_a_function_imported_from_another_module_is_declared_by_that(relay, enter, module):

@@ -1,7 +1,11 @@
-"""Rates of limit keys: so many starts of a key in any period, and no other key in the way."""
+"""Rates of limit keys: so many starts of a key in any period, and no other key in the way.
+
+Covers `scheduler.tasks.key_limits`.
+"""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from datetime import timedelta
 
@@ -12,6 +16,7 @@ from scheduler import nowutc, task
 from scheduler.dispatch.dispatcher import _tend_shelves
 from scheduler.shelves.queue_slot import place_of
 from scheduler.store import transact
+from scheduler.values.rate_limit import Limit, Starts
 from tests.scheduler.harness import running
 from tests.scheduler.sample_declared import fetch, in_order
 from tests.scheduler.sample_tasks import Noop
@@ -73,6 +78,40 @@ def test_a_key_with_rate_and_order_is_worked_off_in_order(view, database):
     with running(database, workers=3):
         view.until_counts(finished=6)
     assert view.root["in order"] == tuple(range(6))
+
+
+class Keyed(Noop):
+    def limitKey(self):
+        return "a key"
+
+
+WRONG = [("keyLimit", 0), ("keyRate", -1), ("keyPeriod", 0), ("keyPeriod", math.nan)]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG)
+def test_a_limit_that_a_release_spoils_is_the_reason_and_stops_no_other(
+    relay, monkeypatch, name, value
+):
+    monkeypatch.setattr(Keyed, "keyRate", 5)
+    date = nowutc() + timedelta(seconds=60)
+    relay.client.enqueueAll([Keyed(date) for _ in range(3)])
+    call = fetch.enqueueAt(date, "b", 0)
+    relay.run_due()
+    relay.clock.advance(61)
+    monkeypatch.setattr(Keyed, name, value)
+    relay.run_due()
+    assert call.getAttempts()
+    reasons = [aside.reason for aside in relay.client._module.aside()]
+    assert len(reasons) == 3
+    assert all(name.removeprefix("key").lower() in reason.lower() for reason in reasons)
+
+
+def test_a_longer_period_and_a_clock_set_back_hold_a_key_up_for_two_periods_at_most():
+    before = Limit(rate=2, period=1.0)
+    starts = Starts().add(before, 1e9, 2)
+    assert not starts.allowed(before, 1e9)
+    assert starts.wait(before._replace(period=10.0), 1e9) <= 1e9 + 20
+    assert starts.wait(before, 1e9 - 3600) <= 1e9 - 3598
 
 
 def test_starts_of_long_ago_are_forgotten(relay):

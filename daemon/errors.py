@@ -17,3 +17,11 @@ class Refusal(DaemonException):
 
 class StartFailure(DaemonException):
     """The daemon was started and did not come up; the text says why."""
+
+
+class FieldFault(DaemonException):
+    """A field of a form has an invalid value; nothing was done."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field

@@ -8,25 +8,31 @@ import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Self
 
 from ZODB.Connection import Connection
 
 from daemon.config import Config
+from daemon.console.action_list import actions_of
+from daemon.console.loopback import is_loopback
+from daemon.console.panel import Panel
 from daemon.maintenance.packing import Packing
 from daemon.maintenance.resealing import reseal
 from daemon.process.livesync_process import LivesyncProcess
 from daemon.watches.alerts import AlertWatch
 from daemon.watches.capture_alarm import CaptureAlarm
 from daemon.watches.code_watch import CodeWatch
-from daemon.web.dashboard import Dashboard, Panel
 from daemon.web.health import Health
 from daemon.web.metrics import Metrics
-from daemon.web.server import WebServer, front
+from daemon.web.server import ConsoleApplication, NoConsole, WebServer, front
 from export.app import make_app
+from export.auth.browser_sessions import sessions
 from export.model import listeners
 from export.model.catalogue import catalogue
+from export.people.roles import roles
+from export.people.user import users
 from livesync import SyncManager
 from livesync.http.wait_middleware import WaitMiddleware
 from scheduler import Scheduler, SchedulerModule
@@ -170,15 +176,30 @@ class Service:
     def _start_web(self, stack: ExitStack) -> None:
         export = make_app(self.database, self._config.export)
         stack.callback(export.close)
-        page = Dashboard(self.database, self._panels, self.health).page
+        console = self._console(stack)
         metrics = Metrics(self.database, self.health).text
         waiting = WaitMiddleware(export, self.database)
         self.web = WebServer(
-            front(waiting, page, self.health, metrics, self._health.database_fault),
+            front(waiting, console, self.health, metrics, self._health.database_fault),
             self._config.web,
+            console.owns,
         )
         stack.callback(self.web.close)
         log.info("the front end is at %s", self.web.url)
+
+    def _console(self, stack: ExitStack) -> ConsoleApplication:
+        if find_spec("jinja2") is None:
+            return NoConsole()
+        from daemon.console.application import Console  # only here: Jinja2 may be missing
+
+        console = Console(
+            self.database,
+            self.health,
+            is_local=is_loopback(self._config.web.host),
+            panels=self._panels,
+        )
+        stack.callback(console.close)
+        return console
 
 
 def plant(connection: Connection) -> None:
@@ -186,6 +207,10 @@ def plant(connection: Connection) -> None:
     SchedulerModule.getDBInstance(connection).getStatus()
     SyncManager.getDBInstance(connection)
     catalogue(connection)
+    users(connection)
+    roles(connection)
+    sessions(connection)
+    actions_of(connection)
 
 
 def _is_seen_to_stand_by(connection: Connection) -> bool:

@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 from ZODB.Connection import Connection
 
 from daemon.config import Config, LiveSync
+from daemon.console.panel import Panel
 from daemon.demo import sample
 from daemon.demo.receiver import Receiver
 from daemon.errors import DaemonException
 from daemon.logs.process_log import log_to
 from daemon.process.stop_event import stop_on_signals, wait_for
 from daemon.service import Service
-from daemon.web.dashboard import Panel
 from daemon.web.shipped_docs import shipped
 from export.errors import ExportException
 from export.model import listeners
@@ -126,7 +126,7 @@ def _welcome(service: Service, config: Config) -> str:
     folder = _shown(_folder_of(config.database) / FEED_FOLDER)
     lines.append(
         f"""Everything is running. Open
-  {url}/   the status page
+  {url}/   the console
   {url}/export/event/{sample.EVENT}.json?detail=contributions&pretty=yes   the sample event
 
 What changes is pushed as soon as it is committed: as JSON to a receiver that prints it here,

@@ -2,36 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+import threading
+from collections.abc import Callable, Container
 
 from waitress.task import ThreadedTaskDispatcher
 
 from daemon.web.bad_request import Channel
 
 OWN_THREADS = 2
+CONSOLE_THREADS = 2
+EVENTS = "/console/events"
 
 
 class RequestThreads(ThreadedTaskDispatcher):
-    """*threads* threads for requests, and two more for the paths in *own*.
+    """*threads* threads for requests, two more for the paths in *own*, and two for the console.
 
-    A request to the export may wait for a database that does not answer, and keep its thread.
+    A request to the export may wait for a database that does not answer, and keep its thread. A
+    browser that shows a page has a thread, which sleeps until there is an event.
     """
 
-    def __init__(self, threads: int, own: Container[str]) -> None:
+    def __init__(
+        self, threads: int, own: Container[str], is_console: Callable[[str], bool]
+    ) -> None:
         super().__init__()
         self._own = own
-        self._owns = ThreadedTaskDispatcher()
+        self._is_console = is_console
+        self._owns, self._consoles = ThreadedTaskDispatcher(), ThreadedTaskDispatcher()
         self._owns.set_thread_count(OWN_THREADS)
+        self._consoles.set_thread_count(CONSOLE_THREADS)
         self.set_thread_count(threads)
 
     def add_task(self, task: Channel) -> None:
         """Queue the first request of the connection *task*."""
-        if getattr(task.requests[0], "path", None) in self._own:
+        path = getattr(task.requests[0], "path", None) or ""
+        if path == EVENTS:
+            threading.Thread(target=task.service, name="events", daemon=True).start()
+        elif path in self._own:
             self._owns.add_task(task)
+        elif self._is_console(path):
+            self._consoles.add_task(task)
         else:
             super().add_task(task)
 
     def shutdown(self, cancel_pending: bool = True, timeout: int = 5) -> bool:
         """End the threads; return whether requests were cancelled."""
         self._owns.shutdown(cancel_pending, timeout)
+        self._consoles.shutdown(cancel_pending, timeout)
         return bool(super().shutdown(cancel_pending, timeout))

@@ -1,4 +1,4 @@
-"""The web front end: the export, the status page, health and metrics, on one port."""
+"""The web front end: the export, the console, health and metrics, on one port."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import waitress.server
 from waitress import wasyncore
@@ -43,33 +43,60 @@ larger one a thread waits, too."""
 
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
+
+
+class ConsoleApplication(Protocol):
+    """The console: an application that owns some of the addresses."""
+
+    def owns(self, path: str) -> bool:
+        """Say whether it answers at *path*."""
+
+    def __call__(self, environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
+        """Answer a request."""
+
+
+class NoConsole:
+    """The answer at `/` where the console is not installed."""
+
+    def owns(self, path: str) -> bool:
+        """Say whether *path* is the root."""
+        return path == "/"
+
+    def __call__(self, environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
+        """Tell what to install."""
+        return answer(start, "501 Not Implemented", NOT_INSTALLED)
+
+
+NOT_INSTALLED = "The console needs Jinja2: pip install 'zodb-relay[console]', and start again.\n"
 UNSHOWN = "This cannot be shown now; /health and the log tell more.\n"
-OWN = {"/", "/health", "/metrics"}
+OWN = {"/health", "/metrics"}
 HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
-    ),
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
 }
 
 
 def front(
     export: Application,
-    page: Callable[[], str],
+    console: ConsoleApplication,
     health: Callable[[], str],
     metrics: Callable[[], str],
     database_fault: Callable[[], str] = str,
 ) -> Application:
-    """Return the application that answers OWN and `/docs/`, and passes the rest to *export*.
+    """Return the application that answers OWN, `/docs/` and the console, and passes on the rest.
 
-    *page* returns the HTML of the status page, *health* the fault (empty if healthy), *metrics*
-    the text for Prometheus. While *database_fault* returns a reason, page and metrics answer 503
-    with it.
+    *health* returns the fault (empty if healthy), *metrics* the text for Prometheus. While
+    *database_fault* returns a reason, console and metrics answer 503 with it.
     """
 
     def application(environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "") or "/"
+        if console.owns(path):
+            fault = database_fault()
+            if fault:
+                return answer(start, "503 Service Unavailable", f"{fault}\n")
+            return console(environ, start)
         if path not in OWN and not path.startswith("/docs/"):
             return export(environ, start)
         content = own(path, environ["REQUEST_METHOD"], start)
@@ -77,23 +104,22 @@ def front(
 
     def own(path: str, method: str, start: StartResponse) -> Iterable[bytes]:
         if method not in {"GET", "HEAD"}:
-            return _answer(start, "405 Method Not Allowed", "only GET\n", Allow="GET, HEAD")
+            return answer(start, "405 Method Not Allowed", "only GET\n", Allow="GET, HEAD")
         if path == "/health":
             fault = health()
             status = "503 Service Unavailable" if fault else "200 OK"
-            return _answer(start, status, f"{fault or 'ok'}\n")
+            return answer(start, status, f"{fault or 'ok'}\n")
         if path.startswith("/docs/"):
             return _document(start, path.removeprefix("/docs/"))
         fault = database_fault()
         if fault:
-            return _answer(start, "503 Service Unavailable", f"{fault}\n")
-        make, kind = (metrics, METRICS_TYPE) if path == "/metrics" else (page, "text/html")
+            return answer(start, "503 Service Unavailable", f"{fault}\n")
         try:
-            text = make()
+            text = metrics()
         except Exception:
             log.exception("%s cannot be shown", path)
-            return _answer(start, "503 Service Unavailable", UNSHOWN)
-        return _answer(start, "200 OK", text, kind)
+            return answer(start, "503 Service Unavailable", UNSHOWN)
+        return answer(start, "200 OK", text, METRICS_TYPE)
 
     return application
 
@@ -101,10 +127,18 @@ def front(
 class WebServer:
     """A server of *application* in threads of this process, until it is closed.
 
+    Paths that *is_console* says are of the console have threads of their own.
+
     Raises DaemonException if the port and those behind it are taken.
     """
 
-    def __init__(self, application: Application, settings: Web) -> None:
+    def __init__(
+        self,
+        application: Application,
+        settings: Web,
+        is_console: Callable[[str], bool] = lambda path: False,
+    ) -> None:
+        self._is_console = is_console
         self._map: dict[int, Any] = {}
         self._closing = False
         self._settings = settings
@@ -132,7 +166,7 @@ class WebServer:
                 due = time.monotonic() + LOOK_SECONDS
 
     def _bind(self, application: Application, settings: Web) -> Any:
-        dispatcher = RequestThreads(settings.threads, OWN)
+        dispatcher = RequestThreads(settings.threads, OWN, self._is_console)
         last = min(settings.port + PORTS_TRIED, 65535) if settings.port else 0
         for port in range(settings.port, last + 1):
             try:
@@ -182,8 +216,8 @@ def _proxy(settings: Web) -> dict[str, Any]:
 def _document(start: StartResponse, name: str) -> Iterable[bytes]:
     file = _documents().get(name)
     if file is None:
-        return _answer(start, "404 Not Found", "there is no such document\n")
-    return _answer(start, "200 OK", file.read_text(encoding="utf-8"))
+        return answer(start, "404 Not Found", "there is no such document\n")
+    return answer(start, "200 OK", file.read_text(encoding="utf-8"))
 
 
 @cache
@@ -194,9 +228,10 @@ def _documents() -> dict[str, Path]:
     return {file.relative_to(folder).as_posix(): file for file in found if folder}
 
 
-def _answer(
+def answer(
     start: StartResponse, status: str, text: str, kind: str = "text/plain", **headers: str
 ) -> Iterable[bytes]:
+    """Answer with *text*."""
     body = legible(text).encode()
     start(
         status,

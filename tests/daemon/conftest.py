@@ -40,7 +40,7 @@ class Demo:
 
     @property
     def url(self):
-        line = next(line for line in self.text.splitlines() if line.endswith("the status page"))
+        line = next(line for line in self.text.splitlines() if line.endswith("the console"))
         return line.split()[0].rstrip("/")
 
     def get(self, path):

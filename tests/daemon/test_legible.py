@@ -17,8 +17,8 @@ import pytest
 import transaction
 
 from daemon.cli import main as daemon_cli
+from daemon.console.application import Console
 from daemon.logs.process_log import log_to
-from daemon.web.dashboard import Dashboard
 from daemon.web.metrics import Metrics, _labels
 from daemon.web.server import front
 from export.cli import main as export_cli
@@ -179,16 +179,19 @@ def test_an_argument_that_is_refused_is_printed_legibly(capsys):
     assert_legible(capsys.readouterr().err)
 
 
+LOCAL = {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "localhost", "wsgi.url_scheme": "http"}
+
+
 def test_the_pages_show_odd_texts_escaped(planted):
     database = open_database(planted.uri)
     try:
-        page, metrics = Dashboard(database).page, Metrics(database).text
-        application = front(lambda environ, start: [], page, lambda: NAME, metrics)
+        console, metrics = Console(database), Metrics(database).text
+        application = front(lambda environ, start: [], console, lambda: NAME, metrics)
         for path in ("/", "/metrics", "/health"):
             answers = []
             body = b"".join(
                 application(
-                    {"PATH_INFO": path, "REQUEST_METHOD": "GET"},
+                    {"PATH_INFO": path, "REQUEST_METHOD": "GET", **LOCAL},
                     lambda status, headers, answers=answers: answers.append(status),
                 )
             )

@@ -9,6 +9,7 @@ import transaction
 from dateutil import rrule
 from werkzeug.test import Client as HttpClient
 
+from daemon.console.action_list import actions_of
 from daemon.maintenance import packing
 from export.app import make_app
 from export.auth.api_keys import key_ring
@@ -18,6 +19,7 @@ from export.auth.tokens import SCOPES, tokens
 from export.model.catalogue import catalogue
 from export.model.material import Minutes, Paper, Poster, Slides, Video
 from export.people.group import Group, groups
+from export.people.roles import Role, roles
 from livesync import ActionWrapper, SyncManager
 from livesync.agents.cernsearch import CERNSearchUploadAgent
 from livesync.agents.folder import FolderAgent
@@ -86,6 +88,8 @@ class Sample:
         self.tokens = {user: found.create(user, "sample", SCOPES)[1] for user in CALLERS}
         feeds(self.connection).create(MANAGER, "/export/categ/2.ics")
         sessions(self.connection).begin(MANAGER, "stamp")
+        roles(self.connection).give(MANAGER, Role.ADMIN)
+        actions_of(self.connection).note(MANAGER, "retry", "task 41 is retried")
         transaction.commit()
 
     # Tasks

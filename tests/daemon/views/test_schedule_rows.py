@@ -11,11 +11,11 @@ import pytest
 import transaction
 
 from daemon.cli.main import main
-from daemon.web.dashboard import Dashboard
 from scheduler import Client
 from scheduler.dispatch.declaration import declare, declared_in
 from scheduler.store import open_database, transact, using
 from scheduler.testing import Relay, StandingClock
+from tests.console import page_of
 from tests.daemon import sample_schedules
 from tests.daemon.sample_tasks import Beat
 
@@ -84,6 +84,6 @@ def test_a_vanished_schedule_is_dropped_and_an_unknown_one_named(database, rows,
 
 
 def test_the_page_lists_declared_schedules(database):
-    page = Dashboard(database).page()
+    page = page_of(database)
     assert f"<td>{NAME}.fail_often</td><td>yes</td>" in page
     assert "<td>vanished</td>" in page

@@ -13,13 +13,13 @@ import transaction
 
 from daemon.cli.main import main
 from daemon.views.task_rows import dead_letters
-from daemon.web.dashboard import Dashboard
 from scheduler import TASK_STATUS_FAILED, SchedulerModule
 from scheduler.store import open_database, using
 from scheduler.tasks import name_of
 from scheduler.tasks.naming import title_of
 from scheduler.testing import Relay, StandingClock
 from scheduler.values.shown import shown
+from tests.console import page_of
 from tests.scheduler import sample_declared as declared
 from tests.scheduler.sample_functions import Order, send
 
@@ -123,11 +123,11 @@ def test_lists_are_chosen_by_the_functions_name(command, site, option, name):
 def test_the_page_shows_functions_with_their_arguments(site):
     database = open_database(site.uri)
     try:
-        page = Dashboard(database).page()
+        page = page_of(database)
     finally:
         database.close()
     assert f"{BAD}(3)" in page
-    assert "sample_declared.send(&#x27;ann@example.org&#x27;)" in page
+    assert "sample_declared.send(&#39;ann@example.org&#39;)" in page
     assert "CallTask" not in page
     assert "hush" not in page
 

@@ -16,7 +16,7 @@ import pytest
 import ZODB
 
 from daemon.config import Web
-from daemon.web.server import WebServer, front
+from daemon.web.server import NoConsole, WebServer, front
 from export.app import make_app
 from scheduler.store import transact
 from tests.export.planting import plant
@@ -33,7 +33,7 @@ def port():
     transact(database, plant)
     app = make_app(database)
     server = WebServer(
-        front(app, lambda: "page", lambda: "", lambda: "numbers"), Web(port=0, threads=THREADS)
+        front(app, NoConsole(), lambda: "", lambda: "numbers"), Web(port=0, threads=THREADS)
     )
     yield server.port
     server.close()
@@ -198,7 +198,7 @@ def test_a_document_with_a_strange_name_is_not_there(port, name, caplog):
 
 def serve_patiently(stack, **settings):
     server = WebServer(
-        front(make_app("memory://strange"), lambda: "page", lambda: "", lambda: "numbers"),
+        front(make_app("memory://strange"), NoConsole(), lambda: "", lambda: "numbers"),
         Web(port=0, threads=THREADS, **settings),
     )
     stack.callback(server.close)

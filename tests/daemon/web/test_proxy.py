@@ -13,7 +13,7 @@ import pytest
 import ZODB
 
 from daemon.config import Web
-from daemon.web.server import WebServer, front
+from daemon.web.server import NoConsole, WebServer, front
 from export.app import make_app
 from export.auth.login_throttle import ADDRESS
 from export.people.user import Avatar, users
@@ -54,7 +54,7 @@ def backend(monkeypatch):
     transact(database, add)
     app = make_app(database)
     server = WebServer(
-        front(app, lambda: "page", lambda: "", lambda: "numbers"),
+        front(app, NoConsole(), lambda: "", lambda: "numbers"),
         Web(port=0, trusted_proxy="127.0.0.1"),
     )
     yield server.port

@@ -16,11 +16,11 @@ from ZODB.utils import u64
 from daemon.errors import DaemonException
 from daemon.views.task_detail import card
 from daemon.views.task_rows import dead_letters, rows, shown
-from daemon.web.dashboard import Dashboard
 from scheduler import SchedulerModule, nowutc
 from scheduler.store import open_database, transact
 from scheduler.tasks import BaseTask, TaskOccurrence
 from scheduler.tasks.firing import Firing
+from tests.console import page_of
 from tests.scheduler.harness import View, running
 from tests.scheduler.odd_tasks import PASSING, all_cases, damage, passing_values, plant, some_cases
 from tests.scheduler.sample_tasks import Count
@@ -129,7 +129,7 @@ def look_everywhere(view, planted):
     module = SchedulerModule.getDBInstance(view.connection)
     assert all(row.kind for row in rows(module))
     assert all(shown(obj) for _, obj in module.getSpool())
-    assert "Queues" in Dashboard(view.database).page()
+    assert "Workers" in page_of(view.database)
     for number in planted:
         try:
             assert card(view.connection, number)["id"] == number

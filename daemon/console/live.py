@@ -1,0 +1,122 @@
+"""The live connection: a browser hears of commits by server-sent events."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+from werkzeug.wsgi import ClosingIterator
+from ZODB import DB
+from ZODB.utils import u64
+
+from scheduler.store.commit_signal import CommitSignal
+
+VIEWERS = 32
+"""How many browsers are told at a time, each by a thread that sleeps; more of them poll."""
+
+LEAST_SECONDS = 0.4
+"""The pause between two events: commits within it are told together."""
+
+PING_SECONDS = 15.0
+"""How often a connection shows that it is alive, and the health of the daemon is looked at."""
+
+PING = b": \n\n"
+
+
+class Live:
+    """Tells the viewers of one database's pages that something has changed.
+
+    Without viewers no thread runs, and nothing is listened to.
+    """
+
+    def __init__(self, database: DB, health: Callable[[], str]) -> None:
+        self._database = database
+        self._health = health
+        self._news = threading.Condition()
+        self._viewers = 0
+        self._serial = 0
+        self._watch: _Watch | None = None
+        self._is_closed = False
+
+    def close(self) -> None:
+        """End all connections."""
+        with self._news:
+            self._is_closed = True
+            watch, self._watch = self._watch, None
+            self._news.notify_all()
+        if watch is not None:
+            watch.close()
+
+    def events(self, seen: int) -> ClosingIterator | None:
+        """Return the events for a page that shows transaction *seen*; None for one too many."""
+        with self._news:
+            if self._viewers >= VIEWERS or self._is_closed:
+                return None
+            self._viewers += 1
+            if self._watch is None:
+                self._watch = _Watch(self._database, self._health, self._tell)
+        return ClosingIterator(self._stream(seen), self._leave)
+
+    def _stream(self, seen: int) -> Iterator[bytes]:
+        yield b"retry: 2000\n\n"
+        serial = self._serial
+        if last_transaction(self._database) != seen:
+            yield self._event()
+        while not self._is_closed:
+            with self._news:
+                if serial == self._serial:
+                    self._news.wait(PING_SECONDS)
+                is_news, serial = serial != self._serial, self._serial
+            yield self._event() if is_news else PING
+
+    def _event(self) -> bytes:
+        return f"event: changed\ndata: {last_transaction(self._database)}\n\n".encode()
+
+    def _tell(self) -> None:
+        with self._news:
+            self._serial += 1
+            self._news.notify_all()
+
+    def _leave(self) -> None:
+        with self._news:
+            self._viewers -= 1
+            watch = self._watch
+            if self._viewers or watch is None:
+                return
+            self._watch = None
+        watch.close()
+
+
+class _Watch:
+    """A thread that calls *tell* after commits, and when the health of the daemon has changed."""
+
+    def __init__(self, database: DB, health: Callable[[], str], tell: Callable[[], None]) -> None:
+        self._health = health
+        self._tell = tell
+        self._stop = threading.Event()
+        self._signal = CommitSignal(database)
+        self._thread = threading.Thread(target=self._run, name="console", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._stop.set()
+        self._signal.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        health = self._health()
+        while not self._stop.is_set():
+            is_news = self._signal.wait(PING_SECONDS)
+            if not is_news:
+                before, health = health, self._health()
+                is_news = health != before
+            if is_news:
+                self._tell()
+            self._stop.wait(LEAST_SECONDS)
+        self._signal.close()
+
+
+def last_transaction(database: DB) -> int:
+    """Return the number of the last transaction that this process knows of."""
+    return int(u64(database.lastTransaction()))

@@ -1,0 +1,170 @@
+// The console keeps up with the database: after a commit the page is asked for again, and what
+// differs is changed in place. Focus, selected text, open details and what was typed stay.
+"use strict";
+
+const POLL_SECONDS = 5;
+const AGO_SECONDS = 10;
+
+// --- Times: in the reader's zone, with UTC on hover (the title, which the server sends).
+
+const CLOCK = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const DAY = new Intl.DateTimeFormat("sv", { year: "numeric", month: "2-digit", day: "2-digit" });
+const AGO = new Intl.RelativeTimeFormat("en", { numeric: "always", style: "narrow" });
+const UNITS = [["second", 1, 60], ["minute", 60, 3600], ["hour", 3600, 86400], ["day", 86400, Infinity]];
+
+function ago(date) {
+  const seconds = (date - Date.now()) / 1000;
+  const [unit, size] = UNITS.find((each) => Math.abs(seconds) < each[2]);
+  return AGO.format(Math.trunc(seconds / size), unit);
+}
+
+function shown(date, form) {
+  const isToday = DAY.format(date) === DAY.format(Date.now());
+  const full = `${DAY.format(date)} ${CLOCK.format(date)}`;
+  if (form === "ago") return ago(date);
+  if (form === "both") return `${isToday ? CLOCK.format(date) : full} (${ago(date)})`;
+  return form === "clock" && isToday ? CLOCK.format(date) : full;
+}
+
+function localize(root, forms = "") {
+  for (const time of root.querySelectorAll(`time[datetime]${forms}`)) {
+    const text = shown(new Date(time.dateTime), time.dataset.form);
+    if (time.textContent !== text) time.textContent = text;
+  }
+}
+
+// --- Changes in place.
+
+const keyOf = (node) => (node.nodeType === 1 ? node.id || node.dataset.key || "" : "");
+const KEPT = new Set(["open"]); // of details and dialogs: the reader's own
+
+function morph(old, fresh) {
+  if (old.nodeType !== 1) {
+    if (old.nodeValue !== fresh.nodeValue) old.nodeValue = fresh.nodeValue;
+    return;
+  }
+  if (old.isEqualNode(fresh) || "keep" in old.dataset) return;
+  for (const { name, value } of [...fresh.attributes])
+    if (!KEPT.has(name) && old.getAttribute(name) !== value) old.setAttribute(name, value);
+  for (const { name } of [...old.attributes])
+    if (!KEPT.has(name) && !fresh.hasAttribute(name)) old.removeAttribute(name);
+  morphChildren(old, fresh);
+}
+
+function morphChildren(old, fresh) {
+  const keyed = new Map();
+  for (const child of old.childNodes) if (keyOf(child)) keyed.set(keyOf(child), child);
+  let at = old.firstChild;
+  for (const wanted of [...fresh.childNodes]) {
+    const match = matchOf(wanted, keyed, at);
+    if (!match) old.insertBefore(wanted, at);
+    else {
+      if (match === at) at = at.nextSibling;
+      else old.insertBefore(match, at);
+      morph(match, wanted);
+    }
+  }
+  while (at) at = removed(at);
+}
+
+function matchOf(wanted, keyed, at) {
+  const key = keyOf(wanted);
+  let match = at;
+  if (key) {
+    match = keyed.get(key);
+    keyed.delete(key);
+  } else while (match && keyOf(match)) match = match.nextSibling;
+  return match && match.nodeName === wanted.nodeName ? match : null;
+}
+
+function removed(node) {
+  const next = node.nextSibling;
+  node.remove();
+  return next;
+}
+
+// --- Keeping up.
+
+const body = document.body;
+const button = document.getElementById("live");
+let isOn = true, isAsking = false, isStale = false, source = null, timer = 0;
+
+function say(text) {
+  const state = document.getElementById("live-state");
+  if (state) state.textContent = text;
+}
+
+function isHeld() {
+  return !isOn || document.hidden || !document.getSelection().isCollapsed || Boolean(document.querySelector("dialog[open]"));
+}
+
+async function refresh() {
+  if (isAsking || isHeld()) { isStale = true; return; }
+  isAsking = true; isStale = false;
+  try {
+    const answer = await fetch(location.href, { headers: { "X-Live": "1" } });
+    if (answer.status === 401) { location.reload(); return; }
+    if (!answer.ok) { say("no answer"); return; }
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    localize(fresh);
+    for (const id of ["content", "health"]) {
+      const [old, wanted] = [document.getElementById(id), fresh.getElementById(id)];
+      if (old && wanted) morph(old, wanted);
+    }
+    body.dataset.seen = fresh.body.dataset.seen;
+    document.dispatchEvent(new Event("refreshed"));
+    say(source ? "live" : "polling");
+  } catch {
+    say("offline");
+  } finally {
+    isAsking = false;
+    if (isStale) soon();
+  }
+}
+
+function soon() {
+  if (!isHeld()) setTimeout(refresh, 400);
+}
+
+function listen() {
+  clearInterval(timer);
+  source = new EventSource(`/console/events?seen=${body.dataset.seen}`);
+  source.addEventListener("open", () => say("live"));
+  source.addEventListener("changed", refresh);
+  source.addEventListener("error", () => {
+    say("offline");
+    if (source && source.readyState === EventSource.CLOSED) poll();
+  });
+}
+
+function poll() {
+  stop();
+  say("polling");
+  timer = setInterval(refresh, POLL_SECONDS * 1000);
+}
+
+function stop() {
+  if (source) source.close();
+  source = null;
+  clearInterval(timer);
+}
+
+function follow() {
+  stop();
+  if (!isOn) say("held");
+  else if (!document.hidden) listen();
+}
+
+localize(document);
+setInterval(() => { if (!document.hidden) localize(document, ":is([data-form=ago],[data-form=both])"); }, AGO_SECONDS * 1000);
+
+if (body.dataset.seen) {
+  follow();
+  document.addEventListener("visibilitychange", follow);
+  document.addEventListener("selectionchange", () => { if (isStale) soon(); });
+  button.addEventListener("click", () => {
+    isOn = !isOn;
+    button.setAttribute("aria-pressed", String(isOn));
+    follow();
+  });
+}

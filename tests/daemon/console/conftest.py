@@ -1,0 +1,115 @@
+"""A daemon with people who may log in, and a real browser that looks at its console.
+
+Both are shared by the tests of a module. A test without a browser is skipped, and says so.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+from daemon.config import Config
+from daemon.service import Service
+from export.people.roles import Role, roles
+from export.people.user import Avatar, users
+from scheduler.store import transact
+
+PASSWORD = "open sesame"
+PHONE = {"width": 360, "height": 740}
+DESKTOP = {"width": 1280, "height": 800}
+PEOPLE = {
+    "ann": Role.ADMIN,
+    "otto": Role.OPERATOR,
+    "vera": Role.VIEWER,
+    "nick": Role.NONE,
+}
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+def add_people(connection):
+    """Add a user of each role, who can log in with PASSWORD."""
+    for number, (login, role) in enumerate(PEOPLE.items()):
+        user = Avatar(str(number), login.capitalize(), login=login)
+        user.set_password(PASSWORD)
+        users(connection).add(user)
+        roles(connection).give(user.id, role)
+
+
+@contextmanager
+def running_daemon(folder, *, with_people=True, **sections):
+    """A daemon on a database in *folder*, whose workers are threads of this process."""
+    config = Config.of(
+        {
+            "database": f"file://{folder}/data.fs",
+            "web": {"port": 0},
+            "scheduler": {"multitask_mode": "threads", "sleep_interval": 1},
+            **sections,
+        }
+    )
+    with Service(config, threading.Event()) as service:
+        if with_people:
+            transact(service.database, add_people)
+        yield service
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory):
+    """A daemon of the module's own, with PEOPLE."""
+    with running_daemon(tmp_path_factory.mktemp("console")) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="there is no playwright")
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip("there is no Chromium")
+    options = ["--disable-gpu", "--no-first-run"]
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=found, args=options, chromium_sandbox=os.geteuid() != 0
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser, daemon):
+    """Open a page as a user, in a browser of their own; what goes wrong there fails the test."""
+    contexts, faults = [], []
+
+    def open_page(path="/", user="ann", viewport=DESKTOP, scheme="light", base=None):
+        context = browser.new_context(
+            viewport=viewport, color_scheme=scheme, base_url=base or daemon.web.url
+        )
+        context.set_default_timeout(60_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda said: said.type == "error" and faults.append(said.text))
+        if user:
+            log_in(page, user, path)
+        else:
+            page.goto(path)
+        return page
+
+    open_page.faults = faults
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+def log_in(page, user, path="/"):
+    """Log in with the form, which leads to *path*."""
+    page.goto(f"/login?next={path}")
+    page.get_by_label("Login").fill(user)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_selector("nav")

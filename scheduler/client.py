@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from datetime import datetime
-from itertools import chain as joined
 from itertools import islice
 from typing import Any, Literal, ParamSpec, TypeVar, overload
 
@@ -20,12 +19,12 @@ from scheduler.inbox.quarantine import is_quarantined
 from scheduler.inbox.spool import Spool
 from scheduler.runtime.context import current_run
 from scheduler.schedules.schedule import Schedule, packed
-from scheduler.shelves.bulk_order import CANCEL, DELETE, MOVE, RETRY, BulkOrder
+from scheduler.shelves.bulk_order import CANCEL, DELETE, MOVE, PRIORITIZE, RETRY, BulkOrder
 from scheduler.shelves.declared_schedules import DeclaredSchedule, known_schedules
 from scheduler.shelves.module import SchedulerModule
 from scheduler.shelves.queue_slot import plain_text
 from scheduler.shelves.task_filter import TaskFilter
-from scheduler.shelves.walk import spooled, walk
+from scheduler.shelves.walk import walk
 from scheduler.states import (
     TASK_STATUS_ABORTED,
     TASK_STATUS_FAILED,
@@ -165,6 +164,13 @@ class Client:
         date = moment(stamp(aware(newDate, "newDate")))
         return self._module.spool(spool.CHANGE, (date, task))
 
+    def prioritizeTask(self, task: BaseTask, priority: int) -> bool:
+        """Give *task* a *priority* of its own, for as long as it exists; always True.
+
+        A running task has it afterwards. TypeError for a priority that is no whole number.
+        """
+        return self._module.spool(spool.PRIORITIZE, (_priority(priority), task))
+
     def pauseTask(self, task: BaseTask) -> bool:
         """Pause *task* until it is resumed; always True. A running attempt goes on to its end."""
         return self._module.spool(spool.PAUSE, task)
@@ -271,10 +277,12 @@ class Client:
         }
 
     def select(self, chosen: TaskFilter) -> Iterator[BaseTask]:
-        """Yield the tasks that *chosen* means, one by one; spooled ones first."""
-        module = self._module
-        everything = joined(spooled(module), walk(module))
-        return (found.task for found in everything if chosen.allows(found))
+        """Yield the tasks that *chosen* means, one by one: the next and the newest ones first."""
+        return (
+            found.task
+            for found in walk(self._module, chosen)
+            if found.is_task and chosen.allows(found)
+        )
 
     def count(self, chosen: TaskFilter) -> int:
         """Return how many tasks *chosen* means."""
@@ -306,6 +314,11 @@ class Client:
         """Give the waiting tasks that *chosen* means the aware date *newDate*; always True."""
         date = moment(stamp(aware(newDate, "newDate")))
         return self._module.spool(spool.BULK, tuple(BulkOrder.of(MOVE, chosen, date)))
+
+    def prioritizeAll(self, chosen: TaskFilter, priority: int) -> bool:
+        """Give the waiting tasks that *chosen* means this *priority*; always True."""
+        order = BulkOrder.of(PRIORITIZE, chosen, priority=_priority(priority))
+        return self._module.spool(spool.BULK, tuple(order))
 
     def reclaim(self, tid: int | None = None) -> bool:
         """Queue the tasks that could not be loaded, if they can be now; always True.
@@ -384,6 +397,12 @@ def _queue_name(queue: str | None) -> str | None:
     if queue == "":
         raise ValueError("the ordinary queue has no name: pause the scheduler, or a named queue")
     return None if queue is None else plain_text(queue, "the queue")
+
+
+def _priority(value: int) -> int:
+    if type(value) is not int:
+        raise TypeError(f"the priority is {value!r}; it must be a whole number")
+    return value
 
 
 _STARTED_AGAIN = (TASK_STATUS_FAILED, TASK_STATUS_TERMINATED, TASK_STATUS_ABORTED)

@@ -51,6 +51,10 @@ class SchedulerConfigurationException(SchedulerException):
     """A setting is unknown or has a value that cannot be used."""
 
 
+class BadCursor(SchedulerException):
+    """The cursor of a search is none that a page has given."""
+
+
 class TaskInterrupted(SchedulerException):
     """The root of the errors that `checkCancelled` raises in an attempt that is to end."""
 

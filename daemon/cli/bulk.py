@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from itertools import chain
 from typing import Any
 
 import transaction
@@ -16,12 +15,18 @@ from daemon.errors import DaemonException
 from daemon.views.task_detail import find_task
 from scheduler import Client, SchedulerModule, TaskFilter
 from scheduler.inbox.quarantine import quarantine_of
-from scheduler.shelves.bulk_order import CANCEL, DELETE, MOVE, RETRY, BulkOrder
-from scheduler.shelves.walk import spooled, walk
+from scheduler.shelves.bulk_order import CANCEL, DELETE, MOVE, PRIORITIZE, RETRY, BulkOrder
+from scheduler.shelves.walk import walk
 from scheduler.store import connect
 from scheduler.values.console import as_json
 
-WORDS = {CANCEL: "cancelled", DELETE: "deleted", MOVE: "moved", RETRY: "tried again"}
+WORDS = {
+    CANCEL: "cancelled",
+    DELETE: "deleted",
+    MOVE: "moved",
+    PRIORITIZE: "given this priority",
+    RETRY: "tried again",
+}
 CRITERIA = ("kind", "state", "queue", "since", "until", "text")
 
 
@@ -38,6 +43,21 @@ def move(options: argparse.Namespace, config: Config) -> int:
     if options.all:
         return by_filter(options, config, MOVE, lambda client, chosen: client.moveAll(chosen, date))
     return _each(options, config, MOVE, lambda client, task: client.moveTask(task, date))
+
+
+def prioritize(options: argparse.Namespace, config: Config) -> int:
+    """Give waiting tasks another priority."""
+    priority = options.to
+    if options.all:
+        return by_filter(
+            options,
+            config,
+            PRIORITIZE,
+            lambda client, chosen: client.prioritizeAll(chosen, priority),
+        )
+    return _each(
+        options, config, PRIORITIZE, lambda client, task: client.prioritizeTask(task, priority)
+    )
 
 
 def by_filter(
@@ -62,8 +82,7 @@ def chosen(connection: Connection, verb: str, options: argparse.Namespace) -> li
     except ValueError as error:
         raise DaemonException(str(error)) from None
     module = SchedulerModule.getDBInstance(connection)
-    everything = chain(spooled(module), walk(module))
-    return [u64(found.task._p_oid) for found in everything if order.means(found)]
+    return [u64(found.task._p_oid) for found in walk(module, order.filter) if order.means(found)]
 
 
 def check_criteria(options: argparse.Namespace) -> None:

@@ -248,6 +248,7 @@ def _add_cmd(commands: Subparsers, common: argparse.ArgumentParser) -> None:
         "cancel": (cmd.cancel, "cancel waiting and running tasks"),
         "delete": (bulk.delete, "delete tasks in any state"),
         "move": (bulk.move, "give waiting tasks another date"),
+        "prioritize": (bulk.prioritize, "give waiting tasks another priority"),
         "pause": (cmd.pause, "pause tasks, or a named queue, until resumed; else the scheduler"),
         "resume": (cmd.resume, "resume paused tasks, or a named queue; else the scheduler"),
         "repair": (cmd.repair, "make anew what cannot be read of the scheduler's own data"),
@@ -260,8 +261,11 @@ def _add_cmd(commands: Subparsers, common: argparse.ArgumentParser) -> None:
     subs = {name: add(verbs, common, name, *text) for name, text in texts.items()}
     for sub in subs.values():
         add_json(sub)
-    for name in ("cancel", "retry", "delete", "move"):
+    for name in ("cancel", "retry", "delete", "move", "prioritize"):
         _add_choice(subs[name])
+    subs["prioritize"].add_argument(
+        "--to", required=True, type=int, metavar="NUMBER", help="the priority; higher ones go first"
+    )
     subs["move"].add_argument(
         "--to",
         type=_date_to_come,

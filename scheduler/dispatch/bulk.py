@@ -12,7 +12,8 @@ from scheduler.inbox import spool
 from scheduler.inbox.spool import Instruction
 from scheduler.shelves.bulk_order import BulkOrder
 from scheduler.shelves.module import SchedulerModule
-from scheduler.shelves.walk import Shelved, walk
+from scheduler.shelves.shelved import Shelved
+from scheduler.shelves.walk import walk
 from scheduler.storage.outage import is_transient
 from scheduler.store.missing_class import reason_of
 
@@ -38,7 +39,8 @@ class BulkOrders:
         order = BulkOrder(*stored)
         chosen: list[Shelved] = []
         looked_at, behind = 0, order.behind
-        for found in islice(walk(self._module, order.behind), LOOKED_AT):
+        rest = walk(self._module, order.filter, order.behind, has_spool=False)
+        for found in islice(rest, LOOKED_AT):
             looked_at, behind = looked_at + 1, found.position
             if _is_meant(order, found):
                 chosen.append(found)

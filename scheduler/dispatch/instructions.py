@@ -81,6 +81,7 @@ class Instructions:
             spool.DELETE: self._delete,
             spool.LEAVE: self._leave,
             spool.CHANGE: self._change,
+            spool.PRIORITIZE: self._prioritize,
             spool.CANCEL: self._cancel,
             spool.PAUSE: self._pause,
             spool.RESUME: self._resume,
@@ -226,6 +227,13 @@ class Instructions:
         TaskHandle(task).set_retry(None)
         if not task.isPaused():
             self._move_to(task, stamp(date))
+
+    def _prioritize(self, change: tuple[int, BaseTask]) -> None:
+        """Give a task a priority of its own; one that is running has it afterwards."""
+        priority, task = change
+        if self._waits(task, spool.PRIORITIZE, change):
+            TaskHandle(task).prioritize(priority)
+            self._move_to(task, TaskHandle(task).queued_for)
 
     def _reload(self, _: object) -> None:
         self.is_reload = True

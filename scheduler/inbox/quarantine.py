@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 from ZODB.Connection import Connection
-from ZODB.utils import u64
+from ZODB.utils import p64, u64
 
 from scheduler.clock import moment, nowutc
 from scheduler.store import Schema
@@ -61,6 +61,13 @@ class Quarantine(Persistent):
         """Yield the entries, by number."""
         return (
             QuarantineEntry(obj, why, moment(since)) for obj, why, since in self._objects.values()
+        )
+
+    def behind(self, number: int) -> Iterator[QuarantineEntry]:
+        """Yield the entries with a number greater than *number*, by number."""
+        return (
+            QuarantineEntry(obj, why, moment(since))
+            for obj, why, since in self._objects.values(p64(number), excludemin=True)
         )
 
     def __len__(self) -> int:

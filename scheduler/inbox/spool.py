@@ -13,13 +13,14 @@ from ZODB.Connection import Connection
 
 from scheduler.errors import SchedulerUnknownOperationException
 from scheduler.leadership.roster import roster_of
-from scheduler.log.append_log import AppendLog, UnreadablePage
+from scheduler.log.append_log import AppendLog, Place, UnreadablePage
 from scheduler.store import Schema
 
 ADD = "add"
 DELETE = "del"
 LEAVE = "leave"
 CHANGE = "change"
+PRIORITIZE = "prioritize"
 CANCEL = "cancel"
 PAUSE = "pause"
 RESUME = "resume"
@@ -41,6 +42,7 @@ OPERATIONS = frozenset(
         DELETE,
         LEAVE,
         CHANGE,
+        PRIORITIZE,
         CANCEL,
         PAUSE,
         RESUME,
@@ -144,6 +146,14 @@ class Spool(Persistent):
             yield from ((entry[0], entry[1]) for entry in self._log.pending())
         except UnreadablePage as error:
             yield PAGE, error.page  # the rest is seen once it has been taken
+
+    def behind(self, place: Place | None) -> Iterator[tuple[Place, Instruction]]:
+        """Yield the instructions with their places, behind *place*, up to an unreadable page."""
+        try:
+            for found, entry in self._log.placed(place):
+                yield found, Instruction(*entry)
+        except UnreadablePage:
+            return  # the rest is seen once it has been taken
 
     def __len__(self) -> int:
         return len(self._log)

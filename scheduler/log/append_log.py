@@ -12,10 +12,11 @@ import logging
 import os
 import secrets
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from heapq import merge
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
 from BTrees.LOBTree import LOBTree, LOBucket
@@ -46,6 +47,10 @@ ALL = float("inf")
 _own_segments: WeakKeyDictionary[Connection, dict[tuple[int, bytes], str]] = WeakKeyDictionary()
 
 
+Place: TypeAlias = tuple[int, str, int]
+"""The place of an entry in a log: its time, the name of its segment, its number there."""
+
+
 class AppendLog(Persistent):
     """A log of entries (tuples), recorded in many transactions and drained by one reader.
 
@@ -67,7 +72,14 @@ class AppendLog(Persistent):
 
     def pending(self) -> Iterator[Entry]:
         """Yield the visible entries that are not drained, oldest first."""
-        return (entry for _, _, _, entry in self._merged())
+        return (entry for _, entry in self.placed())
+
+    def placed(self, behind: Place | None = None) -> Iterator[tuple[Place, Entry]]:
+        """Yield the pending entries with their places, oldest first, *behind* such a place."""
+        for time_, name, number, entry in self._merged(behind):
+            place = time_, name, number
+            if behind is None or place > behind:
+                yield place, entry
 
     def drain(self, limit: int | None = None) -> list[Entry]:
         """Take the oldest pending entries, at most *limit*, in the current transaction."""
@@ -161,9 +173,13 @@ class AppendLog(Persistent):
     def _segments(self) -> Iterator[tuple[str, Segment]]:
         return ((name, segment) for name, segment in self._register.items() if segment is not None)
 
-    def _merged(self) -> Iterator[tuple[int, str, int, Entry]]:
+    def _merged(self, behind: Place | None = None) -> Iterator[tuple[int, str, int, Entry]]:
+        since = 0 if behind is None else behind[0]
         return merge(
-            *(segment.after(name, self._read.get(name, 0)) for name, segment in self._segments()),
+            *(
+                segment.after(name, segment.start(self._read.get(name, 0), since))
+                for name, segment in self._segments()
+            ),
             key=lambda item: item[:3],
         )
 
@@ -291,6 +307,14 @@ class Segment(Persistent):
                 if key > number:
                     yield time_of(found), name, key, entry_of(found, self._p_jar)
 
+    def start(self, read: int, since: int) -> int:
+        """Return a number from *read* on, behind which are all entries not older than *since*."""
+        if not since:
+            return read
+        numbers = range(read + 1, self._end())
+        page = bisect_left(numbers, since, key=lambda number: self._time_near(number, since))
+        return max(read, read + page - PAGE)
+
     def undone(self, read: int, *, thorough: bool) -> list[int]:
         """Return the numbers up to *read* of entries whose transactions were undone.
 
@@ -348,6 +372,13 @@ class Segment(Persistent):
             return first + len(entries) - 1
         following = next(iter(self._pages.keys(first + 1)), first + PAGE)
         return int(following) - 1
+
+    def _time_near(self, number: int, since: int) -> int:
+        """Return the time of the first entry on the page of *number*; *since* if unreadable."""
+        if number < self._pages.minKey():
+            return 0
+        entries = entries_on(self._pages[self._pages.maxKey(number)])
+        return time_of(entries[0]) if entries else since
 
     def _drop(self, read: int) -> None:
         for first in list(self._pages.keys(max=read - PAGE + 1)):

@@ -8,17 +8,18 @@ from typing import Any, NamedTuple
 from scheduler.clock import nowutc
 from scheduler.inbox import spool
 from scheduler.inbox.spool import Instruction
+from scheduler.shelves.shelved import Position, Shelved
 from scheduler.shelves.task_filter import TaskFilter
-from scheduler.shelves.walk import Position, Shelved
-from scheduler.states import STATES, WORDS
+from scheduler.states import STATES
 
-CANCEL, RETRY, DELETE, MOVE = "cancel", "retry", "delete", "move"
+CANCEL, RETRY, DELETE, MOVE, PRIORITIZE = "cancel", "retry", "delete", "move", "prioritize"
 AT_WORK = ("running", "waiting", "paused", "spooled")
 DEFAULT_STATES: dict[str, tuple[str, ...]] = {
     CANCEL: AT_WORK,
     RETRY: ("failed", "terminated", "quarantined"),
     DELETE: tuple(state for state in STATES if state != "running"),
     MOVE: ("waiting", "spooled"),
+    PRIORITIZE: ("waiting", "paused", "spooled"),
 }
 """By what is done, the states of the tasks with which it is done if the filter names none."""
 
@@ -27,6 +28,7 @@ STATES_ALLOWED = {
     RETRY: (*DEFAULT_STATES[RETRY], "aborted"),
     DELETE: STATES,
     MOVE: ("waiting", "paused", "quarantined"),
+    PRIORITIZE: ("waiting", "paused"),
 }
 
 
@@ -47,15 +49,20 @@ class BulkOrder(NamedTuple):
     done: int = 0
     """How many tasks were found so far."""
 
+    priority: int = 0
+    """The priority that they are given."""
+
     @classmethod
-    def of(cls, verb: str, chosen: TaskFilter, date: datetime | None = None) -> BulkOrder:
+    def of(
+        cls, verb: str, chosen: TaskFilter, date: datetime | None = None, priority: int = 0
+    ) -> BulkOrder:
         """Return the order; ValueError where tasks in the state of the filter cannot be so."""
         if chosen.state is not None and chosen.state not in STATES_ALLOWED[verb]:
             raise ValueError(
                 f"tasks that are {chosen.state} are not to {verb}: "
                 f"give a state of {', '.join(STATES_ALLOWED[verb])}"
             )
-        return cls(verb, chosen.packed(), date, nowutc())
+        return cls(verb, chosen.packed(), date, nowutc(), priority=priority)
 
     @property
     def filter(self) -> TaskFilter:
@@ -63,14 +70,14 @@ class BulkOrder(NamedTuple):
         return TaskFilter(*self.criteria)
 
     def means(self, found: Shelved) -> bool:
-        """Return whether the order is about the task *found*."""
+        """Return whether the order is about the task *found*, rather than about an occurrence."""
         chosen = self.filter
-        if not chosen.allows(found):
+        if not (found.is_task and chosen.allows(found)):
             return False
-        state = found.state or WORDS[found.task.getStatus()]
+        state = found.state
         if chosen.state is None and state not in DEFAULT_STATES[self.verb]:
             return False
-        if found.state == "quarantined":
+        if state == "quarantined":
             return found.date is None or found.date <= self.ordered
         is_older = found.task.createdOn <= self.ordered
         return is_older and (state in AT_WORK or found.date is None or found.date <= self.ordered)
@@ -79,6 +86,8 @@ class BulkOrder(NamedTuple):
         """Return the instruction that carries the order out for the task *found*."""
         if self.verb == MOVE:
             return Instruction(spool.CHANGE, (self.date, found.task))
+        if self.verb == PRIORITIZE:
+            return Instruction(spool.PRIORITIZE, (self.priority, found.task))
         if self.verb == RETRY and found.state == "quarantined":
             return Instruction(spool.RECLAIM, found.position[-1])
         return Instruction(_OPERATIONS[self.verb], found.task)

@@ -10,6 +10,7 @@ from BTrees.Length import Length
 from persistent import Persistent
 
 from scheduler.queue import MICROSECONDS, TimeOrder, microseconds
+from scheduler.store.internals import descending
 
 
 class TaskIndex(Persistent):
@@ -54,6 +55,10 @@ class TaskIndex(Persistent):
             bound = (latest,)
             for ended, element in reversed(list(self._elements.keys(bound, (latest + 1,)))):
                 yield ended / MICROSECONDS, element
+
+    def before(self, place: tuple[Any, ...] | None) -> Iterator[tuple[int, Any]]:
+        """Yield (microseconds, element), newest first, before *place*; the index is only read."""
+        return descending(self._elements, place)
 
     def behind(self, place: tuple[int, Any] | None) -> Iterator[tuple[int, Any]]:
         """Yield (microseconds, element), oldest first, behind *place*, an earlier one."""

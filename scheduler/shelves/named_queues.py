@@ -219,12 +219,10 @@ class NamedQueues(Persistent):
     def __len__(self) -> int:
         return sum(map(len, self._queues.values())) + int(self._parked_length())
 
-    def behind(self, place: tuple[Any, ...] | None) -> Iterator[tuple[Any, ...]]:
-        """Yield (-priority, name of the queue, microseconds, task) in order, behind *place*."""
-        start, inside = (None, None) if place is None else (place[:2], place[2:])
-        for order, queue in self._queues.items(start):
-            for entry in queue.behind(inside if order == start else None):
-                yield (*order, *entry)
+    def named(self, name: str | None) -> Iterator[tuple[str, PersistentWaitingQueue]]:
+        """Yield the waiting queues with this *name*, or all, each with its name."""
+        found = ((each, queue) for (_, each), queue in self._queues.items())
+        return ((each, queue) for each, queue in found if name in (None, each))
 
     def parked_behind(self, place: tuple[Any, ...] | None) -> Iterator[tuple[Any, ...]]:
         """Yield (key, -priority, microseconds, task) of parked tasks in order, behind *place*."""

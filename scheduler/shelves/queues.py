@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from heapq import merge
 from typing import Any
 
 from ZODB.Connection import Connection
@@ -92,7 +93,24 @@ class Queues:
         """
         return self._ordinary.discard(task) or self._named.discard(task)
 
+    def behind(
+        self, place: tuple[Any, ...] | None, name: str | None
+    ) -> Iterator[tuple[int, Any, str]]:
+        """Yield (microseconds, task, name of its queue), the next one first, behind *place*.
+
+        Parked tasks are left out; the others, too, that are not in the queue *name*, if given.
+        """
+        queues = [("", self._ordinary)] if name in (None, "") else []
+        queues += self._named.named(name)
+        return merge(*(_behind(queue, place, each) for each, queue in queues))
+
     def next_due(self, caps: Mapping[str, int]) -> float | None:
         """Return when the next task that can run is due; *caps* as in `NamedQueues.take`."""
         dues = (self._ordinary.next_due(), self._named.next_due(nowutc().timestamp(), caps))
         return min((due for due in dues if due is not None), default=None)
+
+
+def _behind(
+    queue: PersistentWaitingQueue, place: tuple[Any, ...] | None, name: str
+) -> Iterator[tuple[int, Any, str]]:
+    return ((due, task, name) for due, task in queue.behind(place))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import astuple, dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from scheduler.clock import aware
-from scheduler.shelves.walk import Shelved
-from scheduler.states import STATES, WORDS
+from scheduler.shelves.shelved import Shelved
+from scheduler.states import STATES
 from scheduler.storage.outage import is_transient
 from scheduler.tasks.naming import dotted, name_of
 
@@ -21,7 +23,10 @@ class TaskFilter:
     """
 
     name: str | None = None
-    """The class, or the function that is called, with or without the module."""
+    """The class, or the function that is called, with or without the module.
+
+    With `*`, which stands for any text, its case does not matter: `*mail*`.
+    """
 
     state: str | None = None
     """One of `scheduler.states.STATES`: waiting, paused, running, failed, quarantined ..."""
@@ -69,19 +74,30 @@ class TaskFilter:
         task = found.task
         if self.name is not None and not _is_named(name_of(task), dotted(self.name)):
             return False
-        if self.state is not None and self.state != (found.state or WORDS[task.getStatus()]):
+        if self.state is not None and self.state != found.state:
             return False
-        if self.queue is not None and task.queueName != self.queue:
+        if self.queue is not None and self.queue != _queue_of(found):
             return False
         return self.text is None or self.text.casefold() in _error_of(found).casefold()
 
 
 def _is_named(name: str, wanted: str) -> bool:
+    if "*" in wanted:
+        return _pattern(wanted).fullmatch(name) is not None
     return wanted in (name, name.rpartition(".")[2])
+
+
+@lru_cache
+def _pattern(wanted: str) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, wanted.split("*"))), re.IGNORECASE | re.DOTALL)
+
+
+def _queue_of(found: Shelved) -> Any:
+    return found.task.queueName if found.queue is None else found.queue
 
 
 def _error_of(found: Shelved) -> str:
     if found.reason:
         return found.reason
-    attempts = found.task.getAttempts()
+    attempts = found.element.getAttempts()
     return attempts[-1].message if attempts else ""

@@ -1,103 +1,200 @@
-"""The walk over the shelves: all tasks of a module, from any position on, without loading them."""
+"""The walk over the shelves: tasks in the shelves' own order, from any place on, not loaded."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any, NamedTuple, TypeAlias
+from functools import total_ordering
+from math import inf
+from typing import Any, TypeAlias
+
+from ZODB.utils import u64
 
 from scheduler.clock import moment
 from scheduler.inbox.spool import ADD
-from scheduler.queue import MICROSECONDS, NEVER_DUE
+from scheduler.queue import MICROSECONDS, NEVER_DUE, microseconds
+from scheduler.shelves.ended_index import TaskIndex
 from scheduler.shelves.module import SchedulerModule
-from scheduler.tasks.base import BaseTask
+from scheduler.shelves.shelved import Position, Shelved
+from scheduler.shelves.task_filter import TaskFilter
+from scheduler.storage.outage import is_transient
+from scheduler.tasks.event import rank_of
+from scheduler.tasks.occurrence import TaskOccurrence
 
-Position: TypeAlias = tuple[Any, ...]
-"""The number of a shelf, and a place on it; plain values and tasks."""
+RUNNING, SPOOLED, WAITING, PARKED, QUARANTINE, FAILED, FINISHED = range(7)
 
-RUNNING, WAITING, NAMED, PARKED, FAILED, FINISHED, QUARANTINE = range(7)
+NEVER = int(NEVER_DUE * MICROSECONDS)
 
+SHELVES = {
+    "running": (RUNNING,),
+    "spooled": (SPOOLED,),
+    "waiting": (WAITING, PARKED),
+    "paused": (WAITING,),
+    "quarantined": (QUARANTINE,),
+    **dict.fromkeys(("failed", "terminated", "aborted"), (FAILED,)),
+    "finished": (FINISHED,),
+}
+"""By a state, the shelves on which tasks in it stand."""
 
-class Shelved(NamedTuple):
-    """A task on a shelf."""
-
-    position: Position
-    task: Any
-    state: str | None
-    """The word for its state; None for one whose record tells how it has ended."""
-
-    date: datetime | None
-    """When it is due, was given to a worker, or ended."""
-
-    reason: str = ""
-    """Why it is in quarantine."""
+Place: TypeAlias = tuple[Any, ...]
 
 
-def walk(module: SchedulerModule, behind: Position | None = None) -> Iterator[Shelved]:
-    """Yield the tasks on the shelves of *module*, *behind* a position that was yielded before.
+def walk(
+    module: SchedulerModule,
+    chosen: TaskFilter,
+    behind: Position | None = None,
+    *,
+    has_spool: bool = True,
+) -> Iterator[Shelved]:
+    """Yield the tasks on the shelves of *module* that *chosen* may mean, *behind* a position.
 
-    The walk may be ended, and gone on with in a later transaction: a task that has moved on
-    to a shelf behind is met again.
+    Waiting tasks come with the next one first, ended ones and occurrences with the newest first.
+    Shelves and dates that *chosen* rules out are passed over, and `TaskFilter.allows` says the
+    rest. The walk may be ended, and gone on with in a later transaction: a task that has moved
+    on to a shelf behind is met again. Spooled tasks are left out unless it *has_spool*.
     """
-    start, place = (RUNNING, None) if behind is None else (behind[0], behind[1:])
-    for shelf in range(start, QUARANTINE + 1):
-        yield from _walks[shelf](module, place if shelf == start else None)
+    first, place = (0, None) if behind is None else (behind[0], behind[1:])
+    shelves = range(FINISHED + 1) if chosen.state is None else SHELVES[chosen.state]
+    for shelf in shelves:
+        if shelf >= first and (has_spool or shelf != SPOOLED):
+            yield from _WALKS[shelf](module, chosen, place if shelf == first else None)
 
 
-def spooled(module: SchedulerModule) -> Iterator[Shelved]:
-    """Yield the tasks in the spool, which the scheduler has not taken up yet."""
-    for op, task in module.getSpool():
-        if op == ADD and isinstance(task, BaseTask):
-            yield Shelved((), task, "spooled", None)
-
-
-def _running(module: SchedulerModule, behind: Position | None) -> Iterator[Shelved]:
+def _running(module: SchedulerModule, _: TaskFilter, behind: Place | None) -> Iterator[Shelved]:
     last = -1 if behind is None else behind[0]
-    for claim in list(module.running.claims()):
+    for claim in module.running.claims():
         if claim.tid > last:
             task = module.running.task(claim.tid)
             yield Shelved((RUNNING, claim.tid), task, "running", moment(claim.since))
 
 
-def _waiting(module: SchedulerModule, behind: Position | None) -> Iterator[Shelved]:
-    for due, task in module.getWaitingQueue().behind(behind):
-        yield _due((WAITING, due, task), task, due)
+def _spooled(module: SchedulerModule, _: TaskFilter, behind: Place | None) -> Iterator[Shelved]:
+    start = None if behind is None else (behind[0], behind[1], behind[2])
+    for place, instruction in module.getSpool().behind(start):
+        if instruction.op == ADD:
+            yield Shelved((SPOOLED, *place), instruction.obj, "spooled", None)
 
 
-def _named(module: SchedulerModule, behind: Position | None) -> Iterator[Shelved]:
-    for place in module.backlog.behind(behind):
-        yield _due((NAMED, *place), place[-1], place[-2])
+def _waiting(
+    module: SchedulerModule, chosen: TaskFilter, behind: Place | None
+) -> Iterator[Shelved]:
+    start = _earliest(chosen) if behind is None else _bound(behind)
+    last = _latest(chosen)
+    for due, task, queue in module.queues.behind(start, chosen.queue):
+        if due > last:
+            return
+        yield _due((WAITING, due, *_rank(task)), task, due, queue)
 
 
-def _parked(module: SchedulerModule, behind: Position | None) -> Iterator[Shelved]:
-    for place in module.backlog.parked_behind(behind):
-        yield _due((PARKED, *place), place[-1], place[-2])
+def _parked(module: SchedulerModule, _: TaskFilter, behind: Place | None) -> Iterator[Shelved]:
+    start = None if behind is None else (*behind[:2], *_bound(behind[2:]))
+    for key, level, due, task in module.backlog.parked_behind(start):
+        yield _due((PARKED, key, level, due, *_rank(task)), task, due, None)
 
 
-def _failed(module: SchedulerModule, behind: Position | None) -> Iterator[Shelved]:
-    for ended, task in module.getFailedIndex().behind(behind):
-        if isinstance(task, BaseTask):
-            yield Shelved((FAILED, ended, task), task, None, moment(ended / MICROSECONDS))
+def _quarantine(module: SchedulerModule, _: TaskFilter, behind: Place | None) -> Iterator[Shelved]:
+    for entry in module.quarantine.behind(0 if behind is None else behind[0]):
+        position = QUARANTINE, entry.number
+        yield Shelved(position, entry.obj, "quarantined", entry.since, entry.reason)
 
 
-def _finished(module: SchedulerModule, behind: Position | None) -> Iterator[Shelved]:
-    for ended, task in module.getFinishedIndex().behind(behind):
-        if isinstance(task, BaseTask):
-            yield Shelved((FINISHED, ended, task), task, "finished", moment(ended / MICROSECONDS))
+def _failed(module: SchedulerModule, chosen: TaskFilter, behind: Place | None) -> Iterator[Shelved]:
+    return _ended(module.getFailedIndex(), FAILED, None, chosen, behind)
 
 
-def _quarantine(module: SchedulerModule, behind: Position | None) -> Iterator[Shelved]:
-    last = -1 if behind is None else behind[0]
-    for entry in module.aside():
-        if entry.number > last:
-            place = (QUARANTINE, entry.number)
-            yield Shelved(place, entry.obj, "quarantined", entry.since, entry.reason)
+def _finished(
+    module: SchedulerModule, chosen: TaskFilter, behind: Place | None
+) -> Iterator[Shelved]:
+    return _ended(module.getFinishedIndex(), FINISHED, "finished", chosen, behind)
 
 
-def _due(position: Position, task: Any, due: int) -> Shelved:
-    if due >= int(NEVER_DUE * MICROSECONDS):
-        return Shelved(position, task, "paused", None)
-    return Shelved(position, task, "waiting", moment(due / MICROSECONDS))
+def _ended(
+    index: TaskIndex, shelf: int, state: str | None, chosen: TaskFilter, behind: Place | None
+) -> Iterator[Shelved]:
+    until = None if chosen.until is None else (_microseconds(chosen.until) + 1,)
+    since = 0 if chosen.since is None else _microseconds(chosen.since)
+    for ended, element in index.before(until if behind is None else _bound(behind)):
+        if ended < since:
+            return
+        task, occurrence = _parts(element)
+        position = shelf, ended, *_rank(element)
+        date = moment(ended / MICROSECONDS)
+        yield Shelved(position, task, state, date, occurrence=occurrence)
 
 
-_walks = (_running, _waiting, _named, _parked, _failed, _finished, _quarantine)
+def _parts(element: Any) -> tuple[Any, Any]:
+    """Return the task of *element*, and the occurrence if it is one that can be read."""
+    if not isinstance(element, TaskOccurrence):
+        return element, None
+    try:
+        return element.getTask(), element
+    except Exception as error:
+        if is_transient(error):
+            raise
+        return element, None
+
+
+def _due(position: Position, task: Any, due: int, queue: str | None) -> Shelved:
+    if due >= NEVER:
+        return Shelved(position, task, "paused", None, queue=queue)
+    return Shelved(position, task, "waiting", moment(due / MICROSECONDS), queue=queue)
+
+
+def _earliest(chosen: TaskFilter) -> Place | None:
+    if chosen.state == "paused":
+        return (NEVER,)
+    return None if chosen.since is None else (_microseconds(chosen.since),)
+
+
+def _latest(chosen: TaskFilter) -> float:
+    if chosen.state == "paused":
+        return inf
+    last = inf if chosen.until is None else _microseconds(chosen.until)
+    return min(last, NEVER - 1) if chosen.state == "waiting" else last
+
+
+def _microseconds(date: datetime) -> int:
+    return microseconds(date.timestamp())
+
+
+def _rank(element: Any) -> tuple[int, int]:
+    """Return the rank of *element* in plain values: its task's number, and that of the run."""
+    try:
+        oid, _, run = rank_of(element)
+    except Exception as error:
+        if is_transient(error):
+            raise
+        return u64(element._p_oid), 0
+    return u64(oid), run
+
+
+def _bound(place: Place) -> Place:
+    moment_, number, run = place
+    return moment_, _Bound((number, run))
+
+
+@total_ordering
+class _Bound:
+    """Stands among tasks and occurrences where the one with this rank does, or stood."""
+
+    def __init__(self, rank: tuple[int, int]) -> None:
+        self._rank = rank
+
+    def __lt__(self, other: object) -> bool:
+        return self._rank < _rank(other)
+
+    def __eq__(self, other: object) -> bool:
+        return self._rank == _rank(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+_WALKS: tuple[Callable[[SchedulerModule, TaskFilter, Place | None], Iterator[Shelved]], ...] = (
+    _running,
+    _spooled,
+    _waiting,
+    _parked,
+    _quarantine,
+    _failed,
+    _finished,
+)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from transaction import Transaction, TransactionManager
@@ -53,6 +55,31 @@ def first_leaf(tree: Any) -> Any:
 def next_leaf(leaf: Any) -> Any:
     """Return the leaf of a BTree behind *leaf*; None for the last one."""
     return leaf._next
+
+
+def descending(tree: Any, below: Any = None) -> Iterator[Any]:
+    """Yield the keys of a set that is a BTree, the largest first; those less than *below*.
+
+    BTrees themselves go upwards only.
+    """
+    state = tree.__getstate__()
+    if state is None:  # it is empty
+        return
+    if len(state) == 1:
+        yield from _downwards(state[0][0][0], below)  # a small tree has its only leaf inside
+        return
+    children, bounds = state[0][::2], state[0][1::2]
+    end = len(children) if below is None else bisect_left(bounds, below) + 1
+    for at in range(end - 1, -1, -1):
+        child, limit = children[at], below if at == end - 1 else None
+        if hasattr(child, "_bucket_type"):
+            yield from descending(child, limit)
+        else:
+            yield from _downwards(child.__getstate__()[0], limit)
+
+
+def _downwards(keys: Sequence[Any], below: Any) -> Iterator[Any]:
+    yield from reversed(keys if below is None else keys[: bisect_left(keys, below)])
 
 
 def open_transaction(manager: TransactionManager) -> Transaction | None:

@@ -148,6 +148,10 @@ class TaskHandle:
         """Make the next try due at *until* (since 1970); None for the task's own date."""
         self._task._set_retry(until)
 
+    def prioritize(self, priority: int) -> None:
+        """Give this task a *priority* of its own, whatever its class says."""
+        setattr(self._task, "priority", priority)  # noqa: B010 (a ClassVar for the checker)
+
     def set_status(self, status: int) -> None:
         """Set *status* unchecked: for the moves whose caller has checked the shelf."""
         self._task._set_status(status)

@@ -12,6 +12,7 @@ from tests.bench import (
     livesync_bench,
     rest_bench,
     scheduler_bench,
+    search_bench,
     waiting_bench,
 )
 
@@ -19,6 +20,7 @@ BENCHMARKS = {
     **scheduler_bench.BENCHMARKS,
     **live_bench.BENCHMARKS,
     **waiting_bench.BENCHMARKS,
+    **search_bench.BENCHMARKS,
     **livesync_bench.BENCHMARKS,
     **agents_bench.BENCHMARKS,
     **export_bench.BENCHMARKS,

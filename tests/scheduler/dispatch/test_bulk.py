@@ -22,9 +22,10 @@ from scheduler import (
     nowutc,
 )
 from scheduler.shelves.walk import walk
+from scheduler.tasks.handle import TaskHandle
 from tests.scheduler import sample_declared as declared
 from tests.scheduler.harness import running
-from tests.scheduler.sample_tasks import Noop
+from tests.scheduler.sample_tasks import FailTimes, Noop
 
 HOUR = timedelta(hours=1)
 
@@ -62,11 +63,12 @@ def ended(tasks, status):
 
 def test_the_walk_meets_each_task_once_from_any_position_on(relay, shelved):
     module = relay.client._module
-    everything = list(walk(module))
+    everything = list(walk(module, TaskFilter()))
     met = [found.task for found in everything]
     assert len(met) == len(set(met)) == sum(map(len, shelved.values()))
     for number, found in enumerate(everything):
-        assert [each.task for each in walk(module, found.position)] == met[number + 1 :]
+        rest = walk(module, TaskFilter(), found.position)
+        assert [each.task for each in rest] == met[number + 1 :]
 
 
 @pytest.mark.parametrize(
@@ -132,6 +134,33 @@ def test_chosen_tasks_are_moved(relay, shelved):
     relay.run_due()
     moved = [*shelved["mail"], *shelved["same"], *shelved["later"]]
     assert {task.getDueOn() for task in moved} == {date}
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_chosen_tasks_get_another_priority(relay, shelved):
+    relay.client.prioritizeAll(TaskFilter(queue="mail"), 9)
+    relay.client.prioritizeTask(shelved["same"][3], 2)
+    relay.run_due()
+    slots = {TaskHandle(task).slot[:2] for task in shelved["mail"]}
+    assert slots == {("mail", 9)}
+    assert TaskHandle(shelved["same"][3]).slot[:2] == ("", 2)
+    relay.clock.advance(3600)
+    relay.run_due()
+    assert ended(shelved["same"] + shelved["mail"], TASK_STATUS_FINISHED) == {
+        *shelved["same"],
+        *shelved["mail"],
+    }
+    with pytest.raises(TypeError, match="whole number"):
+        relay.client.prioritizeTask(shelved["same"][0], 1.5)
+
+
+def test_a_running_task_has_its_new_priority_afterwards(view, database):
+    task = view.enqueue(FailTimes(nowutc(), 1))
+    view.client.prioritizeTask(task, 7)
+    view.commit()
+    with running(database, task_max_tries=2):
+        view.until_counts(finished=1)
+    assert task.priority == 7
 
 
 def test_tasks_that_are_enqueued_after_the_order_are_not_meant(relay, shelved):
@@ -228,6 +257,9 @@ def test_commands_choose_by_filter_and_count_first(view, database, uri, capsys):
         assert command("cancel", "--all", "--name", "Noop", "--dry-run") == (0, {"number": 6})
         assert command("move", "--all", "--name", "Noop", "--to", "2d") == (0, {"number": 6})
         view.until(lambda: all(task.getDueOn() > nowutc() + 30 * HOUR for task in waiting))
+        assert command("prioritize", "--all", "--name", "*noop", "--to", "3")[1] == {"number": 6}
+        assert command("prioritize", str(waiting[0].getId()), "--to", "4")[1] == {"number": 1}
+        view.until(lambda: [task.priority for task in waiting] == [4, 3, 3, 3, 3, 3])
         assert command("cancel", "--all", "--name", "Noop") == (0, {"number": 6})
         view.until_counts(failed=8)
         dry = command("retry", "--all", "--text", "luck with int", "--dry-run")

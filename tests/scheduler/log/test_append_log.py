@@ -46,6 +46,20 @@ def test_lanes_are_merged_by_the_time_of_recording(view, open_view, lanes):
     assert lanes.drain() == [(number,) for number in range(30)]
 
 
+def test_entries_are_read_on_behind_any_of_them(view, open_view, lanes):
+    writers = [open_view() for _ in range(3)]
+    for number in range(60):
+        writers[0 if number % 7 else number % 3].root["lanes"].append((number,))
+    for writer in writers:
+        writer.commit()
+    view.refresh()
+    for taken in (0, 20):
+        lanes.drain(taken)
+        everything = list(lanes.placed())
+        for number, (place, _) in enumerate(everything):
+            assert list(lanes.placed(place)) == everything[number + 1 :]
+
+
 def test_an_aborted_entry_never_was(view, lanes):
     lanes.append(("a",))
     view.manager.abort()

@@ -21,7 +21,7 @@ from livesync.objects.watched_class import Id, WatchedClass
 from livesync.objects.watched_classes import WatchTable, table_of
 from livesync.records import sight
 from scheduler.clock import nowutc
-from scheduler.store.internals import is_added, registered_objects, savepoint_storage
+from scheduler.storage.internals import is_added, registered_objects, savepoint_storage
 
 MARK = "captured"
 """The metadata of a commit tell by which watched classes it was recorded: `captured TOKEN`."""

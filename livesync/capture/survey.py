@@ -22,8 +22,8 @@ from livesync.objects.object_index import index_of
 from livesync.objects.object_model import unique_id
 from livesync.objects.watched_classes import table_of
 from scheduler.clock import nowutc
+from scheduler.storage.internals import stored_record
 from scheduler.store import transact
-from scheduler.store.internals import stored_record
 from scheduler.store.read_view import read_view
 from scheduler.store.stored_state import class_of, references
 

@@ -24,7 +24,7 @@ from scheduler.states import (
     TASK_STATUS_NONE,
     TASK_STATUS_TERMINATED,
 )
-from scheduler.store.internals import reader_of
+from scheduler.storage.internals import reader_of
 from scheduler.store.missing_class import reason_of
 from scheduler.tasks.attempt import Attempt, moment
 from scheduler.tasks.base import BaseTask

@@ -8,8 +8,8 @@ from typing import TypeVar
 from ZODB.Connection import Connection
 
 from scheduler.shelves.damage import ShelfDamaged, is_of_shelves
+from scheduler.storage.internals import registered_objects
 from scheduler.storage.outage import is_transient
-from scheduler.store.internals import registered_objects
 from scheduler.store.missing_class import EXITS, reason_of
 from scheduler.tasks.size import size_of
 

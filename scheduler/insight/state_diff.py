@@ -9,7 +9,7 @@ from persistent import Persistent
 from ZODB.Connection import Connection
 from ZODB.utils import u64
 
-from scheduler.store.internals import reader_of
+from scheduler.storage.internals import reader_of
 from scheduler.store.stored_state import class_of
 
 TEXT_LENGTH = 200

@@ -15,7 +15,7 @@ from scheduler.insight.commit_log import Commit, commits_of, task_commits
 from scheduler.log.append_log import SegmentPage
 from scheduler.log.codec import Entry, Stored, entry_of
 from scheduler.states import BEFORE_RUN
-from scheduler.store.internals import reader_of
+from scheduler.storage.internals import reader_of
 from scheduler.store.stored_state import class_of
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.handle import TaskHandle

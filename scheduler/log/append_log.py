@@ -27,8 +27,8 @@ from ZODB.POSException import ConflictError
 
 from scheduler.log.codec import Entry, Stored, entry_of, stored, time_of
 from scheduler.log.undone_entries import entry_of_old, marked_numbers, missing_numbers
+from scheduler.storage.internals import first_leaf, next_leaf, reader_of
 from scheduler.storage.process_identity import ProcessIdentity
-from scheduler.store.internals import first_leaf, next_leaf, reader_of
 from scheduler.store.missing_class import UNREADABLE, reason_of, salvaged
 from scheduler.store.overwrite import overwrite, record_of
 

@@ -15,7 +15,7 @@ from ZODB.POSException import POSKeyError
 from ZODB.utils import u64
 
 from scheduler.log.codec import entry_of
-from scheduler.store.internals import reader_of, record_of
+from scheduler.storage.internals import reader_of, record_of
 from scheduler.store.missing_class import UNREADABLE
 from scheduler.store.read_view import read_view
 

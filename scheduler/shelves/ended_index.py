@@ -10,7 +10,7 @@ from BTrees.Length import Length
 from persistent import Persistent
 
 from scheduler.queue import MICROSECONDS, TimeOrder, microseconds
-from scheduler.store.internals import descending
+from scheduler.storage.internals import descending
 
 
 class TaskIndex(Persistent):

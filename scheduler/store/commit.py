@@ -14,6 +14,7 @@ from ZODB.Connection import TransactionMetaData
 from ZODB.utils import maxtid
 
 from scheduler.errors import CommitInterrupted, OutcomeUnknown
+from scheduler.storage.internals import ask_server
 from scheduler.storage.outage import is_away
 
 # Seconds to wait for the server, to ask it for the outcome of a commit; and between two attempts.
@@ -81,7 +82,7 @@ def _current_serial(storage: ClientStorage, oid: bytes) -> bytes:
     storage.tpc_begin(transaction)
     try:
         storage.tpc_vote(transaction)
-        _, serial, _ = storage._call("loadBefore", oid, maxtid)
+        _, serial, _ = ask_server(storage, "loadBefore", oid, maxtid)
     finally:
         storage.tpc_abort(transaction)
     current: bytes = serial

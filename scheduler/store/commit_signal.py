@@ -13,6 +13,12 @@ from ZODB.Connection import Connection
 from ZODB.mvccadapter import MVCCAdapter
 
 from scheduler.storage.embedded_file import EmbeddedStorage
+from scheduler.storage.internals import (
+    join_readers,
+    leave_readers,
+    shared_storage,
+    snapshot_storage,
+)
 from scheduler.storage.postgres_notifications import announcements_of
 
 OWN_KEPT = 1000
@@ -34,19 +40,18 @@ class CommitSignal:
         self._heard: set[bytes] = set()
         self._own: deque[bytes] = deque(maxlen=OWN_KEPT)
         self._ignored: list[Any] = []
-        self._readers = database._mvcc_storage
+        self._readers = shared_storage(database)
         self._announcements: Any = None
         if isinstance(database.storage, EmbeddedStorage):
             database.storage.watch()
         if isinstance(self._readers, MVCCAdapter):
-            with self._readers._lock:
-                self._readers._instances.add(self)
+            join_readers(self._readers, self)
         else:
             self._announcements = announcements_of(self._readers, self._hear, self.set)
 
     def ignore(self, connection: Connection) -> None:
         """Ignore the commits of *connection*, which only the caller uses until `close`."""
-        storage = connection._storage
+        storage = snapshot_storage(connection)
         finish = storage.tpc_finish
 
         def tpc_finish(*args: Any) -> bytes:
@@ -61,7 +66,7 @@ class CommitSignal:
 
     def heed(self, connection: Connection) -> None:
         """Hear the commits of *connection* again, which was ignored."""
-        storage = connection._storage
+        storage = snapshot_storage(connection)
         del storage.tpc_finish
         self._ignored = [each for each in self._ignored if each is not storage]
 
@@ -91,7 +96,7 @@ class CommitSignal:
         if self._announcements is not None:
             self._announcements.close()
         else:
-            self._readers._release(self)
+            leave_readers(self._readers, self)
 
     def _hear(self, tid: bytes) -> None:
         with self._lock:

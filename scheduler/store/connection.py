@@ -10,6 +10,7 @@ from ZODB.POSException import ReadConflictError
 
 from scheduler.errors import OpenedBeforeFork
 from scheduler.storage.descriptors import redirect
+from scheduler.storage.internals import savepoint_file, shared_storage
 from scheduler.store.commit import last_step, nothing_stored
 from scheduler.store.missing_class import Reader
 from scheduler.store.observed import ObservedConnection
@@ -110,7 +111,7 @@ class OwnConnection(ObservedConnection):
         """Share nothing with the parent process; objects loaded before the fork are reloaded."""
         savepoints = self._savepoint_storage
         if savepoints is not None:
-            redirect(iter([savepoints._file.fileno()]))
+            redirect(iter([savepoint_file(savepoints).fileno()]))
         if self._needs_to_join:
             self._forget()
 
@@ -124,7 +125,7 @@ class OwnConnection(ObservedConnection):
             return
         if not self._needs_to_join:
             self._refuse()
-        shared = self._db._mvcc_storage
+        shared = shared_storage(self._db)
         self._process = os.getpid()
         self._storage = self._normal_storage = _instance_of(shared, self.before)
         self._db.adopt(self)

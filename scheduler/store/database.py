@@ -18,6 +18,7 @@ from ZODB.mvccadapter import MVCCAdapter
 from scheduler.errors import DatabaseUnavailable, OpenedBeforeFork
 from scheduler.storage.access import Access
 from scheduler.storage.descriptors import cut_off
+from scheduler.storage.internals import forget_new_ids
 from scheduler.storage.messages import receive_linearly
 from scheduler.store.connection import OwnConnection
 from scheduler.store.moved import install
@@ -188,7 +189,7 @@ def _forget_ids_of_gone_servers(storage: ClientStorage) -> None:
     disconnected = storage.notify_disconnected
 
     def notify_disconnected() -> None:
-        storage._oids.clear()
+        forget_new_ids(storage)
         disconnected()
 
     storage.notify_disconnected = notify_disconnected

@@ -8,6 +8,8 @@ from typing import Any
 
 from ZODB import DB
 
+from scheduler.storage.internals import shared_storage
+
 
 class Invalidations:
     """The oids that were changed since the last look, by any process."""
@@ -20,7 +22,7 @@ class Invalidations:
     def look(self) -> Iterable[bytes] | None:
         """Return the changed oids; None where it is not known which. Raises StorageError."""
         if self._process != os.getpid():  # the first look, or that of a forked process
-            self._instance = self._database._mvcc_storage.new_instance()
+            self._instance = shared_storage(self._database).new_instance()
             self._process = os.getpid()
             self._poll()
             return None

@@ -14,6 +14,7 @@ from ZODB.POSException import POSKeyError, StateLoadError
 from ZODB.serialize import ObjectReader
 from ZODB.utils import u64
 
+from scheduler.storage.internals import cache_of, record_of
 from scheduler.store.import_fault import import_fault
 
 UNREADABLE = (StateLoadError, POSKeyError)
@@ -23,8 +24,10 @@ UNREADABLE = (StateLoadError, POSKeyError)
 def forget_broken(obj: Any) -> None:
     """Drop *obj*, if it is broken, from the cache: its class may exist when it is next loaded."""
     # The cache would give the same object as long as anybody refers to it.
-    if isinstance(obj, PersistentBroken) and obj._p_jar._cache.get(obj._p_oid) is obj:
-        del obj._p_jar._cache[obj._p_oid]
+    if isinstance(obj, PersistentBroken):
+        cache = cache_of(obj._p_jar)
+        if cache.get(obj._p_oid) is obj:
+            del cache[obj._p_oid]
 
 
 def why_unusable(obj: Any) -> str:
@@ -151,9 +154,8 @@ def salvaged(obj: Persistent) -> Any:
     Raises what reading raises where the record as a whole is no record.
     """
     connection: Connection = obj._p_jar
-    record, _ = connection._storage.load(obj._p_oid)
-    reader = Reader(connection, connection._cache, _tolerant)
-    return reader.getState(record)
+    reader = Reader(connection, cache_of(connection), _tolerant)
+    return reader.getState(record_of(obj))
 
 
 def _tolerant(connection: Connection, module: str, name: str) -> Any:

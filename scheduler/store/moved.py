@@ -7,6 +7,8 @@ from typing import Any
 
 from ZODB import DB
 
+from scheduler.storage.internals import find_classes_by, for_each_connection
+
 StoredPath = tuple[str, str]
 """The module and the name under which a class, or a function, is stored."""
 
@@ -57,7 +59,7 @@ def install(database: DB) -> None:
         return
     finder = _ClassFinder(database.classFactory)
     database.classFactory = finder
-    database._connectionMap(finder.serve)
+    for_each_connection(database, finder.serve)
 
 
 class _ClassFinder:
@@ -71,4 +73,4 @@ class _ClassFinder:
 
     def serve(self, connection: Any) -> None:
         """Give *connection*, which has its reader already, this factory."""
-        connection._reader._factory = self
+        find_classes_by(connection, self)

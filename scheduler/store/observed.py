@@ -16,6 +16,7 @@ from ZODB.Connection import Connection
 from ZODB.utils import z64
 
 from scheduler.errors import NotObserved
+from scheduler.storage.internals import for_each_connection, has_joined
 from scheduler.store.moved import install
 from scheduler.values.named_object import named_object
 
@@ -87,7 +88,7 @@ def adopt(connection: Connection) -> None:
     install(database)
     if not issubclass(database.klass, ObservedConnection):
         observe(database)
-        if connection._needs_to_join:
+        if not has_joined(connection):
             connection.newTransaction(None)
 
 
@@ -105,7 +106,7 @@ def observe(database: DB) -> None:
         connection.__class__ = observed
 
     try:
-        database._connectionMap(turn)
+        for_each_connection(database, turn)
     except TypeError as error:
         raise NotObserved(
             f"open connections of {database.getName()!r} cannot be made to record changes "

@@ -18,10 +18,12 @@ from ZODB.POSException import POSKeyError, ReadConflictError
 from ZODB.utils import p64, u64
 from zope.interface import alsoProvides
 
+from scheduler.storage.internals import normal_storage, snapshot_storage
+
 
 def snapshot_of(connection: Connection) -> int:
     """Return the number of the last transaction that *connection* sees."""
-    storage = connection._normal_storage  # another one stands in for it after a savepoint
+    storage = normal_storage(connection)
     start = getattr(storage, "_start", None) or getattr(storage, "_before", None)
     return int(u64(start)) - 1 if start is not None else int(u64(storage.lastTransaction()))
 
@@ -41,7 +43,7 @@ class _Snapshot:
     """The snapshot of a connection, as a read-only storage."""
 
     def __init__(self, connection: Connection) -> None:
-        self._view = connection._storage
+        self._view = snapshot_storage(connection)
         self._last: bytes = p64(snapshot_of(connection))
         if IBlobStorage.providedBy(self._view):
             alsoProvides(self, IBlobStorage)

@@ -7,6 +7,8 @@ from ZODB.Connection import Connection
 from ZODB.POSException import POSKeyError
 from ZODB.utils import z64
 
+from scheduler.storage.internals import cache_of, snapshot_storage
+
 
 def overwrite(obj: Persistent, fresh: Persistent) -> None:
     """Store *fresh*, which is of the same class, under the id of *obj*, which cannot be read.
@@ -18,10 +20,11 @@ def overwrite(obj: Persistent, fresh: Persistent) -> None:
     oid = obj._p_oid
     _, serial = _record(connection, oid)
     connection.cacheMinimize()  # and with it, who refers to what is replaced
-    if connection._cache.get(oid) is not None:
-        del connection._cache[oid]
+    cache = cache_of(connection)
+    if cache.get(oid) is not None:
+        del cache[oid]
     fresh._p_jar, fresh._p_oid, fresh._p_serial = connection, oid, serial
-    connection._cache[oid] = fresh
+    cache[oid] = fresh
     fresh._p_changed = True
 
 
@@ -33,7 +36,7 @@ def record_of(obj: Persistent) -> bytes:
 def _record(connection: Connection, oid: bytes) -> tuple[bytes, bytes]:
     """Return the record of the object *oid*, and its serial."""
     try:
-        record, serial = connection._storage.load(oid)
+        record, serial = snapshot_storage(connection).load(oid)
     except POSKeyError:
         return b"", z64
     return record, serial

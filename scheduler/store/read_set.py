@@ -9,6 +9,7 @@ from __future__ import annotations
 from persistent import Persistent
 from ZODB.Connection import Connection
 
+from scheduler.storage.internals import cache_of
 from scheduler.store.schema import Schema
 
 LONGEST = 2500
@@ -30,7 +31,7 @@ SCHEMA = Schema("read marker", 1, _make)
 
 def mark(connection: Connection, oid: bytes) -> None:
     """Mark this moment with the marker *oid*."""
-    cache = connection._cache
+    cache = cache_of(connection)
     if cache.ringlen() > LONGEST:
         usual = cache.cache_size
         cache.cache_size = LONGEST
@@ -42,7 +43,7 @@ def mark(connection: Connection, oid: bytes) -> None:
 def read_since(connection: Connection, oid: bytes) -> dict[bytes, bytes] | None:
     """Return the serials of the objects read since the moment, by oid; None if it is not known."""
     serials: dict[bytes, bytes] = {}
-    for each, obj in reversed(connection._cache.lru_items()):
+    for each, obj in reversed(cache_of(connection).lru_items()):
         if each == oid:
             return serials
         serials[each] = obj._p_serial

@@ -12,6 +12,8 @@ from ZODB.mvccadapter import MVCCAdapter
 from ZODB.POSException import POSKeyError
 from ZODB.utils import p64, u64, z64
 
+from scheduler.storage.internals import client_of, forget_last_seen, join_readers, shared_storage
+
 if TYPE_CHECKING:
     from scheduler.store.database import Database
 
@@ -27,13 +29,11 @@ class RestoreCheck:
 
     def __init__(self, database: Database, storage: ClientStorage) -> None:
         self._database = database
-        self._client = storage._server.client
+        self._client = client_of(storage)
         self._last = (z64, z64)
         self._verify = self._client.verify
         self._client.verify = self._look_and_verify
-        readers = database._mvcc_storage
-        with readers._lock:
-            readers._instances.add(self)
+        join_readers(shared_storage(database), self)
 
     def _invalidate(self, tid: bytes, oids: Iterable[bytes]) -> None:
         for oid in oids:
@@ -83,10 +83,7 @@ def forget(database: Database, last: bytes, newest: bytes) -> None:
         TimeStamp(newest),
         TimeStamp(last),
     )
-    readers = database._mvcc_storage
+    readers = shared_storage(database)
     if isinstance(readers, MVCCAdapter):  # RelStorage drops what its readers know by itself
-        with readers._lock:
-            for reader in readers._instances:
-                if hasattr(reader, "_ltid"):
-                    reader._ltid = b""
+        forget_last_seen(readers)
     database.epoch += 1

@@ -12,6 +12,7 @@ from ZODB.Connection import Connection
 from ZODB.utils import z64
 
 from scheduler.errors import SchemaTooNew
+from scheduler.storage.internals import has_joined
 from scheduler.store.observed import ROOT_KEY, adopt
 from scheduler.store.transact import transact
 
@@ -95,4 +96,4 @@ class Schema(Generic[Stored]):
 
 def has_changes(connection: Connection) -> bool:
     """Return whether something was changed in the current transaction of *connection*."""
-    return not connection._needs_to_join
+    return has_joined(connection)

@@ -10,6 +10,7 @@ from ZODB.Connection import Connection
 from ZODB.POSException import POSError
 from ZODB.utils import p64, u64, z64
 
+from scheduler.storage.internals import cache_of, reader_of
 from scheduler.storage.outage import is_transient
 from scheduler.store.missing_class import UNREADABLE
 
@@ -28,7 +29,8 @@ def stored_objects(connection: Connection, kinds: tuple[type, ...]) -> Iterator[
                 continue  # made after what the connection sees
             if isinstance(obj, Persistent):
                 yield obj
-            if connection._cache.cache_non_ghost_count > connection._cache.cache_size:
+            cache = cache_of(connection)
+            if cache.cache_non_ghost_count > cache.cache_size:
                 connection.cacheGC()
 
 
@@ -48,7 +50,7 @@ def _records(storage: Any) -> Iterator[tuple[bytes, bytes]]:
 
 def _is_of(kinds: tuple[type, ...], connection: Connection, record: bytes) -> bool:
     try:
-        return isinstance(connection._reader.getGhost(record), kinds)
+        return isinstance(reader_of(connection).getGhost(record), kinds)
     except Exception as error:
         if is_transient(error):
             raise

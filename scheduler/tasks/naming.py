@@ -5,8 +5,8 @@ from __future__ import annotations
 from pickletools import genops
 from typing import Any
 
+from scheduler.storage.internals import record_of
 from scheduler.storage.outage import is_transient
-from scheduler.store.internals import record_of
 from scheduler.tasks.base import BaseTask
 
 

@@ -12,7 +12,7 @@ from ZODB.Connection import Connection
 from ZODB.utils import u64
 
 from scheduler.runtime.code_version import code_version
-from scheduler.store.internals import registered_objects, savepoint_storage
+from scheduler.storage.internals import registered_objects, savepoint_storage
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.handle import TaskHandle
 from scheduler.tasks.naming import name_of

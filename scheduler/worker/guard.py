@@ -17,8 +17,8 @@ from ZODB import DB
 from ZODB.Connection import Connection
 
 from scheduler.errors import SchedulerException
+from scheduler.storage.internals import hears_of, open_transaction, resources_of
 from scheduler.storage.outage import abort_quietly, is_transient
-from scheduler.store.internals import hears_of, open_transaction, resources_of
 from scheduler.store.schema import has_changes
 
 Result = TypeVar("Result")

@@ -20,10 +20,10 @@ from ZODB.utils import p64
 from scheduler.inbox.claims import Claim
 from scheduler.runtime.attempt_log import KEEPER, log_tasks
 from scheduler.runtime.context import AttemptContext, News
+from scheduler.storage.internals import is_closed
 from scheduler.storage.outage import is_outage
 from scheduler.storage.outage_retry import retry_outages
 from scheduler.store import using
-from scheduler.store.internals import is_closed
 from scheduler.store.missing_class import reason_of
 from scheduler.store.transact import backoff
 from scheduler.tasks.base import BaseTask

@@ -31,8 +31,8 @@ from scheduler.states import (
     TASK_STATUS_SPOOLED,
     TASK_STATUS_TERMINATED,
 )
+from scheduler.storage.internals import descending
 from scheduler.store import open_database, using
-from scheduler.store.internals import descending
 from scheduler.tasks import IntervalTask, TaskOccurrence
 from scheduler.tasks.attempt import Attempt
 from scheduler.tasks.call import call_of

@@ -2,7 +2,7 @@
 
 Covers `scheduler.store.current` and `scheduler.store.database_uri`.
 
-Covers `scheduler.store.internals`.
+Covers `scheduler.storage.internals`.
 """
 
 from __future__ import annotations

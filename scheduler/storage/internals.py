@@ -1,13 +1,16 @@
-"""The parts of ZODB and transaction that have no public name, for the rooms above."""
+"""The parts of ZODB, ZEO and transaction that have no public name, for the rooms above."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from transaction import Transaction, TransactionManager
+from ZEO.ClientStorage import ClientStorage
+from ZODB import DB
 from ZODB.Connection import Connection
+from ZODB.mvccadapter import MVCCAdapter
 
 
 def registered_objects(connection: Connection) -> list[Any]:
@@ -26,6 +29,11 @@ def is_added(connection: Connection, obj: Any) -> bool:
     return obj._p_oid in connection._added
 
 
+def has_joined(connection: Connection) -> bool:
+    """Return whether *connection* takes part in the open transaction: something was changed."""
+    return not connection._needs_to_join
+
+
 def is_closed(connection: Connection) -> bool:
     """Return whether the database of *connection* was closed."""
     return connection._storage is None
@@ -34,6 +42,26 @@ def is_closed(connection: Connection) -> bool:
 def reader_of(connection: Connection) -> Any:
     """Return the ObjectReader by which *connection* reads records."""
     return connection._reader
+
+
+def find_classes_by(connection: Connection, factory: Callable[..., Any]) -> None:
+    """Make *connection*, which has its reader already, find classes by *factory*."""
+    connection._reader._factory = factory
+
+
+def cache_of(connection: Connection) -> Any:
+    """Return the cache of the objects that *connection* has loaded."""
+    return connection._cache
+
+
+def snapshot_storage(connection: Connection) -> Any:
+    """Return the storage by which *connection* sees the database now, savepoints included."""
+    return connection._storage
+
+
+def normal_storage(connection: Connection) -> Any:
+    """Return the storage of *connection* without its savepoints, which stand in for it."""
+    return connection._normal_storage
 
 
 def record_of(obj: Any) -> bytes:
@@ -96,3 +124,52 @@ def resources_of(unit: Transaction) -> list[Any]:
 def hears_of(manager: TransactionManager, synch: Any) -> bool:
     """Return whether *synch* is registered with *manager*, to hear of transactions."""
     return synch in manager._synchs
+
+
+def for_each_connection(database: DB, act: Callable[[Connection], None]) -> None:
+    """Call *act* with each connection of *database*, open or in its pool."""
+    database._connectionMap(act)
+
+
+def shared_storage(database: DB) -> Any:
+    """Return the storage of *database*, of which each connection has an instance."""
+    return database._mvcc_storage
+
+
+def join_readers(readers: MVCCAdapter, reader: Any) -> None:
+    """Make *readers* tell *reader* of invalidations, as an instance of theirs."""
+    with readers._lock:
+        readers._instances.add(reader)
+
+
+def leave_readers(readers: MVCCAdapter, reader: Any) -> None:
+    """Make *readers* forget *reader*."""
+    readers._release(reader)
+
+
+def forget_last_seen(readers: MVCCAdapter) -> None:
+    """Make *readers* forget which transaction each of them has seen last."""
+    with readers._lock:
+        for reader in readers._instances:
+            if hasattr(reader, "_ltid"):
+                reader._ltid = b""
+
+
+def savepoint_file(savepoints: Any) -> Any:
+    """Return the file in which *savepoints* keep what they have stored."""
+    return savepoints._file
+
+
+def ask_server(storage: ClientStorage, method: str, *arguments: Any) -> Any:
+    """Return the answer of the server of *storage* to a call of *method*; the cache is not read."""
+    return storage._call(method, *arguments)
+
+
+def client_of(storage: ClientStorage) -> Any:
+    """Return the object by which *storage* speaks with its server."""
+    return storage._server.client
+
+
+def forget_new_ids(storage: ClientStorage) -> None:
+    """Make *storage* forget the ids that its server has given out for new objects."""
+    storage._oids.clear()

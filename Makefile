@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SHOWN := $(VENV)/.shown
 
 .PHONY: run test check bench soak
 
-run: $(STAMP)
+run: $(SHOWN)
 	@exec $(BIN)/python -m daemon.demo.main
 
 # Most tests wait for processes, so three at a time keep two cores busy; and those processes start
@@ -27,8 +28,11 @@ bench: $(STAMP)
 soak: $(STAMP)
 	SOAK=1 $(BIN)/python -m pytest -q -m "" -o timeout=3600
 
-$(STAMP): pyproject.toml
+# What `make run` shows needs less than the checks do.
+$(SHOWN): extras = export,console
+$(STAMP): extras = dev
+$(STAMP) $(SHOWN): pyproject.toml
 	@echo "Installing into $(VENV), which takes a minute or two ..." >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[dev]'
-	@touch $@
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[$(extras)]'
+	@touch $@ $(SHOWN)

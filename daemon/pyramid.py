@@ -12,12 +12,6 @@ import time
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
-from pyramid.config import Configurator
-from pyramid.exceptions import ConfigurationError
-from pyramid.request import Request
-from pyramid.response import Response
-from pyramid.tweens import EXCVIEW
-from pyramid_retry import mark_error_retryable
 from transaction.interfaces import NoTransaction
 from ZODB import DB
 from ZODB.Connection import Connection
@@ -30,6 +24,15 @@ from scheduler.storage.outage import is_outage
 from scheduler.store import open_database
 from scheduler.store.current import offering
 from scheduler.store.database_uri import URI_VARIABLE
+from scheduler.values.extras import extra_needed
+
+with extra_needed():
+    from pyramid.config import Configurator
+    from pyramid.exceptions import ConfigurationError
+    from pyramid.request import Request
+    from pyramid.response import Response
+    from pyramid.tweens import EXCVIEW
+    from pyramid_retry import mark_error_retryable
 
 log = logging.getLogger(__name__)
 

@@ -24,10 +24,10 @@ from daemon.process.livesync_process import LivesyncProcess
 from daemon.watches.alerts import AlertWatch
 from daemon.watches.capture_alarm import CaptureAlarm
 from daemon.watches.code_watch import CodeWatch
+from daemon.web.export_part import export_part
 from daemon.web.health import Health
 from daemon.web.metrics import Metrics
 from daemon.web.server import ConsoleApplication, NoConsole, WebServer, front
-from export.app import make_app
 from export.auth.browser_sessions import sessions
 from export.model import listeners
 from export.model.catalogue import catalogue
@@ -174,7 +174,7 @@ class Service:
             self._scheduler.on_reload.append(following.restart)
 
     def _start_web(self, stack: ExitStack) -> None:
-        export = make_app(self.database, self._config.export)
+        export = export_part(self.database, self._config.export)
         stack.callback(export.close)
         console = self._console(stack)
         metrics = Metrics(self.database, self.health).text

@@ -14,20 +14,22 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import Zope2
-from AccessControl.SecurityManagement import (
-    getSecurityManager,
-    newSecurityManager,
-    noSecurityManager,
-)
-from Acquisition import aq_parent
-from Testing.makerequest import makerequest
-from zope.component.hooks import getSite, setSite
-from zope.globalrequest import clearRequest, getRequest, setRequest
-
 from scheduler.hooks import Hooks
 from scheduler.store import current
 from scheduler.tasks.handle import TaskHandle
+from scheduler.values.extras import extra_needed
+
+with extra_needed():
+    import Zope2
+    from AccessControl.SecurityManagement import (
+        getSecurityManager,
+        newSecurityManager,
+        noSecurityManager,
+    )
+    from Acquisition import aq_parent
+    from Testing.makerequest import makerequest
+    from zope.component.hooks import getSite, setSite
+    from zope.globalrequest import clearRequest, getRequest, setRequest
 
 if TYPE_CHECKING:
     from scheduler.tasks.base import BaseTask

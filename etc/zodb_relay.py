@@ -7,10 +7,9 @@ find it even when `scheduler` itself is shadowed.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.machinery import PathFinder
-from importlib.metadata import packages_distributions
 from pathlib import Path
 
 DISTRIBUTION = "zodb-relay"
@@ -23,6 +22,8 @@ MARKERS = {
 }
 SHADOWED = 2
 """The exit status of a command or worker that finds a stranger."""
+INCOMPLETE = 1
+"""The exit status of a command whose extra is not installed."""
 
 
 def shadowed() -> str:
@@ -41,7 +42,7 @@ def shadowed() -> str:
 
 def overwritten() -> str:
     """Return which distribution has overwritten which package, and the remedy; empty if none."""
-    owners = packages_distributions()
+    owners = _owners()
     for name in MARKERS:
         others = sorted(set(owners.get(name, ())) - {DISTRIBUTION})
         if others:
@@ -53,10 +54,22 @@ def overwritten() -> str:
 
 
 def _remedy(name: str, file: str) -> str:
-    others = sorted(set(packages_distributions().get(name, ())) - {DISTRIBUTION})
+    others = sorted(set(_owners().get(name, ())) - {DISTRIBUTION})
     if others and "site-packages" in file:
         return f"uninstall the distribution {others[0]!r}, or install {DISTRIBUTION} apart from it"
     return "rename it, or take its folder off PYTHONPATH and start from another one"
+
+
+def _owners() -> Mapping[str, list[str]]:
+    # Imported only where it is asked for: it costs a short command a tenth of its time.
+    from importlib.metadata import packages_distributions
+
+    return packages_distributions()
+
+
+def _missing(error: ImportError) -> str:
+    sentence: str = import_module("scheduler.values.extras").missing_extra(error)
+    return sentence
 
 
 def _run(command: str, module: str) -> int:
@@ -64,8 +77,11 @@ def _run(command: str, module: str) -> int:
     if not found:
         try:
             main: Callable[[], int] = import_module(module).main
-        except ImportError:
+        except ImportError as error:
             found = overwritten()
+            if not found and _missing(error):
+                sys.stderr.write(f"{command}: {_missing(error)}\n")
+                return INCOMPLETE
             if not found:
                 raise
         else:

@@ -7,42 +7,46 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from werkzeug.wrappers import Request, Response
 from ZODB import DB
 from ZODB.Connection import Connection
 from ZODB.POSException import ConflictError, StorageError
 
-from export.answers.entrance import Entrance
-from export.answers.reading import Reading
-from export.answers.reply import Reply, file_response, options
-from export.auth import api_keys, browser_sessions, feeds, tokens
-from export.auth.caller import Caller
-from export.auth.usage import UsageLog, Uses
-from export.errors import (
-    AddressTooLong,
-    InternalFailure,
-    MalformedRequest,
-    RequestException,
-    ServiceUnavailable,
-    UnknownResource,
-    WrongMethod,
-)
-from export.fossils.installation import keep_base_url
-from export.http.cors import CorsPolicy
-from export.http.question import SEPARATOR
-from export.http.request import LONGEST, ExportRequest
-from export.http.result import Answer, Bare, Document, File
-from export.model import catalogue
-from export.model.listeners import subscribe_installed
-from export.people import group, user
-from export.registered import all_resources
-from export.resource import Resource, answered
-from export.rooms import registry, schedule
-from export.routing import Found, RoutingTable, nothing_at
-from export.settings import ExportSettings
 from scheduler.clock import nowutc
 from scheduler.store import open_database, transact
 from scheduler.store.read_view import read_view
+from scheduler.values.extras import extra_needed
+
+with extra_needed():
+    from werkzeug.wrappers import Request, Response
+
+    from export.answers.entrance import Entrance
+    from export.answers.reading import Reading
+    from export.answers.reply import Reply, file_response, options
+    from export.auth import api_keys, browser_sessions, feeds, tokens
+    from export.auth.caller import Caller
+    from export.auth.usage import UsageLog, Uses
+    from export.errors import (
+        AddressTooLong,
+        InternalFailure,
+        MalformedRequest,
+        RequestException,
+        ServiceUnavailable,
+        UnknownResource,
+        WrongMethod,
+    )
+    from export.fossils.installation import keep_base_url
+    from export.http.cors import CorsPolicy
+    from export.http.question import SEPARATOR
+    from export.http.request import LONGEST, ExportRequest
+    from export.http.result import Answer, Bare, Document, File
+    from export.model import catalogue
+    from export.model.listeners import subscribe_installed
+    from export.people import group, user
+    from export.registered import all_resources
+    from export.resource import Resource, answered
+    from export.rooms import registry, schedule
+    from export.routing import Found, RoutingTable, nothing_at
+    from export.settings import ExportSettings
 
 log = logging.getLogger(__name__)
 

@@ -1,8 +1,9 @@
 """The transactional task scheduler: tasks that live in the application's own object database."""
 
+from typing import TYPE_CHECKING
+
 from scheduler.client import Client
 from scheduler.clock import nowutc
-from scheduler.dispatch.scheduler import Scheduler
 from scheduler.shelves.module import SchedulerModule
 from scheduler.shelves.task_filter import TaskFilter
 from scheduler.states import (
@@ -18,6 +19,10 @@ from scheduler.states import (
 from scheduler.tasks.current_attempt import attempt
 from scheduler.tasks.function import task
 from scheduler.tasks.retry import TaskDelayed
+from scheduler.values.deferred_names import deferred
+
+if TYPE_CHECKING:
+    from scheduler.dispatch.scheduler import Scheduler
 
 __all__ = [
     "TASK_STATUS_ABORTED",
@@ -37,3 +42,6 @@ __all__ = [
     "nowutc",
     "task",
 ]
+
+# Code that only enqueues or looks begins sooner without it.
+__getattr__ = deferred(__name__, {"Scheduler": "scheduler.dispatch.scheduler"})

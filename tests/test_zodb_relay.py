@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from zipfile import ZipFile
 
 import pytest
 
@@ -88,15 +87,3 @@ def test_a_worker_started_in_the_folder_of_a_stranger_uses_the_installed_package
         timeout=200,
     )
     assert ended.returncode == 0, ended.stderr
-
-
-def test_the_wheel_has_every_module(tmp_path):
-    root = Path(__file__).parents[1]
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
-    subprocess.run(command, cwd=root, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    packed = set(ZipFile(wheel).namelist())
-    packages = ("scheduler", "livesync", "export", "daemon")
-    files = [file for package in packages for file in (root / package).rglob("*.py")]
-    names = {str(file.relative_to(root)) for file in files} | {"zodb_relay.py"}
-    assert names - packed == set()

@@ -11,7 +11,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from daemon.cli.parser import Subparsers, add, add_json
 from daemon.config import SECTIONS, Config
 from scheduler.store.database_uri import URI_VARIABLE
 from scheduler.values.console import as_json, as_table
@@ -26,16 +25,6 @@ class Setting(NamedTuple):
     setting: str
     value: Any
     source: str
-
-
-def add_commands(commands: Subparsers, common: argparse.ArgumentParser) -> None:
-    """Add `config check`, `show` and `defaults`."""
-    verbs = commands.add_parser("config", help="look at the settings").add_subparsers(
-        required=True, metavar="COMMAND"
-    )
-    add(verbs, common, "check", check, "say by the exit status whether the settings are good")
-    add_json(add(verbs, common, "show", show, "print the settings in force, and their sources"))
-    add(verbs, common, "defaults", defaults, "print a file with the default of each setting")
 
 
 def check(options: argparse.Namespace, config: Config) -> int:

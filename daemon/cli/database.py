@@ -14,7 +14,6 @@ from ZODB.Connection import Connection
 from ZODB.FileStorage.FileStorage import FileStorageError
 from ZODB.utils import z64
 
-from daemon.cli.parser import Subparsers, add, add_json
 from daemon.config import Config
 from daemon.errors import DaemonException
 from daemon.maintenance import backup
@@ -25,27 +24,8 @@ from scheduler.store.database_uri import file_of
 from scheduler.store.observed import ROOT_KEY
 from scheduler.tasks.attempt import moment
 from scheduler.values.console import as_json, as_lines
-from scheduler.values.duration import period
 
 Facts = dict[str, Any]
-
-
-def add_commands(commands: Subparsers, common: argparse.ArgumentParser) -> None:
-    """Add `db info`, `verify`, `pack`, `backup` and `restore`."""
-    verbs = commands.add_parser("db", help="look after the database").add_subparsers(
-        required=True, metavar="COMMAND"
-    )
-    add_json(add(verbs, common, "info", info, "print its size, contents, history and layout"))
-    add_json(add(verbs, common, "verify", verify, "read every object; 1 if one cannot be read"))
-    sub = add(verbs, common, "pack", pack_now, "drop old history now")
-    sub.add_argument(
-        "--keep", type=_period, metavar="PERIOD", help="how much stays; default: keep_history"
-    )
-    sub = add(verbs, common, "backup", back_up, "back the embedded database up, while it is used")
-    sub.add_argument("folder", type=Path, metavar="FOLDER", help="where the backups are kept")
-    sub.add_argument("--full", action="store_true", help="copy all, not only what is new")
-    sub = add(verbs, common, "restore", restore, "put a backup in place, as a new epoch")
-    sub.add_argument("folder", type=Path, metavar="FOLDER", help="where the backups are kept")
 
 
 def info(options: argparse.Namespace, config: Config) -> int:
@@ -134,10 +114,3 @@ def _tids(database: DB) -> Iterator[bytes]:
     for found in database.storage.iterator(z64):
         if found.tid != z64:  # PostgreSQL keeps the beginning as a transaction
             yield found.tid
-
-
-def _period(text: str) -> float:
-    try:
-        return period(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
-from werkzeug.wrappers import Request
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Request
 
 
 def is_loopback(host: str) -> bool:

@@ -11,15 +11,18 @@ import tomllib
 from collections.abc import Iterator
 from multiprocessing.connection import wait
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from daemon.config import Log, level_number
 from daemon.errors import ConfigurationException
 from daemon.logs.log_file import PrivateLog, Repeats
 from daemon.logs.log_format import FORMATTERS
-from scheduler.executors.output_pipe import OutputPipe
 from scheduler.runtime.attempt_log import add_ids
 from scheduler.runtime.output import OUTPUT, log_output
 from scheduler.storage.outage_log import is_news
+
+if TYPE_CHECKING:
+    from scheduler.executors.output_pipe import OutputPipe
 
 CHATTY = ("ZEO", "txn", "httpx")
 # They log, with a traceback, an object that cannot be read, and raise the error as well.
@@ -96,6 +99,9 @@ def _add_filters(handler: logging.Handler) -> None:
 
 def _log_descriptors() -> None:
     """Log what programs and libraries write to the output of this process, beside Python."""
+    # Imported only by the daemon: the executors would double the start of a short command.
+    from scheduler.executors.output_pipe import OutputPipe
+
     pipe = OutputPipe()
     for descriptor in (1, 2):
         os.dup2(pipe.writer, descriptor)

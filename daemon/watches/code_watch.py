@@ -14,6 +14,7 @@ from ZODB import DB
 from daemon.errors import DaemonException
 from scheduler import Client
 from scheduler.store import transact
+from scheduler.values.extras import missing_extra
 
 log = logging.getLogger(__name__)
 
@@ -65,10 +66,8 @@ def _watchfiles() -> Any:
     # Imported only where it is asked for: it is an extra.
     try:
         return import_module("watchfiles")
-    except ImportError:
-        raise DaemonException(
-            "start --reload needs watchfiles: install the extra 'reload'"
-        ) from None
+    except ImportError as error:
+        raise DaemonException(f"start --reload: {missing_extra(error) or error}") from None
 
 
 def _folders() -> list[Path]:

@@ -16,7 +16,8 @@ from export.errors import (
     RefusedRequest,
     TokenNeeded,
 )
-from export.http.request import MASK, ExportRequest, masked
+from export.http.masking import MASK, masked
+from export.http.request import ExportRequest
 from export.people.secret import is_same
 from export.people.user import users
 from export.settings import ApiMode, ExportSettings

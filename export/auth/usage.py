@@ -17,7 +17,7 @@ from persistent import Persistent
 from ZODB import DB
 from ZODB.Connection import Connection
 
-from export.http.request import masked
+from export.http.masking import masked
 from scheduler.store import transact
 
 log = logging.getLogger(__name__)

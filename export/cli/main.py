@@ -17,7 +17,7 @@ from scheduler.store import open_database
 from scheduler.store.existence import expect_database
 from scheduler.values.legible import legible_output
 from scheduler.values.masking import hidden
-from scheduler.values.own_version import own_version
+from scheduler.values.own_version import VersionAction
 
 NOUNS = (imports, users, groups, rights, keys, feeds, tokens, rooms, reservations)
 
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="indico_export", description="Fill the catalogue.")
-    parser.add_argument("--version", action="version", version=own_version())
+    parser.add_argument("--version", action=VersionAction)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for noun in NOUNS:
         noun.add_commands(commands)

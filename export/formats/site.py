@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import quote, unquote_plus, urlsplit
 
 from export.formats.xml_text import printable
-from export.http.request import KEYS, ExportRequest
+from export.http.masking import KEYS
+from export.http.request import ExportRequest
 
 Shown = Mapping[str, Any]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from functools import cached_property
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, unquote_plus, urlencode
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -21,6 +21,7 @@ from export.errors import (
     UnknownBody,
     UnknownCredentials,
 )
+from export.http.masking import KEYS, masked
 
 LONGEST = 64 * 1024
 """How many characters path and query may have together."""
@@ -30,16 +31,8 @@ LARGEST = 1024 * 1024
 
 FORMS = {"application/x-www-form-urlencoded", "multipart/form-data"}
 
-SECRETS = {"signature", "csrftoken", "access_token"}
-"""Parameters that are not repeated to anybody."""
-
-KEYS = {"ak", "apikey"}
-"""Parameters of which the name alone is repeated."""
-
 SHOWING = {*KEYS, "ca", "cookieauth", "access_token"}
 """Parameters that may show who asks."""
-
-MASK = "..."
 
 SCHEME = re.compile("[A-Za-z][A-Za-z-]{0,19}")
 """A kind of credentials, as registered for HTTP; tokens are longer or have digits."""
@@ -269,14 +262,3 @@ def _first_of_each(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
         if value:
             params.setdefault(name, value)
     return params
-
-
-def masked(query: str) -> str:
-    """Return *query* without SECRETS, and without the values of KEYS."""
-    return "&".join(filter(None, map(_masked, query.split("&"))))
-
-
-def _masked(part: str) -> str:
-    sent = part.partition("=")[0]
-    name = unquote_plus(sent).lower()
-    return "" if name in SECRETS else f"{sent}={MASK}" if name in KEYS else part

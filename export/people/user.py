@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from importlib import import_module
 from secrets import token_hex
+from typing import Any
 
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
-from werkzeug.security import check_password_hash, generate_password_hash
 from ZODB.Connection import Connection
 
 from export.errors import CatalogueException
 from export.fossilize import Fossilizable
 from export.people.secret import digest
 from scheduler.store import Schema, connection_of
+from scheduler.values.extras import extra_needed
 
 
 class Avatar(Persistent, Fossilizable):
@@ -47,7 +49,7 @@ class Avatar(Persistent, Fossilizable):
 
     def set_password(self, password: str) -> None:
         """Set the password of the user's login; only its salted hash is stored."""
-        self._password = generate_password_hash(password)
+        self._password = _hashing().generate_password_hash(password)
 
     @property
     def password_hash(self) -> str:
@@ -118,7 +120,7 @@ class Users(Persistent):
         """Return the user of *login* if that is their password; it takes the same time if not."""
         user = self.find_by_login(login)
         kept = user.password_hash if user is not None else ""
-        is_right = check_password_hash(kept or _nobodys(), password)
+        is_right = _hashing().check_password_hash(kept or _nobodys(), password)
         return user if user is not None and kept and is_right and not user.blocked else None
 
     def find_by_login(self, login: str) -> Avatar | None:
@@ -130,7 +132,14 @@ class Users(Persistent):
 @cache
 def _nobodys() -> str:
     """Return the hash of a password that nobody has."""
-    return generate_password_hash(token_hex())
+    hashed: str = _hashing().generate_password_hash(token_hex())
+    return hashed
+
+
+def _hashing() -> Any:
+    # Imported only where it is asked for: users can be read where the extra is not installed.
+    with extra_needed():
+        return import_module("werkzeug.security")
 
 
 SCHEMA = Schema("users", 1, Users)

@@ -9,15 +9,17 @@ from typing import Any
 from urllib.parse import urlencode
 from xml.etree.ElementTree import ParseError
 
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
-
 from livesync.agents.http import Answer, HttpAgent, HttpTarget, Login
 from livesync.agents.target import Items, Send
 from livesync.errors import AgentExecutionException
 from livesync.records.marcxml import collected, record_xml
 from livesync.records.reduction import Record
 from scheduler.store.encryption import seal, unseal
+from scheduler.values.extras import extra_needed
+
+with extra_needed():
+    from defusedxml import DefusedXmlException
+    from defusedxml.ElementTree import fromstring
 
 PATH = "/ImportXML"
 

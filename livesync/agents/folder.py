@@ -8,21 +8,28 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from livesync.agents.target import Items, Send, TargetAgent
 from livesync.records.document import read_documents, wrapped
-from livesync.records.marcxml import collected, read_collection, record_xml
 from livesync.records.reduction import Record
 from scheduler.storage.private_files import FILE, opener, private_folder
+from scheduler.values.extras import extra_needed
 
 Wrapper = Callable[[list[bytes]], bytes]
 Reader = Callable[[bytes], Iterable[tuple[str, Any]]]
 
-WRAPPERS: dict[str, Wrapper] = {"json": wrapped, "marcxml": collected}
-READERS: dict[str, Reader] = {"json": read_documents, "marcxml": read_collection}
+WRAPPERS: dict[str, Wrapper] = {
+    "json": wrapped,
+    "marcxml": lambda records: _marcxml().collected(records),
+}
+READERS: dict[str, Reader] = {
+    "json": read_documents,
+    "marcxml": lambda content: _marcxml().read_collection(content),
+}
 SUFFIXES = {"json": ".json", "marcxml": ".xml"}
 
 
@@ -48,6 +55,8 @@ class FolderAgent(TargetAgent):
         super().__init__(aid, name, description, updateTime, access, batch_size=batch_size)
         if format not in WRAPPERS:
             raise ValueError(f"format is {format!r}: it must be one of {', '.join(WRAPPERS)}")
+        if format == "marcxml":
+            _marcxml()
         self._folder = str(Path(folder).absolute())
         self._format = format
 
@@ -58,7 +67,8 @@ class FolderAgent(TargetAgent):
 
     def _prepare(self, record: Record) -> bytes:
         if self._format == "marcxml":
-            return record_xml(record, self._access)
+            content: bytes = _marcxml().record_xml(record, self._access)
+            return content
         return super()._prepare(record)
 
     def reached(self) -> int | None:
@@ -87,7 +97,7 @@ class FolderAgent(TargetAgent):
     def state_of(self, content: bytes) -> Any:
         """Return what of a record's *content* is the object's state."""
         if self._format == "marcxml":
-            ((_, state),) = read_collection(collected([content]))
+            ((_, state),) = READERS[self._format](WRAPPERS[self._format]([content]))
             return state
         return super().state_of(content)
 
@@ -108,6 +118,12 @@ class FolderAgent(TargetAgent):
                 _put(self._note, str(newest))
 
         yield send
+
+
+def _marcxml() -> Any:
+    # Imported only where it is asked for: its libraries are those of an extra.
+    with extra_needed():
+        return import_module("livesync.records.marcxml")
 
 
 def _write(folder: Path, suffix: str, wrap: Wrapper, numbers: Iterator[int], items: Items) -> None:

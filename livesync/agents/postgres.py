@@ -7,19 +7,21 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-import psycopg2
-from psycopg2 import sql
-from psycopg2.extensions import connection as Connection  # noqa: N812 (a class)
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 (a class)
-from psycopg2.extensions import parse_dsn
-from psycopg2.extras import execute_values
-
 from livesync.agents.target import Items, Send, TargetAgent
 from livesync.agents.timelimit import time_limit
 from livesync.errors import PartialFailure, TargetFault
 from livesync.records.document import document, json_bytes, state_in
 from livesync.records.reduction import Record
 from scheduler.store.encryption import seal, unseal
+from scheduler.values.extras import extra_needed
+
+with extra_needed():
+    import psycopg2
+    from psycopg2 import sql
+    from psycopg2.extensions import connection as Connection  # noqa: N812 (a class)
+    from psycopg2.extensions import cursor as Cursor  # noqa: N812 (a class)
+    from psycopg2.extensions import parse_dsn
+    from psycopg2.extras import execute_values
 
 Result = TypeVar("Result")
 

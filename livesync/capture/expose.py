@@ -11,10 +11,10 @@ from zope.interface.interface import InterfaceClass
 
 from export.fossil_plan import InvalidFossilException, plan_of
 from export.fossilize import IFossil
-from export.registered import all_resources
 from livesync.capture.watch import declare, default_id
 from livesync.errors import WatchException
 from livesync.objects.watched_class import Identify, WatchedClass, name_of
+from scheduler.values.extras import missing_extra
 
 TOLD = {"status", "type", "key", "restricted"}
 """The names in a document that tell of the record, and not of its object."""
@@ -84,7 +84,7 @@ def _check_address(kind: type, address: str) -> None:
             f"{kind.__qualname__} cannot be at {address!r}: an address has small letters, digits "
             "and _ only; give address='...'"
         )
-    for resource in all_resources():
+    for resource in _resources():
         if any(
             each.startswith((f"/export/{address}/", f"/export/{address}."))
             for each in resource.addresses
@@ -93,6 +93,18 @@ def _check_address(kind: type, address: str) -> None:
                 f"{kind.__qualname__} cannot be at /export/{address}, where {resource.name!r} is: "
                 "give address='...'"
             )
+
+
+def _resources() -> Iterable[Any]:
+    """Return the resources of the export; none where the export is not installed."""
+    # Imported only where it is asked for: its libraries are those of an extra.
+    try:
+        from export.registered import all_resources
+    except ImportError as error:
+        if not missing_extra(error):
+            raise
+        return ()
+    return all_resources()
 
 
 def _agents(kind: type, agents: Iterable[str] | None) -> tuple[str, ...] | None:

@@ -16,6 +16,7 @@ from livesync.delivery.push_agent import PushSyncAgent
 from livesync.delivery.settings import DeliverySettings
 from livesync.errors import AgentSettingException
 from scheduler.store.encryption import unseal
+from scheduler.store.missing_class import reason_of
 from scheduler.values.named_object import named_object
 
 ENTRY_POINTS = "zodb_relay.agents"
@@ -81,7 +82,7 @@ def _loaded(name: str) -> Any:
     try:
         return named_object(name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise AgentSettingException(f"{name} cannot be loaded: {error}") from error
+        raise AgentSettingException(f"{name} cannot be loaded: {reason_of(error)}") from error
 
 
 def _sorted(
@@ -134,7 +135,7 @@ def _made(
         raise AgentSettingException(f"{kind.__name__} needs the setting {missing[0]!r}")
     try:
         return kind(aid, **basic, **options)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, ImportError) as error:
         raise AgentSettingException(str(error)) from error
 
 

@@ -27,7 +27,7 @@ from scheduler.values.command_value import HOW, given, is_shown
 from scheduler.values.duration import period
 from scheduler.values.legible import LineFormatter, legible_output
 from scheduler.values.masking import hidden
-from scheduler.values.own_version import own_version
+from scheduler.values.own_version import VersionAction
 from scheduler.worker.log_forwarding import tell
 
 SECRET_SETTINGS = {"secret", "password"}
@@ -143,7 +143,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Look at the track, the agents and their dead letters, and direct them.",
         parents=[database],
     )
-    parser.add_argument("--version", action="version", version=own_version())
+    parser.add_argument("--version", action=VersionAction)
     commands = parser.add_subparsers(prog="indico_livesync", required=True)
 
     command = _add(

@@ -10,14 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry import context, metrics, trace
-from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-
 from livesync.hooks import DeliveryEvent, DeliveryHooks
 from scheduler.hooks import AttemptEvent
 from scheduler.runtime.context import current_run
 from scheduler.tasks.naming import name_of
+from scheduler.values.extras import extra_needed
+
+with extra_needed():
+    from opentelemetry import context, metrics, trace
+    from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 if TYPE_CHECKING:
     from scheduler.tasks.base import BaseTask

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-import sentry_sdk
-
 from livesync.hooks import DeadRecordEvent, DeliveryEvent, DeliveryHooks
 from scheduler.hooks import AttemptEvent, WorkerEvent
+from scheduler.values.extras import extra_needed
+
+with extra_needed():
+    import sentry_sdk
 
 
 class SentryHooks(DeliveryHooks):

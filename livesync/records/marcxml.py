@@ -9,13 +9,15 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from defusedxml.ElementTree import fromstring
-from lxml import etree
-
 from livesync.records.document import identity, present
 from livesync.records.marc.content import deletion, fields_of
 from livesync.records.marc.field import MarcField
 from livesync.records.reduction import STATUS_DELETED, Record
+from scheduler.values.extras import extra_needed
+
+with extra_needed():
+    from defusedxml.ElementTree import fromstring
+    from lxml import etree
 
 NAMESPACE = "http://www.loc.gov/MARC21/slim"
 LEADER = "00000nmm  2200000uu 4500"

@@ -17,6 +17,7 @@ from scheduler.executors.threads import ThreadExecutor
 from scheduler.settings import Settings
 from scheduler.storage.embedded_server import STORAGE_NAME, EmbeddedServer
 from scheduler.store import Database
+from scheduler.values.extras import missing_extra
 
 PRIVATE_SCHEMES = ("memory:", "demo:")
 
@@ -40,9 +41,9 @@ def _start_dask(uri: str, settings: Settings, on_report: Callable[[], None]) -> 
     # Imported only where it is asked for: Dask is an extra, and slow to import.
     try:
         dask = import_module("scheduler.executors.dask")
-    except ImportError:
+    except ImportError as error:
         raise SchedulerConfigurationException(
-            "multitask_mode='dask' needs Dask: install the extra 'dask'"
+            f"multitask_mode is 'dask', and {missing_extra(error) or error}"
         ) from None
     executor: Executor = dask.DaskExecutor(uri, settings, on_report)
     return executor

@@ -21,6 +21,7 @@ from scheduler.storage.embedded import Embedded, file_and_query
 from scheduler.storage.private_files import own_folder
 from scheduler.store.current import using
 from scheduler.store.database import Database
+from scheduler.values.extras import missing_extra
 from scheduler.values.masking import shown_address
 
 URI_VARIABLE = "SCHEDULER_DATABASE"
@@ -87,8 +88,8 @@ def resolved(uri: str) -> tuple[Any, dict[str, Any]]:
     except zodburi.NoResolverForScheme:
         raise DatabaseUnavailable(
             f"{shown_address(uri)!r} does not name a database: use file:///path/data.fs, "
-            "zeo://host:port, zconfig:///path/zodb.conf, memory://, or, with the extra "
-            "'postgres' installed, postgresql://... (or postgres://...)"
+            "zeo://host:port, zconfig:///path/zodb.conf, memory://, or, with "
+            "zodb-relay[postgres] installed, postgresql://... (or postgres://...)"
         ) from None
     except zodburi.UnknownDatabaseKeywords as error:
         raise DatabaseUnavailable(
@@ -115,9 +116,9 @@ def _open_postgres(uri: str) -> Any:
     # Imported only where it is asked for: RelStorage is an extra, and slow to import.
     try:
         postgres = import_module("scheduler.storage.postgres")
-    except ImportError:
+    except ImportError as error:
         raise DatabaseUnavailable(
-            f"the database {shown_address(uri)!r} needs RelStorage: install the extra 'postgres'"
+            f"the database {shown_address(uri)!r} cannot be opened: {missing_extra(error) or error}"
         ) from None
     return postgres.open_postgres(uri)
 

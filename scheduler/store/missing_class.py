@@ -16,6 +16,7 @@ from ZODB.utils import u64
 
 from scheduler.storage.internals import cache_of, record_of
 from scheduler.store.import_fault import import_fault
+from scheduler.values.extras import missing_extra
 
 UNREADABLE = (StateLoadError, POSKeyError)
 """Exceptions that the loading of a damaged or missing object raises."""
@@ -46,6 +47,8 @@ def reason_of(error: BaseException) -> str:
     """Return a description of *error* in one line; never an empty text."""
     if isinstance(error, StateLoadError) and error.__cause__ is not None:
         error = error.__cause__
+    if isinstance(error, ImportError) and missing_extra(error):
+        return missing_extra(error)
     name = type(error).__name__
     try:
         text = " ".join(str(error).split())

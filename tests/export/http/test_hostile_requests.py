@@ -1,6 +1,6 @@
 """Requests that nobody in their right mind sends: each is answered, with an error of its own.
 
-Covers `export.http.request`.
+Covers `export.http.request`, `export.http.masking`.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from scheduler.states import (
 from scheduler.tasks.current_attempt import attempt
 from scheduler.tasks.function import task
 from scheduler.tasks.retry import TaskDelayed
+from scheduler.tasks.signal_wait import WaitForSignal
 from scheduler.values.deferred_names import deferred
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ __all__ = [
     "SchedulerModule",
     "TaskDelayed",
     "TaskFilter",
+    "WaitForSignal",
     "attempt",
     "nowutc",
     "task",

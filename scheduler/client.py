@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from datetime import datetime
-from itertools import islice
 from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 from persistent import Persistent
@@ -16,13 +15,14 @@ from scheduler.errors import TaskInconsistentStatusException, TaskStillRunningEx
 from scheduler.inbox import spool
 from scheduler.inbox.bindings import follow
 from scheduler.inbox.quarantine import is_quarantined
+from scheduler.inbox.signals import checked_name
 from scheduler.inbox.spool import Spool
 from scheduler.runtime.context import current_run
 from scheduler.schedules.schedule import Schedule, packed
 from scheduler.shelves.bulk_order import CANCEL, DELETE, MOVE, PRIORITIZE, RETRY, BulkOrder
 from scheduler.shelves.declared_schedules import DeclaredSchedule, known_schedules
 from scheduler.shelves.module import SchedulerModule
-from scheduler.shelves.queue_slot import plain_text
+from scheduler.shelves.queue_slot import paused_queue, plain_text
 from scheduler.shelves.task_filter import TaskFilter
 from scheduler.shelves.walk import walk
 from scheduler.states import (
@@ -39,12 +39,9 @@ from scheduler.tasks.chain import Step, chain
 from scheduler.tasks.group import TaskGroup
 from scheduler.tasks.handle import enter
 from scheduler.tasks.naming import dotted
-from scheduler.tasks.recurring import RecurringTask
+from scheduler.tasks.recurring import RecurringTask, backfilled
 from scheduler.tasks.result_wait import wait_for
 from scheduler.values.rate_limit import Limit
-
-# Dates that one call of `Client.backfill` may run.
-BACKFILL_LIMIT = 10_000
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -198,15 +195,7 @@ class Client:
         the schedule, and recorded as its occurrences; `scheduler.attempt.date` is the date of
         each. ValueError for dates to come, and for more than 10,000.
         """
-        if not isinstance(task, RecurringTask):
-            raise TypeError(f"{task!r} has no schedule: it is run once")
-        begin, end = (moment(stamp(aware(each, "a date"))) for each in (since, until))
-        if end > nowutc():
-            raise ValueError(f"until is {until}, which is to come: the schedule will run it")
-        dates = islice(task.getSchedule().between(begin, end), BACKFILL_LIMIT + 1)
-        number = sum(1 for _ in dates)
-        if number > BACKFILL_LIMIT:
-            raise ValueError(f"there are more than {BACKFILL_LIMIT} dates: choose a shorter time")
+        begin, end, number = backfilled(task, since, until)
         self._module.spool(spool.BACKFILL, (begin, end, task))
         return number
 
@@ -229,16 +218,24 @@ class Client:
         """
         return self._module.spool(spool.RELOAD, None)
 
+    def signal(self, name: str, payload: Any = None) -> bool:
+        """Give the signal *name* to all tasks that wait for it; always True.
+
+        *payload* is plain data or a stored object. Where no task waits yet, it is kept for the
+        first one that will: for 30 days, and of all such signals the newest 10,000.
+        """
+        return self._module.spool(spool.SIGNAL, (checked_name(name), payload))
+
     def pause(self, queue: str | None = None) -> bool:
         """Pause the scheduler, or the named *queue* alone, over restarts too; always True.
 
         None of its tasks is started; running attempts go on to their end.
         """
-        return self._module.spool(spool.PAUSE, _queue_name(queue))
+        return self._module.spool(spool.PAUSE, paused_queue(queue))
 
     def resume(self, queue: str | None = None) -> bool:
         """Resume the paused scheduler, or the paused named *queue*; always True."""
-        return self._module.spool(spool.RESUME, _queue_name(queue))
+        return self._module.spool(spool.RESUME, paused_queue(queue))
 
     def isPaused(self, queue: str | None = None) -> bool:
         """Say whether the scheduler, or the named *queue*, is paused."""
@@ -381,22 +378,15 @@ class Client:
     def waitFor(self, task: BaseTask | TaskGroup, timeout: float | None = None) -> Any:
         """Wait until *task*, or all of a group, has finished; return its result.
 
-        Call it behind the commit that enqueues the task, in a transaction without changes, which
-        sees the newest state then; else TaskNotCommitted is raised. Raises TaskFailed where the
-        task does not finish, TaskNotFoundException where it is gone, WaitTimeoutError (a
-        TimeoutError) after *timeout* seconds, SchedulerException inside an attempt.
+        Raises TaskNotCommitted in a transaction with changes, such as that which enqueues it,
+        TaskFailed where it does not finish, TaskNotFoundException where it is gone,
+        WaitTimeoutError after *timeout* seconds, SchedulerException inside an attempt.
         """
         return wait_for(task, timeout)
 
     @property
     def _module(self) -> SchedulerModule:
         return SchedulerModule.getDBInstance(self._connection)
-
-
-def _queue_name(queue: str | None) -> str | None:
-    if queue == "":
-        raise ValueError("the ordinary queue has no name: pause the scheduler, or a named queue")
-    return None if queue is None else plain_text(queue, "the queue")
 
 
 def _priority(value: int) -> int:

@@ -75,6 +75,10 @@ class TooLarge(SchedulerException):
     """The arguments of a task, or its result, take more of the database than is allowed."""
 
 
+class SignalTimeoutError(SchedulerException, TimeoutError):
+    """A signal that the task has waited for has not come in time."""
+
+
 class MailNotSent(SchedulerException):
     """Mail could not be sent now; it may be tried again."""
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from daemon.cli.deferred import DeferredModule
 from daemon.cli.parser import Command, Subparsers, add, add_json
@@ -161,6 +163,7 @@ def _add_cmd(commands: Subparsers, common: argparse.ArgumentParser) -> None:
         "resume": (cmd.resume, "resume paused tasks, or a named queue; else the scheduler"),
         "repair": (cmd.repair, "make anew what cannot be read of the scheduler's own data"),
         "backfill": (cmd.backfill, "run a schedule for all its dates of a time that has passed"),
+        "signal": (cmd.signal, "give a signal to the tasks that wait for it"),
         "drop_schedule": (
             cmd.drop_schedule,
             "remove declared schedules; without NAME, vanished ones",
@@ -187,6 +190,10 @@ def _add_cmd(commands: Subparsers, common: argparse.ArgumentParser) -> None:
     )
     subs["backfill"].add_argument(
         "--until", type=_moment, metavar="WHEN", help="the last date; default: now"
+    )
+    subs["signal"].add_argument("name", metavar="NAME", help="the signal's name")
+    subs["signal"].add_argument(
+        "--payload", type=_json, metavar="JSON", help="the data that it carries; default: null"
     )
     subs["drop_schedule"].add_argument("names", nargs="*", metavar="NAME")
     for name in ("pause", "resume"):
@@ -229,6 +236,13 @@ def _add_class(sub: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="only tasks of this class, or calls of this function; with or without the module",
     )
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no JSON: {error}") from None
 
 
 def _count(text: str) -> int:

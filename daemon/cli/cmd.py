@@ -93,6 +93,19 @@ def repair(options: argparse.Namespace, config: Config) -> int:
     return 0
 
 
+def signal(options: argparse.Namespace, config: Config) -> int:
+    """Give a signal to the tasks that wait for it."""
+    with connect(config.database) as connection:
+        try:
+            Client(connection).signal(options.name, options.payload)
+        except ValueError as error:
+            raise DaemonException(str(error)) from None
+        transaction.commit()
+    facts = {"signal": options.name, "payload": options.payload}
+    print(as_json(facts) if options.json else f"signal {options.name} to be given")
+    return 0
+
+
 def drop_schedule(options: argparse.Namespace, config: Config) -> int:
     """Remove declared schedules; those that vanished from the code, if none is given."""
     with connect(config.database) as connection:

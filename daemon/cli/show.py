@@ -167,7 +167,14 @@ def _facts(row: Row) -> dict[str, Any]:
 
 
 def _cells(row: Row) -> tuple[Any, ...]:
-    return row.name, row.state, row.date, row.title, row.tries or None, row.reason[:REASON_SHOWN]
+    return (
+        row.name,
+        row.situation,
+        row.date,
+        row.title,
+        row.tries or None,
+        row.reason[:REASON_SHOWN],
+    )
 
 
 def _worker_cells(facts: dict[str, Any]) -> list[Any]:

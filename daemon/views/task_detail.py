@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from ZODB.Connection import Connection
@@ -16,6 +17,8 @@ from scheduler.storage.outage import is_transient
 from scheduler.store.missing_class import reason_of
 from scheduler.tasks import BaseTask, TaskOccurrence
 from scheduler.tasks.attempt import Attempt
+from scheduler.tasks.handle import TaskHandle
+from scheduler.tasks.life import UNTIL_SIGNAL
 from scheduler.tasks.naming import arguments_of, name_of
 from scheduler.tasks.recurring import RecurringTask
 
@@ -87,10 +90,10 @@ def _card(task: BaseTask) -> Card:
         "id": task.getId,
         "class": lambda: name_of(task),
         "arguments": lambda: arguments_of(task),
-        "state": lambda: word(task),
+        "state": lambda: _situation(task),
         "created": task.getCreatedOn,
         "origin": lambda: task.getOrigin().facts(),
-        "due": lambda: task.getDueOn() if word(task) in ("spooled", "waiting") else None,
+        "due": lambda: _due(task),
         "started": task.getStartedOn,
         "ended": task.getEndedOn,
         "expires": lambda: task.expiryDate,
@@ -105,6 +108,16 @@ def _card(task: BaseTask) -> Card:
         runs = task.getOccurrences
         facts["occurrences"] = lambda: [_run(run) for run in runs()[-RUNS_SHOWN:]]
     return {name: _fact(tell) for name, tell in facts.items()}
+
+
+def _situation(task: BaseTask) -> str:
+    signal = TaskHandle(task).awaited if word(task) in ("waiting", "paused") else ""
+    return f"{word(task)} for signal {signal}" if signal else word(task)
+
+
+def _due(task: BaseTask) -> datetime | None:
+    due = task.getDueOn() if word(task) in ("spooled", "waiting") else None
+    return None if due is None or due.timestamp() == UNTIL_SIGNAL else due
 
 
 def _name(task: Any) -> Card:

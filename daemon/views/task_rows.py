@@ -16,6 +16,7 @@ from scheduler import (
     nowutc,
 )
 from scheduler.inbox.quarantine import is_quarantined
+from scheduler.inbox.signals import known_signals
 from scheduler.queue import NEVER_DUE
 from scheduler.shelves.ended_index import TaskIndex
 from scheduler.states import STATES as STATES
@@ -23,6 +24,7 @@ from scheduler.states import WORDS as WORDS
 from scheduler.store.missing_class import reason_of, why_unusable
 from scheduler.tasks import BaseTask, TaskOccurrence
 from scheduler.tasks.attempt import moment
+from scheduler.tasks.life import UNTIL_SIGNAL
 from scheduler.tasks.naming import (
     arguments_of,
     class_name,
@@ -57,6 +59,14 @@ class Row(NamedTuple):
     tries: int = 0
     reason: str = ""
     """Why it has not finished."""
+
+    signal: str = ""
+    """The signal that it waits for."""
+
+    @property
+    def situation(self) -> str:
+        """Its state, with the signal that it waits for."""
+        return f"{self.state} for signal {self.signal}" if self.signal else self.state
 
     @property
     def name(self) -> str:
@@ -147,11 +157,14 @@ def _spooled(module: SchedulerModule) -> Iterator[Row]:
 
 
 def _waiting(module: SchedulerModule) -> Iterator[Row]:
+    signals = known_signals(module._p_jar)
     for due, task in module.queues:
+        signal = signals.name(_number(task)) or ""
         if due >= int(NEVER_DUE):
-            yield row_of(task, "paused", None)
+            yield row_of(task, "paused", None, signal=signal)
         else:
-            yield row_of(task, "waiting", datetime.fromtimestamp(due, UTC))
+            date = None if due == UNTIL_SIGNAL else datetime.fromtimestamp(due, UTC)
+            yield row_of(task, "waiting", date, signal=signal)
 
 
 def _failed(module: SchedulerModule) -> Iterator[Row]:

@@ -11,6 +11,7 @@ from typing import Any
 from persistent import Persistent
 from ZODB.utils import u64
 
+from scheduler.dispatch.signalling import Signalling
 from scheduler.dispatch.steps import Steps
 from scheduler.inbox.claims import Claim
 from scheduler.shelves.module import SchedulerModule
@@ -26,6 +27,7 @@ class Claiming:
     def __init__(self, module: SchedulerModule, steps: Steps) -> None:
         self._module = module
         self._steps = steps
+        self._signalling = Signalling(module, steps)
         self._fresh: dict[bytes, tuple[float, BaseTask]] = {}  # by object id: due at once
 
     def add(self, task: BaseTask, due: float) -> None:
@@ -59,7 +61,9 @@ class Claiming:
         tasks += take(-(-(room - len(tasks)) // 2), 0, 0)
         tasks += self._take_ordinary(now, room - len(tasks))
         tasks += take(room - len(tasks), -math.inf, 0)
-        return [self._module.running.add(task, now) for task in tasks if _is_stored(task)]
+        claims = [self._module.running.add(task, now) for task in tasks if _is_stored(task)]
+        self._signalling.leave([claim.tid for claim in claims])
+        return claims
 
     def _take_ordinary(self, now: float, room: int) -> list[Any]:
         # A due task that has just come out of the spool goes straight to a worker if there is

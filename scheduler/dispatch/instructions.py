@@ -17,6 +17,7 @@ from scheduler.dispatch.claiming import Claiming
 from scheduler.dispatch.quarantine_release import Reclaiming
 from scheduler.dispatch.rebinding import Rebinding
 from scheduler.dispatch.release import Release
+from scheduler.dispatch.signalling import Signalling
 from scheduler.dispatch.steps import Steps
 from scheduler.inbox import spool
 from scheduler.inbox.claims import Claim
@@ -90,6 +91,7 @@ class Instructions:
             spool.BULK: BulkOrders(module, steps, self.perform).step,
             spool.RECLAIM: self.reclaim,
             spool.LIMIT: self._limit,
+            spool.SIGNAL: Signalling(module, steps).give,
             spool.FOLLOW: self._rebinding.follow,
             spool.PAGE: self._reclaiming.read_page,
             spool.REPAIR: self._check_shelves,

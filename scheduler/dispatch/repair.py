@@ -18,7 +18,7 @@ from scheduler.clock import nowutc, stamp
 from scheduler.dispatch.steps import Steps
 from scheduler.dispatch.tick import Tick
 from scheduler.executors import Lost
-from scheduler.inbox import bindings, claims, quarantine, spool
+from scheduler.inbox import bindings, claims, quarantine, signals, spool
 from scheduler.queue import PersistentWaitingQueue
 from scheduler.shelves import declared_schedules, module
 from scheduler.shelves.conflict_stats import ConflictStats
@@ -48,17 +48,19 @@ from scheduler.tasks.recurring import RecurringTask
 
 log = logging.getLogger(__name__)
 
-RUNNING, QUARANTINE, BINDINGS, SPOOL, DECLARED = (
+RUNNING, QUARANTINE, BINDINGS, SPOOL, DECLARED, SIGNALS = (
     "the running list",
     "the quarantine",
     "the bindings",
     "the spool",
     "the declared schedules",
+    "the signals",
 )
 _ROOTS: tuple[tuple[str, Schema[Any], type[Persistent]], ...] = (
     (RUNNING, claims.SCHEMA, claims.RunningList),
     (QUARANTINE, quarantine.SCHEMA, quarantine.Quarantine),
     (BINDINGS, bindings.SCHEMA, bindings.Bindings),
+    (SIGNALS, signals.SCHEMA, signals.Signals),
     (DECLARED, declared_schedules.SCHEMA, declared_schedules.DeclaredSchedules),
 )
 QUEUE, NAMED, FAILED, FINISHED, KEYS, CONFLICTS, LEAVING, POSTPONED = (
@@ -202,6 +204,8 @@ class Repair:
             self._module.unique.admit(task, nowutc().timestamp(), _leave)
         if BINDINGS in self._fresh and isinstance(task, FollowingTask):
             self._bind(task)
+        if SIGNALS in self._fresh and handle.status == TASK_STATUS_QUEUED and handle.awaited:
+            signals.signals_of(self._connection).wait(task.getId() or 0, handle.awaited)
         if is_at_work and _AT_WORK & self._fresh.keys() and task._p_oid not in self._shelved:
             self._queue(task)
         elif handle.status in tuple(ENDED) and handle.ended_element() is task:

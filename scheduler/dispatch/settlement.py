@@ -10,6 +10,7 @@ from typing import Any
 from scheduler.clock import nowutc
 from scheduler.dispatch.claiming import Claiming
 from scheduler.dispatch.release import Release
+from scheduler.dispatch.signalling import Signalling
 from scheduler.dispatch.steps import Steps
 from scheduler.errors import WorkerLost
 from scheduler.executors import Lost
@@ -58,6 +59,7 @@ class Settlement:
         self._steps = steps
         self._claiming = claiming
         self._release = release
+        self._signalling = Signalling(module, steps)
         self._perform = perform
         self._now = nowutc()
 
@@ -141,6 +143,8 @@ class Settlement:
         if outcome.due is not None and not is_leaving:
             # The task bears the date already: it is not loaded here, nor written again.
             self._module.queues.put_back(task, outcome.due.timestamp(), place)
+            if outcome.signal:
+                self._signalling.wait(task, outcome.signal)
             self.perform_postponed(tid)
             return
         if outcome.due is not None:

@@ -29,6 +29,7 @@ BACKFILL = "backfill"
 BULK = "bulk"
 RECLAIM = "reclaim"
 LIMIT = "limit"
+SIGNAL = "signal"
 FOLLOW = "follow"
 REPAIR = "repair"
 RELOAD = "reload"
@@ -51,6 +52,7 @@ OPERATIONS = frozenset(
         BULK,
         RECLAIM,
         LIMIT,
+        SIGNAL,
         FOLLOW,
         REPAIR,
         RELOAD,

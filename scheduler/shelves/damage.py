@@ -9,7 +9,7 @@ from BTrees.Length import Length
 from persistent import Persistent
 from ZODB.Connection import Connection
 
-from scheduler.inbox import bindings, claims, quarantine, spool
+from scheduler.inbox import bindings, claims, quarantine, signals, spool
 from scheduler.log.append_log import AppendLog, Segment, SegmentLeaf, SegmentPages
 from scheduler.queue import PersistentWaitingQueue, TimeOrder
 from scheduler.shelves import declared_schedules, module
@@ -30,7 +30,7 @@ class ShelfDamaged(Exception):  # noqa: N818 (what has happened)
 # The classes whose instances each have the attributes of a fresh one.
 SHELVES: tuple[type[Persistent], ...] = (
     *(module.SchedulerModule, PersistentWaitingQueue, NamedQueues, TaskIndex, UniqueKeys),
-    *(KeyRates, DeclaredSchedules),
+    *(KeyRates, DeclaredSchedules, signals.Signals),
     *(ConflictStats, claims.RunningList, quarantine.Quarantine, bindings.Bindings, spool.Spool),
     AppendLog,
 )
@@ -87,7 +87,7 @@ def roots(connection: Connection) -> list[Any]:
     """Return the parts of the scheduler's own data that stand below the root by themselves."""
     schemas = (
         *(module.SCHEMA, claims.SCHEMA, quarantine.SCHEMA, bindings.SCHEMA, spool.SCHEMA),
-        declared_schedules.SCHEMA,
+        *(declared_schedules.SCHEMA, signals.SCHEMA),
     )
     return [schema.get(connection) for schema in schemas if schema.exists(connection)]
 

@@ -50,3 +50,10 @@ def _number(value: Any, name: str) -> int:
     if not isinstance(value, int | float) or not math.isfinite(value):
         raise TypeError(f"{name} is {value!r}; it must be a finite number")
     return int(value) if isinstance(value, int) else value  # type: ignore[return-value]
+
+
+def paused_queue(name: str | None) -> str | None:
+    """Return the *name* of the queue that an instruction about pauses is for; None for all."""
+    if name == "":
+        raise ValueError("the ordinary queue has no name: pause the scheduler, or a named queue")
+    return None if name is None else plain_text(name, "the queue")

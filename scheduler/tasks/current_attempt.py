@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from scheduler.runtime.context import AttemptContext, current_run
 from scheduler.tasks.attempt import MESSAGE_KEPT
 from scheduler.tasks.base import BaseTask
+from scheduler.tasks.signal_wait import payload_of
 
 if TYPE_CHECKING:
     from scheduler.runtime.http import TaskClient
@@ -104,6 +105,18 @@ class CurrentAttempt:
         run = current_run()
         if run is not None:
             run.report(min(1.0, max(0.0, float(fraction))), str(message)[:MESSAGE_KEPT])
+
+    def waitForSignal(self, name: str, timeout: float | None = None) -> Any:
+        """Return the payload of the signal *name*, which `Client.signal` gives.
+
+        Where it has not come yet, the attempt ends with WaitForSignal: its changes are aborted,
+        and the task is run anew when the signal comes. Raises SignalTimeoutError in the attempt
+        that is made after *timeout* seconds without it; RuntimeError outside of an attempt.
+        """
+        task = self.task
+        if task is None:
+            raise RuntimeError("there is no attempt here: only a task waits for signals")
+        return payload_of(task, name, timeout)
 
     def checkCancelled(self) -> None:
         """Raise TaskCancelled or TaskTimedOut where the attempt is to end."""

@@ -136,6 +136,19 @@ class TaskHandle:
         """Record a run that did not count as a try; the next one is due at *until*."""
         self._task._delay(attempt, until)
 
+    @property
+    def awaited(self) -> str:
+        """The signal that the task waits for in its queue; empty where for none."""
+        return self._task._awaited()
+
+    def wait_for(self, attempt: Attempt, name: str, until: float | None) -> None:
+        """Record a run that waits for the signal *name*, until *until* (since 1970) at most."""
+        self._task._await(attempt, name, until)
+
+    def receive(self, name: str, payload: Any, now: float) -> None:
+        """Keep the *payload* of the signal *name*; the next run is due at *now* (since 1970)."""
+        self._task._receive(name, payload, now)
+
     def expire(self, now: datetime, why: str) -> None:
         """Record that no time is left at which the task might run."""
         self._task._expire(now, why)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from itertools import takewhile
 from typing import Any
@@ -15,6 +15,9 @@ from scheduler.runtime.origin import enqueued_by
 from scheduler.tasks.attempt import ATTEMPTS_KEPT, Attempt
 from scheduler.tasks.event import TimedEvent
 from scheduler.tasks.result import kept
+
+# When a task is due that waits for a signal without end: the last day of the calendar.
+UNTIL_SIGNAL = 253_402_214_400.0
 
 
 class TaskLife(TimedEvent):
@@ -38,6 +41,8 @@ class TaskLife(TimedEvent):
     _waits_since: float | None = None  # when the first was made that this one has replaced
     _reruns: int = 0  # how often the task was run anew after it had finished
     _undone: float | None = None
+    _awaits: tuple[str, float | None] | None = None  # the signal it waits for, and until when
+    _signals: Mapping[str, tuple[Any, ...]] = {}  # what came; empty for what came too late
     _follower: Any = None  # the task or group that is enqueued when this one has finished
     _rollback: Any = None  # the task or group that is enqueued when it has come to another end
 
@@ -103,6 +108,28 @@ class TaskLife(TimedEvent):
         self._ended = None
         self._retry_on = self._queued_for = until
 
+    def _await(self, attempt: Attempt, name: str, until: float | None) -> None:
+        """Record a run that waits for the signal *name*, until *until* (since 1970) at most."""
+        self._delay(attempt, UNTIL_SIGNAL if until is None else until)
+        signals = {each: came for each, came in self._signals.items() if each != name}
+        if self._awaits is not None and self._awaits[0] not in (name, *signals):
+            signals[self._awaits[0]] = ()
+        if signals != self._signals:
+            self._signals = signals
+        self._awaits = (name, until)
+
+    def _awaited(self) -> str:
+        """Return the signal that the task waits for in its queue; empty where for none."""
+        if self._awaits is None or self._retry_on != (self._awaits[1] or UNTIL_SIGNAL):
+            return ""
+        return self._awaits[0]
+
+    def _receive(self, name: str, payload: Any, now: float) -> None:
+        """Keep the *payload* of the signal *name*; the next run is due at *now* (since 1970)."""
+        self._signals = {**self._signals, name: (payload,)}
+        self._awaits = None
+        self._retry_on = now
+
     def _expire(self, now: datetime, why: str) -> None:
         """Record that no time is left at which the task might run."""
         self._end_run(states.TASK_STATUS_TERMINATED)
@@ -133,6 +160,9 @@ class TaskLife(TimedEvent):
     def _begin_anew(self) -> None:
         """Forget the failed tries and the date of the next one."""
         self._tries, self._retry_on = 0, None
+        for name in ("_awaits", "_signals"):
+            if name in self.__dict__:
+                delattr(self, name)
 
     def _set_status(self, status: int) -> None:
         """Set *status* unchecked: for the moves whose caller has checked the shelf."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from itertools import islice
 from typing import Any, Literal
 
 from BTrees.IOBTree import IOBTree, IOBucket
@@ -22,6 +23,8 @@ from scheduler.tasks.occurrence import TaskOccurrence
 MISSED_SECONDS = 60.0
 # How many ended runs stand in the task's own record, which each run writes anyhow.
 RECENT = 8
+# Dates that one call of `Client.backfill` may run.
+BACKFILL_LIMIT = 10_000
 
 
 class OccurrenceLeaf(IOBucket):
@@ -283,6 +286,25 @@ class RecurringTask(BaseTask):
     def _go_to(self, date: datetime | None) -> datetime | None:
         self._next = None if date is None else stamp(date)
         return date
+
+
+def backfilled(
+    task: RecurringTask, since: datetime, until: datetime
+) -> tuple[datetime, datetime, int]:
+    """Return both dates in UTC, and how many dates the schedule of *task* has from one to other.
+
+    TypeError for a task without a schedule, ValueError for dates to come and for too many.
+    """
+    if not isinstance(task, RecurringTask):
+        raise TypeError(f"{task!r} has no schedule: it is run once")
+    begin, end = (moment(stamp(aware(each, "a date"))) for each in (since, until))
+    if end > nowutc():
+        raise ValueError(f"until is {until}, which is to come: the schedule will run it")
+    dates = islice(task.getSchedule().between(begin, end), BACKFILL_LIMIT + 1)
+    number = sum(1 for _ in dates)
+    if number > BACKFILL_LIMIT:
+        raise ValueError(f"there are more than {BACKFILL_LIMIT} dates: choose a shorter time")
+    return begin, end, number
 
 
 def _is_seconds(value: Any) -> bool:

@@ -7,7 +7,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from scheduler.errors import TooLarge
+from scheduler.errors import SignalTimeoutError, TooLarge
 
 # A delay shorter than AT_ONCE_SECONDS is granted AT_ONCE_TIMES in a row, then it doubles each time.
 AT_ONCE_SECONDS = 1.0
@@ -87,9 +87,10 @@ NEVER = Retry(tries=1)
 def retry_for(kind: type[BaseException], table: Mapping[type[BaseException], Retry]) -> Retry:
     """Return the entry of *table* for the nearest base of the exception *kind*.
 
-    Without one, TooLarge is not retried: the value would be too large again.
+    Without one, TooLarge is not retried, as the value would be too large again, nor is
+    SignalTimeoutError.
     """
-    default = NEVER if issubclass(kind, TooLarge) else _DEFAULT
+    default = NEVER if issubclass(kind, TooLarge | SignalTimeoutError) else _DEFAULT
     return next((table[base] for base in kind.__mro__ if base in table), default)
 
 

@@ -29,6 +29,8 @@ class Outcome(NamedTuple):
     """The object id of what has ended, the task or an occurrence; None for one not stored yet."""
     group: bytes | None = None
     """The object id of the group that the task is of, if it is of one."""
+    signal: str = ""
+    """The signal that the task waits for, if it does."""
     conflict: ConflictReport | None = None
     """The object over which the run conflicted, if it did."""
 
@@ -40,7 +42,7 @@ def outcome_of(task: BaseTask, claim: Claim) -> Outcome:
     """
     handle = TaskHandle(task)
     if handle.retry_on is not None:
-        return Outcome(claim, due=moment(handle.retry_on))
+        return Outcome(claim, due=moment(handle.retry_on), signal=handle.awaited)
     element = handle.ended_element()
     comes_back = element is not task and handle.status == TASK_STATUS_QUEUED
     due = moment(handle.queued_for) if comes_back else None

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from transaction.interfaces import TransientError
 
-from scheduler.clock import nowutc, within_calendar
+from scheduler.clock import later, nowutc, within_calendar
 from scheduler.runtime.code_version import code_version
 from scheduler.runtime.context import AttemptContext
 from scheduler.states import TASK_STATUS_FAILED, TASK_STATUS_FINISHED, TASK_STATUS_QUEUED
@@ -19,6 +19,7 @@ from scheduler.tasks.base import BaseTask
 from scheduler.tasks.handle import TaskHandle
 from scheduler.tasks.naming import name_of
 from scheduler.tasks.retry import Retry, TaskDelayed, paced
+from scheduler.tasks.signal_wait import WaitForSignal
 from scheduler.worker.ending import Ending, event_of
 from scheduler.worker.failure import fail, named, one_line
 
@@ -84,6 +85,11 @@ class AttemptRecorder:
             wait = paced(max(0.0, error.delaySeconds), TaskHandle(task).times_put_off() + 1)
             until = within_calendar(put_off.ended.timestamp() + wait)
             return lambda: TaskHandle(task).delay(put_off, until)
+        if isinstance(error, WaitForSignal):
+            waiting = self._attempt(task, TASK_STATUS_QUEUED, str(error)[:MESSAGE_KEPT])
+            end = None if error.timeout is None else later(waiting.ended, error.timeout)
+            until_end = None if end is None else end.timestamp()
+            return lambda: TaskHandle(task).wait_for(waiting, error.name, until_end)
         text = "".join(traceback.format_exception(error))[-TRACEBACK_KEPT:]
         message = f"{type(error).__name__}: {error}"[:MESSAGE_KEPT]
         attempt = self._attempt(task, TASK_STATUS_FAILED, message, text)

@@ -115,6 +115,13 @@ def test_a_result_is_waited_for_as_the_document_shows(reader):
     assert done.stdout == blocks("waiting.md", "text")[0]
 
 
+def test_a_signal_is_waited_for_as_the_document_shows(reader):
+    reader.save("waiting.md")
+    done = reader.run(blocks("waiting.md", "sh")[0])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == blocks("waiting.md", "text")[1]
+
+
 def test_hooks_hear_as_the_document_shows(reader):
     reader.save("hooks.md")
     done = reader.run("python enqueue.py 2>log.txt")

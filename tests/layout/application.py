@@ -6,7 +6,7 @@ from enum import Enum
 
 from persistent import Persistent
 
-from scheduler import task
+from scheduler import attempt, task
 from scheduler.store import current
 from scheduler.tasks import BoundTask, CronTask, IntervalTask, OneShotTask, PeriodicUniqueTask
 
@@ -43,6 +43,11 @@ class Note(OneShotTask):
 
     def run(self):
         return note(self.name)
+
+
+@task
+def wait_for_approval():
+    attempt.waitForSignal("approved")
 
 
 class Beat(IntervalTask):

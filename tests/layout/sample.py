@@ -119,6 +119,7 @@ class Sample:
             self.client.enqueue(Note(later, f"narrow {number}", queueName="narrow"))
             self.client.enqueue(Note(later, f"slow {number}", queueName="slow"))
         application.note_once.enqueueAt(later, "once")
+        application.wait_for_approval.enqueue()
         self.client.enqueue(Note(later, "coloured", colour=Colour.RED))
         self.client.enqueue(Patrol(rrule.HOURLY, dtstart=later))
         self.client.enqueue(Hourly("0 * * * *"))

@@ -75,7 +75,7 @@ class _Run:
         while self._thread.is_alive():
             self._thread.join(min(POLL_SECONDS, self._limit))
             if self._thread.is_alive() and time.monotonic() - self._deliverer.sign > self._limit:
-                return self._give_up()
+                return self._fail()
         return self._outcome
 
     def _deliver(self) -> None:
@@ -88,7 +88,7 @@ class _Run:
             self._outcome = f"failed: {type(error).__name__}: {error}"
             log_failure(log, self.agent_id, error)
 
-    def _give_up(self) -> str:
+    def _fail(self) -> str:
         reason = f"it gave no sign of life for {self._limit:g} s"
         log.error("agent %s is left alone: %s", self.agent_id, reason)
 

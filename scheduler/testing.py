@@ -21,7 +21,7 @@ from scheduler.clock import TimeSource, aware
 from scheduler.dispatch.tick import Tick
 from scheduler.inbox import spool
 from scheduler.inbox.claims import Claim
-from scheduler.runtime.context import News
+from scheduler.runtime.context import AttemptReport
 from scheduler.settings import Settings
 from scheduler.shelves.module import SchedulerModule
 from scheduler.store import open_database, transact, using
@@ -92,11 +92,11 @@ class Relay:
         where ever more tasks are due.
         """
         transaction.commit()
-        runner = Runner(self.database, Settings().task_max_tries, "test", _unheard)
+        runner = Runner(self.database, Settings().task_max_tries, "test", _ignored)
         ran: list[int] = []
         try:
             for _ in range(ROUNDS):
-                claims = transact(self.database, self._give_out)
+                claims = transact(self.database, self._claim_due)
                 if not claims:
                     break
                 outcomes = _run(runner, claims)
@@ -111,7 +111,7 @@ class Relay:
         transaction.begin()
         return [self.connection.get(p64(tid)) for tid in ran]
 
-    def _give_out(self, connection: Connection) -> list[Claim]:
+    def _claim_due(self, connection: Connection) -> list[Claim]:
         module = SchedulerModule.getDBInstance(connection)
         tick = Tick(module)
         tick.instructions.follow_undone()
@@ -122,7 +122,7 @@ class Relay:
         return tick.claiming.claim(self.clock.now.timestamp(), CLAIM_LIMIT, {})
 
 
-def _unheard(news: News) -> None:
+def _ignored(report: AttemptReport) -> None:
     """Take up word of a run that goes on: by when anybody could look, it will have ended."""
 
 

@@ -27,7 +27,7 @@ class Receiver:
     """
 
     def __init__(self, port: int, report: Callable[[str], None]) -> None:
-        self._hear = report
+        self._report = report
         self._lock = Lock()
         self._total = 0
         self._last: deque[tuple[str, str, str]] = deque(maxlen=KEPT)
@@ -64,9 +64,9 @@ class Receiver:
             self._last.extend((time, *line) for line in lines)
             total = self._total
         for name, what in lines[:KEPT]:
-            self._hear(f"{time} received {name}, {what}")
+            self._report(f"{time} received {name}, {what}")
         if len(lines) > KEPT:
-            self._hear(f"{time} received {len(lines) - KEPT} more, {total} since the start")
+            self._report(f"{time} received {len(lines) - KEPT} more, {total} since the start")
 
 
 def _summary(record: dict[str, Any]) -> tuple[str, str]:

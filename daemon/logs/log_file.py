@@ -68,8 +68,8 @@ class Repeats(logging.Filter):
         now = time.monotonic()
         with self._lock:
             before = self._counts.pop(key, _RepeatCount(0, now))
-            is_news = now - before.last > FORGOTTEN_SECONDS
-            number = 1 if is_news else before.number + 1
+            is_new = now - before.last > FORGOTTEN_SECONDS
+            number = 1 if is_new else before.number + 1
             self._counts[key] = _RepeatCount(number, now)  # the last one, now, of the dict
             if len(self._counts) > KINDS_KEPT:
                 del self._counts[next(iter(self._counts))]

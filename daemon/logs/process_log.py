@@ -19,7 +19,7 @@ from daemon.logs.log_file import PrivateLog, Repeats
 from daemon.logs.log_format import FORMATTERS
 from scheduler.runtime.attempt_log import add_ids
 from scheduler.runtime.output import OUTPUT, log_output
-from scheduler.storage.outage_log import is_news
+from scheduler.storage.outage_log import is_not_outage
 
 if TYPE_CHECKING:
     from scheduler.executors.output_pipe import OutputPipe
@@ -93,7 +93,7 @@ def _handlers() -> Iterator[logging.Handler]:
 
 
 def _add_filters(handler: logging.Handler) -> None:
-    for each in (is_news, Repeats(), add_ids):
+    for each in (is_not_outage, Repeats(), add_ids):
         handler.addFilter(each)
 
 

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection, Pipe
 from scheduler.runtime.application import Application
 from scheduler.store.database_uri import URI_VARIABLE
 from scheduler.values.command_value import ENVIRONMENT
-from scheduler.worker.log_forwarding import Said, levels_here
+from scheduler.worker.log_forwarding import ForwardedLine, levels_here
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,9 @@ class LivesyncProcess:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
-        threading.Thread(target=_hear, args=(ours,), name="log of following", daemon=True).start()
+        threading.Thread(
+            target=_forward, args=(ours,), name="log of following", daemon=True
+        ).start()
         return process
 
     def _watch(self) -> None:
@@ -85,11 +87,11 @@ class LivesyncProcess:
             self._process = self._begin()
 
 
-def _hear(pipe: Connection) -> None:
+def _forward(pipe: Connection) -> None:
     with pipe:
         try:
             while True:
-                said: Said = pipe.recv()
+                said: ForwardedLine = pipe.recv()
                 said.log()
         except (EOFError, OSError):
             log.debug("the process that follows changes has closed its log pipe %s", pipe)

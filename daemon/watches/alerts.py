@@ -125,9 +125,11 @@ def _dead_letters(connection: Connection) -> Iterator[tuple[tuple[Any, ...], str
         number = u64(entry.obj._p_oid)
         yield ("task", number, entry.since), f"task {number} cannot be loaded: {entry.reason}"
     for agent in _agents(connection):
-        for letter in islice(agent.delivery_state.dead_letters.dead(), READ):
-            text = f"agent {agent.getId()}: {letter.name} is a dead letter: {letter.reason}"
-            yield ("record", agent.getId(), letter.name), text
+        for dead_letter in islice(agent.delivery_state.dead_letters.dead(), READ):
+            text = (
+                f"agent {agent.getId()}: {dead_letter.name} is a dead letter: {dead_letter.reason}"
+            )
+            yield ("record", agent.getId(), dead_letter.name), text
 
 
 def _escapes(connection: Connection) -> Found:

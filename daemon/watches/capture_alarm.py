@@ -32,7 +32,7 @@ class CaptureAlarm:
         self._database = database
         self._is_in_charge = is_in_charge
         self._check = CaptureCheck(database)
-        self._told = 0
+        self._alerted_serial = 0
         self._stop = threading.Event()
         self._wake = CommitSignal(database)
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
@@ -69,7 +69,7 @@ class CaptureAlarm:
         """Log what of the watched classes is not found here, when they have changed."""
         with read_view(self._database) as view:
             table = table_of(view)
-        if table.serial != self._told:
-            self._told = table.serial
+        if table.serial != self._alerted_serial:
+            self._alerted_serial = table.serial
             for fault in filter(None, (each.fault() for each in table.classes)):
                 log.error("watched class: %s", fault)

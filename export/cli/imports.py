@@ -88,7 +88,7 @@ def _import(options: Namespace, database: DB) -> int:
             for event in done.events:
                 print(legible_line(f"imported {event}"))
             for note in done.notes:
-                _tell(f"note: {note}")
+                _report(f"note: {note}")
             for source, parts in done.untold.items():
                 untold.setdefault(source, Counter()).update(parts)
             count += len(done.events)
@@ -97,16 +97,16 @@ def _import(options: Namespace, database: DB) -> int:
         problems = refused.problems
     for source, parts in untold.items():
         if parts:
-            _tell(f"note: {source}: {untold_in_words(parts)}")
+            _report(f"note: {source}: {untold_in_words(parts)}")
     for problem in problems:
-        _tell(problem)
+        _report(problem)
     if problems:
         told = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        _tell(f"{told}; {'everything else' if count else 'nothing'} was imported")
+        _report(f"{told}; {'everything else' if count else 'nothing'} was imported")
     return 1 if problems else 0
 
 
-def _tell(sentence: str) -> None:
+def _report(sentence: str) -> None:
     print(legible_line(f"indico_export: {sentence}"), file=sys.stderr)
 
 

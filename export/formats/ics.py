@@ -102,7 +102,7 @@ def _entry(shown: Shown, site: str) -> Event:
     url = absolute(site, shown["url"])
     return made(
         (shown["startDate"], shown["endDate"]),
-        _told(shown),
+        _entry_of(shown),
         url=url,
         summary=shown["title"],
         location=f"{shown['location'] or ''}{room}",
@@ -110,11 +110,11 @@ def _entry(shown: Shown, site: str) -> Event:
     )
 
 
-def _told(shown: Shown) -> CalendarEntry:
+def _entry_of(shown: Shown) -> CalendarEntry:
     """Return the calendar entry of what is shown; that of other objects is in their fields."""
-    told: CalendarEntry | None = shown.get("calendarEntry")
-    if told is not None:
-        return told
+    entry: CalendarEntry | None = shown.get("calendarEntry")
+    if entry is not None:
+        return entry
     zone, status = iana_zone(str(shown.get("timezone"))), shown.get("status")
     is_known = status in STATUSES
     return CalendarEntry(shown["modificationDate"], zone or UTC, status if is_known else None)
@@ -130,15 +130,15 @@ def _description(shown: Shown, url: str) -> str:
 
 
 def _reservation(shown: Shown, site: str) -> Entries:
-    told = _told(shown)
+    entry = _entry_of(shown)
     start, first_end, end = (
-        local(shown[edge], told.zone) for edge in ("startDT", "firstEndDT", "endDT")
+        local(shown[edge], entry.zone) for edge in ("startDT", "firstEndDT", "endDT")
     )
     place = f"{shown['location']}: {shown['room']['fullName']}"
     url = absolute(site, shown["bookingUrl"])
     event = made(
         (start, first_end),
-        told,
+        entry,
         url=url,
         summary=shown["reason"],
         location=place,
@@ -176,7 +176,7 @@ def _video(shown: Shown, site: str) -> Entries:
     url = absolute(site, shown["url"])
     event = made(
         (shown["startDate"], shown["endDate"]),
-        _told(shown),
+        _entry_of(shown),
         url=url,
         summary=summary,
         location=f"{shown['location']}{room}",

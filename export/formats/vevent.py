@@ -20,29 +20,29 @@ EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 """The moment from which versions count seconds, so that their number has 31 bits."""
 
 NO_ADDRESS = "invalid:nomail"
-"""The address of somebody who has none that may be told, as other calendars write it."""
+"""The address of somebody who has none that may be entry, as other calendars write it."""
 
 
-def made(period: tuple[datetime, datetime | None], told: CalendarEntry, **texts: str) -> Event:
+def made(period: tuple[datetime, datetime | None], entry: CalendarEntry, **texts: str) -> Event:
     """Return the entry of what takes place in *period*, by the clocks of its own zone.
 
     It is stamped with its last change, which is its version, too: a later one replaces it.
     """
     start, end = period
     event = Event()
-    changed = in_utc(told.changed).replace(microsecond=0)
+    changed = in_utc(entry.changed).replace(microsecond=0)
     for name in ("dtstamp", "last-modified"):
         event.add(name, changed)
     event.add("sequence", max(0, (changed - EPOCH) // timedelta(seconds=1)))
-    event.add("dtstart", local(start, told.zone))
+    event.add("dtstart", local(start, entry.zone))
     if end is not None:
-        event.add("dtend", local(end, told.zone))
+        event.add("dtend", local(end, entry.zone))
     for name, text in texts.items():
         event.add(name, _one_line_end(text))
-    if told.status is not None:
-        event.add("status", told.status.upper())
-    if told.organizer is not None:
-        event.add("organizer", _address(told.organizer))
+    if entry.status is not None:
+        event.add("status", entry.status.upper())
+    if entry.organizer is not None:
+        event.add("organizer", _address(entry.organizer))
     return event
 
 

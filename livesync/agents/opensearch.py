@@ -22,7 +22,7 @@ class OpenSearchAgent(HttpAgent):
     """Puts records into *index* of the server at *url*, and takes deleted ones out.
 
     A record's document has the record's id. Of a batch that was taken in part the records
-    that the server refuses for good are told. Where it has no room for one, or refuses it for a
+    that the server refuses for good are shown. Where it has no room for one, or refuses it for a
     reason that concerns all (a block, a missing index), the whole batch is sent again later.
     """
 
@@ -43,8 +43,8 @@ class OpenSearchAgent(HttpAgent):
 
     def _prepare(self, record: Record) -> bytes:
         # Names that begin with _ are the server's own: it may refuse a document that has some.
-        told = document(record, self._access)
-        return json_bytes({name: told[name] for name in told if not name.startswith("_")})
+        shown = document(record, self._access)
+        return json_bytes({name: shown[name] for name in shown if not name.startswith("_")})
 
     @contextmanager
     def _sender(self) -> Iterator[Send]:
@@ -100,5 +100,5 @@ def _judge(items: Items, outcomes: list[dict[str, Any]]) -> None:
 
 def _reason(outcome: dict[str, Any]) -> str:
     error = outcome.get("error")
-    told = f"{error.get('type')}: {error.get('reason')}" if isinstance(error, dict) else str(error)
-    return f"{outcome['status']} {told[:200]}"
+    shown = f"{error.get('type')}: {error.get('reason')}" if isinstance(error, dict) else str(error)
+    return f"{outcome['status']} {shown[:200]}"

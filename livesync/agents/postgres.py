@@ -110,8 +110,8 @@ class PostgresAgent(TargetAgent):
         """Yield the rows of the table: id, and the document without what is no state."""
         rows = Rows(unseal(self._dsn), self._table, self._id, self.target)
         try:
-            for obj_id, told in rows.all():
-                yield obj_id, state_in(told)
+            for obj_id, content in rows.all():
+                yield obj_id, state_in(content)
         finally:
             rows.close()
 
@@ -248,5 +248,5 @@ def _without_nul(value: Any) -> Any:
 
 def _said(error: Exception) -> str:
     # The details of an error quote the row.
-    told = error.diag.message_primary if isinstance(error, psycopg2.Error) else None
-    return " ".join((told or str(error)).split())[:200]
+    content = error.diag.message_primary if isinstance(error, psycopg2.Error) else None
+    return " ".join((content or str(error)).split())[:200]

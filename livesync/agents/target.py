@@ -98,8 +98,8 @@ class TargetAgent(PushSyncAgent):
         lastTS: int | None,
         dbi: Connection | None = None,
     ) -> Iterable[Any]:
-        news = with_parts(data) if self.tells_of_owners else data
-        return super()._generateRecords(news, lastTS, dbi)
+        changes = with_parts(data) if self.tells_of_owners else data
+        return super()._generateRecords(changes, lastTS, dbi)
 
     def _prepare(self, record: Record) -> bytes:
         """Return *record* as the target takes it; what this raises refuses that record alone."""

@@ -103,10 +103,10 @@ def _signed(secret: str, body: bytes) -> dict[str, str]:
 def _page(target: HttpTarget, answer: Answer) -> tuple[dict[str, Any], str]:
     """Return the states by id that a page of a listing tells, and the address of the next."""
     try:
-        told = dict(read_documents(answer.content))
+        listed = dict(read_documents(answer.content))
         following = json.loads(answer.content).get("next") or ""
     except (ValueError, KeyError, TypeError, AttributeError):
         raise AgentExecutionException(
             f"the target's listing is not what it should be: {target.quote(answer)}"
         ) from None
-    return told, str(following)
+    return listed, str(following)

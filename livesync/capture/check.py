@@ -42,7 +42,7 @@ class CaptureCheck:
     def __init__(self, database: DB) -> None:
         self._database = database
         self._checked = 0
-        self._is_told = False
+        self._is_logged = False
 
     def alarm(self) -> None:
         """Check, and log each new escape; once, if the storage does not allow to check."""
@@ -50,9 +50,9 @@ class CaptureCheck:
             for escape in self.check():
                 log.error("%s; %s", escape, REMEDY)
         except NoHistory as error:
-            if not self._is_told:
+            if not self._is_logged:
                 log.warning("%s", error)
-            self._is_told = True
+            self._is_logged = True
 
     def check(self) -> list[Escape]:
         """Check what was committed since; keep and return the escaped changes that are new.

@@ -25,7 +25,7 @@ from livesync.objects.watched_classes import SCHEMA, WatchedClasses, table_of
 from scheduler.errors import NoConnectionError, StoreException
 from scheduler.store import current, has_changes, transact
 from scheduler.store.moved import install as find_moved
-from scheduler.store.observed import databases, herald, name_observer, observe
+from scheduler.store.observed import databases, name_observer, observe, on_open
 from scheduler.store.overlay import snapshot_of
 from scheduler.store.read_view import read_view
 
@@ -68,7 +68,7 @@ def declare(wanted: list[WatchedClass]) -> None:
             if not database.storage.isReadOnly():
                 enter(database, wanted)
         _watched.update((each.name, each) for each in wanted)
-    herald(enter_watched)
+    on_open(enter_watched)
 
 
 def unwatch(*classes: type[Persistent]) -> None:

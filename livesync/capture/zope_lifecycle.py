@@ -23,17 +23,17 @@ _listener = ObjectChangeListener()
 
 def connect() -> None:
     """Have the events of persistent objects recorded from now on, in this process."""
-    if _heard not in zope.event.subscribers:
-        zope.event.subscribers.append(_heard)
+    if _on_event not in zope.event.subscribers:
+        zope.event.subscribers.append(_on_event)
 
 
 def disconnect() -> None:
     """Have none recorded any more."""
-    if _heard in zope.event.subscribers:
-        zope.event.subscribers.remove(_heard)
+    if _on_event in zope.event.subscribers:
+        zope.event.subscribers.remove(_on_event)
 
 
-def _heard(event: Any) -> None:
+def _on_event(event: Any) -> None:
     obj = getattr(event, "object", None)
     if not isinstance(obj, Persistent):
         return

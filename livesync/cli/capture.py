@@ -81,7 +81,7 @@ def escaped(connection: Connection, options: argparse.Namespace) -> int:
     if options.record:
         for escape in found:
             gone = transact(database, partial(_record, escape), note="livesync: record escaped")
-            _tell(escape, gone)
+            _print_escape(escape, gone)
         return 0
     if options.json:
         print(as_json([{**each._asdict(), "date": each.date} for each in found]))
@@ -101,7 +101,7 @@ def _record(escape: Escape, connection: Connection) -> list[int]:
     return SCHEMA.get(connection).record(escape)
 
 
-def _tell(escape: Escape, gone: list[int]) -> None:
+def _print_escape(escape: Escape, gone: list[int]) -> None:
     print(f"transaction {escape.tid:016x}: {len(escape.objects) - len(gone)} changes recorded")
     if gone:
         numbers = ", ".join(f"{number:#x}" for number in gone)

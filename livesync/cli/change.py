@@ -139,9 +139,9 @@ def retry(connection: Connection, options: argparse.Namespace) -> int:
     """Make a failing agent due at once, and with it the records that wait to be sent again."""
     state = push_agent(connection, options.agent_id).delivery_state
     state.not_before = 0
-    for letter in list(state.dead_letters):
-        if letter.due is not None:
-            state.dead_letters.change(letter.name, due=0.0)
+    for dead_letter in list(state.dead_letters):
+        if dead_letter.due is not None:
+            state.dead_letters.change(dead_letter.name, due=0.0)
     return _done(f"agent {options.agent_id} is tried again with the next run")
 
 
@@ -186,7 +186,7 @@ def dead_drop(connection: Connection, options: argparse.Namespace) -> int:
 
 def _names(agent: PushSyncAgent, options: argparse.Namespace) -> list[str]:
     if options.all:
-        return [letter.name for letter in agent.delivery_state.dead_letters.dead()]
+        return [dead_letter.name for dead_letter in agent.delivery_state.dead_letters.dead()]
     return [agent.delivery_state.dead_letters.get(name).name for name in options.names]
 
 

@@ -28,7 +28,7 @@ from scheduler.values.duration import period
 from scheduler.values.legible import LineFormatter, legible_output
 from scheduler.values.masking import hidden
 from scheduler.values.own_version import VersionAction
-from scheduler.worker.log_forwarding import tell
+from scheduler.worker.log_forwarding import forward_logs
 
 SECRET_SETTINGS = {"secret", "password"}
 
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     handler.setFormatter(LineFormatter("%(levelname)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     if getattr(options, "log_to", None) is not None:
-        tell(PipeConnection(options.log_to).send, options.log_levels)
+        forward_logs(PipeConnection(options.log_to).send, options.log_levels)
         Application(*options.application).load()
     uri = getattr(options, "database", None)
     try:

@@ -60,7 +60,7 @@ def _follow(connection: Connection, options: argparse.Namespace, behind: int | N
         if begins_now:
             tail.pass_over()
         while not tail.is_stopped:
-            for position, action in tail.news():
+            for position, action in tail.changes():
                 line = (
                     as_line(_entry(position, action))
                     if options.json
@@ -106,16 +106,23 @@ def token(connection: Connection, options: argparse.Namespace) -> int:
 def dead_list(connection: Connection, options: argparse.Namespace) -> int:
     """Print the dead letters of an agent, or of all of them."""
     found = [
-        (aid, letter)
-        for aid, letter in _letters(connection, options.agent_id)
-        if letter.due is None or options.waiting
+        (aid, dead_letter)
+        for aid, dead_letter in _dead_letters(connection, options.agent_id)
+        if dead_letter.due is None or options.waiting
     ]
     if options.json:
         print(as_json([_facts(*known) for known in found]))
         return 0
     rows = [
-        (aid, letter.name, _state(letter), letter.tries, _date(letter.since), letter.reason)
-        for aid, letter in found
+        (
+            aid,
+            dead_letter.name,
+            _state(dead_letter),
+            dead_letter.tries,
+            _date(dead_letter.since),
+            dead_letter.reason,
+        )
+        for aid, dead_letter in found
     ]
     print(as_table(DEAD_HEADS, rows) if rows else "no dead letters")
     return 0
@@ -129,26 +136,28 @@ def dead_show(connection: Connection, options: argparse.Namespace) -> int:
     return 0
 
 
-def _letters(connection: Connection, agent_id: str | None) -> Iterator[tuple[str, DeadLetter]]:
+def _dead_letters(connection: Connection, agent_id: str | None) -> Iterator[tuple[str, DeadLetter]]:
     if agent_id is not None:
         chosen = [push_agent(connection, agent_id)]
     else:
         every = SyncManager.getDBInstance(connection).agents()
         chosen = [agent for agent in every if isinstance(agent, PushSyncAgent)]
     for agent in chosen:
-        yield from ((agent.getId(), letter) for letter in agent.delivery_state.dead_letters)
+        yield from (
+            (agent.getId(), dead_letter) for dead_letter in agent.delivery_state.dead_letters
+        )
 
 
-def _facts(agent_id: str, letter: DeadLetter) -> dict[str, Any]:
+def _facts(agent_id: str, dead_letter: DeadLetter) -> dict[str, Any]:
     return {
         "agent": agent_id,
-        "name": letter.name,
-        "state": _state(letter),
-        "reason": letter.reason,
-        "tries": letter.tries,
-        "since": _date(letter.since),
-        "due": None if letter.due is None else _date(letter.due),
-        "record": str(letter.record),
+        "name": dead_letter.name,
+        "state": _state(dead_letter),
+        "reason": dead_letter.reason,
+        "tries": dead_letter.tries,
+        "since": _date(dead_letter.since),
+        "due": None if dead_letter.due is None else _date(dead_letter.due),
+        "record": str(dead_letter.record),
     }
 
 
@@ -164,8 +173,8 @@ def _entry(position: int, action: Any) -> dict[str, Any]:
     }
 
 
-def _state(letter: DeadLetter) -> str:
-    return "dead" if letter.due is None else "waiting"
+def _state(dead_letter: DeadLetter) -> str:
+    return "dead" if dead_letter.due is None else "waiting"
 
 
 def _date(seconds: float) -> datetime:

@@ -70,8 +70,12 @@ class BatchDelivery:
         self.known_up_to = known_up_to
         self.error: BaseException | None = None
         self._epoch = epoch
-        self._letters = state.dead_letters
-        self._due = [letter for letter in self._letters.due(now) if _concerns(letter, share)]
+        self._dead_letters = state.dead_letters
+        self._due = [
+            dead_letter
+            for dead_letter in self._dead_letters.due(now)
+            if _concerns(dead_letter, share)
+        ]
         self._earlier = accepted
         self._share = share
         self._is_retry = state.failures > 0
@@ -87,12 +91,12 @@ class BatchDelivery:
         self._traces: dict[str, None] = {}
         self._clear()
 
-    def changes(self, news: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
-        """Yield the changes of dead letters that are due, then of *news* those not sent yet."""
-        for letter in self._due:
-            if isinstance(letter.record, FailedChange):
-                yield tuple(letter.record)
-        for position, action in news:
+    def changes(self, changes: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
+        """Yield the changes of dead letters that are due, then of *changes* those not sent yet."""
+        for dead_letter in self._due:
+            if isinstance(dead_letter.record, FailedChange):
+                yield tuple(dead_letter.record)
+        for position, action in changes:
             mark = mark_of_change(position, action)
             if mark not in self._done and mark not in self._earlier:
                 self._note_trace(action)
@@ -111,10 +115,13 @@ class BatchDelivery:
             record = self._with_letter(made)
             self._underway.add(mark, record)
             yield record
-        for letter in self._due:
-            if not isinstance(letter.record, FailedChange) and letter.name not in self._taken_up:
-                self._underway.add(letter.name, letter.record)
-                yield letter.record
+        for dead_letter in self._due:
+            if (
+                not isinstance(dead_letter.record, FailedChange)
+                and dead_letter.name not in self._taken_up
+            ):
+                self._underway.add(dead_letter.name, dead_letter.record)
+                yield dead_letter.record
 
     def send(self, batch: list[Any], upload: Upload) -> None:
         """Upload *batch*; what is refused is kept. Raises where that is the target's fault."""
@@ -124,14 +131,16 @@ class BatchDelivery:
         self._try(batch, upload)
         self._seconds = time.monotonic() - began
 
-    def sieve(self, news: Iterable[tuple[int, Any]], make: Callable[[Any], Iterable[Any]]) -> bool:
-        """Refuse those of *news* of which *make* makes no record; say whether that helped.
+    def sieve(
+        self, changes: Iterable[tuple[int, Any]], make: Callable[[Any], Iterable[Any]]
+    ) -> bool:
+        """Refuse those of *changes* of which *make* makes no record; say whether that helped.
 
         Where it makes records of nothing at all, the fault is with *make*.
         """
         failed: list[tuple[tuple[int, Any], Exception]] = []
         count = 0
-        for item in self.changes(news):
+        for item in self.changes(changes):
             count += 1
             try:
                 deque(make(iter([item])), maxlen=0)
@@ -150,9 +159,9 @@ class BatchDelivery:
         self._convict()
         if not self._has_uploader:
             self._accept(self._underway.remaining())
-        for letter in self._due:
-            if letter.name not in self._done:
-                self._settled.append(letter.name)
+        for dead_letter in self._due:
+            if dead_letter.name not in self._done:
+                self._settled.append(dead_letter.name)
 
     @property
     def has_refused(self) -> bool:
@@ -199,7 +208,7 @@ class BatchDelivery:
 
     def _suspect(self, suspect: _Suspect) -> None:
         mark, record = self._underway.peek(suspect.item)
-        if self._letters.find(mark) is not None:
+        if self._dead_letters.find(mark) is not None:
             # It was refused before, and waits again: that is no failure of this run.
             self._underway.take(suspect.item)
             self._refuse(mark, record, suspect.reason, is_final=False)
@@ -235,9 +244,9 @@ class BatchDelivery:
                 mark, record = self._underway.take(item)
                 self._done.add(mark)
                 self._accepted.append(mark)
-                letter = self._letter_of(mark, record)
-                if letter is not None:
-                    self._settled.append(letter.name)
+                dead_letter = self._dead_letter_of(mark, record)
+                if dead_letter is not None:
+                    self._settled.append(dead_letter.name)
         self._convict()
 
     def _convict(self) -> None:
@@ -248,20 +257,20 @@ class BatchDelivery:
 
     def _refuse(self, mark: str, record: Any, reason: str, *, is_final: bool) -> None:
         self._done.add(mark)
-        letter = self._letter_of(mark, record)
-        name = letter.name if letter else name_of(record) or _new_name(mark)
-        tries = letter.tries if letter else 0
+        dead_letter = self._dead_letter_of(mark, record)
+        name = dead_letter.name if dead_letter else name_of(record) or _new_name(mark)
+        tries = dead_letter.tries if dead_letter else 0
         self._refused.append(RefusedRecord(mark, name, record, reason, tries, is_final))
 
-    def _letter_of(self, mark: str, record: Any) -> DeadLetter | None:
-        return self._letters.find(mark) or self._letters.find(name_of(record))
+    def _dead_letter_of(self, mark: str, record: Any) -> DeadLetter | None:
+        return self._dead_letters.find(mark) or self._dead_letters.find(name_of(record))
 
     def _with_letter(self, record: Any) -> Any:
-        letter = self._letters.find(name_of(record))
-        if letter is None or not is_record(letter.record):
+        dead_letter = self._dead_letters.find(name_of(record))
+        if dead_letter is None or not is_record(dead_letter.record):
             return record
-        self._taken_up.add(letter.name)
-        status = record[2] | letter.record[2]
+        self._taken_up.add(dead_letter.name)
+        status = record[2] | dead_letter.record[2]
         if status & STATUS_DELETED:
             return record
         position, epoch = getattr(record, "position", None), getattr(record, "epoch", None)
@@ -289,6 +298,6 @@ def _new_name(mark: str) -> str:
     return mark if mark.startswith("change-") else f"record-{secrets.token_hex(4)}"
 
 
-def _concerns(letter: DeadLetter, share: tuple[int, int]) -> bool:
+def _concerns(dead_letter: DeadLetter, share: tuple[int, int]) -> bool:
     # A change can produce records of several objects, so each share looks at it.
-    return isinstance(letter.record, FailedChange) or falls_to(letter.name, share)
+    return isinstance(dead_letter.record, FailedChange) or falls_to(dead_letter.name, share)

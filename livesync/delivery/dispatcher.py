@@ -11,7 +11,7 @@ from ZODB import DB
 from ZODB.Connection import Connection
 
 from livesync.delivery.deliverer import FAILED, Deliverer
-from livesync.delivery.due import until_due, until_news
+from livesync.delivery.due import until_changes, until_due
 from livesync.delivery.faults import log_failure
 from livesync.delivery.push_agent import PushSyncAgent
 from livesync.errors import AgentBusyException
@@ -85,7 +85,7 @@ class DeliveryDispatcher:
         with self._lock:
             idle = [agent for agent in manager.agents() if agent.getId() not in self._busy]
         rests = {
-            agent.getId(): max(until_due(agent, manager, now), until_news(agent, manager, now))
+            agent.getId(): max(until_due(agent, manager, now), until_changes(agent, manager, now))
             for agent in idle
             if isinstance(agent, PushSyncAgent)
         }

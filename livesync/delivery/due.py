@@ -27,7 +27,7 @@ def until_due(agent: PushSyncAgent, manager: SyncManager, now: float) -> float:
     return LINGER_SECONDS if _lingers(agent, manager, now) else 0
 
 
-def until_news(agent: PushSyncAgent, manager: SyncManager, now: float) -> float:
+def until_changes(agent: PushSyncAgent, manager: SyncManager, now: float) -> float:
     """Return in how many seconds there is something to send to *agent*; infinity for nothing.
 
     A change is there when its bin has begun, a refused record when its next try is due.

@@ -265,11 +265,13 @@ class PushSyncAgent(SyncAgent):
         dbi: Connection | None,
         task: Any,
     ) -> Any:
-        def make(news: Iterable[tuple[int, ActionWrapper]]) -> Iterable[Any]:
-            return self._generateRecords(news, delivery.end, dbi=dbi)
+        def make(changes: Iterable[tuple[int, ActionWrapper]]) -> Iterable[Any]:
+            return self._generateRecords(changes, delivery.end, dbi=dbi)
 
         def send() -> Any:
-            records = delivery.records(lambda: make(delivery.changes(self._news(delivery.end))))
+            records = delivery.records(
+                lambda: make(delivery.changes(self._pending_changes(delivery.end)))
+            )
             if is_holding():
                 is_held("records", f"{sum(1 for _ in records)} to agent {self._id}")
                 return True
@@ -278,7 +280,7 @@ class PushSyncAgent(SyncAgent):
         try:
             result = send()
         except RecordsNotMade:
-            if not delivery.sieve(self._news(delivery.end), make):
+            if not delivery.sieve(self._pending_changes(delivery.end), make):
                 raise  # no single change is at fault
             result = send()
         if result is None:
@@ -286,7 +288,7 @@ class PushSyncAgent(SyncAgent):
         delivery.end_well()
         return result
 
-    def _news(self, covered: int | None) -> Iterator[tuple[int, ActionWrapper]]:
+    def _pending_changes(self, covered: int | None) -> Iterator[tuple[int, ActionWrapper]]:
         if covered is None:
             return iter(())
         return self._attached().stored_track.pointerIterItems(self._id, covered)

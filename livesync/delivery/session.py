@@ -112,10 +112,10 @@ class DeliverySession:
         if results:
             self.records += len(results.accepted)
             self._progress(self.records)
-            self._tell(results)
+            self._announce(results)
         return result
 
-    def _tell(self, results: BatchResults) -> None:
+    def _announce(self, results: BatchResults) -> None:
         count = len(results.accepted)
         if count:
             event = DeliveryEvent(

@@ -120,7 +120,7 @@ class SyncAgent(Fossilizable, Persistent):
         return self._recording
 
     @property
-    def may_have_told(self) -> bool:
+    def may_have_sent(self) -> bool:
         """Whether the target may know any object: changes are kept, or were delivered."""
         return self._active or self._recording or self.getLastTS() is not None
 

@@ -115,7 +115,7 @@ class DeliveryWaits(Persistent):
             try:
                 pointer = pointer_of(agent_id)
             except KeyError:
-                self._give_up(task, agent_id)
+                self._expire(task, agent_id)
                 continue
             if goal is None or (pointer is not None and pointer >= goal):
                 enter(task, self._p_jar)
@@ -130,13 +130,13 @@ class DeliveryWaits(Persistent):
     def drop(self, agent_id: str) -> None:
         """Expire the tasks that wait for an agent that was removed."""
         for key in list(self._tasks.keys((agent_id,), (agent_id + "\0",), excludemax=True)):
-            self._give_up(self._tasks.pop(key), agent_id)
+            self._expire(self._tasks.pop(key), agent_id)
 
     def count(self, agent_id: str) -> int:
         """Return how many tasks wait for the agent, those left out that were just put."""
         return len(self._tasks.keys((agent_id,), (agent_id + "\0",), excludemax=True))
 
-    def _give_up(self, task: BaseTask, agent_id: str) -> None:
+    def _expire(self, task: BaseTask, agent_id: str) -> None:
         log.error("%r waited for agent %s, which is gone: it ends without a run", task, agent_id)
         task.expiryDate = _PAST
         enter(task, self._p_jar)

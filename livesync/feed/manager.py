@@ -317,7 +317,7 @@ class SyncManager(Persistent):
         if wanted == former:
             return
         self._excluded = wanted
-        if self._p_jar is not None and any(agent.may_have_told for agent in self.agents()):
+        if self._p_jar is not None and any(agent.may_have_sent for agent in self.agents()):
             sight.record_exclusion(self, int(nowutc().timestamp()), former)
             replaced = ReplacedExclusion(snapshot_of(self._p_jar), self._track.frontier, former)
             self._replaced = (*self._replaced, replaced)

@@ -32,10 +32,10 @@ class Subscription:
 
     def pass_over(self) -> None:
         """Take everything that is there as known."""
-        for _ in self.news():
+        for _ in self.changes():
             pass
 
-    def news(self) -> Iterator[tuple[int, Any]]:
+    def changes(self) -> Iterator[tuple[int, Any]]:
         """Yield the (position, element) pairs that are new, oldest first."""
         manager = SyncManager.getDBInstance(self._connection)
         track = manager.getTrack()

@@ -55,7 +55,7 @@ class Exclusion(NamedTuple):
             for category in takewhile(lambda one: one is not within, lineage(obj))
         ):
             return True
-        return any(_says_so(name, obj) for name in self.functions)
+        return any(_excludes(name, obj) for name in self.functions)
 
 
 class ReplacedExclusion(NamedTuple):
@@ -68,7 +68,7 @@ class ReplacedExclusion(NamedTuple):
     former: Exclusion
 
 
-def _says_so(name: str, obj: Any) -> bool:
+def _excludes(name: str, obj: Any) -> bool:
     try:
         return bool(_function(name)(obj))
     except Exception:

@@ -1,4 +1,4 @@
-"""Records as documents: what a target is told about one object, as plain data for JSON."""
+"""Records as documents: what a target is shown about one object, as plain data for JSON."""
 
 from __future__ import annotations
 
@@ -75,23 +75,23 @@ def document(record: Record, access: Any = None) -> Document:
     that *access* (a user's id, None for the public) may not see, it says `restricted` instead.
     """
     obj, obj_id, status = record
-    told: Document = {"id": str(obj_id), "status": status_name(status)}
+    shown: Document = {"id": str(obj_id), "status": status_name(status)}
     if kind_in(record) != NOTHING:
-        told["type"] = kind_in(record)
+        shown["type"] = kind_in(record)
     if status & STATUS_DELETED:
-        return told
+        return shown
     if not may_see(obj, access):
-        return told | {"restricted": True}
+        return shown | {"restricted": True}
     shape = shape_of(obj, access)
     if shape is not None:
         details: Document = plain(shape)
-        return details | told
+        return details | shown
     for name, getter in DETAILS.items():
         if has_method(obj, getter):
-            told[name] = plain(getattr(obj, getter)())
-    if "url" in told:
-        told["url"] = address_of(obj, told["url"])
-    return told
+            shown[name] = plain(getattr(obj, getter)())
+    if "url" in shown:
+        shown["url"] = address_of(obj, shown["url"])
+    return shown
 
 
 def json_bytes(data: Any) -> bytes:
@@ -109,14 +109,14 @@ def read_documents(content: bytes) -> Iterator[tuple[str, Document | None]]:
 
     None stands for a deletion.
     """
-    for told in json.loads(content)["records"]:
-        name = identity_of(told.get("type", NOTHING), told["id"])
-        yield name, None if told["status"] == "deleted" else state_in(told)
+    for shown in json.loads(content)["records"]:
+        name = identity_of(shown.get("type", NOTHING), shown["id"])
+        yield name, None if shown["status"] == "deleted" else state_in(shown)
 
 
-def state_in(told: Document) -> Document:
+def state_in(shown: Document) -> Document:
     """Return what of a document is the object's state: not its key, nor what happened last."""
-    return {name: value for name, value in told.items() if name not in {"status", "key"}}
+    return {name: value for name, value in shown.items() if name not in {"status", "key"}}
 
 
 def well_formed(text: str) -> str:

@@ -36,7 +36,7 @@ from scheduler.store.read_view import side_view
 # Only these can change by which categories something is excluded.
 PLACING = {"moved", "deleted"}
 # Functions may look at what these tell of a category; of an event, at anything.
-TOLD_OF_CATEGORIES = CASCADING | {"title_changed"}
+ANNOUNCED_OF_CATEGORIES = CASCADING | {"title_changed"}
 
 
 class ChangeFeed(Protocol):
@@ -89,7 +89,7 @@ def record(
         else:
             hold(feed)
         if _concerns_parts(exclusion, obj, actions, sight):
-            seen = [(part, _is_seen(exclusion, part)) for part in _told_parts(obj)]
+            seen = [(part, _is_seen(exclusion, part)) for part in _announced_parts(obj)]
             _record_changed(feed, timestamp, seen, committed)
 
 
@@ -112,7 +112,7 @@ def recheck(feed: ChangeFeed, timestamp: int, former: Exclusion, frontier: int |
     tid = snapshot_of(feed._p_jar)
     recent: list[tuple[int, Any]] = list(feed.stored_track.iterate(frontier))
     for _, action in recent:
-        for obj in _told_of(action):
+        for obj in _announced(action):
             if not former.excludes(obj) and feed.exclusion.excludes(obj):
                 _add(feed, timestamp, obj, Sight(tid, True, False))
     shown: Iterable[Any] = _catalogued(feed) if former else ()
@@ -129,14 +129,14 @@ def _catalogued(feed: ChangeFeed) -> Iterator[Any]:
             yield from parts(event)
 
 
-def _told_of(action: Any) -> Iterator[Any]:
+def _announced(action: Any) -> Iterator[Any]:
     """Yield the objects of the catalogue, still there, that *action* announced to targets."""
     if isinstance(action, ActionWrapper) and (action.sight is None or action.sight[2]):
         obj = action.getObject()
         if kind_of(obj) in KINDS and not is_lost(obj) and not is_detached(obj):
             if kind_of(obj) != CATEGORY:
                 yield obj
-            yield from _told_parts(obj)
+            yield from _announced_parts(obj)
 
 
 def _may_change_sight(exclusion: Exclusion, actions: set[str]) -> bool:
@@ -153,11 +153,11 @@ def _concerns_parts(exclusion: Exclusion, obj: Any, actions: set[str], sight: Si
     if "deleted" in actions or kind_of(obj) not in KINDS:
         return False
     if exclusion.functions:
-        return kind_of(obj) != CATEGORY or bool(TOLD_OF_CATEGORIES & actions)
+        return kind_of(obj) != CATEGORY or bool(ANNOUNCED_OF_CATEGORIES & actions)
     return sight.before != sight.after
 
 
-def _told_parts(obj: Any) -> Iterator[Any]:
+def _announced_parts(obj: Any) -> Iterator[Any]:
     """Yield the parts of *obj* of which targets are told."""
     return (part for part in parts(obj) if kind_of(part) in KINDS - {CATEGORY})
 

@@ -138,9 +138,9 @@ class FullExport:
             return NO_RESULTS
         with self._session.view() as connection:
             manager = SyncManager.getDBInstance(connection)
-            news = manager.stored_track.pointerIterItems(self._agent_id, position)
+            changes = manager.stored_track.pointerIterItems(self._agent_id, position)
             agent = push_agent(connection, self._agent_id)
-            found = reduce(news, dbi=connection, excluded=manager.exclusion.excludes)
+            found = reduce(changes, dbi=connection, excluded=manager.exclusion.excludes)
             rest = [
                 record
                 for record in filter(agent.may_send, found)

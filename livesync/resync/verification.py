@@ -144,10 +144,10 @@ def _on_the_way(connection: Connection, agent: TargetAgent) -> set[str]:
     """Return the ids of the objects of which something is still to be delivered."""
     manager = SyncManager.getDBInstance(connection)
     pending = map(recorded, manager.unsequenced())
-    news = chain(manager.stored_track.pointerIterItems(agent.getId()), pending)
-    records = agent._generateRecords(news, None, connection)
-    letters = (letter.record for letter in agent.delivery_state.dead_letters)
-    kept = (record for record in letters if is_record(record))
+    changes = chain(manager.stored_track.pointerIterItems(agent.getId()), pending)
+    records = agent._generateRecords(changes, None, connection)
+    dead_letters = (letter.record for letter in agent.delivery_state.dead_letters)
+    kept = (record for record in dead_letters if is_record(record))
     return {identity(record) for record in chain(records, kept)}
 
 

@@ -234,7 +234,7 @@ class Dispatcher:
         except Exception:
             log.exception("workers of %s not replaced: no import of the new code", TICK)
             return
-        self._wake.heed(self._connection)
+        self._wake.notice(self._connection)
         self._connection.close()
         self._connection = self._database.open(self._manager)
         self._wake.ignore(self._connection)

@@ -177,9 +177,9 @@ class Settlement:
             self._module.set_aside(task, reason)
         self.perform_postponed(tid)
 
-    def _tell(self, ending: Ending) -> None:
+    def _announce(self, ending: Ending) -> None:
         """Log *ending* now; hooks hear of it after the commit."""
-        ending.tell(partial(REGISTRY.call_after_commit, self._module._p_jar))
+        ending.announce(partial(REGISTRY.call_after_commit, self._module._p_jar))
 
     def _put_back(self, claim: Claim) -> None:
         self._module.backlog.release(claim.tid)
@@ -194,11 +194,13 @@ class Settlement:
         handle.settle(lost.claim.number)
         attempt = Attempt(handle.tries + 1, started, now, lost.state, lost.why, worker=lost.worker)
         if lost.state == TASK_STATUS_FAILED:
-            self._tell(fail(task, attempt, WorkerLost(lost.why), max_tries)._replace(error=None))
+            self._announce(
+                fail(task, attempt, WorkerLost(lost.why), max_tries)._replace(error=None)
+            )
         elif lost.state == TASK_STATUS_TERMINATED:
             handle.end(attempt)
             text = f"{named(task)} is terminated: {lost.why}"
-            self._tell(Ending(logging.ERROR, text, event_of(task, attempt)))
+            self._announce(Ending(logging.ERROR, text, event_of(task, attempt)))
         else:
             log.warning("%s is run again: %s", named(task), lost.why)
             handle.delay(attempt, now.timestamp())

@@ -23,12 +23,12 @@ from scheduler.executors.base import (
 from scheduler.executors.dask_workers import Apart, LocalWorkers, end_group
 from scheduler.inbox.claims import Claim
 from scheduler.runtime.application import Application
-from scheduler.runtime.context import Begun, News, ProgressReport
+from scheduler.runtime.context import AttemptReport, Begun, ProgressReport
 from scheduler.settings import Settings
 from scheduler.states import TASK_STATUS_ABORTED
 from scheduler.store import Database, open_database
 from scheduler.worker.claim_queue import ClaimQueue
-from scheduler.worker.log_forwarding import Said, Teller
+from scheduler.worker.log_forwarding import ForwardedLine, LogForwarder
 from scheduler.worker.outcome import Outcome
 from scheduler.worker.runner import Runner
 
@@ -65,7 +65,7 @@ class DaskExecutor:
         self._losses: dict[Any, Lost] = {}
         self._watches: dict[int, AttemptWatch] = {}
         self._topic = f"runs-{secrets.token_hex(8)}"
-        self._client.subscribe_topic(self._topic, self._hear)
+        self._client.subscribe_topic(self._topic, self._receive)
 
     def room(self) -> int:
         """Return how many more claims the cluster should have now."""
@@ -175,14 +175,14 @@ class DaskExecutor:
         for pid in pids:
             end_group(pid)  # what the task had started lives on
 
-    def _hear(self, event: tuple[float, list[Any]]) -> None:
-        _, (kind, claim, *told) = event
-        if kind == Said.__name__:
-            Said(claim).log()
+    def _receive(self, event: tuple[float, list[Any]]) -> None:
+        _, (kind, claim, *values) = event
+        if kind == ForwardedLine.__name__:
+            ForwardedLine(claim).log()
         elif kind == ProgressReport.__name__:
-            self._results.report_progress(ProgressReport(Claim(*claim), *told))
+            self._results.report_progress(ProgressReport(Claim(*claim), *values))
         else:
-            begun = Begun(Claim(*claim), *told)
+            begun = Begun(Claim(*claim), *values)
             self._watches.setdefault(begun.claim.number, AttemptWatch()).begin(begun)
             self._results.wake()
 
@@ -215,21 +215,23 @@ def run_claims(
     queue.extend(claims)
     worker = distributed.get_worker()
 
-    def tell(news: News) -> None:
-        claim, *told = news
-        worker.log_event(topic, [type(news).__name__, list(claim), *told])
+    def report(attempt_report: AttemptReport) -> None:
+        claim, *values = attempt_report
+        worker.log_event(topic, [type(attempt_report).__name__, list(claim), *values])
 
-    teller = Teller(lambda said: worker.log_event(topic, [Said.__name__, said.fields]))
-    logging.getLogger().addHandler(teller)
+    forwarder = LogForwarder(
+        lambda line: worker.log_event(topic, [ForwardedLine.__name__, line.fields])
+    )
+    logging.getLogger().addHandler(forwarder)
     application.load()
-    runner = Runner(_database(uri), max_tries, worker.address, tell)
+    runner = Runner(_database(uri), max_tries, worker.address, report)
     try:
         outcomes = []
         while (claim := queue.take()) is not None:
             outcomes += runner.run(claim, queue)
     finally:
         runner.close()
-        logging.getLogger().removeHandler(teller)
+        logging.getLogger().removeHandler(forwarder)
     return outcomes, time.monotonic() - started
 
 

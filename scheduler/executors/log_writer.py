@@ -6,7 +6,7 @@ import logging
 import threading
 from queue import Full, Queue
 
-from scheduler.worker.log_forwarding import Said
+from scheduler.worker.log_forwarding import ForwardedLine
 
 log = logging.getLogger(__name__)
 
@@ -19,12 +19,12 @@ class LogWriter:
     """Writes what workers say into the log of this process, in a thread of its own."""
 
     def __init__(self) -> None:
-        self._lines: Queue[Said | None] = Queue(LINES_WAITING)
+        self._lines: Queue[ForwardedLine | None] = Queue(LINES_WAITING)
         self._dropped = 0
         self._thread = threading.Thread(target=self._work, name="log of workers", daemon=True)
         self._thread.start()
 
-    def write(self, said: Said) -> None:
+    def write(self, said: ForwardedLine) -> None:
         """Write *said* soon; drop it if too much waits to be written."""
         try:
             self._lines.put_nowait(said)
@@ -46,9 +46,9 @@ class LogWriter:
                 said.log()
             except Exception:
                 log.exception("a line of process %s cannot be written", said.fields.get("process"))
-            self._tell_dropped()
+            self._log_dropped()
 
-    def _tell_dropped(self) -> None:
+    def _log_dropped(self) -> None:
         dropped, self._dropped = self._dropped, 0
         if dropped:
             log.warning("%d lines of workers were dropped: the log is slow", dropped)

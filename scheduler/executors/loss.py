@@ -8,7 +8,7 @@ from typing import NamedTuple
 from scheduler.executors.base import WITH_ANOTHER, WORKER_DIED, KillReason, Lost
 from scheduler.inbox.claims import Claim
 from scheduler.states import TASK_STATUS_FAILED, TASK_STATUS_QUEUED
-from scheduler.worker.heartbeat import Remains
+from scheduler.worker.heartbeat import BegunClaims
 
 # Workers that must have died while they loaded a task before the task is charged for it: a worker
 # that is killed from outside may be loading any task.
@@ -33,42 +33,42 @@ class WorkerLoss(NamedTuple):
 
 def loss_of(
     held: Sequence[Claim],
-    remains: Remains,
+    begun_claims: BegunClaims,
     kill_reason: KillReason | None,
     suspects: Mapping[int, int],
     worker: str,
 ) -> WorkerLoss:
-    """Return the loss of a *worker* that held the claims *held* and has left these *remains*.
+    """Return the loss of a *worker* that held the claims *held* and has left these *begun_claims*.
 
     *kill_reason* says why it was ended, None where it has died. *suspects* are tasks that were
     suspected before, with how many workers have died at their loading. Only a task that had
     begun is charged a try, or one at whose loading several workers have died.
     """
-    culprit, at_loading = _culprit(held, remains, kill_reason, suspects)
+    culprit, at_loading = _culprit(held, begun_claims, kill_reason, suspects)
     kill_reason = kill_reason or KillReason(
         TASK_STATUS_FAILED, DIED_LOADING if at_loading else WORKER_DIED
     )
     lost = [] if culprit is None else [Lost(culprit, kill_reason.state, kill_reason.why, worker)]
-    begun = {remains.running, *remains.done}
+    begun = {begun_claims.running, *begun_claims.done}
     others = [claim for claim in held if claim.number in begun and claim != culprit]
     back = [claim for claim in held if claim.number not in begun and claim != culprit]
     if kill_reason.state == TASK_STATUS_QUEUED:
         why = kill_reason.why
-    elif culprit is not None or remains.loading:
+    elif culprit is not None or begun_claims.loading:
         why = WITH_ANOTHER
     else:
         why = DIED_COMMITTING
     lost += [Lost(claim, TASK_STATUS_QUEUED, why, worker) for claim in others]
     if culprit is not None or kill_reason.state != TASK_STATUS_FAILED:
         return WorkerLoss(lost, back, {})
-    unclear = {remains.loading} if remains.loading else begun
-    deaths = int(remains.loading != 0)
+    unclear = {begun_claims.loading} if begun_claims.loading else begun
+    deaths = int(begun_claims.loading != 0)
     return WorkerLoss(lost, back, {claim.tid: deaths for claim in held if claim.number in unclear})
 
 
 def _culprit(
     held: Sequence[Claim],
-    remains: Remains,
+    begun_claims: BegunClaims,
     kill_reason: KillReason | None,
     suspects: Mapping[int, int],
 ) -> tuple[Claim | None, bool]:
@@ -76,11 +76,11 @@ def _culprit(
     if kill_reason is not None and kill_reason.claim is not None:
         return kill_reason.claim, False
     by_number = {claim.number: claim for claim in held}
-    if remains.running:
-        return by_number.get(remains.running), False
-    if remains.loading:
-        loaded = by_number.get(remains.loading)
+    if begun_claims.running:
+        return by_number.get(begun_claims.running), False
+    if begun_claims.loading:
+        loaded = by_number.get(begun_claims.loading)
         is_deadly = loaded is not None and suspects.get(loaded.tid, 0) >= DEADLY_LOADS - 1
         return (loaded, True) if is_deadly else (None, False)
-    done = [by_number[number] for number in remains.done if number in by_number]
+    done = [by_number[number] for number in begun_claims.done if number in by_number]
     return (done[0] if len(done) == 1 else None), False

@@ -14,15 +14,15 @@ from scheduler.executors.base import ExecutorReport, Flow, KillReason, ReportBuf
 from scheduler.executors.log_writer import LogWriter
 from scheduler.executors.loss import WorkerLoss, loss_of
 from scheduler.executors.replacement import Replacement
-from scheduler.executors.worker_end import tell_end
+from scheduler.executors.worker_end import announce_end
 from scheduler.executors.worker_process import Message, WorkerProcess
 from scheduler.inbox.claims import Claim
 from scheduler.runtime.application import Application
-from scheduler.runtime.context import Begun, News, ProgressReport
+from scheduler.runtime.context import AttemptReport, Begun, ProgressReport
 from scheduler.settings import Settings
 from scheduler.states import TASK_STATUS_ABORTED, TASK_STATUS_FAILED, TASK_STATUS_QUEUED
 from scheduler.storage.outage_log import Outage
-from scheduler.worker.log_forwarding import Said, levels_here
+from scheduler.worker.log_forwarding import ForwardedLine, levels_here
 from scheduler.worker.process import FirstMessage
 
 log = logging.getLogger(__name__)
@@ -106,7 +106,10 @@ class ProcessExecutor:
         """
         with self._lock:
             for worker in self._workers.values():
-                if claim.number in worker.held and claim.number in worker.vitals.remains().begun():
+                if (
+                    claim.number in worker.held
+                    and claim.number in worker.heartbeat.begun_claims().numbers()
+                ):
                     worker.kill(KillReason(TASK_STATUS_ABORTED, "cancelled", claim))
 
     def reload(self) -> None:
@@ -171,8 +174,10 @@ class ProcessExecutor:
 
     # Messages of workers
 
-    def _heard(self, worker: WorkerProcess, message: Message | News | Said) -> None:
-        if isinstance(message, Said):
+    def _receive(
+        self, worker: WorkerProcess, message: Message | AttemptReport | ForwardedLine
+    ) -> None:
+        if isinstance(message, ForwardedLine):
             self._log.write(message)
         elif isinstance(message, Begun):
             worker.watch.begin(message)
@@ -180,9 +185,9 @@ class ProcessExecutor:
         elif isinstance(message, ProgressReport):
             self._results.report_progress(message)
         else:
-            self._heard_result(worker, message)
+            self._receive_result(worker, message)
 
-    def _heard_result(self, worker: WorkerProcess, message: Message) -> None:
+    def _receive_result(self, worker: WorkerProcess, message: Message) -> None:
         kind, outcomes, claims, seconds = message
         with self._lock:
             if worker.is_lost:
@@ -229,7 +234,7 @@ class ProcessExecutor:
                 self._suspects[tid] = self._suspects.get(tid, 0) + at_loading
             self._waiting.extendleft(reversed(loss.back))
             if not self._is_closing:
-                tell_end(worker, loss)
+                announce_end(worker, loss)
             self._vacate(worker)
             self._feed()
             self._results.report([], loss.lost)
@@ -238,7 +243,9 @@ class ProcessExecutor:
         held, kill_reason = list(worker.held.values()), worker.kill_reason
         if kill_reason is None and self._is_closing:
             kill_reason = KillReason(TASK_STATUS_QUEUED, "the scheduler ended")
-        return loss_of(held, worker.vitals.remains(), kill_reason, self._suspects, worker.signature)
+        return loss_of(
+            held, worker.heartbeat.begun_claims(), kill_reason, self._suspects, worker.signature
+        )
 
     def _vacate(self, worker: WorkerProcess) -> None:
         slot = next(key for key, each in self._workers.items() if each is worker)
@@ -302,7 +309,7 @@ class ProcessExecutor:
             levels_here(),
             Application.of(self._settings),
         )
-        return WorkerProcess(start, self._heard, self._lose)
+        return WorkerProcess(start, self._receive, self._lose)
 
     def _replace(self) -> None:
         if self._replacement.go_on(self._workers.values(), is_full=not self._vacant):

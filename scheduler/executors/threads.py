@@ -19,7 +19,7 @@ from scheduler.executors.base import (
     WorkerStatus,
 )
 from scheduler.inbox.claims import Claim
-from scheduler.runtime.context import AttemptContext, Begun, News
+from scheduler.runtime.context import AttemptContext, AttemptReport, Begun
 from scheduler.settings import Settings
 from scheduler.states import TASK_STATUS_ABORTED
 from scheduler.storage.outage_retry import retry_outages
@@ -148,7 +148,7 @@ class ThreadExecutor:
 
     def _runner(self, worker: _WorkerThread) -> Runner:
         tries = self._settings.task_max_tries
-        return retry_outages(lambda: Runner(self._database, tries, worker.name, worker.take_news))
+        return retry_outages(lambda: Runner(self._database, tries, worker.name, worker.take_report))
 
     def _run(self, runner: Runner, claim: Claim) -> tuple[list[Outcome], list[Lost]]:
         try:
@@ -186,10 +186,10 @@ class _WorkerThread:
         """Return the claims of its present group."""
         return [] if self.runner is None else list(self.runner.held)
 
-    def take_news(self, news: News) -> None:
+    def take_report(self, report: AttemptReport) -> None:
         """Take a report of the attempt."""
-        if isinstance(news, Begun):
-            self.watch.begin(news)
+        if isinstance(report, Begun):
+            self.watch.begin(report)
             self._results.wake()
         else:
-            self._results.report_progress(news)
+            self._results.report_progress(report)

@@ -12,7 +12,7 @@ from scheduler.tasks.hooks import WorkerEvent
 log = logging.getLogger(__name__)
 
 
-def tell_end(worker: WorkerProcess, loss: WorkerLoss) -> None:
+def announce_end(worker: WorkerProcess, loss: WorkerLoss) -> None:
     """Log how *worker* has ended; tell the hooks, if it was not meant to."""
     is_meant = worker.is_retired and not loss.lost
     if not is_meant:

@@ -21,9 +21,9 @@ from scheduler.executors.base import AttemptWatch, KillReason
 from scheduler.executors.output_pipe import OutputPipe
 from scheduler.executors.suspension import is_suspended
 from scheduler.inbox.claims import Claim
-from scheduler.runtime.context import News
-from scheduler.worker.heartbeat import SIZE, Vitals, shared_memory
-from scheduler.worker.log_forwarding import Said
+from scheduler.runtime.context import AttemptReport
+from scheduler.worker.heartbeat import SIZE, WorkerHeartbeat, shared_memory
+from scheduler.worker.log_forwarding import ForwardedLine
 from scheduler.worker.outcome import Outcome
 from scheduler.worker.process import FirstMessage
 
@@ -42,7 +42,7 @@ MISSED_BEATS = 3
 class WorkerProcess:
     """One worker process: its claims, its messages, and whether it lives.
 
-    It leads a process group of its own, which ends with it. *heard* is called with each of its
+    It leads a process group of its own, which ends with it. *receive* is called with each of its
     messages, *ended* when it has ended, in a thread of its own. Raises OSError if it cannot be
     started.
     """
@@ -50,7 +50,7 @@ class WorkerProcess:
     def __init__(
         self,
         start: FirstMessage,
-        heard: Callable[[WorkerProcess, Message | News | Said], None],
+        receive: Callable[[WorkerProcess, Message | AttemptReport | ForwardedLine], None],
         ended: Callable[[WorkerProcess], None],
     ) -> None:
         self.name = start.name
@@ -72,7 +72,7 @@ class WorkerProcess:
         """When it was killed, by the monotonic clock."""
         self.leaves: float | None = None
         """When it must have ended, by the monotonic clock, after it has said goodbye."""
-        self._heard = heard
+        self._receive = receive
         self._ended = ended
         self._is_over = threading.Event()
         self._born = self._last_word = time.monotonic()
@@ -81,7 +81,7 @@ class WorkerProcess:
         self._output = OutputPipe()
         memory = shared_memory()
         try:
-            self.vitals = Vitals(mmap(memory, SIZE))
+            self.heartbeat = WorkerHeartbeat(mmap(memory, SIZE))
             self._process = _spawn(theirs.fileno(), memory, self._output.writer)
         except OSError:
             self._output.close()
@@ -120,7 +120,7 @@ class WorkerProcess:
 
     def look(self) -> int:
         """Check the heartbeat, once a second; return for how many checks it was stopped."""
-        beats, before = self.vitals.beats, self.fault
+        beats, before = self.heartbeat.beats, self.fault
         self._missed = 0 if beats != self._beats else self._missed + 1
         self._beats = beats
         self.fault = self._found()
@@ -207,11 +207,11 @@ class WorkerProcess:
         try:
             while ready := self._ready():
                 if self._output in ready:
-                    self._hear_output(self._output.lines())
+                    self._receive_output(self._output.lines())
                 if self._pipe in ready:
                     message = self._pipe.recv()
                     self._last_word = time.monotonic()
-                    self._heard(self, message)
+                    self._receive(self, message)
         except (EOFError, OSError):
             pass
         except Exception:
@@ -223,9 +223,9 @@ class WorkerProcess:
             self._pipe.close()  # not before nobody sends any more
             self._is_over.set()
 
-    def _hear_output(self, lines: list[str]) -> None:
+    def _receive_output(self, lines: list[str]) -> None:
         for line in lines:
-            self._heard(self, Said.printed(line, self.pid))
+            self._receive(self, ForwardedLine.printed(line, self.pid))
 
     def _ready(self) -> Sequence[object]:
         """Wait for a message, or output; return what has some, nothing if the process has ended.
@@ -246,8 +246,8 @@ class WorkerProcess:
         self._kill_group()
         with suppress(EOFError, OSError):
             while self._pipe.poll():
-                self._heard(self, self._pipe.recv())  # what it has said before
-        self._hear_output(self._output.close())
+                self._receive(self, self._pipe.recv())  # what it has said before
+        self._receive_output(self._output.close())
         self._process.wait()
         if self._sentinel is not None:
             os.close(self._sentinel)

@@ -21,7 +21,7 @@ from scheduler.inbox.claims import Claim
 from scheduler.inbox.spool import ADD, spool_of
 from scheduler.insight.commit_log import bookkeeping
 from scheduler.insight.state_diff import AttributeChange, Describer
-from scheduler.runtime.context import AttemptContext, News, current_run, set_current_run
+from scheduler.runtime.context import AttemptContext, AttemptReport, current_run, set_current_run
 from scheduler.runtime.hook_registry import REGISTRY
 from scheduler.runtime.side_effects import HeldEffect, hold_back
 from scheduler.store import using
@@ -123,7 +123,7 @@ def _context_of(task: BaseTask, number: int, attempt: Attempt | None) -> Iterato
     # With an attempt, its own random numbers; without, those of any run.
     snapshot = secrets.randbits(63) if attempt is None else attempt.snapshot
     outer = current_run()
-    run = AttemptContext(Claim(number, 0, 0), None, _unheard, snapshot, task=task)
+    run = AttemptContext(Claim(number, 0, 0), None, _ignored, snapshot, task=task)
     set_current_run(run)
     try:
         yield
@@ -132,7 +132,7 @@ def _context_of(task: BaseTask, number: int, attempt: Attempt | None) -> Iterato
         set_current_run(outer)
 
 
-def _unheard(news: News) -> None:
+def _ignored(report: AttemptReport) -> None:
     """Tell nobody how far a dry run has come."""
 
 

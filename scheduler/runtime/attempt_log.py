@@ -38,7 +38,7 @@ def logging_of(run: AttemptContext) -> Iterator[None]:
         set_current_run(None)
 
 
-class LineKeeper(logging.Handler):
+class AttemptLogHandler(logging.Handler):
     """Keeps the log lines from level INFO on with the attempt that logs them.
 
     It stands among the handlers of the root logger only inside its `with` blocks, in which
@@ -92,7 +92,7 @@ class LineKeeper(logging.Handler):
             last.handle(record)  # as Python does where there is no handler
 
 
-KEEPER = LineKeeper()
+KEEPER = AttemptLogHandler()
 
 
 def log_tasks() -> None:

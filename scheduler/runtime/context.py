@@ -40,7 +40,7 @@ class ProgressReport(NamedTuple):
     message: str
 
 
-News = Begun | ProgressReport
+AttemptReport = Begun | ProgressReport
 
 
 class AttemptContext:
@@ -50,7 +50,7 @@ class AttemptContext:
         self,
         claim: Claim,
         soft_limit: float | None,
-        tell: Callable[[News], None],
+        report: Callable[[AttemptReport], None],
         snapshot: int = 0,
         ids: Mapping[str, object] | None = None,
         *,
@@ -59,16 +59,16 @@ class AttemptContext:
     ) -> None:
         self.claim = claim
         self.ids = ids or {}
-        """The fields by which lines of the log tell of which attempt they are."""
+        """The fields by which lines of the log say of which attempt they are."""
         self.task = task
         self.deadline = _deadline(soft_limit, hard_limit)
         """When the attempt is asked to end, or is ended; None for never."""
         self._snapshot = snapshot
         self.is_cancelled = False
         self._soft_limit = soft_limit
-        self._tell = tell
+        self._report = report
         self._began = time.monotonic()
-        self._told = 0.0
+        self._reported_at = 0.0
         self._lines: deque[str] = deque(maxlen=LINES_KEPT)
         self._keys = IdempotencyKeys(task)
         self._http: TaskClient | None = None
@@ -106,9 +106,9 @@ class AttemptContext:
     def report(self, fraction: float, message: str) -> None:
         """Report progress; a report within PROGRESS_SECONDS of the last one is dropped."""
         now = time.monotonic()
-        if now - self._told >= PROGRESS_SECONDS or fraction >= 1:
-            self._told = now
-            self._tell(ProgressReport(self.claim, fraction, message))
+        if now - self._reported_at >= PROGRESS_SECONDS or fraction >= 1:
+            self._reported_at = now
+            self._report(ProgressReport(self.claim, fraction, message))
 
     def note(self, line: str) -> None:
         """Keep *line* with the record of the attempt."""

@@ -231,8 +231,8 @@ class SchedulerModule(Persistent):
     def set_aside(self, obj: Any, reason: str) -> None:
         """Keep in quarantine what cannot be read or carried out, with the reason."""
         self.quarantine.add(obj, reason)
-        letter = AttemptEvent.unread(u64(obj._p_oid), unread_name_of(obj), reason)
-        REGISTRY.call_after_commit(self._p_jar, "on_dead_letter", letter)
+        event = AttemptEvent.unread(u64(obj._p_oid), unread_name_of(obj), reason)
+        REGISTRY.call_after_commit(self._p_jar, "on_dead_letter", event)
 
     def set_unread_aside(self, task: BaseTask, reason: str) -> None:
         """Put *task*, which cannot be read, in quarantine, from its queue; workers keep theirs."""

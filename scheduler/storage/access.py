@@ -56,10 +56,10 @@ def open_storage(uri: str, factory: Callable[[], Any]) -> Any:
             f"no ZEO server answers at {shown_address(uri)!r}: start it, or correct the address"
         ) from error
     except (OSError, POSError, ValueError) as error:
-        raise unavailable(uri, "cannot be opened", error) from told(error, uri)
+        raise unavailable(uri, "cannot be opened", error) from shown_cause(error, uri)
     except Exception as error:  # noqa: BLE001 (each is raised again, with the database's name)
         kind = type(error).__name__
-        raise unavailable(uri, f"cannot be opened: {kind}", error) from told(error, uri)
+        raise unavailable(uri, f"cannot be opened: {kind}", error) from shown_cause(error, uri)
 
 
 def unavailable(uri: str, fault: str, error: Exception) -> DatabaseUnavailable:
@@ -68,6 +68,6 @@ def unavailable(uri: str, fault: str, error: Exception) -> DatabaseUnavailable:
     return DatabaseUnavailable(f"the database {shown_address(uri)!r} {fault}: {reason}")
 
 
-def told(error: Exception, uri: str) -> Exception | None:
+def shown_cause(error: Exception, uri: str) -> Exception | None:
     """Return *error*, to be shown as a cause; None if it quotes a password of *uri*."""
     return error if without_secrets(str(error), uri) == str(error) else None

@@ -63,7 +63,7 @@ class EmbeddedStorage(FileStorage):
     _file_name: str
     _oid: bytes
     _tfile: Any = None
-    _tell: Callable[[bytes], None] | None = None
+    _on_commit: Callable[[bytes], None] | None = None
     _readers: Any = None
     _watch: FileWatch | None = None
     _is_opening = True
@@ -75,7 +75,7 @@ class EmbeddedStorage(FileStorage):
         self._index_end = 0
         self.on_restore: Callable[[bytes, bytes], None] = lambda last, newest: None
         self._lock_file = lock_shared(f"{file_name}.lock")
-        self._turn = CommitTurn(f"{file_name}.turn", lambda: self._learn_news(cuts=True))
+        self._turn = CommitTurn(f"{file_name}.turn", lambda: self._catch_up(cuts=True))
         try:
             with self._turn:
                 _begin_file(Path(file_name))
@@ -131,12 +131,12 @@ class EmbeddedStorage(FileStorage):
 
     def lastTransaction(self) -> bytes:
         """Return the id of the last transaction of all processes."""
-        if not self._file.closed and self._has_news():
-            self._learn_news()
+        if not self._file.closed and self._is_behind():
+            self._catch_up()
         tid: bytes = super().lastTransaction()
         return tid
 
-    def _has_news(self) -> bool:
+    def _is_behind(self) -> bool:
         return self._is_replaced() or os.fstat(self._file.fileno()).st_size != self._pos
 
     def _is_replaced(self) -> bool:
@@ -146,11 +146,11 @@ class EmbeddedStorage(FileStorage):
             return False
         return not os.path.samestat(found, os.fstat(self._file.fileno()))
 
-    def _learn_news(self, *, cuts: bool = False) -> None:
+    def _catch_up(self, *, cuts: bool = False) -> None:
         if self._is_opening or self._file.closed:
             return
         with self._files.write_lock(), self._lock:
-            if not self._has_news():
+            if not self._is_behind():
                 return
             if self._is_replaced() or not holds(self._file.fileno(), self._pos, self._ltid):
                 self._read_anew()
@@ -265,7 +265,7 @@ class EmbeddedStorage(FileStorage):
     def tpc_finish(self, transaction: Any, f: Callable[[bytes], None] | None = None) -> bytes:
         """Commit *transaction*, then call *f*; return when it is on the disk."""
         if transaction is self._transaction:
-            self._tell = f
+            self._on_commit = f
         file = self._file
         tid: bytes = super().tpc_finish(transaction)
         del self._gathered[transaction]
@@ -299,8 +299,8 @@ class EmbeddedStorage(FileStorage):
         self._pos, self._ltid = self._nextpos, tid
         self._index.update(self._tindex)
         self._blob_tpc_finish()
-        if self._tell is not None:
-            self._tell(tid)
+        if self._on_commit is not None:
+            self._on_commit(tid)
 
     def _forget_buffers(self) -> None:
         self._file.raw.truncate(self._pos)

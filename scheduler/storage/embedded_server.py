@@ -59,7 +59,7 @@ class EmbeddedServer:
         finally:
             os.umask(umask)
         self._socket = _identity(path)
-        self._server.acceptor.event_loop.set_exception_handler(_tell)
+        self._server.acceptor.event_loop.set_exception_handler(_log_fault)
         self._relay = _InvalidationRelay(self._server, self._served)
         self._readers = database._mvcc_storage
         with self._readers._lock:
@@ -157,7 +157,7 @@ class _ServedStorage:
     def tpc_finish(self, transaction: Any, tell_server: Any = None) -> bytes:
         oids = list(self._oids)
 
-        def tell(tid: bytes) -> None:
+        def note_tid(tid: bytes) -> None:
             if tell_server is not None:
                 tell_server(tid)
             # Under the storage's lock, so that nobody else's finish meets this mark.
@@ -167,7 +167,7 @@ class _ServedStorage:
             finally:
                 self.is_finishing = False
 
-        tid: bytes = self._storage.tpc_finish(transaction, tell)
+        tid: bytes = self._storage.tpc_finish(transaction, note_tid)
         return tid
 
 
@@ -243,7 +243,7 @@ class _Handler(ZEOStorage):
 _NO_FILES = Outage("other processes can join again", "no process can join the database")
 
 
-def _tell(loop: Any, context: dict[str, Any]) -> None:
+def _log_fault(loop: Any, context: dict[str, Any]) -> None:
     # The loop, which tries again each second, would log each attempt with a traceback.
     error = context.get("exception")
     if error is not None and is_outage(error):

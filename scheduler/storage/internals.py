@@ -121,7 +121,7 @@ def resources_of(unit: Transaction) -> list[Any]:
     return resources
 
 
-def hears_of(manager: TransactionManager, synch: Any) -> bool:
+def is_synchronized(manager: TransactionManager, synch: Any) -> bool:
     """Return whether *synch* is registered with *manager*, to hear of transactions."""
     return synch in manager._synchs
 

@@ -75,7 +75,7 @@ _AWAY = Outage("the database is there again")
 _REFUSES = Outage("the database can be written again")
 
 
-def is_news(record: logging.LogRecord) -> bool:
+def is_not_outage(record: logging.LogRecord) -> bool:
     """Return whether *record* says more than the outage log does.
 
     ZEO and RelStorage log an outage at each error, with tracebacks; and ZEO logs an error for

@@ -118,7 +118,7 @@ class _Listening(_Thread):
                     self._connection = self._connect()
                     self._on_news()
                 attempt = 0
-                self._hear()
+                self._receive()
             except self._psycopg2.Error as error:
                 attempt += 1
                 log.debug("notifications lost: %s; trying again in %g s", error, pause(attempt))
@@ -126,7 +126,7 @@ class _Listening(_Thread):
                 self._wait(pause(attempt))
         self._drop()
 
-    def _hear(self) -> None:
+    def _receive(self) -> None:
         while not self._is_closing:
             self._wait(None, self._connection)
             self._connection.poll()

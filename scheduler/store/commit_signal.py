@@ -22,7 +22,7 @@ from scheduler.storage.internals import (
 from scheduler.storage.postgres_notifications import announcements_of
 
 OWN_KEPT = 1000
-HEARD_KEPT = 1000
+NOTED_KEPT = 1000
 
 
 class CommitSignal:
@@ -37,7 +37,7 @@ class CommitSignal:
         self._event = threading.Event()
         self._lock = threading.Lock()
         self._is_set = False
-        self._heard: set[bytes] = set()
+        self._noted: set[bytes] = set()
         self._own: deque[bytes] = deque(maxlen=OWN_KEPT)
         self._ignored: list[Any] = []
         self._readers = shared_storage(database)
@@ -47,7 +47,7 @@ class CommitSignal:
         if isinstance(self._readers, MVCCAdapter):
             join_readers(self._readers, self)
         else:
-            self._announcements = announcements_of(self._readers, self._hear, self.set)
+            self._announcements = announcements_of(self._readers, self._note, self.set)
 
     def ignore(self, connection: Connection) -> None:
         """Ignore the commits of *connection*, which only the caller uses until `close`."""
@@ -58,13 +58,13 @@ class CommitSignal:
             tid: bytes = finish(*args)
             with self._lock:
                 self._own.append(tid)
-                self._heard.discard(tid)
+                self._noted.discard(tid)
             return tid
 
         storage.tpc_finish = tpc_finish
         self._ignored.append(storage)
 
-    def heed(self, connection: Connection) -> None:
+    def notice(self, connection: Connection) -> None:
         """Hear the commits of *connection* again, which was ignored."""
         storage = snapshot_storage(connection)
         del storage.tpc_finish
@@ -77,12 +77,12 @@ class CommitSignal:
             happened = self._event.wait(max(0.0, deadline - monotonic()))
             with self._lock:
                 self._event.clear()
-                is_news = self._is_set or bool(self._heard)
+                is_new = self._is_set or bool(self._noted)
                 self._is_set = False
-                self._heard.clear()
+                self._noted.clear()
             # A commit by the waiting thread may have set the event.
-            if is_news or not happened:
-                return is_news
+            if is_new or not happened:
+                return is_new
 
     def set(self) -> None:
         """Wake up the waiting threads."""
@@ -98,16 +98,16 @@ class CommitSignal:
         else:
             leave_readers(self._readers, self)
 
-    def _hear(self, tid: bytes) -> None:
+    def _note(self, tid: bytes) -> None:
         with self._lock:
             if tid not in self._own:
-                if len(self._heard) < HEARD_KEPT:  # one is enough to wake up
-                    self._heard.add(tid)
+                if len(self._noted) < NOTED_KEPT:  # one is enough to wake up
+                    self._noted.add(tid)
                 self._event.set()
 
     def _invalidate(self, tid: bytes, oids: Iterable[bytes]) -> None:
         # Called inside a commit, under the storage's lock.
-        self._hear(tid)
+        self._note(tid)
 
     def _invalidateCache(self) -> Any:  # noqa: N802 (the reader's interface)
         self.set()

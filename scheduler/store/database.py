@@ -22,7 +22,7 @@ from scheduler.storage.internals import forget_new_ids
 from scheduler.storage.messages import receive_linearly
 from scheduler.store.connection import OwnConnection
 from scheduler.store.moved import install
-from scheduler.store.observed import arrive
+from scheduler.store.observed import announce
 from scheduler.store.restore_check import RestoreCheck, forget
 from scheduler.values.masking import shown_address
 
@@ -55,7 +55,7 @@ class Database(DB):
         self._watch(storage)
         try:
             _opened.add(self)
-            arrive(self)
+            announce(self)
         except BaseException:
             self.close()
             raise

@@ -16,7 +16,7 @@ from ZConfig import ConfigurationError
 from ZODB.Connection import Connection
 
 from scheduler.errors import DatabaseUnavailable
-from scheduler.storage.access import Access, Plain, told, unavailable
+from scheduler.storage.access import Access, Plain, shown_cause, unavailable
 from scheduler.storage.embedded import Embedded, file_and_query
 from scheduler.storage.private_files import own_folder
 from scheduler.store.current import using
@@ -96,7 +96,7 @@ def resolved(uri: str) -> tuple[Any, dict[str, Any]]:
             f"the database URI {shown_address(uri)!r}: {error.args[0]}"
         ) from None
     except (ConfigurationError, ValueError, KeyError, OSError, SyntaxError, ImportError) as error:
-        raise unavailable(uri, "has a URI that cannot be read", error) from told(error, uri)
+        raise unavailable(uri, "has a URI that cannot be read", error) from shown_cause(error, uri)
 
 
 def _postgres_options(uri: str) -> dict[str, int]:

@@ -52,7 +52,7 @@ class ObservedConnection(Connection):
 
 _names: WeakKeyDictionary[DB, str] = WeakKeyDictionary()
 _databases: WeakSet[DB] = WeakSet()
-_heralds: list[Callable[[DB], None]] = []
+_callbacks: list[Callable[[DB], None]] = []
 
 
 def name_observer(database: DB, name: str) -> None:
@@ -66,16 +66,16 @@ def databases() -> list[DB]:
     return [database for database in _databases if "close" not in vars(database)]
 
 
-def herald(call: Callable[[DB], None]) -> None:
+def on_open(call: Callable[[DB], None]) -> None:
     """Call *call* with each database that is opened, or known, from now on; once, if repeated."""
-    if call not in _heralds:
-        _heralds.append(call)
+    if call not in _callbacks:
+        _callbacks.append(call)
 
 
-def arrive(database: DB) -> None:
+def announce(database: DB) -> None:
     """Take *database* in among those that are known, and announce it."""
     _databases.add(database)
-    for call in _heralds:
+    for call in _callbacks:
         call(database)
 
 
@@ -112,7 +112,7 @@ def observe(database: DB) -> None:
             f"open connections of {database.getName()!r} cannot be made to record changes "
             f"({error}): call livesync.watching.install(database) before the first is opened"
         ) from None
-    arrive(database)
+    announce(database)
 
 
 def _observer_of(connection: Connection) -> str | None:

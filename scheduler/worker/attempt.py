@@ -19,7 +19,7 @@ from ZODB.Connection import Connection
 from scheduler.inbox.claims import Claim
 from scheduler.inbox.spool import spool_of
 from scheduler.runtime.attempt_log import logging_of
-from scheduler.runtime.context import AttemptContext, Begun, News
+from scheduler.runtime.context import AttemptContext, AttemptReport, Begun
 from scheduler.runtime.hook_registry import REGISTRY
 from scheduler.store.overlay import snapshot_of
 from scheduler.tasks.base import BaseTask
@@ -31,7 +31,7 @@ from scheduler.worker.claimed_task import UnloadableError, claimed_task
 from scheduler.worker.commit_signature import CommitWatch, Signature, sign, signature_of
 from scheduler.worker.ending import Ending
 from scheduler.worker.guard import Guard, Unclean
-from scheduler.worker.heartbeat import Vitals
+from scheduler.worker.heartbeat import WorkerHeartbeat
 from scheduler.worker.outcome import Outcome, outcome_of
 from scheduler.worker.recorder import AttemptRecorder, Record
 
@@ -55,8 +55,8 @@ class OpenAttempt(NamedTuple):
 class Attempts:
     """Makes attempts at claimed tasks on one connection, in its thread, under a *guard*.
 
-    *tell* is called with news of an attempt before it has ended; *vitals* show which claims
-    have begun.
+    *report* is called with reports of an attempt before it has ended; *heartbeat* shows which
+    claims have begun.
     """
 
     def __init__(
@@ -64,14 +64,14 @@ class Attempts:
         connection: Connection,
         guard: Guard,
         recorder: AttemptRecorder,
-        tell: Callable[[News], None],
-        vitals: Vitals,
+        report: Callable[[AttemptReport], None],
+        heartbeat: WorkerHeartbeat,
     ) -> None:
         self._connection = connection
         self._guard = guard
         self._recorder = recorder
-        self._tell = tell
-        self._vitals = vitals
+        self._report = report
+        self._heartbeat = heartbeat
         self._watch: CommitWatch | None = None
         self.seconds: dict[str, float] = {}
         """How long the last attempt took of each class, and of each function."""
@@ -79,7 +79,7 @@ class Attempts:
     def begin(self) -> Transaction:
         """Begin a transaction for attempts, and return it."""
         unit = self._guard.begin()
-        self._vitals.begin()
+        self._heartbeat.begin()
         self._recorder.snapshot = snapshot_of(self._connection)
         return unit
 
@@ -96,7 +96,7 @@ class Attempts:
         return OpenAttempt(claim, task, record, signature_of(claim.tid, task, changed))
 
     def _load(self, claim: Claim) -> BaseTask:
-        self._vitals.load(claim.number)
+        self._heartbeat.load(claim.number)
         return claimed_task(self._connection, claim)
 
     def _decide(self, claim: Claim, task: BaseTask) -> Record | None:
@@ -119,7 +119,7 @@ class Attempts:
                 self._tear_down(task)
         finally:
             run.close()
-            self._vitals.done()
+            self._heartbeat.done()
             self.seconds[name_of(task)] = time.monotonic() - began
         return record
 
@@ -127,7 +127,7 @@ class Attempts:
         soft_limit = _seconds(task.softLimit, "softLimit")
         hard_limit = _seconds(task.hardLimit, "hardLimit")
         if hard_limit is not None:
-            self._tell(Begun(claim, hard_limit))
+            self._report(Begun(claim, hard_limit))
         ids = {
             "task_id": claim.tid,
             "task_class": TaskHandle(task).short_name,
@@ -136,7 +136,7 @@ class Attempts:
         }
         snapshot = self._recorder.snapshot
         return AttemptContext(
-            claim, soft_limit, self._tell, snapshot, ids, task=task, hard_limit=hard_limit
+            claim, soft_limit, self._report, snapshot, ids, task=task, hard_limit=hard_limit
         )
 
     def _work(self, task: BaseTask) -> Record:
@@ -160,7 +160,7 @@ class Attempts:
         """Return *work* with the note before it from which on a lost worker costs a try."""
 
         def noted() -> Any:
-            self._vitals.run()
+            self._heartbeat.run()
             return work()
 
         return noted
@@ -187,12 +187,12 @@ class Attempts:
 
     def commit(self, unit: Transaction, attempts: list[OpenAttempt]) -> list[Outcome]:
         """Record *attempts*, commit them in the transaction *unit*, and report their outcomes."""
-        self._vitals.commit()
+        self._heartbeat.commit()
         endings = [_recorded(attempt) for attempt in attempts]
         unit.note(", ".join(f"task {attempt.claim.tid}" for attempt in attempts[:3]))
         sign(unit, [attempt.signature for attempt in attempts])
         self._guard.commit()
-        _tell(endings)
+        _announce(endings)
         return [_outcome(attempt) for attempt in attempts]
 
     def commit_problem(self, claim: Claim, problem: BaseException, *, works: bool) -> Outcome:
@@ -210,7 +210,7 @@ class Attempts:
             sign(unit, [signature_of(claim.tid, task)])
             ending = record()
         self._guard.commit()
-        _tell([ending])
+        _announce([ending])
         return outcome_of(task, claim)
 
 
@@ -229,10 +229,10 @@ def _outcome(attempt: OpenAttempt) -> Outcome:
     return outcome_of(attempt.task, attempt.claim)
 
 
-def _tell(endings: Iterable[Ending | None]) -> None:
+def _announce(endings: Iterable[Ending | None]) -> None:
     for ending in endings:
         if ending is not None:
-            ending.tell()
+            ending.announce()
 
 
 def _seconds(limit: object, name: str) -> float | None:

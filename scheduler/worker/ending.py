@@ -29,7 +29,7 @@ class Ending(NamedTuple):
     error: BaseException | None = None
     """The exception whose traceback is logged."""
 
-    def tell(self, call: Call = REGISTRY.call) -> None:
+    def announce(self, call: Call = REGISTRY.call) -> None:
         """Log it, and *call* the hooks of its event."""
         if self.text:
             log.log(self.level, "%s", self.text, exc_info=self.error)

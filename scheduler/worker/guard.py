@@ -17,7 +17,7 @@ from ZODB import DB
 from ZODB.Connection import Connection
 
 from scheduler.errors import SchedulerException
-from scheduler.storage.internals import hears_of, open_transaction, resources_of
+from scheduler.storage.internals import is_synchronized, open_transaction, resources_of
 from scheduler.storage.outage import abort_quietly, is_transient
 from scheduler.store.schema import has_changes
 
@@ -97,7 +97,7 @@ class Guard:
         transaction.manager.manager = self._manager
         self._connection.transaction_manager = self._manager
         self._manager.explicit = False
-        if not hears_of(self._manager, self._connection):
+        if not is_synchronized(self._manager, self._connection):
             self._manager.registerSynch(self._connection)
         self._refusal = ""
         _at_work.guard = self

@@ -1,4 +1,4 @@
-"""Vitals: what a worker shows of itself in memory that outlasts it, whatever becomes of it."""
+"""The heartbeat of a worker: signs of life, in memory that outlasts it whatever becomes of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOM = 1000
 SIZE = 8 * (FIRST + ROOM)
 
 
-class Remains(NamedTuple):
+class BegunClaims(NamedTuple):
     """The claims that a worker was at, by their numbers, when it was seen last."""
 
     loading: int
@@ -24,12 +24,12 @@ class Remains(NamedTuple):
     done: frozenset[int]
     """Those whose tasks had ended, but were not known to be committed."""
 
-    def begun(self) -> frozenset[int]:
+    def numbers(self) -> frozenset[int]:
         """Return all of them."""
         return self.done | {self.loading, self.running}
 
 
-class Vitals:
+class WorkerHeartbeat:
     """The heartbeats of a worker, and which claims it has begun, in *memory* of SIZE bytes.
 
     One process writes it, another one may read it, also when the writer was killed. Each change
@@ -40,8 +40,8 @@ class Vitals:
         self._words = memoryview(memory).cast("Q")
 
     @classmethod
-    def private(cls) -> Vitals:
-        """Return vitals that nobody else can see."""
+    def private(cls) -> WorkerHeartbeat:
+        """Return one that nobody else can see."""
         return cls(bytearray(SIZE))
 
     def beat(self) -> None:
@@ -78,17 +78,17 @@ class Vitals:
         """How often it has beaten."""
         return self._words[BEATS]
 
-    def remains(self) -> Remains:
+    def begun_claims(self) -> BegunClaims:
         """Return which claims were begun, of those that are not known to be committed."""
         claim, is_running, count = self._words[CLAIM:FIRST]
         done = frozenset(self._words[FIRST : FIRST + count])
-        return Remains(0 if is_running else claim, claim if is_running else 0, done - {claim})
+        return BegunClaims(0 if is_running else claim, claim if is_running else 0, done - {claim})
 
 
 def shared_memory() -> int:
     """Return the descriptor of new memory of SIZE bytes, which is gone when nobody has it open."""
     if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("vitals")
+        descriptor = os.memfd_create("heartbeat")
     else:
         with tempfile.TemporaryFile() as file:
             descriptor = os.dup(file.fileno())

@@ -12,24 +12,24 @@ from typing import Any, NamedTuple, TextIO
 
 from scheduler.runtime.attempt_log import add_ids
 from scheduler.runtime.output import OUTPUT, STDERR, STDOUT
-from scheduler.storage.outage_log import is_news
+from scheduler.storage.outage_log import is_not_outage
 from scheduler.values.legible import LineFormatter
 
 PLAIN = (str, int, float, type(None))
 
 
-class Said(NamedTuple):
+class ForwardedLine(NamedTuple):
     """A record of a log, as it can be sent: only plain values of it."""
 
     fields: dict[str, Any]
 
     @classmethod
-    def of(cls, record: logging.LogRecord) -> Said:
+    def of(cls, record: logging.LogRecord) -> ForwardedLine:
         """Return what is to be sent of *record*, whose message is complete."""
         return cls({key: value for key, value in vars(record).items() if isinstance(value, PLAIN)})
 
     @classmethod
-    def printed(cls, line: str, process: int) -> Said:
+    def printed(cls, line: str, process: int) -> ForwardedLine:
         """Return what is to be said of a *line* that was written to the output of *process*."""
         level = logging.INFO
         fields = {"name": OUTPUT, "levelno": level, "levelname": "INFO", "msg": line}
@@ -57,13 +57,13 @@ def _print(stream: TextIO | None, line: str) -> None:
             return  # it is closed
 
 
-class Teller(QueueHandler):
+class LogForwarder(QueueHandler):
     """Sends what is logged by *send*, in place of writing it.
 
     A process that was forked from this one has no part in its pipe: it writes to stderr.
     """
 
-    def __init__(self, send: Callable[[Said], None]) -> None:
+    def __init__(self, send: Callable[[ForwardedLine], None]) -> None:
         super().__init__(SimpleQueue())  # which is not used
         self.addFilter(add_ids)
         self._send = send
@@ -88,21 +88,21 @@ class Teller(QueueHandler):
                 logging.lastResort.handle(record)
             return
         try:
-            self._send(Said.of(record))
+            self._send(ForwardedLine.of(record))
         except OSError:
             return
 
 
-def tell(send: Callable[[Said], None], levels: Mapping[str, int]) -> None:
+def forward_logs(send: Callable[[ForwardedLine], None], levels: Mapping[str, int]) -> None:
     """Have what this process logs sent by *send*, in place of writing it.
 
     *levels* are those of the loggers that have one, in the process that writes the log. INFO is
     logged in any case: it is kept with attempts.
     """
-    teller = Teller(send)
-    teller.addFilter(is_news)
+    forwarder = LogForwarder(send)
+    forwarder.addFilter(is_not_outage)
     level = min(levels.get("", logging.INFO), logging.INFO)
-    logging.basicConfig(level=level, handlers=[teller], force=True)
+    logging.basicConfig(level=level, handlers=[forwarder], force=True)
     for name, each in levels.items():
         if name:
             logging.getLogger(name).setLevel(each)

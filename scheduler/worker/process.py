@@ -29,8 +29,8 @@ from scheduler.store import Database
 from scheduler.store.database_uri import open_database
 from scheduler.values.legible import LineFormatter
 from scheduler.worker.claim_queue import ClaimQueue
-from scheduler.worker.heartbeat import SIZE, Vitals
-from scheduler.worker.log_forwarding import tell
+from scheduler.worker.heartbeat import SIZE, WorkerHeartbeat
+from scheduler.worker.log_forwarding import forward_logs
 from scheduler.worker.runner import Runner
 from scheduler.worker.signals import WorkerSignals
 from zodb_relay import SHADOWED, shadowed
@@ -58,9 +58,11 @@ class FirstMessage(NamedTuple):
 class Worker:
     """Runs the claims that come through the pipe, and reports through it."""
 
-    def __init__(self, pipe: Connection, vitals: Vitals, signals: WorkerSignals) -> None:
+    def __init__(
+        self, pipe: Connection, heartbeat: WorkerHeartbeat, signals: WorkerSignals
+    ) -> None:
         self._pipe = pipe
-        self._vitals = vitals
+        self._heartbeat = heartbeat
         self._signals = signals
         self._sending = threading.Lock()
         self._line = ClaimQueue()
@@ -68,7 +70,7 @@ class Worker:
     def main(self) -> None:
         """Run what is given until told to stop."""
         start: FirstMessage = self._pipe.recv()
-        tell(self._send, start.levels)
+        forward_logs(self._send, start.levels)
         log_output()
         outage_log.leave_to_others()
         sys.path[:] = start.path
@@ -93,7 +95,7 @@ class Worker:
         self._database = database
         try:
             name = f"{start.name}/{os.getpid()}"
-            runner = Runner(database, start.max_tries, name, self._send, self._vitals)
+            runner = Runner(database, start.max_tries, name, self._send, self._heartbeat)
             self._send(("ready", [], [], 0))
             try:
                 self._work(runner)
@@ -122,7 +124,7 @@ class Worker:
             outcomes = runner.run(claim, self._line)
             self._signals.restore()
             # Before it is told: what was told must not be taken for begun.
-            self._vitals.begin()
+            self._heartbeat.begin()
             self._send(("done", outcomes, [], time.monotonic() - started))
 
     def _listen(self) -> None:
@@ -156,11 +158,11 @@ class Worker:
             self._pipe.send(message)
 
 
-def beat_on(vitals: Vitals) -> None:
+def beat_on(heartbeat: WorkerHeartbeat) -> None:
     """Beat as long as the process is there whose child this is; end with it."""
     parent = os.getppid()
     while os.getppid() == parent:
-        vitals.beat()
+        heartbeat.beat()
         time.sleep(BEAT_SECONDS)
     end_group()
 
@@ -179,10 +181,10 @@ def main() -> None:
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)  # programs that tasks start have no part in them
     pipe, memory = descriptors
-    vitals = Vitals(mmap(memory, SIZE))
+    heartbeat = WorkerHeartbeat(mmap(memory, SIZE))
     os.close(memory)
-    threading.Thread(target=beat_on, args=(vitals,), name="heart", daemon=True).start()
+    threading.Thread(target=beat_on, args=(heartbeat,), name="heart", daemon=True).start()
     handler = logging.StreamHandler()
     handler.setFormatter(LineFormatter("%(asctime)s %(process)d %(name)s %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    Worker(Connection(pipe), vitals, signals).main()
+    Worker(Connection(pipe), heartbeat, signals).main()

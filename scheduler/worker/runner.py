@@ -19,7 +19,7 @@ from ZODB.utils import p64
 
 from scheduler.inbox.claims import Claim
 from scheduler.runtime.attempt_log import KEEPER, log_tasks
-from scheduler.runtime.context import AttemptContext, News
+from scheduler.runtime.context import AttemptContext, AttemptReport
 from scheduler.storage.internals import is_closed
 from scheduler.storage.outage import is_outage
 from scheduler.storage.outage_retry import retry_outages
@@ -32,7 +32,7 @@ from scheduler.worker.attempt import Attempts, OpenAttempt
 from scheduler.worker.claim_queue import ClaimQueue
 from scheduler.worker.conflict_report import ConflictReport
 from scheduler.worker.guard import Guard, Unclean
-from scheduler.worker.heartbeat import Vitals
+from scheduler.worker.heartbeat import WorkerHeartbeat
 from scheduler.worker.outcome import Outcome
 from scheduler.worker.recorder import AttemptRecorder
 
@@ -47,8 +47,8 @@ class Runner:
     """Runs claimed tasks, in the thread that made it, on a connection of its own.
 
     The connection belongs to the thread's transaction manager, so that other data managers
-    that join `transaction.get()` in a task are committed and undone with it. *tell* is called
-    with news of an attempt before it has ended; *vitals* show which claims have begun.
+    that join `transaction.get()` in a task are committed and undone with it. *report* is called
+    with reports of an attempt before it has ended; *heartbeat* shows which claims have begun.
     """
 
     def __init__(
@@ -56,15 +56,17 @@ class Runner:
         database: DB,
         max_tries: int,
         name: str,
-        tell: Callable[[News], None],
-        vitals: Vitals | None = None,
+        report: Callable[[AttemptReport], None],
+        heartbeat: WorkerHeartbeat | None = None,
     ) -> None:
         log_tasks()
-        self._vitals = vitals or Vitals.private()
+        self._heartbeat = heartbeat or WorkerHeartbeat.private()
         self._connection = database.open()
         self._guard = Guard(self._connection)
         self._recorder = AttemptRecorder(name, max_tries)
-        self._attempts = Attempts(self._connection, self._guard, self._recorder, tell, self._vitals)
+        self._attempts = Attempts(
+            self._connection, self._guard, self._recorder, report, self._heartbeat
+        )
         self._works = True
         """Whether the database has shown no outage since the problem that is recorded."""
         self.held: list[Claim] = []
@@ -157,7 +159,7 @@ class Runner:
             raise
 
     def _find(self, claim: Claim) -> Any:
-        self._vitals.load(claim.number)
+        self._heartbeat.load(claim.number)
         try:
             return self._connection.get(p64(claim.tid))
         except POSKeyError:

@@ -60,10 +60,10 @@ class Losses:
     def __init__(self):
         self.begun = set()
 
-    def of(self, held, remains, *rest):
+    def of(self, held, begun_claims, *rest):
         """Return what `loss_of` does."""
-        loss = loss_of(held, remains, *rest)
-        lost = [each for each in loss.lost if each.claim.number == remains.running]
+        loss = loss_of(held, begun_claims, *rest)
+        lost = [each for each in loss.lost if each.claim.number == begun_claims.running]
         self.begun.update((str(each.claim.tid), pid_of(each.worker)) for each in lost)
         return loss
 

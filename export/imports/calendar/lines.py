@@ -96,21 +96,21 @@ def read_feed(content: bytes) -> CalendarFile:
             _take_own(feed, number, line, name)
         else:
             open_blocks[-1].lines.append((number, line))
-    _give_up(open_blocks, "", feed)
+    _leave_out(open_blocks, "", feed)
     _note_what_is_not_taken(feed)
     return feed
 
 
 def _open(open_blocks: list[Block], name: str, number: int, feed: CalendarFile) -> None:
     if name == "VEVENT":
-        _give_up(open_blocks, "VCALENDAR", feed)
+        _leave_out(open_blocks, "VCALENDAR", feed)
     elif name == "VCALENDAR":
-        _give_up(open_blocks, "", feed)
+        _leave_out(open_blocks, "", feed)
         feed.calendars.append(CalendarBlocks(Block(name, number)))
     open_blocks.append(Block(name, number))
 
 
-def _give_up(open_blocks: list[Block], name: str, feed: CalendarFile) -> None:
+def _leave_out(open_blocks: list[Block], name: str, feed: CalendarFile) -> None:
     """Leave out what is open inside of the block *name*."""
     while open_blocks and open_blocks[-1].name != name:
         block = open_blocks.pop()
@@ -169,7 +169,7 @@ def _close(open_blocks: list[Block], name: str, number: int, feed: CalendarFile)
     if all(block.name != name for block in open_blocks):
         feed.problems.append((number, f"END:{name} has no BEGIN before it"))
         return
-    _give_up(open_blocks, name, feed)
+    _leave_out(open_blocks, name, feed)
     block = open_blocks.pop()
     if name == "VTIMEZONE":
         feed.last.zones.append(block)

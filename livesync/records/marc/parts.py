@@ -11,12 +11,12 @@ from livesync.track.action import ActionWrapper
 # whose it is, in those of its subcontributions.
 TOLD = {EVENT: {"title_changed"}, CONTRIBUTION: {"data_changed"}}
 
-News = Iterable[tuple[int, ActionWrapper]]
+PositionedChanges = Iterable[tuple[int, ActionWrapper]]
 
 
-def with_parts(news: News) -> Iterator[tuple[int, ActionWrapper]]:
-    """Yield *news*, and changes of the parts whose records tell what has changed."""
-    for position, action in news:
+def with_parts(changes: PositionedChanges) -> Iterator[tuple[int, ActionWrapper]]:
+    """Yield *changes*, and changes of the parts whose records tell what has changed."""
+    for position, action in changes:
         yield position, action
         obj = action.getObject()
         if obj is not None and action.getActions() & TOLD.get(action.kind, set()):

@@ -20,7 +20,7 @@ from daemon.logs.process_log import start_log
 from scheduler import nowutc
 from scheduler.executors import log_writer
 from scheduler.executors.log_writer import LogWriter
-from scheduler.worker.log_forwarding import Said
+from scheduler.worker.log_forwarding import ForwardedLine
 from tests.daemon.logs.test_service_log import started
 from tests.daemon.sample_tasks import Chatty, Flood
 from tests.waiting import wait_for
@@ -130,7 +130,7 @@ def test_a_log_that_is_slow_holds_no_worker_up_and_drops_are_counted(monkeypatch
     try:
         writer = LogWriter()
         for number in range(1000):
-            writer.write(Said.printed(f"line {number}", 1))
+            writer.write(ForwardedLine.printed(f"line {number}", 1))
         can_write.set()
         writer.close()
     finally:

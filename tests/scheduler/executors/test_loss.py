@@ -11,14 +11,14 @@ from scheduler import TASK_STATUS_FAILED, TASK_STATUS_QUEUED, TASK_STATUS_TERMIN
 from scheduler.executors.base import KillReason
 from scheduler.executors.loss import loss_of
 from scheduler.inbox.claims import Claim
-from scheduler.worker.heartbeat import Remains, Vitals
+from scheduler.worker.heartbeat import BegunClaims, WorkerHeartbeat
 
 A, B, C = (Claim(tid, tid * 10, 0.0) for tid in (1, 2, 3))
-NOTHING = Remains(0, 0, frozenset())
+NOTHING = BegunClaims(0, 0, frozenset())
 
 
-def judged(held, remains, kill_reason=None, suspects=()):
-    judgement = loss_of(held, remains, kill_reason, dict(suspects), "process-0/7")
+def judged(held, begun_claims, kill_reason=None, suspects=()):
+    judgement = loss_of(held, begun_claims, kill_reason, dict(suspects), "process-0/7")
     states = {lost.claim: lost.state for lost in judgement.lost}
     return states, judgement.back, judgement.suspects
 
@@ -29,60 +29,60 @@ def test_a_worker_that_had_begun_nothing_charges_nobody():
 
 
 def test_the_task_at_work_is_charged_and_no_other():
-    states, back, suspects = judged([A, B, C], Remains(0, B.number, frozenset([A.number])))
+    states, back, suspects = judged([A, B, C], BegunClaims(0, B.number, frozenset([A.number])))
     assert states == {B: TASK_STATUS_FAILED, A: TASK_STATUS_QUEUED}
     assert (back, suspects) == ([C], {})
 
 
 def test_a_death_in_the_commit_of_one_is_its_own():
-    states, back, _ = judged([A, B], Remains(0, 0, frozenset([A.number])))
+    states, back, _ = judged([A, B], BegunClaims(0, 0, frozenset([A.number])))
     assert (states, back) == ({A: TASK_STATUS_FAILED}, [B])
 
 
 def test_a_death_in_the_commit_of_several_makes_each_a_suspect():
-    states, back, suspects = judged([A, B, C], Remains(0, 0, frozenset([A.number, B.number])))
+    states, back, suspects = judged([A, B, C], BegunClaims(0, 0, frozenset([A.number, B.number])))
     assert states == {A: TASK_STATUS_QUEUED, B: TASK_STATUS_QUEUED}
     assert (back, suspects) == ([C], {A.tid: 0, B.tid: 0})
 
 
 def test_a_task_is_charged_when_several_workers_have_died_at_its_loading():
-    at_loading = Remains(A.number, 0, frozenset())
+    at_loading = BegunClaims(A.number, 0, frozenset())
     assert judged([A, B], at_loading) == ({}, [A, B], {A.tid: 1})
     states, back, _ = judged([A, B], at_loading, suspects={A.tid: 3})
     assert (states, back) == ({A: TASK_STATUS_FAILED}, [B])
 
 
 def test_a_death_at_loading_is_not_charged_to_the_run_before():
-    states, back, suspects = judged([A, B], Remains(B.number, 0, frozenset([A.number])))
+    states, back, suspects = judged([A, B], BegunClaims(B.number, 0, frozenset([A.number])))
     assert (states, back, suspects) == ({A: TASK_STATUS_QUEUED}, [B], {B.tid: 1})
 
 
 @pytest.mark.parametrize("held", [[A, B], [B]])
 def test_a_run_over_its_limit_is_ended_alone(held):
     kill_reason = KillReason(TASK_STATUS_TERMINATED, "took too long", A)
-    states, back, suspects = judged(held, Remains(0, B.number, frozenset()), kill_reason)
+    states, back, suspects = judged(held, BegunClaims(0, B.number, frozenset()), kill_reason)
     assert states == {A: TASK_STATUS_TERMINATED, B: TASK_STATUS_QUEUED}
     assert (back, suspects) == ([], {})
 
 
 def test_nobody_is_charged_for_a_worker_that_was_stopped():
     kill_reason = KillReason(TASK_STATUS_QUEUED, "stopped")
-    states, back, _ = judged([A, B], Remains(0, A.number, frozenset()), kill_reason)
+    states, back, _ = judged([A, B], BegunClaims(0, A.number, frozenset()), kill_reason)
     assert (states, back) == ({A: TASK_STATUS_QUEUED}, [B])
 
 
 def test_the_vitals_tell_what_was_begun_in_the_open_transaction():
-    vitals = Vitals.private()
-    assert vitals.remains() == NOTHING
-    vitals.begin()
-    vitals.load(10)
-    assert vitals.remains() == Remains(10, 0, frozenset())
-    vitals.run()
-    assert vitals.remains() == Remains(0, 10, frozenset())
-    vitals.done()
-    vitals.load(20)
-    assert vitals.remains() == Remains(20, 0, frozenset([10]))
-    vitals.commit()
-    assert vitals.remains() == Remains(0, 0, frozenset([10]))
-    vitals.begin()
-    assert vitals.remains() == NOTHING
+    heartbeat = WorkerHeartbeat.private()
+    assert heartbeat.begun_claims() == NOTHING
+    heartbeat.begin()
+    heartbeat.load(10)
+    assert heartbeat.begun_claims() == BegunClaims(10, 0, frozenset())
+    heartbeat.run()
+    assert heartbeat.begun_claims() == BegunClaims(0, 10, frozenset())
+    heartbeat.done()
+    heartbeat.load(20)
+    assert heartbeat.begun_claims() == BegunClaims(20, 0, frozenset([10]))
+    heartbeat.commit()
+    assert heartbeat.begun_claims() == BegunClaims(0, 0, frozenset([10]))
+    heartbeat.begin()
+    assert heartbeat.begun_claims() == NOTHING

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 from xml.etree.ElementTree import ParseError
 
-from livesync.agents.http import Answer, HttpAgent, HttpTarget, Login
-from livesync.agents.target import Items, Send
+from livesync.agents.http import Answer, HttpTarget, Login
+from livesync.agents.marc import MarcAgent
 from livesync.errors import AgentExecutionException
-from livesync.records.marcxml import collected, record_xml
-from livesync.records.reduction import Record
 from scheduler.store.encryption import seal, unseal
 from scheduler.values.extras import extra_needed
 
@@ -24,7 +19,7 @@ with extra_needed():
 PATH = "/ImportXML"
 
 
-class CERNSearchUploadAgent(HttpAgent):
+class CERNSearchUploadAgent(MarcAgent):
     """Uploads batches to the search engine at *url*, as *username* with *password*.
 
     An answer in XML whose text is `true` accepts a batch.
@@ -54,29 +49,15 @@ class CERNSearchUploadAgent(HttpAgent):
             return super()._login()
         return self._username, unseal(self._password)
 
-    @property
-    def tells_of_owners(self) -> bool:
-        """Whether the records of parts tell of their owners: those in MARCXML do."""
-        return True
-
-    def _prepare(self, record: Record) -> bytes:
-        return record_xml(record, self._access)
-
-    @contextmanager
-    def _sender(self) -> Iterator[Send]:
-        with self._connected() as target:
-            yield partial(_upload, target)
-
-
-def _upload(target: HttpTarget, items: Items) -> None:
-    body = urlencode({"xml": collected([item.content for item in items])}).encode()
-    headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    answer = target.post(body, headers, PATH)
-    if not _says_true(answer):
-        raise AgentExecutionException(
-            f"upload failed: the search engine did not answer true, but {answer.status} and: "
-            f"{target.quote(answer)}"
-        )
+    def _upload(self, target: HttpTarget, marcxml: bytes, number: int) -> None:
+        body = urlencode({"xml": marcxml}).encode()
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = target.post(body, headers, PATH)
+        if not _says_true(answer):
+            raise AgentExecutionException(
+                f"upload failed: the search engine did not answer true, but {answer.status} and: "
+                f"{target.quote(answer)}"
+            )
 
 
 def _says_true(answer: Answer) -> bool:

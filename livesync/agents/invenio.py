@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
 
-from livesync.agents.http import HttpAgent, HttpTarget
-from livesync.agents.target import Items, Send
+from livesync.agents.http import HttpTarget
+from livesync.agents.marc import MarcAgent
 from livesync.errors import AgentExecutionException
-from livesync.records.marcxml import collected, record_xml
-from livesync.records.reduction import Record
 
 log = logging.getLogger(__name__)
 
@@ -35,38 +30,24 @@ FORM = (
 )
 
 
-class InvenioBatchUploaderAgent(HttpAgent):
+class InvenioBatchUploaderAgent(MarcAgent):
     """Uploads batches to the Invenio at *url*, which inserts or replaces records.
 
     An answer that begins with `[INFO]` accepts a batch.
     """
 
-    @property
-    def tells_of_owners(self) -> bool:
-        """Whether the records of parts tell of their owners: those in MARCXML do."""
-        return True
-
-    def _prepare(self, record: Record) -> bytes:
-        return record_xml(record, self._access)
-
-    @contextmanager
-    def _sender(self) -> Iterator[Send]:
-        with self._connected() as target:
-            yield partial(_upload, target)
-
-
-def _upload(target: HttpTarget, items: Items) -> None:
-    body, boundary = form(collected([item.content for item in items]))
-    headers = {
-        "User-Agent": "invenio_connector",
-        "Content-Type": f"multipart/form-data; boundary={boundary}",
-    }
-    answer = target.post(body, headers, PATH)
-    if not answer.text.startswith("[INFO]"):
-        raise AgentExecutionException(
-            f"upload failed: Invenio did not answer with [INFO], but: {target.quote(answer)}"
-        )
-    log.info("%d records are in %s", len(items), target.quote(answer).split()[-1])
+    def _upload(self, target: HttpTarget, marcxml: bytes, number: int) -> None:
+        body, boundary = form(marcxml)
+        headers = {
+            "User-Agent": "invenio_connector",
+            "Content-Type": f"multipart/form-data; boundary={boundary}",
+        }
+        answer = target.post(body, headers, PATH)
+        if not answer.text.startswith("[INFO]"):
+            raise AgentExecutionException(
+                f"upload failed: Invenio did not answer with [INFO], but: {target.quote(answer)}"
+            )
+        log.info("%d records are in %s", number, target.quote(answer).split()[-1])
 
 
 def form(marcxml: bytes) -> tuple[bytes, str]:

@@ -15,7 +15,7 @@ from livesync.capture.recorder import mark_of
 from livesync.objects.watched_class import WatchedClass
 from livesync.objects.watched_classes import WatchTable, table_of
 from scheduler.errors import NoHistory
-from scheduler.log.append_log import Segment, SegmentLeaf, SegmentPage, SegmentPages
+from scheduler.log.segment import Segment, SegmentLeaf, SegmentPage, SegmentPages
 from scheduler.store import transact
 from scheduler.store.overlay import snapshot_of
 from scheduler.store.read_view import read_view

@@ -14,8 +14,9 @@ from ZODB.utils import u64
 
 from livesync.track.action import recorded
 from livesync.track.track import MultiPointerTrack
-from scheduler.log.append_log import AppendLog, UnreadablePage
+from scheduler.log.append_log import AppendLog
 from scheduler.log.codec import Entry
+from scheduler.log.segment import UnreadablePage
 
 log = logging.getLogger(__name__)
 

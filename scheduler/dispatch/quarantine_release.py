@@ -10,8 +10,8 @@ from scheduler.clock import nowutc, stamp
 from scheduler.dispatch.steps import Steps
 from scheduler.inbox.quarantine import QuarantineEntry
 from scheduler.inbox.spool import Instruction
-from scheduler.log.append_log import SegmentPage
 from scheduler.log.codec import entry_of
+from scheduler.log.segment import SegmentPage
 from scheduler.shelves.module import SchedulerModule
 from scheduler.states import (
     ENDED,

@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 
 from scheduler.executors.base import ExecutorReport, Flow, KillReason, ReportBuffer, WorkerStatus
 from scheduler.executors.log_writer import LogWriter
-from scheduler.executors.loss import WorkerLoss, loss_of
+from scheduler.executors.loss_watch import KILL_SECONDS, LossWatch
+from scheduler.executors.lost_claims import WorkerLoss, loss_of
 from scheduler.executors.replacement import Replacement
 from scheduler.executors.worker_end import announce_end
 from scheduler.executors.worker_process import Message, WorkerProcess
@@ -20,7 +21,7 @@ from scheduler.inbox.claims import Claim
 from scheduler.runtime.application import Application
 from scheduler.runtime.context import AttemptReport, Begun, ProgressReport
 from scheduler.settings import Settings
-from scheduler.states import TASK_STATUS_ABORTED, TASK_STATUS_FAILED, TASK_STATUS_QUEUED
+from scheduler.states import TASK_STATUS_ABORTED, TASK_STATUS_QUEUED
 from scheduler.storage.outage_log import Outage
 from scheduler.worker.log_forwarding import ForwardedLine, levels_here
 from scheduler.worker.process import FirstMessage
@@ -28,15 +29,10 @@ from scheduler.worker.process import FirstMessage
 log = logging.getLogger(__name__)
 
 STUCK_SECONDS = 0.1
-# Seconds after which a killed process is given up, and one that has said goodbye is killed.
-KILL_SECONDS = 2.0
-LOOK_SECONDS = 1.0
 # Seconds before the next process is started if one died young, and the longest such pause if one
 # after the other dies before it is ready.
 YOUNG_SECONDS = 0.5
 LONGEST_PAUSE = 5.0
-# A worker over the memory limit may end its task; over this multiple of the limit it is killed.
-KILLED_OVER = 2
 
 _NO_ROOM = Outage("workers can be started again", "a worker cannot be started")
 
@@ -73,7 +69,7 @@ class ProcessExecutor:
         self._suspects: dict[int, int] = {}
         self._replacement = Replacement()
         self._is_closing = False
-        self._next_look = 0.0
+        self._loss_watch = LossWatch(settings, self._results.wake, self._lose)
         self._stir = threading.Event()
         self._is_over = threading.Event()
         with self._lock:
@@ -266,9 +262,8 @@ class ProcessExecutor:
             try:
                 with self._lock:
                     self._fill()
-                    self._end_overdue()
+                    self._loss_watch.check(list(self._workers.values()))
                     self._replace()
-                    self._look()
                     self._level()
             except Exception:
                 log.exception("workers %s not checked", ", ".join(map(str, self._workers.values())))
@@ -277,7 +272,7 @@ class ProcessExecutor:
         """Return the seconds until the next check is due."""
         with self._lock:
             now = time.monotonic()
-            moments = [self._next_look, *self._vacant.values()]
+            moments = [self._loss_watch.next_look, *self._vacant.values()]
             moments += [each.leaves for each in self._workers.values() if each.leaves is not None]
             rests = [each.watch.rest() for each in self._workers.values()]
             if any(len(each.held) > 1 for each in self._workers.values()):
@@ -314,46 +309,6 @@ class ProcessExecutor:
     def _replace(self) -> None:
         if self._replacement.go_on(self._workers.values(), is_full=not self._vacant):
             self._results.wake()
-
-    def _end_overdue(self) -> None:
-        now = time.monotonic()
-        for worker in list(self._workers.values()):
-            begun = worker.watch.overdue()
-            if begun is not None:
-                worker.kill(KillReason.overdue(begun))
-            if worker.leaves is not None and now > worker.leaves:
-                worker.leaves = None
-                worker.kill(KillReason(TASK_STATUS_QUEUED, "the worker had ended its work"))
-            if worker.killed is not None and now > worker.killed + KILL_SECONDS:
-                log.warning("worker %s given up: it does not die", worker)
-                self._lose(worker)
-
-    def _look(self) -> None:
-        if time.monotonic() < self._next_look:
-            return
-        self._next_look = time.monotonic() + LOOK_SECONDS
-        for worker in list(self._workers.values()):
-            if worker.killed is None:
-                self._look_at(worker)
-
-    def _look_at(self, worker: WorkerProcess) -> None:
-        before = worker.state
-        stopped = worker.look()
-        if worker.state != before:
-            self._results.wake()  # it is to be shown
-        if stopped * LOOK_SECONDS > self._settings.worker_silence:
-            why = f"the worker was stopped, and gave no sign of life for {stopped} s"
-            log.error("worker %s killed: it was stopped for %d s", worker, stopped)
-            worker.kill(KillReason(TASK_STATUS_QUEUED, why))
-        limit = self._settings.worker_memory * 2**20
-        used = worker.memory() if limit else 0
-        if limit and used > KILLED_OVER * limit:
-            log.error("worker %s killed: it uses %d MB", worker, used // 2**20)
-            why = f"the worker was ended while it ran this task: it used {used // 2**20} MB"
-            worker.kill(KillReason(TASK_STATUS_FAILED, why))
-        elif limit and used > limit and not worker.is_retired:
-            log.warning("worker %s retired: it uses %d MB", worker, used // 2**20)
-            worker.retire()
 
     # Distribution of claims
 

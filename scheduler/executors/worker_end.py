@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from scheduler.executors.loss import WorkerLoss
+from scheduler.executors.lost_claims import WorkerLoss
 from scheduler.executors.worker_process import WorkerProcess
 from scheduler.runtime.hook_registry import REGISTRY
 from scheduler.tasks.hooks import WorkerEvent

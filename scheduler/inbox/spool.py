@@ -13,7 +13,8 @@ from ZODB.Connection import Connection
 
 from scheduler.errors import SchedulerUnknownOperationException
 from scheduler.leadership.roster import roster_of
-from scheduler.log.append_log import AppendLog, Place, UnreadablePage
+from scheduler.log.append_log import AppendLog, Place
+from scheduler.log.segment import UnreadablePage
 from scheduler.store import Schema
 
 ADD = "add"

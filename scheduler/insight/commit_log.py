@@ -16,7 +16,7 @@ from ZODB.POSException import POSKeyError
 from ZODB.utils import p64, u64
 
 from scheduler.errors import NoHistory
-from scheduler.log.append_log import Segment, SegmentLeaf, SegmentPage, SegmentPages
+from scheduler.log.segment import Segment, SegmentLeaf, SegmentPage, SegmentPages
 from scheduler.store.stored_state import class_of, references
 from scheduler.tasks.occurrence import TaskOccurrence
 from scheduler.tasks.recurring import OccurrenceLeaf, Occurrences

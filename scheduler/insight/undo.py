@@ -12,8 +12,8 @@ from scheduler.client import Client
 from scheduler.clock import nowutc
 from scheduler.errors import NoHistory, TaskInconsistentStatusException, UndoRefused
 from scheduler.insight.commit_log import Commit, commits_of, task_commits
-from scheduler.log.append_log import SegmentPage
 from scheduler.log.codec import Entry, Stored, entry_of
+from scheduler.log.segment import SegmentPage
 from scheduler.states import BEFORE_RUN
 from scheduler.storage.internals import reader_of
 from scheduler.store.stored_state import class_of

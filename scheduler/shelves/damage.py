@@ -10,7 +10,8 @@ from persistent import Persistent
 from ZODB.Connection import Connection
 
 from scheduler.inbox import bindings, claims, quarantine, signals, spool
-from scheduler.log.append_log import AppendLog, Segment, SegmentLeaf, SegmentPages
+from scheduler.log.append_log import AppendLog
+from scheduler.log.segment import Segment, SegmentLeaf, SegmentPages
 from scheduler.queue import PersistentWaitingQueue, TimeOrder
 from scheduler.shelves import declared_schedules, module
 from scheduler.shelves.conflict_stats import ConflictStats

@@ -18,6 +18,10 @@ MOVED: dict[StoredPath, StoredPath] = {
         "scheduler.shelves.conflict_stats",
         "ConflictStats",
     ),
+    ("scheduler.log.append_log", "Segment"): ("scheduler.log.segment", "Segment"),
+    ("scheduler.log.append_log", "SegmentLeaf"): ("scheduler.log.segment", "SegmentLeaf"),
+    ("scheduler.log.append_log", "SegmentPage"): ("scheduler.log.segment", "SegmentPage"),
+    ("scheduler.log.append_log", "SegmentPages"): ("scheduler.log.segment", "SegmentPages"),
     ("scheduler.retry", "Retry"): ("scheduler.tasks.retry", "Retry"),
     ("livesync.track.pointer", "Tail"): ("livesync.track.pointer", "TrackEnd"),
     ("livesync.track.track", "ListMultiPointerTrack"): (

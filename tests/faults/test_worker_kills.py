@@ -13,7 +13,7 @@ import transaction
 
 from scheduler import TASK_STATUS_FAILED, nowutc
 from scheduler.executors import processes
-from scheduler.executors.loss import loss_of
+from scheduler.executors.lost_claims import loss_of
 from scheduler.store import open_database
 from scheduler.tasks import OneShotTask
 from tests.faults.processes import is_worker, serving

@@ -1,4 +1,7 @@
-"""Uploads to CERN Search."""
+"""Uploads to CERN Search.
+
+Covers `livesync.agents.marc`.
+"""
 
 from __future__ import annotations
 

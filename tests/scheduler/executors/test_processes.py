@@ -1,6 +1,7 @@
 """A worker that dies, is stopped, or does not answer: nothing hangs, nobody innocent is charged.
 
-Covers `scheduler.dispatch.reconciliation`, `scheduler.executors.worker_process`,
+Covers `scheduler.dispatch.reconciliation`, `scheduler.executors.loss_watch`,
+`scheduler.executors.worker_process`,
 `scheduler.executors.suspension`, `scheduler.worker.process`, `scheduler.worker.heartbeat`.
 """
 

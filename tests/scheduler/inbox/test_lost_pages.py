@@ -13,8 +13,8 @@ from ZODB.utils import load_current
 
 from scheduler import SchedulerModule, nowutc
 from scheduler.inbox.spool import LIMIT, PAGE, spool_of
-from scheduler.log.append_log import SegmentPage
 from scheduler.log.codec import entry_of
+from scheduler.log.segment import SegmentPage
 from scheduler.store import open_database
 from tests.scheduler.harness import View, running
 from tests.scheduler.odd_tasks import damage

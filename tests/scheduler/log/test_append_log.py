@@ -1,4 +1,7 @@
-"""Lanes: many writers, one reader, and never a conflict."""
+"""An append log: many writers, one reader, and never a conflict.
+
+Covers `scheduler.log.segment`.
+"""
 
 from __future__ import annotations
 

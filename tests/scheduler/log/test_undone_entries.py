@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from scheduler.log.append_log import PAGE, AppendLog
+from scheduler.log.append_log import AppendLog
+from scheduler.log.segment import PAGE
 
 
 @pytest.fixture

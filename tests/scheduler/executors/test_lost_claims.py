@@ -9,7 +9,7 @@ import pytest
 
 from scheduler import TASK_STATUS_FAILED, TASK_STATUS_QUEUED, TASK_STATUS_TERMINATED
 from scheduler.executors.base import KillReason
-from scheduler.executors.loss import loss_of
+from scheduler.executors.lost_claims import loss_of
 from scheduler.inbox.claims import Claim
 from scheduler.worker.heartbeat import BegunClaims, WorkerHeartbeat
 

@@ -12,7 +12,7 @@ from ZODB.Connection import Connection
 from ZODB.POSException import ConflictError, StorageError
 
 from scheduler.clock import nowutc
-from scheduler.store import open_database, transact
+from scheduler.store import open_database, position, transact
 from scheduler.store.read_view import read_view
 from scheduler.values.extras import extra_needed
 
@@ -51,6 +51,7 @@ with extra_needed():
 log = logging.getLogger(__name__)
 
 BRANCHES = (
+    position.SCHEMA,
     *(catalogue.SCHEMA, registry.SCHEMA, schedule.SCHEMA, user.SCHEMA, group.SCHEMA),
     *(api_keys.SCHEMA, feeds.SCHEMA, browser_sessions.SCHEMA, tokens.SCHEMA),
 )

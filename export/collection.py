@@ -35,11 +35,12 @@ from ZODB.utils import z64
 
 from export.errors import ExportConfigurationException, UnknownResource
 from export.formats import PLAIN
-from export.http.page import ORDERS, cut
+from export.http.listing import listed
+from export.http.page import ORDERS
 from export.http.parameter import Parameter
 from export.http.question import SEPARATOR, Detail, Question
 from export.http.result import ResultPage
-from export.http.selection import ALARMS, COMMON, MAXIMUM
+from export.http.selection import ALARMS, LISTED, MAXIMUM
 from export.model.entry import natural
 from export.resource import READ, Resource
 
@@ -141,31 +142,40 @@ class Collection(ABC):
                 level: Detail(fossil, self.limits.get(level, MAXIMUM))
                 for level, fossil in self.details.items()
             },
-            parameters=(*COMMON, *((ALARMS,) if "ics" in self.formats else ()), *self.parameters),
+            parameters=(*LISTED, *((ALARMS,) if "ics" in self.formats else ()), *self.parameters),
             meaning=f"{inspect.getdoc(type(self)) or ''}\n\n{meaning}".strip(),
         )
 
     def _all(self, question: Question) -> ResultPage:
-        return self._page(self.members(), question)
+        return self._page(lambda _: self.members(), question)
 
     def _found(self, question: Question) -> ResultPage:
-        return self._page(self.search(question.arguments["term"]), question)
+        return self._page(lambda asked: self.search(asked.arguments["term"]), question)
 
     def _named(self, question: Question) -> ResultPage:
         """Return the objects with some ids; a single one that is not there is unknown."""
+        return self._page(self._with_ids, question)
+
+    def _with_ids(self, question: Question) -> Iterator[Any]:
         text = question.arguments["idlist"]
         whole = self.find(text)
         ids = [text] if whole is not None else list(dict.fromkeys(SEPARATOR.split(text)))
         found = [obj for obj in map(self.find, ids) if obj is not None]
-        page = self._page(found, question)
-        if len(ids) == 1 and not (found and self.allows(found[0], question.user)):
+        if len(ids) == 1 and not (found and self._lets(question, found[0])):
             raise UnknownResource(f"There is nothing with the id {text} at {self.address}")
-        return page
+        return iter(found)
 
-    def _page(self, objects: Iterable[Any], question: Question) -> ResultPage:
-        selection = question.selection
-        page = cut(self._accepted(objects, question), selection, self._orders)
-        return ResultPage([self._show(obj, question) for obj in page.members], page.complete)
+    def _page(self, find: Callable[[Question], Iterable[Any]], question: Question) -> ResultPage:
+        return listed(
+            question,
+            lambda asked: self._accepted(find(asked), asked),
+            lambda objects, asked: [self._show(obj, asked) for obj in objects],
+            self._orders,
+            self.identify,
+        ).page()
+
+    def _lets(self, question: Question, obj: Any) -> bool:
+        return question.view.allows(obj, lambda one: self.allows(one, question.user))
 
     def _accepted(self, objects: Iterable[Any], question: Question) -> Iterator[Any]:
         wanted = [
@@ -175,7 +185,7 @@ class Collection(ABC):
         ]
         for obj in objects:
             is_wanted = all(accepts(obj, value) for accepts, value in wanted)
-            if is_wanted and self._is_within(obj, question) and self.allows(obj, question.user):
+            if is_wanted and self._is_within(obj, question) and self._lets(question, obj):
                 yield obj
 
     def _is_within(self, obj: Any, question: Question) -> bool:

@@ -78,6 +78,22 @@ class NotFree(RequestException):
     status = 409
 
 
+class UnknownPosition(RequestException):
+    """A position is not one of this database, or there is no history to look back (409)."""
+
+    status = 409
+
+
+class GonePosition(RequestException):
+    """The state of a position is not kept any more (410); `oldest` is the oldest that is."""
+
+    status = 410
+
+    def __init__(self, message: str, oldest: str | None = None) -> None:
+        super().__init__(message)
+        self.details = {} if oldest is None else {"oldest": oldest}
+
+
 class WrongMethod(RequestException):
     """The address takes *methods* only (405)."""
 

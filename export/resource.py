@@ -27,6 +27,7 @@ from export.auth import caller
 from export.auth.caller import Caller
 from export.errors import RefusedRequest, RequestException
 from export.http.parameter import Parameter
+from export.http.past import Past
 from export.http.question import Detail, Question
 from export.http.request import ExportRequest
 from export.http.result import Answer, error_body
@@ -124,6 +125,7 @@ class Resource:
         arguments: Mapping[str, str],
         user: str | None,
         settings: ExportSettings,
+        past: Past | None = None,
     ) -> Question:
         """Return what *user* asks of this resource."""
-        return Question(request, arguments, user, settings, self.details, self.usual_detail)
+        return Question(request, arguments, user, settings, self.details, self.usual_detail, past)

@@ -152,3 +152,19 @@ class UndoRefused(SchedulerException):
 
 class NoHistory(StoreException):
     """The storage keeps no history, or not as far back as was asked for."""
+
+
+class PositionUnreadable(StoreException):
+    """A text is no position token of the database."""
+
+
+class PositionGone(StoreException):
+    """The state of a position is not in the database any more; the text says why.
+
+    `oldest` is the number of the oldest transaction from which one can go on; None if it is not
+    known.
+    """
+
+    def __init__(self, text: str, oldest: int | None = None) -> None:
+        super().__init__(text)
+        self.oldest = oldest

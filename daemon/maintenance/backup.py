@@ -20,7 +20,7 @@ from livesync.delivery.push_agent import PushSyncAgent
 from scheduler.clock import nowutc
 from scheduler.storage.file_lock import only_packer
 from scheduler.storage.private_files import opener, own_folder, private_folder, private_tree
-from scheduler.store import open_database, transact
+from scheduler.store import open_database, position, transact
 
 BLOBS = "blobs"
 REPOZO_ERRORS = (repozo.RepozoError, OSError, ValueError, KeyError)
@@ -89,6 +89,7 @@ def _recover(folder: Path, file: Path) -> None:
 
 
 def _begin_epoch(connection: Connection) -> None:
+    position.SCHEMA.get(connection).begin_epoch()
     # Positions since the backup are given again: targets must not take the new records for old.
     for agent in SyncManager.getDBInstance(connection).getAllAgents().values():
         if isinstance(agent, PushSyncAgent):

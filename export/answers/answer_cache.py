@@ -46,14 +46,16 @@ class AnswerCache:
         with self._lock:
             return self._look()
 
-    def find(self, key: AnswerKey, state: int | None = None) -> KeptAnswer | None:
+    def find(self, key: AnswerKey, state: int | None = None) -> tuple[KeptAnswer, int] | None:
         """Return the answer to *key* in the present state; None if none is kept.
 
+        Beside it stands the number of the last transaction up to which it is the right one.
         Given a *state*, only if it is the present one still. Raises StorageError.
         """
         with self._lock:
             if self._look() != state and state is not None:
                 return None
+            tid = self._invalidations.tid
             kept = self._answers.get(key)
             if kept is None:
                 return None
@@ -61,7 +63,7 @@ class AnswerCache:
                 self._forget(key)
                 return None
             self._answers.move_to_end(key)
-            return kept
+            return kept, tid
 
     def keep(self, key: AnswerKey, answer: KeptAnswer, state: int) -> None:
         """Keep *answer*, which was computed on a snapshot of *state* or a later one."""

@@ -10,18 +10,27 @@ from ZODB import DB
 from export.answers.answer_cache import AnswerCache
 from export.answers.entrance import Entrance
 from export.answers.kept_answer import AnswerKey, KeptAnswer
+from export.answers.next_page import next_page
 from export.answers.reply import Reply
 from export.auth.caller import Caller, classic
+from export.http.past import opened
 from export.http.request import ExportRequest
 from export.http.result import Answer, ResultPage
+from export.http.selection import AT, SINCE
 from export.resource import Resource, answered
 from export.settings import ExportSettings
 from scheduler.clock import noting_use
-from scheduler.store import transact
+from scheduler.store import current, transact, using
+from scheduler.store.history import keeps_history
+from scheduler.store.overlay import snapshot_of
+from scheduler.store.position import tokens_of
 from scheduler.store.read_set import SCHEMA, mark, read_since
 from scheduler.store.read_view import read_view
 
 MEGABYTE = 1024 * 1024
+
+POSITION = "Position"
+"""The header that tells of which state of the database an answer is."""
 
 
 class Reading:
@@ -34,6 +43,7 @@ class Reading:
         self._cache = AnswerCache(database, settings.answer_cache * MEGABYTE)
         marker = transact(database, lambda connection: SCHEMA.get(connection)._p_oid)
         self._marker: bytes = marker
+        self._tokens = transact(database, tokens_of)
 
     def close(self) -> None:
         """Forget what is kept."""
@@ -52,14 +62,17 @@ class Reading:
         """
         if resource.door is classic and request.shows_nobody:  # needs no look into the database
             caller = self._entrance.caller(request, resource)
-            kept = self._cache.find(self._key(request, caller))
-            if kept is not None:
-                return self._page(reply, kept, caller), caller
+            found = self._cache.find(self._key(request, caller))
+            if found is not None:
+                return self._page(request, reply, caller, *found), caller
         state = self._cache.state()
         with read_view(self._database) as connection:
             caller = self._entrance.caller(request, resource)
+            self._tokens = tokens_of(connection)
+            if _looks_back(request, resource):
+                return self._look_back(request, resource, arguments, reply, caller), caller
             key = self._key(request, caller)
-            kept = self._cache.find(key, state)
+            kept, tid = self._cache.find(key, state) or (None, snapshot_of(connection))
             if kept is None:
                 question = resource.question(request, arguments, caller.user, self._settings)
                 mark(connection, self._marker)
@@ -72,12 +85,52 @@ class Reading:
                 kept = KeptAnswer(written, serials or {}, clock.until)
                 if serials is not None:
                     self._cache.keep(key, kept, state)
-        return self._page(reply, kept, caller), caller
+        return self._page(request, reply, caller, kept, tid), caller
+
+    def _look_back(
+        self,
+        request: ExportRequest,
+        resource: Resource,
+        arguments: Mapping[str, str],
+        reply: Reply,
+        caller: Caller,
+    ) -> Answer | Response:
+        """Return the answer from earlier states, which is not kept."""
+        compares = SINCE in resource.parameters
+        with (
+            opened(
+                request, current(), self._settings.zone, self._marker, compares=compares
+            ) as past,
+            using(past.shown),
+        ):
+            question = resource.question(
+                *(request, arguments, caller.user, self._settings), past=past
+            )
+            answer = answered(resource, question, caller)
+            if not isinstance(answer, ResultPage):
+                return answer
+            tid = snapshot_of(past.shown)
+            written = reply.written(answer, self._settings.base_url, self._tokens.of(tid))
+        return self._page(request, reply, caller, KeptAnswer(written, {}), tid)
 
     def _key(self, request: ExportRequest, caller: Caller) -> AnswerKey:
         site = "" if self._settings.base_url else request.asked_site
         return AnswerKey(request.path, request.shown_query, caller.user, site)
 
-    def _page(self, reply: Reply, kept: KeptAnswer, caller: Caller) -> Response:
+    def _page(
+        self, request: ExportRequest, reply: Reply, caller: Caller, kept: KeptAnswer, tid: int
+    ) -> Response:
+        """Return the answer *kept*, which is right up to transaction *tid*."""
         is_public = caller.user is None and caller.credential is None
-        return reply.page(kept.written, kept.modified, is_public)
+        position = self._tokens.of(tid)
+        headers = {POSITION: position}
+        following = kept.written.following
+        if following is not None:
+            at = position if keeps_history(self._database) else None
+            address = next_page(request, self._settings.base_url, following, at)
+            headers["Link"] = f'<{address}>; rel="next"'
+        return reply.page(kept.written, kept.modified, is_public, headers)
+
+
+def _looks_back(request: ExportRequest, resource: Resource) -> bool:
+    return any(each in resource.parameters and each.of(request) for each in (AT, SINCE))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from json import dumps
@@ -14,6 +15,7 @@ from werkzeug.http import http_date
 from werkzeug.wrappers import Response
 from werkzeug.wsgi import wrap_file
 
+from export.answers.next_page import next_page
 from export.answers.written_answer import WrittenAnswer
 from export.errors import InvalidFields, NoSuchRange, RequestException
 from export.formats import FORMATS, PLAIN, json
@@ -38,6 +40,9 @@ PROBLEM = "application/problem+json"
 
 SETTLED = timedelta(seconds=2)
 """The age of a change after which no other has its date, in whole seconds."""
+
+TOMBSTONE = ("_type", "id")
+"""The fields of a tombstone."""
 
 UNKEPT = {"Cache-Control": "no-store"}
 """Header by which no cache keeps an answer that is about the caller alone."""
@@ -74,19 +79,43 @@ class Reply:
         written = self.written(answer, base_url)
         return Response(written.content, 200, headers=SEALED, content_type=written.content_type)
 
-    def written(self, answer: ResultPage, base_url: str) -> WrittenAnswer:
-        """Return *answer* in its format, with its envelope. Raises RequestException."""
+    def written(
+        self, answer: ResultPage, base_url: str, position: str | None = None
+    ) -> WrittenAnswer:
+        """Return *answer* in its format, with its envelope. Raises RequestException.
+
+        An answer that tells what vanished tells its *position*, and its next page, too.
+        """
         writer = FORMATS[self._kind]
         query = f"?{self._request.shown_query}" if self._request.shown_query else ""
         body = envelope(answer, f"{base_url}{self._request.path}{query}")
+        if answer.vanished is not None:
+            body["additionalInfo"] = self._since(answer, base_url, position)
         text = writer.write(body, self._request, pretty=self._request.take_flag("p", "pretty"))
-        return WrittenAnswer(text, self._kind, body["ts"])
+        return WrittenAnswer(text, self._kind, body["ts"], answer.following)
 
-    def page(self, answer: WrittenAnswer, modified: datetime | None, is_public: bool) -> Response:
+    def _since(self, answer: ResultPage, base_url: str, position: str | None) -> dict[str, Any]:
+        told = {**answer.additional_info, "position": position, "vanished": answer.vanished}
+        if self._kind in PLAIN:
+            named = (
+                {key: one[key] for key in TOMBSTONE if key in one} for one in answer.vanished or ()
+            )
+            told["vanished"] = list(named)
+        if answer.following is not None:
+            told["next"] = next_page(self._request, base_url, answer.following, position)
+        return told
+
+    def page(
+        self,
+        answer: WrittenAnswer,
+        modified: datetime | None,
+        is_public: bool,
+        more: Mapping[str, str],
+    ) -> Response:
         """Return *answer*, or that the caller has it, for proxies to keep if it *is_public*.
 
-        A change in the second of the one before leaves the date that headers can tell: as long
-        as there may be one, they tell none.
+        It has *more* headers. A change in the second of the one before leaves the date that
+        headers can tell: as long as there may be one, they tell none.
         """
         keeper = "public" if is_public else "private"
         headers = {
@@ -94,6 +123,7 @@ class Reply:
             "ETag": answer.etag,
             "Cache-Control": f"{keeper}, no-cache",
             "Vary": "Authorization",
+            **more,
         }
         now = nowutc()
         if modified is not None and now - modified > SETTLED:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 from export.formats import FORMATS
 from export.http.etag import validator
@@ -17,10 +19,16 @@ STAMPS = {
 
 
 class WrittenAnswer:
-    """The content of an answer in the format *kind*, written at the time *ts*."""
+    """The content of an answer in the format *kind*, written at the time *ts*.
 
-    def __init__(self, content: bytes, kind: str, ts: int) -> None:
+    *following* is what the address of the next page has instead, None for no such page.
+    """
+
+    def __init__(
+        self, content: bytes, kind: str, ts: int, following: Mapping[str, Any] | None = None
+    ) -> None:
         self.content = content
+        self.following = following
         self._kind = kind
         self._ts = ts
 

@@ -11,7 +11,7 @@ ASKED = "Authorization, Content-Type, If-None-Match, If-Modified-Since"
 """The headers that a page may send; cookies are none of them."""
 
 TOLD = (
-    "ETag, Last-Modified, Link, Retry-After, WWW-Authenticate, "
+    "ETag, Last-Modified, Link, Position, Retry-After, WWW-Authenticate, "
     "RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"
 )
 """The headers that a page may read, beside those of every answer."""

@@ -28,6 +28,8 @@ class Page:
 
     members: list[Any]
     complete: bool
+    following: int | None = None
+    """Where the next page begins; None for the last page."""
 
 
 def cut(objects: Iterable[Any], selection: Selection, orders: Orders = ORDERS) -> Page:
@@ -37,6 +39,7 @@ def cut(objects: Iterable[Any], selection: Selection, orders: Orders = ORDERS) -
     return Page(
         found[: selection.limit],
         complete=selection.limit_is_given or len(found) <= selection.limit,
+        following=last if len(found) > selection.limit else None,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from export.errors import MalformedRequest
 from export.http.request import ExportRequest
+from scheduler.store.position import FORM
 
 DAYS = "now|yesterday|today|tomorrow"
 AHEAD = "[+]?([0-9]{1,3}d)?((1?[0-9]|2[0-3])h)?([1-5]?[0-9]m)?"
@@ -62,6 +63,16 @@ class Moment(Parameter):
     def schema(self) -> Mapping[str, Any]:
         """The JSON Schema of dates; it describes not all that are understood."""
         return {"type": "string", "pattern": f"^({DAYS}|{AHEAD}|{BACK}|{DATE})$"}
+
+
+class Instant(Moment):
+    """A position, as answers tell it, or a date."""
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """The JSON Schema of positions and dates."""
+        token = {"type": "string", "pattern": f"^{FORM.pattern}$"}
+        return {"anyOf": [token, super().schema]}
 
 
 class End(Moment):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from export.http.past import Past
 from export.http.request import ExportRequest
 from export.http.selection import MAXIMUM, Selection, select
 from export.http.view import View
@@ -37,6 +38,9 @@ class Question:
     usual_detail: str | None = None
     """The word for the one shape of a resource without detail levels."""
 
+    past: Past | None = None
+    """The earlier states that are asked about; None for the present one."""
+
     @cached_property
     def selection(self) -> Selection:
         """The common parameters. Raises MalformedRequest."""
@@ -48,7 +52,7 @@ class Question:
     def view(self) -> View:
         """The caller's view. Raises MalformedRequest."""
         in_calendar = self.arguments.get("format") == "ics"
-        return View(self.user, self.selection, self.settings, in_calendar)
+        return View(self.user, self.selection, self.settings, in_calendar, self.past)
 
     @property
     def fossil(self) -> Any:

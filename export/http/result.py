@@ -18,6 +18,11 @@ class ResultPage:
     results: list[Any] | dict[str, Any]
     complete: bool = True
     additional_info: dict[str, Any] = field(default_factory=dict)
+    following: Mapping[str, Any] | None = None
+    """The parameters that the address of the next page has instead; None for the last page."""
+
+    vanished: list[dict[str, Any]] | None = None
+    """The results of before that are none any more; None where they are not asked for."""
 
 
 @dataclass(frozen=True)

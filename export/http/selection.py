@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from export.errors import MalformedRequest
 from export.http.dates import parse_from, parse_to
-from export.http.parameter import Choice, End, Flag, Integer, Moment, Parameter
+from export.http.parameter import Choice, End, Flag, Instant, Integer, Moment, Parameter
 from export.http.request import ExportRequest
 
 MAXIMUM = 1000
@@ -34,7 +34,12 @@ DAY = End("day", "One day: `from` and `to` at once.")
 ALARMS = Integer(
     "alarms", "In a calendar: how many minutes before it one is reminded.", most=366 * 24 * 60
 )
+AT = Instant("at", "The state as of then: a position, or a date.")
+SINCE = Instant("since", "Only what changed or vanished since then: a position, or a date.")
+CURSOR = Integer("cursor", "Where a page goes on, as the address of the next page tells it.")
 COMMON = (DETAIL, TZ, OFFSET, LIMIT, ORDER, DESCENDING, FROM, TO, DAY)
+LISTED = (*COMMON, AT, SINCE, CURSOR)
+"""The parameters of lists, whose changes can be told."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from export.fossilize import fossilize
+from export.http.past import Past
 from export.http.selection import Selection
 from export.settings import ExportSettings
 
@@ -25,9 +26,20 @@ class View:
     in_calendar: bool = False
     """Whether objects are shown with their calendar entries."""
 
+    past: Past | None = None
+    """The earlier states that are shown: the present one has to let the caller in, too."""
+
     def shows(self, obj: Any) -> bool:
         """Say whether the caller may see *obj*."""
-        return bool(obj.canAccess(self.user))
+        return self.allows(obj, lambda one: one.canAccess(self.user))
+
+    def may_change(self, obj: Any) -> bool:
+        """Say whether the caller may change *obj*."""
+        return self.allows(obj, lambda one: one.canModify(self.user))
+
+    def allows(self, obj: Any, rule: Callable[[Any], Any]) -> bool:
+        """Say whether *rule* lets the caller have *obj*, as it is shown and as it is now."""
+        return bool(rule(obj)) and (self.past is None or self.past.holds_now(obj, rule))
 
     @cached_property
     def filters(self) -> dict[str, Callable[[Any], bool]]:
@@ -43,7 +55,7 @@ class View:
             mapClassType=SHOWN_CLASSES,
             tz=self.selection.tz,
             base_url=self.settings.base_url,
-            canModify=guard is not False and guard.canModify(self.user),
+            canModify=guard is not False and self.may_change(guard),
             filters=self.filters,
             inCalendar=self.in_calendar,
             **more,

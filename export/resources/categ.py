@@ -8,12 +8,12 @@ from typing import Any
 
 from export.fossils.category import ICategoryFossil, ICategoryProtectedFossil
 from export.fossils.conference import listed_up_to
-from export.http.page import cut
+from export.http.listing import listed
 from export.http.parameter import Parameter
 from export.http.question import Question
 from export.http.request import ExportRequest
 from export.http.result import ResultPage
-from export.http.selection import ALARMS, COMMON
+from export.http.selection import ALARMS, LISTED
 from export.http.view import View
 from export.model.catalogue import Catalogue, catalogue
 from export.model.category import Category
@@ -32,17 +32,17 @@ TYPE = Parameter("type", "The type: lecture, meeting or conference.", ("T",))
 
 def answer(question: Question) -> ResultPage:
     """Return the events in and below some categories; `favorites` are those of the caller."""
-    view, user = question.view, question.user
-    found = catalogue()
-    named = question.ids()
-    wanted = dict.fromkeys(one for name in named for one in _resolved(name, user))
-    events = _events(found, wanted, view, _filters(question.request))
-    page = cut(events, view.selection)
-    info = {
-        "eventCategories": _paths(page.members, view),
-        "moreFutureEvents": _has_later(found, named, view),
-    }
-    return ResultPage(show_events(page.members, question), page.complete, info)
+    view = question.view
+    found = listed(question, _named, show_events)
+    return found.page(
+        eventCategories=_paths(found.members, view),
+        moreFutureEvents=_has_later(catalogue(), question.ids(), view),
+    )
+
+
+def _named(question: Question) -> Iterator[Conference]:
+    wanted = dict.fromkeys(one for name in question.ids() for one in _resolved(name, question.user))
+    return _events(catalogue(), wanted, question.view, _filters(question.request))
 
 
 def matches(value: str | None, wildcards: str) -> bool:
@@ -141,5 +141,5 @@ RESOURCE = Resource(
     answer,
     formats=FORMATS,
     details=DETAILS,
-    parameters=(*COMMON, ALARMS, LOCATION, ROOM, TYPE, OCCURRENCES),
+    parameters=(*LISTED, ALARMS, LOCATION, ROOM, TYPE, OCCURRENCES),
 )

@@ -7,10 +7,10 @@ from typing import Any
 
 from export.errors import UnknownResource
 from export.fossils.contribution import IContributionFossil, IContributionWithSubContribsFossil
-from export.http.page import cut
+from export.http.listing import listed
 from export.http.question import Detail, Question
 from export.http.result import ResultPage
-from export.http.selection import ALARMS, COMMON
+from export.http.selection import ALARMS, LISTED
 from export.model.catalogue import catalogue
 from export.model.conference import Conference
 from export.resource import Resource
@@ -24,13 +24,15 @@ DETAILS = {
 
 def answer(question: Question) -> ResultPage:
     """Return some contributions of an event by their ids."""
-    view, fossil = question.view, question.fossil
+    return listed(question, _contributions, _show).page()
+
+
+def _show(contributions: list[Any], question: Question) -> list[dict[str, Any]]:
     event = event_of(question)
-    page = cut(_contributions(event, question), question.selection)
-    return ResultPage(
-        [{**view.show(one, fossil, event), "conferenceId": event.getId()} for one in page.members],
-        page.complete,
-    )
+    return [
+        {**question.view.show(one, question.fossil, event), "conferenceId": event.getId()}
+        for one in contributions
+    ]
 
 
 def event_of(question: Question) -> Conference:
@@ -45,7 +47,8 @@ def event_of(question: Question) -> Conference:
     return event
 
 
-def _contributions(event: Conference, question: Question) -> Iterator[Any]:
+def _contributions(question: Question) -> Iterator[Any]:
+    event = event_of(question)
     for contribution_id in question.ids():
         contribution = event.getContributionById(contribution_id)
         if contribution is not None and question.view.shows(contribution):
@@ -58,5 +61,5 @@ RESOURCE = Resource(
     answer,
     formats=FORMATS,
     details=DETAILS,
-    parameters=(*COMMON, ALARMS),
+    parameters=(*LISTED, ALARMS),
 )

@@ -14,11 +14,11 @@ from export.fossils.conference import (
     IConferenceWithSubContribsFossil,
 )
 from export.fossils.placed import IPeriodFossil
-from export.http.page import cut
+from export.http.listing import UNSHOWABLE, listed
 from export.http.parameter import Flag
 from export.http.question import Detail, Question
 from export.http.result import ResultPage
-from export.http.selection import ALARMS, COMMON
+from export.http.selection import ALARMS, LISTED
 from export.model.catalogue import catalogue
 from export.model.conference import Conference
 from export.resource import Resource
@@ -26,9 +26,6 @@ from export.resource import Resource
 log = logging.getLogger(__name__)
 
 FORMATS = ("json", "jsonp", "xml", "html", "ics", "atom")
-UNSHOWABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""Errors that showing an event raises because of its content."""
-
 DETAILS = {
     "events": Detail(IConferenceFossil, 1000),
     "contributions": Detail(IConferenceWithContribsFossil, 500),
@@ -40,8 +37,7 @@ OCCURRENCES = Flag("occurrences", "With `yes` each object has its times of each 
 
 def answer(question: Question) -> ResultPage:
     """Return some events by their ids; those that the caller may not see are left out."""
-    page = cut(_events(question), question.selection)
-    return ResultPage(show_events(page.members, question), page.complete)
+    return listed(question, _events, show_events).page()
 
 
 def show_events(events: list[Conference], question: Question) -> list[dict[str, Any]]:
@@ -87,5 +83,5 @@ RESOURCE = Resource(
     answer,
     formats=FORMATS,
     details=DETAILS,
-    parameters=(*COMMON, ALARMS, OCCURRENCES),
+    parameters=(*LISTED, ALARMS, OCCURRENCES),
 )

@@ -11,12 +11,13 @@ from zoneinfo import ZoneInfo
 from export.errors import RefusedRequest
 from export.fossilize import fossilize
 from export.fossils.room import SLOTS, INaivePeriodFossil, IReservationFossil
-from export.http.page import cut
+from export.http.listing import listed
 from export.http.parameter import Flag, Parameter
+from export.http.past import Past
 from export.http.question import Detail, Question
 from export.http.request import ExportRequest
 from export.http.result import ResultPage
-from export.http.selection import ALARMS, COMMON, Selection
+from export.http.selection import ALARMS, LISTED, Selection
 from export.http.view import View
 from export.model.booking_slots import FIRST, LAST, TICK, Slots
 from export.model.local_time import in_zone
@@ -61,30 +62,38 @@ FILTERS = (*FLAGS, CONFIRMED, BOOKED_FOR, OCCURRENCES)
 
 def answer(question: Question) -> ResultPage:
     """Return the reservations at some locations, those of all states."""
-    registry = admitted(question.user)
-    request, view = question.request, question.view
-    names = sorted(question.ids("places"))
-    places = [registry.locations[name] for name in names if name in registry.locations]
-    wanted = filters(request)
-    found = (
-        one
-        for place in places
-        for one in in_range(place, place.zone, view.selection)
-        if wanted(one)
-    )
-    page = cut(found, view.selection)
-    show = shows(request, view, question.fossil)
-    return ResultPage([show(one) for one in page.members], page.complete)
+    admitted(question.user, question.past)
+    return listed(question, _reservations, _show).page()
 
 
-def admitted(user: str | None) -> Registry:
-    """Return the rooms, for *user* to look at. Raises RefusedRequest."""
+def _reservations(question: Question) -> Iterator[Reservation]:
+    registry, wanted = admitted(question.user, question.past), filters(question.request)
+    for name in sorted(question.ids("places")):
+        place = registry.locations.get(name)
+        if place is not None:
+            yield from filter(wanted, in_range(place, place.zone, question.selection))
+
+
+def _show(reservations: list[Reservation], question: Question) -> list[Any]:
+    return list(map(shows(question.request, question.view, question.fossil), reservations))
+
+
+def admitted(user: str | None, past: Past | None = None) -> Registry:
+    """Return the rooms, for *user* to look at. Raises RefusedRequest.
+
+    If they are those of the *past*, the user has to be let in now, too.
+    """
     if user is None:
         raise RefusedRequest("Guest access to this resource is forbidden.")
     registry = rooms()
-    if not registry.may_use(user):
+    is_let_in = registry.may_use(user)
+    if not is_let_in or not (past is None or past.holds_now(registry, _lets(user))):
         raise RefusedRequest("Access to this resource is restricted.")
     return registry
+
+
+def _lets(user: str) -> Callable[[Registry], bool]:
+    return lambda registry: registry.may_use(user)
 
 
 def filters(request: ExportRequest) -> Filter:
@@ -157,5 +166,5 @@ RESOURCE = Resource(
     answer,
     formats=FORMATS,
     details=DETAILS,
-    parameters=(*COMMON, ALARMS, *FILTERS),
+    parameters=(*LISTED, ALARMS, *FILTERS),
 )

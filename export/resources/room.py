@@ -12,15 +12,15 @@ from export.fossils.room import (
     IRoomReservationFossil,
     IRoomWithReservationsFossil,
 )
+from export.http.listing import listed
 from export.http.page import cut
 from export.http.question import Detail, Question
 from export.http.request import ExportRequest
 from export.http.result import ResultPage
-from export.http.selection import COMMON
+from export.http.selection import LISTED
 from export.http.view import View
 from export.resource import Resource
 from export.resources.reservation import FILTERS, admitted, filters, in_range, shows
-from export.rooms.registry import Registry
 from export.rooms.room import Room
 
 FORMATS = ("json", "jsonp", "xml")
@@ -39,19 +39,21 @@ def answer(question: Question) -> ResultPage:
 
     In detail `reservations` limit, offset and order are those of each room's reservations.
     """
-    registry = admitted(question.user)
+    admitted(question.user, question.past)
     view = question.view
-    found = _rooms(registry, question)
     if view.selection.detail == "rooms":
-        page = cut(found, view.selection)
-        shown = [view.show(room, IRoomFossil, False) for room in page.members]
-        return ResultPage(shown, page.complete)
-    most = DETAILS["reservations"].most
+        return listed(question, _rooms, _show).page()
+    found, most = _rooms(question), DETAILS["reservations"].most
     shown = [_with_reservations(room, question.request, view) for room in found[:most]]
     return ResultPage(shown, len(found) <= most)
 
 
-def _rooms(registry: Registry, question: Question) -> list[Room]:
+def _show(found: list[Room], question: Question) -> list[Any]:
+    return [question.view.show(room, IRoomFossil, False) for room in found]
+
+
+def _rooms(question: Question) -> list[Room]:
+    registry = admitted(question.user, question.past)
     names = question.ids()
     if not all(map(NUMBER.fullmatch, names)):
         raise MalformedRequest("Room IDs must be numeric")
@@ -78,5 +80,5 @@ RESOURCE = Resource(
     answer,
     formats=FORMATS,
     details=DETAILS,
-    parameters=(*COMMON, *FILTERS),
+    parameters=(*LISTED, *FILTERS),
 )

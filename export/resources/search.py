@@ -10,7 +10,7 @@ from export.fossils.placed import in_zone
 from export.http.page import in_order
 from export.http.question import Question
 from export.http.result import ResultPage
-from export.http.selection import COMMON
+from export.http.selection import AT, COMMON
 from export.model.catalogue import catalogue
 from export.resource import Resource
 
@@ -47,5 +47,5 @@ RESOURCE = Resource(
     answer,
     formats=FORMATS,
     usual_detail="events",
-    parameters=COMMON,
+    parameters=(*COMMON, AT),
 )

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from export.fossils.session import ISlotWithContributionsFossil, ISlotWithSubContribsFossil
-from export.http.page import cut
+from export.http.listing import listed
 from export.http.question import Detail, Question
 from export.http.result import ResultPage
-from export.http.selection import ALARMS, COMMON
-from export.model.conference import Conference
+from export.http.selection import ALARMS, LISTED
 from export.resource import Resource
 from export.resources.contribution import FORMATS, event_of
 
@@ -22,13 +21,20 @@ DETAILS = {
 
 def answer(question: Question) -> ResultPage:
     """Return all slots of some sessions of an event by the sessions' ids."""
-    view, fossil = question.view, question.fossil
+    return listed(question, _slots, _show, identify=_identify).page()
+
+
+def _show(slots: list[Any], question: Question) -> list[dict[str, Any]]:
     event = event_of(question)
-    page = cut(_slots(event, question), question.selection)
-    return ResultPage([view.show(slot, fossil, event) for slot in page.members], page.complete)
+    return [question.view.show(slot, question.fossil, event) for slot in slots]
 
 
-def _slots(event: Conference, question: Question) -> Iterator[Any]:
+def _identify(slot: Any) -> tuple[str, str]:
+    return slot.session.getId(), slot.getId()
+
+
+def _slots(question: Question) -> Iterator[Any]:
+    event = event_of(question)
     for session_id in question.ids():
         session = event.sessions.get(session_id)
         if session is not None:
@@ -41,5 +47,5 @@ RESOURCE = Resource(
     answer,
     formats=FORMATS,
     details=DETAILS,
-    parameters=(*COMMON, ALARMS),
+    parameters=(*LISTED, ALARMS),
 )

@@ -8,7 +8,7 @@ from export.errors import UnknownResource
 from export.fossils.timetable import ENTRY_FOSSILS, by_key
 from export.http.question import Question
 from export.http.result import ResultPage
-from export.http.selection import COMMON
+from export.http.selection import AT, COMMON
 from export.http.view import View
 from export.model.catalogue import catalogue
 from export.model.timetable import timetable
@@ -43,5 +43,5 @@ RESOURCE = Resource(
     ("/export/timetable/<words:idlist>.<word:format>",),
     answer,
     formats=FORMATS,
-    parameters=COMMON,
+    parameters=(*COMMON, AT),
 )

@@ -10,7 +10,7 @@ from ZODB.Connection import Connection
 from export.collection import Collection
 from export.http.question import Question
 from export.http.result import Answer
-from export.http.selection import COMMON
+from export.http.selection import LISTED
 from export.resource import Resource
 from export.routing import nothing_at
 from livesync.objects.object_index import index_of
@@ -70,7 +70,8 @@ def _answering(number: int) -> Callable[[Question], Answer]:
         resource = ExposedObjects(watched).resources[number]
         return resource.answer(
             resource.question(
-                question.request, question.arguments, question.user, question.settings
+                *(question.request, question.arguments, question.user, question.settings),
+                question.past,
             )
         )
 
@@ -85,7 +86,7 @@ RESOURCES = [
         formats=Collection.formats,
         usual_detail=DETAIL,
         exists=_exists,
-        parameters=COMMON,
+        parameters=LISTED,
         meaning=meaning,
     )
     for number, (name, more, meaning) in enumerate(MEANINGS)

@@ -10,6 +10,7 @@ from transaction import Transaction, TransactionManager
 from ZEO.ClientStorage import ClientStorage
 from ZODB import DB
 from ZODB.Connection import Connection
+from ZODB.MappingStorage import MappingStorage
 from ZODB.mvccadapter import MVCCAdapter
 
 
@@ -173,3 +174,9 @@ def client_of(storage: ClientStorage) -> Any:
 def forget_new_ids(storage: ClientStorage) -> None:
     """Make *storage* forget the ids that its server has given out for new objects."""
     storage._oids.clear()
+
+
+def last_pack(storage: MappingStorage) -> bytes | None:
+    """Return the transaction up to which *storage* was packed; None if it never was."""
+    tid: bytes | None = storage._last_pack
+    return tid

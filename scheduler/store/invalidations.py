@@ -9,6 +9,7 @@ from typing import Any
 from ZODB import DB
 
 from scheduler.storage.internals import shared_storage
+from scheduler.store.overlay import last_seen
 
 
 class Invalidations:
@@ -33,6 +34,11 @@ class Invalidations:
         # A database server holds the snapshot of a transaction, until that is over.
         getattr(self._instance, "afterCompletion", int)()
         return changed
+
+    @property
+    def tid(self) -> int:
+        """The number of the last transaction that was heard of, after a look."""
+        return last_seen(self._instance)
 
     def close(self) -> None:
         """Hear of no more changes."""

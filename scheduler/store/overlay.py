@@ -23,7 +23,11 @@ from scheduler.storage.internals import normal_storage, snapshot_storage
 
 def snapshot_of(connection: Connection) -> int:
     """Return the number of the last transaction that *connection* sees."""
-    storage = normal_storage(connection)
+    return last_seen(normal_storage(connection))
+
+
+def last_seen(storage: Any) -> int:
+    """Return the number of the last transaction that a reader of the *storage* sees."""
     start = getattr(storage, "_start", None) or getattr(storage, "_before", None)
     return int(u64(start)) - 1 if start is not None else int(u64(storage.lastTransaction()))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from persistent import Persistent
 from ZODB.Connection import Connection
+from ZODB.POSException import POSKeyError
 
 from scheduler.storage.internals import cache_of
 from scheduler.store.schema import Schema
@@ -27,6 +28,14 @@ def _make() -> ReadMarker:
 
 
 SCHEMA = Schema("read marker", 1, _make)
+
+
+def knows(connection: Connection, oid: bytes) -> bool:
+    """Say whether the marker *oid* is there in the snapshot of *connection*."""
+    try:
+        return bool(connection.get(oid).is_used)
+    except POSKeyError:
+        return False
 
 
 def mark(connection: Connection, oid: bytes) -> None:

@@ -6,6 +6,7 @@ Covers `daemon.maintenance.backup`, `daemon.maintenance.verification`.
 from __future__ import annotations
 
 import json
+from contextlib import closing
 
 import pytest
 import transaction
@@ -14,7 +15,9 @@ from ZODB.blob import Blob
 from daemon.cli.main import main
 from livesync import SyncManager
 from scheduler import Client, nowutc
-from scheduler.store import connect, open_database
+from scheduler.errors import PositionGone
+from scheduler.store import connect, open_database, transact
+from scheduler.store.position import token_of, tokens_of
 from scheduler.tasks import SampleOneShotTask
 from tests.livesync.agents_for_tests import ListAgent
 from tests.livesync.stand_ins import Conference
@@ -108,6 +111,7 @@ def test_a_database_of_postgresql_is_looked_after(postgres_uri, monkeypatch, cap
 
 def test_a_backup_in_use_is_restored_as_a_new_epoch(file, tmp_path, capsys):
     database = open_database()
+    transact(database, tokens_of)
     assert main(("db", "backup", str(tmp_path / "backup"))) == 0
     change("n", 1)
     mark = root()[2]
@@ -124,6 +128,9 @@ def test_a_backup_in_use_is_restored_as_a_new_epoch(file, tmp_path, capsys):
     assert main(("db", "restore", str(backups), "-f")) == 1
     assert "is in use" in capsys.readouterr().err
     assert root()[0] == 2
+    with database.transaction() as connection:
+        token = token_of(connection)
+        assert tokens_of(connection).read(token)
     database.close()
 
     assert main(("db", "restore", str(backups), "-f")) == 0
@@ -131,6 +138,12 @@ def test_a_backup_in_use_is_restored_as_a_new_epoch(file, tmp_path, capsys):
     assert (number, blob) == (1, b"a picture")
     assert mark is not None
     assert new_mark is None
+    with (
+        closing(open_database()) as database,
+        database.transaction() as connection,
+        pytest.raises(PositionGone, match="restored from a backup"),
+    ):
+        tokens_of(connection).read(token)
     assert main(("db", "verify")) == 0
     assert len(list(file.parent.glob("relay.fs.*.old"))) == 1
 

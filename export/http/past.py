@@ -1,0 +1,148 @@
+"""The past of a question: the earlier states of the database that it asks about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from typing import Any, NamedTuple
+
+from persistent.TimeStamp import TimeStamp
+from ZODB.Connection import Connection
+from ZODB.POSException import POSKeyError
+from ZODB.utils import u64
+
+from export.errors import (
+    GonePosition,
+    MalformedRequest,
+    RequestException,
+    ServiceUnavailable,
+    UnknownPosition,
+    UnknownResource,
+)
+from export.http.dates import parse_from
+from export.http.request import ExportRequest
+from export.http.selection import AT, CURSOR, SINCE
+from scheduler.clock import nowutc
+from scheduler.errors import NoHistory, PositionGone, PositionUnreadable
+from scheduler.store import using
+from scheduler.store.history import past_view, refuse_if_gone
+from scheduler.store.overlay import snapshot_of
+from scheduler.store.position import is_token, tokens_of
+from scheduler.store.read_set import knows
+
+
+class _Place(NamedTuple):
+    """A moment in the history: the number of a transaction, or one that lies between two."""
+
+    tid: int
+    is_exact: bool
+
+
+@dataclass(frozen=True)
+class Past:
+    """The earlier states that a question asks about."""
+
+    shown: Connection
+    """The state that is shown."""
+
+    present: Connection | None
+    """The present state, if another one is shown: its rules hold too."""
+
+    before: Connection | None = None
+    """The state with which the shown one is compared; None for no comparison."""
+
+    before_tid: int = 0
+    """The transaction that has left the state before."""
+
+    cursor: int = 0
+    marker: bytes | None = None
+    """The oid of the read marker (`scheduler.store.read_set`), if that was there then."""
+
+    def holds_now(self, obj: Any, rule: Callable[[Any], Any]) -> bool:
+        """Say whether *rule* holds of *obj* as it is now, if it is there."""
+        oid = getattr(obj, "_p_oid", None)
+        if self.present is None or oid is None:
+            return True
+        with using(self.present):
+            try:
+                return bool(rule(self.present.get(oid)))
+            except POSKeyError:
+                return True  # it is gone: what held then holds
+
+
+@contextmanager
+def opened(
+    request: ExportRequest, connection: Connection, zone: tzinfo, marker: bytes, *, compares: bool
+) -> Iterator[Past]:
+    """Give the states that *request* names; *connection* is to the present one.
+
+    The parameter `since` counts only if it *compares*. Raises RequestException.
+    """
+    shown_at, since = AT.of(request), SINCE.of(request) if compares else None
+    database, newest = connection.db(), snapshot_of(connection)
+    with ExitStack() as stack:
+        shown, last = connection, newest
+        if shown_at:
+            last = checked(shown_at, connection, zone)
+            shown = stack.enter_context(past_view(database, last))
+        present = None if shown is connection else connection
+        if not since:
+            yield Past(shown, present)
+            return
+        first = checked(since, connection, zone)
+        if first > last:
+            raise MalformedRequest("'since' must not be later than 'at'")
+        before = stack.enter_context(past_view(database, first))
+        is_marked = knows(shown, marker)
+        cursor = CURSOR.of(request) or 0
+        yield Past(shown, present, before, first, cursor, marker if is_marked else None)
+
+
+def checked(text: str, connection: Connection, zone: tzinfo) -> int:
+    """Return the transaction for which *text* stands, a position or a date in *zone*.
+
+    Raises RequestException where its state cannot be seen through the database of *connection*.
+    """
+    instant = _instant(text, connection, zone)
+    newest = snapshot_of(connection)
+    tid = instant.tid if instant.is_exact else min(instant.tid, newest)
+    try:
+        refuse_if_gone(connection.db(), tid, is_exact=instant.is_exact)
+    except NoHistory as error:
+        raise UnknownPosition(str(error)) from None
+    except PositionGone as error:
+        raise _gone(error, connection) from None
+    if tid > newest:
+        raise ServiceUnavailable("The position is newer than what is seen here: ask again")
+    return tid
+
+
+def tid_at(moment: datetime) -> int:
+    """Return the highest number of a transaction that was committed up to *moment*."""
+    parts = moment.astimezone(UTC)
+    seconds = parts.second + parts.microsecond / 10**6
+    return int(
+        u64(TimeStamp(parts.year, parts.month, parts.day, parts.hour, parts.minute, seconds).raw())
+    )
+
+
+def _instant(text: str, connection: Connection, zone: tzinfo) -> _Place:
+    if is_token(text):
+        try:
+            return _Place(tokens_of(connection).read(text), is_exact=True)
+        except PositionUnreadable as error:
+            raise UnknownPosition(str(error)) from None
+        except PositionGone as error:
+            raise _gone(error, connection) from None
+    moment = parse_from(text, zone)
+    if moment is None or moment > nowutc():
+        raise UnknownResource("There is nothing yet at that time")
+    return _Place(tid_at(moment), is_exact=False)
+
+
+def _gone(error: PositionGone, connection: Connection) -> RequestException:
+    tokens = tokens_of(connection)
+    oldest = snapshot_of(connection) if error.oldest is None else error.oldest
+    return GonePosition(str(error), tokens.of(oldest))

@@ -100,6 +100,7 @@ def _card(task: BaseTask) -> Card:
         "schedule": lambda: repr(task.getSchedule()) if isinstance(task, RecurringTask) else None,
         "key": task.uniqueKey,
         "progress": task.getProgress,
+        "checkpoint": lambda: TaskHandle(task).checkpoint,
         "result": lambda: _result(task),
         "undone": task.getUndoneOn,
         "attempts": lambda: [_attempt(attempt) for attempt in task.getAttempts()],

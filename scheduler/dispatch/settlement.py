@@ -192,7 +192,11 @@ class Settlement:
         started = min(now, moment(lost.claim.since))
         handle = TaskHandle(task)
         handle.settle(lost.claim.number)
-        attempt = Attempt(handle.tries + 1, started, now, lost.state, lost.why, worker=lost.worker)
+        attempt = Attempt(
+            *(handle.tries + 1, started, now, lost.state, lost.why),
+            worker=lost.worker,
+            log=handle.lines_of(lost.claim.number),
+        )
         if lost.state == TASK_STATUS_FAILED:
             self._announce(
                 fail(task, attempt, WorkerLost(lost.why), max_tries)._replace(error=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -56,6 +57,8 @@ class AttemptContext:
         *,
         task: Any = None,
         hard_limit: float | None = None,
+        checkpoint: Callable[[Any], None] | None = None,
+        keys_used: int = 0,
     ) -> None:
         self.claim = claim
         self.ids = ids or {}
@@ -70,7 +73,11 @@ class AttemptContext:
         self._began = time.monotonic()
         self._reported_at = 0.0
         self._lines: deque[str] = deque(maxlen=LINES_KEPT)
-        self._keys = IdempotencyKeys(task)
+        self._keys = IdempotencyKeys(task, keys_used)
+        self._checkpoint = checkpoint
+        self._thread = threading.get_ident()
+        self.progress: tuple[float, str] | None = None
+        """The last report of progress; None before there is one."""
         self._http: TaskClient | None = None
 
     @property
@@ -85,6 +92,21 @@ class AttemptContext:
     def key(self) -> str:
         """Return the idempotency key of the next side effect of the attempt."""
         return self._keys.next()
+
+    @property
+    def keys_used(self) -> int:
+        """How many idempotency keys there were up to now."""
+        return self._keys.used
+
+    def checkpoint(self, state: Any) -> None:
+        """Commit what the attempt has done so far, and keep *state* with the task.
+
+        Raises RuntimeError in another thread than that of the attempt.
+        """
+        if threading.get_ident() != self._thread:
+            raise RuntimeError("a checkpoint is made in the thread of the attempt: call it there")
+        if self._checkpoint is not None:
+            self._checkpoint(state)
 
     def close(self) -> None:
         """Close what belongs to the attempt, which has ended."""
@@ -105,6 +127,7 @@ class AttemptContext:
 
     def report(self, fraction: float, message: str) -> None:
         """Report progress; a report within PROGRESS_SECONDS of the last one is dropped."""
+        self.progress = (fraction, message)
         now = time.monotonic()
         if now - self._reported_at >= PROGRESS_SECONDS or fraction >= 1:
             self._reported_at = now

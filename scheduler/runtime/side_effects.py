@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from itertools import count
 from typing import Any, NamedTuple
 
 
@@ -23,16 +22,18 @@ class IdempotencyKeys:
     """The idempotency keys of the side effects of one attempt at *task*, one after the other.
 
     A key is made of the task, the occurrence and the number of the call: it is the same in each
-    attempt of an occurrence, and another one for each call and each occurrence.
+    attempt of an occurrence, and another one for each call and each occurrence. An attempt that
+    goes on behind a checkpoint counts on from the number *used* up to there.
     """
 
-    def __init__(self, task: Any) -> None:
+    def __init__(self, task: Any, used: int = 0) -> None:
         self._task = task
-        self._numbers = count(1)
+        self.used = used
 
     def next(self) -> str:
         """Return the key of the next side effect."""
-        return f"{self._task.getIdempotencyKey()}-{next(self._numbers)}"
+        self.used += 1
+        return f"{self._task.getIdempotencyKey()}-{self.used}"
 
 
 _held: ContextVar[list[HeldEffect] | None] = ContextVar("held", default=None)

@@ -188,7 +188,7 @@ class BaseTask(TaskLife):
         """Return how far the present run has come, as it was last told; None for no word."""
         if self._p_jar is None or self._p_oid is None:
             return None
-        return running_list(self._p_jar).progress(u64(self._p_oid))
+        return running_list(self._p_jar).progress(u64(self._p_oid)) or self._checkpoint[3]
 
     def getResult(self) -> Any:
         """Return what the last run that succeeded returned; None before it has."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from scheduler.runtime.context import AttemptContext, current_run
 from scheduler.tasks.attempt import MESSAGE_KEPT
 from scheduler.tasks.base import BaseTask
+from scheduler.tasks.result import unkept
 from scheduler.tasks.signal_wait import payload_of
 
 if TYPE_CHECKING:
@@ -117,6 +118,22 @@ class CurrentAttempt:
         if task is None:
             raise RuntimeError("there is no attempt here: only a task waits for signals")
         return payload_of(task, name, timeout)
+
+    @property
+    def state(self) -> Any:
+        """The state of the last checkpoint of this occurrence; None before the first one."""
+        return self._asked(lambda task: unkept(task._checkpoint[1]), None)
+
+    def checkpoint(self, state: Any = None) -> None:
+        """Commit what the attempt has done so far, together with *state*, the place to go on from.
+
+        An attempt that fails later, or whose worker is killed, leaves this, and the next one
+        finds *state* in `attempt.state`. Raises conflicts as the end of an attempt meets them: let
+        them through. Outside of an attempt it does nothing.
+        """
+        run = current_run()
+        if run is not None:
+            run.checkpoint(state)
 
     def checkCancelled(self) -> None:
         """Raise TaskCancelled or TaskTimedOut where the attempt is to end."""

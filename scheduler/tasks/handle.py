@@ -11,12 +11,15 @@ from typing import Any
 
 from ZODB.Connection import Connection
 
+from scheduler.runtime.context import AttemptContext
 from scheduler.runtime.origin import Origin
 from scheduler.tasks.attempt import Attempt
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.bound import FollowingTask
 from scheduler.tasks.event import TimedEvent
 from scheduler.tasks.group import TaskGroup
+from scheduler.tasks.result import unkept
+from scheduler.values.shown import shown
 
 
 class TaskHandle:
@@ -135,6 +138,26 @@ class TaskHandle:
     def delay(self, attempt: Attempt, until: float) -> None:
         """Record a run that did not count as a try; the next one is due at *until*."""
         self._task._delay(attempt, until)
+
+    @property
+    def checkpoint(self) -> str | None:
+        """The state of the last checkpoint of the present occurrence, as a text."""
+        state = unkept(self._task._checkpoint[1])
+        return None if state is None else shown(state)
+
+    @property
+    def keys_used(self) -> int:
+        """How many idempotency keys there were up to the last checkpoint."""
+        return int(self._task._checkpoint[2])
+
+    def lines_of(self, claim: int) -> tuple[str, ...]:
+        """Return the lines of the log of the attempt of *claim*, up to its last checkpoint."""
+        of_claim, *_, lines = self._task._checkpoint
+        return tuple(lines) if of_claim == claim else ()
+
+    def keep_checkpoint(self, claim: int, state: Any, run: AttemptContext) -> None:
+        """Keep what the next attempt goes on from, should the attempt of *claim* not end well."""
+        self._task._keep_checkpoint(claim, state, run)
 
     @property
     def awaited(self) -> str:

@@ -11,6 +11,7 @@ from ZODB.utils import u64
 
 from scheduler import states
 from scheduler.errors import TaskInconsistentStatusException
+from scheduler.runtime.context import AttemptContext
 from scheduler.runtime.origin import enqueued_by
 from scheduler.tasks.attempt import ATTEMPTS_KEPT, Attempt
 from scheduler.tasks.event import TimedEvent
@@ -18,6 +19,7 @@ from scheduler.tasks.result import kept
 
 # When a task is due that waits for a signal without end: the last day of the calendar.
 UNTIL_SIGNAL = 253_402_214_400.0
+NO_CHECKPOINT = (0, None, 0, None, ())
 
 
 class TaskLife(TimedEvent):
@@ -43,6 +45,8 @@ class TaskLife(TimedEvent):
     _undone: float | None = None
     _awaits: tuple[str, float | None] | None = None  # the signal it waits for, and until when
     _signals: Mapping[str, tuple[Any, ...]] = {}  # what came; empty for what came too late
+    # Of the present occurrence: claim, state, number of keys, progress, lines of the log.
+    _checkpoint: tuple[Any, ...] = NO_CHECKPOINT
     _follower: Any = None  # the task or group that is enqueued when this one has finished
     _rollback: Any = None  # the task or group that is enqueued when it has come to another end
 
@@ -71,6 +75,7 @@ class TaskLife(TimedEvent):
         self._end_run(states.TASK_STATUS_FINISHED)
         self._record(attempt)
         self._begin_anew()
+        self._forget_way()
         self._result = kept(result)
         self._go_on(self._follower)
 
@@ -160,9 +165,19 @@ class TaskLife(TimedEvent):
     def _begin_anew(self) -> None:
         """Forget the failed tries and the date of the next one."""
         self._tries, self._retry_on = 0, None
-        for name in ("_awaits", "_signals"):
+        if self._awaits is not None:
+            self._awaits = None
+            self._signals = {each: came for each, came in self._signals.items() if came}
+
+    def _forget_way(self) -> None:
+        """Forget the signals and the checkpoint of the occurrence, which has ended."""
+        for name in ("_awaits", "_signals", "_checkpoint"):
             if name in self.__dict__:
                 delattr(self, name)
+
+    def _keep_checkpoint(self, claim: int, state: Any, run: AttemptContext) -> None:
+        """Keep what the next attempt goes on from, should the attempt of *claim* not end well."""
+        self._checkpoint = (claim, kept(state), run.keys_used, run.progress, run.lines())
 
     def _set_status(self, status: int) -> None:
         """Set *status* unchecked: for the moves whose caller has checked the shelf."""

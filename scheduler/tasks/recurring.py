@@ -240,6 +240,7 @@ class RecurringTask(BaseTask):
         self.addOccurrence(TaskOccurrence(self))
         self._attempts = ()  # they stand with the occurrence now
         self._begin_anew()
+        self._forget_way()
         self._turn_to(dropped)
 
     def _turn_to(self, dropped: datetime | None) -> None:

@@ -8,11 +8,12 @@ the attempts, commits them together and reports their outcomes.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
-from transaction import Transaction
 from transaction.interfaces import TransientError
 from ZODB.Connection import Connection
 
@@ -52,6 +53,10 @@ class OpenAttempt(NamedTuple):
     """Why the task could not be loaded, if it could not."""
 
 
+class SharedTransactionError(TransientError):
+    """An attempt that shares its transaction asks for a checkpoint: it is to be made alone."""
+
+
 class Attempts:
     """Makes attempts at claimed tasks on one connection, in its thread, under a *guard*.
 
@@ -73,18 +78,22 @@ class Attempts:
         self._report = report
         self._heartbeat = heartbeat
         self._watch: CommitWatch | None = None
+        self._made = 0  # in the present transaction
+        self._has_checkpoint = False
         self.seconds: dict[str, float] = {}
         """How long the last attempt took of each class, and of each function."""
 
-    def begin(self) -> Transaction:
-        """Begin a transaction for attempts, and return it."""
-        unit = self._guard.begin()
+    def begin(self) -> None:
+        """Begin a transaction for attempts."""
+        self._guard.begin()
         self._heartbeat.begin()
         self._recorder.snapshot = snapshot_of(self._connection)
-        return unit
+        self._made = 0
 
     def make(self, claim: Claim) -> OpenAttempt:
         """Make an attempt at the task of *claim*; raises errors that are not the task's own."""
+        self._made += 1
+        self._has_checkpoint = False
         self._recorder.begin()
         self._watch = None
         try:
@@ -120,7 +129,8 @@ class Attempts:
         finally:
             run.close()
             self._heartbeat.done()
-            self.seconds[name_of(task)] = time.monotonic() - began
+            seconds = math.inf if self._has_checkpoint else time.monotonic() - began
+            self.seconds[name_of(task)] = seconds
         return record
 
     def _context(self, claim: Claim, task: BaseTask) -> AttemptContext:
@@ -136,8 +146,28 @@ class Attempts:
         }
         snapshot = self._recorder.snapshot
         return AttemptContext(
-            claim, soft_limit, self._report, snapshot, ids, task=task, hard_limit=hard_limit
+            *(claim, soft_limit, self._report, snapshot, ids),
+            task=task,
+            hard_limit=hard_limit,
+            checkpoint=partial(self._checkpoint, claim, task),
+            keys_used=TaskHandle(task).keys_used,
         )
+
+    def _checkpoint(self, claim: Claim, task: BaseTask, state: Any) -> None:
+        """Commit what the attempt at *task* has done so far, fenced as its end is."""
+        self._has_checkpoint = True
+        if self._made > 1:
+            raise SharedTransactionError
+        refuse_large(state, "the state of the checkpoint", spool_of(self._connection).max_size)
+        run = self._recorder.run
+        if run is not None:
+            TaskHandle(task).keep_checkpoint(claim.number, state, run)
+        changed = () if self._watch is None else self._watch.changed()
+        self._guard.unit.note(f"checkpoint of task {claim.tid}")
+        sign(self._guard.unit, [signature_of(claim.tid, task, changed)])
+        self._guard.commit_part()
+        self._recorder.snapshot = snapshot_of(self._connection)
+        self._watch = CommitWatch(self._connection)
 
     def _work(self, task: BaseTask) -> Record:
         start = self._guard.start()
@@ -185,10 +215,11 @@ class Attempts:
             log.exception("tearDown of %r failed", task)
             self._guard.undo(start, error)
 
-    def commit(self, unit: Transaction, attempts: list[OpenAttempt]) -> list[Outcome]:
-        """Record *attempts*, commit them in the transaction *unit*, and report their outcomes."""
+    def commit(self, attempts: list[OpenAttempt]) -> list[Outcome]:
+        """Record *attempts*, commit them together, and report their outcomes."""
         self._heartbeat.commit()
         endings = [_recorded(attempt) for attempt in attempts]
+        unit = self._guard.unit
         unit.note(", ".join(f"task {attempt.claim.tid}" for attempt in attempts[:3]))
         sign(unit, [attempt.signature for attempt in attempts])
         self._guard.commit()
@@ -201,13 +232,13 @@ class Attempts:
         *works* says whether the database has shown no outage since.
         Raises UnloadableError where its task cannot be loaded any more.
         """
-        unit = self.begin()
+        self.begin()
         task = claimed_task(self._connection, claim)
         ending = None
         if TaskHandle(task).settled < claim.number:
             record = self._recorder.uncommitted(task, problem, works=works)
             TaskHandle(task).settle(claim.number)
-            sign(unit, [signature_of(claim.tid, task)])
+            sign(self._guard.unit, [signature_of(claim.tid, task)])
             ending = record()
         self._guard.commit()
         _announce([ending])

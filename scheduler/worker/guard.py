@@ -6,8 +6,9 @@ import os
 import threading
 from collections.abc import Callable
 from contextvars import Context, copy_context
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import transaction
 from transaction import Transaction, TransactionManager
@@ -62,8 +63,9 @@ class Unclean(SchedulerException):
         self.problem = problem
 
 
-class Checkpoint(NamedTuple):
-    """The state of the transaction in which a task begins."""
+@dataclass
+class Start:
+    """The state of the transaction in which a task begins, or goes on behind a checkpoint."""
 
     savepoint: Any
     hooks: tuple[int, ...]
@@ -85,6 +87,7 @@ class Guard:
         self._unit: Any = None
         self._context: Context | None = None
         self._refusal = ""
+        self._at: Any = None
         connection.close = self._close
         _keep_open(connection.db())
 
@@ -136,10 +139,25 @@ class Guard:
         _at_work.guard = None
         return unit
 
-    def start(self) -> Checkpoint:
+    @property
+    def unit(self) -> Transaction:
+        """The present transaction."""
+        return self._unit
+
+    def start(self) -> Start:
         """Return the present state, which a task that fails is to leave behind."""
         savepoint = self._unit.savepoint(optimistic=True)
-        return Checkpoint(savepoint, tuple(len(getattr(self._unit, name)) for name in _HOOKS))
+        return Start(savepoint, tuple(len(getattr(self._unit, name)) for name in _HOOKS))
+
+    def commit_part(self) -> None:
+        """Commit what the task at work has done so far; it goes on in another transaction.
+
+        Raises what a commit raises, and Unclean where the task has spoiled the transaction.
+        """
+        self._check(self._at)
+        self.commit()
+        self.begin()
+        self._at.savepoint, self._at.hooks = vars(self.start()).values()
 
     def is_on(self, database: DB) -> bool:
         """Say whether the tasks are run on *database*."""
@@ -153,13 +171,14 @@ class Guard:
         """Begin the calls of the next task, which sees no context variables of the last one."""
         self._context = copy_context()
 
-    def call(self, work: Callable[[], Result], start: Checkpoint) -> Result:
+    def call(self, work: Callable[[], Result], start: Start) -> Result:
         """Return what *work* returns; in a child process that it has forked, end that.
 
         Raises SchedulerException where it did what a task must not, and Unclean where that
         cannot be undone by itself.
         """
         self._refusal = ""
+        self._at = start
         try:
             result = work() if self._context is None else self._context.run(work)
         except TransactionFailedError as error:
@@ -167,15 +186,18 @@ class Guard:
         finally:
             if os.getpid() != self._process:
                 os._exit(0)  # else it would go on as a second worker on the same connection
+        self._check(start)
+        return result
+
+    def _check(self, start: Start) -> None:
         damage = self._damage(start)
         if damage:
             raise Unclean(SchedulerException(damage))
         self._raise_refusal()
         if any(self._is_second(resource) for resource in resources_of(self._unit)):
             raise SchedulerException(SECOND_CONNECTION)
-        return result
 
-    def undo(self, start: Checkpoint, problem: BaseException) -> None:
+    def undo(self, start: Start, problem: BaseException) -> None:
         """Take back what was done since *start* by a task that failed of *problem*.
 
         Raises Unclean where more than that would be taken back, or less.
@@ -194,7 +216,7 @@ class Guard:
         for name, count in zip(_HOOKS, start.hooks, strict=True):
             del getattr(self._unit, name)[count:]
 
-    def _damage(self, start: Checkpoint) -> str:
+    def _damage(self, start: Start) -> str:
         """Return what has become of the transaction that must not; empty where it is whole."""
         is_open = open_transaction(self._manager) is self._unit
         if transaction.manager.manager is not self._manager or not is_open:

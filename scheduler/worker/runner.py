@@ -99,7 +99,7 @@ class Runner:
                 return [self._run_alone(claim, conflict) for claim in self.held]
 
     def _run_group(self, first: Claim, line: ClaimQueue) -> list[Outcome]:
-        unit = self._attempts.begin()
+        self._attempts.begin()
         self._connection.prefetch([p64(claim.tid) for claim in (first, *line.coming(GROUP_LIMIT))])
         deadline = time.monotonic() + GROUP_SECONDS
         attempts: list[OpenAttempt] = []
@@ -116,14 +116,14 @@ class Runner:
             claim = line.take() if has_room and not _is_alone(task) else None
             if claim is not None:
                 self.held.append(claim)
-        return self._attempts.commit(unit, attempts)
+        return self._attempts.commit(attempts)
 
     def _run_alone(self, claim: Claim, conflict: ConflictReport | None) -> Outcome:
         for number in range(1, CONFLICT_TRIES + 1):
             try:
-                unit = self._attempts.begin()
+                self._attempts.begin()
                 attempt = self._attempts.make(claim)
-                return self._attempts.commit(unit, [attempt])[0]._replace(conflict=conflict)
+                return self._attempts.commit([attempt])[0]._replace(conflict=conflict)
             except BaseException as error:  # noqa: BLE001 (an exit in a task ends no worker)
                 self._guard.abort()
                 problem = error.problem if isinstance(error, Unclean) else error

@@ -122,6 +122,13 @@ def test_a_signal_is_waited_for_as_the_document_shows(reader):
     assert done.stdout == blocks("waiting.md", "text")[1]
 
 
+def test_a_long_job_goes_on_behind_its_checkpoint_as_the_document_shows(reader):
+    reader.save("long-jobs.md")
+    done = reader.run("python run_archive.py")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == blocks("long-jobs.md", "text")[0]
+
+
 def test_hooks_hear_as_the_document_shows(reader):
     reader.save("hooks.md")
     done = reader.run("python enqueue.py 2>log.txt")

@@ -39,12 +39,14 @@ from scheduler import Scheduler, SchedulerModule
 from scheduler.errors import SchedulerException
 from scheduler.leadership.roster import roster_of
 from scheduler.runtime.application import Application
+from scheduler.shelves.figures import figures_of
 from scheduler.storage.process_identity import ProcessIdentity
 from scheduler.store import Database, default_uri, open_database, transact
 
 log = logging.getLogger(__name__)
 
 START_SECONDS = 10
+CONSOLE_NEEDS = ("jinja2", "werkzeug")
 
 
 class Service:
@@ -188,8 +190,9 @@ class Service:
         log.info("the front end is at %s", self.web.url)
 
     def _console(self, stack: ExitStack) -> ConsoleApplication:
-        if find_spec("jinja2") is None:
-            return NoConsole()
+        missing = next((name for name in CONSOLE_NEEDS if find_spec(name) is None), None)
+        if missing is not None:
+            return NoConsole(missing)
         from daemon.console.application import Console  # only here: Jinja2 may be missing
 
         console = Console(
@@ -211,6 +214,7 @@ def plant(connection: Connection) -> None:
     roles(connection)
     sessions(connection)
     actions_of(connection)
+    figures_of(connection)
 
 
 def _is_seen_to_stand_by(connection: Connection) -> bool:

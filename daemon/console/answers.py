@@ -98,6 +98,7 @@ class PageAnswers:
         """Return the page that *template* makes of *facts*."""
         common = {
             "navigation": self._navigation,
+            "paths": {page.path for page in self._navigation},
             "seen": last_transaction(self._database),
             "fault": self._health(),
             **dict.fromkeys(("visit", "page", "user")),

@@ -29,7 +29,7 @@ def rendered(template: str, facts: Mapping[str, Any]) -> str:
 def moment(date: datetime | None, form: str = "clock") -> Markup:
     """Return *date* as an element that shows it in the reader's zone, and UTC on hover.
 
-    *form* is "clock", "date", "ago" or "both".
+    *form* is "clock", "date", "ago", "both" or "short".
     """
     if date is None:
         return NONE
@@ -51,7 +51,8 @@ def duration(seconds: float | None) -> str | Markup:
     for limit, size, unit in ((MINUTE, 1, "s"), (HOUR, MINUTE, "min"), (2 * DAY, HOUR, "h")):
         if seconds < limit:
             value = seconds / size
-            return f"{value:.1f} {unit}" if value < 10 and unit != "min" else f"{value:.0f} {unit}"
+            text = f"{value:.1f}" if value < 10 and unit != "min" else f"{value:.0f}"
+            return f"{text.removesuffix('.0')} {unit}"
     return f"{seconds / DAY:.0f} d"
 
 

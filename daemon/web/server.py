@@ -23,6 +23,7 @@ from daemon.web.metrics import CONTENT_TYPE as METRICS_TYPE
 from daemon.web.request_threads import RequestThreads
 from daemon.web.shipped_docs import shipped
 from scheduler.values.legible import legible
+from scheduler.values.own_version import DISTRIBUTION
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,10 @@ class ConsoleApplication(Protocol):
 
 
 class NoConsole:
-    """The answer at `/` where the console is not installed."""
+    """The answer at `/` where *package* is missing, which the console needs."""
+
+    def __init__(self, package: str) -> None:
+        self._text = f"the console is not shown here: {package} is missing: install {EXTRA}\n"
 
     def owns(self, path: str) -> bool:
         """Say whether *path* is the root."""
@@ -64,10 +68,10 @@ class NoConsole:
 
     def __call__(self, environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
         """Tell what to install."""
-        return answer(start, "501 Not Implemented", NOT_INSTALLED)
+        return answer(start, "501 Not Implemented", self._text)
 
 
-NOT_INSTALLED = "The console needs Jinja2: pip install 'zodb-relay[console]', and start again.\n"
+EXTRA = f"{DISTRIBUTION}[console]"
 UNSHOWN = "This cannot be shown now; /health and the log tell more.\n"
 OWN = {"/health", "/metrics"}
 HEADERS = {

@@ -210,8 +210,10 @@ class Dispatcher:
             if self._is_unsure:
                 claims = self._not_given(module, gathered)
             self._next_due = module.queues.next_due(self._settings.queues) if is_open else None
-            self._lease.guard(self._connection)
             has_written = has_changes(self._connection)
+            if has_written:
+                tick.note_figures(now, self._next_due)
+            self._lease.guard(self._connection)
             self._manager.commit()
         self._activity.succeeded(TICK, has_written=has_written)
         (outage_log.written if has_written else outage_log.reached)()

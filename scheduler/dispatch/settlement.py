@@ -18,6 +18,7 @@ from scheduler.inbox.claims import Claim
 from scheduler.inbox.spool import Instruction
 from scheduler.runtime.context import ProgressReport
 from scheduler.runtime.hook_registry import REGISTRY
+from scheduler.shelves.figures import EndedAttempt
 from scheduler.shelves.module import SchedulerModule
 from scheduler.states import (
     TASK_STATUS_FAILED,
@@ -62,6 +63,8 @@ class Settlement:
         self._signalling = Signalling(module, steps)
         self._perform = perform
         self._now = nowutc()
+        self.ended: list[EndedAttempt] = []
+        """The attempts that were settled, for the figures."""
 
     def settle(self, outcome: Outcome) -> None:
         """Put a task that comes back from a worker on its next shelf.
@@ -130,6 +133,7 @@ class Settlement:
         tid = outcome.claim.tid
         element = self._ended(outcome)
         task = self._running.remove(tid)
+        self._note(outcome)
         if outcome.conflict is not None:
             now = self._now.timestamp()
             self._module.conflicts.note(name_of(task), *outcome.conflict, now)
@@ -155,6 +159,11 @@ class Settlement:
             has_finished = outcome.shelf == TASK_STATUS_FINISHED
             self._release.note(group, tid, has_finished=has_finished)
         self.perform_postponed(tid)
+
+    def _note(self, outcome: Outcome) -> None:
+        ended = outcome.ended or self._now
+        seconds = ended.timestamp() - outcome.claim.since
+        self.ended.append(EndedAttempt(outcome.shelf, seconds))
 
     def _ended(self, outcome: Outcome) -> Any:
         if outcome.shelf is None or outcome.unloadable:

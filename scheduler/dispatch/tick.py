@@ -9,6 +9,7 @@ from scheduler.dispatch.settlement import Settlement
 from scheduler.dispatch.steps import Steps
 from scheduler.inbox.claims import Claim
 from scheduler.inbox.spool import Instruction
+from scheduler.shelves.figures import figures_of
 from scheduler.shelves.module import SchedulerModule
 
 
@@ -22,6 +23,7 @@ class Tick:
     def __init__(
         self, module: SchedulerModule, *, is_careful: bool = True, is_strict: bool = False
     ) -> None:
+        self._module = module
         self._steps = Steps(module._p_jar, is_careful=is_careful, is_strict=is_strict)
         release = Release(module, self._steps)
         self.claiming = Claiming(module, self._steps)
@@ -39,6 +41,12 @@ class Tick:
     def stopped(self) -> list[Claim]:
         """The claims taken from workers that may still be at work on them."""
         return self.instructions.stopped
+
+    def note_figures(self, now: float, next_due: float | None) -> None:
+        """Add this tick at *now* to the figures; the next task can run since *next_due*."""
+        late = 0.0 if next_due is None else max(0.0, now - next_due)
+        waiting = len(self._module.queues)
+        figures_of(self._module._p_jar).note(now, self.settlement.ended, waiting, late)
 
     def _perform(self, instruction: Instruction) -> None:
         self.instructions.perform(instruction)

@@ -1,39 +1,102 @@
-"""The overview: whether everything is well, and what goes on."""
+"""The overview: whether everything is well, how it went lately, and what goes on."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from itertools import islice
+from typing import NamedTuple
 
+from daemon.console.chart import Chart, Series
 from daemon.console.page import ConsolePage, Facts
+from daemon.console.rendering import duration, number
 from daemon.console.visit import Visit
 from daemon.views import task_rows
 from daemon.views.schedule_rows import declared_rows
+from daemon.views.troubles import troubles_of
 from livesync import SyncManager
 from livesync.delivery.status import status_of
-from scheduler import Client, SchedulerModule
-from scheduler.leadership.roster import roster_of
+from scheduler import Client, SchedulerModule, nowutc
+from scheduler.leadership.roster import Roster, roster_of
+from scheduler.shelves.figures import DAY, HOUR, MINUTE, SPANS, WEEK, Slot, Span, figures_of
+from scheduler.tasks.naming import name_of
 
-ROWS = 10
+ROWS = 8
+NAMES = {HOUR: "hour", DAY: "day", WEEK: "week"}
+
+
+class WorkerRow(NamedTuple):
+    """A worker, and what it does since when."""
+
+    name: str
+    state: str
+    task: int | None = None
+    title: str = ""
+    since: datetime | None = None
 
 
 def _facts(visit: Visit) -> Facts:
-    module = SchedulerModule.getDBInstance(visit.connection)
-    manager = SyncManager.getDBInstance(visit.connection)
-    roster = roster_of(visit.connection)
+    connection = visit.connection
+    module, roster = SchedulerModule.getDBInstance(connection), roster_of(connection)
+    manager = SyncManager.getDBInstance(connection)
+    wanted = visit.query.get("span", "hour")
+    span = next((span for span in SPANS if NAMES[span] == wanted), HOUR)
+    slots = figures_of(connection).series(span, nowutc().timestamp())
     return {
+        "troubles": troubles_of(connection, visit.health()),
         "status": module.getStatus(),
         "is_paused": module.is_paused,
+        "spans": NAMES.values(),
+        "span": NAMES[span],
+        "charts": _charts(slots, span),
+        "begin": _date(slots[0].minute),
+        "roster": roster,
         "standbys": roster.standing_by(),
-        "workers": roster.workers if roster.is_taken() else (),
-        "running": list(islice(task_rows.rows(module, "running"), ROWS)),
-        "progress": module.running.progress,
-        "next": list(islice(task_rows.rows(module, "waiting"), ROWS)),
-        "schedules": list(declared_rows(Client(visit.connection))),
-        "finished": list(islice(task_rows.rows(module, "finished"), ROWS)),
+        "workers": list(_workers(module, roster)),
         "failed": list(islice(task_rows.dead_letters(module), ROWS)),
-        "conflicts": task_rows.conflicts(module)[:ROWS],
+        "next": list(islice(task_rows.rows(module, "waiting"), ROWS)),
+        "finished": list(islice(task_rows.rows(module, "finished"), ROWS)),
+        "schedules": list(declared_rows(Client(connection))),
         "agents": [status_of(agent, manager) for agent in manager.agents()],
     }
+
+
+def _workers(module: SchedulerModule, roster: Roster) -> Iterator[WorkerRow]:
+    for worker in roster.workers if roster.is_taken() else ():
+        claim = module.running.claim(worker.tid)
+        if claim is None or claim.number != worker.number:
+            yield WorkerRow(worker.worker, worker.state or "ready")
+        else:
+            title = name_of(module.running.task(worker.tid))
+            since = datetime.fromtimestamp(claim.since, UTC)
+            state = worker.state or "running"
+            yield WorkerRow(worker.worker, state, worker.tid, title, since)
+
+
+def _charts(slots: Sequence[Slot], span: Span) -> list[Chart]:
+    dates = [_date(slot.minute) for slot in slots]
+    ended = [
+        Series("finished", [slot.finished for slot in slots], "good"),
+        Series("another attempt", [slot.put_off for slot in slots], "calm"),
+        Series("failed", [slot.failed for slot in slots], "bad"),
+    ]
+    took = [
+        Series("p95", [slot.quantile(0.95) for slot in slots], "warn"),
+        Series("p50", [slot.quantile(0.5) for slot in slots], "busy"),
+    ]
+    waiting = Series("tasks", [slot.waiting for slot in slots], "calm")
+    late = Series("waited", [slot.late for slot in slots], "warn")
+    each = "minute" if span == HOUR else duration(span.minutes * MINUTE)
+    return [
+        Chart(f"Attempts per {each}", dates, ended, number, is_stacked=True),
+        Chart("Duration of attempts", dates, took, duration),
+        Chart("Tasks that wait", dates, [waiting], number, is_stacked=True),
+        Chart("Oldest task that was due", dates, [late], duration, is_stacked=True),
+    ]
+
+
+def _date(minute: int) -> datetime:
+    return datetime.fromtimestamp(minute * MINUTE, UTC)
 
 
 PAGE = ConsolePage("/", "overview.html", _facts, label="Overview")

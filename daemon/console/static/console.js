@@ -22,6 +22,7 @@ function shown(date, form) {
   const isToday = DAY.format(date) === DAY.format(Date.now());
   const full = `${DAY.format(date)} ${CLOCK.format(date)}`;
   if (form === "ago") return ago(date);
+  if (form === "short") return (isToday ? CLOCK.format(date) : full).slice(0, -3);
   if (form === "both") return `${isToday ? CLOCK.format(date) : full} (${ago(date)})`;
   return form === "clock" && isToday ? CLOCK.format(date) : full;
 }

@@ -67,9 +67,9 @@ class Browser:
 def guarded(database, monkeypatch):
     """A database with PEOPLE, whose passwords are compared at once."""
     monkeypatch.setattr(
-        "export.people.user.check_password_hash", lambda kept, text: text == PASSWORD
+        "werkzeug.security.check_password_hash", lambda kept, text: text == PASSWORD
     )
-    monkeypatch.setattr("export.people.user.generate_password_hash", str.upper)
+    monkeypatch.setattr("werkzeug.security.generate_password_hash", str.upper)
     transact(database, plant)
     transact(database, add_people)
     return database

@@ -33,7 +33,7 @@ def port():
     transact(database, plant)
     app = make_app(database)
     server = WebServer(
-        front(app, NoConsole(), lambda: "", lambda: "numbers"), Web(port=0, threads=THREADS)
+        front(app, NoConsole("jinja2"), lambda: "", lambda: "numbers"), Web(port=0, threads=THREADS)
     )
     yield server.port
     server.close()
@@ -198,7 +198,7 @@ def test_a_document_with_a_strange_name_is_not_there(port, name, caplog):
 
 def serve_patiently(stack, **settings):
     server = WebServer(
-        front(make_app("memory://strange"), NoConsole(), lambda: "", lambda: "numbers"),
+        front(make_app("memory://strange"), NoConsole("jinja2"), lambda: "", lambda: "numbers"),
         Web(port=0, threads=THREADS, **settings),
     )
     stack.callback(server.close)

@@ -47,14 +47,12 @@ def backend(monkeypatch):
         users(connection).add(ann)
 
     monkeypatch.setattr("export.auth.token_buckets.monotonic", lambda: 0.0)
-    monkeypatch.setattr(
-        "export.people.user.check_password_hash", lambda kept, text: text == "right"
-    )
+    monkeypatch.setattr("werkzeug.security.check_password_hash", lambda kept, text: text == "right")
     database = ZODB.DB(None)
     transact(database, add)
     app = make_app(database)
     server = WebServer(
-        front(app, NoConsole(), lambda: "", lambda: "numbers"),
+        front(app, NoConsole("jinja2"), lambda: "", lambda: "numbers"),
         Web(port=0, trusted_proxy="127.0.0.1"),
     )
     yield server.port

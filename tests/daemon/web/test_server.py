@@ -40,16 +40,16 @@ def serve():
 
 
 def test_addresses_other_than_the_front_ends_own_go_to_the_export(serve):
-    url = serve(front(export, NoConsole(), lambda: "", lambda: "numbers"))
+    url = serve(front(export, NoConsole("jinja2"), lambda: "", lambda: "numbers"))
     assert httpx.get(f"{url}/metrics").text == "numbers"
     assert httpx.get(f"{url}/export/event/1.json").text == "export"
     assert httpx.post(f"{url}/metrics").status_code == 405
 
 
 def test_without_jinja_the_console_says_what_to_install(serve):
-    answer = httpx.get(serve(front(export, NoConsole(), str, str)))
+    answer = httpx.get(serve(front(export, NoConsole("jinja2"), str, str)))
     assert answer.status_code == 501
-    assert "pip install 'zodb-relay[console]'" in answer.text
+    assert "jinja2 is missing: install zodb-relay[console]" in answer.text
 
 
 @pytest.mark.parametrize(("proxy", "scheme"), [("", "http"), ("127.0.0.1", "https")])
@@ -64,7 +64,7 @@ def test_only_a_trusted_proxy_is_believed_how_a_request_came(serve, proxy, schem
 
 
 def test_health_tells_what_is_wrong(serve):
-    url = serve(front(export, NoConsole(), lambda: "the scheduler is not running", str))
+    url = serve(front(export, NoConsole("jinja2"), lambda: "the scheduler is not running", str))
     answer = httpx.get(f"{url}/health")
     assert (answer.status_code, answer.text) == (503, "the scheduler is not running\n")
 
@@ -73,7 +73,7 @@ def test_metrics_that_cannot_be_shown_are_answered_without_a_traceback(serve, ca
     def fail():
         raise OSError("no database")
 
-    answer = httpx.get(serve(front(export, NoConsole(), str, fail)) + "/metrics")
+    answer = httpx.get(serve(front(export, NoConsole("jinja2"), str, fail)) + "/metrics")
     assert (answer.status_code, answer.text.split(";")[0]) == (503, "This cannot be shown now")
     assert "no database" in caplog.text
 
@@ -82,7 +82,7 @@ def test_metrics_that_cannot_be_shown_are_answered_without_a_traceback(serve, ca
     "path", ["..%2fpyproject.toml", "%2fetc%2fpasswd", "nothing.md", "py.typed"]
 )
 def test_only_documents_are_given_out(serve, path):
-    url = serve(front(export, NoConsole(), lambda: "", lambda: "numbers"))
+    url = serve(front(export, NoConsole("jinja2"), lambda: "", lambda: "numbers"))
     assert httpx.get(f"{url}/docs/{path}").status_code == 404
 
 

@@ -165,9 +165,7 @@ def guess(app, name, address, word="wrong"):
 def quick(monkeypatch):
     """Passwords that are checked in no time: the guesses are what counts."""
     monkeypatch.setattr("export.auth.token_buckets.monotonic", lambda: 0.0)
-    monkeypatch.setattr(
-        "export.people.user.check_password_hash", lambda kept, text: text == "right"
-    )
+    monkeypatch.setattr("werkzeug.security.check_password_hash", lambda kept, text: text == "right")
 
 
 @pytest.mark.usefixtures("quick")
@@ -216,7 +214,7 @@ def test_no_more_passwords_are_checked_at_a_time_than_leave_threads_for_others(c
         assert leave.wait(60)
         return False
 
-    monkeypatch.setattr("export.people.user.check_password_hash", check)
+    monkeypatch.setattr("werkzeug.security.check_password_hash", check)
     app = make_app(closed)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         waiting = [pool.submit(guess, app, f"u{n}", "") for n in range(AT_ONCE)]

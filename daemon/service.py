@@ -35,7 +35,7 @@ from export.people.roles import roles
 from export.people.user import users
 from livesync import SyncManager
 from livesync.http.wait_middleware import WaitMiddleware
-from scheduler import Scheduler, SchedulerModule
+from scheduler import Scheduler, SchedulerModule, hooks
 from scheduler.errors import SchedulerException
 from scheduler.leadership.roster import roster_of
 from scheduler.runtime.application import Application
@@ -85,6 +85,7 @@ class Service:
             self._health = Health(self.database, self._scheduler.complaint)
             for listener in listeners.subscribe_installed():
                 stack.callback(listeners.unsubscribe, listener)
+            self._start_metrics(stack)
             self._start_scheduler(stack)
             self._start_packing(stack)
             self._start_alerts(stack)
@@ -110,6 +111,12 @@ class Service:
         if not self._thread.is_alive():
             return "the scheduler is not running"
         return self._health.fault()
+
+    def _start_metrics(self, stack: ExitStack) -> None:
+        self._metrics = Metrics(self.database, self.health, lambda: self._scheduler.leads)
+        self._scheduler.on_commit.append(self._metrics.tasks.note)
+        hooks.add(self._metrics.tasks)
+        stack.callback(hooks.remove, self._metrics.tasks)
 
     def _start_scheduler(self, stack: ExitStack) -> None:
         self._thread = threading.Thread(target=self._run_scheduler, name="scheduler")
@@ -179,10 +186,9 @@ class Service:
         export = export_part(self.database, self._config.export)
         stack.callback(export.close)
         console = self._console(stack)
-        metrics = Metrics(self.database, self.health).text
         waiting = WaitMiddleware(export, self.database)
         self.web = WebServer(
-            front(waiting, console, self.health, metrics, self._health.database_fault),
+            front(waiting, console, self.health, self._metrics.text, self._health.database_fault),
             self._config.web,
             console.owns,
         )

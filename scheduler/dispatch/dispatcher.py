@@ -23,6 +23,7 @@ from scheduler.dispatch.pruner import Pruner
 from scheduler.dispatch.reconciliation import Reconciliation
 from scheduler.dispatch.shutdown import ShutdownRequest
 from scheduler.dispatch.tick import Tick
+from scheduler.dispatch.tick_counts import Tell
 from scheduler.dispatch.worker_report import WorkerReport
 from scheduler.errors import LeadershipLost, SchedulerQuitException
 from scheduler.executors import Executor, ExecutorReport, Lost
@@ -75,7 +76,9 @@ class Dispatcher:
         wake: CommitSignal,
         is_meant: Callable[[Instruction], bool],
         renew: Callable[[], None],
+        tell: Tell,
     ) -> None:
+        self._tell = tell
         self._renew = renew
         self._database = database
         self._activity = lease.activity
@@ -221,6 +224,7 @@ class Dispatcher:
         for claim in tick.stopped:
             self._executor.stop(claim)
         self._hand_out(claims, gathered)
+        self._tell(tick.counts(has_written=has_written))
         if tick.instructions.is_reload:
             self._reload()
         self._activity.note(self._waits_since(), has_moved=bool(claims or gathered.outcomes))

@@ -42,6 +42,7 @@ from scheduler.tasks.base import BaseTask
 from scheduler.tasks.bound import FollowingTask
 from scheduler.tasks.group import TaskGroup
 from scheduler.tasks.handle import TaskHandle
+from scheduler.tasks.naming import name_of
 from scheduler.tasks.recurring import RecurringTask
 from scheduler.values.rate_limit import Limit
 
@@ -75,6 +76,8 @@ class Instructions:
         self._now = nowutc()
         self.stopped: list[Claim] = []
         """The claims taken from workers that may still be at work on them."""
+        self.enqueued: list[tuple[str, str]] = []
+        """The name and the queue of each task that was taken out of the spool."""
         self.is_reload = False
         """Whether the workers are to be replaced, after the commit."""
         self._acts: dict[str, Callable[[Any], None]] = {
@@ -159,6 +162,7 @@ class Instructions:
             return
         if isinstance(task, FollowingTask) and not self._rebinding.bind(task):
             return
+        self.enqueued.append((name_of(task), task.queueName))
         due = task.getDueOn()
         if status != TASK_STATUS_SPOOLED:
             self._module.start_again(task, status)

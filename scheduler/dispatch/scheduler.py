@@ -17,6 +17,7 @@ from scheduler.dispatch.dispatcher import Dispatcher
 from scheduler.dispatch.renewal import renew_code
 from scheduler.dispatch.repair import Repair
 from scheduler.dispatch.shutdown import ShutdownRequest
+from scheduler.dispatch.tick_counts import Tell, TickCounts
 from scheduler.errors import (
     DatabaseDamaged,
     LeadershipLost,
@@ -60,6 +61,9 @@ class Scheduler:
         self._declared: Functions = {}
         self.on_reload: list[Callable[[], None]] = []
         """Called in the scheduler's thread when its workers are about to be replaced."""
+
+        self.on_commit: list[Tell] = []
+        """Called in the scheduler's thread with what each of its commits has brought."""
 
     def run(self) -> int:
         """Run until a shutdown; return 0 then. Works in any thread.
@@ -157,7 +161,8 @@ class Scheduler:
                 executor = start_executor(database, self._settings, wake.set, stack)
                 is_meant, renew = self._is_meant, partial(self._renew, lease)
                 loop = Dispatcher(
-                    database, lease, self._settings, executor, self._stop, wake, is_meant, renew
+                    *(database, lease, self._settings, executor, self._stop, wake),
+                    *(is_meant, renew, self._count),
                 )
                 stack.callback(loop.close)
                 self._declare(lease)
@@ -174,6 +179,10 @@ class Scheduler:
         self._declare(lease)
         for call in self.on_reload:
             call()
+
+    def _count(self, counts: TickCounts) -> None:
+        for call in self.on_commit:
+            call(counts)
 
     def _declare(self, lease: Lease) -> None:
         if self._settings.imports:

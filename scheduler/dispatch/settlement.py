@@ -36,6 +36,7 @@ from scheduler.tasks.occurrence import TaskOccurrence
 from scheduler.tasks.recurring import RecurringTask
 from scheduler.worker.ending import Ending, event_of
 from scheduler.worker.failure import fail, named
+from scheduler.worker.measure import Measure
 from scheduler.worker.outcome import Outcome, check_claim, outcome_of
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,10 @@ class Settlement:
         self._now = nowutc()
         self.ended: list[EndedAttempt] = []
         """The attempts that were settled, for the figures."""
+        self.measures: list[Measure] = []
+        """The attempts of the outcomes that are settled, and of workers that are lost."""
+        self.conflicts: list[tuple[str, int]] = []
+        """The name of each task whose attempt conflicted, and how often it did."""
 
     def settle(self, outcome: Outcome) -> None:
         """Put a task that comes back from a worker on its next shelf.
@@ -76,6 +81,8 @@ class Settlement:
         if self._running.claim(tid) != outcome.claim:
             log.warning("an outcome of task %d came too late", tid)
             return
+        if outcome.measure is not None:
+            self.measures.append(outcome.measure)
         if outcome.unloadable:
             self._quarantine(tid, outcome.unloadable)
         else:
@@ -137,6 +144,7 @@ class Settlement:
         if outcome.conflict is not None:
             now = self._now.timestamp()
             self._module.conflicts.note(name_of(task), *outcome.conflict, now)
+            self.conflicts.append((name_of(task), outcome.conflict.times))
         is_leaving = self._module.stop_leaving(tid)
         is_put_off = outcome.shelf is None and outcome.due is not None and not is_leaving
         place = self._module.backlog.release(
@@ -206,6 +214,7 @@ class Settlement:
             worker=lost.worker,
             log=handle.lines_of(lost.claim.number),
         )
+        measure = Measure.begun(task, started)._replace(lost=True, ran=attempt.duration)
         if lost.state == TASK_STATUS_FAILED:
             self._announce(
                 fail(task, attempt, WorkerLost(lost.why), max_tries)._replace(error=None)
@@ -217,3 +226,4 @@ class Settlement:
         else:
             log.warning("%s is run again: %s", named(task), lost.why)
             handle.delay(attempt, now.timestamp())
+        self.measures.append(measure.ended(task, outcome_of(task, lost.claim).shelf))

@@ -7,6 +7,7 @@ from scheduler.dispatch.instructions import Instructions
 from scheduler.dispatch.release import Release
 from scheduler.dispatch.settlement import Settlement
 from scheduler.dispatch.steps import Steps
+from scheduler.dispatch.tick_counts import TickCounts
 from scheduler.inbox.claims import Claim
 from scheduler.inbox.spool import Instruction
 from scheduler.shelves.figures import figures_of
@@ -47,6 +48,15 @@ class Tick:
         late = 0.0 if next_due is None else max(0.0, now - next_due)
         waiting = len(self._module.queues)
         figures_of(self._module._p_jar).note(now, self.settlement.ended, waiting, late)
+
+    def counts(self, *, has_written: bool) -> TickCounts:
+        """Return what this tick has brought, once it is committed."""
+        return TickCounts(
+            self.instructions.enqueued,
+            self.settlement.measures,
+            self.settlement.conflicts,
+            has_written,
+        )
 
     def _perform(self, instruction: Instruction) -> None:
         self.instructions.perform(instruction)

@@ -33,6 +33,7 @@ from scheduler.worker.commit_signature import CommitWatch, Signature, sign, sign
 from scheduler.worker.ending import Ending
 from scheduler.worker.guard import Guard, Unclean
 from scheduler.worker.heartbeat import WorkerHeartbeat
+from scheduler.worker.measure import Measure
 from scheduler.worker.outcome import Outcome, outcome_of
 from scheduler.worker.recorder import AttemptRecorder, Record
 
@@ -51,6 +52,8 @@ class OpenAttempt(NamedTuple):
     signature: Signature
     unloadable: str = ""
     """Why the task could not be loaded, if it could not."""
+    measure: Measure | None = None
+    """The attempt in numbers; None where the task was not run."""
 
 
 class SharedTransactionError(TransientError):
@@ -100,9 +103,15 @@ class Attempts:
             task = self._load(claim)
         except UnloadableError as error:
             return OpenAttempt(claim, None, _nothing, signature_of(claim.tid, None), str(error))
-        record = self._decide(claim, task) or self._run(claim, task)
+        record = self._decide(claim, task)
+        measure = None
+        if record is None:
+            begun = Measure.begun(task, self._recorder.started)
+            record = self._run(claim, task)
+            measure = begun._replace(ran=self.seconds.get(begun.name, 0.0))
         changed = () if self._watch is None else self._watch.changed()
-        return OpenAttempt(claim, task, record, signature_of(claim.tid, task, changed))
+        signature = signature_of(claim.tid, task, changed)
+        return OpenAttempt(claim, task, record, signature, measure=measure)
 
     def _load(self, claim: Claim) -> BaseTask:
         self._heartbeat.load(claim.number)
@@ -222,9 +231,11 @@ class Attempts:
         unit = self._guard.unit
         unit.note(", ".join(f"task {attempt.claim.tid}" for attempt in attempts[:3]))
         sign(unit, [attempt.signature for attempt in attempts])
+        began = time.monotonic()
         self._guard.commit()
+        seconds = time.monotonic() - began
         _announce(endings)
-        return [_outcome(attempt) for attempt in attempts]
+        return [_outcome(attempt, seconds, attempts[0]) for attempt in attempts]
 
     def commit_problem(self, claim: Claim, problem: BaseException, *, works: bool) -> Outcome:
         """Record that *problem* kept the attempt at *claim* from being committed, and commit that.
@@ -234,15 +245,20 @@ class Attempts:
         """
         self.begin()
         task = claimed_task(self._connection, claim)
-        ending = None
+        ending = measure = None
         if TaskHandle(task).settled < claim.number:
+            measure = Measure.begun(task, self._recorder.started)
             record = self._recorder.uncommitted(task, problem, works=works)
             TaskHandle(task).settle(claim.number)
             sign(self._guard.unit, [signature_of(claim.tid, task)])
             ending = record()
         self._guard.commit()
         _announce([ending])
-        return outcome_of(task, claim)
+        outcome = outcome_of(task, claim)
+        if measure is None:
+            return outcome
+        ran = self.seconds.get(measure.name, 0.0)
+        return outcome._replace(measure=measure._replace(ran=ran).ended(task, outcome.shelf))
 
 
 def _recorded(attempt: OpenAttempt) -> Ending | None:
@@ -254,10 +270,15 @@ def _recorded(attempt: OpenAttempt) -> Ending | None:
     return ending
 
 
-def _outcome(attempt: OpenAttempt) -> Outcome:
+def _outcome(attempt: OpenAttempt, seconds: float, first: OpenAttempt) -> Outcome:
+    """Return the outcome of *attempt*, whose commit took *seconds*; *first* tells of that."""
     if attempt.task is None:
         return Outcome(attempt.claim, unloadable=attempt.unloadable)
-    return outcome_of(attempt.task, attempt.claim)
+    outcome = outcome_of(attempt.task, attempt.claim)
+    if attempt.measure is None:
+        return outcome
+    measure = attempt.measure._replace(committed=seconds, shared=attempt is not first)
+    return outcome._replace(measure=measure.ended(attempt.task, outcome.shelf))
 
 
 def _announce(endings: Iterable[Ending | None]) -> None:

@@ -12,6 +12,7 @@ from scheduler.tasks.attempt import moment
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.handle import TaskHandle
 from scheduler.worker.conflict_report import ConflictReport
+from scheduler.worker.measure import Measure
 
 
 class Outcome(NamedTuple):
@@ -33,6 +34,8 @@ class Outcome(NamedTuple):
     """The signal that the task waits for, if it does."""
     conflict: ConflictReport | None = None
     """The object over which the run conflicted, if it did."""
+    measure: Measure | None = None
+    """The attempt in numbers; None without an attempt, or where its worker is lost."""
 
 
 def outcome_of(task: BaseTask, claim: Claim) -> Outcome:

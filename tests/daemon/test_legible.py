@@ -19,7 +19,8 @@ import transaction
 from daemon.cli import main as daemon_cli
 from daemon.console.application import Console
 from daemon.logs.process_log import log_to
-from daemon.web.metrics import Metrics, _labels
+from daemon.metrics.labels import shown_label
+from daemon.web.metrics import Metrics
 from daemon.web.server import front
 from export.cli import main as export_cli
 from livesync import ActionWrapper, SyncManager
@@ -205,7 +206,7 @@ def test_the_pages_show_odd_texts_escaped(planted):
 
 
 def test_a_label_of_the_metrics_is_escaped_as_prometheus_reads_it():
-    assert _labels({"agent": "a\u202e"}) == r'{agent="a\\u202e"}'
+    assert shown_label("a\u202e\n") == r"a\u202e\n"
 
 
 def test_the_log_shows_odd_texts_escaped(tmp_path):

@@ -20,7 +20,7 @@ def samples(text):
     """The numbers by their names and labels; whatever is no line of metrics fails."""
     found = {}
     for line in text.splitlines():
-        if not re.fullmatch(r"# (HELP \w+ .+|TYPE \w+ (gauge|counter))", line):
+        if not re.fullmatch(r"# (HELP \w+ .+|TYPE \w+ (gauge|counter|histogram))", line):
             name, labels, value = SAMPLE.fullmatch(line).groups()
             found[name + (labels or "")] = float(value)
     return found

@@ -35,6 +35,10 @@ class Event(Protocol):
         """Return when it begins, as an aware datetime."""
 
 
+# The attributes that the clone of an alarm has as well, beside those of its constructor.
+CLONED = ("fromAddr", "_to", "_cc", "_users", "_note", "_to_all", "_with_summary")
+
+
 class AlarmTask(FollowingTask, SendMailTask):
     """Reminds people of the event *conf* by mail, at a date or some time before the event.
 
@@ -140,10 +144,8 @@ class AlarmTask(FollowingTask, SendMailTask):
         """Return a new alarm for another event, with the same time, texts and recipients."""
         start = None if self._relative is not None else super().getStartOn()
         alarm = type(self)(conf, self._conf_rel_id, start, self._relative)
-        alarm.fromAddr = self.fromAddr
-        alarm._to, alarm._cc, alarm._users = self._to, self._cc, self._users
-        alarm._note = self._note
-        alarm._to_all, alarm._with_summary = self._to_all, self._with_summary
+        for name in CLONED:
+            setattr(alarm, name, getattr(self, name))
         return alarm
 
     def delete(self) -> None:

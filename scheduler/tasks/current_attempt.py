@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from scheduler.runtime.context import AttemptContext, current_run
 from scheduler.tasks.attempt import MESSAGE_KEPT
 from scheduler.tasks.base import BaseTask
+from scheduler.tasks.handle import TaskHandle
 from scheduler.tasks.result import unkept
 from scheduler.tasks.signal_wait import payload_of
 
@@ -45,12 +46,12 @@ class CurrentAttempt:
     @property
     def number(self) -> int:
         """Which try of the occurrence this is, from 1."""
-        return self._asked(lambda task: task._tries + 1, 1)
+        return self._asked(lambda task: TaskHandle(task).tries + 1, 1)
 
     @property
     def occurrence(self) -> int:
         """The number of the occurrence among those of the task, from 0."""
-        return self._asked(lambda task: task._occurrence_number(), 0)
+        return self._asked(lambda task: TaskHandle(task).occurrence_number, 0)
 
     @property
     def date(self) -> datetime | None:

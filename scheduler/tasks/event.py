@@ -53,5 +53,5 @@ def rank_of(element: Any) -> Rank:
     """Return the rank of *element*; a task is not loaded for this."""
     if isinstance(element, PersistentBroken):
         return element._p_oid or b"", 0, 0
-    rank: Rank = type(element)._rank(element)
+    rank: Rank = type(element)._rank(element)  # noqa: SLF001 (of TimedEvent, above)
     return rank

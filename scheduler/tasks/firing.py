@@ -69,13 +69,13 @@ class Firing(OneShotTask):
         return self.task.getLogger()
 
     def _full_name(self) -> str:
-        return self.task._full_name()
+        return self.task._full_name()  # noqa: SLF001 (the same method of its task)
 
     def _short_name(self) -> str:
-        return self.task._short_name()
+        return self.task._short_name()  # noqa: SLF001 (the same method of its task)
 
     def _shown_arguments(self) -> str | None:
-        return self.task._shown_arguments()
+        return self.task._shown_arguments()  # noqa: SLF001 (the same method of its task)
 
     def _occurrence_number(self) -> int:
         return self.number
@@ -101,8 +101,7 @@ class Firing(OneShotTask):
         return self._occurrence or self
 
     def _note(self) -> None:
-        self._occurrence = TaskOccurrence(self)
-        self._occurrence._task = self.task
+        self._occurrence = TaskOccurrence(self, of=self.task)
         self._occurrence.setId(self.number)
 
 

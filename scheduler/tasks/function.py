@@ -60,7 +60,7 @@ class Enqueuer(Generic[P, R]):
 
     def _enqueue(self, date: datetime, args: Any, kwargs: Any) -> CallTask[R]:
         call: CallTask[R] = call_of(date, self._function(), args, kwargs)
-        call._enter(connection_of(self._connection))
+        call._enter(connection_of(self._connection))  # noqa: SLF001 (a task's way into the spool)
         return call
 
     def _function(self) -> TaskFunction[P, R, Any]:

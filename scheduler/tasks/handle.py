@@ -5,7 +5,7 @@ The methods behind it are underscored, because an application's subclasses share
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -74,6 +74,36 @@ class TaskHandle:
     def short_name(self) -> str:
         """The name of the task's class, or of the function that it calls."""
         return self._task._short_name()
+
+    @property
+    def full_name(self) -> str:
+        """The dotted name of the task's class, or of the function that it calls."""
+        return self._task._full_name()
+
+    @property
+    def shown_arguments(self) -> str | None:
+        """The arguments of a call, shortened; None for a task of another class."""
+        return self._task._shown_arguments()
+
+    @staticmethod
+    def has_own_name(kind: type[BaseTask]) -> bool:
+        """Return whether tasks of class *kind* have another name than that of their class."""
+        return kind._full_name is not BaseTask._full_name
+
+    @property
+    def occurrence_number(self) -> int:
+        """The number of the occurrence among those of the task, from 0."""
+        return self._task._occurrence_number()
+
+    @property
+    def signals(self) -> Mapping[str, tuple[Any, ...]]:
+        """The signals that the task has received, with their payloads; empty for one too late."""
+        return self._task._signals
+
+    @property
+    def awaits(self) -> tuple[str, float | None] | None:
+        """The signal that the task waits for, and until when; None if it waits for none."""
+        return self._task._awaits
 
     def note_origin(self, origin: Origin) -> None:
         """Note from where the task was enqueued, with the transaction that enqueues it."""

@@ -213,7 +213,7 @@ class TaskLife(TimedEvent):
         """Enqueue *upcoming*, the next of this task's chain, in the present commit."""
         if upcoming is not None:
             with enqueued_by(task=u64(self._p_oid)):
-                upcoming._enter(self._p_jar)
+                upcoming._enter(self._p_jar)  # noqa: SLF001 (a task's way into the spool)
 
     def _record(self, attempt: Attempt) -> None:
         stored = attempt.packed()

@@ -99,7 +99,8 @@ class SendMailTask(OneShotTask):
         cc, created = list(self._cc), nowutc().timestamp()
         message = compose(number, sender, to, cc, self.subject, self.text, created)
         recipients = dict.fromkeys(map(bare, (*to, *cc)))
-        MailDelivery(message, bare(sender), recipients)._enter(current())
+        delivery = MailDelivery(message, bare(sender), recipients)
+        delivery._enter(current())  # noqa: SLF001 (a task's way into the spool)
 
     def _recipients(self) -> list[str]:
         """Return the addresses that it is sent to, copies apart; some may be empty."""

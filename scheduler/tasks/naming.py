@@ -8,6 +8,7 @@ from typing import Any
 from scheduler.storage.internals import record_of
 from scheduler.storage.outage import is_transient
 from scheduler.tasks.base import BaseTask
+from scheduler.tasks.handle import TaskHandle
 
 
 def name_of(task: Any) -> str:
@@ -18,7 +19,7 @@ def name_of(task: Any) -> str:
     if not _has_own_name(task):
         return class_name(task)
     try:
-        return str(task._full_name())
+        return TaskHandle(task).full_name
     except Exception as error:
         if is_transient(error):
             raise
@@ -30,12 +31,11 @@ def arguments_of(task: Any) -> str | None:
     if not _has_own_name(task):
         return None
     try:
-        arguments: str | None = task._shown_arguments()
+        return TaskHandle(task).shown_arguments
     except Exception as error:
         if is_transient(error):
             raise
         return "..."
-    return arguments
 
 
 def title_of(task: Any) -> str:
@@ -59,8 +59,7 @@ def dotted(path: str) -> str:
 
 
 def _has_own_name(task: Any) -> bool:
-    kind = type(task)
-    return isinstance(task, BaseTask) and kind._full_name is not BaseTask._full_name
+    return isinstance(task, BaseTask) and TaskHandle.has_own_name(type(task))
 
 
 def unread_name_of(task: Any) -> str:

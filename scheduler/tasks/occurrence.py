@@ -13,17 +13,18 @@ from scheduler.tasks.event import Rank, TimedEvent, rank_of
 class TaskOccurrence(TimedEvent):
     """One ended run of a periodic task: when it began and ended, and its attempts.
 
-    Written once, by the worker that ran it; then never changed.
+    Written once, by the worker that ran it; then never changed. It is that of *task* as it has
+    ended now; *of* is the periodic task where *task* is a run of it.
     """
 
     _attempts: tuple[tuple[Any, ...], ...] = ()
 
-    def __init__(self, task: BaseTask) -> None:
-        self._task = task
+    def __init__(self, task: BaseTask, *, of: BaseTask | None = None) -> None:
+        self._task = of or task
         self._number: int | None = None
-        self._started, self._ended = task._started, task._ended
-        if task._attempts:
-            self._attempts = task._attempts
+        self._started, self._ended = task._started, task._ended  # noqa: SLF001 (as it stores them)
+        if attempts := task._attempts:  # noqa: SLF001 (as it stores them)
+            self._attempts = attempts
 
     def getId(self) -> int | None:
         """Return the occurrence's number among those of its task, from 0."""

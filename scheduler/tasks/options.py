@@ -87,8 +87,9 @@ class FunctionOption:
     def __get__(self, call: Any, owner: type) -> Any:
         if call is None:
             return self
-        if self._name in call._options:
-            return call._options[self._name]
+        options = call._options  # noqa: SLF001 (of CallTask, whose attribute this is)
+        if self._name in options:
+            return options[self._name]
         owners = (cls.__dict__ for cls in type(call).__mro__ if self._name in cls.__dict__)
         return next(own[self._name] for own in owners if own[self._name] is not self)
 

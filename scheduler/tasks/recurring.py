@@ -188,7 +188,7 @@ class RecurringTask(BaseTask):
         """Enqueue a task of its own for the run at this date, and turn to the next one."""
         date = self.getStartOn() or nowutc()
         firing = Firing(self, self._count, date)
-        firing._enter(self._p_jar)
+        firing._enter(self._p_jar)  # noqa: SLF001 (a task's way into the spool)
         self._keep(firing)
         self._fire_apart()
         self._turn_to(date if self.catchUp == "all" else nowutc())
@@ -197,7 +197,7 @@ class RecurringTask(BaseTask):
         """Enqueue a task of its own for each of *dates*; they are run one after the other."""
         for date in dates:
             firing = BackfilledFiring(self, self._count, date)
-            firing._enter(self._p_jar)
+            firing._enter(self._p_jar)  # noqa: SLF001 (a task's way into the spool)
             self._keep(firing)
 
     def _ended_element(self) -> Any:

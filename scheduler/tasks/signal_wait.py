@@ -6,6 +6,7 @@ from scheduler.clock import nowutc
 from scheduler.errors import SignalTimeoutError
 from scheduler.inbox.signals import checked_name
 from scheduler.tasks.base import BaseTask
+from scheduler.tasks.handle import TaskHandle
 
 
 class WaitForSignal(Exception):  # noqa: N818 (as TaskDelayed)
@@ -29,10 +30,11 @@ def payload_of(task: BaseTask, name: str, timeout: float | None = None) -> objec
 
     Raises WaitForSignal where it has yet to come, SignalTimeoutError where it has not come in time.
     """
-    received = task._signals.get(checked_name(name))
+    handle = TaskHandle(task)
+    received = handle.signals.get(checked_name(name))
     if received:
         return received[0]
-    awaited, until = task._awaits or (None, None)
+    awaited, until = handle.awaits or (None, None)
     now = nowutc().timestamp()
     if awaited == name and until is not None:
         timeout = until - now

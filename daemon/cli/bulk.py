@@ -72,7 +72,7 @@ def by_filter(
         if not options.dry_run:
             order(Client(connection), _filter(options))
             transaction.commit()
-    return _tell(options, verb, number)
+    return _report(options, verb, number)
 
 
 def chosen(connection: Connection, verb: str, options: argparse.Namespace) -> list[int]:
@@ -106,10 +106,10 @@ def _each(
             aside = quarantine_of(connection).get(p64(number))
             act(Client(connection), find_task(connection, number) if aside is None else aside.obj)
         transaction.commit()
-    return _tell(options, verb, len(options.task_ids))
+    return _report(options, verb, len(options.task_ids))
 
 
-def _tell(options: argparse.Namespace, verb: str, number: int) -> int:
+def _report(options: argparse.Namespace, verb: str, number: int) -> int:
     if options.json:
         print(as_json({"number": number}))
     else:

@@ -50,14 +50,14 @@ def retry(options: argparse.Namespace, config: Config) -> int:
         aside = {row.id for row in quarantined(SchedulerModule.getDBInstance(connection))}
         numbers = iter(chosen(connection, RETRY, options) if options.all else options.task_ids)
         if options.dry_run:
-            return _tell(options, "that would be tried again", list(numbers))
+            return _report(options, "that would be tried again", list(numbers))
         retried: list[int] = []
         while some := list(islice(numbers, COMMIT_LIMIT)):
             for number in some:
                 _start_again(connection, number, number in aside, options.force)
             transaction.commit()
             retried += some
-    return _tell(options, "to be tried again", retried)
+    return _report(options, "to be tried again", retried)
 
 
 def cancel(options: argparse.Namespace, config: Config) -> int:
@@ -116,7 +116,7 @@ def drop_schedule(options: argparse.Namespace, config: Config) -> int:
             Client(connection).dequeue(each.task)
         transaction.commit()
         numbers = [each.number for each in dropped]
-    return _tell(options, "to be removed", numbers)
+    return _report(options, "to be removed", numbers)
 
 
 def backfill(options: argparse.Namespace, config: Config) -> int:
@@ -183,7 +183,7 @@ def _order(
                 raise DaemonException(f"task {number} is {word(task)}: it neither waits nor runs")
             order(Client(connection), task)
         transaction.commit()
-    return _tell(options, what, options.task_ids)
+    return _report(options, what, options.task_ids)
 
 
 def _order_all(options: argparse.Namespace, config: Config, is_pause: bool) -> int:
@@ -206,7 +206,7 @@ _WORDS = {
 }
 
 
-def _tell(options: argparse.Namespace, what: str, numbers: list[int]) -> int:
+def _report(options: argparse.Namespace, what: str, numbers: list[int]) -> int:
     if options.json:
         print(as_json({"tasks": numbers}))
     else:

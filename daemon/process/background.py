@@ -28,13 +28,13 @@ class StartReport:
 
     def up(self, url: str) -> None:
         """Report that the daemon is up, with its front end at *url*."""
-        self._tell(f"up {os.getpid()} {url}")
+        self._report(f"up {os.getpid()} {url}")
 
     def failed(self, message: str) -> None:
         """Report why the daemon did not come up; nothing if `up` was reported before."""
-        self._tell(f"failed {message}")
+        self._report(f"failed {message}")
 
-    def _tell(self, line: str) -> None:
+    def _report(self, line: str) -> None:
         if self._descriptor is not None:
             with os.fdopen(self._descriptor, "w", encoding="utf-8") as pipe:
                 pipe.write(legible(line))

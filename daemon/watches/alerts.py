@@ -51,7 +51,7 @@ class AlertWatch:
         self._settings = settings
         self._is_in_charge = is_in_charge
         self._known: Found | None = None
-        self._news: list[str] = []
+        self._lines: list[str] = []
         self._next_alert = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
@@ -69,7 +69,7 @@ class AlertWatch:
     def _run(self) -> None:
         while not self._stop.wait(LOOK_SECONDS):
             self._look()
-            if self._news and time.monotonic() >= self._next_alert:
+            if self._lines and time.monotonic() >= self._next_alert:
                 self._send()
 
     def _look(self) -> None:
@@ -82,11 +82,11 @@ class AlertWatch:
             return
         known = found if self._known is None else self._known
         if self._is_in_charge():
-            self._news += [line for key, line in {**found, **lags}.items() if key not in known]
+            self._lines += [line for key, line in {**found, **lags}.items() if key not in known]
         self._known = {**found, **lags}
 
     def _send(self) -> None:
-        lines, self._news = self._news, []
+        lines, self._lines = self._lines, []
         self._next_alert = time.monotonic() + self._settings.every
         more = [f"and {len(lines) - LINES} more"] if len(lines) > LINES else []
         text = "\n".join([*lines[:LINES], *more, ""])

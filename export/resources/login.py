@@ -39,7 +39,7 @@ def log_in(question: Question) -> Bare:
         raise RefusedRequest("Unknown user or wrong password")
     guesses.succeeded(name, request.remote_address)
     session, text = sessions().begin(known.id, known.password_stamp)
-    return Bare(_told(session, text), {"Set-Cookie": _cookie(text, request)})
+    return Bare(_session_facts(session, text), {"Set-Cookie": _cookie(text, request)})
 
 
 def log_out(question: Question) -> Bare:
@@ -56,10 +56,10 @@ def tell(question: Question) -> Bare:
     """Tell a page of this site who is logged in, and the token that it has to show."""
     session = open_session(question.request)
     cookie = question.request.cookies.get(COOKIE, "")
-    return Bare(_told(session, cookie) if session is not None else None)
+    return Bare(_session_facts(session, cookie) if session is not None else None)
 
 
-def _told(session: BrowserSession, cookie: str) -> dict[str, Any]:
+def _session_facts(session: BrowserSession, cookie: str) -> dict[str, Any]:
     return {"user": session.user, "csrf_token": csrf_token_of(cookie)}
 
 

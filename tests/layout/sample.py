@@ -149,7 +149,7 @@ class Sample:
         self.client.enqueue(Note(NOW, "running"))
         self.client.enqueue(Beat(60, start=NOW, overlap="allow"))
         transaction.commit()
-        transact(self.relay.database, self.relay._give_out)
+        transact(self.relay.database, self.relay._claim_due)
         transaction.begin()
 
     def _spooled_tasks(self):

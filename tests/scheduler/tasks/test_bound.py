@@ -174,14 +174,14 @@ def test_an_object_that_has_gone_while_its_task_was_given_out_is_not_reminded_of
     relay, meeting, folder
 ):
     relay.clock.advance(600)
-    given_out = relay._give_out
+    given_out = relay._claim_due
 
     def give_out_and_delete(connection):
         claims = given_out(connection)
         connection.get(meeting._p_oid).folder = None
         return claims
 
-    relay._give_out = give_out_and_delete
+    relay._claim_due = give_out_and_delete
     relay.run_due()
     assert "count" not in relay.connection.root()
     assert waiting(relay) == []

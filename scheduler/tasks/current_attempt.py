@@ -12,7 +12,6 @@ from scheduler.runtime.context import AttemptContext, current_run
 from scheduler.tasks.attempt import MESSAGE_KEPT
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.handle import TaskHandle
-from scheduler.tasks.result import unkept
 from scheduler.tasks.signal_wait import payload_of
 
 if TYPE_CHECKING:
@@ -123,7 +122,7 @@ class CurrentAttempt:
     @property
     def state(self) -> Any:
         """The state of the last checkpoint of this occurrence; None before the first one."""
-        return self._asked(lambda task: unkept(task._checkpoint[1]), None)
+        return self._asked(lambda task: TaskHandle(task).checkpoint_state, None)
 
     def checkpoint(self, state: Any = None) -> None:
         """Commit what the attempt has done so far, together with *state*, the place to go on from.

@@ -170,9 +170,14 @@ class TaskHandle:
         self._task._delay(attempt, until)
 
     @property
+    def checkpoint_state(self) -> Any:
+        """The state of the last checkpoint of the present occurrence; None before the first."""
+        return unkept(self._task._checkpoint[1])
+
+    @property
     def checkpoint(self) -> str | None:
         """The state of the last checkpoint of the present occurrence, as a text."""
-        state = unkept(self._task._checkpoint[1])
+        state = self.checkpoint_state
         return None if state is None else shown(state)
 
     @property

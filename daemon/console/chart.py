@@ -17,7 +17,7 @@ Value = float | None
 
 
 @dataclass(frozen=True)
-class Series:
+class ChartSeries:
     """One row of values, None for a missing one; *look* is a class of the style sheet."""
 
     name: str
@@ -31,7 +31,7 @@ class Chart:
 
     title: str
     dates: Sequence[datetime]
-    series: Sequence[Series]
+    series: Sequence[ChartSeries]
     shown: Callable[[Value], str]
     """Returns a value as people read it."""
 
@@ -55,11 +55,11 @@ class Chart:
         shapes = self._bars() if self.is_stacked else self._lines()
         return Markup("").join([*shapes, *self._tips()])
 
-    def last(self, series: Series) -> str:
+    def last(self, series: ChartSeries) -> str:
         """Return the last value of *series*."""
         return self.shown(series.values[-1])
 
-    def _words(self, series: Series) -> str:
+    def _words(self, series: ChartSeries) -> str:
         known = [value for value in series.values if value is not None]
         if not any(known):
             return f"{series.name}: none"

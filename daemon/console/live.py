@@ -32,7 +32,7 @@ class Live:
     def __init__(self, database: DB, health: Callable[[], str]) -> None:
         self._database = database
         self._health = health
-        self._news = threading.Condition()
+        self._changed = threading.Condition()
         self._viewers = 0
         self._serial = 0
         self._watch: _Watch | None = None
@@ -40,21 +40,21 @@ class Live:
 
     def close(self) -> None:
         """End all connections."""
-        with self._news:
+        with self._changed:
             self._is_closed = True
             watch, self._watch = self._watch, None
-            self._news.notify_all()
+            self._changed.notify_all()
         if watch is not None:
             watch.close()
 
     def events(self, seen: int) -> ClosingIterator | None:
         """Return the events for a page that shows transaction *seen*; None for one too many."""
-        with self._news:
+        with self._changed:
             if self._viewers >= VIEWERS or self._is_closed:
                 return None
             self._viewers += 1
             if self._watch is None:
-                self._watch = _Watch(self._database, self._health, self._tell)
+                self._watch = _Watch(self._database, self._health, self._announce)
         return ClosingIterator(self._stream(seen), self._leave)
 
     def _stream(self, seen: int) -> Iterator[bytes]:
@@ -63,22 +63,22 @@ class Live:
         if last_transaction(self._database) != seen:
             yield self._event()
         while not self._is_closed:
-            with self._news:
+            with self._changed:
                 if serial == self._serial:
-                    self._news.wait(PING_SECONDS)
-                is_news, serial = serial != self._serial, self._serial
-            yield self._event() if is_news else PING
+                    self._changed.wait(PING_SECONDS)
+                has_changed, serial = serial != self._serial, self._serial
+            yield self._event() if has_changed else PING
 
     def _event(self) -> bytes:
         return f"event: changed\ndata: {last_transaction(self._database)}\n\n".encode()
 
-    def _tell(self) -> None:
-        with self._news:
+    def _announce(self) -> None:
+        with self._changed:
             self._serial += 1
-            self._news.notify_all()
+            self._changed.notify_all()
 
     def _leave(self) -> None:
-        with self._news:
+        with self._changed:
             self._viewers -= 1
             watch = self._watch
             if self._viewers or watch is None:
@@ -88,11 +88,13 @@ class Live:
 
 
 class _Watch:
-    """A thread that calls *tell* after commits, and when the health of the daemon has changed."""
+    """A thread that calls *announce* after commits, and when the daemon's health has changed."""
 
-    def __init__(self, database: DB, health: Callable[[], str], tell: Callable[[], None]) -> None:
+    def __init__(
+        self, database: DB, health: Callable[[], str], announce: Callable[[], None]
+    ) -> None:
         self._health = health
-        self._tell = tell
+        self._announce = announce
         self._stop = threading.Event()
         self._signal = CommitSignal(database)
         self._thread = threading.Thread(target=self._run, name="console", daemon=True)
@@ -107,12 +109,12 @@ class _Watch:
     def _run(self) -> None:
         health = self._health()
         while not self._stop.is_set():
-            is_news = self._signal.wait(PING_SECONDS)
-            if not is_news:
+            has_changed = self._signal.wait(PING_SECONDS)
+            if not has_changed:
                 before, health = health, self._health()
-                is_news = health != before
-            if is_news:
-                self._tell()
+                has_changed = health != before
+            if has_changed:
+                self._announce()
             self._stop.wait(LEAST_SECONDS)
         self._signal.close()
 

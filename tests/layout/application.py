@@ -6,6 +6,7 @@ from enum import Enum
 
 from persistent import Persistent
 
+from export.fossilize import IFossil
 from scheduler import attempt, task
 from scheduler.store import current
 from scheduler.tasks import BoundTask, CronTask, IntervalTask, OneShotTask, PeriodicUniqueTask
@@ -20,6 +21,24 @@ class Lecture(Persistent):
 
     def __init__(self, start):
         self.start = start
+
+
+class Shelf(Persistent):
+    """An object of a watched class."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def getNumber(self):
+        return self.number
+
+
+def shelf_number(shelf):
+    return shelf.number
+
+
+class IShelfFossil(IFossil):
+    def getNumber(): ...
 
 
 class Announce(BoundTask):
@@ -39,7 +58,7 @@ class Note(OneShotTask):
         vars(self).update(attributes)
 
     def limitKey(self):
-        return "one" if self.queueName == "narrow" else None
+        return "one" if self.queueName in ("narrow", "keyed") else None
 
     def run(self):
         return note(self.name)
@@ -80,6 +99,11 @@ def note_once(name):
 @task(hardLimit=3600)
 def note_alone(name):
     return note(name)
+
+
+@task(cron="0 0 1 1 *")
+def note_yearly():
+    return note("a year")
 
 
 def fail():

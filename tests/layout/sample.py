@@ -10,6 +10,7 @@ from dateutil import rrule
 from werkzeug.test import Client as HttpClient
 
 from daemon.console.action_list import actions_of
+from daemon.demo.sample import DescribeEvent
 from daemon.maintenance import packing
 from export.app import make_app
 from export.auth.api_keys import key_ring
@@ -27,25 +28,44 @@ from livesync.agents.invenio import InvenioBatchUploaderAgent
 from livesync.agents.opensearch import OpenSearchAgent
 from livesync.agents.postgres import PostgresAgent
 from livesync.agents.webhook import WebhookAgent
+from livesync.capture import escapes
+from livesync.capture.escapes import Escape
 from livesync.delivery.deliverer import Deliverer
 from livesync.feed.delivery_waits import token
+from livesync.objects import object_index, watched_classes
+from livesync.objects.object_index import ObjectIndex
+from livesync.objects.watched_class import WatchedClass, name_of
 from livesync.records.reduction import Record
-from livesync.struct import SetMultiPointerTrack
+from livesync.struct import ListMultiPointerTrack, SetMultiPointerTrack
 from livesync.tasks import LiveSyncUpdateTask
 from scheduler import SchedulerModule
+from scheduler.dispatch.declaration import declare, declared_in
 from scheduler.inbox.quarantine import quarantine_of
 from scheduler.leadership.roster import roster_of
-from scheduler.store import transact
+from scheduler.log.append_log import AppendLog
+from scheduler.shelves.figures import figures_of
+from scheduler.store import read_set, transact
 from scheduler.store.pack_hold import holds_of
 from scheduler.tasks import (
     AlarmTask,
+    Retry,
     SampleOneShotTask,
     SamplePeriodicTask,
     SendMailTask,
 )
 from tests.export.planting_secrets import MANAGER, ROOM_USER, plant_secrets, schedule_a_room
 from tests.layout import application
-from tests.layout.application import Announce, Beat, Colour, Hourly, Lecture, Note, Patrol
+from tests.layout.application import (
+    Announce,
+    Beat,
+    Colour,
+    Hourly,
+    IShelfFossil,
+    Lecture,
+    Note,
+    Patrol,
+    Shelf,
+)
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -67,7 +87,7 @@ class Sample:
         self.relay.clock.now = NOW
         for step in (
             *(self._catalogue, self._ended_tasks, self._waiting_tasks, self._feed),
-            *(self._schedule, self._records_of_the_leader),
+            *(self._schedule, self._records_of_the_leader, self._watched, self._declared),
             *(self._running_tasks, self._spooled_tasks),
         ):
             step()
@@ -106,6 +126,16 @@ class Sample:
         self.client.enqueueChain(Note(NOW, "step 1"), Note(NOW, "step 2"))
         self.client.enqueueGroup([Note(NOW, "member 1"), Note(NOW, "member 2")], Note(NOW, "then"))
         self.client.enqueue(Beat(60, start=NOW))
+        self.client.enqueue(DescribeEvent(NOW))
+        firing = Beat(3600, start=NOW - 24 * HOUR, overlap="allow")
+        self.client.enqueue(firing)
+        self.relay.run_due()
+        self.client.backfill(firing, NOW - 20 * HOUR, NOW - HOUR)
+        mail = SendMailTask(NOW)
+        mail.setFromAddr("ann@example.org")
+        mail.addToAddr("bob@example.org")
+        self.client.enqueue(mail)
+        self.client.signal("nobody waits for this", {"for": "now"})
         self.relay.run_due()
 
     def _waiting_tasks(self):
@@ -115,6 +145,10 @@ class Sample:
         self.relay.run_due()
         self.client.limitQueue("narrow", atOnce=1)
         self.client.limitQueue("slow", rate=1, period=3600)
+        keyed = Note(NOW, "keyed", queueName="keyed", keyRate=1, keyPeriod=3600)
+        keyed.retries = {ValueError: Retry(tries=2)}
+        self.client.enqueue(keyed)
+        self.relay.run_due()
         for number in range(3):
             self.client.enqueue(Note(later, f"narrow {number}", queueName="narrow"))
             self.client.enqueue(Note(later, f"slow {number}", queueName="slow"))
@@ -187,7 +221,14 @@ class Sample:
         transaction.commit()
         holds_of(self.connection).put("export", 1, 3600)
         other = self.connection.root()["track"] = SetMultiPointerTrack()
-        other.add(1, "an element")
+        for number in range(200):
+            other.add(1, f"element {number}")
+        listed = self.connection.root()["list track"] = ListMultiPointerTrack()
+        listed.add(1, "an element")
+        log = self.connection.root()["log"] = AppendLog()
+        for number in range(800):
+            log.append(("entry", number))
+        read_set.SCHEMA.get(self.connection)
         transaction.commit()
 
     def _record(self, number):
@@ -213,6 +254,25 @@ class Sample:
         oid = self.connection.root()._p_oid
         module = SchedulerModule.getDBInstance(self.connection)
         module.conflicts.note("Note", oid, "Lecture", 1, NOW.timestamp())
+        for minute in range(3):
+            figures_of(self.connection).note(NOW.timestamp() + 60 * minute, [], 7, 0.0)
+
+    def _watched(self):
+        watched = WatchedClass.of(Shelf, "tests.layout.application:shelf_number")
+        fossil = name_of(IShelfFossil, "the fossil")
+        watched_classes.SCHEMA.get(self.connection).put(
+            watched._replace(fossil=fossil, address="shelves")
+        )
+        transaction.commit()
+        shelf = self.connection.root()["shelf"] = Shelf("1")
+        self.connection.add(shelf)
+        index = object_index.SCHEMA.get(self.connection)[watched.name] = ObjectIndex()
+        index.put("1", shelf)
+        escaped = Escape(1, "ann", "a script", ((7, watched.name),))
+        escapes.SCHEMA.get(self.connection).add([escaped], 1)
+
+    def _declared(self):
+        declare(self.connection, declared_in([application]))
 
 
 CALLERS = (MANAGER, ROOM_USER)

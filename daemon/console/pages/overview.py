@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import NamedTuple
 
-from daemon.console.chart import Chart, Series
+from daemon.console.chart import Chart, ChartSeries
 from daemon.console.page import ConsolePage, Facts
 from daemon.console.rendering import duration, number
 from daemon.console.visit import Visit
 from daemon.views import task_rows
+from daemon.views.problems import problems_of
 from daemon.views.schedule_rows import declared_rows
-from daemon.views.troubles import troubles_of
 from livesync import SyncManager
 from livesync.delivery.status import status_of
 from scheduler import Client, SchedulerModule, nowutc
@@ -43,7 +43,7 @@ def _facts(visit: Visit) -> Facts:
     span = next((span for span in SPANS if NAMES[span] == wanted), HOUR)
     slots = figures_of(connection).series(span, nowutc().timestamp())
     return {
-        "troubles": troubles_of(connection, visit.health()),
+        "problems": problems_of(connection, visit.health()),
         "status": module.getStatus(),
         "is_paused": module.is_paused,
         "spans": NAMES.values(),
@@ -76,16 +76,16 @@ def _workers(module: SchedulerModule, roster: Roster) -> Iterator[WorkerRow]:
 def _charts(slots: Sequence[Slot], span: Span) -> list[Chart]:
     dates = [_date(slot.minute) for slot in slots]
     ended = [
-        Series("finished", [slot.finished for slot in slots], "good"),
-        Series("another attempt", [slot.put_off for slot in slots], "calm"),
-        Series("failed", [slot.failed for slot in slots], "bad"),
+        ChartSeries("finished", [slot.finished for slot in slots], "good"),
+        ChartSeries("another attempt", [slot.put_off for slot in slots], "calm"),
+        ChartSeries("failed", [slot.failed for slot in slots], "bad"),
     ]
     took = [
-        Series("p95", [slot.quantile(0.95) for slot in slots], "warn"),
-        Series("p50", [slot.quantile(0.5) for slot in slots], "busy"),
+        ChartSeries("p95", [slot.quantile(0.95) for slot in slots], "warn"),
+        ChartSeries("p50", [slot.quantile(0.5) for slot in slots], "busy"),
     ]
-    waiting = Series("tasks", [slot.waiting for slot in slots], "calm")
-    late = Series("waited", [slot.late for slot in slots], "warn")
+    waiting = ChartSeries("tasks", [slot.waiting for slot in slots], "calm")
+    late = ChartSeries("waited", [slot.late for slot in slots], "warn")
     each = "minute" if span == HOUR else duration(span.minutes * MINUTE)
     return [
         Chart(f"Attempts per {each}", dates, ended, number, is_stacked=True),

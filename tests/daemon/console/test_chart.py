@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from defusedxml import ElementTree
 
-from daemon.console.chart import HEIGHT, WIDTH, Chart, Series, nice
+from daemon.console.chart import HEIGHT, WIDTH, Chart, ChartSeries, nice
 from daemon.console.rendering import duration, number
 
 DATES = [datetime(2026, 11, 30, 12, minute, tzinfo=UTC) for minute in range(4)]
@@ -17,29 +17,32 @@ def shapes(chart, tag):
 
 
 def test_bars_stand_on_each_other_and_stay_inside():
-    finished = Series("finished", [4, 0, 1, 0], "good")
-    chart = Chart("Ended", DATES, [finished, Series("failed", [6, 0, 0, 0], "bad")], number, True)
+    finished = ChartSeries("finished", [4, 0, 1, 0], "good")
+    chart = Chart(
+        "Ended", DATES, [finished, ChartSeries("failed", [6, 0, 0, 0], "bad")], number, True
+    )
     assert chart.top == 10
     places = [[float(bar.get(name)) for name in ("y", "height")] for bar in shapes(chart, "rect")]
     assert places == [[60, 40], [90, 10], [0, 60]]
 
 
 def test_a_line_is_broken_where_there_is_no_value():
-    chart = Chart("Took", DATES, [Series("p50", [1.0, None, 2.0, 2.0], "busy")], duration)
+    chart = Chart("Took", DATES, [ChartSeries("p50", [1.0, None, 2.0, 2.0], "busy")], duration)
     (line,) = shapes(chart, "path")
     assert line.get("d") == f"M0.0 50.0H150.0M300.0 0.0H450.0L450.0 0.0H{WIDTH:.1f}"
 
 
 def test_a_chart_says_in_words_what_it_shows():
-    chart = Chart("Took", DATES, [Series("p50", [1.0, None, 3.0, 2.0], "busy")], duration)
+    chart = Chart("Took", DATES, [ChartSeries("p50", [1.0, None, 3.0, 2.0], "busy")], duration)
     assert chart.summary == "p50: 2 s now, 3 s at most"
     assert (
-        Chart("Took", DATES, [Series("p50", [None] * 4, "busy")], duration).summary == "p50: none"
+        Chart("Took", DATES, [ChartSeries("p50", [None] * 4, "busy")], duration).summary
+        == "p50: none"
     )
 
 
 def test_each_slot_with_values_tells_them():
-    chart = Chart("Ended", DATES, [Series("finished", [4, 0, 1, 0], "good")], number, True)
+    chart = Chart("Ended", DATES, [ChartSeries("finished", [4, 0, 1, 0], "good")], number, True)
     tips = [
         each.text for each in ElementTree.fromstring(f"<svg>{chart.drawing}</svg>").iter("title")
     ]
@@ -47,7 +50,7 @@ def test_each_slot_with_values_tells_them():
 
 
 def test_an_empty_chart_has_a_scale():
-    chart = Chart("Ended", DATES, [Series("finished", [0] * 4, "good")], number, True)
+    chart = Chart("Ended", DATES, [ChartSeries("finished", [0] * 4, "good")], number, True)
     assert (chart.top, chart.drawing, HEIGHT) == (1, "", 100)
 
 

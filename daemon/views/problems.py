@@ -1,4 +1,4 @@
-"""The troubles: what is not well with tasks, agents and the daemon, and what to do."""
+"""The problems: what is not well with tasks, agents and the daemon, and what to do."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ REMEDIES = {
 
 
 @dataclass(frozen=True)
-class Trouble:
+class Problem:
     """Something that is not well."""
 
     text: str
@@ -53,20 +53,20 @@ class Trouble:
     """Whether work is not done, or is lost; else somebody may have meant it."""
 
 
-def troubles_of(connection: Connection, fault: str = "") -> list[Trouble]:
-    """Return the troubles, grave ones first; *fault* is that of the daemon's health."""
+def problems_of(connection: Connection, fault: str = "") -> list[Problem]:
+    """Return the problems, grave ones first; *fault* is that of the daemon's health."""
     found = [*_of_the_daemon(connection, fault), *_of_tasks(connection), *_of_agents(connection)]
-    return sorted(found, key=lambda trouble: not trouble.is_grave)
+    return sorted(found, key=lambda problem: not problem.is_grave)
 
 
-def _of_the_daemon(connection: Connection, fault: str) -> Iterator[Trouble]:
+def _of_the_daemon(connection: Connection, fault: str) -> Iterator[Problem]:
     module, roster = SchedulerModule.getDBInstance(connection), roster_of(connection)
     if fault:
-        yield Trouble(fault, "see the log of the daemon", "/workers")
+        yield Problem(fault, "see the log of the daemon", "/workers")
     elif not roster.is_taken():
-        yield Trouble("No scheduler runs", "run `indico_scheduler start`", "/workers")
+        yield Problem("No scheduler runs", "run `indico_scheduler start`", "/workers")
     if module.is_paused:
-        yield Trouble(
+        yield Problem(
             "The scheduler is paused: no task is given to a worker",
             "run `indico_scheduler cmd resume` when it may go on",
             "/queues",
@@ -74,12 +74,12 @@ def _of_the_daemon(connection: Connection, fault: str) -> Iterator[Trouble]:
         )
 
 
-def _of_tasks(connection: Connection) -> Iterator[Trouble]:
+def _of_tasks(connection: Connection) -> Iterator[Problem]:
     module = SchedulerModule.getDBInstance(connection)
     dates = list(_failures(module))
     if dates:
         many = f"{READ} tasks or more have" if len(dates) >= READ else _tasks(len(dates))
-        yield Trouble(
+        yield Problem(
             f"{many} failed for good within a day",
             "see why, mend the cause, and retry",
             "/tasks?state=failed",
@@ -87,7 +87,7 @@ def _of_tasks(connection: Connection) -> Iterator[Trouble]:
         )
     aside = list(islice(module.aside(), READ))
     if aside:
-        yield Trouble(
+        yield Problem(
             f"{_tasks(len(aside))} been put in quarantine: code cannot be loaded",
             "install the code, and run `indico_scheduler cmd reclaim`",
             "/tasks?state=quarantined",
@@ -114,23 +114,23 @@ def _is_cancelled(element: Any) -> bool:
         return False  # its class may be gone
 
 
-def _of_agents(connection: Connection) -> Iterator[Trouble]:
+def _of_agents(connection: Connection) -> Iterator[Problem]:
     manager = SyncManager.getDBInstance(connection)
     for agent in manager.agents():
         yield from _of_agent(status_of(agent, manager))
     escapes = list(escapes_of(connection))
     if escapes:
-        yield Trouble(f"{len(escapes)} changes were not recorded", REMEDY, "/agents")
+        yield Problem(f"{len(escapes)} changes were not recorded", REMEDY, "/agents")
 
 
-def _of_agent(found: AgentStatus) -> Iterator[Trouble]:
+def _of_agent(found: AgentStatus) -> Iterator[Problem]:
     page = f"/agents/{found.id}"
     if found.state in REMEDIES:
         why = f": {found.last_error}" if found.last_error else ""
         remedy = REMEDIES[found.state]
-        yield Trouble(f"Agent {found.id} is {found.state}{why}", remedy, page, found.last_error_at)
+        yield Problem(f"Agent {found.id} is {found.state}{why}", remedy, page, found.last_error_at)
     if found.dead:
-        yield Trouble(
+        yield Problem(
             f"Agent {found.id} has {found.dead} dead letters",
             "see why the target refused them, and send them again or drop them",
             page,

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from daemon.service import plant
-from daemon.views.troubles import READ, troubles_of
+from daemon.views.problems import READ, problems_of
 from livesync import PushSyncAgent, SyncManager
 from scheduler import TASK_STATUS_ABORTED, TASK_STATUS_FAILED, SchedulerModule, nowutc
 from scheduler.inbox.quarantine import quarantine_of
@@ -16,11 +16,11 @@ from scheduler.tasks.attempt import Attempt
 
 @pytest.fixture
 def look(database):
-    """Change the database, and return the troubles that there are then, without the first one."""
+    """Change the database, and return the problems that there are then, without the first one."""
 
     def change(work=lambda connection: None, fault=""):
         transact(database, work)
-        found = transact(database, lambda connection: troubles_of(connection, fault))
+        found = transact(database, lambda connection: problems_of(connection, fault))
         return [each for each in found if each.text != "No scheduler runs"]
 
     transact(database, plant)
@@ -39,7 +39,7 @@ def test_all_is_well_with_nothing_to_do(look):
     assert look() == []
 
 
-def test_a_fault_of_the_daemon_is_the_first_trouble(look):
+def test_a_fault_of_the_daemon_is_the_first_problem(look):
     def pause(connection):
         SchedulerModule.getDBInstance(connection).is_paused = True
 
@@ -51,7 +51,7 @@ def test_a_fault_of_the_daemon_is_the_first_trouble(look):
 
 def test_without_a_scheduler_that_is_said(database):
     transact(database, plant)
-    found = transact(database, troubles_of)
+    found = transact(database, problems_of)
     assert [each.text for each in found] == ["No scheduler runs"]
 
 
@@ -72,7 +72,7 @@ def test_of_many_failed_tasks_some_are_read(look):
     assert found.text.startswith(f"{READ} tasks or more have failed")
 
 
-def test_tasks_in_quarantine_are_a_trouble(look):
+def test_tasks_in_quarantine_are_a_problem(look):
     def work(connection):
         task = SampleOneShotTask(nowutc())
         connection.add(task)
@@ -82,7 +82,7 @@ def test_tasks_in_quarantine_are_a_trouble(look):
     assert found.text == "1 task has been put in quarantine: code cannot be loaded"
 
 
-def test_an_agent_that_fails_is_a_trouble_with_its_reason(look):
+def test_an_agent_that_fails_is_a_problem_with_its_reason(look):
     def work(connection):
         agent = PushSyncAgent("a", "Agent", "", 1)
         SyncManager.getDBInstance(connection).registerNewAgent(agent)

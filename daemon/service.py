@@ -27,6 +27,7 @@ from daemon.watches.code_watch import CodeWatch
 from daemon.web.export_part import export_part
 from daemon.web.health import Health
 from daemon.web.metrics import Metrics
+from daemon.web.probes import Probes
 from daemon.web.server import ConsoleApplication, NoConsole, WebServer, front
 from export.auth.browser_sessions import sessions
 from export.model import listeners
@@ -83,6 +84,12 @@ class Service:
             reseal(self.database)
             self._scheduler = Scheduler(database=self.database, **asdict(self._config.scheduler))
             self._health = Health(self.database, self._scheduler.complaint)
+            self.probes = Probes(
+                lambda: self._end() or self._scheduler.standstill(),
+                self.health,
+                self._health.database_fault,
+                lambda: self._scheduler.leads,
+            )
             for listener in listeners.subscribe_installed():
                 stack.callback(listeners.unsubscribe, listener)
             self._start_metrics(stack)
@@ -108,9 +115,10 @@ class Service:
 
     def health(self) -> str:
         """Return the fault of the daemon; empty if it is healthy."""
-        if not self._thread.is_alive():
-            return "the scheduler is not running"
-        return self._health.fault()
+        return self._end() or self._health.fault()
+
+    def _end(self) -> str:
+        return "" if self._thread.is_alive() else "the scheduler is not running"
 
     def _start_metrics(self, stack: ExitStack) -> None:
         self._metrics = Metrics(self.database, self.health, lambda: self._scheduler.leads)
@@ -188,7 +196,14 @@ class Service:
         console = self._console(stack)
         waiting = WaitMiddleware(export, self.database)
         self.web = WebServer(
-            front(waiting, console, self.health, self._metrics.text, self._health.database_fault),
+            front(
+                waiting,
+                console,
+                self.health,
+                self._metrics.text,
+                self._health.database_fault,
+                self.probes.by_path(),
+            ),
             self._config.web,
             console.owns,
         )

@@ -18,6 +18,7 @@ from daemon.demo import main
 from daemon.errors import DaemonException, Refusal
 from daemon.logs.process_log import log_to, start_log
 from daemon.process import background
+from daemon.process.service_manager import ServiceManager
 from daemon.process.stop_event import stop_on_signals, wait_for
 from daemon.service import Service
 from daemon.views.task_detail import find_task
@@ -43,9 +44,11 @@ def start(options: argparse.Namespace, config: Config) -> int:
         return _start_in_background(options)
     report: background.StartReport = options.report
     start_log(config.log, in_background=report.is_wanted())
+    manager = ServiceManager()
     with stop_on_signals() as stop, Service(config, stop, watches_code=options.reload) as service:
         report.up(service.web.url)
-        wait_for(stop)
+        with manager.told(service.probes.live):
+            wait_for(stop)
     return 1 if service.failure is not None else 0
 
 

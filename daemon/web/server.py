@@ -6,7 +6,7 @@ import errno
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +20,7 @@ from daemon.web.accepting import AcceptPause
 from daemon.web.bad_request import Channel
 from daemon.web.client_limits import send_away
 from daemon.web.metrics import CONTENT_TYPE as METRICS_TYPE
+from daemon.web.probes import PATHS
 from daemon.web.request_threads import RequestThreads
 from daemon.web.shipped_docs import shipped
 from scheduler.values.legible import legible
@@ -72,8 +73,9 @@ class NoConsole:
 
 
 EXTRA = f"{DISTRIBUTION}[console]"
+NO_PROBES: Mapping[str, Callable[[], str]] = {}
 UNSHOWN = "This cannot be shown now; /health and the log tell more.\n"
-OWN = {"/health", "/metrics"}
+OWN = {"/health", "/metrics", *PATHS}
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -87,12 +89,15 @@ def front(
     health: Callable[[], str],
     metrics: Callable[[], str],
     database_fault: Callable[[], str] = str,
+    probes: Mapping[str, Callable[[], str]] = NO_PROBES,
 ) -> Application:
     """Return the application that answers OWN, `/docs/` and the console, and passes on the rest.
 
     *health* returns the fault (empty if healthy), *metrics* the text for Prometheus. While
-    *database_fault* returns a reason, console and metrics answer 503 with it.
+    *database_fault* returns a reason, console and metrics answer 503 with it. *probes* are what
+    further paths answer as `/health` does.
     """
+    asked = {"/health": health, **probes}
 
     def application(environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "") or "/"
@@ -109,8 +114,8 @@ def front(
     def own(path: str, method: str, start: StartResponse) -> Iterable[bytes]:
         if method not in {"GET", "HEAD"}:
             return answer(start, "405 Method Not Allowed", "only GET\n", Allow="GET, HEAD")
-        if path == "/health":
-            fault = health()
+        if path in asked:
+            fault = asked[path]()
             status = "503 Service Unavailable" if fault else "200 OK"
             return answer(start, status, f"{fault or 'ok'}\n")
         if path.startswith("/docs/"):

@@ -103,6 +103,10 @@ class Scheduler:
         """
         return self._activity.complaint()
 
+    def standstill(self) -> str:
+        """Say for how long this scheduler is at one step; empty if that is no reason to worry."""
+        return self._activity.standstill()
+
     def shutdown(self, msg: str = "") -> None:
         """Make `run` return, from another thread; as `Client.shutdown`, without the database."""
         self._stop.ask(msg)

@@ -66,10 +66,16 @@ class Activity:
         failure = next(iter(self._failures.values()), "")
         if failure:
             return failure
+        return self.standstill() or self._of_workers()
+
+    def standstill(self) -> str:
+        """Return for how long the scheduler has been at one step; empty if that is not long."""
         late = time.monotonic() - self._back_by
-        if late > PATIENCE_SECONDS:
-            return f"the scheduler has been at one step for {late:.0f} s"
-        return self._of_workers()
+        return (
+            f"the scheduler has been at one step for {late:.0f} s"
+            if late > PATIENCE_SECONDS
+            else ""
+        )
 
     def _of_workers(self) -> str:
         workers = self.workers()

@@ -29,11 +29,11 @@ from scheduler.storage.new_transactions import NewTransaction, holds, transactio
 from scheduler.storage.positioned_file import Readers
 from scheduler.storage.private_blobs import PrivateBlobs
 from scheduler.storage.private_files import (
-    COMMITTED,
     close_to_others,
     own_folder,
     private_file,
     private_tree,
+    sync,
 )
 
 log = logging.getLogger(__name__)
@@ -359,6 +359,10 @@ class EmbeddedStorage(FileStorage):
             raise
         return packed
 
+    def _initIndex(self, index: Any, tindex: Any) -> None:
+        super()._initIndex(index, tindex)
+        sync(Path(self._file_name).parent)  # the file may be new, or put in place by a pack
+
     def _blob_init(self, blob_dir: str, layout: str = "automatic") -> None:
         super()._blob_init_no_blobs()
         self.fshelper = PrivateBlobs(blob_dir, layout)
@@ -366,7 +370,7 @@ class EmbeddedStorage(FileStorage):
 
     def _blob_storeblob(self, oid: bytes, serial: bytes, blobfilename: str) -> None:
         super()._blob_storeblob(oid, serial, blobfilename)
-        os.chmod(self.fshelper.getBlobFilename(oid, serial), COMMITTED)
+        self.fshelper.keep(self.fshelper.getBlobFilename(oid, serial))
 
     def _let_go(self) -> None:
         for name in ("_file", "_tfile", "_lock_file", "_turn"):

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 from ZODB.blob import FilesystemHelper
 
-from scheduler.storage.private_files import FOLDER, close_to_others, private_folder, private_tree
+from scheduler.storage.private_files import (
+    COMMITTED,
+    FOLDER,
+    close_to_others,
+    private_folder,
+    private_tree,
+    sync,
+)
 
 
 class PrivateBlobs(FilesystemHelper):
@@ -30,3 +38,12 @@ class PrivateBlobs(FilesystemHelper):
         if create:
             private_folder(Path(path))
         return path
+
+    def keep(self, blob: str) -> None:
+        """Close the file *blob*, which is to be committed, and bring it to the disk."""
+        os.chmod(blob, COMMITTED)
+        sync(blob)
+        for folder in Path(blob).parents:
+            sync(folder)
+            if folder == Path(self.base_dir):
+                return

@@ -67,6 +67,15 @@ def close_to_others(path: str | Path) -> None:
             os.chmod(path, mode & ~OTHERS)
 
 
+def sync(path: str | Path) -> None:
+    """Return when the content of *path*, a file or the names in a folder, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _holds_only(entries: Iterable[str], name: str) -> bool:
     return all(
         entry.startswith(name) or OWN_SUFFIXES & set(Path(entry).suffixes) for entry in entries

@@ -36,6 +36,7 @@ from scheduler.storage import outage_log
 from scheduler.storage.outage import is_outage, is_transient
 from scheduler.store import current, default_uri, open_database
 from scheduler.store.commit_signal import CommitSignal
+from scheduler.store.database import watch_restores
 from scheduler.store.database_uri import file_of
 from scheduler.store.missing_class import UNREADABLE, reason_of, unreadable_object
 
@@ -197,6 +198,7 @@ class Scheduler:
 
     def _open(self, stack: ExitStack) -> DB:
         if isinstance(self._database, DB):
+            watch_restores(self._database)
             return self._database
         database = open_database(self._database or default_uri())
         stack.callback(database.close)

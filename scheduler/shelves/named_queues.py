@@ -19,10 +19,10 @@ from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 from ZODB.utils import u64
 
-from scheduler.clock import nowutc
+from scheduler.clock import nowutc, within_calendar
 from scheduler.queue import MICROSECONDS, PersistentWaitingQueue, TimeOrder, microseconds
 from scheduler.shelves.key_rates import KeyRates
-from scheduler.shelves.queue_slot import ORDINARY, QueueSlot
+from scheduler.shelves.queue_slot import ORDINARY, QueueSlot, stored_slot
 from scheduler.storage.outage import is_transient
 from scheduler.tasks.handle import TaskHandle
 from scheduler.tasks.key_limits import key_limits_of
@@ -279,9 +279,19 @@ class NamedQueues(Persistent):
         return taken
 
     def _admit(self, task: Any, now: float) -> bool:
-        """Give *task* its place; park it, and say False, where its key is taken."""
-        tid, held = u64(task._p_oid), _wanted_by(task)
-        key = held.place.key
+        """Give *task* its place; park it, and say False, where its key is taken.
+
+        A task that cannot be parked goes to a worker as if it had no key.
+        """
+        try:
+            return self._admit_as(_wanted_by(task), task, now)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            return self._admit_as(SlotHolder(ORDINARY), task, now)
+
+    def _admit_as(self, held: SlotHolder, task: Any, now: float) -> bool:
+        tid, key = u64(task._p_oid), held.place.key
         if key is not None:
             is_new = tid not in self._held
             is_full = is_new and held.free(self._keys.get(key, 0)) <= 0
@@ -325,7 +335,7 @@ class NamedQueues(Persistent):
         return iter(self._parked.keys((key,), (key, math.inf)))
 
     def _park(self, task: Any, held: SlotHolder) -> None:
-        due = microseconds(TaskHandle(task).queued_for)
+        due = microseconds(within_calendar(TaskHandle(task).queued_for))
         self._parked.insert((held.place.key, -held.place.priority, due, task))
         self._parked_length.change(1)
 
@@ -339,7 +349,7 @@ def _wanted_by(task: Any) -> SlotHolder:
     try:
         limit = key_limits_of(task)
         rate = None if limit.rate is None else (limit.rate, limit.period)
-        place = QueueSlot(*TaskHandle(task).slot)
+        place = stored_slot(TaskHandle(task).slot)
         key_limit = math.inf if limit.at_once is None else limit.at_once
         return SlotHolder(place, key_limit, bool(task.inOrder), rate=rate)
     except Exception as error:

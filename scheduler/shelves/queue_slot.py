@@ -35,6 +35,16 @@ def place_of(task: BaseTask) -> QueueSlot:
     return QueueSlot(plain_text(queue, "queueName"), priority, plain_text(key, "limitKey()"))
 
 
+def stored_slot(stored: Any) -> QueueSlot:
+    """Return the slot that a task bears as *stored*; TypeError where that is none."""
+    slot = QueueSlot(*stored)
+    plain_text(slot.queue, "the queue of its slot")
+    _number(slot.priority, "the priority of its slot")
+    if slot.key is not None:
+        plain_text(slot.key, "the key of its slot")
+    return slot
+
+
 def plain_text(value: Any, name: str) -> str:
     """Return *value* as a plain string; TypeError naming it where it is none.
 

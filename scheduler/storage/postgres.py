@@ -10,6 +10,7 @@ from weakref import WeakSet
 
 import psycopg2
 from psycopg2.extensions import make_dsn, parse_dsn
+from relstorage.adapters.postgresql import PostgreSQLAdapter
 from relstorage.options import Options
 from relstorage.storage import RelStorage
 from relstorage.storage.oid import OIDs
@@ -70,7 +71,42 @@ def open_postgres(uri: str) -> Any:
     Behind its `?` options of RelStorage and of zodburi may stand as well.
     """
     dsn, settings = _read(uri)
-    options = Options(**settings)
+    return _opened(dsn, Options(**settings))
+
+
+def in_place_of(storage: RelStorage) -> RelStorage:
+    """Return a PostgresStorage in the place of *storage*, which is closed.
+
+    A storage of another kind is returned itself.
+    """
+    if not _is_plain(storage):
+        return storage
+    dsn, options = storage._adapter._dsn, storage._options
+    storage.close()
+    return _opened(dsn, options)
+
+
+def watch(storage: RelStorage, on_restore: Callable[[bytes, bytes], None]) -> None:
+    """Have *storage*, which others have opened and use, notice restores as a PostgresStorage does.
+
+    A storage of another kind stays as it is.
+    """
+    if not _is_plain(storage):
+        return
+    known = KnownTransaction()
+    known.drop, known.on_restore = storage._cache.local_client.flush_all, on_restore
+    for each in [storage, *(reference() for reference in storage._instances)]:
+        if each is not None and not each._closed:
+            each._adapter.__class__ = RestoreAdapter
+            each._adapter.watch(known)
+            each.__class__ = PostgresStorage
+
+
+def _is_plain(storage: RelStorage) -> bool:
+    return type(storage) is RelStorage and type(storage._adapter) is PostgreSQLAdapter
+
+
+def _opened(dsn: str, options: Options) -> PostgresStorage:
     adapter = RestoreAdapter(dsn=dsn, options=options)
     opened: WeakSet[Any] = WeakSet()
     driver = adapter.connmanager.driver

@@ -111,6 +111,17 @@ class RestoreAdapter(PostgreSQLAdapter):
         """Take *known* as what this process knows."""
         self.known = self.poller.known = known
 
+    def watch(self, known: KnownTransaction) -> None:
+        """Look for *known* from now on, before each poll and each commit."""
+        self.poller = RestorePoller(
+            self.driver,
+            keep_history=self.keep_history,
+            runner=self.runner,
+            revert_when_stale=self.options.revert_when_stale,
+            transactions_may_go_backwards=self.poller.transactions_may_go_backwards,
+        )
+        self.share(known)
+
     def lock_objects_and_detect_conflicts(self, cursor: Any, read_current_oids: Any) -> Any:
         """Lock what is to be stored; raises ReadConflictError in a database put back meanwhile."""
         known = self.known.tid
@@ -121,11 +132,4 @@ class RestoreAdapter(PostgreSQLAdapter):
 
     def _create(self) -> None:
         super()._create()
-        self.poller = RestorePoller(
-            self.driver,
-            keep_history=self.keep_history,
-            runner=self.runner,
-            revert_when_stale=self.options.revert_when_stale,
-            transactions_may_go_backwards=self.poller.transactions_may_go_backwards,
-        )
-        self.share(KnownTransaction())
+        self.watch(KnownTransaction())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import partial
+from importlib import import_module
 from threading import RLock
 from typing import Any
 from weakref import WeakSet
@@ -178,10 +179,31 @@ def _leave_parent() -> None:
 os.register_at_fork(after_in_child=_leave_parent)
 
 
+def watch_restores(database: DB) -> None:
+    """Have *database*, which the application has opened by itself, notice that it is restored."""
+    if hasattr(database, "epoch"):
+        return
+    database.epoch = 0
+    if isinstance(database.storage, ClientStorage):
+        RestoreCheck(database, database.storage)
+    elif _is_postgres(database.storage):
+        _postgres().watch(database.storage, partial(forget, database))
+
+
 def _ready(storage: Any) -> Any:
     if isinstance(storage, ClientStorage):
         _forget_ids_of_gone_servers(storage)
-    return storage
+    return _postgres().in_place_of(storage) if _is_postgres(storage) else storage
+
+
+def _is_postgres(storage: Any) -> bool:
+    adapter: Any = getattr(storage, "_adapter", None)
+    is_postgres = type(adapter).__module__.startswith("relstorage.adapters.postgresql")
+    return is_postgres and "psycopg2" in adapter.driver.__name__
+
+
+def _postgres() -> Any:
+    return import_module("scheduler.storage.postgres")  # RelStorage is an extra
 
 
 def _forget_ids_of_gone_servers(storage: ClientStorage) -> None:

@@ -19,7 +19,7 @@ def name_of(task: Any) -> str:
     if not _has_own_name(task):
         return class_name(task)
     try:
-        return TaskHandle(task).full_name
+        return TaskHandle(task).full_name or class_name(task)
     except Exception as error:
         if is_transient(error):
             raise

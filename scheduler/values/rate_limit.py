@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 # Slots of a period in which starts are counted: a start is allowed again at most a slot late.
 SLOTS = 20
+# The periods in seconds that there may be: with others, times cannot be counted any more.
+SHORTEST, LONGEST = 1e-6, 1e12
 
 
 class Limit(NamedTuple):
@@ -29,8 +31,11 @@ class Limit(NamedTuple):
         for what, number in (("atOnce", self.at_once), ("rate", self.rate)):
             if number is not None and (type(number) is not int or number < 0):
                 raise ValueError(f"{what} is {number!r}; it must be a whole number from 0, or None")
-        if not isinstance(self.period, int | float) or not 0 < self.period < math.inf:
-            raise ValueError(f"period is {self.period!r}; it must be a number of seconds above 0")
+        if not isinstance(self.period, int | float) or not SHORTEST <= self.period <= LONGEST:
+            raise ValueError(
+                f"period is {self.period!r}; it must be a number of seconds from {SHORTEST:g} "
+                f"to {LONGEST:g}"
+            )
         return self
 
 

@@ -11,6 +11,11 @@ import psycopg2
 import pytest
 import transaction
 from persistent.mapping import PersistentMapping
+from psycopg2.extensions import make_dsn, parse_dsn
+from relstorage.adapters.postgresql import PostgreSQLAdapter
+from relstorage.options import Options
+from relstorage.storage import RelStorage
+from ZODB import DB
 from ZODB.POSException import ConflictError
 
 from scheduler import nowutc
@@ -111,6 +116,52 @@ def test_a_client_notices_and_drops_what_it_kept(server, caplog, has_gone_on):
         assert (found["a"], found["new"], found["newer"]) == (4, {"x": 1}, {"x": 2})
         assert transact(database, read_all) == found
     assert caplog.text.count("restored to an earlier state") == 1
+
+
+ZCONFIG = """
+%import relstorage
+<zodb main>
+  <relstorage>
+    <postgresql>
+      dsn {}
+    </postgresql>
+  </relstorage>
+</zodb>
+"""
+
+
+def test_a_database_of_a_zconfig_file_notices_as_well_and_leaves_its_parent_alone(server, tmp_path):
+    file = tmp_path / "zodb.conf"
+    file.write_text(ZCONFIG.format(make_dsn(**parse_dsn(server.uri))))
+    with closing(open_database(f"zconfig://{file}#main")) as database:
+        transact(database, lambda own: put(own, a=1))
+        server.keep()
+        transact(database, lambda own: put(own, a=2))
+        server.restore()
+        assert transact(database, read_all) == {"a": 1}
+        assert database.epoch == 1
+        assert list(database.storage.opened_connections)
+
+
+def test_a_database_that_the_application_has_opened_notices_once_a_scheduler_has_it(server, caplog):
+    dsn = make_dsn(**parse_dsn(server.uri))
+    with closing(DB(RelStorage(PostgreSQLAdapter(dsn, options=Options())))) as database:
+        view = View(database, transaction.TransactionManager())
+        run = Running(database, sleep_interval=0.1, standby=True)
+        view.enqueue(Count(nowutc()))
+        view.until_counts(finished=1)
+        server.keep()
+        view.refresh()
+        view.enqueue(*(Count(nowutc()) for _ in range(5)))
+        view.until_counts(finished=6)
+        view.manager.abort()
+        server.restore()
+        wait_for(lambda: "standing by: the database was put back" in caplog.text, DEADLINE)
+        view.manager.abort()
+        view.until(lambda: view.root["count"] == 1, DEADLINE)
+        run.scheduler.shutdown()
+        assert (run.join(), run.error, database.epoch) == (0, None, 1)
+        view.close()
 
 
 def test_what_was_going_on_conflicts_though_it_changes_nothing_that_is_lost(server):

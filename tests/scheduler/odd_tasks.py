@@ -19,12 +19,15 @@ from ZODB.utils import load_current
 from scheduler import SchedulerModule, nowutc
 from scheduler import task as task_options
 from scheduler.inbox.spool import ADD, spool_of
+from scheduler.schedules.interval import Interval
+from scheduler.shelves.queue_slot import QueueSlot
 from scheduler.states import TASK_STATUS_QUEUED, TASK_STATUS_SPOOLED
 from scheduler.tasks import BoundTask, CronTask, IntervalTask, TaskOccurrence
-from scheduler.tasks.call import call_of
+from scheduler.tasks.call import call_of, path_of
 from scheduler.tasks.chain import chain
 from scheduler.tasks.firing import Firing
 from scheduler.tasks.group import TaskGroup
+from scheduler.tasks.scheduled_call import ScheduledCall
 from tests.scheduler.sample_recurring import Tick
 from tests.scheduler.sample_tasks import Noop
 
@@ -34,6 +37,24 @@ PASSING = "passing_values"
 @task_options(maxTries=1)
 def nothing():
     pass
+
+
+@task_options(every=1e8)
+def now_and_then():
+    pass
+
+
+class Keyed(Noop):
+    """Waits in a queue of its own, for a key with a rate."""
+
+    queueName, priority, keyLimit, keyRate, keyPeriod = "of keys", 3, 2, 10, 0.2
+    _place = ("of keys", 3, "key")
+
+    def limitKey(self):
+        return "key"
+
+    def uniqueKey(self):
+        return f"unique {self.getId()}"
 
 
 class Subject(Persistent):
@@ -118,6 +139,8 @@ KINDS = {
     "one-shot": lambda: Noop(nowutc()),
     "call": lambda: call_of(nowutc(), print, (), {}),
     "tuned call": lambda: call_of(nowutc(), nothing, (), {}),
+    "keyed": lambda: Keyed(nowutc()),
+    "scheduled call": lambda: ScheduledCall(path_of(now_and_then), Interval(1e8)),
     "rule": lambda: Tick(rrule.YEARLY, dtstart=nowutc()),
     "overlapping": lambda: Tick(rrule.YEARLY, dtstart=nowutc(), overlap="allow"),
     "cron": lambda: OnCron("0 0 1 1 *"),
@@ -135,12 +158,14 @@ STATE = (
     *("_place", "_attempts", "_result", "_undone", "_follower", "_rollback", "_after", "_group"),
     *("_started", "_ended", "maxTries", "retries", "softLimit", "hardLimit", "uniqueFor"),
     *("uniqueReplaces", "queueName", "priority", "keyLimit", "inOrder", "alone", "uniqueKey"),
-    *("limitKey", "keepFinished", "keepFailed"),
+    *("limitKey", "keepFinished", "keepFailed", "keyRate", "keyPeriod", "uniqueStates"),
+    *("longestWait", "_headers"),
 )
 OWN = {
     "one-shot": ("_start_on",),
     "call": ("_name", "_args", "_kwargs", "_receiver"),
     "tuned call": ("_name", "_args", "_kwargs", "_receiver"),
+    "scheduled call": ("_name", "_schedule", "_next"),
     "rule": (
         "_schedule",
         "_next",
@@ -218,7 +243,7 @@ def plant(connection, case):
     if case.place == "spool":
         spool_of(connection).put(ADD, task)
     elif case.place == "queue":
-        module.getWaitingQueue().enqueue(due, task)
+        module.queues.put_back(task, due, QueueSlot(*task._place))
     else:
         module.running.add(task, due)
     if case.attribute != "record":

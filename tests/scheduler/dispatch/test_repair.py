@@ -130,6 +130,7 @@ def outcome(database):
         database.close()
 
 
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("start", range(STEP, 0, -1) if SOAK else [0])
 def test_each_object_of_the_shelves_is_made_anew_and_no_task_is_lost(stored, start):
     for number, oid in enumerate(stored.objects[start::STEP]):

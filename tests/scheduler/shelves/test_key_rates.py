@@ -106,6 +106,20 @@ def test_a_limit_that_a_release_spoils_is_the_reason_and_stops_no_other(
     assert all(name.removeprefix("key").lower() in reason.lower() for reason in reasons)
 
 
+@pytest.mark.parametrize("value", [None, 1e308, 10**400, math.nan])
+def test_a_task_with_a_spoiled_date_in_its_queue_stops_no_other(relay, value):
+    date = nowutc() + timedelta(seconds=60)
+    tasks = [Keyed(date) for _ in range(3)]
+    relay.client.enqueueAll(tasks)
+    relay.run_due()
+    tasks[1]._queued_for = value
+    transaction.commit()
+    relay.clock.advance(61)
+    for _ in range(3):
+        relay.run_due()
+    assert [bool(each.getAttempts()) for each in tasks[::2]] == [True, True]
+
+
 def test_a_longer_period_and_a_clock_set_back_hold_a_key_up_for_two_periods_at_most():
     before = Limit(rate=2, period=1.0)
     starts = Starts().add(before, 1e9, 2)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from datetime import datetime
-from typing import Any, Literal, ParamSpec, TypeVar, overload
+from typing import Any, ParamSpec, TypeVar, overload
 
 from persistent import Persistent
-from ZODB.Connection import Connection
 from ZODB.utils import u64
 
 from scheduler.clock import aware, moment, nowutc, stamp
-from scheduler.errors import TaskInconsistentStatusException, TaskStillRunningException
+from scheduler.errors import TaskInconsistentStatusException
+from scheduler.flow_client import FlowClient
 from scheduler.inbox import spool
 from scheduler.inbox.bindings import follow
 from scheduler.inbox.quarantine import is_quarantined
@@ -21,7 +21,6 @@ from scheduler.runtime.context import current_run
 from scheduler.schedules.schedule import Schedule, packed
 from scheduler.shelves.bulk_order import CANCEL, DELETE, MOVE, PRIORITIZE, RETRY, BulkOrder
 from scheduler.shelves.declared_schedules import DeclaredSchedule, known_schedules
-from scheduler.shelves.module import SchedulerModule
 from scheduler.shelves.queue_slot import paused_queue, plain_text
 from scheduler.shelves.task_filter import TaskFilter
 from scheduler.shelves.walk import walk
@@ -29,15 +28,11 @@ from scheduler.states import (
     TASK_STATUS_ABORTED,
     TASK_STATUS_FAILED,
     TASK_STATUS_NONE,
-    TASK_STATUS_RUNNING,
     TASK_STATUS_TERMINATED,
 )
-from scheduler.store import connection_of
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.call import CallTask, call_of
-from scheduler.tasks.chain import Step, chain
-from scheduler.tasks.group import TaskGroup
-from scheduler.tasks.handle import enter
+from scheduler.tasks.composite import Step
 from scheduler.tasks.naming import dotted
 from scheduler.tasks.recurring import RecurringTask, backfilled
 from scheduler.tasks.result_wait import wait_for
@@ -47,56 +42,13 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Client:
+class Client(FlowClient):
     """A proxy of the scheduler, for any process that can open the database (reference 3.3).
 
     Its changes belong to the caller's transaction: they take effect if that commits, and not
     if that aborts. Instructions of different clients never conflict, on
     any storage that merges concurrent changes (all but a bare MappingStorage).
     """
-
-    def __init__(self, connection: Connection | Persistent | None = None) -> None:
-        self._connection = connection_of(connection)
-        # Made now, while there may be nothing in the caller's transaction that it would join.
-        SchedulerModule.getDBInstance(self._connection)
-
-    def enqueue(self, task: BaseTask) -> bool:
-        """Schedule *task* for execution at its date; always True.
-
-        The task has its id at once. A queued task stays as it is; an ended task is run again.
-        Raises TaskStillRunningException for a running task.
-        """
-        if not isinstance(task, BaseTask):
-            raise TypeError(f"only a task can be enqueued, not {task!r}")
-        if task.getStatus() == TASK_STATUS_RUNNING:
-            raise TaskStillRunningException(f"{task!r} is running: enqueue it when it has ended")
-        enter(task, self._connection)
-        return True
-
-    def enqueueAll(self, tasks: Iterable[BaseTask]) -> bool:
-        """Enqueue all of *tasks*, in the caller's transaction; always True."""
-        for task in tasks:
-            self.enqueue(task)
-        return True
-
-    def enqueueChain(self, *steps: Step | tuple[Step, BaseTask]) -> bool:
-        """Enqueue *steps*, each to be run when the one before it has finished; always True.
-
-        `scheduler.tasks.chain.chain` says what a step is, and how a failure undoes earlier ones.
-        """
-        enter(chain(*steps), self._connection)
-        return True
-
-    def enqueueGroup(
-        self,
-        tasks: Iterable[BaseTask],
-        then: BaseTask | None = None,
-        onFailure: Literal["stop", "cancel", "continue"] = "stop",
-    ) -> TaskGroup:
-        """Enqueue *tasks*, and *then* to be run after all of them; return their group."""
-        group = TaskGroup(tasks, onFailure)
-        self.enqueueChain(*(group, then) if then is not None else (group,))
-        return group
 
     @overload
     def call(
@@ -373,20 +325,16 @@ class Client:
     def waitFor(self, task: CallTask[R], timeout: float | None = None) -> R: ...
 
     @overload
-    def waitFor(self, task: BaseTask | TaskGroup, timeout: float | None = None) -> Any: ...
+    def waitFor(self, task: Step, timeout: float | None = None) -> Any: ...
 
-    def waitFor(self, task: BaseTask | TaskGroup, timeout: float | None = None) -> Any:
-        """Wait until *task*, or all of a group, has finished; return its result.
+    def waitFor(self, task: Step, timeout: float | None = None) -> Any:
+        """Wait until *task*, a chain or a group has finished; return its result.
 
         Raises TaskNotCommitted in a transaction with changes, such as that which enqueues it,
         TaskFailed where it does not finish, TaskNotFoundException where it is gone,
         WaitTimeoutError after *timeout* seconds, SchedulerException inside an attempt.
         """
         return wait_for(task, timeout)
-
-    @property
-    def _module(self) -> SchedulerModule:
-        return SchedulerModule.getDBInstance(self._connection)
 
 
 def _priority(value: int) -> int:

@@ -20,6 +20,8 @@ BIN = 128 * MICROSECONDS
 # When something is due that stands in the queue and is not to be taken: the end of the year 9999,
 # at half a second, which is no date that anybody gives.
 NEVER_DUE = 253_402_300_799.5
+# The same for what waits until others have ended, rather than until it is resumed.
+BLOCKED_DUE = NEVER_DUE - 1
 
 
 class DuplicateElementException(SchedulerException):

@@ -22,7 +22,7 @@ from scheduler.log.append_log import AppendLog
 from scheduler.store import Schema, connection_of
 from scheduler.store.overlay import snapshot_of
 from scheduler.tasks import BaseTask
-from scheduler.tasks.handle import enter
+from scheduler.tasks.entering import enter
 
 log = logging.getLogger(__name__)
 

@@ -23,9 +23,9 @@ from scheduler.shelves.module import SchedulerModule
 from scheduler.states import AT_WORK, TASK_STATUS_NONE
 from scheduler.store.missing_class import reason_of
 from scheduler.tasks.call import path_of
+from scheduler.tasks.entering import enter
 from scheduler.tasks.function import SCHEDULED, TaskFunction
 from scheduler.tasks.function_schedule import declaration_of, schedule_of
-from scheduler.tasks.handle import enter
 from scheduler.tasks.scheduled_call import ScheduledCall
 
 log = logging.getLogger(__name__)

@@ -26,6 +26,7 @@ from scheduler.queue import NEVER_DUE
 from scheduler.schedules.schedule import unpacked
 from scheduler.shelves.damage import ShelfDamaged, is_damaged
 from scheduler.shelves.declared_schedules import forget_schedule_of
+from scheduler.shelves.flow_graph import flow_of
 from scheduler.shelves.module import SchedulerModule
 from scheduler.shelves.queue_slot import ORDINARY
 from scheduler.states import (
@@ -40,8 +41,8 @@ from scheduler.store.missing_class import reason_of, why_unusable
 from scheduler.tasks.attempt import Attempt, moment
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.bound import FollowingTask
-from scheduler.tasks.group import TaskGroup
-from scheduler.tasks.handle import TaskHandle
+from scheduler.tasks.composite import Composite, Step
+from scheduler.tasks.handle import StepHandle, TaskHandle
 from scheduler.tasks.naming import name_of
 from scheduler.tasks.recurring import RecurringTask
 from scheduler.values.rate_limit import Limit
@@ -72,7 +73,8 @@ class Instructions:
         self._release = release
         self._catch_up = catch_up
         self._rebinding = Rebinding(module, catch_up, steps)
-        self._reclaiming = Reclaiming(module, steps, self._add, self.perform)
+        self._flows = release.flows
+        self._reclaiming = Reclaiming(module, steps, self._add, self.perform, self._flows)
         self._now = nowutc()
         self.stopped: list[Claim] = []
         """The claims taken from workers that may still be at work on them."""
@@ -92,6 +94,8 @@ class Instructions:
             spool.RESCHEDULE: self._reschedule,
             spool.BACKFILL: self._backfill,
             spool.BULK: BulkOrders(module, steps, self.perform).step,
+            spool.ENDED: lambda told: self._flows.ended(*told),
+            spool.CANCEL_FLOW: self._cancel_flow,
             spool.RECLAIM: self.reclaim,
             spool.LIMIT: self._limit,
             spool.SIGNAL: Signalling(module, steps).give,
@@ -113,11 +117,11 @@ class Instructions:
         self._reclaiming.reclaim(number)
         self._claiming.queue_all()
 
-    def catch_up_group(self, group: TaskGroup) -> None:
-        """Note in *group* which of its tasks have ended."""
+    def catch_up_flow(self, composite: Composite) -> None:
+        """Note in *composite* which of its steps have ended."""
         self._steps.take(
-            lambda: self._reclaiming.catch_up(group),
-            lambda error: self._module.set_aside(group, reason_of(error)),
+            lambda: self._flows.catch_up(composite),
+            lambda error: self._module.set_aside(composite, reason_of(error)),
         )
 
     def follow_undone(self) -> None:
@@ -141,6 +145,9 @@ class Instructions:
             log.warning("task %d is removed from the queue unread", number)
 
     def _add(self, task: Any) -> None:
+        if isinstance(task, Composite):
+            self._flows.begin_again(task)
+            return
         if not isinstance(task, BaseTask):
             raise TypeError(why_unusable(task))
         if task._p_oid in self._module.quarantine:
@@ -155,21 +162,31 @@ class Instructions:
         if status in (TASK_STATUS_QUEUED, TASK_STATUS_RUNNING):
             log.info("%r is at work already", task)
             return
-        if not self._module.admit(task):
+        self._flows.take_up(task)
+        if not self._module.admit(task, self._replaced):
             log.warning("%r is turned away: there is one of its kind", task)
-            TaskHandle(task).forget()
-            self._release.note(TaskHandle(task).group, task.getId() or 0, has_finished=False)
+            self._forget(task)
             return
         if isinstance(task, FollowingTask) and not self._rebinding.bind(task):
             return
         self.enqueued.append((name_of(task), task.queueName))
         due = task.getDueOn()
         if status != TASK_STATUS_SPOOLED:
+            self._flows.reopen(task)
             self._module.start_again(task, status)
+            self._flows.look_after(task)
+        elif self._module.holds(task):
+            self._module.queue(task)
+            self._flows.look_after(task)
         elif due is not None and due <= self._now and self._module.queues.slot_of(task) == ORDINARY:
             self._claiming.add(task, stamp(due))
         else:
             self._module.queue(task)
+
+    def _replaced(self, task: BaseTask) -> None:
+        """Forget *task*, which has made room for another one with its unique key."""
+        self._module.moveTask(task, TASK_STATUS_QUEUED, TASK_STATUS_NONE)
+        self._forget(task)
 
     def _delete(self, task: BaseTask) -> None:
         if self._module.take_back(task):
@@ -194,6 +211,7 @@ class Instructions:
 
     def _forget(self, task: BaseTask) -> None:
         TaskHandle(task).forget()
+        self._module.forget_follower(task)
         self._release.release(task)
         if isinstance(task, FollowingTask):
             self._rebinding.release(task)
@@ -214,7 +232,13 @@ class Instructions:
         handle.abort(Attempt(handle.tries + 1, started, now, TASK_STATUS_ABORTED, "cancelled"))
         self._module.shelve(task, now, TASK_STATUS_ABORTED)
         self._release.release(task)
-        self._steps.has_more = True  # the compensation of the steps before it, in a chain
+
+    def _cancel_flow(self, step: Step) -> None:
+        """Cancel what is at work of the flow of *step*, but not what is run after failures."""
+        for each in flow_of(self._module._p_jar, step):
+            prerequisites = StepHandle(each).prerequisites
+            if prerequisites is None or prerequisites.when == "finished":
+                self._flows.cancel(each)
 
     def _change(self, change: tuple[datetime, BaseTask]) -> None:
         """Give a waiting task another date; one in quarantine goes on with it."""
@@ -231,7 +255,7 @@ class Instructions:
             return
         task.setStartOn(date)
         TaskHandle(task).set_retry(None)
-        if not task.isPaused():
+        if not task.isPaused() and not task.isBlocked():
             self._move_to(task, stamp(date))
 
     def _prioritize(self, change: tuple[int, BaseTask]) -> None:

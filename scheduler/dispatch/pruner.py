@@ -119,8 +119,10 @@ class Pruner:
         index.remove(ended, element)
         try:
             if element is task or _is_last(element, task):
+                module = SchedulerModule.getDBInstance(index)
                 TaskHandle(task).forget()
-                SchedulerModule.getDBInstance(index).unique.release(task)
+                module.forget_follower(task)
+                module.unique.release(task)
         except Exception as error:
             if is_transient(error):
                 raise

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scheduler.clock import nowutc, stamp
+from scheduler.dispatch.flows import Flows
 from scheduler.dispatch.steps import Steps
 from scheduler.inbox.quarantine import QuarantineEntry
 from scheduler.inbox.spool import Instruction
@@ -15,13 +16,11 @@ from scheduler.log.segment import SegmentPage
 from scheduler.shelves.module import SchedulerModule
 from scheduler.states import (
     ENDED,
-    TASK_STATUS_FINISHED,
-    TASK_STATUS_NONE,
     TASK_STATUS_QUEUED,
 )
 from scheduler.store.missing_class import forget_broken, reason_of, why_unusable
 from scheduler.tasks.base import BaseTask
-from scheduler.tasks.group import TaskGroup
+from scheduler.tasks.composite import Composite
 from scheduler.tasks.handle import TaskHandle
 
 log = logging.getLogger(__name__)
@@ -34,7 +33,7 @@ def _leave(obj: Any) -> None:
 class Reclaiming:
     """Takes objects out of the quarantine of *module*, in the transaction of the present tick.
 
-    *add* queues a task, *perform* carries out an instruction.
+    *add* queues a task, *perform* carries out an instruction, *flows* go on with what it follows.
     """
 
     def __init__(
@@ -43,9 +42,11 @@ class Reclaiming:
         steps: Steps,
         add: Callable[[Any], None],
         perform: Callable[[Instruction], None],
+        flows: Flows,
     ) -> None:
         self._module = module
         self._steps = steps
+        self._flows = flows
         self._add = add
         self._perform = perform
 
@@ -70,6 +71,8 @@ class Reclaiming:
         elif status != TASK_STATUS_QUEUED or not self._module.queues.has(task):
             TaskHandle(task).spool_again()
             self._add(task)
+        else:
+            self._flows.look_after(task)
 
     def read_page(self, page: SegmentPage) -> None:
         """Carry out the instructions on a skipped page; raises where it cannot be read."""
@@ -99,24 +102,11 @@ class Reclaiming:
     def _take_back(self, obj: Any) -> None:
         if isinstance(obj, BaseTask):
             self.take_up(obj)
-        elif isinstance(obj, TaskGroup):
-            self.catch_up(obj)
+        elif isinstance(obj, Composite):
+            self._flows.catch_up(obj)
             self._module.take_back(obj)
         elif isinstance(obj, SegmentPage):
             self.read_page(obj)
             self._module.take_back(obj)
         else:
             raise TypeError(why_unusable(obj))
-
-    def catch_up(self, group: TaskGroup) -> None:
-        """Note in *group* which of its tasks have ended while it could not be read."""
-        for tid in group.pending():
-            status = self._status_of(tid)
-            if status in ENDED or status == TASK_STATUS_NONE:
-                group.note(self._module._p_jar, tid, status == TASK_STATUS_FINISHED)
-
-    def _status_of(self, tid: int) -> int:
-        try:
-            return self._module.getTaskById(tid).getStatus()
-        except KeyError:
-            return TASK_STATUS_NONE

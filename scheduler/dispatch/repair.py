@@ -41,7 +41,7 @@ from scheduler.store.stored_objects import stored_objects
 from scheduler.tasks.attempt import moment
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.bound import FollowingTask
-from scheduler.tasks.group import TaskGroup
+from scheduler.tasks.composite import Composite
 from scheduler.tasks.handle import FollowingHandle, TaskHandle
 from scheduler.tasks.occurrence import TaskOccurrence
 from scheduler.tasks.recurring import RecurringTask
@@ -178,11 +178,11 @@ class Repair:
         found = {obj._p_oid for shelf in shelves for obj in shelf if isinstance(obj, Persistent)}
         return found.union(p64(claim.tid) for claim in own.running.claims())
 
-    def _place_all(self) -> list[TaskGroup]:
-        kinds = (BaseTask, TaskOccurrence, TaskGroup, PersistentBroken)
+    def _place_all(self) -> list[Composite]:
+        kinds = (BaseTask, TaskOccurrence, Composite, PersistentBroken)
         groups = []
         for obj in stored_objects(self._connection, kinds):
-            if isinstance(obj, TaskGroup):
+            if isinstance(obj, Composite):
                 groups.append(obj)
             else:
                 self._steps.take(partial(self._place, obj), partial(self._lose, obj))
@@ -268,7 +268,7 @@ class Repair:
 
     # Claims of workers
 
-    def _take_back_claims(self, groups: list[TaskGroup]) -> None:
+    def _take_back_claims(self, groups: list[Composite]) -> None:
         for claim in self._module.running.claims():
             self._tick.settlement.rescue(
                 Lost(claim, TASK_STATUS_QUEUED, CLAIM_LOST), self._max_tries
@@ -277,7 +277,7 @@ class Repair:
             for tid in self._module.postponed():
                 self._tick.settlement.perform_postponed(tid)
             for group in groups:
-                self._tick.instructions.catch_up_group(group)
+                self._tick.instructions.catch_up_flow(group)
 
     def _summary(self) -> str:
         faults = "; ".join(dict.fromkeys(self._fresh.values()))

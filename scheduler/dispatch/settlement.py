@@ -162,10 +162,9 @@ class Settlement:
         if outcome.due is not None:
             TaskHandle(task).forget()
         self._release.free_key(task)
-        if outcome.group is not None:
-            group = self._module._p_jar.get(outcome.group)
-            has_finished = outcome.shelf == TASK_STATUS_FINISHED
-            self._release.note(group, tid, has_finished=has_finished)
+        group = None if outcome.group is None else self._module._p_jar.get(outcome.group)
+        has_finished = outcome.shelf == TASK_STATUS_FINISHED
+        self._release.flows.note_end(tid, group, has_finished=has_finished)
         self.perform_postponed(tid)
 
     def _note(self, outcome: Outcome) -> None:
@@ -189,6 +188,7 @@ class Settlement:
         self._module.backlog.release(tid)
         if self._module.stop_leaving(tid):
             log.warning("task %d is deleted unread: %s", tid, reason)
+            self._release.flows.note_end(tid, None, has_finished=False)
         elif task is not None:
             log.error("task %d is quarantined: %s", tid, reason)
             self._module.set_aside(task, reason)

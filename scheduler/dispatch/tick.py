@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scheduler.dispatch.claiming import Claiming
+from scheduler.dispatch.flows import Flows
 from scheduler.dispatch.instructions import Instructions
 from scheduler.dispatch.release import Release
 from scheduler.dispatch.settlement import Settlement
@@ -26,7 +27,7 @@ class Tick:
     ) -> None:
         self._module = module
         self._steps = Steps(module._p_jar, is_careful=is_careful, is_strict=is_strict)
-        release = Release(module, self._steps)
+        release = Release(module, self._steps, Flows(module, self._steps, self._perform))
         self.claiming = Claiming(module, self._steps)
         self.settlement = Settlement(module, self._steps, self.claiming, release, self._perform)
         self.instructions = Instructions(

@@ -28,6 +28,8 @@ RESUME = "resume"
 RESCHEDULE = "reschedule"
 BACKFILL = "backfill"
 BULK = "bulk"
+ENDED = "ended"
+CANCEL_FLOW = "cancel flow"
 RECLAIM = "reclaim"
 LIMIT = "limit"
 SIGNAL = "signal"
@@ -51,6 +53,8 @@ OPERATIONS = frozenset(
         RESCHEDULE,
         BACKFILL,
         BULK,
+        ENDED,
+        CANCEL_FLOW,
         RECLAIM,
         LIMIT,
         SIGNAL,

@@ -21,10 +21,11 @@ from scheduler.inbox.claims import RunningList, running_list
 from scheduler.inbox.quarantine import Quarantine, QuarantineEntry, quarantine_of
 from scheduler.inbox.spool import ADD, Spool, spool_of
 from scheduler.leadership.roster import roster_of
-from scheduler.queue import PersistentWaitingQueue
+from scheduler.queue import BLOCKED_DUE, PersistentWaitingQueue
 from scheduler.runtime.hook_registry import REGISTRY
 from scheduler.shelves.conflict_stats import ConflictStats
 from scheduler.shelves.ended_index import TaskIndex
+from scheduler.shelves.followers import followers_of
 from scheduler.shelves.named_queues import NamedQueues
 from scheduler.shelves.queues import Queues
 from scheduler.shelves.unique_keys import UniqueKeys
@@ -42,7 +43,8 @@ from scheduler.storage.outage import is_transient
 from scheduler.store import Schema, connection_of
 from scheduler.store.missing_class import reason_of
 from scheduler.tasks.base import BaseTask
-from scheduler.tasks.handle import TaskHandle, note_end
+from scheduler.tasks.composite import Step, number_of
+from scheduler.tasks.handle import StepHandle, TaskHandle, note_end
 from scheduler.tasks.hooks import AttemptEvent
 from scheduler.tasks.naming import unread_name_of
 from scheduler.tasks.occurrence import TaskOccurrence
@@ -83,6 +85,7 @@ class SchedulerModule(Persistent):
         spool_of(connection)
         running_list(connection)
         quarantine_of(connection)
+        followers_of(connection)
         return SCHEMA.get(connection)
 
     def getStatus(self) -> dict[str, Any]:
@@ -200,10 +203,12 @@ class SchedulerModule(Persistent):
     def queue(self, task: BaseTask) -> None:
         """Put *task*, which is on no shelf, in the waiting queue by its date.
 
-        A task that has no date left ends TERMINATED.
+        A task that has no date left ends TERMINATED. One that waits for others has no date yet.
         """
         due = task.getDueOn()
-        if due is not None:
+        if self.holds(task):
+            self.queues.add(task, BLOCKED_DUE)
+        elif due is not None:
             self.queues.add(task, stamp(due))
         else:
             now = nowutc()
@@ -221,7 +226,22 @@ class SchedulerModule(Persistent):
         if status == TASK_STATUS_FINISHED:
             TaskHandle(task).begin_occurrence()
         task.reset()
-        self.queues.add(task, stamp(task.getDueOn() or nowutc()))
+        self.queues.add(
+            task, BLOCKED_DUE if self.holds(task) else stamp(task.getDueOn() or nowutc())
+        )
+
+    def holds(self, task: BaseTask) -> bool:
+        """Say whether *task* is not to be given out: it waits for others, or will not be run."""
+        if StepHandle(task).prerequisites is None:
+            return False
+        return followers_of(self._p_jar).holds(number_of(task))
+
+    def forget_follower(self, step: Step) -> None:
+        """Forget which steps *step* waits for, if it waits for any."""
+        prerequisites = StepHandle(step).prerequisites
+        if prerequisites is not None:
+            numbers = map(number_of, prerequisites.steps())
+            followers_of(self._p_jar).drop(number_of(step), numbers)
 
     def shelve(self, element: Any, ended: datetime, status: int) -> None:
         """Put an ended task or occurrence into the index that *status* belongs to."""
@@ -249,9 +269,12 @@ class SchedulerModule(Persistent):
         """Remove *obj* from the quarantine; say whether it was there."""
         return self.quarantine.discard(obj)
 
-    def admit(self, task: BaseTask) -> bool:
-        """Say whether *task* may go on to the queue: nobody else has its unique key."""
-        return self.unique.admit(task, nowutc().timestamp(), self._withdraw)
+    def admit(self, task: BaseTask, replace: Callable[[BaseTask], None]) -> bool:
+        """Say whether *task* may go on to the queue: nobody else has its unique key.
+
+        *replace* is called with a waiting task that is to make room.
+        """
+        return self.unique.admit(task, nowutc().timestamp(), replace)
 
     def postpone(self, tid: int, op: str, obj: Any) -> None:
         """Keep an instruction about the running task *tid* until it is back in the queue."""
@@ -272,9 +295,6 @@ class SchedulerModule(Persistent):
             return False
         self.leaving.remove(tid)
         return True
-
-    def _withdraw(self, task: BaseTask) -> None:
-        self.moveTask(task, TASK_STATUS_QUEUED, TASK_STATUS_NONE)
 
     def _check(self, task: BaseTask, before: int, after: int) -> None:
         if task.getStatus() != before:

@@ -17,13 +17,14 @@ from scheduler.errors import TaskInconsistentStatusException
 from scheduler.inbox.claims import is_running, running_list
 from scheduler.inbox.quarantine import is_quarantined
 from scheduler.inbox.spool import ADD, spool_of
-from scheduler.queue import NEVER_DUE
+from scheduler.queue import BLOCKED_DUE, NEVER_DUE
 from scheduler.runtime.context import current_run
 from scheduler.runtime.hook_registry import REGISTRY
 from scheduler.runtime.origin import Origin, present_origin
 from scheduler.states import TASK_STATUS_NONE
 from scheduler.tasks.attempt import MESSAGE_KEPT, Attempt, moment
 from scheduler.tasks.event import Rank
+from scheduler.tasks.flow_step import FlowStep
 from scheduler.tasks.life import TaskLife
 from scheduler.tasks.result import unkept
 from scheduler.tasks.retry import Retry
@@ -31,7 +32,7 @@ from scheduler.tasks.size import refuse_large, refuse_script
 from scheduler.values.retention_policy import Keep
 
 
-class BaseTask(TaskLife):
+class BaseTask(FlowStep, TaskLife):
     """A base class for tasks; a subclass overrides `run` (reference 3.4).
 
     *expiryDate* (aware datetime) is the last moment at which the task may start; later it
@@ -99,9 +100,6 @@ class BaseTask(TaskLife):
     _place: tuple[Any, ...] = ()  # in which queue, if that is not the ordinary one
     _headers: Mapping[str, str] | None = None
     _origin: tuple[Any, ...] = ()
-    # Its place in a chain or a group: tasks, or groups.
-    _after: Any = None  # what it was run after, and gets the results of
-    _group: Any = None
 
     def __init__(self, expiryDate: datetime | None = None) -> None:
         self._created = nowutc().timestamp()
@@ -206,13 +204,6 @@ class BaseTask(TaskLife):
         """Return from which user, request, host and task it was first enqueued, as far as known."""
         return Origin(*self._origin)
 
-    def getInputs(self) -> list[Any]:
-        """Return the results of what this task was run after, in a chain: one, or a group's."""
-        if self._after is None:
-            return []
-        result = self._after.getResult()
-        return [result] if isinstance(self._after, BaseTask) else list(result)
-
     def getIdempotencyKey(self) -> str:
         """Return the key of the present occurrence: the same in each of its attempts.
 
@@ -251,6 +242,10 @@ class BaseTask(TaskLife):
     def isPaused(self) -> bool:
         """Say whether the task waits to be resumed, rather than for a date."""
         return self._status == states.TASK_STATUS_QUEUED and self._queued_for == NEVER_DUE
+
+    def isBlocked(self) -> bool:
+        """Say whether the task waits for others to end, rather than for a date."""
+        return self._status == states.TASK_STATUS_QUEUED and self._queued_for == BLOCKED_DUE
 
     def setStatus(self, status: int) -> None:
         """Move to state *status*; TaskInconsistentStatusException where that is no legal move."""
@@ -323,19 +318,28 @@ class BaseTask(TaskLife):
 
     def _enter(self, connection: Connection) -> None:
         """Give the task to the scheduler, in the current transaction of *connection*."""
-        status = self.getStatus()
-        if status in (states.TASK_STATUS_QUEUED, states.TASK_STATUS_RUNNING):
-            return
-        spool = spool_of(connection)
-        self._refuse_large(spool.max_size)
+        if self._is_wanted():
+            self._register(connection)
+            self._begin(connection)
+
+    def _register(self, connection: Connection) -> None:
+        """Make the task known to the database, and to the hooks; it is not begun by that."""
+        self._refuse_large(spool_of(connection).max_size)
         if self._p_oid is None:
             connection.add(self)
-        if status == TASK_STATUS_NONE:
-            self._spool()
-        spool.put(ADD, self)
         if not self._origin:
             self._origin = present_origin(connection).packed()
         REGISTRY.call("on_enqueue", self)
+
+    def _begin(self, connection: Connection) -> None:
+        """Put the task into the spool, unless it is at work."""
+        if self._is_wanted():
+            if self._status == TASK_STATUS_NONE:
+                self._spool()
+            spool_of(connection).put(ADD, self)
+
+    def _is_wanted(self) -> bool:
+        return self.getStatus() not in (states.TASK_STATUS_QUEUED, states.TASK_STATUS_RUNNING)
 
     def _refuse_large(self, limit: float) -> None:
         """Raise TooLarge where an attribute takes more than *limit* MB.

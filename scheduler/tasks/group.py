@@ -1,65 +1,52 @@
-"""Groups: tasks that are run in any order, and after all of them what follows."""
+"""Groups: steps that are run in any order, and after all of them what follows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from BTrees.IOBTree import IOBTree
-from BTrees.LLBTree import LLTreeSet
-from persistent import Persistent
-from ZODB.Connection import Connection
+from BTrees.LLBTree import LLBTree, LLTreeSet
+from ZODB.utils import p64
 
-from scheduler.inbox.spool import CANCEL, spool_of
-from scheduler.tasks.base import BaseTask
-from scheduler.tasks.recurring import RecurringTask
+from scheduler.tasks.composite import Composite, Driver, Step, number_of
 
 POLICIES = ("stop", "cancel", "continue")
 
 
-class TaskGroup(Persistent):
-    """Tasks that are run in any order; a step of a chain (`scheduler.tasks.chain`).
+class TaskGroup(Composite):
+    """Steps that are run in any order: tasks, chains, other groups, or pairs as in a chain.
 
-    *onFailure* says what becomes of the rest when a task fails for good, is cancelled or
-    dequeued: "stop": the others are run, what follows is not; "cancel": the others are cancelled,
-    too; "continue": what follows is run all the same. A task that is started again and finishes
-    counts as finished. ValueError for another policy; TypeError for tasks that come back.
-
-    Conflict behaviour: written by whoever enqueues it, and from then on by the scheduler
-    alone, which learns from each run's outcome that it is over: runs do not meet here.
+    *onFailure* says what becomes of the rest when a step fails for good, is cancelled or
+    deleted: "stop": the others are run, what follows is not; "cancel": the others are cancelled,
+    too; "continue": what follows is run all the same. When a group fails, those of its finished
+    steps are undone that were given as pairs. Raises ValueError for another policy, and for a
+    task that is enqueued or linked already; TypeError for tasks that come back.
     """
 
-    _follower: Any = None
-    _after: Any = None
-    _rollback: Any = None
-    _is_begun = False
+    _positions: LLBTree | None = None  # number of a step -> its position
 
     def __init__(
         self,
-        tasks: Iterable[BaseTask],
+        tasks: Iterable[Step | tuple[Step, Step]],
         onFailure: Literal["stop", "cancel", "continue"] = "stop",
     ) -> None:
         if onFailure not in POLICIES:
             raise ValueError(f"onFailure is {onFailure!r}; it must be one of {', '.join(POLICIES)}")
+        super().__init__(tasks)
         self.onFailure = onFailure
-        self._members = IOBTree(dict(enumerate(tasks)))
-        self._pending = LLTreeSet()  # numbers of the tasks that have not come to an end
+        self._pending = LLTreeSet()  # numbers of the steps that have not come to an end
         self._failed = LLTreeSet()  # numbers of those that have, without having finished
-        for task in self._members.values():
-            if isinstance(task, RecurringTask) or not isinstance(task, BaseTask):
-                raise TypeError(f"{task!r} cannot be of a group: only what is run once ends")
-            task._group = self
 
-    def getTasks(self) -> list[BaseTask]:
-        """Return the tasks, in the order in which they were given."""
-        return list(self._members.values())
+    def getTasks(self) -> list[Step]:
+        """Return the steps, in the order in which they were given."""
+        return self.getSteps()
 
     def getResult(self) -> list[Any]:
-        """Return the results of the tasks, in order; None for one that has not finished."""
-        return [task.getResult() for task in self._members.values()]
+        """Return the results of the steps, in order; None for one that has not finished."""
+        return [step.getResult() for step in self._members.values()]
 
     def getStatus(self) -> dict[str, int]:
-        """Return how many of the tasks are pending, have failed, and have finished.
+        """Return how many of the steps are pending, have failed, and have finished.
 
         All are 0 before the group has its turn.
         """
@@ -69,47 +56,66 @@ class TaskGroup(Persistent):
         finished = len(self._members) - pending - failed
         return {"pending": pending, "failed": failed, "finished": finished}
 
-    def _enter(self, connection: Connection) -> None:
-        """Give all tasks to the scheduler, in the current transaction of *connection*."""
-        if self._p_oid is None:
-            connection.add(self)
-        self._is_begun = True
-        for task in self._members.values():
-            task._enter(connection)
-        self._failed.clear()
-        self._pending.update(task.getId() for task in self._members.values())
-        if not self._members:
-            self._go_on(connection)
+    def hasFinished(self) -> bool | None:
+        """Say whether it has finished, or not: it has failed; None while it has not ended."""
+        if self._outcome is None and self._is_begun and not self._pending:
+            return self._is_success()  # of a group that ended in the first layout
+        return self._outcome
 
-    # The methods below are for the scheduler.
+    def _inputs_of_next(self) -> list[Any]:
+        return self.getResult()
 
     def pending(self) -> list[int]:
-        """Return the numbers of the tasks that have not come to an end."""
+        """Return the numbers of the steps that have not come to an end."""
         return list(self._pending)
 
-    def note(self, connection: Connection, tid: int, has_finished: bool) -> None:
-        """Note that task *tid* has come to an end; go on, if it was the last."""
-        if tid in self._pending:
-            self._pending.remove(tid)
-        elif tid not in self._failed or not has_finished:
+    def note_failing(self, driver: Driver, number: int) -> None:
+        """Cancel the rest at once, if a failure means that."""
+        if self.onFailure == "cancel" and not self._is_cancelled:
+            self._cancel_rest(driver, number)
+
+    def _begin(self, driver: Driver) -> None:
+        members = self._members
+        numbers = {number_of(step): at for at, step in members.items()}
+        self._failed.clear()
+        self._pending.update(numbers)
+        if self._undoers is not None:
+            self._positions = LLBTree(numbers)
+        for step in members.values():
+            driver.begin(step)
+        if not numbers:
+            self._finish(driver)
+
+    def _note(self, driver: Driver, number: int, has_finished: bool) -> None:
+        if number in self._pending:
+            self._pending.remove(number)
+        elif number not in self._failed or not has_finished:
             return
         if has_finished:
-            self._failed.discard(tid)
+            self._failed.discard(number)
+            if self._positions is not None:
+                self._note_finished(self._positions[number])
         else:
-            self._failed.insert(tid)
-            if self.onFailure == "cancel":
-                self._cancel_rest(connection)
+            self._failed.insert(number)
+            self.note_failing(driver, number)
         if not self._pending:
-            self._go_on(connection)
+            (self._finish if self._is_success() else self._fail)(driver)
 
-    def _cancel_rest(self, connection: Connection) -> None:
-        spool = spool_of(connection)
-        for task in self._members.values():
-            if task.getId() in self._pending:
-                spool.put(CANCEL, task)
+    def _is_success(self) -> bool:
+        return not self._is_cancelled and (not self._failed or self.onFailure == "continue")
 
-    def _go_on(self, connection: Connection) -> None:
-        is_success = not self._failed or self.onFailure == "continue"
-        upcoming = self._follower if is_success else self._rollback
-        if upcoming is not None:
-            upcoming._enter(connection)
+    def _cancel_rest(self, driver: Driver, number: int) -> None:
+        for each in self.pending():
+            if each != number:
+                driver.cancel(self._p_jar.get(p64(each)))
+
+    def _waits_for(self, step: Step) -> bool:
+        return number_of(step) in self._pending
+
+    def _reopen(self, step: Step) -> list[Step]:
+        self._failed.discard(number_of(step))
+        self._pending.add(number_of(step))
+        return []
+
+    def _next_to_undo(self) -> list[int]:
+        return list(self._to_undo or ())

@@ -16,8 +16,9 @@ from scheduler.runtime.origin import Origin
 from scheduler.tasks.attempt import Attempt
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.bound import FollowingTask
+from scheduler.tasks.composite import Composite, Step
 from scheduler.tasks.event import TimedEvent
-from scheduler.tasks.group import TaskGroup
+from scheduler.tasks.prerequisites import Prerequisites
 from scheduler.tasks.result import unkept
 from scheduler.values.shown import shown
 
@@ -65,9 +66,9 @@ class TaskHandle:
         self._task._place = slot
 
     @property
-    def group(self) -> TaskGroup | None:
-        """The group that the task is of, if it is of one."""
-        group: TaskGroup | None = self._task._group
+    def group(self) -> Composite | None:
+        """The chain or group that the task is a step of, if it is of one."""
+        group: Composite | None = self._task._group
         return group
 
     @property
@@ -244,6 +245,42 @@ class TaskHandle:
         self._task._undo()
 
 
+class StepHandle:
+    """The scheduler's access to the place of a *step* in its flow."""
+
+    __slots__ = ("_step",)
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+
+    @property
+    def group(self) -> Composite | None:
+        """The chain or group that the step is of, if it is of one."""
+        group: Composite | None = self._step._group
+        return group
+
+    @property
+    def prerequisites(self) -> Prerequisites | None:
+        """The steps that it waits for, if it waits for any."""
+        after = self._step._after
+        return after if isinstance(after, Prerequisites) else None
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether a composite has been begun, and not been renewed since."""
+        return isinstance(self._step, Composite) and self._step._is_begun
+
+    def linked(self, has_finished: bool) -> Step | None:
+        """Return what a group of the first layout is followed by."""
+        step: Step | None = self._step._follower if has_finished else self._step._rollback
+        return step
+
+    def begin(self, connection: Connection) -> None:
+        """Put the task into the spool, unless it is at work."""
+        if isinstance(self._step, BaseTask):
+            self._step._begin(connection)
+
+
 class FollowingHandle:
     """The scheduler's access to a *task* that follows an object."""
 
@@ -282,11 +319,6 @@ class FollowingHandle:
     def wait_for(self, date: float) -> None:
         """Move to QUEUED for *date*, in seconds since 1970."""
         self._task._wait_for(date)
-
-
-def enter(step: BaseTask | TaskGroup, connection: Connection) -> None:
-    """Give a task or a group to the scheduler, in the current transaction of *connection*."""
-    step._enter(connection)
 
 
 def note_end(element: TimedEvent, ended: datetime) -> None:

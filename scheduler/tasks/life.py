@@ -47,8 +47,8 @@ class TaskLife(TimedEvent):
     _signals: Mapping[str, tuple[Any, ...]] = {}  # what came; empty for what came too late
     # Of the present occurrence: claim, state, number of keys, progress, lines of the log.
     _checkpoint: tuple[Any, ...] = NO_CHECKPOINT
-    _follower: Any = None  # the task or group that is enqueued when this one has finished
-    _rollback: Any = None  # the task or group that is enqueued when it has come to another end
+    _follower: Any
+    _rollback: Any
 
     def _spool(self) -> None:
         """Move to SPOOLED, as a client enqueues the task."""

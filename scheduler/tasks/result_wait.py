@@ -20,11 +20,11 @@ from scheduler.runtime.context import current_run
 from scheduler.store.commit_signal import CommitSignal
 from scheduler.store.schema import has_changes
 from scheduler.tasks.base import BaseTask
-from scheduler.tasks.group import TaskGroup
+from scheduler.tasks.composite import Composite, below
 from scheduler.tasks.recurring import RecurringTask
 
 
-def wait_for(task: BaseTask | TaskGroup, timeout: float | None = None) -> Any:
+def wait_for(task: BaseTask | Composite, timeout: float | None = None) -> Any:
     """Return the result of *task* once it has finished, see `Client.waitFor`."""
     connection = _awaitable(task)
     deadline = None if timeout is None else monotonic() + timeout
@@ -42,12 +42,12 @@ def wait_for(task: BaseTask | TaskGroup, timeout: float | None = None) -> Any:
         wake.close()
 
 
-def _awaitable(task: BaseTask | TaskGroup) -> Any:
+def _awaitable(task: BaseTask | Composite) -> Any:
     """Return the connection of *task*; raise an error where it cannot be waited for."""
     if isinstance(task, RecurringTask):
         raise TypeError(f"{task!r} is run again and again: it has no result to wait for")
-    if not isinstance(task, BaseTask | TaskGroup):
-        raise TypeError(f"{task!r} is neither a task nor a group")
+    if not isinstance(task, BaseTask | Composite):
+        raise TypeError(f"{task!r} is neither a task nor a chain or group")
     if current_run() is not None:
         raise SchedulerException(
             f"an attempt cannot wait for {task!r}: it would keep its worker; make that task and "
@@ -61,10 +61,10 @@ def _awaitable(task: BaseTask | TaskGroup) -> Any:
     return task._p_jar
 
 
-def _has_finished(step: BaseTask | TaskGroup) -> bool:
+def _has_finished(step: BaseTask | Composite) -> bool:
     """Say whether *step* has finished; raise an error where it never will."""
     try:
-        return _group_has(step) if isinstance(step, TaskGroup) else _task_has(step)
+        return _composite_has(step) if isinstance(step, Composite) else _task_has(step)
     except POSKeyError:
         raise TaskNotFoundException(f"{step!r} is gone: it was deleted") from None
 
@@ -77,28 +77,38 @@ def _task_has(task: BaseTask) -> bool:
         return False
     if state == states.TASK_STATUS_FINISHED:
         return True
-    last = task.getAttempts()[-1:]
-    reason = last[0].message if last else "no attempt is on record"
-    raise TaskFailed(f"{task!r} has {_ENDS[state]}: {reason}")
+    raise TaskFailed(_failure_of(task))
 
 
 def _has_yet_to_come(task: BaseTask) -> bool:
     """Return False for a task that has its turn behind another; raise where it is gone."""
-    if task._after is None:
+    before = task._group or task._after
+    if not isinstance(before, BaseTask | Composite):
         raise TaskNotFoundException(
             f"{task!r} is gone: it was dequeued, or turned away because of its unique key"
         )
-    _has_finished(task._after)
+    _has_finished(before)
     return False
 
 
-def _group_has(group: TaskGroup) -> bool:
-    numbers = group.getStatus()
-    if not group._is_begun or numbers["pending"]:
-        return False
-    if numbers["failed"] and group.onFailure != "continue":
-        raise TaskFailed(f"{numbers['failed']} tasks of {group!r} have not finished")
-    return True
+def _composite_has(composite: Composite) -> bool:
+    if composite.hasFinished() is False:
+        raise TaskFailed(f"{composite!r} has failed: {_failure_in(composite)}")
+    return composite.hasFinished() is True
+
+
+def _failure_in(composite: Composite) -> str:
+    """Return the reason of the first step that has ended without having finished."""
+    for step in below(composite):
+        if isinstance(step, BaseTask) and step.getStatus() in _ENDS:
+            return _failure_of(step)
+    return "a step of it is gone"
+
+
+def _failure_of(task: BaseTask) -> str:
+    last = task.getAttempts()[-1:]
+    reason = last[0].message if last else "no attempt is on record"
+    return f"{task!r} has {_ENDS[task.getStatus()]}: {reason}"
 
 
 def _is_to_run_again(task: BaseTask) -> bool:

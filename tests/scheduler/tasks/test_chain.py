@@ -169,7 +169,7 @@ def test_a_group_can_be_a_step_among_others(view, client, database):
     client.enqueueChain(Add(1), TaskGroup([Add(2), Add(3)]), Add(4))
     view.commit()
     run_until(view, database, finished=4)
-    assert notes(view)[-1] == 9
+    assert notes(view)[-1] == (1 + 2) + (1 + 3) + 4
 
 
 def test_an_empty_group_is_over_at_once(view, client, database):

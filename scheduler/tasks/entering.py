@@ -1,0 +1,98 @@
+"""Entering: steps are given to the scheduler in the transaction of a client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ZODB.Connection import Connection
+
+from scheduler.inbox.spool import ADD, ENDED, spool_of
+from scheduler.runtime.origin import enqueued_by
+from scheduler.tasks.base import BaseTask
+from scheduler.tasks.composite import Composite, Step, below, is_enqueued, number_of, refuse_linked
+from scheduler.tasks.prerequisites import Prerequisites, When
+
+
+def enter(step: Step, connection: Connection) -> None:
+    """Give a task or a composite to the scheduler, in the current transaction of *connection*.
+
+    All tasks have their numbers then, and their sizes are checked. What was entered before is
+    begun again by the scheduler.
+    """
+    if isinstance(step, BaseTask):
+        step._enter(connection)
+    elif is_enqueued(step):
+        spool_of(connection).put(ADD, step)
+    else:
+        _register(step, connection)
+        _Entry(connection).take(step)
+
+
+def enter_after(
+    step: Step, prerequisites: Iterable[Step], when: When, connection: Connection
+) -> None:
+    """Give *step* to the scheduler, to be begun when its *prerequisites* have ended so.
+
+    Raises ValueError for a step that is enqueued or linked already.
+    """
+    refuse_linked(step)
+    step._after = Prerequisites(prerequisites, when)
+    if isinstance(step, BaseTask):
+        step._enter(connection)
+    else:
+        _register(step, connection)
+        spool_of(connection).put(ADD, step)
+
+
+def _register(composite: Composite, connection: Connection) -> None:
+    rest: list[Step] = [composite]
+    while rest:
+        for step in below(rest.pop()):
+            if isinstance(step, BaseTask):
+                _register_task(step, connection)
+            else:
+                connection.add(step)
+                rest.extend(undoing for _, undoing in step.compensations())
+
+
+def _register_task(task: BaseTask, connection: Connection) -> None:
+    before = task._after
+    if isinstance(before, BaseTask):
+        with enqueued_by(task=number_of(before)):
+            task._register(connection)
+    else:
+        task._register(connection)
+
+
+class _Entry:
+    """Begins the first steps of a composite: the rest is for the scheduler."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._rest: list[Step] = []
+
+    def take(self, composite: Composite) -> None:
+        """Begin *composite* and what it begins with, however deep."""
+        self._rest.append(composite)
+        while self._rest:
+            step = self._rest.pop()
+            if isinstance(step, BaseTask):
+                step._begin(self._connection)
+            else:
+                step.begin(self)
+
+    def begin(self, step: Step) -> None:
+        self._rest.append(step)
+
+    def ended(self, composite: Composite, has_finished: bool) -> None:
+        """Tell the scheduler of a composite that has no step: it has finished at once."""
+        spool_of(self._connection).put(ENDED, (composite, has_finished))
+
+    def cancel(self, step: Step) -> None:
+        raise NotImplementedError("the scheduler alone cancels steps")
+
+    def undo(self, composite: Composite) -> None:
+        raise NotImplementedError("the scheduler alone undoes composites")
+
+    def undone(self, composite: Composite) -> None:
+        raise NotImplementedError("the scheduler alone undoes composites")

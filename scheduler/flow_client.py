@@ -11,7 +11,7 @@ from ZODB.Connection import Connection
 from scheduler.errors import TaskInconsistentStatusException, TaskStillRunningException
 from scheduler.inbox import spool
 from scheduler.inbox.quarantine import is_quarantined
-from scheduler.shelves.flow_graph import Flow
+from scheduler.shelves.flow_graph import FlowGraph
 from scheduler.shelves.module import SchedulerModule
 from scheduler.states import ENDED, TASK_STATUS_RUNNING
 from scheduler.store import connection_of
@@ -85,9 +85,9 @@ class FlowClient:
     def restart(self, step: Step) -> bool:
         """Start *step*, which has ended, again, and then all that follows it; always True.
 
-        What waits for it, or stands behind it in a chain, is run again when it has finished,
-        also where that has ended before. A chain or group begins from its first steps. Raises
-        TaskInconsistentStatusException for a step that has not ended.
+        The steps that wait for it, or stand behind it in a chain, are run again when it has
+        finished, also those that have ended before. A chain or group begins from its first steps.
+        Raises TaskInconsistentStatusException for a step that has not ended.
         """
         if isinstance(step, Composite):
             has_ended = step.hasFinished() is not None
@@ -105,13 +105,13 @@ class FlowClient:
         """
         return self._module.spool(spool.CANCEL_FLOW, step)
 
-    def getFlow(self, step: Step) -> Flow:
+    def getFlow(self, step: Step) -> FlowGraph:
         """Return the flow that *step* is of: its tasks and groups, and what follows what.
 
         It is all that is connected with *step*: by chains and groups, and by steps that wait for
         others.
         """
-        return Flow.of(self._connection, step)
+        return FlowGraph.of(self._connection, step)
 
     @property
     def _module(self) -> SchedulerModule:

@@ -20,7 +20,7 @@ WORDS = {
     TASK_STATUS_ABORTED: "aborted",
     TASK_STATUS_FINISHED: "finished",
 }
-STATES = (*WORDS.values(), "paused", "quarantined")
+STATES = (*WORDS.values(), "paused", "blocked", "quarantined")
 """The words for the states, as commands and pages show them."""
 
 _CODES = ("NN", "SP", "QD", "RN", "FA", "AB", "FI", "TD")

@@ -17,7 +17,7 @@ from scheduler import (
 )
 from scheduler.inbox.quarantine import is_quarantined
 from scheduler.inbox.signals import known_signals
-from scheduler.queue import NEVER_DUE
+from scheduler.queue import BLOCKED_DUE, NEVER_DUE
 from scheduler.shelves.ended_index import TaskIndex
 from scheduler.states import STATES as STATES
 from scheduler.states import WORDS as WORDS
@@ -99,7 +99,7 @@ def rows(module: SchedulerModule, state: str | None = None) -> Iterator[Row]:
     shelves = (
         (("running",), _running),
         (("spooled",), _spooled),
-        (("waiting", "paused"), _waiting),
+        (("waiting", "paused", "blocked"), _waiting),
         (("failed", "terminated", "aborted"), _failed),
         ((QUARANTINED,), quarantined),
         (("finished",), _finished),
@@ -129,6 +129,8 @@ def word(task: BaseTask) -> str:
     """Return the state of *task* as one of STATES, or "gone"."""
     if is_quarantined(task):
         return QUARANTINED
+    if task.isBlocked():
+        return "blocked"
     return "paused" if task.isPaused() else WORDS.get(task.getStatus(), "gone")
 
 
@@ -160,8 +162,9 @@ def _waiting(module: SchedulerModule) -> Iterator[Row]:
     signals = known_signals(module._p_jar)
     for due, task in module.queues:
         signal = signals.name(_number(task)) or ""
-        if due >= int(NEVER_DUE):
-            yield row_of(task, "paused", None, signal=signal)
+        if due >= int(BLOCKED_DUE):
+            state = "paused" if due >= int(NEVER_DUE) else "blocked"
+            yield row_of(task, state, None, signal=signal)
         else:
             date = None if due == UNTIL_SIGNAL else datetime.fromtimestamp(due, UTC)
             yield row_of(task, "waiting", date, signal=signal)

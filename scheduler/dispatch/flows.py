@@ -24,9 +24,9 @@ from scheduler.shelves.followers import (
     FAILED,
     FINISHED,
     OPEN,
+    Course,
     Follower,
     Followers,
-    Verdict,
     followers_of,
 )
 from scheduler.shelves.module import SchedulerModule
@@ -52,7 +52,7 @@ class Flows:
     """Goes on with the flows of *module*, in the transaction of the present tick.
 
     One act is done after the other, so that a flow may be of any depth; *perform* carries out
-    instructions. What cannot be read is set aside, and looked after when it can be.
+    instructions. A composite that cannot be read is set aside, and catches up when it can be.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Flows:
         self._acts: deque[Callable[[], None]] = deque()
         self._is_at_work = False
 
-    # What has happened to a step
+    # The end of a step, and its beginning
 
     def note_end(self, number: int, group: Composite | None, *, has_finished: bool) -> None:
         """Note that the step *number*, of *group* if it is of one, has ended."""
@@ -95,7 +95,8 @@ class Flows:
                 for number in self._followers.note(number_of(each), OPEN):
                     follower = self._follower(number)
                     self._look_at(number)
-                    rest.append(follower.step)
+                    if follower.course is Course.WAITS:
+                        rest.append(follower.step)
 
     def forget(self, step: Step) -> None:
         """Forget which steps *step* waits for."""
@@ -120,7 +121,7 @@ class Flows:
                 has_finished = state == FINISHED
                 self._tell(composite, partial(composite.note, self, number, has_finished))
 
-    # What composites have done (`scheduler.tasks.composite.Driver`)
+    # Acts of composites (`scheduler.tasks.composite.Driver`)
 
     def begin(self, step: Step) -> None:
         """Enqueue a task, or begin a composite that is not at work."""
@@ -168,35 +169,35 @@ class Flows:
     def _look_at(self, number: int) -> None:
         follower = self._follower(number)
         if isinstance(follower.step, Composite):
-            self._look_at_composite(follower.step, follower.verdict)
+            self._look_at_composite(follower.step, follower.course)
         else:
             self._look_at_task(follower)
 
     def _look_at_task(self, follower: Follower) -> None:
-        task, verdict = follower.step, follower.verdict
+        task, course = follower.step, follower.course
         status = task.getStatus()
         is_blocked = status == TASK_STATUS_QUEUED and task.isBlocked()
-        if verdict is Verdict.WAITS:
+        if course is Course.WAITS:
             if status in ENDED:
                 self._module.start_again(task, status)
             elif status == TASK_STATUS_QUEUED and not is_blocked and not task.isPaused():
                 self._requeue(task)
-        elif verdict is Verdict.RUNS and is_blocked:
+        elif course is Course.RUNS and is_blocked:
             self._requeue(task)
-        elif verdict is Verdict.ABORTED and status == TASK_STATUS_QUEUED:
+        elif course is Course.ABORTED and status == TASK_STATUS_QUEUED:
             self._abort(task)
-        elif verdict is Verdict.NOT_NEEDED and status == TASK_STATUS_QUEUED:
+        elif course is Course.NOT_NEEDED and status == TASK_STATUS_QUEUED:
             self._perform(Instruction(spool.DELETE, task))
 
-    def _look_at_composite(self, composite: Composite, verdict: Verdict) -> None:
+    def _look_at_composite(self, composite: Composite, course: Course) -> None:
         is_begun = StepHandle(composite).is_begun
-        if verdict is Verdict.WAITS and composite.hasFinished() is not None:
+        if course is Course.WAITS and composite.hasFinished() is not None:
             composite.renew()
-        elif verdict is Verdict.RUNS and not is_begun and composite.hasFinished() is None:
+        elif course is Course.RUNS and not is_begun and composite.hasFinished() is None:
             self.begin(composite)
-        elif verdict is Verdict.ABORTED and not is_begun and composite.hasFinished() is None:
+        elif course is Course.ABORTED and not is_begun and composite.hasFinished() is None:
             self._end_unbegun(composite)
-        elif verdict is Verdict.NOT_NEEDED:
+        elif course is Course.NOT_NEEDED:
             self.forget(composite)
 
     def _requeue(self, task: BaseTask) -> None:

@@ -13,7 +13,7 @@ from scheduler.shelves.task_filter import TaskFilter
 from scheduler.states import STATES
 
 CANCEL, RETRY, DELETE, MOVE, PRIORITIZE = "cancel", "retry", "delete", "move", "prioritize"
-AT_WORK = ("running", "waiting", "paused", "spooled")
+AT_WORK = ("running", "waiting", "paused", "blocked", "spooled")
 DEFAULT_STATES: dict[str, tuple[str, ...]] = {
     CANCEL: AT_WORK,
     RETRY: ("failed", "terminated", "quarantined"),
@@ -27,8 +27,8 @@ STATES_ALLOWED = {
     **DEFAULT_STATES,
     RETRY: (*DEFAULT_STATES[RETRY], "aborted"),
     DELETE: STATES,
-    MOVE: ("waiting", "paused", "quarantined"),
-    PRIORITIZE: ("waiting", "paused"),
+    MOVE: ("waiting", "paused", "blocked", "quarantined"),
+    PRIORITIZE: ("waiting", "paused", "blocked"),
 }
 
 

@@ -51,14 +51,14 @@ class FlowEdge(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Flow:
-    """What is connected with one step: the nodes in the order of their ids, and the edges."""
+class FlowGraph:
+    """All that is connected with one step: the nodes in the order of their ids, and the edges."""
 
     nodes: list[FlowNode] = field(default_factory=list)
     edges: list[FlowEdge] = field(default_factory=list)
 
     @classmethod
-    def of(cls, connection: Connection, step: Step) -> Flow:
+    def of(cls, connection: Connection, step: Step) -> FlowGraph:
         """Return the flow of *step* as *connection* sees it."""
         nodes: dict[int, FlowNode] = {}
         edges: dict[FlowEdge, None] = {}

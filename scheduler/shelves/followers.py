@@ -19,7 +19,7 @@ OPEN, FINISHED, FAILED = range(3)
 _LAST = 2**63
 
 
-class Verdict(Enum):
+class Course(Enum):
     """The further way of a follower."""
 
     WAITS = "waits"
@@ -40,15 +40,15 @@ class Follower(NamedTuple):
     """How many of them have ended without having finished."""
 
     @property
-    def verdict(self) -> Verdict:
-        """What is to be done with it now."""
+    def course(self) -> Course:
+        """The way that it goes now."""
         if self.when == "failed" and self.failed:
-            return Verdict.RUNS
+            return Course.RUNS
         if self.when == "finished" and self.failed:
-            return Verdict.ABORTED
+            return Course.ABORTED
         if self.open:
-            return Verdict.WAITS
-        return Verdict.NOT_NEEDED if self.when == "failed" else Verdict.RUNS
+            return Course.WAITS
+        return Course.NOT_NEEDED if self.when == "failed" else Course.RUNS
 
 
 class Followers(Persistent):
@@ -78,7 +78,7 @@ class Followers(Persistent):
     def holds(self, number: int) -> bool:
         """Say whether the step *number* is not to be begun."""
         follower = self.get(number)
-        return follower is not None and follower.verdict is not Verdict.RUNS
+        return follower is not None and follower.course is not Course.RUNS
 
     def of(self, predecessor: int) -> Iterator[int]:
         """Yield the numbers of the steps that wait for *predecessor*, or have waited for it."""
@@ -88,7 +88,7 @@ class Followers(Persistent):
     def note(self, predecessor: int, state: int) -> list[int]:
         """Note the *state* of *predecessor*; return the followers for which that is new.
 
-        What has ended stays so until it is OPEN again.
+        A predecessor that has ended stays so until it is OPEN again.
         """
         changed = []
         for number in list(self.of(predecessor)):

@@ -203,7 +203,7 @@ class SchedulerModule(Persistent):
     def queue(self, task: BaseTask) -> None:
         """Put *task*, which is on no shelf, in the waiting queue by its date.
 
-        A task that has no date left ends TERMINATED. One that waits for others has no date yet.
+        A task that has no date left ends TERMINATED; one that waits for others has none yet.
         """
         due = task.getDueOn()
         if self.holds(task):

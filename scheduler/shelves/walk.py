@@ -12,7 +12,7 @@ from ZODB.utils import u64
 
 from scheduler.clock import moment
 from scheduler.inbox.spool import ADD
-from scheduler.queue import MICROSECONDS, NEVER_DUE, microseconds
+from scheduler.queue import BLOCKED_DUE, MICROSECONDS, NEVER_DUE, microseconds
 from scheduler.shelves.ended_index import TaskIndex
 from scheduler.shelves.module import SchedulerModule
 from scheduler.shelves.shelved import Position, Shelved
@@ -23,13 +23,14 @@ from scheduler.tasks.occurrence import TaskOccurrence
 
 RUNNING, SPOOLED, WAITING, PARKED, QUARANTINE, FAILED, FINISHED = range(7)
 
-NEVER = int(NEVER_DUE * MICROSECONDS)
+NEVER, BLOCKED = (int(due * MICROSECONDS) for due in (NEVER_DUE, BLOCKED_DUE))
 
 SHELVES = {
     "running": (RUNNING,),
     "spooled": (SPOOLED,),
     "waiting": (WAITING, PARKED),
     "paused": (WAITING,),
+    "blocked": (WAITING,),
     "quarantined": (QUARANTINE,),
     **dict.fromkeys(("failed", "terminated", "aborted"), (FAILED,)),
     "finished": (FINISHED,),
@@ -135,22 +136,23 @@ def _parts(element: Any) -> tuple[Any, Any]:
 
 
 def _due(position: Position, task: Any, due: int, queue: str | None) -> Shelved:
-    if due >= NEVER:
-        return Shelved(position, task, "paused", None, queue=queue)
+    if due >= BLOCKED:
+        state = "paused" if due >= NEVER else "blocked"
+        return Shelved(position, task, state, None, queue=queue)
     return Shelved(position, task, "waiting", moment(due / MICROSECONDS), queue=queue)
 
 
 def _earliest(chosen: TaskFilter) -> Place | None:
-    if chosen.state == "paused":
-        return (NEVER,)
+    if chosen.state in ("paused", "blocked"):
+        return (NEVER if chosen.state == "paused" else BLOCKED,)
     return None if chosen.since is None else (_microseconds(chosen.since),)
 
 
 def _latest(chosen: TaskFilter) -> float:
-    if chosen.state == "paused":
-        return inf
+    if chosen.state in ("paused", "blocked"):
+        return inf if chosen.state == "paused" else BLOCKED
     last = inf if chosen.until is None else _microseconds(chosen.until)
-    return min(last, NEVER - 1) if chosen.state == "waiting" else last
+    return min(last, BLOCKED - 1) if chosen.state == "waiting" else last
 
 
 def _microseconds(date: datetime) -> int:

@@ -10,8 +10,10 @@ from scheduler.tasks.attempt import Attempt
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.bound import BoundTask
 from scheduler.tasks.call import CallTask
+from scheduler.tasks.chain import TaskChain
 from scheduler.tasks.event import TimedEvent
 from scheduler.tasks.function import TaskFunction
+from scheduler.tasks.group import TaskGroup
 from scheduler.tasks.mail import SendMailTask
 from scheduler.tasks.naming import name_of
 from scheduler.tasks.occurrence import TaskOccurrence
@@ -44,7 +46,9 @@ __all__ = [
     "Schedule",
     "ScheduleSet",
     "SendMailTask",
+    "TaskChain",
     "TaskFunction",
+    "TaskGroup",
     "TaskOccurrence",
     "TaskOptions",
     "TimedEvent",

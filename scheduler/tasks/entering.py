@@ -16,8 +16,8 @@ from scheduler.tasks.prerequisites import Prerequisites, When
 def enter(step: Step, connection: Connection) -> None:
     """Give a task or a composite to the scheduler, in the current transaction of *connection*.
 
-    All tasks have their numbers then, and their sizes are checked. What was entered before is
-    begun again by the scheduler.
+    All tasks have their numbers then, and their sizes are checked. A step that was
+    entered before is begun again by the scheduler.
     """
     if isinstance(step, BaseTask):
         step._enter(connection)

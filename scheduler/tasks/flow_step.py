@@ -11,7 +11,7 @@ class FlowStep:
     _after: Any = None  # the step that it is run after, or its prerequisites
     _group: Any = None  # the chain or group that it is a step of
     _position = 0  # among the steps of that
-    # What follows it where that was stored by the first layout: if it has finished, and if not.
+    # The steps behind it in the first layout: if it has finished, and if not.
     _follower: Any = None
     _rollback: Any = None
 

@@ -14,8 +14,11 @@ from ZODB.Connection import Connection
 from scheduler.clock import later, nowutc
 from scheduler.store import connection_of
 from scheduler.tasks.call import CallTask, call_of
+from scheduler.tasks.composite import Step
+from scheduler.tasks.entering import enter, enter_after
 from scheduler.tasks.function_schedule import schedule_of
 from scheduler.tasks.options import TaskOptions, checked
+from scheduler.tasks.prerequisites import When
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -38,6 +41,8 @@ class Enqueuer(Generic[P, R]):
     """Enqueues calls of a function, in the transaction of one connection."""
 
     _connection: Connection | None = None  # None stands for the current one
+    _prerequisites: tuple[Step, ...] = ()
+    _when: When = "finished"
 
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> CallTask[R]:
         """Enqueue a call, in the connection's transaction; return its task.
@@ -58,9 +63,21 @@ class Enqueuer(Generic[P, R]):
             seconds = seconds.total_seconds()
         return self._enqueue(later(nowutc(), seconds), args, kwargs)
 
+    def after(self, *steps: Step, when: When = "finished") -> Enqueuer[P, R]:
+        """Return that which enqueues calls to be made when *steps* have ended.
+
+        `Client.enqueue` says what *when* means. The results of the steps are the inputs of the
+        call (`scheduler.attempt.inputs`).
+        """
+        return _Bound(self._function(), self._connection, steps, when)
+
     def _enqueue(self, date: datetime, args: Any, kwargs: Any) -> CallTask[R]:
         call: CallTask[R] = call_of(date, self._function(), args, kwargs)
-        call._enter(connection_of(self._connection))  # noqa: SLF001 (a task's way into the spool)
+        connection = connection_of(self._connection)
+        if self._prerequisites:
+            enter_after(call, self._prerequisites, self._when, connection)
+        else:
+            enter(call, connection)
         return call
 
     def _function(self) -> TaskFunction[P, R, Any]:
@@ -90,7 +107,7 @@ class TaskFunction(Enqueuer[P, R], Generic[P, R, C]):
 
         *connection* may be an object that is stored in one.
         """
-        return _Elsewhere(self, connection_of(connection))
+        return _Bound(self, connection_of(connection))
 
     def __get__(
         self: TaskFunction[Concatenate[S, P2], R, C], obj: S | None, owner: type | None = None
@@ -125,12 +142,20 @@ SCHEDULED: dict[tuple[str, str], TaskFunction[..., Any, Any]] = {}
 AsyncFunction: TypeAlias = TaskFunction[P, R, Coroutine[Any, Any, R]]
 
 
-class _Elsewhere(Enqueuer[P, R]):
-    """Enqueues calls of a declared function in the transaction of a given connection."""
+class _Bound(Enqueuer[P, R]):
+    """Enqueues calls of a declared function, by a given connection or after given steps."""
 
-    def __init__(self, function: TaskFunction[P, R, Any], connection: Connection) -> None:
+    def __init__(
+        self,
+        function: TaskFunction[P, R, Any],
+        connection: Connection | None,
+        prerequisites: tuple[Step, ...] = (),
+        when: When = "finished",
+    ) -> None:
         self._declared = function
         self._connection = connection
+        self._prerequisites = prerequisites
+        self._when = when
 
     def _function(self) -> TaskFunction[P, R, Any]:
         return self._declared

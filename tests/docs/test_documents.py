@@ -150,6 +150,13 @@ def test_chains_and_groups_are_run_as_the_document_shows(reader):
     assert done.stdout == blocks("chains.md", "text")[0]
 
 
+def test_tasks_wait_for_others_as_the_document_shows(reader):
+    reader.save("chains.md")
+    done = reader.run("python graph.py")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == blocks("chains.md", "text")[1]
+
+
 def test_limits_hold_as_the_document_shows(reader):
     reader.save("limits.md")
     done = reader.run("python send.py")

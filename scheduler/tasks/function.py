@@ -69,7 +69,7 @@ class Enqueuer(Generic[P, R]):
         `Client.enqueue` says what *when* means. The results of the steps are the inputs of the
         call (`scheduler.attempt.inputs`).
         """
-        return _Bound(self._function(), self._connection, steps, when)
+        return _BoundFunction(self._function(), self._connection, steps, when)
 
     def _enqueue(self, date: datetime, args: Any, kwargs: Any) -> CallTask[R]:
         call: CallTask[R] = call_of(date, self._function(), args, kwargs)
@@ -107,7 +107,7 @@ class TaskFunction(Enqueuer[P, R], Generic[P, R, C]):
 
         *connection* may be an object that is stored in one.
         """
-        return _Bound(self, connection_of(connection))
+        return _BoundFunction(self, connection_of(connection))
 
     def __get__(
         self: TaskFunction[Concatenate[S, P2], R, C], obj: S | None, owner: type | None = None
@@ -142,7 +142,7 @@ SCHEDULED: dict[tuple[str, str], TaskFunction[..., Any, Any]] = {}
 AsyncFunction: TypeAlias = TaskFunction[P, R, Coroutine[Any, Any, R]]
 
 
-class _Bound(Enqueuer[P, R]):
+class _BoundFunction(Enqueuer[P, R]):
     """Enqueues calls of a declared function, by a given connection or after given steps."""
 
     def __init__(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from werkzeug.exceptions import Forbidden, HTTPException, MethodNotAllowed, NotFound
@@ -42,6 +43,13 @@ KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 UNSHOWN = "This cannot be shown now; /health and the log tell more.\n"
 
 
+@dataclass(frozen=True)
+class _Way:
+    """The way back from an action's address, which the browser shows after bad input."""
+
+    page: ConsolePage
+
+
 class Console:
     """The pages of one database; *health* returns the fault of the daemon.
 
@@ -72,6 +80,7 @@ class Console:
         rules = [
             *(Rule(page.path, endpoint=page, methods=["GET"]) for page in pages),
             *(Rule(action.path, endpoint=action, methods=["POST"]) for action in actions),
+            *_ways_back(pages, actions),
             Rule("/login", endpoint=login.log_in, methods=["GET", "POST"]),
             Rule("/logout", endpoint=login.log_out, methods=["POST"]),
             Rule("/console/events", endpoint=self._events, methods=["GET"]),
@@ -111,11 +120,15 @@ class Console:
             return Response(UNSHOWN, status=503)
 
     def _found(self, request: Request) -> Response:
-        found, arguments = self._routes.bind_to_environ(request.environ).match()
+        routes = self._routes.bind_to_environ(request.environ)
+        found, arguments = routes.match()
         if isinstance(found, ConsolePage):
             return self._answers.show(found, request, arguments)
         if isinstance(found, Action):
             return self._answers.act(found, request, arguments)
+        if isinstance(found, _Way):
+            page = routes.build(found.page, arguments, append_unknown=False)
+            return Response(status=303, headers={"Location": page})
         answer: Callable[..., Response] = found
         return answer(request, **arguments)
 
@@ -135,6 +148,15 @@ class Console:
         if isinstance(error, MethodNotAllowed) and error.valid_methods:
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
         return response
+
+
+def _ways_back(pages: Sequence[ConsolePage], actions: Sequence[Action]) -> list[Rule]:
+    taken = {page.path for page in pages}
+    return [
+        Rule(action.path, endpoint=_Way(action.page), methods=["GET"])
+        for action in actions
+        if action.path not in taken
+    ]
 
 
 def _static(request: Request, name: str) -> Response:

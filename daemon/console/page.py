@@ -70,4 +70,4 @@ class Action:
     @property
     def name(self) -> str:
         """Its name in the list of actions."""
-        return self.path.rpartition("/")[2]
+        return " ".join(part for part in self.path.split("/") if part and part[0] != "<")

@@ -29,7 +29,7 @@ def test_the_demonstration_shows_the_whole_way_and_ends_on_ctrl_c(start_demo, tm
     wait_for(lambda: "Described by a task" in demo.text, what="the one-shot task's change")
 
     page = demo.get("/").text
-    assert "running on" in page
+    assert "leading" in page
     assert "webhook" in page
     assert demo.get("/health").text == "ok\n"
     answer = demo.get("/export/event/1.json?detail=contributions").json()

@@ -175,9 +175,9 @@ def test_an_action_is_a_transaction_of_its_user_and_an_entry(guarded):
     browser = Browser(guarded)
     browser.log_in("otto")
     assert browser.act(text="one <b>").status_code == 303
-    assert entries(guarded) == [("otto", "write", "one <b> is written")]
+    assert entries(guarded) == [("otto", "audit write", "one <b> is written")]
     done = guarded.history(transact(guarded, lambda c: actions_of(c)._by_time._p_oid))[0]
-    assert (done["user_name"], done["description"]) == ("otto", "console: write")
+    assert (done["user_name"], done["description"]) == ("otto", "console: audit write")
     shown = browser.get("/audit")
     assert '<p class="told" role="status">one &lt;b&gt; is written</p>' in shown.text
     assert "told" not in browser.get("/audit").text
@@ -206,7 +206,7 @@ def test_a_secret_is_shown_once_and_kept_nowhere(guarded):
     assert (answer.status_code, answer.headers.get("Set-Cookie")) == (200, None)
     assert "sesame" in answer.text
     assert "sesame" not in browser.get("/audit").text
-    assert entries(guarded) == [("ann", "write", "A secret is made")]
+    assert entries(guarded) == [("ann", "audit write", "A secret is made")]
 
 
 def test_whoever_logs_out_is_out(guarded):
@@ -248,5 +248,6 @@ def test_unknown_addresses_and_methods_are_refused(guarded):
     browser = Browser(guarded)
     browser.log_in("ann")
     assert browser.get("/audit/nothing").status_code == 404
+    assert browser.get("/audit/write").location == "/audit"
     assert browser.post("/audit").status_code == 405
     assert browser.get("/console/..%2f..%2fdoor.py").status_code == 404

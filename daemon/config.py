@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import math
 import shlex
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from daemon.errors import ConfigurationException
+from daemon.setting_sources import in_environment, merged, written_in
 from export.errors import ExportConfigurationException
 from export.settings import ExportSettings as ExportSettings
 from scheduler.errors import SchedulerConfigurationException
@@ -121,6 +121,9 @@ class Config:
     database: str = ""
     """The URI of the database; empty for $SCHEDULER_DATABASE, else the embedded one."""
 
+    key_file: str = ""
+    """The file with the key that encrypts stored secrets; empty for $SCHEDULER_SECRET_KEY_FILE."""
+
     scheduler: SchedulerSettings = field(
         default_factory=lambda: SchedulerSettings(multitask_mode="processes")
     )
@@ -132,16 +135,29 @@ class Config:
     log: Log = field(default_factory=Log)
 
     @classmethod
-    def read(cls, file: str | Path) -> Config:
-        """Return the settings in the TOML *file*; raises ConfigurationException naming it."""
+    def load(cls, file: str | Path | None) -> Config:
+        """Return the settings of the environment over those of *file*, if one is given.
+
+        Raises ConfigurationException naming what is wrong, and where.
+        """
+        values = {} if file is None else written_in(file)
+        if file is not None:
+            cls.read(file)
+        given = given_in_environment()
         try:
-            values = tomllib.loads(Path(file).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigurationException(f"the configuration {file}: {error}") from error
-        try:
-            return cls.of(values)
+            return cls.of(merged(values, given))
         except ConfigurationException as error:
-            raise ConfigurationException(f"the configuration {file}: {error}") from error
+            raise ConfigurationException(f"the environment: {error}") from error
+
+    @classmethod
+    def read(cls, file: str | Path) -> Config:
+        """Return the settings in the TOML *file* alone; raises ConfigurationException naming it."""
+        try:
+            return cls.of(written_in(file))
+        except ConfigurationException as error:
+            prefix = f"the configuration {file}: "
+            text = str(error).removeprefix(prefix)
+            raise ConfigurationException(f"{prefix}{text}") from error
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Config:
@@ -156,6 +172,7 @@ class Config:
                 raise ConfigurationException(f"{name} is {section!r}; it must be a [{name}] table")
         return cls(
             database=_text(values.get("database", ""), "database"),
+            key_file=_text(values.get("key_file", ""), "key_file"),
             scheduler=_scheduler(sections["scheduler"]),
             livesync=_livesync(sections["livesync"]),
             export=_export(sections["export"]),
@@ -164,6 +181,11 @@ class Config:
             alerts=_alerts(sections["alerts"]),
             log=_log(sections["log"]),
         )
+
+
+def given_in_environment() -> dict[str, Any]:
+    """Return the settings of the environment, as a file has them; ConfigurationException."""
+    return in_environment(asdict(Config()))
 
 
 def _scheduler(values: Mapping[str, Any]) -> SchedulerSettings:

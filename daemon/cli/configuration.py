@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from daemon.config import SECTIONS, Config
-from scheduler.store.database_uri import URI_VARIABLE
+from daemon.config import SECTIONS, Config, given_in_environment
+from daemon.setting_sources import written_in
+from scheduler.store.database_uri import URI_FILE_VARIABLE, URI_VARIABLE
 from scheduler.values.console import as_json, as_table
 from scheduler.values.masking import hidden, shown_address
 
@@ -48,6 +47,7 @@ def defaults(options: argparse.Namespace, config: Config) -> int:
     """Print the defaults in the form of the file; those that are unset stand as comments."""
     default = Config()
     print(_assignment("database", default.database))
+    print(_assignment("key_file", default.key_file))
     for section in SECTIONS:
         print(f"\n[{section}]")
         for each in fields(getattr(default, section)):
@@ -57,25 +57,36 @@ def defaults(options: argparse.Namespace, config: Config) -> int:
 
 def _settings(options: argparse.Namespace, config: Config) -> Iterator[Setting]:
     file = getattr(options, "config", None)
-    written = {} if file is None else tomllib.loads(Path(file).read_text(encoding="utf-8"))
-    before = Config() if file is None else Config.read(file)
-    source = _source_of_database(options, written)
+    written = {} if file is None else written_in(file)
+    given = given_in_environment()
+    before = Config.load(file)
+    source = _source_of_database(options, written, given)
     yield Setting("database", shown_address(config.database), source)
+    yield Setting("key_file", config.key_file, _named("key_file", written, given))
     for section in SECTIONS:
         ours, read = getattr(config, section), getattr(before, section)
         for each in fields(ours):
             value = getattr(ours, each.name)
-            named = FILE if each.name in written.get(section, {}) else DEFAULT
+            named = _named(each.name, written.get(section, {}), given.get(section, {}))
             source = named if value == getattr(read, each.name) else OPTION
             yield Setting(f"{section}.{each.name}", _masked(value), source)
 
 
-def _source_of_database(options: argparse.Namespace, written: Mapping[str, Any]) -> str:
+def _named(name: str, written: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+    return ENVIRONMENT if name in given else FILE if name in written else DEFAULT
+
+
+def _source_of_database(
+    options: argparse.Namespace, written: Mapping[str, Any], given: Mapping[str, Any]
+) -> str:
     if getattr(options, "database", None) is not None:
         return OPTION
+    if given.get("database"):
+        return ENVIRONMENT
     if written.get("database"):
         return FILE
-    return ENVIRONMENT if os.environ.get(URI_VARIABLE) else DEFAULT
+    is_given = os.environ.get(URI_VARIABLE) or os.environ.get(URI_FILE_VARIABLE)
+    return ENVIRONMENT if is_given else DEFAULT
 
 
 def _masked(value: Any) -> Any:

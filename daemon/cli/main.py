@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from ZEO.Exceptions import ClientDisconnected
 
@@ -22,6 +23,7 @@ from livesync.errors import LiveSyncException
 from scheduler.errors import DatabaseMissing, SchedulerException
 from scheduler.shelves.damage import is_own
 from scheduler.store import default_uri
+from scheduler.store.encryption import FILE_VARIABLE, KEY_VARIABLE
 from scheduler.store.existence import expect_database
 from scheduler.store.missing_class import UNREADABLE, loaded_object, reason_of, unreadable_object
 from scheduler.values.legible import legible_output
@@ -92,7 +94,9 @@ def _remedy(error: Exception) -> str:
 
 def _config(options: argparse.Namespace) -> Config:
     file = getattr(options, "config", None)
-    config = Config() if file is None else Config.read(file)
+    config = Config.load(file)
+    if config.key_file and KEY_VARIABLE not in os.environ:
+        os.environ.setdefault(FILE_VARIABLE, str(Path(config.key_file).absolute()))
     if getattr(options, "database", None) is not None:
         config = dataclasses.replace(config, database=options.database)
     if not config.database:

@@ -25,6 +25,7 @@ from scheduler.values.extras import missing_extra
 from scheduler.values.masking import shown_address
 
 URI_VARIABLE = "SCHEDULER_DATABASE"
+URI_FILE_VARIABLE = "SCHEDULER_DATABASE_FILE"
 EMBEDDED_FILE = "var/relay.fs"
 POOL_SIZE = 50
 # Objects in memory of each connection, as zodburi has it for the other URIs.
@@ -33,8 +34,23 @@ POSTGRES_SCHEMES = ("postgresql://", "postgres://")
 
 
 def default_uri() -> str:
-    """Return the default URI: $SCHEDULER_DATABASE, else the embedded database."""
-    return os.environ.get(URI_VARIABLE) or f"file://{Path(EMBEDDED_FILE).absolute()}"
+    """Return the default URI: $SCHEDULER_DATABASE, else the embedded database.
+
+    $SCHEDULER_DATABASE_FILE may name a file with the URI, so that a password in it stays there.
+    Raises DatabaseUnavailable where that cannot be read.
+    """
+    return (
+        os.environ.get(URI_VARIABLE)
+        or _uri_in_file(os.environ.get(URI_FILE_VARIABLE, ""))
+        or f"file://{Path(EMBEDDED_FILE).absolute()}"
+    )
+
+
+def _uri_in_file(file: str) -> str:
+    try:
+        return Path(file).read_text(encoding="utf-8").strip() if file else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatabaseUnavailable(f"${URI_FILE_VARIABLE}: {error}") from None
 
 
 @contextmanager

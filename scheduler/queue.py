@@ -136,15 +136,15 @@ class PersistentWaitingQueue(Persistent):
             raise KeyError(t)
         return found
 
-    def behind(self, place: tuple[int, Any] | None) -> Iterator[tuple[int, Any]]:
-        """Yield (microseconds, element) in order, behind *place*, which may stand here no more."""
-        if place is None:
+    def behind(self, position: tuple[int, Any] | None) -> Iterator[tuple[int, Any]]:
+        """Yield (microseconds, element) in order, behind *position*, which may be gone."""
+        if position is None:
             yield from self._items()
             return
-        first = place[0] // BIN
+        first = position[0] // BIN
         for key, elements in self._bins.items(first):
             is_first = key == first
-            yield from elements.keys(place, excludemin=True) if is_first else elements
+            yield from elements.keys(position, excludemin=True) if is_first else elements
 
     def _items(self) -> Iterator[tuple[int, Any]]:
         for elements in self._bins.values():

@@ -145,9 +145,9 @@ class _Plain(pickle.Pickler):
 
 
 def _opened(stored: tuple[Any, ...]) -> DeadLetter:
-    letter = DeadLetter(*stored)
-    record = letter.record
+    dead_letter = DeadLetter(*stored)
+    record = dead_letter.record
     if isinstance(record, _Folded):
         obj = record.reference and record.reference()
-        return letter._replace(record=Record(obj, *record[1:]))
-    return letter
+        return dead_letter._replace(record=Record(obj, *record[1:]))
+    return dead_letter

@@ -146,7 +146,7 @@ def _on_the_way(connection: Connection, agent: TargetAgent) -> set[str]:
     pending = map(recorded, manager.unsequenced())
     changes = chain(manager.stored_track.pointerIterItems(agent.getId()), pending)
     records = agent._generateRecords(changes, None, connection)
-    dead_letters = (letter.record for letter in agent.delivery_state.dead_letters)
+    dead_letters = (dead_letter.record for dead_letter in agent.delivery_state.dead_letters)
     kept = (record for record in dead_letters if is_record(record))
     return {identity(record) for record in chain(records, kept)}
 

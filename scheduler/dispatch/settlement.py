@@ -147,14 +147,14 @@ class Settlement:
             self.conflicts.append((name_of(task), outcome.conflict.times))
         is_leaving = self._module.stop_leaving(tid)
         is_put_off = outcome.shelf is None and outcome.due is not None and not is_leaving
-        place = self._module.backlog.release(
+        slot = self._module.backlog.release(
             tid, keeps_key=is_put_off and not isinstance(task, RecurringTask)
         )
         if outcome.shelf is not None and outcome.shelf != TASK_STATUS_NONE:
             self._module.shelve(element, outcome.ended or nowutc(), outcome.shelf)
         if outcome.due is not None and not is_leaving:
             # The task bears the date already: it is not loaded here, nor written again.
-            self._module.queues.put_back(task, outcome.due.timestamp(), place)
+            self._module.queues.put_back(task, outcome.due.timestamp(), slot)
             if outcome.signal:
                 self._signalling.wait(task, outcome.signal)
             self.perform_postponed(tid)

@@ -126,7 +126,7 @@ class WorkerProcess:
         self.fault = self._found()
         self._stopped = self._stopped + 1 if self.fault == "stopped" else 0
         if self.fault != before:
-            log.warning("worker %s %s", self, _NEWS[self.fault])
+            log.warning("worker %s %s", self, _FAULT_TEXTS[self.fault])
         return self._stopped
 
     @property
@@ -258,7 +258,7 @@ class WorkerProcess:
                 os.killpg(self.pid, signal.SIGKILL)
 
 
-_NEWS = {
+_FAULT_TEXTS = {
     "": "answers again",
     "stopped": "is stopped, without a heartbeat",
     "unresponsive": "does not answer: its task holds the interpreter; it is waited for",

@@ -13,7 +13,7 @@ from ZODB.Connection import Connection
 
 from scheduler.errors import SchedulerUnknownOperationException
 from scheduler.leadership.roster import roster_of
-from scheduler.log.append_log import AppendLog, Place
+from scheduler.log.append_log import AppendLog, LogPosition
 from scheduler.log.segment import UnreadablePage
 from scheduler.store import Schema
 
@@ -154,10 +154,10 @@ class Spool(Persistent):
         except UnreadablePage as error:
             yield PAGE, error.page  # the rest is seen once it has been taken
 
-    def behind(self, place: Place | None) -> Iterator[tuple[Place, Instruction]]:
-        """Yield the instructions with their places, behind *place*, up to an unreadable page."""
+    def behind(self, position: LogPosition | None) -> Iterator[tuple[LogPosition, Instruction]]:
+        """Yield instructions with their positions behind *position*, up to an unreadable page."""
         try:
-            for found, entry in self._log.placed(place):
+            for found, entry in self._log.positioned(position):
                 yield found, Instruction(*entry)
         except UnreadablePage:
             return  # the rest is seen once it has been taken

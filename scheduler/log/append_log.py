@@ -37,8 +37,8 @@ ALL = float("inf")
 _own_segments: WeakKeyDictionary[Connection, dict[tuple[int, bytes], str]] = WeakKeyDictionary()
 
 
-Place: TypeAlias = tuple[int, str, int]
-"""The place of an entry in a log: its time, the name of its segment, its number there."""
+LogPosition: TypeAlias = tuple[int, str, int]
+"""The position of an entry in a log: its time, the name of its segment, its number there."""
 
 
 class AppendLog(Persistent):
@@ -62,14 +62,14 @@ class AppendLog(Persistent):
 
     def pending(self) -> Iterator[Entry]:
         """Yield the visible entries that are not drained, oldest first."""
-        return (entry for _, entry in self.placed())
+        return (entry for _, entry in self.positioned())
 
-    def placed(self, behind: Place | None = None) -> Iterator[tuple[Place, Entry]]:
-        """Yield the pending entries with their places, oldest first, *behind* such a place."""
+    def positioned(self, behind: LogPosition | None = None) -> Iterator[tuple[LogPosition, Entry]]:
+        """Yield the pending entries with their positions, oldest first, *behind* one."""
         for time_, name, number, entry in self._merged(behind):
-            place = time_, name, number
-            if behind is None or place > behind:
-                yield place, entry
+            position = time_, name, number
+            if behind is None or position > behind:
+                yield position, entry
 
     def drain(self, limit: int | None = None) -> list[Entry]:
         """Take the oldest pending entries, at most *limit*, in the current transaction."""
@@ -163,7 +163,7 @@ class AppendLog(Persistent):
     def _segments(self) -> Iterator[tuple[str, Segment]]:
         return ((name, segment) for name, segment in self._register.items() if segment is not None)
 
-    def _merged(self, behind: Place | None = None) -> Iterator[tuple[int, str, int, Entry]]:
+    def _merged(self, behind: LogPosition | None = None) -> Iterator[tuple[int, str, int, Entry]]:
         since = 0 if behind is None else behind[0]
         return merge(
             *(

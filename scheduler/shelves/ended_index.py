@@ -56,13 +56,13 @@ class TaskIndex(Persistent):
             for ended, element in reversed(list(self._elements.keys(bound, (latest + 1,)))):
                 yield ended / MICROSECONDS, element
 
-    def before(self, place: tuple[Any, ...] | None) -> Iterator[tuple[int, Any]]:
-        """Yield (microseconds, element), newest first, before *place*; the index is only read."""
-        return descending(self._elements, place)
+    def before(self, position: tuple[Any, ...] | None) -> Iterator[tuple[int, Any]]:
+        """Yield (microseconds, element), newest first, before *position*; only reads."""
+        return descending(self._elements, position)
 
-    def behind(self, place: tuple[int, Any] | None) -> Iterator[tuple[int, Any]]:
-        """Yield (microseconds, element), oldest first, behind *place*, an earlier one."""
-        return iter(self._elements.keys(place, excludemin=place is not None))
+    def behind(self, position: tuple[int, Any] | None) -> Iterator[tuple[int, Any]]:
+        """Yield (microseconds, element), oldest first, behind *position*, an earlier one."""
+        return iter(self._elements.keys(position, excludemin=position is not None))
 
     def __iter__(self) -> Iterator[Any]:
         return self.values()

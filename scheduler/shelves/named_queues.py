@@ -35,9 +35,9 @@ LOOKED_AT = 1000
 
 
 class SlotHolder(NamedTuple):
-    """The place that a task holds: it is with a worker, or put off and keeps its key."""
+    """The slot that a task holds: it is with a worker, or put off and keeps its key."""
 
-    place: QueueSlot
+    slot: QueueSlot
     key_limit: float = 1
     in_order: bool = False
     is_running: bool = True
@@ -98,7 +98,7 @@ class NamedQueues(Persistent):
         for (_, name), queue in self._queues.items():
             waiting[name] = waiting.get(name, 0) + len(queue)
         for *_, task in self._parked:
-            name = _wanted_by(task).place.queue
+            name = _wanted_by(task).slot.queue
             waiting[name] = waiting.get(name, 0) + 1
         names = {*waiting, *self._limits, *self._running} - {""}
         return {
@@ -110,29 +110,29 @@ class NamedQueues(Persistent):
             for name in sorted(names)
         }
 
-    def enqueue(self, due: float, task: Any, place: QueueSlot) -> None:
+    def enqueue(self, due: float, task: Any, slot: QueueSlot) -> None:
         """Add *task*, to be due at *due* (since 1970)."""
-        order = (-place.priority, place.queue)
+        order = (-slot.priority, slot.queue)
         queue = self._queues.get(order)
         if queue is None:
             queue = self._queues[order] = PersistentWaitingQueue()
         queue.enqueue(due, task)
 
-    def dequeue(self, due: float, task: Any, place: QueueSlot) -> None:
+    def dequeue(self, due: float, task: Any, slot: QueueSlot) -> None:
         """Remove *task*, which waits to be due at *due*; KeyError if it is not there."""
-        parked = (place.key, -place.priority, microseconds(due), task)
-        if place.key is not None and parked in self._parked:
+        parked = (slot.key, -slot.priority, microseconds(due), task)
+        if slot.key is not None and parked in self._parked:
             self._unpark(parked)
         else:
-            self._queues[-place.priority, place.queue].dequeue(due, task)
+            self._queues[-slot.priority, slot.queue].dequeue(due, task)
         self.release(u64(task._p_oid))
 
-    def has(self, due: float, task: Any, place: QueueSlot) -> bool:
+    def has(self, due: float, task: Any, slot: QueueSlot) -> bool:
         """Say whether *task* waits here, to be due at *due*."""
-        parked = (place.key, -place.priority, microseconds(due), task)
-        if place.key is not None and parked in self._parked:
+        parked = (slot.key, -slot.priority, microseconds(due), task)
+        if slot.key is not None and parked in self._parked:
             return True
-        queue = self._queues.get((-place.priority, place.queue))
+        queue = self._queues.get((-slot.priority, slot.queue))
         return queue is not None and queue.has(due, task)
 
     def discard(self, task: Any) -> bool:
@@ -165,7 +165,7 @@ class NamedQueues(Persistent):
         return taken
 
     def release(self, tid: int, *, keeps_key: bool = False) -> QueueSlot:
-        """Take its place from task *tid*, and return that; ORDINARY if it had none.
+        """Take its slot from task *tid*, and return that; ORDINARY if it had none.
 
         A task that is put off *keeps_key* if its class wants order.
         """
@@ -173,17 +173,17 @@ class NamedQueues(Persistent):
         if stored is None:
             return ORDINARY
         held = SlotHolder(*stored)
-        place = held.place
-        if held.is_running and place.queue:
-            _count(self._running, place.queue, -1)
-        if place.key is None:
-            return place
+        slot = held.slot
+        if held.is_running and slot.queue:
+            _count(self._running, slot.queue, -1)
+        if slot.key is None:
+            return slot
         if keeps_key and held.in_order:
             self._held[tid] = tuple(held._replace(is_running=False))
-            return place
-        _count(self._keys, place.key, -1)
-        self._unpark_some(place.key, held, nowutc().timestamp())
-        return place
+            return slot
+        _count(self._keys, slot.key, -1)
+        self._unpark_some(slot.key, held, nowutc().timestamp())
+        return slot
 
     def free_all(self) -> None:
         """Take their places from all tasks that are with workers."""
@@ -192,12 +192,12 @@ class NamedQueues(Persistent):
                 self.release(tid)
 
     def next_due(self, now: float, caps: Mapping[str, int]) -> float | None:
-        """Return when the next task is due that will have a place then, as far as known."""
+        """Return when the next task is due that will have a slot then, as far as known."""
         dues = []
         for (_, name), queue in self._queues.items():
             due = queue.next_due()
             if due is None or not self._places(name, caps):
-                continue  # when a place is free again, there will be a tick
+                continue  # when a slot is free again, there will be a tick
             limit = self._limit_of(name)
             dues.append(max(due, self._starts_of(name).wait(limit, now)))
         woken = None if self._rates is None else self._rates.next_due()
@@ -224,9 +224,9 @@ class NamedQueues(Persistent):
         found = ((each, queue) for (_, each), queue in self._queues.items())
         return ((each, queue) for each, queue in found if name in (None, each))
 
-    def parked_behind(self, place: tuple[Any, ...] | None) -> Iterator[tuple[Any, ...]]:
-        """Yield (key, -priority, microseconds, task) of parked tasks in order, behind *place*."""
-        return iter(self._parked.keys(place, excludemin=place is not None))
+    def parked_behind(self, position: tuple[Any, ...] | None) -> Iterator[tuple[Any, ...]]:
+        """Yield (key, -priority, microseconds, task) of parked tasks, in order, behind it."""
+        return iter(self._parked.keys(position, excludemin=position is not None))
 
     def _due(self, now: float) -> list[tuple[int, str, PersistentWaitingQueue]]:
         found = []
@@ -279,7 +279,7 @@ class NamedQueues(Persistent):
         return taken
 
     def _admit(self, task: Any, now: float) -> bool:
-        """Give *task* its place; park it, and say False, where its key is taken.
+        """Give *task* its slot; park it, and say False, where its key is taken.
 
         A task that cannot be parked goes to a worker as if it had no key.
         """
@@ -291,7 +291,7 @@ class NamedQueues(Persistent):
             return self._admit_as(SlotHolder(ORDINARY), task, now)
 
     def _admit_as(self, held: SlotHolder, task: Any, now: float) -> bool:
-        tid, key = u64(task._p_oid), held.place.key
+        tid, key = u64(task._p_oid), held.slot.key
         if key is not None:
             is_new = tid not in self._held
             is_full = is_new and held.free(self._keys.get(key, 0)) <= 0
@@ -301,8 +301,8 @@ class NamedQueues(Persistent):
             if is_new:
                 _count(self._keys, key, 1)
         self._held[tid] = tuple(held)
-        if held.place.queue:
-            _count(self._running, held.place.queue, 1)
+        if held.slot.queue:
+            _count(self._running, held.slot.queue, 1)
         return True
 
     def _may_start(self, key: str, held: SlotHolder, now: float) -> bool:
@@ -327,7 +327,7 @@ class NamedQueues(Persistent):
             free = int(min(free, self._rates.allowed(key, held.limit, now)))
         for parked in list(islice(self._parked_for(key), max(0, free))):
             self._unpark(parked)
-            self.enqueue(parked[2] / MICROSECONDS, parked[3], _wanted_by(parked[3]).place)
+            self.enqueue(parked[2] / MICROSECONDS, parked[3], _wanted_by(parked[3]).slot)
         if self._rates is not None and held.rate is not None and any(self._parked_for(key)):
             self._rates.wait(key, held.limit, now, max(0, free))
 
@@ -336,7 +336,7 @@ class NamedQueues(Persistent):
 
     def _park(self, task: Any, held: SlotHolder) -> None:
         due = microseconds(within_calendar(TaskHandle(task).queued_for))
-        self._parked.insert((held.place.key, -held.place.priority, due, task))
+        self._parked.insert((held.slot.key, -held.slot.priority, due, task))
         self._parked_length.change(1)
 
     def _unpark(self, parked: tuple[Any, ...]) -> None:
@@ -345,13 +345,13 @@ class NamedQueues(Persistent):
 
 
 def _wanted_by(task: Any) -> SlotHolder:
-    """Return what *task* is to hold; the ordinary place for one that cannot be loaded."""
+    """Return what *task* is to hold; the ordinary slot for one that cannot be loaded."""
     try:
         limit = key_limits_of(task)
         rate = None if limit.rate is None else (limit.rate, limit.period)
-        place = stored_slot(TaskHandle(task).slot)
+        slot = stored_slot(TaskHandle(task).slot)
         key_limit = math.inf if limit.at_once is None else limit.at_once
-        return SlotHolder(place, key_limit, bool(task.inOrder), rate=rate)
+        return SlotHolder(slot, key_limit, bool(task.inOrder), rate=rate)
     except Exception as error:
         if is_transient(error):
             raise

@@ -21,7 +21,7 @@ class QueueSlot(NamedTuple):
 ORDINARY = QueueSlot()
 
 
-def place_of(task: BaseTask) -> QueueSlot:
+def slot_of(task: BaseTask) -> QueueSlot:
     """Return where *task* belongs, by what its class and itself say.
 
     Raises TypeError or ValueError for a queue, priority or key that is none.

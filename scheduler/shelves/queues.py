@@ -12,7 +12,7 @@ from scheduler.clock import nowutc
 from scheduler.queue import PersistentWaitingQueue
 from scheduler.shelves.conflict_stats import ConflictStats
 from scheduler.shelves.named_queues import NamedQueues
-from scheduler.shelves.queue_slot import ORDINARY, QueueSlot, place_of
+from scheduler.shelves.queue_slot import ORDINARY, QueueSlot, slot_of
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.handle import TaskHandle
 from scheduler.tasks.naming import name_of
@@ -58,7 +58,7 @@ class Queues:
 
     def slot_of(self, task: BaseTask) -> QueueSlot:
         """Return where *task* is to wait: by its class, itself and the conflicts of its class."""
-        slot = place_of(task)
+        slot = slot_of(task)
         if slot.key is not None or not self._conflicts.has_serialized():
             return slot
         key = self._conflicts.serial_key(name_of(task), nowutc().timestamp())
@@ -94,15 +94,15 @@ class Queues:
         return self._ordinary.discard(task) or self._named.discard(task)
 
     def behind(
-        self, place: tuple[Any, ...] | None, name: str | None
+        self, position: tuple[Any, ...] | None, name: str | None
     ) -> Iterator[tuple[int, Any, str]]:
-        """Yield (microseconds, task, name of its queue), the next one first, behind *place*.
+        """Yield (microseconds, task, name of its queue), the next one first, behind *position*.
 
         Parked tasks are left out; the others, too, that are not in the queue *name*, if given.
         """
         queues = [("", self._ordinary)] if name in (None, "") else []
         queues += self._named.named(name)
-        return merge(*(_behind(queue, place, each) for each, queue in queues))
+        return merge(*(_behind(queue, position, each) for each, queue in queues))
 
     def next_due(self, caps: Mapping[str, int]) -> float | None:
         """Return when the next task that can run is due; *caps* as in `NamedQueues.take`."""
@@ -111,6 +111,6 @@ class Queues:
 
 
 def _behind(
-    queue: PersistentWaitingQueue, place: tuple[Any, ...] | None, name: str
+    queue: PersistentWaitingQueue, position: tuple[Any, ...] | None, name: str
 ) -> Iterator[tuple[int, Any, str]]:
-    return ((due, task, name) for due, task in queue.behind(place))
+    return ((due, task, name) for due, task in queue.behind(position))

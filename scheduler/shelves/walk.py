@@ -1,4 +1,4 @@
-"""The walk over the shelves: tasks in the shelves' own order, from any place on, not loaded."""
+"""The walk over the shelves: tasks in the shelves' own order, from any position on, not loaded."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SHELVES = {
 }
 """By a state, the shelves on which tasks in it stand."""
 
-Place: TypeAlias = tuple[Any, ...]
+ShelfPosition: TypeAlias = tuple[Any, ...]
 
 
 def walk(
@@ -54,14 +54,16 @@ def walk(
     rest. The walk may be ended, and gone on with in a later transaction: a task that has moved
     on to a shelf behind is met again. Spooled tasks are left out unless it *has_spool*.
     """
-    first, place = (0, None) if behind is None else (behind[0], behind[1:])
+    first, position = (0, None) if behind is None else (behind[0], behind[1:])
     shelves = range(FINISHED + 1) if chosen.state is None else SHELVES[chosen.state]
     for shelf in shelves:
         if shelf >= first and (has_spool or shelf != SPOOLED):
-            yield from _WALKS[shelf](module, chosen, place if shelf == first else None)
+            yield from _WALKS[shelf](module, chosen, position if shelf == first else None)
 
 
-def _running(module: SchedulerModule, _: TaskFilter, behind: Place | None) -> Iterator[Shelved]:
+def _running(
+    module: SchedulerModule, _: TaskFilter, behind: ShelfPosition | None
+) -> Iterator[Shelved]:
     last = -1 if behind is None else behind[0]
     for claim in module.running.claims():
         if claim.tid > last:
@@ -69,15 +71,17 @@ def _running(module: SchedulerModule, _: TaskFilter, behind: Place | None) -> It
             yield Shelved((RUNNING, claim.tid), task, "running", moment(claim.since))
 
 
-def _spooled(module: SchedulerModule, _: TaskFilter, behind: Place | None) -> Iterator[Shelved]:
+def _spooled(
+    module: SchedulerModule, _: TaskFilter, behind: ShelfPosition | None
+) -> Iterator[Shelved]:
     start = None if behind is None else (behind[0], behind[1], behind[2])
-    for place, instruction in module.getSpool().behind(start):
+    for position, instruction in module.getSpool().behind(start):
         if instruction.op == ADD:
-            yield Shelved((SPOOLED, *place), instruction.obj, "spooled", None)
+            yield Shelved((SPOOLED, *position), instruction.obj, "spooled", None)
 
 
 def _waiting(
-    module: SchedulerModule, chosen: TaskFilter, behind: Place | None
+    module: SchedulerModule, chosen: TaskFilter, behind: ShelfPosition | None
 ) -> Iterator[Shelved]:
     start = _earliest(chosen) if behind is None else _bound(behind)
     last = _latest(chosen)
@@ -87,30 +91,40 @@ def _waiting(
         yield _due((WAITING, due, *_rank(task)), task, due, queue)
 
 
-def _parked(module: SchedulerModule, _: TaskFilter, behind: Place | None) -> Iterator[Shelved]:
+def _parked(
+    module: SchedulerModule, _: TaskFilter, behind: ShelfPosition | None
+) -> Iterator[Shelved]:
     start = None if behind is None else (*behind[:2], *_bound(behind[2:]))
     for key, level, due, task in module.backlog.parked_behind(start):
         yield _due((PARKED, key, level, due, *_rank(task)), task, due, None)
 
 
-def _quarantine(module: SchedulerModule, _: TaskFilter, behind: Place | None) -> Iterator[Shelved]:
+def _quarantine(
+    module: SchedulerModule, _: TaskFilter, behind: ShelfPosition | None
+) -> Iterator[Shelved]:
     for entry in module.quarantine.behind(0 if behind is None else behind[0]):
         position = QUARANTINE, entry.number
         yield Shelved(position, entry.obj, "quarantined", entry.since, entry.reason)
 
 
-def _failed(module: SchedulerModule, chosen: TaskFilter, behind: Place | None) -> Iterator[Shelved]:
+def _failed(
+    module: SchedulerModule, chosen: TaskFilter, behind: ShelfPosition | None
+) -> Iterator[Shelved]:
     return _ended(module.getFailedIndex(), FAILED, None, chosen, behind)
 
 
 def _finished(
-    module: SchedulerModule, chosen: TaskFilter, behind: Place | None
+    module: SchedulerModule, chosen: TaskFilter, behind: ShelfPosition | None
 ) -> Iterator[Shelved]:
     return _ended(module.getFinishedIndex(), FINISHED, "finished", chosen, behind)
 
 
 def _ended(
-    index: TaskIndex, shelf: int, state: str | None, chosen: TaskFilter, behind: Place | None
+    index: TaskIndex,
+    shelf: int,
+    state: str | None,
+    chosen: TaskFilter,
+    behind: ShelfPosition | None,
 ) -> Iterator[Shelved]:
     until = None if chosen.until is None else (_microseconds(chosen.until) + 1,)
     since = 0 if chosen.since is None else _microseconds(chosen.since)
@@ -142,7 +156,7 @@ def _due(position: Position, task: Any, due: int, queue: str | None) -> Shelved:
     return Shelved(position, task, "waiting", moment(due / MICROSECONDS), queue=queue)
 
 
-def _earliest(chosen: TaskFilter) -> Place | None:
+def _earliest(chosen: TaskFilter) -> ShelfPosition | None:
     if chosen.state in ("paused", "blocked"):
         return (NEVER if chosen.state == "paused" else BLOCKED,)
     return None if chosen.since is None else (_microseconds(chosen.since),)
@@ -170,8 +184,8 @@ def _rank(element: Any) -> tuple[int, int]:
     return u64(oid), run
 
 
-def _bound(place: Place) -> Place:
-    moment_, number, run = place
+def _bound(position: ShelfPosition) -> ShelfPosition:
+    moment_, number, run = position
     return moment_, _Bound((number, run))
 
 
@@ -191,7 +205,9 @@ class _Bound:
     __hash__ = None  # type: ignore[assignment]
 
 
-_WALKS: tuple[Callable[[SchedulerModule, TaskFilter, Place | None], Iterator[Shelved]], ...] = (
+_WALKS: tuple[
+    Callable[[SchedulerModule, TaskFilter, ShelfPosition | None], Iterator[Shelved]], ...
+] = (
     _running,
     _spooled,
     _waiting,

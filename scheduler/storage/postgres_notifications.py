@@ -63,11 +63,11 @@ class _Thread:
 
 
 class _Polling(_Thread):
-    """Looks for new transactions of *storage* every 50 ms, and calls *on_news* for them."""
+    """Looks for new transactions of *storage* every 50 ms, and calls *on_missed* for them."""
 
-    def __init__(self, storage: Any, on_news: Callable[[], None]) -> None:
+    def __init__(self, storage: Any, on_missed: Callable[[], None]) -> None:
         self._poller = storage.new_instance()
-        self._on_news = on_news
+        self._on_missed = on_missed
         self._seen = self._newest()
         super().__init__()
 
@@ -76,7 +76,7 @@ class _Polling(_Thread):
             newest, before = self._newest(), self._seen
             self._seen = newest
             if newest != before:
-                self._on_news()
+                self._on_missed()
             self._wait(POLL_SECONDS)
         self._poller.release()
 
@@ -96,16 +96,16 @@ class _Polling(_Thread):
 class _Listening(_Thread):
     """Calls *on_commit* with the id of each transaction that PostgreSQL at *dsn* announces.
 
-    A connection that is lost is made again; *on_news* is called then, for what was missed.
+    A connection that is lost is made again; *on_missed* is called then, for what was missed.
     Raises psycopg2.Error where this database cannot announce.
     """
 
     def __init__(
-        self, dsn: str, on_commit: Callable[[bytes], None], on_news: Callable[[], None]
+        self, dsn: str, on_commit: Callable[[bytes], None], on_missed: Callable[[], None]
     ) -> None:
         self._dsn = dsn
         self._on_commit = on_commit
-        self._on_news = on_news
+        self._on_missed = on_missed
         self._psycopg2 = sys.modules["psycopg2"]
         self._connection: Any = self._connect()
         super().__init__()
@@ -116,7 +116,7 @@ class _Listening(_Thread):
             try:
                 if self._connection is None:
                     self._connection = self._connect()
-                    self._on_news()
+                    self._on_missed()
                 attempt = 0
                 self._receive()
             except self._psycopg2.Error as error:
@@ -165,15 +165,15 @@ class _Listening(_Thread):
 
 
 def announcements_of(
-    storage: Any, on_commit: Callable[[bytes], None], on_news: Callable[[], None]
+    storage: Any, on_commit: Callable[[bytes], None], on_missed: Callable[[], None]
 ) -> _Thread:
-    """Return what calls *on_commit* for each transaction, or *on_news*, until it is closed."""
+    """Return what calls *on_commit* for each transaction, or *on_missed*, until it is closed."""
     if _can_announce(storage):
         try:
-            return _Listening(storage._adapter._dsn, on_commit, on_news)
+            return _Listening(storage._adapter._dsn, on_commit, on_missed)
         except sys.modules["psycopg2"].Error as error:
             log.info("database polled, since it does not announce transactions: %s", error)
-    return _Polling(storage, on_news)
+    return _Polling(storage, on_missed)
 
 
 def _can_announce(storage: Any) -> bool:

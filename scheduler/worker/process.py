@@ -65,7 +65,7 @@ class Worker:
         self._heartbeat = heartbeat
         self._signals = signals
         self._sending = threading.Lock()
-        self._line = ClaimQueue()
+        self._claims = ClaimQueue()
 
     def main(self) -> None:
         """Run what is given until told to stop."""
@@ -109,7 +109,7 @@ class Worker:
     def _join(self, uri: str) -> Database | None:
         """Open the database, as soon as that can be done; None where it is not wanted any more."""
         attempt = 0
-        while not self._line.is_closed:
+        while not self._claims.is_closed:
             attempt += 1
             try:
                 return open_database(uri)
@@ -119,9 +119,9 @@ class Worker:
         return None
 
     def _work(self, runner: Runner) -> None:
-        while (claim := self._line.wait()) is not None:
+        while (claim := self._claims.wait()) is not None:
             started = time.monotonic()
-            outcomes = runner.run(claim, self._line)
+            outcomes = runner.run(claim, self._claims)
             self._signals.restore()
             # Before it is told: what was told must not be taken for begun.
             self._heartbeat.begin()
@@ -131,13 +131,13 @@ class Worker:
         try:
             while (message := self._pipe.recv()) is not None:
                 if message == "return":
-                    self._send(("returned", [], self._line.take_all(), 0))
+                    self._send(("returned", [], self._claims.take_all(), 0))
                 else:
                     seen_from, claims = message
                     self._catch_up(seen_from)
-                    self._line.extend(claims)
-            self._send(("returned", [], self._line.take_all(), 0))
-            self._line.close()
+                    self._claims.extend(claims)
+            self._send(("returned", [], self._claims.take_all(), 0))
+            self._claims.close()
             while True:
                 self._pipe.recv()  # what runs ends in peace, as long as the scheduler lives
         except (EOFError, OSError):

@@ -82,12 +82,12 @@ class Runner:
         self._guard.release()
         self._connection.close()
 
-    def run(self, first: Claim, line: ClaimQueue) -> list[Outcome]:
-        """Run the task claimed by *first*, and those next in *line* while they are short."""
+    def run(self, first: Claim, claims: ClaimQueue) -> list[Outcome]:
+        """Run the task claimed by *first*, and those next in *claims* while they are short."""
         self.held = [first]
         with using(self._connection), KEEPER:
             try:
-                return self._run_group(first, line)
+                return self._run_group(first, claims)
             except BaseException as error:  # noqa: BLE001 (an exit in a task ends no worker)
                 self._guard.abort()
                 if len(self.held) == 1 and (is_outage(error) or isinstance(error, Unclean)):
@@ -98,9 +98,11 @@ class Runner:
                 conflict = ConflictReport.over(error) if len(self.held) == 1 else None
                 return [self._run_alone(claim, conflict) for claim in self.held]
 
-    def _run_group(self, first: Claim, line: ClaimQueue) -> list[Outcome]:
+    def _run_group(self, first: Claim, claims: ClaimQueue) -> list[Outcome]:
         self._attempts.begin()
-        self._connection.prefetch([p64(claim.tid) for claim in (first, *line.coming(GROUP_LIMIT))])
+        self._connection.prefetch(
+            [p64(claim.tid) for claim in (first, *claims.coming(GROUP_LIMIT))]
+        )
         deadline = time.monotonic() + GROUP_SECONDS
         attempts: list[OpenAttempt] = []
         claim: Claim | None = first
@@ -109,11 +111,11 @@ class Runner:
             task = self._find(claim)
             if attempts and (_is_alone(task) or not self._is_short(task)):
                 # It would delay the commit of the attempts before it.
-                line.put_back(self.held.pop())
+                claims.put_back(self.held.pop())
                 break
             attempts.append(self._attempts.make(claim))
             has_room = len(attempts) < GROUP_LIMIT and time.monotonic() < deadline
-            claim = line.take() if has_room and not _is_alone(task) else None
+            claim = claims.take() if has_room and not _is_alone(task) else None
             if claim is not None:
                 self.held.append(claim)
         return self._attempts.commit(attempts)

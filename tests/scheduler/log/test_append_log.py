@@ -58,9 +58,9 @@ def test_entries_are_read_on_behind_any_of_them(view, open_view, lanes):
     view.refresh()
     for taken in (0, 20):
         lanes.drain(taken)
-        everything = list(lanes.placed())
+        everything = list(lanes.positioned())
         for number, (place, _) in enumerate(everything):
-            assert list(lanes.placed(place)) == everything[number + 1 :]
+            assert list(lanes.positioned(place)) == everything[number + 1 :]
 
 
 def test_an_aborted_entry_never_was(view, lanes):

@@ -14,7 +14,7 @@ import transaction
 
 from scheduler import nowutc, task
 from scheduler.dispatch.dispatcher import _tend_shelves
-from scheduler.shelves.queue_slot import place_of
+from scheduler.shelves.queue_slot import slot_of
 from scheduler.store import transact
 from scheduler.values.rate_limit import Limit, Starts
 from tests.scheduler.harness import running
@@ -163,7 +163,7 @@ def test_the_rate_of_a_class_is_checked_where_it_is_queued(relay):
             return "a"
 
     with pytest.raises(ValueError, match="keyRate is 1"):
-        place_of(Odd(nowutc()))
+        slot_of(Odd(nowutc()))
 
 
 def test_nothing_is_started_twice_over_a_restart(view, database):

@@ -13,7 +13,7 @@ from scheduler import (
     TASK_STATUS_TERMINATED,
     nowutc,
 )
-from scheduler.shelves.queue_slot import place_of
+from scheduler.shelves.queue_slot import slot_of
 from scheduler.tasks import IntervalTask, PeriodicTask, PeriodicUniqueTask
 from scheduler.tasks.firing import Firing
 from tests.scheduler.harness import running
@@ -278,4 +278,4 @@ def test_runs_that_overlap_wait_in_the_queue_of_their_task(relay):
     relay.run_due()
     assert [run.getStatus() for run in task.getOccurrences()] == [TASK_STATUS_FINISHED]
     firing = Firing(task, 1, relay.clock.now)
-    assert place_of(firing) == place_of(task) == ("beats", 4, "beats")
+    assert slot_of(firing) == slot_of(task) == ("beats", 4, "beats")

@@ -16,7 +16,7 @@ import pytest
 from scheduler import TASK_STATUS_NONE, TASK_STATUS_QUEUED, TASK_STATUS_TERMINATED, nowutc, task
 from scheduler.dispatch.pruner import Pruner
 from scheduler.settings import Settings
-from scheduler.shelves.queue_slot import place_of
+from scheduler.shelves.queue_slot import slot_of
 from scheduler.tasks import CallTask, TaskFunction
 from scheduler.tasks.call import LoneCallTask, TunedCallTask
 from tests.scheduler import sample_declared as declared
@@ -98,7 +98,7 @@ def test_a_method_of_a_stored_object_is_declared_as_a_task(relay):
 
 def test_a_call_has_queue_priority_and_expiry_of_its_function(relay):
     call = declared.send.enqueue("ann@example.org")
-    assert place_of(call)[:2] == ("mail", 7)
+    assert slot_of(call)[:2] == ("mail", 7)
     assert call.expiryDate == call.getStartOn() + timedelta(seconds=60)
     relay.clock.advance(61)
     relay.run_due()
@@ -122,8 +122,8 @@ def test_a_declared_function_is_an_argument_by_its_name(relay):
 
 
 def test_a_limit_key_is_made_of_the_arguments(relay):
-    assert place_of(declared.book.enqueueIn(9, 7, text="a")).key == "account 7"
-    assert place_of(declared.book_by_function.enqueueIn(9, 8)).key == "by function 8"
+    assert slot_of(declared.book.enqueueIn(9, 7, text="a")).key == "account 7"
+    assert slot_of(declared.book_by_function.enqueueIn(9, 8)).key == "by function 8"
     assert declared.book.enqueueIn(9, 7, "b").inOrder
 
 

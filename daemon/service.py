@@ -18,6 +18,7 @@ from daemon.config import Config
 from daemon.console.action_list import actions_of
 from daemon.console.loopback import is_loopback
 from daemon.console.panel import Panel
+from daemon.logs.running_log import RUNNING_LOG
 from daemon.maintenance.packing import Packing
 from daemon.maintenance.resealing import reseal
 from daemon.process.livesync_process import LivesyncProcess
@@ -93,6 +94,7 @@ class Service:
             for listener in listeners.subscribe_installed():
                 stack.callback(listeners.unsubscribe, listener)
             self._start_metrics(stack)
+            stack.enter_context(RUNNING_LOG)
             self._start_scheduler(stack)
             self._start_packing(stack)
             self._start_alerts(stack)

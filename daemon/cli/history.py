@@ -11,15 +11,10 @@ from ZODB.Connection import Connection
 from ZODB.utils import p64, u64
 
 from daemon.config import Config
-from daemon.errors import DaemonException, Refusal
+from daemon.errors import DaemonException
 from daemon.views.task_detail import find_task
-from livesync import SyncManager
-from livesync.track.compensation import opposites
-from scheduler import nowutc
-from scheduler.errors import UndoRefused
+from daemon.views.undoing import take_back
 from scheduler.insight.commit_log import Commit, commits_of, culprits, task_commits
-from scheduler.insight.undo import Undone
-from scheduler.insight.undo import undo as take_back
 from scheduler.store import connect
 from scheduler.store.stored_state import class_of
 from scheduler.tasks import BaseTask, CallTask
@@ -45,16 +40,7 @@ def undo(options: argparse.Namespace, config: Config) -> int:
     """Take back what the last run of a task changed, and record the objects as changed."""
     with connect(config.database) as connection:
         task = find_task(connection, options.task_id)
-        try:
-            done = take_back(connection, task)
-        except UndoRefused as error:
-            raise Refusal(str(error)) from None
-        except KeyError:
-            raise DaemonException(
-                f"no run of task {options.task_id} is on record: it has not been run, or its "
-                "history was packed away"
-            ) from None
-        _record(connection, done)
+        done = take_back(connection, task)
         transaction.get().note(legible(f"undo of {task!r}"))
         transaction.commit()
         facts = {
@@ -65,12 +51,6 @@ def undo(options: argparse.Namespace, config: Config) -> int:
         }
     print(as_json(facts) if options.json else "\n".join(as_lines(facts)))
     return 0
-
-
-def _record(connection: Connection, done: Undone) -> None:
-    manager, timestamp = SyncManager.getDBInstance(connection), int(nowutc().timestamp())
-    for action in opposites(done.entries, timestamp, done.made):
-        manager.add(timestamp, action)
 
 
 def _facts(connection: Connection, number: int) -> Facts:

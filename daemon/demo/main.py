@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import secrets
 import shlex
 import sys
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ from scheduler.store import default_uri, open_database, transact
 from scheduler.store.database_uri import URI_VARIABLE
 from scheduler.values.legible import legible_output
 from scheduler.values.masking import shown_address
+from scheduler.worker import ending
 
 FEED_FOLDER = "feed"
 
@@ -54,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(config: Config) -> int:
     """Run the demonstration until SIGINT or SIGTERM; return the exit status."""
     log_to(None, logging.WARNING)
+    logging.getLogger(ending.__name__).addFilter(_in_one_line)
     if config.database.startswith("memory:"):
         raise DaemonException(
             "the demonstration shows how nothing is lost, and memory forgets: give another "
@@ -62,11 +65,12 @@ def run(config: Config) -> int:
     with stop_on_signals() as stop:
         receiver = Receiver(_former_port(config.database), _say)
         try:
-            _prepare(config.database, receiver.url)
+            password = secrets.token_urlsafe(6)
+            _prepare(config.database, receiver.url, password)
             panel = Panel("Received", ("Time (UTC)", "Object", "Record"), receiver.last)
             pushing = dataclasses.replace(config, livesync=LiveSync(push=True))
             with Service(pushing, stop, [panel]) as service:
-                _say(_welcome(service, config))
+                _say(_welcome(service, config, password))
                 wait_for(stop)
                 _say("stopping: tasks that run are let end")
         finally:
@@ -74,6 +78,12 @@ def run(config: Config) -> int:
     if service.failure is None:
         _say("stopped; start it again, and it goes on where it was")
     return 1 if service.failure is not None else 0
+
+
+def _in_one_line(record: logging.LogRecord) -> bool:
+    """Take the traceback of a task that fails from its line: the console shows it."""
+    record.exc_info = record.exc_text = None
+    return True
 
 
 def _former_port(uri: str) -> int:
@@ -85,7 +95,7 @@ def _former_port(uri: str) -> int:
         database.close()
 
 
-def _prepare(uri: str, receiver_url: str) -> None:
+def _prepare(uri: str, receiver_url: str, password: str) -> None:
     """Plant the sample at the first use, in one transaction with the record of its changes."""
     folder = _folder_of(uri) / FEED_FOLDER
 
@@ -94,6 +104,7 @@ def _prepare(uri: str, receiver_url: str) -> None:
             sample.retarget(connection, receiver_url)
         else:
             sample.plant(connection, folder, receiver_url)
+        sample.let_in(connection, password)
 
     subscribed = listeners.subscribe_installed()
     database = open_database(uri)
@@ -111,7 +122,7 @@ def _folder_of(uri: str) -> Path:
     return Path("var").absolute()
 
 
-def _welcome(service: Service, config: Config) -> str:
+def _welcome(service: Service, config: Config, password: str) -> str:
     url, wanted = service.web.url, config.web.port
     lines = []
     if wanted and service.web.port != wanted:
@@ -126,7 +137,7 @@ def _welcome(service: Service, config: Config) -> str:
     folder = _shown(_folder_of(config.database) / FEED_FOLDER)
     lines.append(
         f"""Everything is running. Open
-  {url}/   the console
+  {url}/   the console: look at it, or log in as {sample.OPERATOR}, password {password}, to act
   {url}/export/event/{sample.EVENT}.json?detail=contributions&pretty=yes   the sample event
 
 What changes is pushed as soon as it is committed: as JSON to a receiver that prints it here,

@@ -11,6 +11,8 @@ from export.model.catalogue import catalogue
 from export.model.category import Category
 from export.model.conference import Conference
 from export.model.contribution import Contribution
+from export.people.roles import Role, roles
+from export.people.user import Avatar, users
 from livesync import SyncManager
 from livesync.agents.folder import FolderAgent
 from livesync.agents.webhook import WebhookAgent
@@ -19,6 +21,8 @@ from scheduler.store import current
 from scheduler.tasks import OneShotTask
 
 EVENT = "1"
+FIRST_TALK = "0"
+OPERATOR = "demo"
 GRANULARITY = 0.05
 DESCRIBED_AFTER = 3
 BEGIN = datetime(2027, 6, 14, 9, 0, tzinfo=UTC)
@@ -45,6 +49,34 @@ class DescribeEvent(OneShotTask):
             event.setDescription(f"Described by a task at {nowutc():%H:%M:%S} UTC")
 
 
+class ThankSponsor(OneShotTask):
+    """A task that writes into the first talk who sponsors it, as the file *sponsor* says.
+
+    It fails as long as there is no such file: a failure to look at, to mend and to retry.
+    """
+
+    maxTries = 1  # noqa: N815 (a documented name)
+
+    def __init__(self, startDateTime: datetime, sponsor: str) -> None:
+        super().__init__(startDateTime)
+        self.sponsor = sponsor
+
+    def run(self) -> str:
+        """Change the description of the talk; return the name."""
+        file = Path(self.sponsor)
+        if not file.exists():
+            raise LookupError(
+                f"nobody knows who sponsors the first talk: write the name into {file}, and retry"
+            )
+        name = file.read_text(encoding="utf-8").strip()
+        event = catalogue(current()).event(EVENT)
+        talk = None if event is None else event.getContributionById(FIRST_TALK)
+        if talk is not None:
+            talk.update(description=f"Sponsored by {name}")
+        self.getLogger().info("the first talk is sponsored by %s", name)
+        return name
+
+
 def is_planted(connection: Connection) -> bool:
     """Say whether the sample's agents are in the database."""
     return "folder" in SyncManager.getDBInstance(connection).getAllAgents()
@@ -67,7 +99,20 @@ def plant(connection: Connection, folder: Path, url: str) -> None:
     connection.savepoint()
     if catalogue(connection).event(EVENT) is None:
         _plant_event(connection)
-    Client(connection).enqueue(DescribeEvent(nowutc() + timedelta(seconds=DESCRIBED_AFTER)))
+    soon = nowutc() + timedelta(seconds=DESCRIBED_AFTER)
+    sponsor = str(folder.parent / "sponsor.txt")
+    Client(connection).enqueueAll([DescribeEvent(soon), ThankSponsor(soon, sponsor)])
+
+
+def let_in(connection: Connection, password: str) -> None:
+    """Make OPERATOR, who may act in the console, or give them a new *password*."""
+    known = users(connection)
+    user = known.find(OPERATOR)
+    if user is None:
+        user = Avatar(OPERATOR, "Demo", login=OPERATOR)
+        known.add(user)
+        roles(connection).give(user.id, Role.OPERATOR)
+    user.set_password(password)
 
 
 def retarget(connection: Connection, url: str) -> None:

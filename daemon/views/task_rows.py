@@ -5,20 +5,25 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from struct import error as StructError  # noqa: N812 (an exception)
 from typing import Any, NamedTuple
 
 from persistent import Persistent
 from transaction.interfaces import TransientError
-from ZODB.utils import u64
+from ZODB.Connection import Connection
+from ZODB.utils import p64, u64
 
 from scheduler import (
+    Client,
     SchedulerModule,
     nowutc,
 )
-from scheduler.inbox.quarantine import is_quarantined
+from scheduler.inbox.claims import running_list
+from scheduler.inbox.quarantine import QuarantineEntry, is_quarantined, quarantine_of
 from scheduler.inbox.signals import known_signals
 from scheduler.queue import BLOCKED_DUE, NEVER_DUE
 from scheduler.shelves.ended_index import TaskIndex
+from scheduler.shelves.shelved import Shelved
 from scheduler.states import STATES as STATES
 from scheduler.states import WORDS as WORDS
 from scheduler.store.missing_class import reason_of, why_unusable
@@ -63,6 +68,9 @@ class Row(NamedTuple):
     signal: str = ""
     """The signal that it waits for."""
 
+    queue: str = ""
+    """The named queue that it waits in."""
+
     @property
     def situation(self) -> str:
         """Its state, with the signal that it waits for."""
@@ -94,6 +102,57 @@ def row_of(task: Any, state: str, date: datetime | None, **facts: Any) -> Row:
     return Row(_number(task), None, state, date, name, arguments, **facts)
 
 
+def found_row(found: Shelved) -> Row:
+    """Return the row of what a search has *found*, with the reason if it cannot be read."""
+    state, date = found.state, found.date
+    if state == QUARANTINED:
+        return _quarantined_row(QuarantineEntry(found.task, found.reason, date or nowutc()))
+    number = found.occurrence
+    try:
+        attempts = found.element.getAttempts()
+        tries, why = (attempts[-1].number, attempts[-1].message) if attempts else (0, "")
+        number = None if number is None else number.getId()
+    except TransientError:
+        raise
+    except Exception as error:  # noqa: BLE001 (whatever its state raises when it is loaded)
+        tries, why = 0, f"cannot be read: {reason_of(error)}"
+    if state in ("waiting", "paused"):
+        return _with_signal(row_of(found.task, state, date, tries=tries, reason=why), found)
+    return row_of(found.task, state, date, tries=tries, reason=why)._replace(occurrence=number)
+
+
+def _with_signal(row: Row, found: Shelved) -> Row:
+    signal = known_signals(found.task._p_jar).name(row.id) or ""
+    date = None if row.date is not None and row.date.timestamp() == UNTIL_SIGNAL else row.date
+    return row._replace(date=date, signal=signal, queue=found.queue or "")
+
+
+def one_row(connection: Connection, number: int) -> Row | None:
+    """Return the row of task *number*; None for an unknown one."""
+    try:
+        aside = quarantine_of(connection).get(p64(number))
+        if aside is not None:
+            return _quarantined_row(aside)
+        task = Client(connection).getTask(number)
+    except (KeyError, StructError):
+        return None
+    position = (), task
+    try:
+        return found_row(Shelved(*position, word(task), _date_of(task)))
+    except TransientError:
+        raise
+    except Exception:  # noqa: BLE001 (whatever its state raises when it is loaded)
+        return found_row(Shelved(*position, None, None))
+
+
+def _date_of(task: BaseTask) -> datetime | None:
+    state = word(task)
+    if state == "running":
+        claim = running_list(task._p_jar).claim(task.getId() or 0)
+        return None if claim is None else moment(claim.since)
+    return task.getDueOn() if state in ("waiting", "spooled") else task.getEndedOn()
+
+
 def rows(module: SchedulerModule, state: str | None = None) -> Iterator[Row]:
     """Yield a row for each task, or for each task in *state*."""
     shelves = (
@@ -116,13 +175,14 @@ def dead_letters(module: SchedulerModule) -> Iterator[Row]:
 
 
 def quarantined(module: SchedulerModule) -> Iterator[Row]:
-    """Yield the tasks that could not be loaded."""
-    for aside in module.aside():
-        name = unread_name_of(aside.obj)
-        arguments = None if name == class_name(aside.obj) else "..."
-        yield Row(
-            aside.number, None, QUARANTINED, aside.since, name, arguments, reason=aside.reason
-        )
+    """Return the tasks that could not be loaded."""
+    return map(_quarantined_row, module.aside())
+
+
+def _quarantined_row(aside: QuarantineEntry) -> Row:
+    name = unread_name_of(aside.obj)
+    arguments = None if name == class_name(aside.obj) else "..."
+    return Row(aside.number, None, QUARANTINED, aside.since, name, arguments, reason=aside.reason)
 
 
 def word(task: BaseTask) -> str:

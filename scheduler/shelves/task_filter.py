@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from scheduler.clock import aware
+from scheduler.runtime.origin import Origin
 from scheduler.shelves.shelved import Shelved
 from scheduler.states import STATES
 from scheduler.storage.outage import is_transient
@@ -42,6 +43,9 @@ class TaskFilter:
 
     text: str | None = None
     """A part of the message of the last attempt, or of the quarantine; its case does not matter."""
+
+    origin: str | None = None
+    """A part of the user, request or host that it was enqueued by, or the number of the task."""
 
     def __post_init__(self) -> None:
         if self.state is not None and self.state not in STATES:
@@ -78,6 +82,8 @@ class TaskFilter:
             return False
         if self.queue is not None and self.queue != _queue_of(found):
             return False
+        if self.origin is not None and not _is_from(found.task.getOrigin(), self.origin.casefold()):
+            return False
         return self.text is None or self.text.casefold() in _error_of(found).casefold()
 
 
@@ -94,6 +100,11 @@ def _pattern(wanted: str) -> re.Pattern[str]:
 
 def _queue_of(found: Shelved) -> Any:
     return found.task.queueName if found.queue is None else found.queue
+
+
+def _is_from(origin: Origin, wanted: str) -> bool:
+    named = (origin.user, origin.request, origin.host)
+    return wanted == str(origin.task) or any(wanted in each.casefold() for each in named)
 
 
 def _error_of(found: Shelved) -> str:

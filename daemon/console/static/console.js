@@ -45,12 +45,49 @@ function morph(old, fresh) {
     return;
   }
   if (old.isEqualNode(fresh) || "keep" in old.dataset) return;
+  if ("steady" in old.dataset && isBeingRead(old)) { keepSteady(old, fresh); return; }
+  if ("steady" in old.dataset) tellNews(0);
   for (const { name, value } of [...fresh.attributes])
     if (!KEPT.has(name) && old.getAttribute(name) !== value) old.setAttribute(name, value);
   for (const { name } of [...old.attributes])
     if (!KEPT.has(name) && !fresh.hasAttribute(name)) old.removeAttribute(name);
   morphChildren(old, fresh);
 }
+
+// --- A list stays as it is while somebody reads it or has chosen rows: what is in it changes, but
+// no row comes, goes or moves until its reader has left it, or asks for it.
+
+let isAsked = false;
+
+const isBeingRead = (list) => !isAsked && (list.matches(":hover, :focus-within") || scrollY > 40 || Boolean(list.querySelector(":checked")));
+
+function keepSteady(list, fresh) {
+  const keyed = new Map([...fresh.children].map((each) => [keyOf(each), each]));
+  let changed = keyed.size;
+  for (const row of list.children) {
+    const wanted = keyed.get(keyOf(row));
+    if (wanted) morph(row, wanted), changed--;
+    else row.classList.add("gone"), changed++;
+  }
+  tellNews(changed);
+}
+
+function tellNews(changed) {
+  const news = document.getElementById("news");
+  if (news) news.hidden = !changed;
+}
+
+document.addEventListener("click", async (event) => {
+  if (event.target.id !== "show-news") return;
+  isAsked = true;
+  await refresh();
+  isAsked = false;
+});
+document.addEventListener("pointerout", (event) => {
+  const list = event.target.closest("[data-steady]");
+  const news = document.getElementById("news");
+  if (list && news && !news.hidden && !list.contains(event.relatedTarget)) refresh();
+});
 
 function morphChildren(old, fresh) {
   const keyed = new Map();

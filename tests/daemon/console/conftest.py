@@ -9,6 +9,7 @@ import os
 import shutil
 import threading
 from contextlib import contextmanager
+from urllib.parse import quote
 
 import pytest
 
@@ -116,7 +117,7 @@ def is_fault(said, expected):
 
 def log_in(page, user, path="/"):
     """Log in with the form, which leads to *path*."""
-    page.goto(f"/login?next={path}")
+    page.goto(f"/login?next={quote(path)}")
     page.get_by_label("Login").fill(user)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()

@@ -1,0 +1,227 @@
+"""The page of one task in a browser: all that is known, and each of its buttons.
+
+Covers `daemon.console.pages.task`, `daemon.console.dry_run_process`, `daemon.views.task_card`,
+`daemon.views.task_changes`, `daemon.views.undoing`, `daemon.logs.running_log`.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from daemon.console.dry_run_process import run_dry
+from daemon.logs.running_log import RUNNING_LOG
+from daemon.views.task_rows import one_row
+from scheduler import Client, nowutc
+from scheduler.store import open_database, transact, using
+from tests.console import page_of
+from tests.daemon import sample_tasks
+from tests.daemon.console.conftest import DESKTOP, PHONE
+from tests.scheduler import sample_declared as declared
+from tests.scheduler.sample_tasks import Noop
+from tests.waiting import wait_for
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def enqueue(daemon):
+    """Enqueue a task that *make* makes; return its number."""
+
+    def one(make):
+        def work(connection):
+            with using(connection):
+                task = make()
+                if task.getId() is None:
+                    Client(connection).enqueue(task)
+                return task.getId()
+
+        return transact(daemon.database, work)
+
+    return one
+
+
+def is_now(page, word):
+    page.locator("h1 .state", has_text=word).wait_for()
+
+
+def press(page, button):
+    page.get_by_role("button", name=button, exact=True).click()
+
+
+@pytest.mark.parametrize(("viewport", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")])
+def test_a_failure_is_explained_mended_and_retried(visit, enqueue, tmp_path, viewport, scheme):
+    number = enqueue(lambda: sample_tasks.Bad(nowutc(), str(tmp_path / "remedy")))
+    page = visit(f"/tasks/{number}", viewport=viewport, scheme=scheme)
+    is_now(page, "failed")
+    why = page.get_by_role("region", name="Why it has not finished")
+    why.get_by_text("ValueError: no luck").first.wait_for()
+    assert "Traceback (most recent call last)" in why.get_by_label("Traceback").text_content()
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+    (tmp_path / "remedy").touch()
+    press(page, "Retry")
+    page.get_by_text(f"Task {number} is started again").wait_for()
+    is_now(page, "finished")
+
+
+def test_a_task_that_runs_is_followed_and_cancelled(visit, enqueue, tmp_path):
+    number = enqueue(lambda: sample_tasks.Long(nowutc(), str(tmp_path / "go")))
+    page = visit(f"/tasks/{number}")
+    is_now(page, "running")
+    page.get_by_text("50 % half of it").wait_for()
+    assert page.get_by_label("Progress").get_attribute("value") == "0.5"
+    logging.getLogger("task").warning("so far so good", extra={"task_id": number})
+    page.get_by_text("WARNING so far so good").wait_for()
+    press(page, "Cancel")
+    is_now(page, "aborted")
+    (tmp_path / "go").touch()
+
+
+def test_a_waiting_task_is_moved_prioritized_paused_resumed_and_run(visit, enqueue):
+    number = enqueue(lambda: sample_tasks.Good(nowutc() + HOUR))
+    page = visit(f"/tasks/{number}")
+    is_now(page, "waiting")
+    page.get_by_text("Move …").click()
+    page.get_by_label("New date").fill("2031-05-06T07:08:09")
+    press(page, "Move")
+    page.get_by_text(f"Task {number} is moved to 2031-05-06").wait_for()
+    page.locator("dd time[title^='2031-05-06']").wait_for()
+    page.get_by_text("Priority …").click()
+    page.get_by_label("Priority", exact=True).fill("7")
+    press(page, "Prioritize")
+    page.locator("dt:has-text('Priority') + dd", has_text="7").wait_for()
+    press(page, "Pause")
+    is_now(page, "paused")
+    press(page, "Resume")
+    is_now(page, "waiting")
+    press(page, "Run now")
+    is_now(page, "finished")
+    page.locator("dt:has-text('Result') + dd", has_text="{'answer': 42}").wait_for()
+    page.get_by_label("Log of attempt 1").get_by_text("all is well").wait_for()
+    press(page, "Run again")
+    page.get_by_text("Attempt 1").nth(1).wait_for()
+    page.get_by_text("Delete …").click()
+    press(page, "Delete")
+    page.get_by_text(f"Task {number} is deleted").wait_for()
+    assert page.url.endswith("/tasks")
+
+
+def test_what_it_changed_is_shown_tried_replayed_and_undone(visit, enqueue):
+    number = enqueue(lambda: declared.bare.enqueue(17))
+    page = visit(f"/tasks/{number}")
+    is_now(page, "finished")
+    changed = page.locator(".differences tr", has_text="data['bare']")
+    changed.locator(".after", has_text="(17,)").wait_for()
+
+    page.get_by_role("link", name="Dry run").click()
+    page.get_by_text("It succeeds.").wait_for()
+    page.locator(".differences .after", has_text="(17, 17)").wait_for()
+    page.get_by_role("link", name="Back to the task").click()
+
+    page.get_by_role("link", name="Replay").click()
+    page.get_by_text("It does the same as the attempt did.").wait_for()
+    page.get_by_role("link", name="Back to the task").click()
+
+    page.get_by_role("link", name="Undo …").click()
+    page.get_by_text("1 objects").wait_for()
+    press(page, "Undo")
+    page.get_by_text(f"Task {number} is undone: 1 restored").wait_for()
+    page.get_by_text("was taken back").wait_for()
+
+
+def test_what_is_in_the_way_of_an_undo_is_named(visit, enqueue, daemon):
+    number = enqueue(lambda: declared.bare.enqueue(18))
+    page = visit(f"/tasks/{number}")
+    is_now(page, "finished")
+    other = enqueue(lambda: declared.bare.enqueue(19))
+    wait_for(lambda: _state(daemon, other) == "finished", what="the other task")
+    page.get_by_role("link", name="Undo …").click()
+    page.get_by_text("This is in the way").wait_for()
+    page.get_by_role("link", name=f"task {other}").click()
+    page.get_by_role("heading", name=f"Task {other}").wait_for()
+
+
+def _state(daemon, number):
+
+    return transact(daemon.database, lambda found: one_row(found, number).state)
+
+
+def test_an_operator_alone_acts(visit, enqueue):
+    number = enqueue(lambda: Noop(nowutc() + HOUR))
+    page = visit(f"/tasks/{number}", user="vera")
+    is_now(page, "waiting")
+    assert page.get_by_role("button", name="Run now").count() == 0
+    visit.faults.clear()
+    page.goto(f"/tasks/{number}/dry-run")
+    page.get_by_text("this needs operator").wait_for()
+    page.goto("/tasks/999999999")
+    page.get_by_text("There is no task 999999999").wait_for()
+    visit.faults[:] = [fault for fault in visit.faults if "403" not in fault and "404" not in fault]
+
+
+ODD = {
+    "lone surrogate": "\udc80",
+    "NUL": "a\x00b",
+    "bidi": "\u202eabc",
+    "markup": "<script>alert(1)</script>",
+    "huge": "x" * 1_000_000,
+    "bytes": b"\xff" * 1000,
+    "deep": [[[[[[[[]]]]]]]],
+}
+
+
+@pytest.mark.parametrize("value", ODD.values(), ids=ODD)
+def test_no_value_breaks_a_page(database, value):
+    def enqueue(connection):
+        with using(connection):
+            declared.bad.enqueue(value)
+            task = sample_tasks.Bad(nowutc(), value)
+            task.password = "hush"
+            Client(connection).enqueue(task)
+            return task.getId()
+
+    number = transact(database, enqueue)
+    page = page_of(database, f"/tasks/{number}")
+    listed = page_of(database, "/tasks")
+    for text in (page, listed):
+        text.encode()
+        assert len(text) < 50_000
+        assert "\x00" not in text
+        assert "\u202e" not in text
+        assert "<script>alert" not in text
+        assert "hush" not in text
+
+
+def test_a_private_database_has_no_dry_runs():
+    database = open_database("memory://")
+    assert "second process" in run_dry(database, 1)["fault"]
+    database.close()
+
+
+def test_a_dry_run_that_fails_says_why(database):
+    number = transact(database, lambda found: _enqueued(found, sample_tasks.Bad(nowutc(), "no")))
+    assert run_dry(database, number)["error"] == "ValueError: no luck"
+    assert "no attempt 3" in run_dry(database, number, 3)["fault"]
+
+
+def _enqueued(connection, task):
+    Client(connection).enqueue(task)
+    return task.getId()
+
+
+def test_lines_of_tasks_alone_are_kept_and_without_passwords():
+    log = logging.getLogger("task.sample")
+    log.setLevel(logging.INFO)
+    with RUNNING_LOG:
+        log.info("nobody's")
+        for number in range(300):
+            log.info("password=secret %d", number, extra={"task_id": 7})
+    lines = RUNNING_LOG.of(7, 0)
+    assert len(lines) == 100
+    assert lines[-1].endswith("INFO password=*** 299")
+    assert RUNNING_LOG.of(7, nowutc().timestamp() + 1) == RUNNING_LOG.of(8, 0) == []

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from scheduler import SchedulerModule, TaskFilter, nowutc
 from scheduler.clock import stamp
 from scheduler.errors import BadCursor
-from scheduler.queue import NEVER_DUE
+from scheduler.queue import BLOCKED_DUE, NEVER_DUE
 from scheduler.shelves.bulk_order import CANCEL, RETRY, BulkOrder
 from scheduler.shelves.search import count, search
 from scheduler.shelves.walk import walk
@@ -74,6 +74,7 @@ def _stock(view):
         _queue(view, call_of(due, declared.send, (str(number),), {}))
         if number % 5 == 0:
             _queue(view, Noop(due), NEVER_DUE)
+            _queue(view, Noop(due), BLOCKED_DUE)
         for status in ENDED:
             _end(view, Noop(NOW), status, NOW - timedelta(seconds=random.randrange(COUNT)))
         _end_run(view, number, NOW - timedelta(seconds=number // 4))

@@ -67,6 +67,10 @@ class TaskTimedOut(TaskInterrupted):
     """The attempt took longer than its soft limit."""
 
 
+class HardLimitReached(TaskInterrupted):
+    """The coroutine of the attempt was cancelled at its hard limit."""
+
+
 class WorkerLost(SchedulerException):
     """The worker died during the attempt. Use it as a key of `retries` to set a policy."""
 

@@ -70,6 +70,9 @@ class Settings:
     worker_memory: float = 0
     """The MB that a worker process may use; over them it is replaced. 0 for no limit."""
 
+    coroutines: int = 100
+    """How many coroutines (`async def`) a worker process runs at a time, each with a connection."""
+
     worker_attempts: int = 0
     """After how many attempts a worker process is replaced; 0 for never."""
 
@@ -96,7 +99,7 @@ class Settings:
             raise SchedulerConfigurationException(
                 f"multitask_mode is {self.multitask_mode!r}; it must be one of {', '.join(MODES)}"
             )
-        for name, least in (("workers", 1), ("task_max_tries", 1)):
+        for name, least in (("workers", 1), ("task_max_tries", 1), ("coroutines", 1)):
             if type(getattr(self, name)) is not int or getattr(self, name) < least:
                 raise SchedulerConfigurationException(
                     f"{name} is {getattr(self, name)!r}; it must be a whole number from {least}"

@@ -34,8 +34,8 @@ from scheduler.tasks.handle import TaskHandle
 from scheduler.tasks.naming import name_of
 from scheduler.tasks.occurrence import TaskOccurrence
 from scheduler.tasks.recurring import RecurringTask
-from scheduler.worker.ending import Ending, event_of
-from scheduler.worker.failure import fail, named
+from scheduler.worker.ending import Ending
+from scheduler.worker.failure import fail, named, terminate
 from scheduler.worker.measure import Measure
 from scheduler.worker.outcome import Outcome, check_claim, outcome_of
 
@@ -220,9 +220,7 @@ class Settlement:
                 fail(task, attempt, WorkerLost(lost.why), max_tries)._replace(error=None)
             )
         elif lost.state == TASK_STATUS_TERMINATED:
-            handle.end(attempt)
-            text = f"{named(task)} is terminated: {lost.why}"
-            self._announce(Ending(logging.ERROR, text, event_of(task, attempt)))
+            self._announce(terminate(task, attempt))
         else:
             log.warning("%s is run again: %s", named(task), lost.why)
             handle.delay(attempt, now.timestamp())

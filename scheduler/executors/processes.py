@@ -98,14 +98,14 @@ class ProcessExecutor:
     def stop(self, claim: Claim) -> None:
         """Kill the worker that runs *claim*; its other claims are run again.
 
+        A coroutine is cancelled.
         A worker that has not begun it will see that it has ended.
         """
         with self._lock:
             for worker in self._workers.values():
-                if (
-                    claim.number in worker.held
-                    and claim.number in worker.heartbeat.begun_claims().numbers()
-                ):
+                if claim.number in worker.adopted:
+                    worker.send(claim)
+                elif claim.number in worker.held.keys() & worker.begun_claims().numbers():
                     worker.kill(KillReason(TASK_STATUS_ABORTED, "cancelled", claim))
 
     def reload(self) -> None:
@@ -165,7 +165,7 @@ class ProcessExecutor:
         return rest
 
     def _count(self) -> int:
-        with_workers = sum(len(worker.held) for worker in self._workers.values())
+        with_workers = sum(worker.queued for worker in self._workers.values())
         return len(self._waiting) + with_workers + len(self._results)
 
     # Messages of workers
@@ -188,7 +188,11 @@ class ProcessExecutor:
         with self._lock:
             if worker.is_lost:
                 return  # its claims were reported as lost
-            if kind == "done":
+            if kind == "adopted":
+                worker.adopted.update(claim.number for claim in claims)
+                self._flow.observe(seconds, len(claims))
+                claims = []
+            elif kind == "done":
                 worker.watch.end()
             elif kind == "ready":
                 worker.is_ready, self._failed_starts = True, 0
@@ -197,12 +201,13 @@ class ProcessExecutor:
                 worker.leaves = time.monotonic() + KILL_SECONDS
                 self._stir.set()
             worker.forget([outcome.claim for outcome in outcomes] + claims)
-            worker.is_stuck = worker.is_stuck and kind == "returned" and bool(worker.held)
+            worker.is_stuck = worker.is_stuck and kind == "returned" and bool(worker.queued)
             self._waiting.extendleft(reversed(claims))
             for outcome in outcomes:
                 self._suspects.pop(outcome.claim.tid, None)
-            if outcomes:
+            if outcomes and kind == "done":
                 self._flow.observe(seconds, len(outcomes))
+            if outcomes:
                 self._recycle(worker, len(outcomes))
             self._feed()
             # Under the lock, so that each claim is always with a worker or in a report.
@@ -239,9 +244,7 @@ class ProcessExecutor:
         held, kill_reason = list(worker.held.values()), worker.kill_reason
         if kill_reason is None and self._is_closing:
             kill_reason = KillReason(TASK_STATUS_QUEUED, "the scheduler ended")
-        return loss_of(
-            held, worker.heartbeat.begun_claims(), kill_reason, self._suspects, worker.signature
-        )
+        return loss_of(held, worker.begun_claims(), kill_reason, self._suspects, worker.signature)
 
     def _vacate(self, worker: WorkerProcess) -> None:
         slot = next(key for key, each in self._workers.items() if each is worker)
@@ -275,7 +278,7 @@ class ProcessExecutor:
             moments = [self._loss_watch.next_look, *self._vacant.values()]
             moments += [each.leaves for each in self._workers.values() if each.leaves is not None]
             rests = [each.watch.rest() for each in self._workers.values()]
-            if any(len(each.held) > 1 for each in self._workers.values()):
+            if any(each.queued > 1 for each in self._workers.values()):
                 rests.append(STUCK_SECONDS)
             return max(0, min([moment - now for moment in moments] + rests))
 
@@ -303,6 +306,7 @@ class ProcessExecutor:
             sys.path,
             levels_here(),
             Application.of(self._settings),
+            self._settings.coroutines,
         )
         return WorkerProcess(start, self._receive, self._lose)
 
@@ -327,7 +331,7 @@ class ProcessExecutor:
         """Take the share of *worker* from the waiting claims; a suspect gets its own worker."""
         held = list(worker.held.values())
         claims: list[Claim] = []
-        while self._waiting and len(held) + len(claims) < self._flow.share:
+        while self._waiting and worker.queued + len(claims) < self._flow.share:
             is_suspect = self._waiting[0].tid in self._suspects
             if any(claim.tid in self._suspects for claim in held) or (is_suspect and held):
                 break
@@ -341,8 +345,8 @@ class ProcessExecutor:
     def _level(self) -> None:
         # One long task must not hold up the short ones behind it while another worker is idle.
         workers = self._workers.values()
-        if self._waiting or not any(each.can_take and not each.held for each in workers):
+        if self._waiting or not any(each.can_take and not each.queued for each in workers):
             return
         for worker in workers:
-            if len(worker.held) > 1 and worker.can_take and worker.silence() > STUCK_SECONDS:
+            if worker.queued > 1 and worker.can_take and worker.silence() > STUCK_SECONDS:
                 worker.ask_back()

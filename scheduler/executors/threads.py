@@ -19,11 +19,12 @@ from scheduler.executors.base import (
     WorkerStatus,
 )
 from scheduler.inbox.claims import Claim
-from scheduler.runtime.context import AttemptContext, AttemptReport, Begun
+from scheduler.runtime.context import AttemptContext, AttemptReport, Begun, ProgressReport
 from scheduler.settings import Settings
 from scheduler.states import TASK_STATUS_ABORTED
 from scheduler.storage.outage_retry import retry_outages
 from scheduler.worker.claim_queue import ClaimQueue
+from scheduler.worker.coroutine_pool import CoroutinePool
 from scheduler.worker.outcome import Outcome
 from scheduler.worker.runner import Runner
 
@@ -46,11 +47,18 @@ class ThreadExecutor:
         self._lock = threading.Lock()
         self._out: set[int] = set()  # by number, the claims whose end was not collected
         self._is_closing = False
+        self._coroutines = CoroutinePool(
+            *(database, settings.task_max_tries, f"coroutine/{os.getpid()}", settings.coroutines),
+            begun=self._adopted,
+            ended=lambda claim, outcomes: self._results.report(outcomes),
+            failed=lambda claim: self._results.report([], Lost.all_of([claim])),
+            report=self._take_progress,
+        )
         self._threads = [self._started(number) for number in range(settings.workers)]
 
     def room(self) -> int:
         """Return how many more claims the threads would take now."""
-        return self._flow.window - len(self._out)
+        return self._flow.window - len(self._out) + self._coroutines.running()
 
     def submit(self, claims: Sequence[Claim]) -> None:
         """Add *claims* to the queue."""
@@ -74,6 +82,7 @@ class ThreadExecutor:
 
     def stop(self, claim: Claim) -> None:
         """Ask the thread that runs *claim* to end the attempt, and replace the thread."""
+        self._coroutines.cancel(claim)
         for worker in self._threads:
             run = worker.run
             if run is not None and run.claim == claim:
@@ -97,6 +106,7 @@ class ThreadExecutor:
         held = [
             claim for worker in self._threads if worker.thread.is_alive() for claim in worker.held()
         ]
+        held += self._coroutines.claims()
         return {claim.number for claim in (*queued, *held)}.union(self._results.claims())
 
     def rest(self) -> float:
@@ -106,11 +116,12 @@ class ThreadExecutor:
     def shutdown(self, seconds: float) -> list[Claim]:
         """Wait *seconds* for the threads to end their attempts; return the claims not begun."""
         self._is_closing = True
-        rest = self._queue.take_all()
+        rest = self._queue.take_all() + self._coroutines.take_all()
         self._queue.close()
         deadline = time.monotonic() + seconds
         for worker in self._threads:
             worker.thread.join(max(0, deadline - time.monotonic()))
+        self._coroutines.close(max(0, deadline - time.monotonic()))
         return rest
 
     def _started(self, number: int) -> _WorkerThread:
@@ -141,14 +152,28 @@ class ThreadExecutor:
                     worker.watch.end()
                     if worker.abandoned.is_set():
                         return  # all that it held was given up for lost
-                self._flow.observe(time.monotonic() - started, len(outcomes) + len(lost))
+                if outcomes or lost:
+                    self._flow.observe(time.monotonic() - started, len(outcomes) + len(lost))
                 self._results.report(outcomes, lost)
         finally:
             runner.close()
 
     def _runner(self, worker: _WorkerThread) -> Runner:
         tries = self._settings.task_max_tries
-        return retry_outages(lambda: Runner(self._database, tries, worker.name, worker.take_report))
+        return retry_outages(
+            lambda: Runner(
+                *(self._database, tries, worker.name, worker.take_report),
+                adopt=self._coroutines.add,
+            )
+        )
+
+    def _adopted(self, claim: Claim) -> None:
+        self._flow.observe(0.0, 1)  # the thread that was given it is free at once
+        self._results.wake()
+
+    def _take_progress(self, report: AttemptReport) -> None:
+        if isinstance(report, ProgressReport):
+            self._results.report_progress(report)
 
     def _run(self, runner: Runner, claim: Claim) -> tuple[list[Outcome], list[Lost]]:
         try:

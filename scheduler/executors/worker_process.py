@@ -22,15 +22,15 @@ from scheduler.executors.output_pipe import OutputPipe
 from scheduler.executors.suspension import is_suspended
 from scheduler.inbox.claims import Claim
 from scheduler.runtime.context import AttemptReport
-from scheduler.worker.heartbeat import SIZE, WorkerHeartbeat, shared_memory
+from scheduler.worker.heartbeat import SIZE, BegunClaims, WorkerHeartbeat, shared_memory
 from scheduler.worker.log_forwarding import ForwardedLine
 from scheduler.worker.outcome import Outcome
 from scheduler.worker.process import FirstMessage
 
 log = logging.getLogger(__name__)
 
-# The kind (ready, done, returned, bye), the outcomes, the claims that were not run, and the
-# seconds taken.
+# The kind (ready, done, adopted, awaited, returned, bye), the outcomes, the claims that were not
+# run or are adopted, and the seconds taken.
 Message: TypeAlias = tuple[str, list[Outcome], list[Claim], float]
 
 # Seconds between checks for the end of a process, on systems without pidfd.
@@ -55,6 +55,8 @@ class WorkerProcess:
     ) -> None:
         self.name = start.name
         self.held: dict[int, Claim] = {}
+        self.adopted: set[int] = set()
+        """The numbers of those claims of which coroutines are at work."""
         self.is_ready = False
         self.is_stuck = False
         """Whether it was asked to return claims, and has not ended its task since."""
@@ -100,7 +102,7 @@ class WorkerProcess:
 
     def give(self, claims: list[Claim], seen_from: bytes) -> None:
         """Hand *claims*, which can be seen from transaction *seen_from* on, to the process."""
-        if not self.held:
+        if not self.queued:
             self._last_word = time.monotonic()
         self.held.update((claim.number, claim) for claim in claims)
         self.send((seen_from, claims))
@@ -157,6 +159,17 @@ class WorkerProcess:
         """Note that the process is done with *claims*."""
         for claim in claims:
             self.held.pop(claim.number, None)
+            self.adopted.discard(claim.number)
+
+    def begun_claims(self) -> BegunClaims:
+        """Return which claims it has begun, of those that are not known to be committed."""
+        begun = self.heartbeat.begun_claims()
+        return begun._replace(done=begun.done | self.adopted)
+
+    @property
+    def queued(self) -> int:
+        """How many claims it holds that are no coroutines at work."""
+        return len(self.held) - len(self.adopted)
 
     @property
     def can_take(self) -> bool:

@@ -68,14 +68,15 @@ class AttemptContext:
         """When the attempt is asked to end, or is ended; None for never."""
         self._snapshot = snapshot
         self.is_cancelled = False
-        self._soft_limit = soft_limit
+        self.soft_limit, self.hard_limit = soft_limit, hard_limit
         self._report = report
         self._began = time.monotonic()
         self._reported_at = 0.0
         self._lines: deque[str] = deque(maxlen=LINES_KEPT)
         self._keys = IdempotencyKeys(task, keys_used)
         self._checkpoint = checkpoint
-        self._thread = threading.get_ident()
+        self.thread = threading.get_ident()
+        """The thread in which its code runs."""
         self.progress: tuple[float, str] | None = None
         """The last report of progress; None before there is one."""
         self._http: TaskClient | None = None
@@ -103,7 +104,7 @@ class AttemptContext:
 
         Raises RuntimeError in another thread than that of the attempt.
         """
-        if threading.get_ident() != self._thread:
+        if threading.get_ident() != self.thread:
             raise RuntimeError("a checkpoint is made in the thread of the attempt: call it there")
         if self._checkpoint is not None:
             self._checkpoint(state)
@@ -122,8 +123,8 @@ class AttemptContext:
         """Raise TaskCancelled or TaskTimedOut if the attempt is to end."""
         if self.is_cancelled:
             raise TaskCancelled("the task was taken from its worker")
-        if self._soft_limit is not None and time.monotonic() - self._began > self._soft_limit:
-            raise TaskTimedOut(f"the run is over its soft limit of {self._soft_limit:g} s")
+        if self.soft_limit is not None and time.monotonic() - self._began > self.soft_limit:
+            raise TaskTimedOut(f"the run is over its soft limit of {self.soft_limit:g} s")
 
     def report(self, fraction: float, message: str) -> None:
         """Report progress; a report within PROGRESS_SECONDS of the last one is dropped."""

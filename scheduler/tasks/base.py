@@ -19,6 +19,7 @@ from scheduler.inbox.quarantine import is_quarantined
 from scheduler.inbox.spool import ADD, spool_of
 from scheduler.queue import BLOCKED_DUE, NEVER_DUE
 from scheduler.runtime.context import current_run
+from scheduler.runtime.coroutines import result_of
 from scheduler.runtime.hook_registry import REGISTRY
 from scheduler.runtime.origin import Origin, present_origin
 from scheduler.states import TASK_STATUS_NONE
@@ -356,9 +357,9 @@ class BaseTask(FlowStep, TaskLife):
     def _work(self) -> Any:
         """Do the work; most tasks do not ask how late it is, and are spared its being noted."""
         if type(self).start is BaseTask.start:
-            return self.run()
+            return result_of(self.run())
         now = nowutc()
-        return self.start(max(0.0, (now - (self.getDueOn() or now)).total_seconds()))
+        return result_of(self.start(max(0.0, (now - (self.getDueOn() or now)).total_seconds())))
 
     def _instead_of_run(self, now: datetime) -> Callable[[], None] | None:
         """Return what is to be done instead of a run at *now*; None for a run."""

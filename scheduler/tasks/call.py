@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import inspect
 from collections.abc import Callable, Mapping
@@ -13,6 +12,8 @@ from typing import Any, Generic, TypeVar
 from persistent import Persistent
 
 from scheduler.clock import later
+from scheduler.runtime.coroutines import result_of
+from scheduler.tasks.base import BaseTask
 from scheduler.tasks.naming import class_name, dotted
 from scheduler.tasks.oneshot import OneShotTask
 from scheduler.tasks.options import DeclaredOptions, FunctionOption, Key, key_of
@@ -170,10 +171,21 @@ class LoneCallTask(TunedCallTask[R]):
     alone = True
 
 
+class CoroutineCallTask(LoneCallTask[R]):
+    """A call of a coroutine function: told by the class, many are at work in one worker."""
+
+
 def called(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call *function* and return its result; a coroutine is run in an event loop of its own."""
-    made = function(*args, **kwargs)
-    return asyncio.run(made) if inspect.iscoroutine(made) else made
+    """Call *function* and return its result, where it is a coroutine that of the coroutine."""
+    return result_of(function(*args, **kwargs))
+
+
+@cache
+def is_coroutine(kind: type) -> bool:
+    """Say whether tasks of this class await: their attempts are made beside others."""
+    if not issubclass(kind, BaseTask):
+        return False
+    return issubclass(kind, CoroutineCallTask) or inspect.iscoroutinefunction(kind.run)
 
 
 def call_of(
@@ -184,6 +196,8 @@ def call_of(
     kind = TunedCallTask if options else CallTask
     if options.get("alone") or options.get("hardLimit") is not None:
         kind = LoneCallTask
+    if inspect.iscoroutinefunction(getattr(function, "function", function)):
+        kind = CoroutineCallTask
     return kind(date, function, args, kwargs, _expiry_date(date, options.get("expiry")))
 
 

@@ -8,7 +8,6 @@ the attempts, commits them together and reports their outcomes.
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -82,7 +81,8 @@ class Attempts:
         self._heartbeat = heartbeat
         self._watch: CommitWatch | None = None
         self._made = 0  # in the present transaction
-        self._has_checkpoint = False
+        self.lone: set[str] = set()
+        """The classes, and functions, of attempts that have made checkpoints."""
         self.seconds: dict[str, float] = {}
         """How long the last attempt took of each class, and of each function."""
 
@@ -96,7 +96,6 @@ class Attempts:
     def make(self, claim: Claim) -> OpenAttempt:
         """Make an attempt at the task of *claim*; raises errors that are not the task's own."""
         self._made += 1
-        self._has_checkpoint = False
         self._recorder.begin()
         self._watch = None
         try:
@@ -138,8 +137,7 @@ class Attempts:
         finally:
             run.close()
             self._heartbeat.done()
-            seconds = math.inf if self._has_checkpoint else time.monotonic() - began
-            self.seconds[name_of(task)] = seconds
+            self.seconds[name_of(task)] = time.monotonic() - began
         return record
 
     def _context(self, claim: Claim, task: BaseTask) -> AttemptContext:
@@ -164,7 +162,7 @@ class Attempts:
 
     def _checkpoint(self, claim: Claim, task: BaseTask, state: Any) -> None:
         """Commit what the attempt at *task* has done so far, fenced as its end is."""
-        self._has_checkpoint = True
+        self.lone.add(name_of(task))
         if self._made > 1:
             raise SharedTransactionError
         refuse_large(state, "the state of the checkpoint", spool_of(self._connection).max_size)

@@ -38,6 +38,13 @@ def fail(task: BaseTask, attempt: Attempt, error: BaseException, max_tries: int)
     return Ending(logging.ERROR, text, event_of(task, attempt, error), error)
 
 
+def terminate(task: BaseTask, attempt: Attempt) -> Ending:
+    """Record an attempt that was over its hard limit; return its ending for log and hooks."""
+    TaskHandle(task).end(attempt)
+    text = f"{named(task)} is terminated: {attempt.message}"
+    return Ending(logging.ERROR, text, event_of(task, attempt))
+
+
 def _own_retries(task: BaseTask) -> Mapping[type[BaseException], Retry]:
     """Return `retries` of *task*; an empty table where it cannot be used."""
     try:

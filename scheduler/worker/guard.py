@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from functools import partial
@@ -149,6 +150,18 @@ class Guard:
         savepoint = self._unit.savepoint(optimistic=True)
         return Start(savepoint, tuple(len(getattr(self._unit, name)) for name in _HOOKS))
 
+    @contextmanager
+    def in_this_thread(self) -> Iterator[None]:
+        """Have the transaction of its task, whose code this thread runs inside the block."""
+        manager, guard = transaction.manager.manager, guard_at_work()
+        transaction.manager.manager, _at_work.guard = self._manager, self
+        try:
+            yield
+        finally:
+            if os.getpid() != self._process:
+                os._exit(0)  # it was forked by the task, and would be a second worker
+            transaction.manager.manager, _at_work.guard = manager, guard
+
     def commit_part(self) -> None:
         """Commit what the task at work has done so far; it goes on in another transaction.
 
@@ -237,7 +250,7 @@ class Guard:
         )
 
     def _refuse_here(self, name: str, unit: Transaction) -> None:
-        if name == "abort" and _guard_at_work() is not self:
+        if name == "abort" and guard_at_work() is not self:
             Transaction.abort(unit)  # whoever closes the database aborts what is at work
         else:
             self._refuse(REFUSED[name])
@@ -252,12 +265,13 @@ class Guard:
 
     def _close(self, primary: bool = True) -> None:
         # Stands in front of the connection's own method.
-        if _guard_at_work() is self:
+        if guard_at_work() is self:
             self._refuse(CONNECTION_CLOSED)
         type(self._connection).close(self._connection, primary)
 
 
-def _guard_at_work() -> Guard | None:
+def guard_at_work() -> Guard | None:
+    """Return the guard of the task that this thread runs."""
     return getattr(_at_work, "guard", None)
 
 
@@ -268,7 +282,7 @@ def _keep_open(database: DB) -> None:
 
 
 def _close_unless_at_work(database: DB) -> None:
-    guard = _guard_at_work()
+    guard = guard_at_work()
     if guard is not None and guard.is_on(database):
         guard.refuse_close()
     del database.close

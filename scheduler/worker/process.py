@@ -20,6 +20,7 @@ from typing import NamedTuple
 from ZEO.ClientStorage import ClientStorage
 
 from scheduler.errors import DatabaseUnavailable
+from scheduler.inbox.claims import Claim
 from scheduler.runtime.application import Application
 from scheduler.runtime.hook_registry import REGISTRY
 from scheduler.runtime.output import log_output
@@ -29,6 +30,7 @@ from scheduler.store import Database
 from scheduler.store.database_uri import open_database
 from scheduler.values.legible import LineFormatter
 from scheduler.worker.claim_queue import ClaimQueue
+from scheduler.worker.coroutine_pool import CoroutinePool
 from scheduler.worker.heartbeat import SIZE, WorkerHeartbeat
 from scheduler.worker.log_forwarding import forward_logs
 from scheduler.worker.runner import Runner
@@ -53,6 +55,8 @@ class FirstMessage(NamedTuple):
     levels: dict[str, int]
     """The levels of the loggers in the scheduler's process."""
     application: Application
+    coroutines: int
+    """How many coroutines are at work at once."""
 
 
 class Worker:
@@ -66,6 +70,7 @@ class Worker:
         self._signals = signals
         self._sending = threading.Lock()
         self._claims = ClaimQueue()
+        self._coroutines: CoroutinePool | None = None
 
     def main(self) -> None:
         """Run what is given until told to stop."""
@@ -95,10 +100,15 @@ class Worker:
         self._database = database
         try:
             name = f"{start.name}/{os.getpid()}"
-            runner = Runner(database, start.max_tries, name, self._send, self._heartbeat)
+            self._coroutines = pool = self._pool(database, start, name)
+            runner = Runner(
+                *(database, start.max_tries, name, self._send, self._heartbeat),
+                adopt=pool.add,
+            )
             self._send(("ready", [], [], 0))
             try:
                 self._work(runner)
+                pool.close()
             finally:
                 REGISTRY.flush()
                 runner.close()
@@ -118,6 +128,20 @@ class Worker:
                 time.sleep(pause(attempt))
         return None
 
+    def _pool(self, database: Database, start: FirstMessage, name: str) -> CoroutinePool:
+        return CoroutinePool(
+            *(database, start.max_tries, name, start.coroutines),
+            begun=lambda claim: self._send(("adopted", [], [claim], 0)),
+            ended=lambda claim, outcomes: self._send(("awaited", outcomes, [], 0)),
+            failed=lambda claim: end_group(),
+            report=self._send,
+        )
+
+    def _rest(self) -> list[Claim]:
+        """Take the claims that were not begun."""
+        adopted = [] if self._coroutines is None else self._coroutines.take_all()
+        return self._claims.take_all() + adopted
+
     def _work(self, runner: Runner) -> None:
         while (claim := self._claims.wait()) is not None:
             started = time.monotonic()
@@ -131,12 +155,14 @@ class Worker:
         try:
             while (message := self._pipe.recv()) is not None:
                 if message == "return":
-                    self._send(("returned", [], self._claims.take_all(), 0))
+                    self._send(("returned", [], self._rest(), 0))
+                elif isinstance(message, Claim) and self._coroutines is not None:
+                    self._coroutines.cancel(message)
                 else:
                     seen_from, claims = message
                     self._catch_up(seen_from)
                     self._claims.extend(claims)
-            self._send(("returned", [], self._claims.take_all(), 0))
+            self._send(("returned", [], self._rest(), 0))
             self._claims.close()
             while True:
                 self._pipe.recv()  # what runs ends in peace, as long as the scheduler lives

@@ -10,9 +10,15 @@ from typing import Any, TypeAlias
 from transaction.interfaces import TransientError
 
 from scheduler.clock import later, nowutc, within_calendar
+from scheduler.errors import HardLimitReached
 from scheduler.runtime.code_version import code_version
 from scheduler.runtime.context import AttemptContext
-from scheduler.states import TASK_STATUS_FAILED, TASK_STATUS_FINISHED, TASK_STATUS_QUEUED
+from scheduler.states import (
+    TASK_STATUS_FAILED,
+    TASK_STATUS_FINISHED,
+    TASK_STATUS_QUEUED,
+    TASK_STATUS_TERMINATED,
+)
 from scheduler.storage.outage import is_transient, outage_text
 from scheduler.tasks.attempt import MESSAGE_KEPT, TRACEBACK_KEPT, Attempt
 from scheduler.tasks.base import BaseTask
@@ -21,7 +27,7 @@ from scheduler.tasks.naming import name_of
 from scheduler.tasks.retry import Retry, TaskDelayed, paced
 from scheduler.tasks.signal_wait import WaitForSignal
 from scheduler.worker.ending import Ending, event_of
-from scheduler.worker.failure import fail, named, one_line
+from scheduler.worker.failure import fail, named, one_line, terminate
 
 Record: TypeAlias = Callable[[], Ending | None]
 """Records an attempt with its task; returns its ending, for log and hooks after the commit."""
@@ -90,6 +96,9 @@ class AttemptRecorder:
             end = None if error.timeout is None else later(waiting.ended, error.timeout)
             until_end = None if end is None else end.timestamp()
             return lambda: TaskHandle(task).wait_for(waiting, error.name, until_end)
+        if isinstance(error, HardLimitReached):
+            overdue = self._attempt(task, TASK_STATUS_TERMINATED, str(error))
+            return lambda: terminate(task, overdue)
         text = "".join(traceback.format_exception(error))[-TRACEBACK_KEPT:]
         message = f"{type(error).__name__}: {error}"[:MESSAGE_KEPT]
         attempt = self._attempt(task, TASK_STATUS_FAILED, message, text)

@@ -27,6 +27,7 @@ from scheduler.store import using
 from scheduler.store.missing_class import reason_of
 from scheduler.store.transact import backoff
 from scheduler.tasks.base import BaseTask
+from scheduler.tasks.call import is_coroutine
 from scheduler.tasks.naming import name_of
 from scheduler.worker.attempt import Attempts, OpenAttempt
 from scheduler.worker.claim_queue import ClaimQueue
@@ -49,6 +50,7 @@ class Runner:
     The connection belongs to the thread's transaction manager, so that other data managers
     that join `transaction.get()` in a task are committed and undone with it. *report* is called
     with reports of an attempt before it has ended; *heartbeat* shows which claims have begun.
+    Claims of coroutine tasks are given to *adopt*, where there is one, which makes the attempts.
     """
 
     def __init__(
@@ -58,8 +60,10 @@ class Runner:
         name: str,
         report: Callable[[AttemptReport], None],
         heartbeat: WorkerHeartbeat | None = None,
+        adopt: Callable[[Claim], None] | None = None,
     ) -> None:
         log_tasks()
+        self._adopt = adopt
         self._heartbeat = heartbeat or WorkerHeartbeat.private()
         self._connection = database.open()
         self._guard = Guard(self._connection)
@@ -109,6 +113,12 @@ class Runner:
         while claim is not None:
             # Held here, so that the connection does not have to read it again.
             task = self._find(claim)
+            if self._adopt is not None and _is_coroutine(task):
+                self._adopt(self.held.pop())
+                claim = claims.take()
+                if claim is not None:
+                    self.held.append(claim)
+                continue
             if attempts and (_is_alone(task) or not self._is_short(task)):
                 # It would delay the commit of the attempts before it.
                 claims.put_back(self.held.pop())
@@ -118,6 +128,9 @@ class Runner:
             claim = claims.take() if has_room and not _is_alone(task) else None
             if claim is not None:
                 self.held.append(claim)
+        if not attempts:
+            self._guard.abort()
+            return []
         return self._attempts.commit(attempts)
 
     def _run_alone(self, claim: Claim, conflict: ConflictReport | None) -> Outcome:
@@ -169,7 +182,15 @@ class Runner:
 
     def _is_short(self, task: Any) -> bool:
         """Say whether the last task of this one's name was short; a new one may be long."""
-        return self._attempts.seconds.get(name_of(task), GROUP_SECONDS) < GROUP_SECONDS
+        name = name_of(task)
+        if name in self._attempts.lone:
+            return False
+        return self._attempts.seconds.get(name, GROUP_SECONDS) < GROUP_SECONDS
+
+
+def _is_coroutine(task: Any) -> bool:
+    kind: type = type(task)
+    return is_coroutine(kind)
 
 
 def _is_alone(task: Any) -> bool:

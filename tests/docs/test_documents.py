@@ -129,6 +129,13 @@ def test_a_long_job_goes_on_behind_its_checkpoint_as_the_document_shows(reader):
     assert done.stdout == blocks("long-jobs.md", "text")[0]
 
 
+def test_coroutines_are_at_work_at_once_as_the_document_shows(reader):
+    reader.save("long-jobs.md")
+    done = reader.run("python watch_all.py")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == blocks("long-jobs.md", "text")[1]
+
+
 def test_hooks_hear_as_the_document_shows(reader):
     reader.save("hooks.md")
     done = reader.run("python enqueue.py 2>log.txt")

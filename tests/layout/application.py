@@ -69,6 +69,11 @@ def wait_for_approval():
     attempt.waitForSignal("approved")
 
 
+@task
+async def note_and_await():
+    return note("awaited")
+
+
 class Beat(IntervalTask):
     def run(self):
         return note("beat")

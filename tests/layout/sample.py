@@ -120,6 +120,7 @@ class Sample:
         self.client.call(application.long_text)
         self.client.call(operator.add, 1, 2)
         application.note_alone.enqueue("alone")
+        application.note_and_await.enqueue()
         self.client.enqueue(SampleOneShotTask(NOW))
         self.client.enqueue(SamplePeriodicTask(rrule.HOURLY, count=1))
         self.client.enqueue(Note(NOW - HOUR, "too late", expiryDate=NOW - HOUR / 2))

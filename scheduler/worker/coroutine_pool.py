@@ -1,0 +1,139 @@
+"""The coroutines of a worker: attempts at tasks that await, many at once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from ZODB import DB
+
+from scheduler.inbox.claims import Claim
+from scheduler.runtime.context import AttemptReport, Begun
+from scheduler.runtime.coroutines import AWAIT
+from scheduler.storage.outage_retry import retry_outages
+from scheduler.worker.claim_queue import ClaimQueue
+from scheduler.worker.coroutine_loop import CoroutineLoop
+from scheduler.worker.outcome import Outcome
+from scheduler.worker.runner import Runner
+
+log = logging.getLogger(__name__)
+
+
+class CoroutinePool:
+    """Makes attempts at coroutine tasks, at most *limit* at once.
+
+    Each has a connection, a transaction and a thread of its own, which waits while the coroutine
+    runs in the one event loop. *begun* is called with a claim whose attempt begins, *ended* with
+    its outcomes, *failed* with one whose attempt could not be made, *report* with reports.
+    """
+
+    def __init__(
+        self,
+        database: DB,
+        max_tries: int,
+        name: str,
+        limit: int,
+        *,
+        begun: Callable[[Claim], None],
+        ended: Callable[[Claim, list[Outcome]], None],
+        failed: Callable[[Claim], None],
+        report: Callable[[AttemptReport], None],
+    ) -> None:
+        self._database = database
+        self._max_tries = max_tries
+        self._name = name
+        self._limit = limit
+        self._begun, self._ended, self._failed, self._report = begun, ended, failed, report
+        self._changed = threading.Condition()
+        self._waiting: dict[int, Claim] = {}
+        self._running: dict[int, Claim] = {}
+        self._pool_size = database.getPoolSize()
+        self._loop: CoroutineLoop | None = None
+        self._threads = 0
+
+    def add(self, claim: Claim) -> None:
+        """Make an attempt at the task of *claim*, as soon as there is room."""
+        with self._changed:
+            self._waiting[claim.number] = claim
+            if self._loop is None:
+                self._loop = CoroutineLoop(self._name)
+            if self._threads < self._limit:
+                self._threads += 1
+                work = threading.Thread(
+                    target=self._work, args=(self._loop,), name=self._name, daemon=True
+                )
+                work.start()
+
+    def claims(self) -> list[Claim]:
+        """Return the claims that wait or are at work."""
+        with self._changed:
+            return [*self._waiting.values(), *self._running.values()]
+
+    def running(self) -> int:
+        """Return how many are at work."""
+        return len(self._running)
+
+    def take_all(self) -> list[Claim]:
+        """Take the claims whose attempts have not begun."""
+        with self._changed:
+            claims = list(self._waiting.values())
+            self._waiting.clear()
+            return claims
+
+    def cancel(self, claim: Claim) -> None:
+        """Cancel the coroutine of *claim*, where it is at work and awaits."""
+        if self._loop is not None:
+            self._loop.cancel(claim.number)
+
+    def close(self, seconds: float | None = None) -> None:
+        """End when all attempts have; what takes longer than *seconds* is left to itself."""
+        with self._changed:
+            is_idle = self._changed.wait_for(lambda: not self._threads, seconds)
+        if self._loop is not None and is_idle:
+            self._loop.close()
+
+    def _work(self, loop: CoroutineLoop) -> None:
+        AWAIT.set(loop.await_it)
+        while (claim := self._next()) is not None:
+            self._begun(claim)
+            try:
+                outcomes = self._run(claim)
+            except BaseException:
+                log.exception("worker %s failed on task %d", self._name, claim.tid)
+                self._end(claim)
+                self._failed(claim)
+            else:
+                self._end(claim)
+                self._ended(claim, outcomes)
+
+    def _run(self, claim: Claim) -> list[Outcome]:
+        runner = retry_outages(
+            lambda: Runner(self._database, self._max_tries, self._name, self._tell)
+        )
+        try:
+            return runner.run(claim, ClaimQueue())
+        finally:
+            runner.close()
+
+    def _tell(self, report: AttemptReport) -> None:
+        if not isinstance(report, Begun):  # the loop itself keeps the limits
+            self._report(report)
+
+    def _next(self) -> Claim | None:
+        with self._changed:
+            if not self._waiting:
+                self._threads -= 1
+                self._changed.notify_all()
+                return None
+            if not self._running:
+                self._database.setPoolSize(self._pool_size + self._limit)
+            claim = self._waiting.pop(next(iter(self._waiting)))
+            self._running[claim.number] = claim
+            return claim
+
+    def _end(self, claim: Claim) -> None:
+        with self._changed:
+            del self._running[claim.number]
+            if not self._running:
+                self._database.setPoolSize(self._pool_size)

@@ -1,0 +1,128 @@
+"""Coroutine tasks are at work many at once in one worker, each with its own transaction.
+
+Covers `scheduler.worker.coroutine_pool`, `scheduler.worker.coroutine_loop` and
+`scheduler.runtime.coroutines`.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from persistent.list import PersistentList
+
+from scheduler import (
+    TASK_STATUS_ABORTED,
+    TASK_STATUS_FAILED,
+    TASK_STATUS_FINISHED,
+    TASK_STATUS_RUNNING,
+    TASK_STATUS_TERMINATED,
+)
+from scheduler.states import ENDED
+from scheduler.testing import Relay
+from tests.scheduler import sample_coroutines
+from tests.scheduler.harness import running
+from tests.scheduler.sample_coroutines import (
+    Doze,
+    block,
+    commit,
+    die_once,
+    doze,
+    endless,
+    fail,
+    in_parts,
+    meet,
+    overdue,
+)
+from tests.waiting import DEADLINE
+
+MANY = 100
+
+
+@pytest.fixture(params=["threads", "processes"])
+def mode(request):
+    return request.param
+
+
+def ended(view, calls, states=ENDED):
+    view.until(lambda: all(call.getStatus() in states for call in calls))
+    return [call.getStatus() for call in calls]
+
+
+def test_a_hundred_coroutines_are_at_work_at_once_on_one_worker(view, database, mode):
+    sample_coroutines.met.clear()
+    view.root["expected"] = MANY
+    calls = [meet.enqueue(f"name {number}") for number in range(MANY)]
+    view.commit()
+    with running(database, workers=1, multitask_mode=mode):
+        assert set(ended(view, calls)) == {TASK_STATUS_FINISHED}
+    assert {call.getResult() for call in calls} == {f"name {number}" for number in range(MANY)}
+    assert {len(call.getAttempts()) for call in calls} == {1}
+
+
+def test_a_class_a_failure_and_limits(view, database):
+    task = Doze()
+    view.client.enqueue(task)
+    calls = [fail.enqueue(), overdue.enqueue(), endless.enqueue(), commit.enqueue()]
+    calls[-1].maxTries = 1
+    view.commit()
+    with running(database, workers=1):
+        states = ended(view, [task, *calls])
+    assert states == [
+        *(TASK_STATUS_FINISHED, TASK_STATUS_FAILED, TASK_STATUS_FAILED),
+        *(TASK_STATUS_TERMINATED, TASK_STATUS_FAILED),
+    ]
+    assert task.getResult() == task.getId()
+    messages = [call.getAttempts()[-1].message for call in calls]
+    assert messages[0] == "ValueError: behind an await"
+    assert messages[1] == "TaskTimedOut: the run is over its soft limit of 0.1 s"
+    assert messages[2] == "the run took longer than its hard limit of 0.1 s"
+    assert "a task must not commit" in messages[3]
+    assert "lost" not in view.root
+
+
+def test_a_coroutine_makes_checkpoints(view, database):
+    call = in_parts.enqueue()
+    view.commit()
+    with running(database, workers=1):
+        assert view.client.waitFor(call, DEADLINE) == 2
+
+
+def test_a_coroutine_that_blocks_is_reported_by_the_number_of_its_task(view, database, caplog):
+    call = block.enqueue()
+    view.commit()
+    with caplog.at_level(logging.WARNING), running(database, workers=1):
+        view.client.waitFor(call, DEADLINE)
+    (line,) = [each for each in caplog.messages if "blocks the event loop" in each]
+    assert line.startswith(f"task {call.getId()} blocks the event loop of coroutine/")
+    assert "sample_coroutines.py" in line
+
+
+def test_a_coroutine_is_cancelled_where_it_awaits(view, database, mode):
+    view.root["dozed"] = PersistentList()
+    call = doze.enqueue(3600)
+    view.commit()
+    with running(database, workers=1, multitask_mode=mode, shutdown_timeout=0):
+        view.until(lambda: call.getStatus() == TASK_STATUS_RUNNING)
+        view.client.cancelTask(call)
+        view.commit()
+        view.until(lambda: call.getStatus() == TASK_STATUS_ABORTED)
+        after = Doze()
+        view.enqueue(after)
+        view.client.waitFor(after, DEADLINE)
+    assert [*view.root["dozed"]] == []
+
+
+def test_coroutines_whose_worker_is_killed_have_their_effects_once(view, database, tmp_path):
+    view.root["deaths"] = PersistentList()
+    calls = [die_once.enqueue(str(tmp_path)) for _ in range(5)]
+    view.commit()
+    with running(database, workers=1, multitask_mode="processes"):
+        assert set(ended(view, calls)) == {TASK_STATUS_FINISHED}
+    assert sorted(view.root["deaths"]) == sorted(call.getId() for call in calls)
+
+
+def test_by_the_fixture_of_tests_it_is_run_by_itself(relay: Relay):
+    call = in_parts.enqueue()
+    relay.run_due()
+    assert call.getResult() == 2

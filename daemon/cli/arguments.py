@@ -25,6 +25,7 @@ configuration = DeferredModule("daemon.cli.configuration")
 database = DeferredModule("daemon.cli.database")
 history = DeferredModule("daemon.cli.history")
 lifecycle = DeferredModule("daemon.cli.lifecycle")
+flow = DeferredModule("daemon.cli.flow")
 show = DeferredModule("daemon.cli.show")
 
 
@@ -123,6 +124,7 @@ def _add_show(commands: Subparsers, common: argparse.ArgumentParser) -> None:
         "spool": (show.spool, "the instructions in the spool"),
         "tasks": (show.tasks, "the tasks, by state"),
         "task": (show.task, "all facts of one task"),
+        "flow": (flow.show, "the flow of a task: the state of each step, and what it follows"),
         "failed": (
             show.failed,
             "the dead letters: tasks that failed or cannot be loaded, newest first",
@@ -135,7 +137,8 @@ def _add_show(commands: Subparsers, common: argparse.ArgumentParser) -> None:
     subs = {name: add(views, common, name, *text) for name, text in texts.items()}
     for sub in subs.values():
         add_json(sub)
-    subs["task"].add_argument("task_id", type=int, metavar="ID")
+    for name in ("task", "flow"):
+        subs[name].add_argument("task_id", type=int, metavar="ID")
     subs["tasks"].add_argument("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
     subs["failed"].set_defaults(state=None)
     for name in ("tasks", "failed"):
@@ -156,6 +159,8 @@ def _add_cmd(commands: Subparsers, common: argparse.ArgumentParser) -> None:
         "clear_spool": (cmd.clear_spool, "drop the instructions in the spool"),
         "retry": (cmd.retry, "start failed tasks again, and load quarantined ones"),
         "cancel": (cmd.cancel, "cancel waiting and running tasks"),
+        "cancel_flow": (flow.cancel, "cancel what is at work of the flows of tasks"),
+        "restart": (flow.restart, "run ended tasks again, and all that follows them"),
         "delete": (bulk.delete, "delete tasks in any state"),
         "move": (bulk.move, "give waiting tasks another date"),
         "prioritize": (bulk.prioritize, "give waiting tasks another priority"),
@@ -196,6 +201,8 @@ def _add_cmd(commands: Subparsers, common: argparse.ArgumentParser) -> None:
         "--payload", type=_json, metavar="JSON", help="the data that it carries; default: null"
     )
     subs["drop_schedule"].add_argument("names", nargs="*", metavar="NAME")
+    for name in ("restart", "cancel_flow"):
+        subs[name].add_argument("task_ids", type=int, nargs="+", metavar="ID")
     for name in ("pause", "resume"):
         those = subs[name].add_mutually_exclusive_group()
         those.add_argument("task_ids", type=int, nargs="*", default=[], metavar="ID")

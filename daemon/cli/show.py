@@ -10,6 +10,7 @@ from typing import Any
 
 from ZODB.Connection import Connection
 
+from daemon.cli import flow
 from daemon.config import Config
 from daemon.views import task_rows
 from daemon.views.schedule_rows import schedule_rows
@@ -74,7 +75,13 @@ def task(options: argparse.Namespace, config: Config) -> int:
     """Print the facts of one task."""
     with connect(config.database) as connection:
         facts = card(connection, options.task_id)
-    print(as_json(facts) if options.json else "\n".join(as_lines(facts)))
+        graph = flow.small_flow(connection, options.task_id)
+    if options.json:
+        print(as_json(facts if graph is None else facts | {"flow": flow.facts(graph)}))
+        return 0
+    print("\n".join(as_lines(facts)))
+    if graph is not None:
+        print("\nFlow:", *flow.lines(graph), sep="\n  ")
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, NamedTuple
 
 from ZODB.Connection import Connection
@@ -68,6 +68,12 @@ class FlowGraph:
                     nodes[number_of(each)] = _node(each)
                 edges.update(dict.fromkeys(_edges_into(each)))
         return cls([nodes[number] for number in sorted(nodes)], list(edges))
+
+
+def is_large(connection: Connection, step: Step, most: int) -> bool:
+    """Say whether more than *most* steps are connected with *step*, without reading them all."""
+    steps = (each for outer in flow_of(connection, step) for each in _with_compensations(outer))
+    return next(islice(steps, most, None), None) is not None
 
 
 def flow_of(connection: Connection, step: Step) -> Iterator[Step]:

@@ -8,6 +8,7 @@ import sys
 from tests.bench import (
     agents_bench,
     export_bench,
+    flows_bench,
     live_bench,
     livesync_bench,
     rest_bench,
@@ -18,6 +19,7 @@ from tests.bench import (
 
 BENCHMARKS = {
     **scheduler_bench.BENCHMARKS,
+    **flows_bench.BENCHMARKS,
     **live_bench.BENCHMARKS,
     **waiting_bench.BENCHMARKS,
     **search_bench.BENCHMARKS,

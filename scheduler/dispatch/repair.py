@@ -20,7 +20,7 @@ from scheduler.dispatch.tick import Tick
 from scheduler.executors import Lost
 from scheduler.inbox import bindings, claims, quarantine, signals, spool
 from scheduler.queue import PersistentWaitingQueue
-from scheduler.shelves import declared_schedules, module
+from scheduler.shelves import declared_schedules, followers, module
 from scheduler.shelves.conflict_stats import ConflictStats
 from scheduler.shelves.damage import fault_of, own_fault_of
 from scheduler.shelves.ended_index import TaskIndex
@@ -41,26 +41,28 @@ from scheduler.store.stored_objects import stored_objects
 from scheduler.tasks.attempt import moment
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.bound import FollowingTask
-from scheduler.tasks.composite import Composite
-from scheduler.tasks.handle import FollowingHandle, TaskHandle
+from scheduler.tasks.composite import Composite, Step
+from scheduler.tasks.handle import FollowingHandle, StepHandle, TaskHandle
 from scheduler.tasks.occurrence import TaskOccurrence
 from scheduler.tasks.recurring import RecurringTask
 
 log = logging.getLogger(__name__)
 
-RUNNING, QUARANTINE, BINDINGS, SPOOL, DECLARED, SIGNALS = (
+RUNNING, QUARANTINE, BINDINGS, SPOOL, DECLARED, SIGNALS, FOLLOWERS = (
     "the running list",
     "the quarantine",
     "the bindings",
     "the spool",
     "the declared schedules",
     "the signals",
+    "the followers",
 )
 _ROOTS: tuple[tuple[str, Schema[Any], type[Persistent]], ...] = (
     (RUNNING, claims.SCHEMA, claims.RunningList),
     (QUARANTINE, quarantine.SCHEMA, quarantine.Quarantine),
     (BINDINGS, bindings.SCHEMA, bindings.Bindings),
     (SIGNALS, signals.SCHEMA, signals.Signals),
+    (FOLLOWERS, followers.SCHEMA, followers.Followers),
     (DECLARED, declared_schedules.SCHEMA, declared_schedules.DeclaredSchedules),
 )
 QUEUE, NAMED, FAILED, FINISHED, KEYS, CONFLICTS, LEAVING, POSTPONED = (
@@ -106,6 +108,7 @@ class Repair:
         self._fresh: dict[str, str] = {}  # name of a part -> why it was made anew
         self._count: Counter[str] = Counter()
         self._last_claim = 0
+        self._followers: list[Step] = []
 
     def carry_out(self) -> str:
         """Return what was repaired, in one line; empty if nothing was damaged."""
@@ -120,9 +123,11 @@ class Repair:
         if RUNNING in self._fresh:
             self._module.backlog.free_all()
         self._shelved = self._on_shelves()
-        groups = self._place_all()
+        composites = self._place_all()
         self._module.running.go_on_after(self._last_claim + _CLAIMS_IN_FLIGHT)
-        self._take_back_claims(groups)
+        self._take_back_claims(composites)
+        for step in self._followers:
+            self._tick.flows.look_after(step)
         return self._summary()
 
     # Empty shelves in the place of unreadable ones
@@ -180,13 +185,20 @@ class Repair:
 
     def _place_all(self) -> list[Composite]:
         kinds = (BaseTask, TaskOccurrence, Composite, PersistentBroken)
-        groups = []
+        composites = []
         for obj in stored_objects(self._connection, kinds):
             if isinstance(obj, Composite):
-                groups.append(obj)
+                composites.append(obj)
+                self._take_up(obj)
             else:
                 self._steps.take(partial(self._place, obj), partial(self._lose, obj))
-        return groups
+        return composites
+
+    def _take_up(self, step: Step) -> None:
+        """Note again which steps *step* waits for, if it waits for any."""
+        if StepHandle(step).prerequisites is not None:
+            self._tick.flows.take_up(step)
+            self._followers.append(step)
 
     def _place(self, obj: Any) -> None:
         if isinstance(obj, PersistentBroken):
@@ -200,6 +212,8 @@ class Repair:
         handle = TaskHandle(task)
         self._last_claim = max(self._last_claim, handle.settled)
         is_at_work = handle.status in tuple(BEFORE_RUN)
+        if is_at_work or handle.status in tuple(ENDED):
+            self._take_up(task)
         if KEYS in self._fresh and (is_at_work or handle.status in tuple(ENDED)):
             self._module.unique.admit(task, nowutc().timestamp(), _leave)
         if BINDINGS in self._fresh and isinstance(task, FollowingTask):
@@ -268,7 +282,7 @@ class Repair:
 
     # Claims of workers
 
-    def _take_back_claims(self, groups: list[Composite]) -> None:
+    def _take_back_claims(self, composites: list[Composite]) -> None:
         for claim in self._module.running.claims():
             self._tick.settlement.rescue(
                 Lost(claim, TASK_STATUS_QUEUED, CLAIM_LOST), self._max_tries
@@ -276,8 +290,8 @@ class Repair:
         if RUNNING in self._fresh:
             for tid in self._module.postponed():
                 self._tick.settlement.perform_postponed(tid)
-            for group in groups:
-                self._tick.instructions.catch_up_flow(group)
+            for composite in composites:
+                self._tick.instructions.catch_up_flow(composite)
 
     def _summary(self) -> str:
         faults = "; ".join(dict.fromkeys(self._fresh.values()))

@@ -27,7 +27,8 @@ class Tick:
     ) -> None:
         self._module = module
         self._steps = Steps(module._p_jar, is_careful=is_careful, is_strict=is_strict)
-        release = Release(module, self._steps, Flows(module, self._steps, self._perform))
+        self.flows = Flows(module, self._steps, self._perform)
+        release = Release(module, self._steps, self.flows)
         self.claiming = Claiming(module, self._steps)
         self.settlement = Settlement(module, self._steps, self.claiming, release, self._perform)
         self.instructions = Instructions(

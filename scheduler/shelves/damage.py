@@ -13,7 +13,7 @@ from scheduler.inbox import bindings, claims, quarantine, signals, spool
 from scheduler.log.append_log import AppendLog
 from scheduler.log.segment import Segment, SegmentLeaf, SegmentPages
 from scheduler.queue import PersistentWaitingQueue, TimeOrder
-from scheduler.shelves import declared_schedules, module
+from scheduler.shelves import declared_schedules, followers, module
 from scheduler.shelves.conflict_stats import ConflictStats
 from scheduler.shelves.declared_schedules import DeclaredSchedules
 from scheduler.shelves.ended_index import TaskIndex
@@ -31,7 +31,7 @@ class ShelfDamaged(Exception):  # noqa: N818 (what has happened)
 # The classes whose instances each have the attributes of a fresh one.
 SHELVES: tuple[type[Persistent], ...] = (
     *(module.SchedulerModule, PersistentWaitingQueue, NamedQueues, TaskIndex, UniqueKeys),
-    *(KeyRates, DeclaredSchedules, signals.Signals),
+    *(KeyRates, DeclaredSchedules, signals.Signals, followers.Followers),
     *(ConflictStats, claims.RunningList, quarantine.Quarantine, bindings.Bindings, spool.Spool),
     AppendLog,
 )
@@ -88,7 +88,7 @@ def roots(connection: Connection) -> list[Any]:
     """Return the parts of the scheduler's own data that stand below the root by themselves."""
     schemas = (
         *(module.SCHEMA, claims.SCHEMA, quarantine.SCHEMA, bindings.SCHEMA, spool.SCHEMA),
-        *(declared_schedules.SCHEMA, signals.SCHEMA),
+        *(declared_schedules.SCHEMA, signals.SCHEMA, followers.SCHEMA),
     )
     return [schema.get(connection) for schema in schemas if schema.exists(connection)]
 

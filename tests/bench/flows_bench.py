@@ -51,20 +51,28 @@ def graph(client, number):
     return number // WIDTH * WIDTH
 
 
+def alone(client, number):
+    """Tasks that have nothing to do with each other."""
+    client.enqueueAll(noops(number))
+    return number
+
+
 def bench_flows():
     """Enqueue and run flows, a half and all of the steps, to see that time is linear in them."""
+    _, _, plain = run(alone, STEPS)
     for work, steps in ((chain, CHAIN), (group, STEPS), (join, STEPS), (graph, STEPS)):
-        rates = [run(work, number) for number in (steps // 2, steps)]
-        for number, (enqueued, ran) in zip((steps // 2, steps), rates, strict=True):
+        for number in (steps // 2, steps):
+            enqueued, ran, cpu = run(work, number)
             name = f"{work.__name__} of {number:,}"
             say(f"{name}: enqueue", enqueued, "tasks/s")
             say(f"{name}: run, 2 threads", ran, "tasks/s")
+            say(f"{name}: CPU, of a task by itself", cpu / plain, "times")
 
 
 def run(work, number):
-    """Return how many tasks a second are enqueued, and run."""
+    """Return how many tasks a second are enqueued, and run, and the seconds of CPU of each."""
     with fresh() as view:
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.process_time()
         count = work(view.client, number)
         view.commit()
         enqueued = count / (time.perf_counter() - began)
@@ -72,7 +80,7 @@ def run(work, number):
         with running(view.database, workers=2):
             view.until(lambda: view.client.getStatus()["finished"] >= count, 3600, every=0.2)
             seconds = time.perf_counter() - began
-    return enqueued, count / seconds
+        return enqueued, count / seconds, (time.process_time() - cpu) / count
 
 
 BENCHMARKS = {"flows": bench_flows}

@@ -23,9 +23,10 @@ from scheduler import Scheduler, SchedulerModule, nowutc
 from scheduler.errors import DatabaseDamaged
 from scheduler.leadership.roster import roster_of
 from scheduler.shelves.damage import _within, is_own, roots
+from scheduler.shelves.followers import followers_of
 from scheduler.states import TASK_STATUS_QUEUED
 from scheduler.store import open_database
-from scheduler.tasks import OneShotTask
+from scheduler.tasks import OneShotTask, TaskGroup
 from tests.scheduler.harness import View, running
 from tests.scheduler.odd_tasks import Bound, Subject, damage
 from tests.scheduler.sample_tasks import Count, Noop
@@ -35,6 +36,7 @@ LATER = timedelta(days=1)
 # Enough for several leaves below a node.
 MANY = 90
 CLAIMED, DUE = 3, 7
+WAITING = 2 * MANY + 2
 HOW = ("cut to a byte", "swapped with a mapping")
 # A sixth of the nodes is enough, where the others are damaged by longer runs.
 STEP = 1 if SOAK else 6
@@ -81,8 +83,12 @@ class Stored:
         view.enqueue(*(kind(nowutc()) for kind in (Noop, Fails) for _ in range(MANY)))
         view.enqueue(*(kind(nowutc() + LATER) for kind in (Noop, Mail) for _ in range(MANY)))
         view.enqueue(Bound(Subject()))
+        view.enqueue(first := Noop(nowutc() + LATER))
+        view.client.enqueue(Noop(nowutc()), after=[first])
+        view.client.enqueue(TaskGroup([Noop(nowutc())]), after=[first])
+        view.commit()
         with running(database, workers=1):
-            view.until_counts(waiting=2 * MANY, failed=MANY, finished=MANY + 1)
+            view.until_counts(waiting=WAITING, failed=MANY, finished=MANY + 1)
         module = SchedulerModule.getDBInstance(view.connection)
         for _ in range(CLAIMED):
             task = Count(nowutc())
@@ -92,6 +98,9 @@ class Stored:
         module.queues.add(Count(nowutc()), nowutc().timestamp())
         view.enqueue(*(Count(nowutc()) for _ in range(DUE - CLAIMED - 1)))
         self.objects = own_objects(view.connection)
+        followers = followers_of(view.connection)
+        self.followers = [followers, followers._edges, followers._followers]
+        self.followers = [each._p_oid for each in self.followers]
         self.other = view.root["other"]._p_oid
         view.close()
         database.close()
@@ -112,8 +121,8 @@ def stored(tmp_path_factory):
     return Stored(tmp_path_factory.mktemp("repair") / "data.fs")
 
 
-def outcome(database):
-    """Run a scheduler; return what has become of all tasks."""
+def outcome(database, *, closes=True):
+    """Run a scheduler; return what has become of all tasks, and close the database."""
     view = View(database, transaction.TransactionManager())
     with suppress(Exception):  # where the spool is damaged: that is noticed at once
         view.client.repair()
@@ -127,7 +136,8 @@ def outcome(database):
         return view.counts()
     finally:
         view.close()
-        database.close()
+        if closes:
+            database.close()
 
 
 @pytest.mark.timeout(3600)
@@ -136,8 +146,23 @@ def test_each_object_of_the_shelves_is_made_anew_and_no_task_is_lost(stored, sta
     for number, oid in enumerate(stored.objects[start::STEP]):
         for how in HOW if SOAK else (HOW[number % len(HOW)],):
             counts = outcome(stored.damaged(oid, how))
-            expected = {"waiting": 2 * MANY, "failed": MANY, "finished": MANY + 1 + DUE}
+            expected = {"waiting": WAITING, "failed": MANY, "finished": MANY + 1 + DUE}
             assert counts == expected, f"object {u64(oid):#x}, {how}"
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_what_waits_for_others_waits_again(stored, number):
+    database = stored.damaged(stored.followers[number])
+    assert outcome(database, closes=False)["waiting"] == WAITING
+    view = View(database, transaction.TransactionManager())
+    task = next(task for _, task in view.client._module.queues if task.isBlocked())
+    first = task._after.steps()[0]
+    view.client.moveTask(first, nowutc())
+    view.commit()
+    with running(database, workers=1):
+        view.until_counts(waiting=WAITING - 2, failed=MANY, finished=MANY + DUE + 4)
+    view.close()
+    database.close()
 
 
 def test_a_repair_is_one_line_of_the_log_that_names_object_parts_and_tasks(stored, caplog):
@@ -212,7 +237,7 @@ def test_a_queue_that_does_not_notice_is_repaired_by_the_command_that_the_error_
     view = View(database, transaction.TransactionManager())
     with running(database):
         view.until(lambda: view.root["count"] == DUE)
-        view.until_counts(waiting=2 * MANY, failed=MANY, finished=MANY + 1 + DUE)
+        view.until_counts(waiting=WAITING, failed=MANY, finished=MANY + 1 + DUE)
     view.close()
     database.close()
     status, said = command("show", "failed")

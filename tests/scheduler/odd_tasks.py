@@ -24,7 +24,7 @@ from scheduler.shelves.queue_slot import QueueSlot
 from scheduler.states import TASK_STATUS_QUEUED, TASK_STATUS_SPOOLED
 from scheduler.tasks import BoundTask, CronTask, IntervalTask, TaskOccurrence
 from scheduler.tasks.call import call_of, path_of
-from scheduler.tasks.chain import chain
+from scheduler.tasks.chain import TaskChain
 from scheduler.tasks.firing import Firing
 from scheduler.tasks.group import TaskGroup
 from scheduler.tasks.scheduled_call import ScheduledCall
@@ -147,7 +147,8 @@ KINDS = {
     "interval": lambda: OnInterval(1e8),
     "firing": lambda: Firing(Tick(rrule.YEARLY, dtstart=nowutc()), 0, nowutc()),
     "bound": lambda: Bound(Subject()),
-    "step": lambda: chain(Noop(nowutc()), Noop(nowutc())),
+    "step": lambda: TaskChain(Noop(nowutc()), Noop(nowutc())).getSteps()[0],
+    "chain": lambda: TaskChain(Noop(nowutc()), Noop(nowutc())).getSteps()[0],
     "member": lambda: TaskGroup([Noop(nowutc())]).getTasks()[0],
     "group": lambda: TaskGroup([Noop(nowutc())]).getTasks()[0],
     "ran before": lambda: with_occurrence(Tick(rrule.YEARLY, dtstart=nowutc())),
@@ -159,7 +160,8 @@ STATE = (
     *("_started", "_ended", "maxTries", "retries", "softLimit", "hardLimit", "uniqueFor"),
     *("uniqueReplaces", "queueName", "priority", "keyLimit", "inOrder", "alone", "uniqueKey"),
     *("limitKey", "keepFinished", "keepFailed", "keyRate", "keyPeriod", "uniqueStates"),
-    *("longestWait", "_headers"),
+    *("longestWait", "_headers", "_origin", "_awaits", "_signals", "_checkpoint", "_waits_since"),
+    *("_reruns", "_position"),
 )
 OWN = {
     "one-shot": ("_start_on",),
@@ -186,11 +188,16 @@ OWN = {
     "firing": ("task", "number", "_occurrence", "_start_on"),
     "bound": ("subject", "_date", "_met"),
 }
+COMPOSITE = (
+    *("_members", "_is_begun", "_is_cancelled", "_outcome", "_undoers", "_to_undo", "_undoing"),
+    *("_after", "_group", "_position"),
+)
 PART = {  # of what is beside the task: which object, and its attributes
     "group": (
         lambda task: task._group,
-        ("_members", "_pending", "_failed", "onFailure", "_follower", "_rollback", "_is_begun"),
+        (*COMPOSITE, "_pending", "_failed", "onFailure", "_positions"),
     ),
+    "chain": (lambda task: task._group, (*COMPOSITE, "_at")),
     "ran before": (
         lambda task: task._recent_runs[0],
         ("_task", "_number", "_started", "_ended", "_attempts"),
@@ -238,6 +245,8 @@ def plant(connection, case):
     task._status = TASK_STATUS_SPOOLED if case.place == "spool" else TASK_STATUS_QUEUED
     due = task._queued_for = nowutc().timestamp()
     if task._group is not None:
+        task._group._is_begun = True
+    if isinstance(task._group, TaskGroup):
         task._group._pending.insert(task.getId())
     module = SchedulerModule.getDBInstance(connection)
     if case.place == "spool":

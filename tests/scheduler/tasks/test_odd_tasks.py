@@ -129,7 +129,7 @@ def look_everywhere(view, planted):
     module = SchedulerModule.getDBInstance(view.connection)
     assert all(row.kind for row in rows(module))
     assert all(shown(obj) for _, obj in module.getSpool())
-    assert "Workers" in page_of(view.database)
+    assert "Schedulers and workers" in page_of(view.database)
     for number in planted:
         try:
             assert card(view.connection, number)["id"] == number

@@ -23,6 +23,7 @@ bulk = DeferredModule("daemon.cli.bulk")
 cmd = DeferredModule("daemon.cli.cmd")
 configuration = DeferredModule("daemon.cli.configuration")
 database = DeferredModule("daemon.cli.database")
+database_copy = DeferredModule("daemon.cli.database_copy")
 history = DeferredModule("daemon.cli.history")
 lifecycle = DeferredModule("daemon.cli.lifecycle")
 flow = DeferredModule("daemon.cli.flow")
@@ -324,6 +325,24 @@ def _add_db(commands: Subparsers, common: argparse.ArgumentParser) -> None:
     )
     sub.add_argument("folder", type=Path, metavar="FOLDER", help="where the backups are kept")
     sub.add_argument("--full", action="store_true", help="copy all, not only what is new")
+    text = "bring the layout of an older release up to date, as the daemon does at its start"
+    sub = add(verbs, common, "upgrade", database.upgrade_layout, text)
+    sub.add_argument("--dry-run", action="store_true", help="only print what is to be done")
+    add_json(sub)
+    text = "copy a database with its history and blobs into an empty one, and compare them"
+    sub = add(verbs, common, "copy", database_copy.copy, text)
+    for name in ("source", "target"):
+        meta = {"source": "FROM", "target": "TO"}[name]
+        sub.add_argument(name, type=given, metavar=meta, help=f"a URI; {HOW}")
+    sub.add_argument(
+        "--resume", action="store_true", help="go on with a copy, or bring one up to date"
+    )
+    sub.add_argument(
+        "--new-epoch",
+        action="store_true",
+        help="TO takes the place of a database that is lost: its records get keys of their own",
+    )
+    add_json(sub)
     sub = add(verbs, common, "restore", database.restore, "put a backup in place, as a new epoch")
     sub.add_argument("folder", type=Path, metavar="FOLDER", help="where the backups are kept")
 

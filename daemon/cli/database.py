@@ -14,11 +14,14 @@ from ZODB.Connection import Connection
 from ZODB.FileStorage.FileStorage import FileStorageError
 from ZODB.utils import z64
 
+from daemon.cli.database_copy import copied
 from daemon.config import Config
 from daemon.errors import DaemonException
 from daemon.maintenance import backup
 from daemon.maintenance.packing import SCHEMA, pack
+from daemon.maintenance.upgrade import steps, upgrade
 from daemon.maintenance.verification import verify as verify_storage
+from scheduler.storage.private_files import private_folder
 from scheduler.store import connect
 from scheduler.store.database_uri import file_of
 from scheduler.store.observed import ROOT_KEY
@@ -26,6 +29,8 @@ from scheduler.tasks.attempt import moment
 from scheduler.values.console import as_json, as_lines
 
 Facts = dict[str, Any]
+COPY = "relay.fs"
+"""The file that the database of a server is backed up to."""
 
 
 def info(options: argparse.Namespace, config: Config) -> int:
@@ -65,8 +70,37 @@ def pack_now(options: argparse.Namespace, config: Config) -> int:
 
 
 def back_up(options: argparse.Namespace, config: Config) -> int:
-    """Back the embedded database up, with its blobs, as of one moment."""
+    """Back the database up, with its blobs, as of one moment."""
+    if file_of(config.database) is None:
+        return _back_up_server(options, config)
     print(backup.back_up(_file(config), options.folder, full=options.full))
+    return 0
+
+
+def _back_up_server(options: argparse.Namespace, config: Config) -> int:
+    """Copy the database of a server to a file, or bring that file up to date."""
+    file = options.folder.absolute() / COPY
+    private_folder(file.parent)
+    if options.full:
+        backup.put_aside(file)
+    is_there = file.exists()
+    number, moment, found = copied(config.database, f"file://{file}", resume=is_there)
+    print("\n".join([*found, f"{file} has {number} more transactions, up to {moment} UTC"]))
+    return int(bool(found))
+
+
+def upgrade_layout(options: argparse.Namespace, config: Config) -> int:
+    """Print the upgrades of the layout that are due, and make them."""
+    with connect(config.database) as connection:
+        found = steps(connection) if options.dry_run else upgrade(connection)
+    if options.json:
+        print(as_json([each._asdict() for each in found]))
+        return 0
+    will = "is to be" if options.dry_run else "is"
+    for each in found:
+        print(f"{each.part} {will} upgraded from version {each.stored} to {each.known}")
+    if not found:
+        print("the layout is up to date")
     return 0
 
 
@@ -84,8 +118,8 @@ def _file(config: Config) -> Path:
     file = file_of(config.database)
     if file is None:
         raise DaemonException(
-            "only the embedded database is backed up so: use the tools of the server (repozo at a "
-            "ZEO server, pg_dump)"
+            "only the embedded database is restored so: `db copy --new-epoch file://FOLDER/"
+            f"{COPY} URI` copies a backup into an empty database of the server"
         )
     if "blobstorage_dir" in config.database:
         raise DaemonException("blobs that stand apart from the file are not backed up with it")

@@ -12,7 +12,14 @@ from pathlib import Path
 
 from ZEO.Exceptions import ClientDisconnected
 
-from daemon.cli.arguments import cmd, configuration, database, lifecycle, parser
+from daemon.cli.arguments import (
+    cmd,
+    configuration,
+    database,
+    database_copy,
+    lifecycle,
+    parser,
+)
 from daemon.cli.parser import Command
 from daemon.config import Config
 from daemon.errors import DaemonException, Refusal
@@ -39,7 +46,12 @@ MAKERS = (
     cmd.resume,
     database.restore,
 )
-WITHOUT_DATABASE = (configuration.check, configuration.show, configuration.defaults)
+WITHOUT_DATABASE = (
+    configuration.check,
+    configuration.show,
+    configuration.defaults,
+    database_copy.copy,
+)
 
 SOLVED = (DaemonException, ExportException, LiveSyncException, SchedulerException)
 

@@ -66,7 +66,7 @@ def restore(folder: Path, file: Path, *, force: bool = False) -> Path | None:
         private_folder(made)
         try:
             _recover(folder, made / file.name)
-            kept = _put_aside(file)
+            kept = put_aside(file)
             for name in (f"{file.name}.blobs", f"{file.name}.index", file.name):
                 if (made / name).exists():
                     os.replace(made / name, file.parent / name)
@@ -83,12 +83,13 @@ def _recover(folder: Path, file: Path) -> None:
         raise DaemonException(f"the backup in {folder} cannot be restored: {error}") from error
     database = open_database(f"file://{file}")
     try:
-        transact(database, _begin_epoch, note="daemon: restored")
+        transact(database, begin_epoch, note="daemon: restored")
     finally:
         database.close()
 
 
-def _begin_epoch(connection: Connection) -> None:
+def begin_epoch(connection: Connection) -> None:
+    """Begin a new epoch of each agent, as after a restore."""
     position.SCHEMA.get(connection).begin_epoch()
     # Positions since the backup are given again: targets must not take the new records for old.
     for agent in SyncManager.getDBInstance(connection).getAllAgents().values():
@@ -96,7 +97,8 @@ def _begin_epoch(connection: Connection) -> None:
             agent.delivery_state.end_epoch()
 
 
-def _put_aside(file: Path) -> Path | None:
+def put_aside(file: Path) -> Path | None:
+    """Keep *file* and its blobs under another name, which is returned; None without one."""
     if not file.exists():
         return None
     kept = Path(f"{file}.{nowutc():%Y%m%d%H%M%S}.old")

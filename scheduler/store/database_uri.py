@@ -77,14 +77,26 @@ def open_database(uri: str | None = None) -> Database:
     DatabaseUnavailable, naming the culprit.
     """
     uri = uri or default_uri()
+    access, options = _access(uri)
+    return Database(access, uri, **options)
+
+
+def open_bare(uri: str) -> Any:
+    """Open the storage that *uri* names, without a database upon it, which would begin to use it.
+
+    Raises DatabaseUnavailable, naming the culprit.
+    """
+    return _access(uri)[0].open()
+
+
+def _access(uri: str) -> tuple[Access, dict[str, Any]]:
+    """Return the access to the database *uri*, and the options of its ZODB.DB."""
     if uri.startswith(POSTGRES_SCHEMES):
-        postgres = Plain(uri, lambda: _open_postgres(uri))
-        return Database(postgres, uri, **_postgres_options(uri))
+        return Plain(uri, lambda: _open_postgres(uri)), {**_postgres_options(uri)}
     factory, options = resolved(uri)
     if uri.startswith("sqlite://"):
         _close_folder(uri)
-    access: Access = Embedded(uri) if uri.startswith("file://") else Plain(uri, factory)
-    return Database(access, uri, **options)
+    return (Embedded(uri) if uri.startswith("file://") else Plain(uri, factory)), options
 
 
 def file_of(uri: str) -> Path | None:

@@ -105,8 +105,10 @@ def test_a_database_of_postgresql_is_looked_after(postgres_uri, monkeypatch, cap
     assert main(("db", "info", "--json")) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["transactions"] == facts["transactions of the last day"] > 1
-    assert main(("db", "backup", str(tmp_path / "backup"))) == 1
-    assert "pg_dump" in capsys.readouterr().err
+    assert main(("db", "backup", str(tmp_path / "backup"))) == 0
+    assert "relay.fs has" in capsys.readouterr().out
+    assert main(("db", "restore", str(tmp_path / "backup"))) == 1
+    assert "db copy --new-epoch" in capsys.readouterr().err
 
 
 def test_a_backup_in_use_is_restored_as_a_new_epoch(file, tmp_path, capsys):

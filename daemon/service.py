@@ -36,6 +36,7 @@ from export.model.catalogue import catalogue
 from export.people.roles import roles
 from export.people.user import users
 from livesync import SyncManager
+from livesync.http.stream_places import end_streams
 from livesync.http.wait_middleware import WaitMiddleware
 from scheduler import Scheduler, SchedulerModule, hooks
 from scheduler.errors import SchedulerException
@@ -210,6 +211,7 @@ class Service:
             console.owns,
         )
         stack.callback(self.web.close)
+        stack.callback(end_streams, self.database)
         log.info("the front end is at %s", self.web.url)
 
     def _console(self, stack: ExitStack) -> ConsoleApplication:

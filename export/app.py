@@ -38,7 +38,7 @@ with extra_needed():
     from export.http.cors import CorsPolicy
     from export.http.question import SEPARATOR
     from export.http.request import LONGEST, ExportRequest
-    from export.http.result import Answer, Bare, Document, File
+    from export.http.result import Answer, Bare, Document, File, Stream
     from export.model import catalogue
     from export.model.listeners import subscribe_installed
     from export.people import group, user
@@ -177,6 +177,8 @@ class ExportApp:
             return file_response(answer, request)
         if isinstance(answer, Document):
             return reply.document(answer)
+        if isinstance(answer, Stream):
+            return reply.stream(answer)
         if isinstance(answer, Bare):
             return reply.bare(answer)
         return reply.noted(answer, self.settings.base_url)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Container
 from waitress.task import ThreadedTaskDispatcher
 
 from daemon.web.bad_request import Channel
+from livesync.http.stream_places import PATH
 
 OWN_THREADS = 2
 CONSOLE_THREADS = 2
@@ -18,7 +19,8 @@ class RequestThreads(ThreadedTaskDispatcher):
     """*threads* threads for requests, two more for the paths in *own*, and two for the console.
 
     A request to the export may wait for a database that does not answer, and keep its thread. A
-    browser that shows a page has a thread, which sleeps until there is an event.
+    browser that shows a page, and a reader of changes, has a thread, which sleeps until there is
+    an event.
     """
 
     def __init__(
@@ -27,6 +29,7 @@ class RequestThreads(ThreadedTaskDispatcher):
         super().__init__()
         self._own = own
         self._is_console = is_console
+        self._streams: list[threading.Thread] = []
         self._owns, self._consoles = ThreadedTaskDispatcher(), ThreadedTaskDispatcher()
         self._owns.set_thread_count(OWN_THREADS)
         self._consoles.set_thread_count(CONSOLE_THREADS)
@@ -35,8 +38,11 @@ class RequestThreads(ThreadedTaskDispatcher):
     def add_task(self, task: Channel) -> None:
         """Queue the first request of the connection *task*."""
         path = getattr(task.requests[0], "path", None) or ""
-        if path == EVENTS:
-            threading.Thread(target=task.service, name="events", daemon=True).start()
+        if path == PATH:
+            self._streams = [each for each in self._streams if each.is_alive()]
+            self._streams.append(_started(task))
+        elif path == EVENTS:
+            _started(task)
         elif path in self._own:
             self._owns.add_task(task)
         elif self._is_console(path):
@@ -45,7 +51,18 @@ class RequestThreads(ThreadedTaskDispatcher):
             super().add_task(task)
 
     def shutdown(self, cancel_pending: bool = True, timeout: int = 5) -> bool:
-        """End the threads; return whether requests were cancelled."""
+        """End the threads; return whether requests were cancelled.
+
+        Streams of changes are to have been ended; they write their last bytes.
+        """
+        for each in self._streams:
+            each.join(timeout)
         self._owns.shutdown(cancel_pending, timeout)
         self._consoles.shutdown(cancel_pending, timeout)
         return bool(super().shutdown(cancel_pending, timeout))
+
+
+def _started(task: Channel) -> threading.Thread:
+    thread = threading.Thread(target=task.service, name="events", daemon=True)
+    thread.start()
+    return thread

@@ -19,7 +19,7 @@ def next_page(
 
     It has the parameters *following*, and for `at` the *position*, if that can be seen later.
     """
-    replaced = {*REPLACED, *(AT.names if position else ())}
+    replaced = {*REPLACED, *following, *(AT.names if position else ())}
     pairs = [pair for pair in parse_qsl(request.shown_query) if pair[0] not in replaced]
     at = [(AT.name, position)] if position else []
     return f"{base_url}{request.path}?{urlencode([*pairs, *at, *following.items()])}"

@@ -126,7 +126,8 @@ class Reading:
         headers = {POSITION: position}
         following = kept.written.following
         if following is not None:
-            at = position if keeps_history(self._database) else None
+            is_pinned = SINCE.name not in following and keeps_history(self._database)
+            at = position if is_pinned else None
             address = next_page(request, self._settings.base_url, following, at)
             headers["Link"] = f'<{address}>; rel="next"'
         return reply.page(kept.written, kept.modified, is_public, headers)

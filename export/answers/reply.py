@@ -21,7 +21,7 @@ from export.errors import InvalidFields, NoSuchRange, RequestException
 from export.formats import FORMATS, PLAIN, json
 from export.http.etag import validator
 from export.http.request import ExportRequest
-from export.http.result import Bare, Document, File, ResultPage, envelope
+from export.http.result import Bare, Document, File, ResultPage, Stream, envelope
 from export.resource import Resource, classic_refusal
 from scheduler.clock import nowutc
 
@@ -60,12 +60,23 @@ class Reply:
 
     def document(self, answer: Document) -> Response:
         """Return *answer* as it is; a cache asks each time whether it is still the same."""
-        headers = {**SAFE, "Content-Security-Policy": answer.policy, "Cache-Control": "no-cache"}
+        headers = {
+            **{**SAFE, "Content-Security-Policy": answer.policy, "Cache-Control": "no-cache"},
+            **answer.headers,
+        }
         kind = answer.content_type
         response = Response(answer.content, 200, headers=headers, content_type=kind)
         response.set_etag(validator(answer.content, 0))
         self._request.answer_conditionally(response)
         return response
+
+    def stream(self, answer: Stream) -> Response:
+        """Return *answer*, which no cache may keep, and no proxy may hold back."""
+        headers = {**SEALED, **UNKEPT, "X-Accel-Buffering": "no"}
+        kind = answer.content_type
+        return Response(
+            answer.pieces, 200, headers=headers, content_type=kind, direct_passthrough=True
+        )
 
     def bare(self, answer: Bare) -> Response:
         """Return *answer*, which no cache may keep. Raises RequestException."""

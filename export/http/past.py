@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import tzinfo
 from typing import Any, NamedTuple
 
-from persistent.TimeStamp import TimeStamp
 from ZODB.Connection import Connection
 from ZODB.POSException import POSKeyError
-from ZODB.utils import u64
 
 from export.errors import (
     GonePosition,
@@ -29,11 +27,11 @@ from scheduler.errors import NoHistory, PositionGone, PositionUnreadable
 from scheduler.store import using
 from scheduler.store.history import past_view, refuse_if_gone
 from scheduler.store.overlay import snapshot_of
-from scheduler.store.position import is_token, tokens_of
+from scheduler.store.position import is_token, number_at, tokens_of
 from scheduler.store.read_set import knows
 
 
-class _Place(NamedTuple):
+class Instance(NamedTuple):
     """A moment in the history: the number of a transaction, or one that lies between two."""
 
     tid: int
@@ -105,7 +103,7 @@ def checked(text: str, connection: Connection, zone: tzinfo) -> int:
 
     Raises RequestException where its state cannot be seen through the database of *connection*.
     """
-    instant = _instant(text, connection, zone)
+    instant = number_of(text, connection, zone)
     newest = snapshot_of(connection)
     tid = instant.tid if instant.is_exact else min(instant.tid, newest)
     try:
@@ -119,19 +117,14 @@ def checked(text: str, connection: Connection, zone: tzinfo) -> int:
     return tid
 
 
-def tid_at(moment: datetime) -> int:
-    """Return the highest number of a transaction that was committed up to *moment*."""
-    parts = moment.astimezone(UTC)
-    seconds = parts.second + parts.microsecond / 10**6
-    return int(
-        u64(TimeStamp(parts.year, parts.month, parts.day, parts.hour, parts.minute, seconds).raw())
-    )
+def number_of(text: str, connection: Connection, zone: tzinfo) -> Instance:
+    """Return the transaction or the moment that *text* names, whether or not it can be seen still.
 
-
-def _instant(text: str, connection: Connection, zone: tzinfo) -> _Place:
+    Raises RequestException.
+    """
     if is_token(text):
         try:
-            return _Place(tokens_of(connection).read(text), is_exact=True)
+            return Instance(tokens_of(connection).read(text), is_exact=True)
         except PositionUnreadable as error:
             raise UnknownPosition(str(error)) from None
         except PositionGone as error:
@@ -139,7 +132,7 @@ def _instant(text: str, connection: Connection, zone: tzinfo) -> _Place:
     moment = parse_from(text, zone)
     if moment is None or moment > nowutc():
         raise UnknownResource("There is nothing yet at that time")
-    return _Place(tid_at(moment), is_exact=False)
+    return Instance(number_at(moment), is_exact=False)
 
 
 def _gone(error: PositionGone, connection: Connection) -> RequestException:

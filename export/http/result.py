@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import IO, Any
@@ -51,9 +51,18 @@ class Document:
     content: bytes
     content_type: str
     policy: str = "default-src 'none'; frame-ancestors 'none'"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Answer = ResultPage | File | Bare | Document
+@dataclass(frozen=True)
+class Stream:
+    """Pieces of a text as they come, until the caller has enough of them."""
+
+    pieces: Iterator[bytes]
+    content_type: str
+
+
+Answer = ResultPage | File | Bare | Document | Stream
 
 
 def envelope(answer: ResultPage, url: str) -> dict[str, Any]:

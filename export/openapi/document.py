@@ -21,6 +21,7 @@ PRETTY = Flag("pretty", "With `yes` the answer is indented for people.", ("p",))
 ONLY_PUBLIC = Flag("onlypublic", "With `yes` one asks as nobody.", ("op",))
 ONLY_AUTHED = Flag("onlyauthed", "With `yes` nobody is refused.", ("oa",))
 
+ENDLESS = "text/event-stream"
 CALLBACK = "Of jsonp the parameter `jsonp` names the function that is called."
 ERROR: Schema = {
     "type": "object",
@@ -39,6 +40,8 @@ def document(resources: Iterable[Resource], base_url: str) -> dict[str, Any]:
     schemas.schemas |= {"Error": ERROR, "Zone": {"description": TZ.meaning, **TZ.schema}}
     paths: dict[str, dict[str, Any]] = {}
     for resource in resources:
+        if resource.content_type == ENDLESS:
+            continue  # a program that tries everything would wait
         for number, address in enumerate(_distinct(resource.addresses)):
             name = f"{resource.name}_{number}" if number else resource.name
             operation = _operation(resource, address, name, schemas)

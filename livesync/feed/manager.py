@@ -23,7 +23,7 @@ from livesync.feed.delivery_waits import WaitToken
 from livesync.objects.exclusion import Exclusion, ReplacedExclusion
 from livesync.objects.object_index import keep
 from livesync.records import sight
-from livesync.track import commit_positions
+from livesync.track import commit_positions, journal
 from livesync.track.action import ActionWrapper, as_entry
 from livesync.track.compensation import opposites
 from livesync.track.pointer import hold
@@ -32,7 +32,7 @@ from livesync.track.sequencer import place, sequence
 from livesync.track.set_track import SetMultiPointerTrack
 from livesync.track.track import MultiPointerTrack
 from scheduler.clock import nowutc
-from scheduler.log.append_log import AppendLog
+from scheduler.log.append_log import AppendLog, Committed
 from scheduler.runtime.hook_registry import REGISTRY
 from scheduler.store import Schema, connection_of, has_changes, transact
 from scheduler.store.overlay import snapshot_of
@@ -74,6 +74,7 @@ class SyncManager(Persistent):
             # Now, while there may be nothing that they would join.
             commit_positions.SCHEMA.get(connection)
             delivery_waits.SCHEMA.get(connection)
+            journal.SCHEMA.get(connection)
         return SCHEMA.get(connection)
 
     def getGranularity(self) -> float:
@@ -284,6 +285,10 @@ class SyncManager(Persistent):
         """Yield the recorded changes that are still to be sequenced, as entries of a log."""
         return self._lanes.pending()
 
+    def unsequenced_by_commits(self) -> Iterator[Committed]:
+        """Yield the same, with the transactions that recorded them; None for the current one."""
+        return self._lanes.committed()
+
     def reset(self, agentsOnly: bool = False, trackOnly: bool = False) -> None:
         """Empty the track and drop the agents, or one of both.
 
@@ -294,6 +299,8 @@ class SyncManager(Persistent):
                 self.removeAgent(agent)
         if not agentsOnly:
             self._lanes.clear()
+            if self._p_jar is not None:
+                journal.SCHEMA.get(self._p_jar).clear(snapshot_of(self._p_jar))
             self._track = SetMultiPointerTrack()
             for agent in self.agents():
                 self._track.addPointer(agent.getId())
@@ -339,7 +346,8 @@ class SyncManager(Persistent):
         hold(self)  # a reset meanwhile replaces the track
         if self._lanes.has_revoked():
             self._record_undone()
-        count = sequence(self._lanes, self._track, SEQUENCED_AT_ONCE)
+        kept = None if self._p_jar is None else journal.SCHEMA.get(self._p_jar)
+        count = sequence(self._lanes, self._track, kept, SEQUENCED_AT_ONCE)
         newest = self._track.last_before(None)
         if self._p_jar is not None and newest is not None and not self._lanes:
             commit_positions.SCHEMA.get(self._p_jar).put(snapshot_of(self._p_jar), newest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from datetime import timedelta
 from weakref import WeakKeyDictionary
 
 from ZODB import DB
@@ -11,10 +12,12 @@ from ZODB.Connection import Connection
 
 from livesync.feed.agent import SyncAgent
 from livesync.feed.manager import SyncManager
+from livesync.track import journal
 from livesync.track.action import ActionWrapper
 from livesync.track.retention_policy import DAY
 from scheduler.clock import nowutc
 from scheduler.store import transact
+from scheduler.store.position import number_at
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +50,24 @@ def trim(database: DB) -> int:
         if count == 0:
             break
         removed += count
+    _trim_journal(database)
     return removed
+
+
+def _trim_journal(database: DB) -> None:
+    """Drop of the journal what is older than changes are kept, and what is too much."""
+    with database.transaction() as connection:
+        retention = SyncManager.getDBInstance(connection).retention
+        kept = journal.SCHEMA.get(connection)
+        old = number_at(nowutc() - timedelta(seconds=retention.keep))
+        horizon = max(old, kept.excess(retention.most) or 0)
+        is_due = next(kept.behind(0), (horizon + 1, ()))[0] <= horizon
+
+    def trim_some(own: Connection) -> int:
+        return journal.SCHEMA.get(own).trim(horizon, REMOVED_AT_ONCE)
+
+    while is_due:
+        is_due = transact(database, trim_some, note="livesync: trim") == REMOVED_AT_ONCE
 
 
 def _decide(connection: Connection) -> int | None:

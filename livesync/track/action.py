@@ -23,7 +23,17 @@ class ActionWrapper:
     remove it. Where *objId* is None, two objects differ by their identity.
     """
 
-    __slots__ = ("_actions", "_id", "_kind", "_mark", "_object", "_sight", "_timestamp", "trace")
+    __slots__ = (
+        "_actions",
+        "_id",
+        "_kind",
+        "_mark",
+        "_object",
+        "_sight",
+        "_timestamp",
+        "tid",
+        "trace",
+    )
 
     def __init__(
         self,
@@ -39,6 +49,8 @@ class ActionWrapper:
         self._id = objId
         self._mark = identity(obj) if objId is None else str(objId)
         self._sight: tuple[int, bool, bool] | None = None
+        self.tid: int | None = None
+        """The transaction that recorded it; None where that is not known."""
         self.trace: str | None = None
         """The trace (W3C traceparent) in which it was done, if a hook has noted that."""
 
@@ -108,6 +120,8 @@ class ActionWrapper:
         """Return the parts as which it is stored."""
         mark = self._mark if self._id is None or self._mark != str(self._id) else None
         parts = (self._timestamp, self._object, self._kind, self._actions, self._id, mark)
+        if self.tid is not None:
+            return (*parts, self._sight, self.trace, self.tid)
         if self.trace is not None:
             return (*parts, self._sight, self.trace)
         return parts if self._sight is None else (*parts, self._sight)
@@ -131,13 +145,14 @@ class ActionWrapper:
         mark: str | None,
         sight: tuple[int, bool, bool] | None = None,
         trace: str | None = None,
+        tid: int | None = None,
     ) -> None:
         """Become the action that was stored as these parts."""
         self._timestamp, self._object, self._kind = timestamp, reference, kind
         self._actions, self._id = actions, obj_id
         self._mark = str(obj_id) if mark is None else mark
         self._sight = sight
-        self.trace = trace
+        self.trace, self.tid = trace, tid
 
     def __repr__(self) -> str:
         obj = self.getObject()

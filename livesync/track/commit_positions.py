@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import time
+from datetime import UTC, datetime
 from itertools import islice
 
 from BTrees.LOBTree import LOBTree
 from persistent import Persistent
 from persistent.TimeStamp import TimeStamp
-from ZODB.utils import p64, u64
+from ZODB.utils import p64
 
 from scheduler.store import Schema
+from scheduler.store.position import number_at
 
 SECONDS_KEPT = 3600
 DROPPED_AT_ONCE = 10
@@ -45,5 +46,4 @@ SCHEMA = Schema("milestones", 1, CommitPositions)
 
 def _earlier(tid: int) -> int:
     seconds = TimeStamp(p64(tid)).timeTime() - SECONDS_KEPT
-    parts = time.gmtime(seconds)
-    return int(u64(TimeStamp(*parts[:5], parts[5] + seconds % 1).raw()))
+    return number_at(datetime.fromtimestamp(seconds, UTC))

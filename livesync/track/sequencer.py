@@ -12,10 +12,10 @@ from typing import Any
 
 from ZODB.utils import u64
 
-from livesync.track.action import recorded
+from livesync.track.action import ActionWrapper, recorded
+from livesync.track.journal import Journal
 from livesync.track.track import MultiPointerTrack
-from scheduler.log.append_log import AppendLog
-from scheduler.log.codec import Entry
+from scheduler.log.append_log import AppendLog, Committed
 from scheduler.log.segment import UnreadablePage
 
 log = logging.getLogger(__name__)
@@ -38,8 +38,10 @@ def place(track: MultiPointerTrack, position: int, action: Any) -> int:
             return position
 
 
-def sequence(changes: AppendLog, track: MultiPointerTrack, limit: int | None = None) -> int:
-    """Move pending entries, at most *limit*, into *track*; return how many.
+def sequence(
+    changes: AppendLog, track: MultiPointerTrack, journal: Journal | None, limit: int | None = None
+) -> int:
+    """Move pending entries, at most *limit*, into *track* and *journal*; return how many.
 
     One unit of work: it conflicts with another of its kind, and with a frontier that moves.
     A page that cannot be read is passed over.
@@ -47,15 +49,20 @@ def sequence(changes: AppendLog, track: MultiPointerTrack, limit: int | None = N
     entries = _drained(changes, limit)
     if entries:
         track.extend()
-    for entry in entries:
-        place(track, *recorded(entry))
+        if journal is not None:
+            journal.put(entries, is_first=track.is_empty() and track.frontier is None)
+    for tid, entry in entries:
+        position, action = recorded(entry)
+        if isinstance(action, ActionWrapper):
+            action.tid = tid
+        place(track, position, action)
     return len(entries)
 
 
-def _drained(changes: AppendLog, limit: int | None) -> list[Entry]:
+def _drained(changes: AppendLog, limit: int | None) -> list[Committed]:
     while True:
         try:
-            return changes.drain(limit)
+            return changes.drain_committed(limit)
         except UnreadablePage as lost:
             _pass_over(changes, lost)
 

@@ -21,7 +21,7 @@ from persistent import Persistent
 from ZODB.Connection import Connection
 
 from scheduler.log.codec import Entry
-from scheduler.log.segment import Segment, SegmentPage, UnreadablePage
+from scheduler.log.segment import Numbered, Segment, SegmentPage, UnreadablePage
 from scheduler.log.undone_entries import entry_of_old
 from scheduler.storage.process_identity import ProcessIdentity
 from scheduler.store.overwrite import overwrite, record_of
@@ -39,6 +39,9 @@ _own_segments: WeakKeyDictionary[Connection, dict[tuple[int, bytes], str]] = Wea
 
 LogPosition: TypeAlias = tuple[int, str, int]
 """The position of an entry in a log: its time, the name of its segment, its number there."""
+
+Committed: TypeAlias = tuple[int | None, Entry]
+"""An entry behind the number of the transaction that recorded it; None for the current one."""
 
 
 class AppendLog(Persistent):
@@ -66,18 +69,26 @@ class AppendLog(Persistent):
 
     def positioned(self, behind: LogPosition | None = None) -> Iterator[tuple[LogPosition, Entry]]:
         """Yield the pending entries with their positions, oldest first, *behind* one."""
-        for time_, name, number, entry in self._merged(behind):
+        for time_, name, number, entry, _ in self._merged(behind):
             position = time_, name, number
             if behind is None or position > behind:
                 yield position, entry
 
     def drain(self, limit: int | None = None) -> list[Entry]:
         """Take the oldest pending entries, at most *limit*, in the current transaction."""
+        return [entry for _, entry in self.drain_committed(limit)]
+
+    def committed(self) -> Iterator[Committed]:
+        """Yield the pending entries with the transactions that recorded them, oldest first."""
+        return ((tid, entry) for *_, entry, tid in self._merged())
+
+    def drain_committed(self, limit: int | None = None) -> list[Committed]:
+        """Take entries as `drain` does, with the transactions that recorded them."""
         read: dict[str, int] = {}
         entries = []
-        for _, name, number, entry in islice(self._merged(), limit):
+        for _, name, number, entry, tid in islice(self._merged(), limit):
             read[name] = number
-            entries.append(entry)
+            entries.append((tid, entry))
         self._read.update(read)
         return entries
 
@@ -163,7 +174,7 @@ class AppendLog(Persistent):
     def _segments(self) -> Iterator[tuple[str, Segment]]:
         return ((name, segment) for name, segment in self._register.items() if segment is not None)
 
-    def _merged(self, behind: LogPosition | None = None) -> Iterator[tuple[int, str, int, Entry]]:
+    def _merged(self, behind: LogPosition | None = None) -> Iterator[Numbered]:
         since = 0 if behind is None else behind[0]
         return merge(
             *(

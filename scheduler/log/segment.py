@@ -6,11 +6,13 @@ import logging
 import time
 from bisect import bisect_left
 from collections.abc import Iterator
-from typing import Any
+from itertools import repeat
+from typing import Any, TypeAlias
 
 from BTrees.LOBTree import LOBTree, LOBucket
 from persistent import Persistent
 from ZODB.POSException import ConflictError
+from ZODB.utils import u64
 
 from scheduler.log.codec import Entry, Stored, entry_of, stored, time_of
 from scheduler.log.undone_entries import marked_numbers, missing_numbers
@@ -22,6 +24,9 @@ log = logging.getLogger(__name__)
 
 # Entries on a page.
 PAGE = 12
+
+Numbered: TypeAlias = tuple[int, str, int, Entry, int | None]
+"""The time of an entry, the name of its segment, its number, itself, and its transaction."""
 
 
 class UnreadablePage(Exception):  # noqa: N818 (what it is about)
@@ -53,12 +58,34 @@ class SegmentPage(Persistent):
     """
 
     entries: tuple[Stored, ...] = ()
+    commits: tuple[tuple[int, int], ...] = ()
+    """Up to how many entries which transaction has recorded; the rest is of the page's record."""
     undone: tuple[int, ...] = ()
     """The indexes of entries whose transactions were undone."""
     lost: bytes | None = None
     """The record of a page that could not be read, and was skipped; None for other pages."""
     drained: int = 0
     """How many entries of a page that was skipped had been drained before."""
+
+    def extend(self, entry: Stored) -> None:
+        """Add *entry* in the current transaction."""
+        tid = u64(self._p_serial)
+        if tid and tid != self._last_commit():  # the first time in this transaction
+            self.commits = (*self.commits, (len(self.entries), tid))
+        self.entries = (*self.entries, entry)
+
+    def transactions(self) -> Iterator[int | None]:
+        """Yield for each entry the transaction that recorded it; None for the current one."""
+        begin = 0
+        for end, tid in self.commits:
+            yield from repeat(tid, end - begin)
+            begin = end
+        tid = u64(self._p_serial)
+        is_stored = tid and not self._p_changed and tid != self._last_commit()
+        yield from repeat(tid if is_stored else None)
+
+    def _last_commit(self) -> int | None:
+        return self.commits[-1][1] if self.commits else None
 
     def recovered(self) -> tuple[Stored, ...]:
         """Return the entries that were skipped; raises what reading the record raises."""
@@ -110,17 +137,18 @@ class Segment(Persistent):
             end = max(end, read + 1)
             self._drop(read)
             newest = self._pages[end] = SegmentPage()
-        newest.entries = (*newest.entries, stored(recorded, entry, self._p_jar))
+        newest.extend(stored(recorded, entry, self._p_jar))
 
-    def after(self, name: str, number: int) -> Iterator[tuple[int, str, int, Entry]]:
-        """Yield (time, *name*, number, entry) for the entries behind *number*."""
+    def after(self, name: str, number: int) -> Iterator[Numbered]:
+        """Yield what Numbered has for the entries behind *number* of this segment, *name*."""
         for first, page in self._pages.items(number - PAGE + 2):
             entries = entries_on(page)
             if entries is None and self._last_on(first) > number:
                 raise UnreadablePage(name, first, self._last_on(first), page)
-            for key, found in enumerate(entries or (), first):
+            told = zip(entries or (), _transactions_on(page), strict=False)
+            for key, (found, tid) in enumerate(told, first):
                 if key > number:
-                    yield time_of(found), name, key, entry_of(found, self._p_jar)
+                    yield time_of(found), name, key, entry_of(found, self._p_jar), tid
 
     def start(self, read: int, since: int) -> int:
         """Return a number from *read* on, behind which are all entries not older than *since*."""
@@ -214,3 +242,12 @@ def entries_on(page: SegmentPage) -> tuple[Stored, ...] | None:
     except UNREADABLE:
         return None
     return entries
+
+
+def _transactions_on(page: SegmentPage) -> Iterator[int | None]:
+    """Return what recorded the entries of *page*: the current transaction, where it is unknown."""
+    try:
+        page._p_activate()
+        return page.transactions()
+    except UNREADABLE:
+        return repeat(None)

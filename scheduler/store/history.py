@@ -63,6 +63,18 @@ def refuse_if_gone(database: DB, tid: int, *, is_exact: bool = True) -> None:
         raise _gone(database, "there was nothing yet at this time")
 
 
+def is_lost(database: DB, tid: int) -> bool:
+    """Say whether transaction *tid* is missing, and not for a pack: a backup was put back.
+
+    A transaction that is yet to be seen is missing, too. Without history nothing is known of that.
+    """
+    storage = database.storage
+    if not keeps_history(database) or _first(storage, tid, tid) is not None:
+        return False
+    following = _following(storage, tid)
+    return following is None or not _is_packed(storage, following)
+
+
 def oldest_state(database: DB) -> int:
     """Return the oldest transaction whose state is whole; 0 for an empty database."""
     storage, oldest = database.storage, 0

@@ -11,9 +11,11 @@ import hmac
 import re
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from persistent import Persistent
+from persistent.TimeStamp import TimeStamp
 from ZODB.Connection import Connection
 from ZODB.utils import p64, u64
 
@@ -89,6 +91,13 @@ def tokens_of(connection: Connection) -> PositionTokens:
 def token_of(connection: Connection, tid: int | None = None) -> str:
     """Return the token of transaction *tid*; for None that of the snapshot of *connection*."""
     return tokens_of(connection).of(snapshot_of(connection) if tid is None else tid)
+
+
+def number_at(moment: datetime) -> int:
+    """Return the highest number that a transaction up to *moment*, which is aware, can have."""
+    parts = moment.astimezone(UTC)
+    seconds = parts.second + parts.microsecond / 10**6
+    return int(u64(TimeStamp(*parts.timetuple()[:5], seconds).raw()))
 
 
 def is_token(text: str) -> bool:

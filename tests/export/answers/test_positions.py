@@ -78,6 +78,7 @@ class Site:
         self.database = database
         self.tokens = transact(database, plant)
         self.app = make_app(database, {"base_url": "https://x.example"}, resources=[Books])
+        self.put_book("0", "First")  # what the application has prepared is not undone
 
     def get(self, address, user=None, **more):
         headers = {} if user is None else {"Authorization": f"Bearer {self.tokens[user]}"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from scheduler.log.append_log import AppendLog
+from scheduler.store.overlay import snapshot_of
 from tests.scheduler.harness import output_of
 
 
@@ -144,3 +145,24 @@ def test_the_lane_of_a_living_process_stays(view, lanes):
     lanes.append((1,))
     lanes.drain()
     assert lanes.tend() == 0
+
+
+def test_each_entry_is_known_by_the_transaction_that_recorded_it(view, lanes):
+    expected = []
+    for number in range(30):
+        lanes.append((number, "a"))
+        if number % 3:
+            view.manager.savepoint()
+            lanes.append((number, "b"))
+        view.commit()
+        tid = snapshot_of(lanes._p_jar)
+        expected += [(tid, (number, name)) for name in ("ab" if number % 3 else "a")]
+    assert list(lanes.committed()) == expected
+    lanes.append(("now",))
+    view.manager.savepoint()
+    lanes.append(("now", "too"))
+    assert list(lanes.committed()) == [*expected, (None, ("now",)), (None, ("now", "too"))]
+    assert lanes.drain_committed(2) == expected[:2]
+    view.commit()
+    tid = snapshot_of(lanes._p_jar)
+    assert list(lanes.committed())[-2:] == [(tid, ("now",)), (tid, ("now", "too"))]

@@ -32,7 +32,7 @@ def tail(connection):
 
 def seen(tail):
     tail._connection.transaction_manager.begin()
-    return [action.getObjectId() for _, action in tail.news()]
+    return [action.getObjectId() for _, action in tail.changes()]
 
 
 def test_each_change_is_seen_once_wherever_it_is_put(database, manager, tail):

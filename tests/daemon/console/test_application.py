@@ -44,7 +44,8 @@ def test_a_failed_task_is_on_the_page_with_its_reason(database):
     transact(database, plant)
     number = transact(database, fail)
     page = page_of(database)
-    assert f"<td>{number}</td><td>scheduler.tasks.samples.SampleOneShotTask</td>" in page
+    task = f'<a href="/tasks/{number}">{number}</a>'
+    assert f"<td>{task}</td><td>scheduler.tasks.samples.SampleOneShotTask</td>" in page
     assert "&lt;b&gt;no&lt;/b&gt; luck" in page
 
 

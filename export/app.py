@@ -20,6 +20,7 @@ with extra_needed():
     from werkzeug.wrappers import Request, Response
 
     from export.answers.entrance import Entrance
+    from export.answers.patience import Patience
     from export.answers.reading import Reading
     from export.answers.reply import Reply, file_response, options
     from export.auth import api_keys, browser_sessions, feeds, tokens
@@ -38,8 +39,8 @@ with extra_needed():
     from export.http.cors import CorsPolicy
     from export.http.question import SEPARATOR
     from export.http.request import LONGEST, ExportRequest
-    from export.http.result import Answer, Bare, Document, File, Stream
-    from export.model import catalogue
+    from export.http.result import Answer, Bare, Document, File, Pending, Stream
+    from export.model import catalogue, repeated_calls
     from export.model.listeners import subscribe_installed
     from export.people import group, user
     from export.registered import all_resources
@@ -53,6 +54,7 @@ log = logging.getLogger(__name__)
 BRANCHES = (
     position.SCHEMA,
     *(catalogue.SCHEMA, registry.SCHEMA, schedule.SCHEMA, user.SCHEMA, group.SCHEMA),
+    repeated_calls.SCHEMA,
     *(api_keys.SCHEMA, feeds.SCHEMA, browser_sessions.SCHEMA, tokens.SCHEMA),
 )
 
@@ -80,6 +82,7 @@ class ExportApp:
             transact(database, branch.get, note="prepare the export")
         self._cors = CorsPolicy(settings.cors_origins)
         self._entrance = Entrance(settings)
+        self._patience = Patience(database)
         self._reading = Reading(database, settings, self._entrance)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -164,6 +167,8 @@ class ExportApp:
             answer, caller = transact(
                 self.database, write, note=f"{resource.method} {request.path}"
             )
+        if isinstance(answer, Pending):
+            answer = self._patience.outwait(answer, request.preferred_wait)
         if caller.credential is not None:
             self.usage.note(caller.credential, _use(request, caller))
         return self._response(answer, request, reply)

@@ -107,6 +107,9 @@ class Resource:
     content_type: str = "application/json"
     """The type of its answers, where the address has no format."""
 
+    is_pending: bool = False
+    """Whether answers tell of a task that may not have ended (202)."""
+
     meaning: str = ""
     """Its description; that of the answering function where it is empty."""
 

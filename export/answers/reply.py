@@ -83,7 +83,7 @@ class Reply:
         writer = FORMATS[self._kind]
         text = writer.write(answer.data, self._request, pretty=False)
         headers = {**SEALED, **UNKEPT, **answer.headers}
-        return Response(text, 200, headers=headers, content_type=writer.CONTENT_TYPE)
+        return Response(text, answer.status, headers=headers, content_type=writer.CONTENT_TYPE)
 
     def noted(self, answer: ResultPage, base_url: str) -> Response:
         """Return *answer*, which tells of something that was done. Raises RequestException."""

@@ -26,6 +26,7 @@ SCOPES = {
     "read:legacy_api": "Classic API (read only)",
     "write:legacy_api": "Classic API (write only)",
     "registrants": "Event registrants",
+    "tasks": "Tasks (enqueue, and read one's own)",
     "read:user": "User information (read only)",
 }
 """The scopes of tokens by id. Everything does not include the classic API, that is /export/ and

@@ -37,6 +37,7 @@ SHOWING = {*KEYS, "ca", "cookieauth", "access_token"}
 SCHEME = re.compile("[A-Za-z][A-Za-z-]{0,19}")
 """A kind of credentials, as registered for HTTP; tokens are longer or have digits."""
 
+WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*(\d{1,9})", re.ASCII)
 INTEGER = re.compile(r"[+-]?\d{1,15}", re.ASCII)
 
 
@@ -114,6 +115,17 @@ class ExportRequest:
             return value
         except (ValueError, RecursionError) as error:
             raise MalformedBody(f"The body is not JSON: {error}") from None
+
+    @property
+    def idempotency_key(self) -> str:
+        """The key by which a repeated request is recognized; "" for none."""
+        return self._request.headers.get("Idempotency-Key", "").strip()
+
+    @property
+    def preferred_wait(self) -> int:
+        """How many seconds the caller prefers to wait for an end (RFC 7240); 0 for none."""
+        found = WAIT.search(self._request.headers.get("Prefer", ""))
+        return int(found[1]) if found else 0
 
     @property
     def bearer_token(self) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import IO, Any
@@ -42,6 +42,18 @@ class Bare:
 
     data: Any
     headers: Mapping[str, str] = field(default_factory=dict)
+    status: int = 200
+
+
+@dataclass(frozen=True)
+class Pending(Bare):
+    """An answer about a task that may be another one when that has ended."""
+
+    awaited: int | None = None
+    """The number of the task; None where that has ended."""
+
+    again: Callable[[], Bare] = field(kw_only=True)
+    """Returns the answer as the current connection sees it."""
 
 
 @dataclass(frozen=True)

@@ -158,8 +158,10 @@ def _responses(resource: Resource, schemas: FossilSchemas) -> dict[str, Any]:
     errors = [FORMATS[name].CONTENT_TYPE for name in resource.formats if name in PLAIN]
     failed: dict[str, Any] = {kind: {"schema": {}} for kind in errors}
     failed["application/json"] = {"schema": {"$ref": f"{PREFIX}Error"}}
+    pending = {"202": {"description": "The task has not ended yet.", "content": told}}
     return {
         "200": {"description": "What is asked for.", "content": told},
+        **(pending if resource.is_pending else {}),
         "304": {"description": "The caller has it already."},
         "4XX": {"description": "The request is refused; `message` says why.", "content": failed},
         "5XX": {"description": "The fault is on this side.", "content": failed},

@@ -16,6 +16,7 @@ from export.resources import (
     room_schedule,
     search,
     session,
+    task_calls,
     timetable,
     user,
     user_events,
@@ -29,4 +30,5 @@ BUILT_IN = (
     *(reservation.RESOURCE, video.RESOURCE, booking.RESOURCE, registrant.RESOURCE),
     *(me.RESOURCE, login.SESSION, login.LOGIN, login.LOGOUT),
     *(room_schedule.CREATE, room_schedule.HINDERED, room_schedule.ONE, room_schedule.CHANGE),
+    *(task_calls.CALL, task_calls.TASK),
 )

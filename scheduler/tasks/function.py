@@ -96,6 +96,8 @@ class TaskFunction(Enqueuer[P, R], Generic[P, R, C]):
         update_wrapper(self, function)
         if schedule_of(options) is not None:
             SCHEDULED[function.__module__, function.__qualname__] = self
+        if options.get("http"):
+            CALLED_BY_HTTP[f"{function.__module__}.{function.__qualname__}"] = self
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> C:
         """Call the function, here and now."""
@@ -137,6 +139,9 @@ P2 = ParamSpec("P2")
 
 SCHEDULED: dict[tuple[str, str], TaskFunction[..., Any, Any]] = {}
 """The functions of this process that declare a schedule, by module and name."""
+
+CALLED_BY_HTTP: dict[str, TaskFunction[..., Any, Any]] = {}
+"""The functions of this process that may be called over HTTP, by dotted name."""
 
 
 AsyncFunction: TypeAlias = TaskFunction[P, R, Coroutine[Any, Any, R]]

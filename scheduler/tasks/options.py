@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias, TypedDict
 
 from scheduler.states import TASK_STATUS_NONE, TASK_STATUS_TERMINATED
 from scheduler.tasks.function_schedule import check_schedule
+from scheduler.tasks.http_call import check_callable
 from scheduler.tasks.recurring import POLICIES
 from scheduler.tasks.retry import Retry
 from scheduler.values.options import check_known
@@ -48,6 +49,9 @@ class TaskOptions(TypedDict, total=False):
 
     keepFinished: Keep | None
     keepFailed: Keep | None
+
+    http: bool
+    """Whether the function may be called over HTTP, with arguments of its types."""
 
     cron: str
     """The cron expression of the function's schedule, in the zone `zone`."""
@@ -115,6 +119,8 @@ def checked(options: Mapping[str, Any], function: Callable[..., Any] | None = No
     if options.get("unique") and options.get("uniqueKey") is not None:
         raise ValueError("unique and uniqueKey are both given: the key says what is unique")
     check_schedule(options, function)
+    if function is not None and options.get("http"):
+        check_callable(function)
     if function is not None:
         for name in ("limitKey", "uniqueKey"):
             _check_key(name, options.get(name), function)
@@ -208,6 +214,7 @@ _CHECKS: dict[str, _Check] = {
     "keyPeriod": (lambda value: _is_number(value) and value > 0, "a number of seconds above 0"),
     "inOrder": _FLAG,
     "unique": _FLAG,
+    "http": _FLAG,
     "uniqueKey": _KEY,
     "uniqueFor": (_is_number, "a number of seconds from 0"),
     "uniqueReplaces": _FLAG,

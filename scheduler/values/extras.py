@@ -10,7 +10,7 @@ from scheduler.values.own_version import DISTRIBUTION
 EXTRAS = {
     "console": ("jinja2",),
     "dask": ("distributed",),
-    "export": ("defusedxml", "icalendar", "lxml", "werkzeug"),
+    "export": ("defusedxml", "icalendar", "lxml", "msgspec", "werkzeug"),
     "otel": ("opentelemetry",),
     "postgres": ("relstorage", "psycopg2"),
     "pyramid": ("pyramid", "pyramid_retry", "pyramid_tm"),

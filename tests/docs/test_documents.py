@@ -136,6 +136,14 @@ def test_coroutines_are_at_work_at_once_as_the_document_shows(reader):
     assert done.stdout == blocks("long-jobs.md", "text")[1]
 
 
+def test_a_function_is_called_over_http_as_the_document_shows(reader):
+    reader.save("http-tasks.md")
+    (reader.folder / "relay.toml").write_text(blocks("http-tasks.md", "toml")[0])
+    done = reader.run(blocks("http-tasks.md", "sh")[0])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == blocks("http-tasks.md", "text")[0]
+
+
 def test_hooks_hear_as_the_document_shows(reader):
     reader.save("hooks.md")
     done = reader.run("python enqueue.py 2>log.txt")

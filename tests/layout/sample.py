@@ -19,6 +19,7 @@ from export.auth.feeds import feeds
 from export.auth.tokens import SCOPES, tokens
 from export.model.catalogue import catalogue
 from export.model.material import Minutes, Paper, Poster, Slides, Video
+from export.model.repeated_calls import repeated_calls
 from export.people.group import Group, groups
 from export.people.roles import Role, roles
 from livesync import ActionWrapper, SyncManager
@@ -248,6 +249,7 @@ class Sample:
         transaction.begin()
 
     def _records_of_the_leader(self):
+        repeated_calls(self.connection).keep("1", "a key", 1, "digest", NOW)
         packing.SCHEMA.get(self.connection)
         roster = roster_of(self.connection)
         roster.enter("stand-by")

@@ -14,6 +14,7 @@ from daemon.config import LEVELS
 from scheduler.clock import nowutc
 from scheduler.states import STATES
 from scheduler.values.command_value import HOW, given
+from scheduler.values.completion import CompletionAction
 from scheduler.values.duration import period
 from scheduler.values.own_version import VersionAction
 
@@ -39,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
         parents=[common],
     )
     own.add_argument("--version", action=VersionAction)
+    own.add_argument("--completion", action=CompletionAction)
     own.set_defaults(report=None)
     commands = own.add_subparsers(required=True, metavar="COMMAND")
 

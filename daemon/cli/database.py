@@ -21,6 +21,7 @@ from daemon.maintenance import backup
 from daemon.maintenance.packing import SCHEMA, pack
 from daemon.maintenance.upgrade import steps, upgrade
 from daemon.maintenance.verification import verify as verify_storage
+from livesync.cli.progress import progress
 from scheduler.storage.private_files import private_folder
 from scheduler.store import connect
 from scheduler.store.database_uri import file_of
@@ -43,8 +44,8 @@ def info(options: argparse.Namespace, config: Config) -> int:
 
 def verify(options: argparse.Namespace, config: Config) -> int:
     """Read every object, and print those that cannot be read."""
-    with connect(config.database) as connection:
-        number, found = verify_storage(connection.db().storage)
+    with connect(config.database) as connection, progress("objects read") as tell:
+        number, found = verify_storage(connection.db().storage, tell)
     if options.json:
         rows = [{"object": each.number, "fault": each.text} for each in found]
         print(as_json({"objects": number, "faults": rows}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from ZODB.blob import is_blob_record
@@ -18,16 +18,20 @@ class Fault(NamedTuple):
     text: str
 
 
-def verify(storage: Any) -> tuple[int, list[Fault]]:
+def verify(
+    storage: Any, progress: Callable[[int], None] = lambda number: None
+) -> tuple[int, list[Fault]]:
     """Return how many current records *storage* has, and the faults of these.
 
     A fault is a record or blob that cannot be read, or a reference to an object that is missing.
+    *progress* is told how many are read.
     """
     number = 0
     found: list[Fault] = []
     for oid in _oids(storage):
         number += 1
         found += _faults(storage, oid)
+        progress(number)
     return number, found
 
 

@@ -15,6 +15,7 @@ from export.model.listeners import subscribe_installed
 from scheduler.errors import SchedulerException
 from scheduler.store import open_database
 from scheduler.store.existence import expect_database
+from scheduler.values.completion import CompletionAction
 from scheduler.values.legible import legible_output
 from scheduler.values.masking import hidden
 from scheduler.values.own_version import VersionAction
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="indico_export", description="Fill the catalogue.")
     parser.add_argument("--version", action=VersionAction)
+    parser.add_argument("--completion", action=CompletionAction)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for noun in NOUNS:
         noun.add_commands(commands)

@@ -24,6 +24,7 @@ from scheduler.runtime.application import Application
 from scheduler.store import connect
 from scheduler.store.existence import expect_database
 from scheduler.values.command_value import HOW, given, is_shown
+from scheduler.values.completion import CompletionAction
 from scheduler.values.duration import period
 from scheduler.values.legible import LineFormatter, legible_output
 from scheduler.values.masking import hidden
@@ -144,6 +145,7 @@ def _parser() -> argparse.ArgumentParser:
         parents=[database],
     )
     parser.add_argument("--version", action=VersionAction)
+    parser.add_argument("--completion", action=CompletionAction)
     commands = parser.add_subparsers(prog="indico_livesync", required=True)
 
     command = _add(

@@ -7,7 +7,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from scheduler.values.legible import legible
+from scheduler.values.legible import Styled, legible
+
+BOLD, NORMAL = "\x1b[1m", "\x1b[0m"
+RED, GREEN, YELLOW, CYAN = (f"\x1b[3{number}m" for number in (1, 2, 3, 6))
+STYLES = {
+    **dict.fromkeys(("failed", "terminated", "dead", "failing", "quarantined", "lost"), RED),
+    **dict.fromkeys(("finished", "active", "up to date"), GREEN),
+    **dict.fromkeys(("cancelled", "paused", "stopped", "unresponsive", "inactive"), YELLOW),
+    **dict.fromkeys(("running", "busy"), CYAN),
+}
+"""The colours of words that stand in a cell of their own."""
 
 NOTHING: tuple[Any, ...] = (None, "", [], (), {})
 
@@ -23,13 +33,23 @@ def as_line(value: Any) -> str:
 
 
 def as_table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Return *rows* below their *heads*, in columns; dates are in UTC."""
+    """Return *rows* below their *heads*, in columns, in colours on a terminal; dates are in UTC."""
     lines = [tuple(heads), *(tuple(as_text(cell) for cell in row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
-    return "\n".join(
+    plain = [
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
-    )
+    ]
+    styled = [
+        "  ".join(_styled(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines[1:]
+    ]
+    return Styled("\n".join(plain), "\n".join([f"{BOLD}{plain[0]}{NORMAL}", *styled]))
+
+
+def _styled(cell: str, width: int) -> str:
+    padding = " " * (width - len(cell))
+    return f"{STYLES[cell]}{cell}{NORMAL}{padding}" if cell in STYLES else f"{cell}{padding}"
 
 
 def as_lines(facts: Mapping[str, Any], indent: str = "") -> Iterator[str]:

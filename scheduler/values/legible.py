@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import logging
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -39,6 +40,22 @@ def legible_line(text: str) -> str:
     return _IN_LINE.sub(_found, text)
 
 
+class Styled(str):
+    """A plain text that a terminal shows in colours: then *styled* is written, which is legible."""
+
+    styled: str
+
+    def __new__(cls, plain: str, styled: str) -> Styled:
+        """Return the text *plain*, which knows that it may be *styled*."""
+        text = super().__new__(cls, plain)
+        text.styled = styled
+        return text
+
+    def __str__(self) -> str:
+        """Return the text itself, so that `print` hands it on as it is."""
+        return self
+
+
 class LegibleStream:
     """Writes legible text to *beneath*, whatever characters that can encode."""
 
@@ -48,7 +65,9 @@ class LegibleStream:
     def write(self, text: str) -> int:
         """Write *text*, escaped where need be; return its length."""
         encoding = getattr(self.beneath, "encoding", None) or "utf-8"
-        self.beneath.write(legible(text).encode(encoding, HANDLER).decode(encoding))
+        is_styled = isinstance(text, Styled) and has_colours(self.beneath)
+        shown = text.styled if is_styled else legible(text)  # type: ignore[attr-defined]
+        self.beneath.write(shown.encode(encoding, HANDLER).decode(encoding))
         return len(text)
 
     def writelines(self, lines: Any) -> None:
@@ -69,6 +88,12 @@ def legible_output() -> Iterator[None]:
         yield
     finally:
         sys.stdout, sys.stderr = before
+
+
+def has_colours(stream: TextIO) -> bool:
+    """Say whether *stream* is a terminal that shows colours, and nobody has switched them off."""
+    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return not is_plain and stream.isatty()
 
 
 def terminal(stream: TextIO) -> TextIO:

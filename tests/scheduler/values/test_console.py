@@ -1,0 +1,113 @@
+"""Output is coloured on a terminal, plain elsewhere, and legible everywhere; shells complete it.
+
+Covers `scheduler.values.completion`, `scheduler.values.legible`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pty
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from daemon.cli.arguments import parser as scheduler
+from export.cli.main import _parser as export
+from livesync.cli.main import _parser as livesync
+from scheduler.values.console import as_table
+
+PARSERS = {"daemon.cli.main": scheduler, "livesync.cli.main": livesync, "export.cli.main": export}
+NAMES = {module: make().prog for module, make in PARSERS.items()}
+# The verbs after which something is listed.
+LISTS = {"list", "show", "agents", "watched", "escaped", "info"}
+PRINT = """
+from scheduler.values.console import as_table
+from scheduler.values.legible import legible_output
+with legible_output():
+    print(as_table(("name", "state"), [("a\\x1b[31mb\\u202e", "failed"), ("c", "?")]))
+"""
+
+
+def on_terminal(**more):
+    """Return what a terminal gets that prints a table."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", **more}
+    subprocess.run([sys.executable, "-c", PRINT], stdout=theirs, env=environment, check=True)
+    os.close(theirs)
+    return os.read(ours, 10_000).decode()
+
+
+def test_a_table_is_coloured_on_a_terminal_and_its_texts_stay_escaped():
+    text = on_terminal()
+    assert text.startswith("\x1b[1mname")
+    assert "\x1b[31mfailed\x1b[0m" in text
+    assert r"a\u001b[31mb\u202e" in text
+
+
+@pytest.mark.parametrize("more", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_colours_can_be_switched_off(more):
+    assert "\x1b" not in on_terminal(**more)
+
+
+def test_a_table_is_plain_in_a_pipe():
+    done = subprocess.run([sys.executable, "-c", PRINT], capture_output=True, text=True)
+    assert done.stdout.splitlines()[0].split() == ["name", "state"]
+    assert "\x1b" not in done.stdout
+
+
+def test_columns_are_as_wide_with_colours_as_without():
+    table = as_table(("name", "state"), [("a", "failed"), ("bbbbbb", "running")])
+    assert table.splitlines()[1] == "a       failed"
+    assert table.styled.splitlines()[1] == "a       \x1b[31mfailed\x1b[0m"
+
+
+def completion(module, shell):
+    command = [sys.executable, "-m", module, "--completion", shell]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+@pytest.mark.parametrize("module", PARSERS)
+def test_bash_completes_the_words_of_each_command(tmp_path, module):
+    script = tmp_path / "complete.bash"
+    script.write_text(completion(module, "bash"))
+    first = {"indico_scheduler": "sho", "indico_livesync": "agen", "indico_export": "use"}
+    name = NAMES[module]
+    ask = (
+        f"source {script}; COMP_WORDS=({name} {first[name]}); COMP_CWORD=1; "
+        f'_shtab_{name}; echo "${{COMPREPLY[@]}}"'
+    )
+    done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, check=True)
+    assert first[name] in done.stdout
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_get_a_script(tmp_path, shell):
+    script = tmp_path / "complete"
+    script.write_text(completion("daemon.cli.main", shell))
+    assert "indico_scheduler" in script.read_text()
+    assert "quarantined" in script.read_text()  # a help text, or a choice
+    if shutil.which(shell):
+        subprocess.run([shell, "-n", str(script)], check=True)
+
+
+def verbs(parser, path=()):
+    """Yield each command of *parser*: its words, and its parser."""
+    subs = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
+    for action in subs:
+        for name, sub in action.choices.items():
+            yield from verbs(sub, (*path, name))
+    if not subs:
+        yield path, parser
+
+
+@pytest.mark.parametrize("module", PARSERS)
+def test_what_lists_something_prints_json_too(module):
+    found = {path: sub for path, sub in verbs(PARSERS[module]()) if LISTS & set(path)}
+    assert len(found) > 4
+    without = [path for path, sub in found.items() if "--json" not in sub._option_string_actions]
+    assert without == [("feed", "show")] * (module == "export.cli.main")  # one address

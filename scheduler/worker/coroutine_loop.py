@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Coroutine, Generator
 from contextvars import Context
-from typing import Any
+from typing import Any, TypeAlias
 
 from scheduler.errors import HardLimitReached, TaskCancelled, TaskTimedOut
 from scheduler.runtime.context import AttemptContext, current_run
@@ -18,6 +18,11 @@ log = logging.getLogger(__name__)
 
 # Seconds for which a coroutine may keep the loop from others before that is reported.
 BLOCKED_SECONDS = 1.0
+# Exceptions that asyncio lets out of its loop, whatever raises them there.
+EXITS = (SystemExit, KeyboardInterrupt)
+
+_Ended: TypeAlias = tuple[Any, BaseException | None]
+"""The result of a coroutine, or the exit that it has raised."""
 
 
 class CoroutineLoop:
@@ -47,7 +52,10 @@ class CoroutineLoop:
         if run is None or guard is None:
             return asyncio.run(coroutine)
         limited = self._limited(_Stepped(coroutine, guard), run)
-        return asyncio.run_coroutine_threadsafe(limited, self._loop).result()
+        result, exit_ = asyncio.run_coroutine_threadsafe(limited, self._loop).result()
+        if exit_ is not None:
+            raise exit_
+        return result
 
     def cancel(self, number: int) -> None:
         """Cancel the coroutine of claim *number*, if it is at work."""
@@ -64,13 +72,15 @@ class CoroutineLoop:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
-    async def _limited(self, coroutine: _Stepped, run: AttemptContext) -> Any:
+    async def _limited(self, coroutine: _Stepped, run: AttemptContext) -> _Ended:
         run.thread = threading.get_ident()
         with self._at_work:
             self._tasks[run.claim.number] = asyncio.current_task()  # type: ignore[assignment]
             self._at_work.notify()
         try:
-            return await _within_limits(coroutine, run)
+            return await _within_limits(coroutine, run), None
+        except EXITS as exit_:
+            return None, exit_  # let out, it would end the loop, and nobody would hear of it
         finally:
             with self._at_work:
                 del self._tasks[run.claim.number]
@@ -78,10 +88,17 @@ class CoroutineLoop:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_forever()
+            while not self._is_closed:  # a task may stop it
+                self._run_on()
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         finally:
             self._loop.close()
+
+    def _run_on(self) -> None:
+        try:
+            self._loop.run_forever()
+        except EXITS as exit_:
+            log.info("the event loop of %s goes on after %r in it", self._name, exit_)
 
     def _watch(self) -> None:
         while self._wait_for_work():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -101,3 +102,20 @@ async def die_once(folder: str) -> None:
     except FileExistsError:
         return
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def _exit():
+    sys.exit(3)
+
+
+@task(maxTries=1)
+async def leave(how):
+    loop = asyncio.get_running_loop()
+    if how == "exit":
+        sys.exit(3)
+    if how == "interrupt":
+        raise KeyboardInterrupt
+    if how == "part":
+        await asyncio.create_task(_exit())
+    loop.call_soon({"callback": sys.exit, "stop": loop.stop}[how])
+    await asyncio.sleep(0.05)

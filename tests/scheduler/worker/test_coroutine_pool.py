@@ -31,6 +31,7 @@ from tests.scheduler.sample_coroutines import (
     endless,
     fail,
     in_parts,
+    leave,
     meet,
     overdue,
 )
@@ -79,6 +80,27 @@ def test_a_class_a_failure_and_limits(view, database):
     assert messages[2] == "the run took longer than its hard limit of 0.1 s"
     assert "a task must not commit" in messages[3]
     assert "lost" not in view.root
+
+
+@pytest.mark.parametrize(
+    ("how", "state"),
+    [
+        ("exit", TASK_STATUS_FAILED),
+        ("interrupt", TASK_STATUS_FAILED),
+        ("part", TASK_STATUS_FAILED),
+        ("callback", TASK_STATUS_FINISHED),
+        ("stop", TASK_STATUS_FINISHED),
+    ],
+)
+def test_a_coroutine_that_exits_or_stops_the_loop_holds_up_no_other(view, database, how, state):
+    view.root["dozed"] = PersistentList()
+    calls = [doze.enqueue(0.2), leave.enqueue(how)]
+    view.commit()
+    with running(database, workers=1):
+        assert ended(view, calls) == [TASK_STATUS_FINISHED, state]
+        after = doze.enqueue(0)
+        view.commit()
+        assert ended(view, [after]) == [TASK_STATUS_FINISHED]
 
 
 def test_a_coroutine_makes_checkpoints(view, database):

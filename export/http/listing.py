@@ -18,6 +18,7 @@ from export.http.past import Past
 from export.http.question import Question
 from export.http.result import ResultPage
 from scheduler.store import using
+from scheduler.store.overlay import snapshot_of
 from scheduler.store.read_set import mark, read_since
 
 log = logging.getLogger(__name__)
@@ -91,6 +92,8 @@ class _Comparison:
 
     def listing(self, identify: Callable[[Any], Any]) -> Listing:
         self._identify = identify
+        if self._past.before_tid == snapshot_of(self._past.shown):
+            return Listing([], [], complete=True, vanished=[])
         start, is_touched = divmod(self._past.cursor, 2)
         self._place, self._touched, self._is_over = start, bool(is_touched), False
         found: list[tuple[Any, Shown]] = []

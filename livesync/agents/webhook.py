@@ -17,6 +17,7 @@ from livesync.records.document import document, json_bytes, key_of, read_documen
 from livesync.records.reduction import Record
 from scheduler.clock import nowutc
 from scheduler.store.encryption import seal, unseal
+from scheduler.store.position import token_of
 
 TIMESTAMP_HEADER = "X-Livesync-Timestamp"
 SIGNATURE_HEADER = "X-Livesync-Signature"
@@ -35,7 +36,8 @@ def sign(secret: str, timestamp: str, body: bytes) -> str:
 class WebhookAgent(HttpAgent):
     """Posts batches of records to *url*; any 2xx answer accepts a batch.
 
-    The body is a JSON object with the list `records`, each with a `key`. Requests carry the
+    The body is a JSON object with the list `records`, each with a `key`, and the `position` of the
+    newest transaction that it is about. Requests carry the
     time at which they are sent, a key that is the same when the same batch is sent again, and
     with a *secret* a signature, see `sign`.
 
@@ -65,7 +67,11 @@ class WebhookAgent(HttpAgent):
 
     def _prepare(self, record: Record) -> bytes:
         key = key_of(record, self.getLastTS())
-        return json_bytes(document(record, self._access) | {"key": key})
+        shown = document(record, self._access) | {"key": key}
+        tid = getattr(record, "tid", None)
+        if tid is not None and self._p_jar is not None:
+            shown["position"] = token_of(self._p_jar, tid)
+        return json_bytes(shown)
 
     def listed(self) -> Iterator[tuple[str, Any]]:
         """Yield what the target lists, page by page."""

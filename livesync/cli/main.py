@@ -186,7 +186,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--application", type=json.loads, default=((), ()), help=argparse.SUPPRESS)
     command.add_argument("--log-levels", type=json.loads, default={}, help=argparse.SUPPRESS)
     command = _add(commands, database, "token", show.token, "print what `after=` takes, for now")
-    command.add_argument("agent_id", metavar="AGENT_ID")
+    command.add_argument("agent_id", metavar="AGENT_ID", nargs="?", help="whose delivery it is")
     command = _add(
         commands, database, "granularity", change.granularity, "print or set how long a bin is"
     )

@@ -13,11 +13,11 @@ from ZODB.Connection import Connection
 from livesync.delivery.dead_letters import DeadLetter
 from livesync.delivery.push_agent import PushSyncAgent, push_agent
 from livesync.delivery.status import statuses_of
-from livesync.feed.delivery_waits import token as token_of
 from livesync.feed.manager import SyncManager
 from livesync.feed.subscription import Subscription
 from livesync.track.action import ActionWrapper
 from scheduler.runtime.stop_signals import on_stop_signals
+from scheduler.store.position import token_of
 from scheduler.values.console import as_json, as_line, as_lines, as_table, as_text
 
 AGENT_HEADS = (
@@ -97,9 +97,12 @@ def agents(connection: Connection, options: argparse.Namespace) -> int:
 
 
 def token(connection: Connection, options: argparse.Namespace) -> int:
-    """Print the token for what is committed now."""
-    SyncManager.getDBInstance(connection).getAgent(options.agent_id)
-    print(token_of(options.agent_id, connection))
+    """Print the position of what is committed now, for one agent where its id is given."""
+    position = token_of(connection)
+    if options.agent_id is not None:
+        SyncManager.getDBInstance(connection).getAgent(options.agent_id)
+        position = f"{options.agent_id}:{position}"
+    print(position)
     return 0
 
 
@@ -166,6 +169,7 @@ def _entry(position: int, action: Any) -> dict[str, Any]:
         return {"position": position, "action": action}
     return {
         "position": position,
+        "transaction": None if action.tid is None else f"{action.tid:016x}",
         "timestamp": action.timestamp,
         "id": action.getObjectId(),
         "kind": action.kind,

@@ -274,7 +274,8 @@ class BatchDelivery:
         if status & STATUS_DELETED:
             return record
         position, epoch = getattr(record, "position", None), getattr(record, "epoch", None)
-        return Record(record[0], record[1], status, position, kind_in(record), epoch)
+        tid = getattr(record, "tid", None)
+        return Record(record[0], record[1], status, position, kind_in(record), epoch, tid)
 
     def _clear(self) -> None:
         self._accepted: list[str] = []

@@ -116,6 +116,7 @@ class _Folded(NamedTuple):
     position: int | None
     kind: str | None = None
     epoch: str | None = None
+    tid: int | None = None
 
 
 def _folded(record: Any) -> Any:
@@ -124,7 +125,8 @@ def _folded(record: Any) -> Any:
         obj, obj_id, status = record
         kept = None if obj is None else WeakRef(obj)
         position, epoch = getattr(record, "position", None), getattr(record, "epoch", None)
-        return _Folded(kept, obj_id, status, position, kind_in(record), epoch)
+        tid = getattr(record, "tid", None)
+        return _Folded(kept, obj_id, status, position, kind_in(record), epoch, tid)
     if isinstance(record, FailedChange):
         return FailedChange(record.position, _folded(record.action))
     if isinstance(record, ActionWrapper):

@@ -18,9 +18,11 @@ from ZODB.utils import p64, u64
 
 from livesync.errors import TokenException, TokenGoneException
 from livesync.track.commit_positions import CommitPositions
+from scheduler.errors import PositionGone, PositionUnreadable
 from scheduler.log.append_log import AppendLog
 from scheduler.store import Schema, connection_of
 from scheduler.store.overlay import snapshot_of
+from scheduler.store.position import is_token, tokens_of
 from scheduler.tasks import BaseTask
 from scheduler.tasks.entering import enter
 
@@ -37,18 +39,39 @@ class WaitToken(NamedTuple):
         return f"{self.agent_id}:{self.tid:016x}"
 
     @classmethod
-    def read(cls, text: str) -> WaitToken:
-        """Return the token that is written as *text*; raises TokenException."""
+    def read(cls, text: str, connection: Connection | None = None) -> WaitToken:
+        """Return the token that is written as *text*; raises TokenException.
+
+        Instead of a number it may have a position of the database of *connection*, as answers and
+        records tell them.
+        """
         agent_id, colon, number = text.rpartition(":")
         try:
-            if not colon or not agent_id or len(number) != 16:
+            if not colon or not agent_id:
+                raise ValueError
+            if connection is not None and is_token(number):
+                return cls(agent_id, transaction_of(number, connection))
+            if len(number) != 16:
                 raise ValueError
             return cls(agent_id, int(number, 16))
         except ValueError:
             raise TokenException(
-                f"{text!r} is no token: it must be an agent's id, ':' and 16 hexadecimal digits, "
-                "as 'indico_livesync token' prints it"
+                f"{text!r} is no token: it must be an agent's id, ':' and a position, as "
+                "'indico_livesync token' prints it, or 16 hexadecimal digits"
             ) from None
+
+
+def transaction_of(position: str, connection: Connection) -> int:
+    """Return the number of the transaction for which *position* stands.
+
+    Raises TokenException, and TokenGoneException for one from before a restore.
+    """
+    try:
+        return tokens_of(connection).read(position)
+    except PositionGone as error:
+        raise TokenGoneException(str(error)) from None
+    except PositionUnreadable as error:
+        raise TokenException(str(error)) from None
 
 
 def refuse_if_gone(token: WaitToken, connection: Connection) -> None:
@@ -66,6 +89,24 @@ def refuse_if_gone(token: WaitToken, connection: Connection) -> None:
             f"the transaction of {token} is not in the database: a backup was put back, or it was "
             "packed; make a new token"
         )
+
+
+def wanted_transaction(
+    token: WaitToken | str | None, agent_id: str, connection: Connection
+) -> int | None:
+    """Return the transaction that *token*, one of the agent or a position, stands for; or None.
+
+    Raises TokenException, and TokenGoneException.
+    """
+    if token is None:
+        return None
+    if isinstance(token, str):
+        text = f"{agent_id}:{token}" if is_token(token) else token
+        token = WaitToken.read(text, connection)
+    if token.agent_id != agent_id:
+        raise TokenException(f"the token {token} is about another agent than {agent_id!r}")
+    refuse_if_gone(token, connection)
+    return token.tid
 
 
 def token(agent_id: str, source: Connection | Persistent | None = None) -> WaitToken:

@@ -14,7 +14,6 @@ from livesync.errors import (
     CutOffException,
     DuplicateAgentException,
     QueryException,
-    TokenException,
     UnknownAgentException,
 )
 from livesync.feed import delivery_waits
@@ -204,17 +203,15 @@ class SyncManager(Persistent):
     ) -> None:
         """Enqueue *task* for when the agent has delivered what a *token* stands for.
 
-        Without one that is all that was changed before, and in the caller's transaction. The task
+        Without one that is all that was changed before, and in the caller's transaction; the
+        position of an answer is a token, too. The task
         is never run earlier, and due at once when the agent's pointer has moved so far. Raises
         UnknownAgentException, and TokenException for a token that is none or another agent's.
         """
         self.getAgent(agentId)
-        given = WaitToken.read(token) if isinstance(token, str) else token
-        if given is not None and given.agent_id != agentId:
-            raise TokenException(f"the token {given} is about another agent than {agentId!r}")
-        if given is not None:
-            delivery_waits.refuse_if_gone(given, connection_of(self))
-        delivery_waits.SCHEMA.get(connection_of(self)).put(task, agentId, given and given.tid)
+        connection = connection_of(self)
+        tid = delivery_waits.wanted_transaction(token, agentId, connection)
+        delivery_waits.SCHEMA.get(connection).put(task, agentId, tid)
 
     def isDelivered(self, token: WaitToken) -> bool:
         """Say whether the agent has delivered what *token* stands for, as far as is seen here.

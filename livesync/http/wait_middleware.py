@@ -10,11 +10,15 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from ZODB import DB
+from ZODB.Connection import Connection
 
 from livesync.errors import TokenException, TokenGoneException, UnknownAgentException
-from livesync.feed.delivery_waits import WaitToken
+from livesync.feed.delivery_waits import WaitToken, transaction_of
 from livesync.feed.manager import SyncManager
 from scheduler.store.commit_signal import CommitSignal
+from scheduler.store.history import is_lost
+from scheduler.store.overlay import snapshot_of
+from scheduler.store.position import is_token
 from scheduler.store.read_view import read_view
 
 PARAMETER = "after"
@@ -29,11 +33,11 @@ Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 class WaitMiddleware:
     """A WSGI application that lets requests pass to *application* when they may.
 
-    A request with the parameter `after=TOKEN` (`delivery_waits.token`) waits until the
-    token's agent has delivered the token's transaction. It is refused with 400 if there is no
-    such token or agent, with 410 if the database has lost the transaction, and with 503 and a
-    `Retry-After` after 10 seconds, or at once where as many others wait as may without keeping
-    the server from other requests.
+    A request with the parameter `after=AGENT:POSITION` waits until the agent has delivered the
+    transaction of the position; with `after=POSITION` until it is seen here. It is refused with
+    400 if there is no such token or agent, with 410 if the database has lost the transaction, and
+    with 503 and a `Retry-After` after 10 seconds, or at once where as many others wait as may
+    without keeping the server from other requests.
     """
 
     def __init__(self, application: Application, database: DB) -> None:
@@ -50,7 +54,7 @@ class WaitMiddleware:
         if values is None:
             return self._application(environ, start)
         try:
-            is_delivered = self._wait(WaitToken.read(values[-1]))
+            is_there = self._wait(values[-1])
         except TokenGoneException as error:
             return _refuse(start, "410 Gone", str(error))
         except TokenException as error:
@@ -58,21 +62,26 @@ class WaitMiddleware:
         except UnknownAgentException:
             # Which agents there are is nobody's business out there.
             return _refuse(start, "400 Bad Request", f"{values[-1]!r} names no agent")
-        if not is_delivered:
-            message = f"Agent '{WaitToken.read(values[-1]).agent_id}' has not delivered this yet"
+        if not is_there:
+            agent_id = values[-1].rpartition(":")[0]
+            message = (
+                f"Agent '{agent_id}' has not delivered this yet"
+                if agent_id
+                else "The position is not seen here yet"
+            )
             return _refuse(start, "503 Service Unavailable", message, ("Retry-After", RETRY_AFTER))
         return self._application(environ, start)
 
-    def _wait(self, token: WaitToken) -> bool:
+    def _wait(self, text: str) -> bool:
         with read_view(self._database) as connection:
-            sync = SyncManager.getDBInstance(connection)
-            if sync.isDelivered(token):
+            is_there = _condition(text, connection)
+            if is_there():
                 return True
             if not self._places.acquire(blocking=False):
                 return False
             begin = connection.transaction_manager.begin
             try:
-                return self._wait_for(lambda: (begin(), sync.isDelivered(token))[1])
+                return self._wait_for(lambda: (begin(), is_there())[1])
             finally:
                 self._places.release()
 
@@ -88,6 +97,18 @@ class WaitMiddleware:
         finally:
             wake.close()
         return True
+
+
+def _condition(text: str, connection: Connection) -> Callable[[], bool]:
+    """Return what says whether what *text* stands for is there. Raises TokenException."""
+    if is_token(text):
+        tid = transaction_of(text, connection)
+        if is_lost(connection.db(), tid) and tid <= snapshot_of(connection):
+            raise TokenGoneException("the position is not in the database: a backup was put back")
+        return lambda: snapshot_of(connection) >= tid
+    token = WaitToken.read(text, connection)
+    sync = SyncManager.getDBInstance(connection)
+    return lambda: sync.isDelivered(token)
 
 
 def _refuse(

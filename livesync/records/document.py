@@ -30,6 +30,10 @@ DETAILS = {
 }
 
 
+OF_THE_RECORD = {"status", "key", "position"}
+"""The fields that tell of a change, and not of the state of its object."""
+
+
 def present(records: Iterable[Record]) -> Iterator[Record]:
     """Yield the *records* that can be sent: deletions, and objects that are still in place.
 
@@ -116,7 +120,7 @@ def read_documents(content: bytes) -> Iterator[tuple[str, Document | None]]:
 
 def state_in(shown: Document) -> Document:
     """Return what of a document is the object's state: not its key, nor what happened last."""
-    return {name: value for name, value in shown.items() if name not in {"status", "key"}}
+    return {name: value for name, value in shown.items() if name not in OF_THE_RECORD}
 
 
 def well_formed(text: str) -> str:

@@ -51,12 +51,14 @@ class Record(tuple[Any, ObjectId, int]):
 
     `position` is where on the track the newest change stands that the record is about; None
     where that is not known. `kind` is what the object is, or was (`livesync.objects`), and
-    `epoch` the mark of the window in which the record was sent first.
+    `epoch` the mark of the window in which the record was sent first. `tid` is the newest
+    transaction that it is about, as far as that is known.
     """
 
     position: int | None
     kind: str
     epoch: str | None
+    tid: int | None
 
     def __new__(
         cls,
@@ -66,15 +68,16 @@ class Record(tuple[Any, ObjectId, int]):
         position: int | None = None,
         kind: str | None = None,
         epoch: str | None = None,
+        tid: int | None = None,
     ) -> Record:
         """Return the record of *obj*."""
         record = super().__new__(cls, (obj, obj_id, status))
-        record.position, record.epoch = position, epoch
+        record.position, record.epoch, record.tid = position, epoch, tid
         record.kind = kind_of(obj) if kind is None else kind
         return record
 
-    def __getnewargs__(self) -> tuple[Any, ObjectId, int, int | None, str, str | None]:
-        return (*self, self.position, self.kind, self.epoch)
+    def __getnewargs__(self) -> tuple[Any, ObjectId, int, int | None, str, str | None, int | None]:
+        return (*self, self.position, self.kind, self.epoch, self.tid)
 
     @property
     def identity(self) -> str:
@@ -142,6 +145,7 @@ def _find(
                 absent=None if before else position,
                 hidden=not after,
                 shown=after,
+                commit=action.tid,
             )
         )
     if is_seen_by_others and not is_lost(action.getObject()):
@@ -181,7 +185,8 @@ def _find_below(
         if kind != CATEGORY and is_told:
             obj_id = unique_id(part)
             mark = identity(part) if obj_id is None else obj_id
-            findings.add(Finding(mark, kind, part, obj_id, STATUS_CHANGED, position))
+            found = Finding(mark, kind, part, obj_id, STATUS_CHANGED, position, commit=action.tid)
+            findings.add(found)
 
 
 def _conclude(about_one: list[Finding], known_up_to: float, excluded: Excludes) -> Record | None:
@@ -193,19 +198,20 @@ def _conclude(about_one: list[Finding], known_up_to: float, excluded: Excludes) 
     in_place = [finding for finding in about_one if not is_detached(finding.resolve())]
     newest = max(in_place or about_one, key=lambda finding: finding.position)
     obj, obj_id = newest.resolve(), newest.obj_id
+    tid = max((finding.commit for finding in about_one if finding.commit), default=None)
     if not status & STATUS_DELETED:
         was_taken_out = is_detached(obj) and any(finding.hidden for finding in about_one)
         if not was_taken_out and (obj is None or not excluded(obj)):
-            return Record(obj, obj_id, status, newest.position, newest.kind)
+            return Record(obj, obj_id, status, newest.position, newest.kind, tid=tid)
     for finding in about_one:
         successor = finding.resolve() if _is_alive(finding) else None
         if not is_detached(successor) and not excluded(successor):
             # It is back, or another object has taken the place, and the id, of one now gone.
             status &= ~STATUS_DELETED
-            return Record(successor, obj_id, status, newest.position, newest.kind)
+            return Record(successor, obj_id, status, newest.position, newest.kind, tid=tid)
     if all(_was_unknown(known_up_to, finding) for finding in about_one):
         return None
-    return Record(obj, obj_id, status | STATUS_DELETED, newest.position, newest.kind)
+    return Record(obj, obj_id, status | STATUS_DELETED, newest.position, newest.kind, tid=tid)
 
 
 def _is_alive(finding: Finding) -> bool:

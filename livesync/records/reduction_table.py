@@ -19,12 +19,12 @@ CREATE = """
     CREATE TABLE finding (
         mark BLOB, kind TEXT, reference INTEGER, id TEXT,
         status INTEGER, position INTEGER, made INTEGER, born INTEGER, died INTEGER,
-        tid INTEGER, absent INTEGER, hidden INTEGER, shown INTEGER,
+        tid INTEGER, absent INTEGER, hidden INTEGER, shown INTEGER, "commit" INTEGER,
         PRIMARY KEY (mark, kind, reference)
     ) WITHOUT ROWID
 """
 ADD = """
-    INSERT INTO finding VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO finding VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET
         status = status | excluded.status,
         position = max(position, excluded.position),
@@ -38,7 +38,8 @@ ADD = """
         END,
         tid = coalesce(min(tid, excluded.tid), tid, excluded.tid),
         hidden = max(hidden, excluded.hidden),
-        shown = max(shown, excluded.shown)
+        shown = max(shown, excluded.shown),
+        "commit" = coalesce(max("commit", excluded."commit"), "commit", excluded."commit")
 """
 NO_OBJECT = -1
 
@@ -52,7 +53,7 @@ class Finding:
     last times (Unix seconds) of its creation and deletion; None for what did not happen. *tid*
     is that of the first change that hid or showed it, *absent* where that stands if targets
     could not see it before, *hidden* and *shown* say whether any left it
-    hidden, or to be seen (see `livesync.records.sight`).
+    hidden, or to be seen (see `livesync.records.sight`). *commit* is the newest transaction.
     """
 
     mark: str
@@ -68,6 +69,7 @@ class Finding:
     absent: int | None = None
     hidden: bool = False
     shown: bool = True
+    commit: int | None = None
 
     def resolve(self) -> Any:
         """Return the object; None when it is gone."""
@@ -119,6 +121,7 @@ class ReductionTable:
                 finding.absent,
                 finding.hidden,
                 finding.shown,
+                finding.commit,
             ),
         )
 

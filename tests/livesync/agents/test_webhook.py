@@ -8,6 +8,7 @@ import pytest
 
 from livesync import ActionWrapper
 from livesync.agents.webhook import WebhookAgent, sign
+from scheduler.store.position import is_token
 
 
 def test_batches_are_posted_and_signed(tree, register, target):
@@ -50,6 +51,7 @@ def test_of_what_is_restricted_the_public_is_told_that_it_is_there(tree, registe
 
     event, *_ = json.loads(target.bodies[0])["records"]
     assert event.pop("key").startswith("1@1-")
+    assert is_token(event.pop("position"))
     assert event == {
         "id": "1",
         "status": "created",

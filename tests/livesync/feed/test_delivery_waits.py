@@ -13,6 +13,7 @@ from livesync.errors import TokenException, UnknownAgentException
 from livesync.feed.delivery_waits import WaitToken, token
 from livesync.testing import AGENT_ID
 from scheduler import TASK_STATUS_NONE, TASK_STATUS_TERMINATED
+from scheduler.store.position import token_of
 from tests.scheduler.bank import Account, Deposit
 
 
@@ -141,3 +142,10 @@ def test_a_task_that_waits_for_a_removed_agent_ends_without_a_run(
     relay.run_due()
     assert task.getStatus() == TASK_STATUS_TERMINATED
     assert ann.balance == 100
+
+
+def test_a_task_waits_for_the_position_of_an_answer(relay, manager, ann):
+    transaction.commit()
+    manager.enqueueAfter(Deposit(ann, 5), AGENT_ID, token_of(relay.connection))
+    with pytest.raises(TokenException):
+        manager.enqueueAfter(Deposit(ann, 5), AGENT_ID, "A" * 28)

@@ -15,6 +15,7 @@ from livesync.http import wait_middleware
 from livesync.http.wait_middleware import WaitMiddleware
 from livesync.testing import AGENT_ID
 from scheduler.store import transact
+from scheduler.store.position import SCHEMA, token_of
 
 
 @pytest.fixture
@@ -74,3 +75,17 @@ def test_a_token_that_is_none_is_refused(client, value):
     # An empty parameter is none.
     assert answer.status_code == (200 if value == "" else 400)
     assert AGENT_ID not in answer.text
+
+
+def test_the_position_of_an_answer_is_waited_for_by_agents_and_by_itself(
+    relay, client, wanted, recorded_agent
+):
+    position = token_of(relay.connection, wanted.tid)
+    assert client.get(f"/x?after={position}").text == "passed"
+    recorded_agent.push()
+    assert client.get(f"/x?after={AGENT_ID}:{position}").text == "passed"
+    foreign = f"{position[:-1]}{'A' if position[-1] != 'A' else 'B'}"
+    assert client.get(f"/x?after={foreign}").status_code == 400
+    assert client.get(f"/x?after={AGENT_ID}:{foreign}").status_code == 400
+    transact(relay.database, lambda own: SCHEMA.get(own).begin_epoch())
+    assert client.get(f"/x?after={position}").status_code == 410

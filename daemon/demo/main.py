@@ -137,8 +137,10 @@ def _welcome(service: Service, config: Config, password: str) -> str:
     folder = _shown(_folder_of(config.database) / FEED_FOLDER)
     lines.append(
         f"""Everything is running. Open
-  {url}/   the console: look at it, or log in as {sample.OPERATOR}, password {password}, to act
+  {url}/   the console
   {url}/export/event/{sample.EVENT}.json?detail=contributions&pretty=yes   the sample event
+
+The console is read-only until you log in: as {sample.OPERATOR}, with the password {password}
 
 What changes is pushed as soon as it is committed: as JSON to a receiver that prints it here,
 and as MARCXML into the folder {folder}

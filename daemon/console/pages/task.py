@@ -11,6 +11,7 @@ from werkzeug.exceptions import NotFound
 from ZODB.utils import p64, u64
 
 from daemon.console.dry_run_process import run_dry
+from daemon.console.flow_drawing import flow_around
 from daemon.console.page import Action, ConsolePage, Done, Facts
 from daemon.console.pages.bulk import date_in, priority_in
 from daemon.console.visit import Visit
@@ -26,6 +27,7 @@ from scheduler.clock import moment
 from scheduler.errors import NoHistory, TaskInconsistentStatusException
 from scheduler.inbox.claims import running_list
 from scheduler.inbox.quarantine import quarantine_of
+from scheduler.storage.outage import is_transient
 from scheduler.tasks import BaseTask
 from scheduler.tasks.naming import class_name, title_of
 from scheduler.values.legible import legible
@@ -59,9 +61,20 @@ def _facts(visit: Visit) -> Facts:
         "acts": {name for name, states in ACTS.items() if state in states},
         "since": None if claim is None else moment(claim.since),
         "lines": [] if claim is None else RUNNING_LOG.of(number, claim.since),
+        **_flow(visit, number),
         "changes": changes,
         "no_changes": no_changes,
     }
+
+
+def _flow(visit: Visit, number: int) -> Facts:
+    try:
+        drawing, is_large = flow_around(visit.connection, find_task(visit.connection, number))
+    except Exception as error:
+        if is_transient(error):
+            raise
+        return {"drawing": None, "is_large_flow": False}
+    return {"drawing": drawing, "is_large_flow": is_large}
 
 
 def _card(visit: Visit, number: int) -> dict[str, Any]:

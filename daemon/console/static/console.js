@@ -57,9 +57,10 @@ function morph(old, fresh) {
 // --- A list stays as it is while somebody reads it or has chosen rows: what is in it changes, but
 // no row comes, goes or moves until its reader has left it, or asks for it.
 
-let isAsked = false;
+let isAsked = false, pointedAt = null;
 
-const isBeingRead = (list) => !isAsked && (list.matches(":hover, :focus-within") || scrollY > 40 || Boolean(list.querySelector(":checked")));
+const isBeingRead = (list) =>
+  !isAsked && (list === pointedAt || list.matches(":focus-within") || scrollY > 40 || Boolean(list.querySelector(":checked")));
 
 function keepSteady(list, fresh) {
   const keyed = new Map([...fresh.children].map((each) => [keyOf(each), each]));
@@ -83,10 +84,11 @@ document.addEventListener("click", async (event) => {
   await refresh();
   isAsked = false;
 });
-document.addEventListener("pointerout", (event) => {
-  const list = event.target.closest("[data-steady]");
+document.addEventListener("pointerover", (event) => {
+  const left = pointedAt;
+  pointedAt = event.target.closest("[data-steady]");
   const news = document.getElementById("news");
-  if (list && news && !news.hidden && !list.contains(event.relatedTarget)) refresh();
+  if (left && !pointedAt && news && !news.hidden && !event.target.closest("#pages")) refresh();
 });
 
 function morphChildren(old, fresh) {

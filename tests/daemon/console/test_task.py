@@ -1,7 +1,8 @@
 """The page of one task in a browser: all that is known, and each of its buttons.
 
-Covers `daemon.console.pages.task`, `daemon.console.dry_run_process`, `daemon.views.task_card`,
-`daemon.views.task_changes`, `daemon.views.undoing`, `daemon.logs.running_log`.
+Covers `daemon.console.pages.task`, `daemon.console.dry_run_process`,
+`daemon.console.flow_drawing`, `daemon.views.task_card`, `daemon.views.task_changes`,
+`daemon.views.undoing`, `daemon.logs.running_log`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from daemon.logs.running_log import RUNNING_LOG
 from daemon.views.task_rows import one_row
 from scheduler import Client, nowutc
 from scheduler.store import open_database, transact, using
+from scheduler.tasks.group import TaskGroup
 from tests.console import page_of
 from tests.daemon import sample_tasks
 from tests.daemon.console.conftest import DESKTOP, PHONE
@@ -25,6 +27,13 @@ from tests.scheduler.sample_tasks import Noop
 from tests.waiting import wait_for
 
 HOUR = timedelta(hours=1)
+
+
+class Fail(Noop):
+    maxTries = 1
+
+    def run(self):
+        raise ValueError("no luck")
 
 
 @pytest.fixture
@@ -151,17 +160,33 @@ def _state(daemon, number):
     return transact(daemon.database, lambda found: one_row(found, number).state)
 
 
+def test_a_flow_is_drawn_with_the_states_of_its_steps(visit, daemon):
+    def enqueue(connection):
+        now = nowutc()
+        steps = [Noop(now), TaskGroup([Noop(now), Fail(now), Noop(now)]), Noop(now)]
+        Client(connection).enqueueChain(*steps)
+        return steps[0].getId()
+
+    number = transact(daemon.database, enqueue)
+    page = visit(f"/tasks/{number}")
+    flow = page.get_by_role("region", name="Flow")
+    flow.locator("a .bad", has_text="failed").wait_for()
+    assert flow.get_by_role("link").count() == 5
+    assert flow.locator(".edge").count() >= 6
+    flow.get_by_role("link").filter(has_text="failed").click()
+    is_now(page, "failed")
+    assert flow.locator(".here.bad").count() == 1
+
+
 def test_an_operator_alone_acts(visit, enqueue):
     number = enqueue(lambda: Noop(nowutc() + HOUR))
-    page = visit(f"/tasks/{number}", user="vera")
+    page = visit(f"/tasks/{number}", user="vera", expected="status of 40")
     is_now(page, "waiting")
     assert page.get_by_role("button", name="Run now").count() == 0
-    visit.faults.clear()
     page.goto(f"/tasks/{number}/dry-run")
     page.get_by_text("this needs operator").wait_for()
     page.goto("/tasks/999999999")
     page.get_by_text("There is no task 999999999").wait_for()
-    visit.faults[:] = [fault for fault in visit.faults if "403" not in fault and "404" not in fault]
 
 
 ODD = {

@@ -167,10 +167,8 @@ def test_an_order_with_a_bad_value_is_not_given(visit, busy):
     page.evaluate("document.querySelector('.order').noValidate = true")
     page.get_by_label("Priority").evaluate("(field) => field.type = 'text'")
     page.get_by_label("Priority").fill("very")
-    visit.faults.clear()
     page.get_by_role("button", name="Prioritize them").click()
     page.get_by_text("Give a whole number").wait_for()
-    visit.faults[:] = [fault for fault in visit.faults if "422" not in fault]
 
 
 def test_rows_stay_where_they_are_while_somebody_reads_them(visit, busy):

@@ -90,11 +90,9 @@ def test_it_runs_tasks_in_an_environment_without_extras(wheel, tmp_path):
     installed = run("pip", "list", "--format=freeze")[1].lower()
     assert [name for name in BARE if f"{name}==" in installed] == []
     assert run("python", "-c", USE)[0] == 0
-    assert run("indico_export", "user", "list") == (
-        1,
-        "",
-        "indico_export: werkzeug is missing: install zodb-relay[export]\n",
-    )
+    status, output, problem = run("indico_export", "user", "list")
+    assert (status, output) == (1, "")
+    assert re.fullmatch(r"indico_export: \w+ is missing: install zodb-relay\[export\]\n", problem)
     started, lines, problem = run("indico_scheduler", "start", "--config", _quiet(tmp_path))
     assert started == 0, problem
     try:

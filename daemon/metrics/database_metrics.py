@@ -109,11 +109,16 @@ def _overdue(module: SchedulerModule, queue: str) -> float:
 
 def _workers(connection: Connection) -> Iterator[Metric]:
     roster = roster_of(connection)
-    busy = sum(each.tid is not None for each in roster.workers)
-    states = {"busy": busy, "idle": len(roster.workers) - busy}
+    running = SchedulerModule.getDBInstance(connection).running
+    states = Counter(busy=0, idle=0)
+    for each in roster.workers if roster.is_taken() else ():
+        claim = running.claim(each.tid)
+        # The note of a worker may be older than the end of its attempt.
+        is_busy = claim is not None and claim.number == each.number
+        states[each.state or ("busy" if is_busy else "idle")] += 1
     yield _gauge(
         "workers",
-        "Workers by whether they have had a task for a second or longer.",
+        "Workers: busy for a second or longer, idle, or why they do not work.",
         ("state",),
         [((state,), number) for state, number in states.items()],
     )

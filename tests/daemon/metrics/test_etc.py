@@ -17,6 +17,7 @@ from daemon.web.metrics import Metrics
 from livesync import PushSyncAgent, SyncManager
 from scheduler import Client, SchedulerModule, nowutc
 from scheduler.dispatch.tick_counts import TickCounts
+from scheduler.leadership.roster import WorkerInfo, note_ended, note_started, roster_of
 from scheduler.store import open_database, transact
 from scheduler.tasks import OneShotTask
 from scheduler.worker.measure import Measure
@@ -93,6 +94,31 @@ def test_the_board_draws_each_metric_of_tasks_and_agents(text):
     drawn = " ".join(target["expr"] for panel in board["panels"] for target in panel["targets"])
     for name in ("tasks_enqueued", "task_run_seconds", "queue_oldest_seconds", "agent_lag_seconds"):
         assert f"relay_{name}" in drawn
+
+
+def test_workers_are_busy_while_their_claim_is_in_force():
+    def staffed(connection):
+        plant(connection)
+        roster = roster_of(connection)
+        roster.take("token")
+        running = SchedulerModule.getDBInstance(connection).running
+        task = OneShotTask(nowutc())
+        connection.add(task)
+        claim = running.add(task, 0)
+        roster.workers = (
+            WorkerInfo("a", claim.tid, claim.number),
+            WorkerInfo("b", claim.tid, claim.number - 1),
+            WorkerInfo("c"),
+            WorkerInfo("d", state="stopped"),
+        )
+
+    database = open_database("memory://")
+    transact(database, staffed)
+    note_started("token")
+    found = dict(re.findall(r'relay_workers\{state="(\w+)"\} (\S+)', Metrics(database).text()))
+    note_ended("token")
+    database.close()
+    assert found == {"busy": "1.0", "idle": "2.0", "stopped": "1.0"}
 
 
 def test_the_documents_have_each_metric(text):

@@ -14,6 +14,7 @@ from export.resources import (
     room,
     room_by_name,
     room_schedule,
+    schedule,
     search,
     session,
     task_calls,
@@ -25,6 +26,7 @@ from export.resources import (
 
 BUILT_IN = (
     *(event.RESOURCE, categ.RESOURCE, search.RESOURCE, timetable.RESOURCE, session.RESOURCE),
+    schedule.RESOURCE,
     *(contribution.RESOURCE, files.RESOURCE, registrants.ALL, registrants.ONE),
     *(user.RESOURCE, user_events.RESOURCE, room.RESOURCE, room_by_name.RESOURCE),
     *(reservation.RESOURCE, video.RESOURCE, booking.RESOURCE, registrant.RESOURCE),

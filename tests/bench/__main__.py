@@ -7,6 +7,7 @@ import sys
 
 from tests.bench import (
     agents_bench,
+    coroutine_bench,
     export_bench,
     flows_bench,
     live_bench,
@@ -20,6 +21,7 @@ from tests.bench import (
 BENCHMARKS = {
     **scheduler_bench.BENCHMARKS,
     **flows_bench.BENCHMARKS,
+    **coroutine_bench.BENCHMARKS,
     **live_bench.BENCHMARKS,
     **waiting_bench.BENCHMARKS,
     **search_bench.BENCHMARKS,

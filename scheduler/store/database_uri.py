@@ -26,6 +26,8 @@ from scheduler.values.masking import shown_address
 
 URI_VARIABLE = "SCHEDULER_DATABASE"
 URI_FILE_VARIABLE = "SCHEDULER_DATABASE_FILE"
+SETTING_VARIABLE = "RELAY_DATABASE"
+"""The setting of the daemon in the environment, which holds for all commands there."""
 EMBEDDED_FILE = "var/relay.fs"
 POOL_SIZE = 50
 # Objects in memory of each connection, as zodburi has it for the other URIs.
@@ -34,23 +36,24 @@ POSTGRES_SCHEMES = ("postgresql://", "postgres://")
 
 
 def default_uri() -> str:
-    """Return the default URI: $SCHEDULER_DATABASE, else the embedded database.
+    """Return the default URI: $SCHEDULER_DATABASE, else $RELAY_DATABASE, else the embedded one.
 
-    $SCHEDULER_DATABASE_FILE may name a file with the URI, so that a password in it stays there.
-    Raises DatabaseUnavailable where that cannot be read.
+    $SCHEDULER_DATABASE_FILE, and $RELAY_DATABASE_FILE, may name a file with the URI, so that a
+    password in it stays there. Raises DatabaseUnavailable where that cannot be read.
     """
-    return (
-        os.environ.get(URI_VARIABLE)
-        or _uri_in_file(os.environ.get(URI_FILE_VARIABLE, ""))
-        or f"file://{Path(EMBEDDED_FILE).absolute()}"
-    )
+    for name in (URI_VARIABLE, SETTING_VARIABLE):
+        file = f"{name}_FILE"
+        uri = os.environ.get(name) or _uri_in_file(file, os.environ.get(file, ""))
+        if uri:
+            return uri
+    return f"file://{Path(EMBEDDED_FILE).absolute()}"
 
 
-def _uri_in_file(file: str) -> str:
+def _uri_in_file(name: str, file: str) -> str:
     try:
         return Path(file).read_text(encoding="utf-8").strip() if file else ""
     except (OSError, UnicodeDecodeError) as error:
-        raise DatabaseUnavailable(f"${URI_FILE_VARIABLE}: {error}") from None
+        raise DatabaseUnavailable(f"${name}: {error}") from None
 
 
 @contextmanager

@@ -16,6 +16,8 @@ from scheduler.errors import SchedulerConfigurationException, SecretUnreadable
 
 KEY_VARIABLE = "SCHEDULER_SECRET_KEY"
 FILE_VARIABLE = "SCHEDULER_SECRET_KEY_FILE"
+SETTING_VARIABLE = "RELAY_KEY_FILE"
+"""The setting of the daemon in the environment, which holds for all commands there."""
 
 Sealed: TypeAlias = "str | bytes"
 """A stored secret: bytes are encrypted, a text is the secret itself."""
@@ -90,7 +92,7 @@ def has_key() -> bool:
 
 def _keys() -> tuple[str, ...]:
     text = os.environ.get(KEY_VARIABLE, "")
-    file = os.environ.get(FILE_VARIABLE, "")
+    file = os.environ.get(FILE_VARIABLE) or os.environ.get(SETTING_VARIABLE, "")
     if not text and file:
         try:
             text = Path(file).read_text(encoding="ascii")

@@ -71,6 +71,15 @@ def test_the_default_database_may_stand_in_a_file(monkeypatch, tmp_path):
     assert default_uri() == "zeo://db:8100"
 
 
+def test_the_setting_of_the_database_holds_for_all_commands(monkeypatch, tmp_path):
+    for name in ("SCHEDULER_DATABASE", "SCHEDULER_DATABASE_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RELAY_DATABASE", "zeo://db:8100")
+    assert default_uri() == Config.load(None).database == "zeo://db:8100"
+    monkeypatch.setenv("SCHEDULER_DATABASE", "zeo://other:8100")
+    assert default_uri() == "zeo://other:8100"
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [

@@ -18,7 +18,7 @@ from scheduler.store import connection_of
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.chain import TaskChain
 from scheduler.tasks.composite import Composite, Step
-from scheduler.tasks.entering import enter, enter_after
+from scheduler.tasks.entering import enter, enter_after, refuse_inner
 from scheduler.tasks.group import TaskGroup
 from scheduler.tasks.prerequisites import When
 
@@ -44,12 +44,14 @@ class FlowClient:
         ends ABORTED as soon as one has failed; "failed": one has failed, been cancelled, expired
         or been deleted, and it is forgotten if all finish; "ended": all have ended, however.
         Raises ValueError for a task that is enqueued already, or has its place in a chain or
-        group, and for steps that are not enqueued; TypeError for tasks that come back.
+        group, and for steps that are not enqueued; TypeError for tasks that come back. A step of
+        a chain or group is not enqueued by itself, before it has had its turn: ValueError.
         """
         if not isinstance(task, BaseTask | Composite):
             raise TypeError(f"only a task, a chain or a group can be enqueued, not {task!r}")
         if isinstance(task, BaseTask) and task.getStatus() == TASK_STATUS_RUNNING:
             raise TaskStillRunningException(f"{task!r} is running: enqueue it when it has ended")
+        refuse_inner(task)
         steps = [after] if isinstance(after, BaseTask | Composite) else list(after)
         if steps:
             enter_after(task, steps, when, self._connection)

@@ -8,6 +8,7 @@ from ZODB.Connection import Connection
 
 from scheduler.inbox.spool import ADD, ENDED, spool_of
 from scheduler.runtime.origin import enqueued_by
+from scheduler.states import TASK_STATUS_NONE
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.composite import Composite, Step, below, is_enqueued, number_of, refuse_linked
 from scheduler.tasks.prerequisites import Prerequisites, When
@@ -42,6 +43,14 @@ def enter_after(
     else:
         _register(step, connection)
         spool_of(connection).put(ADD, step)
+
+
+def refuse_inner(step: Step) -> None:
+    """Raise ValueError for a step whose turn comes in its chain or group, and has not come yet."""
+    group = step._group
+    is_to_come = isinstance(step, BaseTask) and step.getStatus() == TASK_STATUS_NONE
+    if group is not None and group.hasFinished() is None and is_to_come:
+        raise ValueError(f"{step!r} is a step of {group!r}, and begun in its turn: enqueue that")
 
 
 def _register(composite: Composite, connection: Connection) -> None:

@@ -246,8 +246,19 @@ def test_a_step_of_a_flow_cannot_be_enqueued_after_others(client):
     a, b = steps("a b")
     client.enqueue(a)
     chain(b)
-    with pytest.raises(ValueError, match="linked already"):
+    with pytest.raises(ValueError, match="is a step of"):
         client.enqueue(b, after=a)
+
+
+def test_a_step_is_not_enqueued_before_it_has_its_turn(client, ran):
+    a, b = steps("a b")
+    flow = chain(a, b)
+    with pytest.raises(ValueError, match="enqueue that"):
+        client.enqueue(a)
+    client.enqueue(flow)
+    with pytest.raises(ValueError, match="is a step of"):
+        client.enqueue(b)
+    assert ran() == ["a", "b"]
 
 
 def test_prerequisites_that_nobody_has_enqueued_are_refused_and_so_are_circles(client):

@@ -15,6 +15,7 @@ from daemon.views.task_detail import find_task
 from scheduler import Client
 from scheduler.errors import TaskInconsistentStatusException
 from scheduler.shelves.flow_graph import FlowGraph, is_large
+from scheduler.storage.outage import is_transient
 from scheduler.store import connect
 from scheduler.tasks import BaseTask
 from scheduler.values.console import as_json, as_text
@@ -51,14 +52,16 @@ def cancel(options: argparse.Namespace, config: Config) -> int:
 
 
 def small_flow(connection: Connection, number: int) -> FlowGraph | None:
-    """Return the flow of task *number*; None for a task alone, an unreadable one, a large flow."""
+    """Return the flow of task *number*; None for a task alone, a large flow, an unreadable one."""
     try:
         task = find_task(connection, number)
-    except DaemonException:
+        if is_large(connection, task, SHOWN_WITH_TASK):
+            return None
+        graph = Client(connection).getFlow(task)
+    except Exception as error:
+        if is_transient(error):
+            raise
         return None
-    if is_large(connection, task, SHOWN_WITH_TASK):
-        return None
-    graph = Client(connection).getFlow(task)
     return graph if len(graph.nodes) > 1 else None
 
 

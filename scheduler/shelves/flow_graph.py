@@ -87,6 +87,8 @@ def flow_of(connection: Connection, step: Step) -> Iterator[Step]:
             continue
         seen.add(number_of(outer))
         yield outer
+        if not _is_readable(outer):
+            continue
         prerequisites = StepHandle(outer).prerequisites
         if prerequisites is not None:
             rest.extend(map(_outermost, prerequisites.steps()))
@@ -97,10 +99,23 @@ def flow_of(connection: Connection, step: Step) -> Iterator[Step]:
 
 
 def _outermost(step: Step) -> Step:
-    group = StepHandle(step).group
-    while group is not None:
-        step, group = group, StepHandle(group).group
+    while _is_readable(step):
+        group = StepHandle(step).group
+        if not isinstance(group, Composite):
+            break
+        step = group
     return step
+
+
+def _is_readable(step: Any) -> bool:
+    """Say whether *step* can be loaded, and is one."""
+    try:
+        step._p_activate()
+    except Exception as error:
+        if is_transient(error):
+            raise
+        return False
+    return isinstance(step, BaseTask | Composite)
 
 
 def _with_compensations(outer: Step) -> Iterator[Step]:
@@ -114,6 +129,8 @@ def _with_compensations(outer: Step) -> Iterator[Step]:
 
 def _edges_into(step: Step) -> Iterator[FlowEdge]:
     """Yield the edges that lead into *step*, and for a group from its steps."""
+    if not _is_readable(step):
+        return
     prerequisites = StepHandle(step).prerequisites
     if prerequisites is not None:
         for each in prerequisites.steps():

@@ -21,12 +21,13 @@ from scheduler import task as task_options
 from scheduler.inbox.spool import ADD, spool_of
 from scheduler.schedules.interval import Interval
 from scheduler.shelves.queue_slot import QueueSlot
-from scheduler.states import TASK_STATUS_QUEUED, TASK_STATUS_SPOOLED
+from scheduler.states import TASK_STATUS_FINISHED, TASK_STATUS_QUEUED, TASK_STATUS_SPOOLED
 from scheduler.tasks import BoundTask, CronTask, IntervalTask, TaskOccurrence
 from scheduler.tasks.call import call_of, path_of
 from scheduler.tasks.chain import TaskChain
 from scheduler.tasks.firing import Firing
 from scheduler.tasks.group import TaskGroup
+from scheduler.tasks.prerequisites import Prerequisites
 from scheduler.tasks.scheduled_call import ScheduledCall
 from tests.scheduler.sample_recurring import Tick
 from tests.scheduler.sample_tasks import Noop
@@ -148,15 +149,17 @@ KINDS = {
     "firing": lambda: Firing(Tick(rrule.YEARLY, dtstart=nowutc()), 0, nowutc()),
     "bound": lambda: Bound(Subject()),
     "step": lambda: TaskChain(Noop(nowutc()), Noop(nowutc())).getSteps()[0],
-    "chain": lambda: TaskChain(Noop(nowutc()), Noop(nowutc())).getSteps()[0],
+    "chain": lambda: TaskChain((Noop(nowutc()), Noop(nowutc())), Noop(nowutc())).getSteps()[0],
     "member": lambda: TaskGroup([Noop(nowutc())]).getTasks()[0],
     "group": lambda: TaskGroup([Noop(nowutc())]).getTasks()[0],
+    "follower": lambda: with_prerequisites(Noop(nowutc())),
     "ran before": lambda: with_occurrence(Tick(rrule.YEARLY, dtstart=nowutc())),
 }
 
 STATE = (
     *("expiryDate", "_status", "_created", "_settled", "_tries", "_retry_on", "_queued_for"),
     *("_place", "_attempts", "_result", "_undone", "_follower", "_rollback", "_after", "_group"),
+    "_position",
     *("_started", "_ended", "maxTries", "retries", "softLimit", "hardLimit", "uniqueFor"),
     *("uniqueReplaces", "queueName", "priority", "keyLimit", "inOrder", "alone", "uniqueKey"),
     *("limitKey", "keepFinished", "keepFailed", "keyRate", "keyPeriod", "uniqueStates"),
@@ -198,6 +201,7 @@ PART = {  # of what is beside the task: which object, and its attributes
         (*COMPOSITE, "_pending", "_failed", "onFailure", "_positions"),
     ),
     "chain": (lambda task: task._group, (*COMPOSITE, "_at")),
+    "follower": (lambda task: task._after, ("_steps", "when")),
     "ran before": (
         lambda task: task._recent_runs[0],
         ("_task", "_number", "_started", "_ended", "_attempts"),
@@ -219,6 +223,14 @@ class Case(NamedTuple):
 def with_occurrence(task):
     task._started = task._ended = nowutc().timestamp()
     task.addOccurrence(TaskOccurrence(task))
+    return task
+
+
+def with_prerequisites(task):
+    before = Noop(nowutc())
+    before._status = TASK_STATUS_FINISHED
+    task._after = Prerequisites.__new__(Prerequisites)
+    task._after.when, task._after._steps = "finished", (before,)
     return task
 
 

@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from daemon.console.pages import PAGES
 from tests.daemon.console.conftest import DESKTOP, PHONE
 
-PATHS = [page.path for page in PAGES if "<" not in page.path]
+PATHS = [page.path for page in PAGES if page.label]
 
 
 @pytest.fixture(scope="module")
@@ -26,3 +26,24 @@ def test_everybody_can_read_each_page(visit, axe, path, viewport, scheme):
     found = axe.run(page)
     assert found.violations_count == 0, found.generate_report()
     assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+
+
+@pytest.mark.parametrize(("viewport", "scheme"), [(PHONE, "light"), (DESKTOP, "dark")])
+def test_everybody_can_log_in(visit, axe, viewport, scheme):
+    page = visit("/login", user=None, viewport=viewport, scheme=scheme)
+    page.get_by_label("Login").fill("ann")
+    page.get_by_label("Password").fill("wrong")
+    page.keyboard.press("Enter")
+    page.locator("#password-fault").wait_for()
+    found = axe.run(page)
+    assert found.violations_count == 0, found.generate_report()
+    card, field = (page.locator(each).bounding_box() for each in (".card", "#password"))
+    assert card["x"] < field["x"]
+    assert field["x"] + field["width"] < card["x"] + card["width"] <= viewport["width"]
+
+
+def test_everybody_can_read_a_refusal(visit, axe):
+    page = visit("/audit/nothing", expected="status of 404", user=None)
+    page.get_by_role("heading", name="Not Found").wait_for()
+    found = axe.run(page)
+    assert found.violations_count == 0, found.generate_report()

@@ -172,3 +172,7 @@ class PositionGone(StoreException):
     def __init__(self, text: str, oldest: int | None = None) -> None:
         super().__init__(text)
         self.oldest = oldest
+
+
+class NothingYet(PositionGone):
+    """The database did not exist at the time that is asked for."""

@@ -23,7 +23,7 @@ from export.http.dates import parse_from
 from export.http.request import ExportRequest
 from export.http.selection import AT, CURSOR, SINCE
 from scheduler.clock import nowutc
-from scheduler.errors import NoHistory, PositionGone, PositionUnreadable
+from scheduler.errors import NoHistory, NothingYet, PositionGone, PositionUnreadable
 from scheduler.store import using
 from scheduler.store.history import past_view, refuse_if_gone
 from scheduler.store.overlay import snapshot_of
@@ -59,15 +59,27 @@ class Past:
     """The oid of the read marker (`scheduler.store.read_set`), if that was there then."""
 
     def holds_now(self, obj: Any, rule: Callable[[Any], Any]) -> bool:
-        """Say whether *rule* holds of *obj* as it is now, if it is there."""
+        """Say whether *rule* holds of *obj* as it is now.
+
+        If it is gone, or in nothing any more, the rule has to hold of what it was in.
+        """
         oid = getattr(obj, "_p_oid", None)
         if self.present is None or oid is None:
             return True
         with using(self.present):
             try:
-                return bool(rule(self.present.get(oid)))
+                now = self.present.get(oid)
+                if not rule(now):
+                    return False
+                is_placed = _owner_of(now) is not None
             except POSKeyError:
-                return True  # it is gone: what held then holds
+                is_placed = False
+        owner = _owner_of(obj)
+        return is_placed or owner is None or self.holds_now(owner, rule)
+
+
+def _owner_of(obj: Any) -> Any:
+    return obj.getOwner() if hasattr(type(obj), "getOwner") else None
 
 
 @contextmanager
@@ -110,6 +122,8 @@ def checked(text: str, connection: Connection, zone: tzinfo) -> int:
         refuse_if_gone(connection.db(), tid, is_exact=instant.is_exact)
     except NoHistory as error:
         raise UnknownPosition(str(error)) from None
+    except NothingYet:
+        raise UnknownResource("There is nothing yet at that time") from None
     except PositionGone as error:
         raise _gone(error, connection) from None
     if tid > newest:

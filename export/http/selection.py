@@ -98,6 +98,15 @@ def select(
     )
 
 
+def everything(request: ExportRequest, zone: tzinfo) -> Selection:
+    """Return the selection of all there is, with dates in the zone of *request*, else in *zone*.
+
+    Raises MalformedRequest.
+    """
+    tz = _zone(request.take(*TZ.names), zone)
+    return Selection("", tz, 0, MAXIMUM, False, None, False, None, None)
+
+
 def _zone(name: str | None, default: tzinfo) -> tzinfo:
     if not name:
         return default

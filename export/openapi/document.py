@@ -125,6 +125,7 @@ def _in_query(parameter: Parameter) -> Schema:
         "name": parameter.name,
         "in": "query",
         "description": parameter.meaning,
+        **({"required": True} if parameter.is_needed else {}),
         "schema": {"$ref": f"{PREFIX}Zone"} if parameter is TZ else dict(parameter.schema),
     }
 

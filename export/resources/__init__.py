@@ -4,6 +4,7 @@ from export.resources import (
     booking,
     categ,
     contribution,
+    diff,
     event,
     files,
     login,
@@ -32,5 +33,6 @@ BUILT_IN = (
     *(reservation.RESOURCE, video.RESOURCE, booking.RESOURCE, registrant.RESOURCE),
     *(me.RESOURCE, login.SESSION, login.LOGIN, login.LOGOUT),
     *(room_schedule.CREATE, room_schedule.HINDERED, room_schedule.ONE, room_schedule.CHANGE),
+    diff.RESOURCE,
     *(task_calls.CALL, task_calls.TASK),
 )

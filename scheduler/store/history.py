@@ -18,7 +18,7 @@ from ZODB.DemoStorage import DemoStorage
 from ZODB.MappingStorage import MappingStorage
 from ZODB.utils import p64, u64, z64
 
-from scheduler.errors import NoHistory, PositionGone
+from scheduler.errors import NoHistory, NothingYet, PositionGone
 from scheduler.storage.internals import last_pack
 from scheduler.storage.outage import abort_quietly
 
@@ -39,7 +39,8 @@ def refuse_if_gone(database: DB, tid: int, *, is_exact: bool = True) -> None:
     """Raise PositionGone where the state that transaction *tid* has left is not there any more.
 
     It was packed away, or lost when a backup was put back. Unless *is_exact*, *tid* is a moment
-    at which there need not have been a transaction. Raises NoHistory.
+    at which there need not have been a transaction. Raises NoHistory, and NothingYet, a
+    PositionGone, for a moment before all of them.
     """
     if not keeps_history(database):
         raise NoHistory(
@@ -60,7 +61,7 @@ def refuse_if_gone(database: DB, tid: int, *, is_exact: bool = True) -> None:
     if following is not None and _is_packed(storage, following):
         raise _gone(database, "the state at this position was packed away")
     if own is None and _first(storage, 0, tid) is None:
-        raise _gone(database, "there was nothing yet at this time")
+        raise NothingYet("there is nothing yet at that time")
 
 
 def is_lost(database: DB, tid: int) -> bool:

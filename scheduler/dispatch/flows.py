@@ -38,7 +38,7 @@ from scheduler.states import (
     TASK_STATUS_QUEUED,
     WORDS,
 )
-from scheduler.store.missing_class import reason_of
+from scheduler.store.missing_class import reason_of, why_unusable
 from scheduler.tasks.attempt import Attempt
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.composite import Composite, Step, below, number_of
@@ -167,7 +167,17 @@ class Flows:
     # Steps that wait for others
 
     def _look_at(self, number: int) -> None:
+        """Go on with a follower; one that cannot be read is set aside, and stops no other."""
         follower = self._follower(number)
+
+        def failed(error: Exception) -> None:
+            reason = _why(follower.step, error)
+            log.error("step %d cannot go on: %s", number, reason)
+            self._module.set_unread_aside(follower.step, reason)
+
+        self._steps.take(partial(self._go_on, follower), failed)
+
+    def _go_on(self, follower: Follower) -> None:
         if isinstance(follower.step, Composite):
             self._look_at_composite(follower.step, follower.course)
         else:
@@ -247,9 +257,10 @@ class Flows:
 
     def _tell(self, composite: Any, act: Callable[[], None]) -> None:
         def failed(error: Exception) -> None:
-            log.error("%s cannot go on: %s", type(composite).__name__, reason_of(error))
+            reason = _why(composite, error)
+            log.error("%s cannot go on: %s", type(composite).__name__, reason)
             if isinstance(composite, Persistent) and composite._p_oid is not None:
-                self._module.set_aside(composite, reason_of(error))
+                self._module.set_aside(composite, reason)
 
         self._do(lambda: self._steps.take(act, failed))
 
@@ -304,3 +315,7 @@ def _will_never_begin(step: Step) -> bool:
             return True
         group = StepHandle(group).group
     return False
+
+
+def _why(step: Any, error: Exception) -> str:
+    return reason_of(error) if isinstance(step, BaseTask | Composite) else why_unusable(step)

@@ -7,6 +7,7 @@ Covers `scheduler.dispatch.flows`, `scheduler.flow_client`, `scheduler.shelves.f
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 
 import pytest
@@ -24,6 +25,7 @@ from scheduler.shelves.followers import followers_of
 from scheduler.store import current
 from scheduler.tasks import IntervalTask, OneShotTask, TaskGroup
 from scheduler.tasks.chain import chain
+from tests.scheduler.odd_tasks import PASSING, passing_values
 from tests.scheduler.sample_unique import Debounced
 
 DEEP = 40
@@ -92,6 +94,32 @@ def states(*steps):
 
 def steps(names):
     return [Step(name) for name in names.split()]
+
+
+@pytest.fixture
+def passing():
+    yield passing_values
+    sys.modules.pop(PASSING, None)
+
+
+def test_a_follower_that_cannot_be_read_is_set_aside_and_stops_no_other(
+    relay, client, ran, passing
+):
+    first, spoiled, other = steps("first spoiled other")
+    first.setStartOn(nowutc() + timedelta(seconds=60))
+    client.enqueue(first)
+    client.enqueue(spoiled, after=[first])
+    client.enqueue(other, after=[first])
+    assert ran() == []
+    spoiled._result = passing(True).Color.BLUE
+    transaction.commit()
+    passing(False)
+    relay.connection.cacheMinimize()
+    relay.clock.advance(61)
+    assert ran() == ["first", "other"]
+    [aside] = client._module.aside()
+    assert aside.obj is spoiled
+    assert "is not a valid Color" in aside.reason
 
 
 # Chains and groups in each other

@@ -74,7 +74,10 @@ def back_up(options: argparse.Namespace, config: Config) -> int:
     """Back the database up, with its blobs, as of one moment."""
     if file_of(config.database) is None:
         return _back_up_server(options, config)
-    print(backup.back_up(_file(config), options.folder, full=options.full))
+    file = _file(config)
+    print(backup.back_up(file, options.folder, full=options.full))
+    with connect(config.database) as connection:
+        backup.note(connection.db(), file, options.folder)
     return 0
 
 

@@ -20,6 +20,7 @@ from daemon.console.page import Action, ConsolePage
 from daemon.console.pages import ACTIONS, PAGES
 from daemon.console.panel import Panel
 from daemon.console.rendering import STATIC
+from daemon.console.segment import CONVERTERS
 from export.people.roles import Role
 from scheduler.store.read_view import read_view
 
@@ -86,7 +87,7 @@ class Console:
             Rule("/console/events", endpoint=self._events, methods=["GET"]),
             Rule("/console/<name>", endpoint=_static, methods=["GET"]),
         ]
-        self._routes = Map(rules, merge_slashes=False)
+        self._routes = Map(rules, merge_slashes=False, converters=CONVERTERS)
         self._places = {_first(rule.rule) for rule in rules}
 
     def owns(self, path: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from daemon.console.segment import segment
 from scheduler.values.legible import legible
 
 HERE = Path(__file__).parent
@@ -97,6 +98,7 @@ def _environment() -> Environment:
         "duration": duration,
         "number": number,
         "size": size,
+        "segment": segment,
     }
     environment.globals |= {"static": address_of}
     return environment

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from persistent import Persistent
+from ZODB import DB
 from ZODB.Connection import Connection
 from ZODB.FileStorage.FileStorage import FileStorageError
 from ZODB.scripts import repozo
@@ -20,9 +22,23 @@ from livesync.delivery.push_agent import PushSyncAgent
 from scheduler.clock import nowutc
 from scheduler.storage.file_lock import only_packer
 from scheduler.storage.private_files import opener, own_folder, private_folder, private_tree
-from scheduler.store import open_database, position, transact
+from scheduler.store import Schema, open_database, position, transact
 
 BLOBS = "blobs"
+
+
+class BackupRecord(Persistent):
+    """The last backup: its file, its folder and its date.
+
+    Conflict behaviour: whoever makes one writes it; of two at once one repeats.
+    """
+
+    file = ""
+    folder = ""
+    last = 0.0
+
+
+SCHEMA = Schema("backup", 1, BackupRecord)
 REPOZO_ERRORS = (repozo.RepozoError, OSError, ValueError, KeyError)
 
 
@@ -47,6 +63,17 @@ def back_up(file: Path, folder: Path, *, full: bool = False) -> str:
     private_tree(folder)
     new = [name for name in set(os.listdir(folder)) - before if ".fs" in name or "deltafs" in name]
     return f"{folder / new[0]} is written" if new else "there was nothing new"
+
+
+def note(database: DB, file: Path, folder: Path) -> None:
+    """Note in *database* that its *file* was backed up into *folder* now."""
+
+    def enter(connection: Connection) -> None:
+        record = SCHEMA.get(connection)
+        record.file, record.folder = str(file.absolute()), str(folder.absolute())
+        record.last = nowutc().timestamp()
+
+    transact(database, enter, note="daemon: backed up")
 
 
 def restore(folder: Path, file: Path, *, force: bool = False) -> Path | None:

@@ -22,7 +22,13 @@ LOOK_SECONDS = 3600.0
 
 
 class PackingRecord(Persistent):
-    """The date of the last packing, or of the first look; written by the leading daemon alone."""
+    """The date of the last packing, or of the first look, and the size of the database then.
+
+    Conflict behaviour: whoever packs writes it, and only one packs at a time.
+    """
+
+    size: int | None = None
+    """In bytes; None before the first packing."""
 
     def __init__(self) -> None:
         self.last = nowutc().timestamp()
@@ -102,4 +108,5 @@ def _held(connection: Connection) -> float | None:
 
 
 def _note(connection: Connection) -> None:
-    SCHEMA.get(connection).last = nowutc().timestamp()
+    record = SCHEMA.get(connection)
+    record.last, record.size = nowutc().timestamp(), connection.db().getSize()

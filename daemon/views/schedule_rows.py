@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from ZODB.utils import u64
@@ -48,11 +48,22 @@ def declared_rows(client: Client) -> Iterator[ScheduleRow]:
         yield _row(entry.task, "yes" if entry.is_declared else "vanished")
 
 
-def schedule_rows(client: Client, module: SchedulerModule) -> Iterator[ScheduleRow]:
-    """Yield the declared schedules, by name, and then all other recurring tasks at work."""
+def schedule_row(task: RecurringTask, client: Client) -> ScheduleRow:
+    """Return the row of the schedule by which *task* is run."""
+    declared = (row for row in declared_rows(client) if row.id == u64(task._p_oid))
+    return next(declared, None) or _row(task, "no")
+
+
+def schedule_rows(
+    client: Client, module: SchedulerModule, looked_at: int | None = None
+) -> Iterator[ScheduleRow]:
+    """Yield the declared schedules, by name, and then all other recurring tasks at work.
+
+    For these the first *looked_at* waiting tasks are looked at; all, if that is None.
+    """
     declared = {entry.task for entry in client.getSchedules().values()}
     yield from declared_rows(client)
-    waiting = (task for _, task in module.queues)
+    waiting = islice((task for _, task in module.queues), looked_at)
     for task in chain(module.running, waiting):
         if isinstance(task, RecurringTask) and task not in declared:
             yield _row(task, "no")

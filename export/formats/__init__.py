@@ -1,13 +1,8 @@
 """How answers are written: one module for each TYPE, with its CONTENT_TYPE and `write`."""
 
-from types import ModuleType
+from export.formats import atom, html, ics, json, jsonp, xml
 
-from export.formats import atom, frab, html, ics, json, jsonp, pentabarf, xml
-
-FORMATS: dict[str, ModuleType] = {
-    **{"json": json, "jsonp": jsonp, "xml": xml, "html": html, "ics": ics, "atom": atom},
-    **{"frab": frab, "pentabarf": pentabarf},
-}
+FORMATS = {"json": json, "jsonp": jsonp, "xml": xml, "html": html, "ics": ics, "atom": atom}
 
 PLAIN = ("json", "jsonp", "xml")
 """Formats that any answer can be written in, errors too."""

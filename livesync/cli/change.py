@@ -13,10 +13,10 @@ from export.errors import ExportException
 from export.fossils.installation import base_url, set_base_url
 from livesync.cli import agent_types
 from livesync.cli.run import agreed
-from livesync.delivery.dead_letters import Unsendable
 from livesync.delivery.push_agent import PushSyncAgent, push_agent
 from livesync.errors import AgentSettingException, LiveSyncException
 from livesync.feed.manager import SyncManager
+from livesync.track.position_text import position_from_text
 from scheduler.values.console import as_json, as_lines
 from scheduler.values.legible import legible
 
@@ -24,7 +24,6 @@ QUESTIONS = (
     "Are you sure you want to empty the MPT? [y/N] ",
     "Really... is this what you want? [y/N] ",
 )
-BEGINNING = "start"
 MINUTES = 60
 
 
@@ -131,17 +130,14 @@ def remove(connection: Connection, options: argparse.Namespace) -> int:
 def rewind(connection: Connection, options: argparse.Namespace) -> int:
     """Move an agent's pointer, so that what lies behind it is delivered again."""
     agent = push_agent(connection, options.agent_id)
-    agent.rewind(_position(connection, options.position))
+    track = SyncManager.getDBInstance(connection).getTrack()
+    agent.rewind(position_from_text(track, options.position))
     return _done(f"agent {options.agent_id} stands at {options.position}")
 
 
 def retry(connection: Connection, options: argparse.Namespace) -> int:
     """Make a failing agent due at once, and with it the records that wait to be sent again."""
-    state = push_agent(connection, options.agent_id).delivery_state
-    state.not_before = 0
-    for dead_letter in list(state.dead_letters):
-        if dead_letter.due is not None:
-            state.dead_letters.change(dead_letter.name, due=0.0)
+    push_agent(connection, options.agent_id).delivery_state.make_due()
     return _done(f"agent {options.agent_id} is tried again with the next run")
 
 
@@ -166,12 +162,7 @@ def dead_retry(connection: Connection, options: argparse.Namespace) -> int:
     agent = push_agent(connection, options.agent_id)
     names = _names(agent, options)
     for name in names:
-        if isinstance(agent.delivery_state.dead_letters.get(name).record, Unsendable):
-            raise AgentSettingException(
-                f"dead letter {name} cannot be sent again, since its record could not be stored: "
-                f"drop it"
-            )
-        agent.delivery_state.dead_letters.change(name, due=0.0, tries=0)
+        agent.delivery_state.dead_letters.send_again(name)
     return _done(f"{len(names)} dead letters are sent again with the next run")
 
 
@@ -188,19 +179,6 @@ def _names(agent: PushSyncAgent, options: argparse.Namespace) -> list[str]:
     if options.all:
         return [dead_letter.name for dead_letter in agent.delivery_state.dead_letters.dead()]
     return [agent.delivery_state.dead_letters.get(name).name for name in options.names]
-
-
-def _position(connection: Connection, text: str) -> int | None:
-    if text == BEGINNING:
-        return None
-    track = SyncManager.getDBInstance(connection).getTrack()
-    oldest, newest = track.oldestTS(), max(track.mostRecentTS(), track.frontier or 0)
-    if not text.lstrip("-").isdecimal() or not oldest - 1 <= int(text) <= newest:
-        raise AgentSettingException(
-            f"there is no position {text!r}: give one from {oldest - 1} to {newest}, "
-            f"or {BEGINNING!r}"
-        )
-    return int(text)
 
 
 def _done(message: Any) -> int:

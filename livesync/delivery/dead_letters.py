@@ -11,7 +11,7 @@ from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 from persistent.wref import WeakRef
 
-from livesync.errors import UnknownDeadLetterException
+from livesync.errors import AgentSettingException, UnknownDeadLetterException
 from livesync.records.reduction import Record, is_record, kind_in
 from livesync.track.action import ActionWrapper
 
@@ -77,6 +77,18 @@ class DeadLetters(Persistent):
         record = self.get(name).record
         changed = DeadLetter(*self._letters[name])._replace(**values)
         self._letters[name] = (*changed[:1], _folded(record), *changed[2:])
+
+    def send_again(self, name: str) -> None:
+        """Make the dead letter of this name due again, with all its tries; raises as `get`.
+
+        AgentSettingException for one whose record could not be stored.
+        """
+        if isinstance(self.get(name).record, Unsendable):
+            raise AgentSettingException(
+                f"dead letter {name} cannot be sent again, since its record could not be stored: "
+                "drop it"
+            )
+        self.change(name, due=0.0, tries=0)
 
     def drop(self, name: str) -> bool:
         """Remove the dead letter of this name; return whether it existed."""

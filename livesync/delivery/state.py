@@ -209,6 +209,13 @@ class DeliveryState(Persistent):
         wait = self.settings.wait(self.failures) if retry_after is None else retry_after
         self.not_before = now + min(wait, max(LONGEST_REST, self.settings.longest))
 
+    def make_due(self) -> None:
+        """Have the next run begin at once, and send again what was refused and is not dead."""
+        self.not_before = 0
+        for letter in list(self.dead_letters):
+            if letter.due is not None:
+                self.dead_letters.change(letter.name, due=0.0)
+
     def last_failure(self) -> tuple[datetime, str] | None:
         """Return when and why the last run failed; None if it did not."""
         if self.failure is None:

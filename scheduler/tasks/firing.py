@@ -44,7 +44,6 @@ class Firing(OneShotTask):
     keyPeriod = _OfTheTask()
     inOrder = _OfTheTask()
 
-    encrypted = _OfTheTask()
     _origin = _OfTheTask()
     _occurrence: TaskOccurrence | None = None
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import psutil
@@ -86,7 +86,8 @@ def _live(kind, mode, clients, server):
         wait_for(lambda: transact(database, _finished) >= count, DEADLINE)
         ran = time.perf_counter() - began
         own = [psutil.Process(sender.pid) for sender in senders]
-        busy = _cpu([*place.processes(), *daemon.family(), *own]) - busy
+        spent_cpu = _cpu([*place.processes(), *daemon.family(), *own])
+        busy = sum(each - busy.get(process, 0.0) for process, each in spent_cpu.items())
         for sender in senders:
             sender.communicate("end\n")
         commits = place.since(newest)
@@ -115,7 +116,12 @@ def _client(uri, count):
 
 
 def _cpu(processes):
-    return sum(sum(each.cpu_times()[:2]) for each in processes)
+    """Return the CPU seconds of each of *processes* that still lives: a server ends some."""
+    seconds = {}
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            seconds[process] = sum(process.cpu_times()[:2])
+    return seconds
 
 
 def _free_port():

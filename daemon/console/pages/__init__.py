@@ -1,7 +1,21 @@
 """The pages of the console and the actions on them; the navigation has them in this order."""
 
 from daemon.console.page import Action, ConsolePage
-from daemon.console.pages import audit, bulk, keys, overview, task, tasks
+from daemon.console.pages import (
+    agents,
+    audit,
+    bulk,
+    conflicts,
+    database,
+    documents,
+    keys,
+    overview,
+    queues,
+    schedules,
+    task,
+    tasks,
+    workers,
+)
 
 PAGES: tuple[ConsolePage, ...] = (
     overview.PAGE,
@@ -10,7 +24,27 @@ PAGES: tuple[ConsolePage, ...] = (
     task.PAGE,
     task.DRY_RUN,
     task.UNDO_PAGE,
-    audit.PAGE,
+    schedules.PAGE,
+    schedules.ONE,
+    queues.PAGE,
+    queues.ONE,
+    workers.PAGE,
+    conflicts.PAGE,
+    agents.PAGE,
+    agents.ONE,
+    database.PAGE,
     keys.PAGE,
+    documents.PAGE,
+    documents.ONE,
+    audit.PAGE,
 )
-ACTIONS: tuple[Action, ...] = (bulk.ORDER, *task.ACTIONS, *keys.ACTIONS)
+ACTIONS: tuple[Action, ...] = (
+    bulk.ORDER,
+    *task.ACTIONS,
+    *schedules.ACTIONS,
+    *queues.ACTIONS,
+    *workers.ACTIONS,
+    *agents.ACTIONS,
+    *database.ACTIONS,
+    *keys.ACTIONS,
+)

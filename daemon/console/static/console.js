@@ -208,3 +208,10 @@ if (body.dataset.seen) {
     follow();
   });
 }
+
+// --- Questions before what cannot be taken back.
+
+document.addEventListener("submit", (event) => {
+  const asker = event.submitter && event.submitter.dataset.confirm;
+  if (asker && !confirm(asker)) event.preventDefault();
+});

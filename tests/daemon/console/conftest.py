@@ -80,6 +80,12 @@ def browser():
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def axe():
+    """The checker of what everybody can read and use."""
+    return pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+
+
 @pytest.fixture
 def visit(browser, daemon):
     """Open a page as a user, in a browser of their own; a fault that it reports fails the test.

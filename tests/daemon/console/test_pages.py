@@ -6,17 +6,11 @@ Covers `daemon.console.pages.audit`, `daemon.console.rendering`.
 from __future__ import annotations
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from daemon.console.pages import PAGES
 from tests.daemon.console.conftest import DESKTOP, PHONE
 
 PATHS = [page.path for page in PAGES if page.label]
-
-
-@pytest.fixture(scope="module")
-def axe():
-    return Axe()
 
 
 @pytest.mark.parametrize("path", PATHS)

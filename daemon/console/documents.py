@@ -1,0 +1,105 @@
+"""The documentation as pages: Markdown rendered, and searched by words."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from daemon.web.shipped_docs import shipped
+
+WORD = re.compile(r"\w+")
+HEADING = re.compile(r"^#+ +(.*)$", re.MULTILINE)
+SHOWN_AROUND = 90
+HITS = 50
+
+
+class ShippedDocument(NamedTuple):
+    """A document: the name of its file without the ending, its title and its text."""
+
+    name: str
+    title: str
+    text: str
+
+
+class Hit(NamedTuple):
+    """A place where all words of a search stand in one section."""
+
+    document: ShippedDocument
+    heading: str
+    anchor: str
+    excerpt: str
+
+
+@cache
+def documents() -> dict[str, ShippedDocument]:
+    """Return the documents by name; none where they are not shipped."""
+    folder = shipped("docs")
+    files = sorted(folder.glob("*.md")) if folder is not None else ()
+    return {file.stem: _read(file) for file in files}
+
+
+def rendered_document(document: ShippedDocument) -> Markup:
+    """Return the text of *document* as HTML, with an anchor at each heading."""
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+    tokens = markdown.parse(document.text)
+    for heading, content in pairwise(tokens):
+        if heading.type == "heading_open":
+            heading.attrSet("id", anchor_of(content.content))
+        if heading.type in {"fence", "code_block"}:
+            heading.attrSet("tabindex", "0")  # it may scroll, by the keyboard too
+        for link in content.children or ():
+            if link.type == "link_open":
+                link.attrSet("href", _address(str(link.attrGet("href"))))
+    return Markup(markdown.renderer.render(tokens, markdown.options, {}))  # noqa: S704 (own text)
+
+
+def found(words: str) -> list[Hit]:
+    """Return the sections that have all *words*, those with them in the heading first."""
+    wanted = [word.casefold() for word in WORD.findall(words)]
+    if not wanted:
+        return []
+    hits = [hit for document in documents().values() for hit in _hits(document, wanted)]
+    hits.sort(key=lambda hit: not all(word in hit.heading.casefold() for word in wanted))
+    return hits[:HITS]
+
+
+def anchor_of(heading: str) -> str:
+    """Return the anchor of a section, as links in the documents have it."""
+    words = re.sub(r"[^\w\- ]", "", heading.casefold())
+    return words.strip().replace(" ", "-")
+
+
+def _hits(document: ShippedDocument, wanted: list[str]) -> list[Hit]:
+    pieces = HEADING.split(document.text)
+    sections = zip(pieces[1::2], pieces[2::2], strict=True)
+    return [
+        Hit(document, heading, anchor_of(heading), _excerpt(text, wanted[0]))
+        for heading, text in sections
+        if all(word in f"{document.title} {heading} {text}".casefold() for word in wanted)
+    ]
+
+
+def _excerpt(text: str, word: str) -> str:
+    flat = " ".join(text.split())
+    place = max(0, flat.casefold().find(word) - SHOWN_AROUND)
+    return flat[place : place + 2 * SHOWN_AROUND]
+
+
+def _address(link: str) -> str:
+    """Return the address of *link* among the pages of the console."""
+    name, hash_, anchor = link.partition("#")
+    if name.endswith(".md") and "/" not in name and "//" not in name:
+        return f"/documents/{name.removesuffix('.md')}{hash_}{anchor}"
+    return link
+
+
+def _read(file: Path) -> ShippedDocument:
+    text = file.read_text(encoding="utf-8")
+    heading = HEADING.search(text)
+    return ShippedDocument(file.stem, heading.group(1) if heading else file.stem, text)

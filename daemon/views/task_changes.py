@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from itertools import islice
+from time import monotonic
 from typing import NamedTuple
 
 from ZODB.Connection import Connection
@@ -20,6 +21,8 @@ from scheduler.worker.commit_signature import Signature
 
 COMMITS_SHOWN = 5
 OBJECTS_SHOWN = 30
+SECONDS = 0.3
+"""The time after which no further commit is read."""
 
 
 class CommitChanges(NamedTuple):
@@ -41,9 +44,14 @@ class CommitChanges(NamedTuple):
 
 def changes_of(connection: Connection, number: int) -> tuple[list[CommitChanges], str]:
     """Return what the last commits of task *number* changed, newest first; or why not."""
+    found: list[CommitChanges] = []
+    end = monotonic() + SECONDS
     try:
-        commits = islice(task_commits(connection, number), COMMITS_SHOWN)
-        return [_of_commit(connection, *each) for each in commits], ""
+        for commit, signature in islice(task_commits(connection, number), COMMITS_SHOWN):
+            found.append(_of_commit(connection, commit, signature))
+            if monotonic() > end:
+                break  # the file is long, and old commits are far from both of its ends
+        return found, ""
     except NoHistory as error:
         return [], str(error)
     except KeyError:

@@ -70,7 +70,7 @@ VERBS = {
 
 
 def _facts(visit: Visit) -> Facts:
-    name = visit.arguments.get("verb") or visit.query.get("do", "")
+    name = visit.arguments.get("verb") or visit.query.get("do", RETRY)
     if name not in VERBS:
         raise NotFound(f"There is no order to {name!r} tasks")
     query = TaskQuery.of(visit.query)

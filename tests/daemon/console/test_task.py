@@ -137,7 +137,7 @@ def test_what_it_changed_is_shown_tried_replayed_and_undone(visit, enqueue):
     page.get_by_role("link", name="Back to the task").click()
 
     page.get_by_role("link", name="Undo …").click()
-    page.get_by_text("1 objects").wait_for()
+    page.get_by_text("1 object", exact=True).wait_for()
     press(page, "Undo")
     page.get_by_text(f"Task {number} is undone: 1 restored").wait_for()
     page.get_by_text("was taken back").wait_for()

@@ -7,9 +7,10 @@ import time
 
 from persistent import Persistent
 
-from scheduler import TASK_STATUS_FINISHED, task
+from scheduler import TASK_STATUS_FINISHED, attempt, nowutc, task
 from scheduler.states import AT_WORK, WAITING
 from scheduler.store import current
+from scheduler.tasks.call import call_of
 from scheduler.values.retention_policy import Keep
 
 
@@ -137,3 +138,17 @@ foreign.options = {"maxTries": 0}
 
 def call_with(function, value):
     return function(value)
+
+
+@task
+def follow(name):
+    return f"{name}: {', '.join(map(str, flat(attempt.inputs)))}".strip()
+
+
+def flat(inputs):
+    return [part for each in inputs for part in (each if isinstance(each, list) else [each])]
+
+
+def named(name):
+    """Return a call that tells its name and its inputs."""
+    return call_of(nowutc(), follow, (name,), {})

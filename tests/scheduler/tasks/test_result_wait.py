@@ -21,7 +21,7 @@ from scheduler.errors import (
     WaitTimeoutError,
 )
 from scheduler.store import open_database, using
-from scheduler.tasks import SamplePeriodicTask
+from scheduler.tasks import SamplePeriodicTask, TaskChain, TaskGroup
 from scheduler.testing import Relay
 from tests import rest
 from tests.ports import free_port
@@ -154,6 +154,19 @@ def test_a_group_is_waited_for_as_a_whole(relay: Relay):
         relay.client.waitFor(group, 0)
     relay.run_due()
     assert relay.client.waitFor(group) == [0, 0]
+
+
+def test_a_chain_is_waited_for_to_its_end_and_tells_which_step_has_failed(relay: Relay):
+    good, bad = TaskChain(Sum(), TaskGroup([Sum()])), TaskChain(Failing(), Sum())
+    relay.client.enqueue(good)
+    relay.client.enqueue(bad)
+    transaction.commit()
+    with pytest.raises(WaitTimeoutError):
+        relay.client.waitFor(good, 0)
+    relay.run_due()
+    assert relay.client.waitFor(good) == [0]
+    with pytest.raises(TaskFailed, match=r"\[TaskChain:\d+\] has failed: .*ValueError: no sum"):
+        relay.client.waitFor(bad)
 
 
 def test_what_comes_back_has_no_result_to_wait_for(relay: Relay):

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 
 from ZODB import DB
+from ZODB.interfaces import IMVCCStorage
 
 from scheduler.inbox.claims import Claim
 from scheduler.runtime.context import AttemptReport, Begun
@@ -19,9 +20,13 @@ from scheduler.worker.runner import Runner
 
 log = logging.getLogger(__name__)
 
+# Coroutines at once where each takes two connections of a database server, which has about 100: an
+# attempt that cannot have the second one waits for it, and keeps the first.
+MOST_ON_A_SERVER = 20
+
 
 class CoroutinePool:
-    """Makes attempts at coroutine tasks, at most *limit* at once.
+    """Makes attempts at coroutine tasks, at most *limit* at once, on RelStorage at most 20.
 
     Each has a connection, a transaction and a thread of its own, which waits while the coroutine
     runs in the one event loop. *begun* is called with a claim whose attempt begins, *ended* with
@@ -43,7 +48,8 @@ class CoroutinePool:
         self._database = database
         self._max_tries = max_tries
         self._name = name
-        self._limit = limit
+        is_served = IMVCCStorage.providedBy(database.storage)
+        self._limit = min(limit, MOST_ON_A_SERVER) if is_served else limit
         self._begun, self._ended, self._failed, self._report = begun, ended, failed, report
         self._changed = threading.Condition()
         self._waiting: dict[int, Claim] = {}

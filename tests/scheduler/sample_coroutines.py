@@ -27,6 +27,11 @@ async def doze(seconds: float) -> int | None:
 
 
 @task
+async def doze_briefly() -> None:
+    await asyncio.sleep(0.1)
+
+
+@task
 async def meet(name: str) -> str:
     """Ends when as many coroutines have met as the database says."""
     met.add(name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 
 import pytest
+import transaction
 from persistent.list import PersistentList
 
 from scheduler import (
@@ -19,15 +20,18 @@ from scheduler import (
     TASK_STATUS_TERMINATED,
 )
 from scheduler.states import ENDED
+from scheduler.store import open_database
 from scheduler.testing import Relay
+from scheduler.worker.coroutine_pool import MOST_ON_A_SERVER
 from tests.scheduler import sample_coroutines
-from tests.scheduler.harness import running
+from tests.scheduler.harness import View, running
 from tests.scheduler.sample_coroutines import (
     Doze,
     block,
     commit,
     die_once,
     doze,
+    doze_briefly,
     endless,
     fail,
     in_parts,
@@ -148,3 +152,14 @@ def test_by_the_fixture_of_tests_it_is_run_by_itself(relay: Relay):
     call = in_parts.enqueue()
     relay.run_due()
     assert call.getResult() == 2
+
+
+def test_on_a_database_server_there_is_room_for_more_tasks_than_connections(postgres_uri):
+    database = open_database(postgres_uri)
+    view = View(database, transaction.TransactionManager())
+    calls = [doze_briefly.using(view.connection).enqueue() for _ in range(MOST_ON_A_SERVER + 10)]
+    view.commit()
+    with running(database, workers=1):
+        assert set(ended(view, calls)) == {TASK_STATUS_FINISHED}
+    view.close()
+    database.close()

@@ -11,12 +11,12 @@ from daemon.web.bad_request import Channel
 from livesync.http.stream_places import PATH
 
 OWN_THREADS = 2
-CONSOLE_THREADS = 2
+CONSOLE_THREADS = 4
 EVENTS = "/console/events"
 
 
 class RequestThreads(ThreadedTaskDispatcher):
-    """*threads* threads for requests, two more for the paths in *own*, and two for the console.
+    """*threads* threads for requests, two more for the paths in *own*, and four for the console.
 
     A request to the export may wait for a database that does not answer, and keep its thread. A
     browser that shows a page, and a reader of changes, has a thread, which sleeps until there is

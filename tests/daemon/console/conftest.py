@@ -86,8 +86,14 @@ def axe():
     return pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
 
 
+@pytest.fixture(scope="module")
+def sessions():
+    """The cookies of those who have logged in, by their logins."""
+    return {}
+
+
 @pytest.fixture
-def visit(browser, daemon):
+def visit(browser, daemon, sessions):
     """Open a page as a user, in a browser of their own; a fault that it reports fails the test.
 
     *expected* is a part of what it may report.
@@ -98,15 +104,16 @@ def visit(browser, daemon):
         context = browser.new_context(
             viewport=viewport, color_scheme=scheme, base_url=daemon.web.url, **options
         )
+        context.add_cookies(sessions.get(user, []))
         context.set_default_timeout(60_000)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda said: is_fault(said, expected) and faults.append(said.text))
-        if user:
+        page.goto(path)
+        if user and "/login" in page.url:
             log_in(page, user, path)
-        else:
-            page.goto(path)
+            sessions[user] = context.cookies()
         return page
 
     yield open_page

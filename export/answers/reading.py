@@ -11,7 +11,7 @@ from export.answers.answer_cache import AnswerCache
 from export.answers.entrance import Entrance
 from export.answers.kept_answer import AnswerKey, KeptAnswer
 from export.answers.next_page import next_page
-from export.answers.reply import Reply
+from export.answers.reply import POSITION, Reply
 from export.auth.caller import Caller, classic
 from export.http.past import opened
 from export.http.request import ExportRequest
@@ -28,9 +28,6 @@ from scheduler.store.read_set import SCHEMA, mark, read_since
 from scheduler.store.read_view import read_view
 
 MEGABYTE = 1024 * 1024
-
-POSITION = "Position"
-"""The header that tells of which state of the database an answer is."""
 
 
 class Reading:

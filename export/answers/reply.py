@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response
 from werkzeug.wsgi import wrap_file
 
 from export.answers.next_page import next_page
-from export.answers.written_answer import WrittenAnswer
+from export.answers.written_answer import NO_POSITION, POSITION_STAMPS, WrittenAnswer
 from export.errors import InvalidFields, NoSuchRange, RequestException
 from export.formats import FORMATS, PLAIN, json
 from export.http.etag import validator
@@ -43,6 +43,11 @@ SETTLED = timedelta(seconds=2)
 
 TOMBSTONE = ("_type", "id")
 """The fields of a tombstone."""
+
+POSITION = "Position"
+"""The header that tells of which state of the database an answer is."""
+
+READING = {"GET", "HEAD"}
 
 UNKEPT = {"Cache-Control": "no-store"}
 """Header by which no cache keeps an answer that is about the caller alone."""
@@ -102,6 +107,10 @@ class Reply:
         body = envelope(answer, f"{base_url}{self._request.path}{query}")
         if answer.vanished is not None:
             body["additionalInfo"] = self._since(answer, base_url, position)
+            if self._kind not in PLAIN:
+                body["vanished"] = answer.vanished
+        if self._kind in POSITION_STAMPS and self._request.method in READING:
+            body["position"] = NO_POSITION
         text = writer.write(body, self._request, pretty=self._request.take_flag("p", "pretty"))
         return WrittenAnswer(text, self._kind, body["ts"], answer.following)
 
@@ -139,7 +148,7 @@ class Reply:
         now = nowutc()
         if modified is not None and now - modified > SETTLED:
             headers["Last-Modified"] = http_date(modified)
-        content = answer.at(int(now.timestamp()))
+        content = answer.at(int(now.timestamp()), more.get(POSITION, ""))
         response = Response(content, 200, headers=headers, content_type=answer.content_type)
         self._request.answer_conditionally(response)
         return response

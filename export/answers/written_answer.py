@@ -18,6 +18,13 @@ STAMPS = {
 """The text by which a format tells the time of the answer, before anything else like it."""
 
 
+POSITION_STAMPS = ("atom", "ics")
+"""The formats that tell the position of the answer in their text, where they are kept as files."""
+
+NO_POSITION = f"{'_position-of-this-answer_':-^28}"
+"""The text in the place of the position, until the answer is sent."""
+
+
 class WrittenAnswer:
     """The content of an answer in the format *kind*, written at the time *ts*.
 
@@ -40,13 +47,15 @@ class WrittenAnswer:
 
     @cached_property
     def etag(self) -> str:
-        """The validator as headers have it: weak, where the answer tells the time."""
-        is_stamped = self._kind in STAMPS
-        digest = validator(self.content, self._ts if is_stamped else 0)
+        """The validator as headers have it: weak, where the answer tells its time or position."""
+        is_stamped = self._kind in (*STAMPS, *POSITION_STAMPS)
+        digest = validator(self.content, self._ts if self._kind in STAMPS else 0)
         return f'W/"{digest}"' if is_stamped else f'"{digest}"'
 
-    def at(self, ts: int) -> bytes:
-        """Return the content as it is written at the time *ts*."""
+    def at(self, ts: int, position: str) -> bytes:
+        """Return the content as it is written at the time *ts*, for *position*."""
+        if self._kind in POSITION_STAMPS:
+            return self.content.replace(NO_POSITION.encode(), position.encode(), 1)
         stamp = STAMPS.get(self._kind)
         if stamp is None or ts == self._ts:
             return self.content

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,10 +15,15 @@ from export.http.request import ExportRequest
 from export.model.conference import CANCELLED
 from export.model.local_time import in_utc
 from export.model.plain_text import PlainText
+from scheduler.clock import nowutc
 
 CONTENT_TYPE = "application/atom+xml; charset=utf-8"
 NAMESPACE = "http://www.w3.org/2005/Atom"
 E = ElementMaker(namespace=NAMESPACE, nsmap={None: NAMESPACE})
+AT = "http://purl.org/atompub/tombstones/1.0"
+TOMBSTONE = ElementMaker(namespace=AT, nsmap={"at": AT})
+SINCE = "urn:zodb-relay:since"
+"""The relation of a feed to what changes after it."""
 
 
 def write(body: Mapping[str, Any], request: ExportRequest, *, pretty: bool) -> bytes:
@@ -29,12 +34,28 @@ def write(body: Mapping[str, Any], request: ExportRequest, *, pretty: bool) -> b
         E.title("Indico Feed"),
         E.id(own),
         E.link(href=own, rel="self"),
+        *_link_to_changes(body, own),
         E.updated(_utc(latest(item["modificationDate"] for item in body["results"]))),
         E.author(E.name("Unknown author")),
         *(_entry(item, site) for item in body["results"]),
+        *_tombstones(body, site),
     )
     text: bytes = tostring(feed, xml_declaration=True, encoding="utf-8", pretty_print=pretty)
     return text
+
+
+def _link_to_changes(body: Mapping[str, Any], own: str) -> Iterator[Any]:
+    """Yield the link to what changes after this answer, if that is known."""
+    if "position" in body:
+        separator = "&" if "?" in own else "?"
+        yield E.link(href=f"{own}{separator}since={body['position']}", rel=SINCE)
+
+
+def _tombstones(body: Mapping[str, Any], site: str) -> Iterator[Any]:
+    """Yield the entries that are gone, as RFC 6721 has them."""
+    when = _utc(nowutc())
+    for item in body.get("vanished", ()):
+        yield TOMBSTONE("deleted-entry", ref=entry_address(item, site), when=when)
 
 
 def _entry(item: Mapping[str, Any], site: str) -> Any:

@@ -16,7 +16,7 @@ from export.fossils.calendar_entry import CalendarEntry
 from export.http.request import ExportRequest
 from export.http.selection import ALARMS
 from export.model.booking_slots import DAILY, MONTHLY, MONTHS, WEEKS
-from export.model.conference import STATUSES
+from export.model.conference import CANCELLED, STATUSES
 from export.model.local_time import iana_zone
 from export.model.plain_text import without_markup
 
@@ -37,6 +37,8 @@ def write(body: Shown, request: ExportRequest, *, pretty: bool) -> bytes:
     calendar = Calendar()
     calendar.add("prodid", "-//CERN//INDICO//EN")
     calendar.add("version", "2.0")
+    if "position" in body:
+        calendar.add("x-position", body["position"])
     for component in (*zones_of(events), *events):
         calendar.add_component(component)
     text: bytes = calendar.to_ical()
@@ -44,11 +46,21 @@ def write(body: Shown, request: ExportRequest, *, pretty: bool) -> bytes:
 
 
 def _events(body: Shown, site: str) -> Iterator[Event]:
-    domain = domain_of(site)
+    """Yield the events of the results, and as cancelled those of what vanished."""
     for result in body["results"]:
-        for uid, event in EVENTS.get(result.get("_fossil"), _other)(result, site):
-            event.add("uid", printable(f"{uid}@{domain}"))
+        yield from _of_result(result, site)
+    for result in body.get("vanished", ()):
+        for event in _of_result(result, site):
+            event.pop("status", None)
+            event.add("status", CANCELLED.upper())
             yield event
+
+
+def _of_result(result: Any, site: str) -> Iterator[Event]:
+    domain = domain_of(site)
+    for uid, event in EVENTS.get(result.get("_fossil"), _other)(result, site):
+        event.add("uid", printable(f"{uid}@{domain}"))
+        yield event
 
 
 Entries = Iterator[tuple[str, Event]]

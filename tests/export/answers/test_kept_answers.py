@@ -43,7 +43,7 @@ ASKED, READS = 12, 5
 """So many questions are asked again and again, one of them a new one after each write; and so many
 of them after each write."""
 
-STAMP = re.compile(rb'("ts": |<ts>)\d+')
+STAMP = re.compile(rb'("ts": |<ts>|X-POSITION:|since=)[\w-]+')
 BASE = {"base_url": "https://x.example"}
 
 

@@ -12,8 +12,10 @@ from datetime import UTC, datetime
 from itertools import product
 from urllib.parse import urlsplit
 
+import feedparser
 import pytest
 import ZODB
+from icalendar import Calendar
 from persistent import Persistent
 from persistent.mapping import PersistentMapping
 from werkzeug.test import Client
@@ -325,3 +327,20 @@ def test_the_cursor_of_one_page_looks_at_so_many_objects_and_no_more(site, monke
     rename(site.database, "22", "New")
     told = list(pages(site, with_more("/export/categ/3.json", since=before), None))
     assert [len(page.json["results"]) for page in told] == [0, 1]
+
+
+def test_feeds_and_calendars_tell_their_position_and_what_vanished(site):
+    calendar = site.get("/export/categ/3.ics")
+    at = calendar.headers["Position"]
+    assert f"X-POSITION:{at}" in calendar.text
+    feed = site.get("/export/categ/3.atom?order=id")
+    assert f"/export/categ/3.atom?order=id&amp;since={at}" in feed.text
+    transact(
+        site.database, lambda found: catalogue(found).remove_event(catalogue(found).event("21"))
+    )
+    assert f"X-POSITION:{at}" not in site.get("/export/categ/3.ics").text
+    (event,) = Calendar.from_ical(site.get("/export/categ/3.ics", since=at).data).walk("VEVENT")
+    assert (event["uid"], event["status"]) == ("indico-event-21@x.example", "CANCELLED")
+    told = site.get("/export/categ/3.atom", since=at).text
+    assert 'ref="https://x.example/event/21/"' in told
+    assert feedparser.parse(told).bozo == 0

@@ -43,7 +43,10 @@ ACTS = {
     "resume": ("paused",),
     "move": ("waiting", "paused"),
     "prioritize": ("waiting", "paused"),
-    "delete": ("spooled", "waiting", "paused", "failed", "terminated", "aborted", "finished"),
+    "delete": (
+        *("spooled", "waiting", "paused", "quarantined"),
+        *("failed", "terminated", "aborted", "finished"),
+    ),
 }
 """By an action, the states of the tasks with which it may be done."""
 

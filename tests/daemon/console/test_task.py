@@ -16,7 +16,7 @@ from axe_playwright_python.sync_playwright import Axe
 from daemon.console.dry_run_process import run_dry
 from daemon.logs.running_log import RUNNING_LOG
 from daemon.views.task_rows import one_row
-from scheduler import Client, nowutc
+from scheduler import Client, SchedulerModule, nowutc
 from scheduler.store import open_database, transact, using
 from scheduler.tasks.group import TaskGroup
 from tests.console import page_of
@@ -93,7 +93,7 @@ def test_a_task_that_runs_is_followed_and_cancelled(visit, enqueue, tmp_path):
 
 def test_a_waiting_task_is_moved_prioritized_paused_resumed_and_run(visit, enqueue):
     number = enqueue(lambda: sample_tasks.Good(nowutc() + HOUR))
-    page = visit(f"/tasks/{number}")
+    page = visit(f"/tasks/{number}", expected="status of 404")  # once it is deleted
     is_now(page, "waiting")
     page.get_by_text("Move …").click()
     page.get_by_label("New date").fill("2031-05-06T07:08:09")
@@ -220,6 +220,27 @@ def test_no_value_breaks_a_page(database, value):
         assert "\u202e" not in text
         assert "<script>alert" not in text
         assert "hush" not in text
+
+
+def test_a_task_in_quarantine_has_its_reason_and_a_way_out(visit, daemon):
+    def set_aside(connection):
+        task = Noop(nowutc())
+        connection.add(task)
+        SchedulerModule.getDBInstance(connection).set_aside(task, "its class is gone")
+        return task.getId()
+
+    number = transact(daemon.database, set_aside)
+    page = visit("/tasks?state=quarantined", expected="status of 404")
+    page.get_by_text("its class is gone").wait_for()
+    page.get_by_role("link", name="Noop").click()
+    is_now(page, "quarantined")
+    page.get_by_text("Delete …").click()
+    press(page, "Delete")
+    page.get_by_text(f"Task {number} is deleted").wait_for()
+    wait_for(
+        lambda: transact(daemon.database, lambda found: one_row(found, number)) is None,
+        what="the deletion",
+    )
 
 
 def test_a_private_database_has_no_dry_runs():

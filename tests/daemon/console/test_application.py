@@ -6,6 +6,9 @@ Covers `daemon.console.page`, `daemon.console.pages.overview`, `daemon.console.p
 
 from __future__ import annotations
 
+from werkzeug.test import Client
+
+from daemon.console.application import Console
 from daemon.console.panel import Panel
 from daemon.service import plant
 from livesync import PushSyncAgent, SyncManager
@@ -13,7 +16,7 @@ from scheduler import TASK_STATUS_FAILED, SchedulerModule, nowutc
 from scheduler.store import transact
 from scheduler.tasks import SampleOneShotTask
 from scheduler.tasks.attempt import Attempt
-from tests.console import page_of
+from tests.console import HERE, page_of
 
 
 def test_nothing_that_people_wrote_is_markup_on_the_page(database):
@@ -63,3 +66,15 @@ def test_the_page_changes_nothing_in_the_database(database):
     before = database.lastTransaction()
     page_of(database)
     assert database.lastTransaction() == before
+
+
+def test_a_page_that_keeps_up_leaves_the_news_to_the_next_page(database):
+    transact(database, plant)
+    console = Console(database)
+    client = Client(console)
+    client.set_cookie("relay_told", "Task 7 is moved")
+    options = {"environ_overrides": HERE}
+    assert "Task 7 is moved" not in client.get("/", headers={"X-Live": "1"}, **options).text
+    assert "Task 7 is moved" in client.get("/", **options).text
+    assert "Task 7 is moved" not in client.get("/", **options).text
+    console.close()

@@ -1,0 +1,60 @@
+"""A large category is answered page by page, in little memory, each page of one state."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from export.model.catalogue import catalogue
+from export.model.conference import Conference
+from scheduler.store import open_database, transact
+
+EVENTS = 20_000 if os.environ.get("SOAK") else 1_100
+AT_ONCE = 500
+MEGABYTES = 150
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+READ = """
+import resource, sys
+from werkzeug.test import Client
+from export.app import make_app
+
+app = make_app(sys.argv[1])
+address, ids = "/export/categ/0.json", []
+while address:
+    answer = Client(app).get(address)
+    ids += [one["id"] for one in answer.json["results"]]
+    address = answer.headers.get("Link", "")[1:].partition(">")[0]
+app.close()
+print(len(ids), len(set(ids)), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+def test_all_events_of_a_large_category_are_read_in_little_memory(tmp_path):
+    uri = f"file://{tmp_path}/data.fs"
+    with closing(open_database(uri)) as database:
+        for first in range(0, EVENTS, AT_ONCE):
+            numbers = range(first, min(first + AT_ONCE, EVENTS))
+            transact(database, lambda connection, numbers=numbers: add(connection, numbers))
+    ran = subprocess.run(
+        [sys.executable, "-c", READ, uri], capture_output=True, text=True, check=True
+    )
+    count, distinct, megabytes = map(int, ran.stdout.split())
+    assert (count, distinct) == (EVENTS, EVENTS)
+    assert megabytes < MEGABYTES
+
+
+def add(connection, numbers):
+    found = catalogue(connection)
+    for number in numbers:
+        event = Conference(str(number), f"Event number {number}")
+        start = START + timedelta(hours=number)
+        event.setDates(start, start + timedelta(hours=1))
+        found.add_event(event, found.root)

@@ -11,7 +11,7 @@ from ZODB.utils import p64
 
 from daemon.errors import DaemonException
 from daemon.views.task_rows import QUARANTINED, WORDS, rows, word
-from scheduler import Client, SchedulerModule
+from scheduler import TASK_STATUS_FINISHED, Client, SchedulerModule
 from scheduler.inbox.quarantine import QuarantineEntry, quarantine_of
 from scheduler.storage.outage import is_transient
 from scheduler.store.missing_class import reason_of
@@ -21,6 +21,7 @@ from scheduler.tasks.handle import TaskHandle
 from scheduler.tasks.life import UNTIL_SIGNAL
 from scheduler.tasks.naming import arguments_of, name_of
 from scheduler.tasks.recurring import RecurringTask
+from scheduler.values.shown import ENCRYPTED
 
 RUNS_SHOWN = 10
 
@@ -160,5 +161,7 @@ def _attempt(attempt: Attempt) -> Card:
 
 
 def _result(task: BaseTask) -> str | None:
+    if task.encrypted:
+        return ENCRYPTED if task.getStatus() == TASK_STATUS_FINISHED else None
     result = task.getResult()
     return None if result is None else repr(result)

@@ -37,6 +37,22 @@ def unseal(stored: Sealed) -> str:
     """Return the secret that was *stored*. Raises SecretUnreadable without its key."""
     if isinstance(stored, str):
         return stored
+    return unseal_bytes(stored).decode("utf-8", "surrogatepass")
+
+
+def seal_bytes(data: bytes) -> bytes:
+    """Return *data* encrypted. Raises SchedulerConfigurationException without a key."""
+    keys = _keys()
+    if not keys:
+        raise SchedulerConfigurationException(
+            f"what is to be encrypted needs a key: set ${FILE_VARIABLE} to the file with it, or "
+            f"${KEY_VARIABLE} to the key"
+        )
+    return _fernet(keys).encrypt(data)
+
+
+def unseal_bytes(stored: bytes) -> bytes:
+    """Return the data that was *stored* encrypted. Raises SecretUnreadable without its key."""
     keys = _keys()
     if not keys:
         raise SecretUnreadable(
@@ -44,7 +60,7 @@ def unseal(stored: Sealed) -> str:
             f"with their key, or ${KEY_VARIABLE} to the key"
         )
     try:
-        return _fernet(keys).decrypt(stored).decode("utf-8", "surrogatepass")
+        return _fernet(keys).decrypt(stored)
     except InvalidToken:
         raise SecretUnreadable(
             f"the secrets of this database are encrypted with another key than those that "

@@ -96,6 +96,9 @@ class BaseTask(FlowStep, TaskLife):
     inOrder: ClassVar[bool] = False
     """Whether one that is to be tried again keeps its key: no later one overtakes it."""
 
+    encrypted: ClassVar[bool] = False
+    """Whether its result, and the arguments of a call, are stored encrypted."""
+
     expiryDate: datetime | None = None
     _created: float
     _place: tuple[Any, ...] = ()  # in which queue, if that is not the ordinary one

@@ -7,21 +7,24 @@ import inspect
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from persistent import Persistent
 
 from scheduler.clock import later
 from scheduler.runtime.coroutines import result_of
+from scheduler.store.sealed_value import SealedValue, sealed
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.naming import class_name, dotted
 from scheduler.tasks.oneshot import OneShotTask
 from scheduler.tasks.options import DeclaredOptions, FunctionOption, Key, key_of
 from scheduler.tasks.size import MB, ScriptError, refuse, refuse_script, size_of
 from scheduler.values.named_object import named_object
-from scheduler.values.shown import MASKED, is_secret, shown_call
+from scheduler.values.shown import ENCRYPTED, MASKED, is_secret, shown_call
 
 R = TypeVar("R")
+
+Arguments: TypeAlias = tuple[tuple[Any, ...], Mapping[str, Any]]
 
 KEY_LENGTH = 200
 
@@ -36,6 +39,7 @@ class CallTask(OneShotTask, Generic[R]):
     """
 
     _receiver: Persistent | None = None
+    _args: Any = ()
     _kwargs: Mapping[str, Any] = {}
     _secret: tuple[int, ...] = ()  # which of the arguments nobody is shown
 
@@ -58,9 +62,19 @@ class CallTask(OneShotTask, Generic[R]):
         secret = _secret_arguments(function, args)
         if secret:
             self._secret = secret
-        self._args = args
-        if kwargs:
-            self._kwargs = dict(kwargs)
+        if options_of(function).get("encrypted"):
+            self._args = sealed((args, dict(kwargs or {})))
+        else:
+            self._args = args
+            if kwargs:
+                self._kwargs = dict(kwargs)
+
+    def _arguments(self) -> Arguments:
+        """Return the arguments by position, and by name. Raises SecretUnreadable."""
+        if isinstance(self._args, SealedValue):
+            args, kwargs = self._args.open()
+            return args, kwargs
+        return self._args, self._kwargs
 
     def _refuse_large(self, limit: float) -> None:
         """Raise TooLarge where the arguments, measured when they were checked, are too large."""
@@ -83,13 +97,16 @@ class CallTask(OneShotTask, Generic[R]):
         return self._full_name()
 
     def _shown_arguments(self) -> str:
+        if isinstance(self._args, SealedValue):
+            return ENCRYPTED
         args = [MASKED if at in self._secret else each for at, each in enumerate(self._args)]
         receiver = () if self._receiver is None else (self._receiver,)
         return shown_call((*receiver, *args), self._kwargs)
 
     def run(self) -> R:
         """Make the call."""
-        result: R = called(self.getFunction(), *self._args, **self._kwargs)
+        args, kwargs = self._arguments()
+        result: R = called(self.getFunction(), *args, **kwargs)
         return result
 
     def getResult(self) -> R | None:
@@ -118,8 +135,11 @@ class FunctionOptions:
     keepFinished = FunctionOption()
     keepFailed = FunctionOption()
 
-    _args: tuple[Any, ...] = ()
-    _kwargs: Mapping[str, Any] = {}
+    encrypted = FunctionOption()
+
+    if TYPE_CHECKING:
+
+        def _arguments(self) -> Arguments: ...
 
     def getFunction(self) -> Callable[..., Any]:
         """Return the function; ImportError or AttributeError where it is not there any more."""
@@ -138,7 +158,7 @@ class FunctionOptions:
         return self._key_of(self._options.get("uniqueKey"))
 
     def _key_of(self, key: Key | None) -> str | None:
-        return key_of(key, self.getFunction(), self._args, self._kwargs)
+        return None if key is None else key_of(key, self.getFunction(), *self._arguments())
 
 
 class TunedCallTask(FunctionOptions, CallTask[R]):
@@ -159,8 +179,8 @@ class TunedCallTask(FunctionOptions, CallTask[R]):
         """Return the unique key; the call as a text where it is unique by itself."""
         if not self._options.get("unique"):
             return super().uniqueKey()
-        call = f"{self._name}{_plain((self._receiver, self._args, self._kwargs))}"
-        if len(call) <= KEY_LENGTH:
+        call = f"{self._name}{_plain((self._receiver, *self._arguments()))}"
+        if len(call) <= KEY_LENGTH and not self.encrypted:
             return call
         return f"{self._name} {hashlib.sha256(call.encode()).hexdigest()}"
 

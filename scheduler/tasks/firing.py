@@ -44,6 +44,7 @@ class Firing(OneShotTask):
     keyPeriod = _OfTheTask()
     inOrder = _OfTheTask()
 
+    encrypted = _OfTheTask()
     _origin = _OfTheTask()
     _occurrence: TaskOccurrence | None = None
 

@@ -13,6 +13,7 @@ from ZODB.Connection import Connection
 
 from scheduler.runtime.context import AttemptContext
 from scheduler.runtime.origin import Origin
+from scheduler.store.sealed_value import sealed
 from scheduler.tasks.attempt import Attempt
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.bound import FollowingTask
@@ -20,7 +21,7 @@ from scheduler.tasks.composite import Composite, Step
 from scheduler.tasks.event import TimedEvent
 from scheduler.tasks.prerequisites import Prerequisites
 from scheduler.tasks.result import unkept
-from scheduler.values.shown import shown
+from scheduler.values.shown import ENCRYPTED, shown
 
 
 class TaskHandle:
@@ -178,6 +179,8 @@ class TaskHandle:
     @property
     def checkpoint(self) -> str | None:
         """The state of the last checkpoint of the present occurrence, as a text."""
+        if self._task.encrypted:
+            return ENCRYPTED if self._task._checkpoint[1] is not None else None
         state = self.checkpoint_state
         return None if state is None else shown(state)
 
@@ -185,6 +188,10 @@ class TaskHandle:
     def keys_used(self) -> int:
         """How many idempotency keys there were up to the last checkpoint."""
         return int(self._task._checkpoint[2])
+
+    def closed(self, value: Any) -> Any:
+        """Return *value* as it is stored: encrypted, where the task's class says so."""
+        return sealed(value) if self._task.encrypted and value is not None else value
 
     def lines_of(self, claim: int) -> tuple[str, ...]:
         """Return the lines of the log of the attempt of *claim*, up to its last checkpoint."""

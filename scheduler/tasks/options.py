@@ -50,6 +50,7 @@ class TaskOptions(TypedDict, total=False):
     keepFinished: Keep | None
     keepFailed: Keep | None
 
+    encrypted: bool
     http: bool
     """Whether the function may be called over HTTP, with arguments of its types."""
 
@@ -214,6 +215,7 @@ _CHECKS: dict[str, _Check] = {
     "keyPeriod": (lambda value: _is_number(value) and value > 0, "a number of seconds above 0"),
     "inOrder": _FLAG,
     "unique": _FLAG,
+    "encrypted": _FLAG,
     "http": _FLAG,
     "uniqueKey": _KEY,
     "uniqueFor": (_is_number, "a number of seconds from 0"),

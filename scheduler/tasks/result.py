@@ -7,6 +7,8 @@ from typing import Any
 
 from persistent import Persistent
 
+from scheduler.store.sealed_value import opened
+
 SMALL_LENGTH = 500
 SMALL_COUNT = 20
 SCALARS = (int, float, date, time, timedelta, Persistent, type(None))
@@ -25,8 +27,8 @@ def kept(value: Any) -> Any:
 
 
 def unkept(stored: Any) -> Any:
-    """Return the value that was stored as *stored*."""
-    return stored.value if isinstance(stored, KeptResult) else stored
+    """Return the value that was stored as *stored*. Raises SecretUnreadable without its key."""
+    return opened(stored.value if isinstance(stored, KeptResult) else stored)
 
 
 def is_small(value: Any) -> bool:

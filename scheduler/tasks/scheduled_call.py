@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scheduler.schedules.schedule import Schedule
-from scheduler.tasks.call import FunctionOptions, called, found
+from scheduler.tasks.call import Arguments, FunctionOptions, called, found
 from scheduler.tasks.naming import dotted
 from scheduler.tasks.options import FunctionOption
 from scheduler.tasks.recurring import RecurringTask
@@ -46,6 +46,9 @@ class ScheduledCall(FunctionOptions, RecurringTask):
     def run(self) -> Any:
         """Call the function."""
         return called(self.getFunction())
+
+    def _arguments(self) -> Arguments:
+        return (), {}
 
     def _full_name(self) -> str:
         return dotted(self._name)

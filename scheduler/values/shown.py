@@ -14,6 +14,7 @@ from scheduler.values.legible import legible_line
 from scheduler.values.masking import MASK, hidden
 
 LENGTH = 120
+ENCRYPTED = "encrypted"
 _WORDS = "passw|secret|token|api_?key|credential|private_?key|signature"
 _SECRET = re.compile(rf"(?i){_WORDS}")
 _NAMED = re.compile(rf"(?i)(\b\w*(?:{_WORDS})\w*=)('[^']*'|\"[^\"]*\"|[^\s,;)}}\]]+)")

@@ -168,7 +168,8 @@ class Attempts:
         refuse_large(state, "the state of the checkpoint", spool_of(self._connection).max_size)
         run = self._recorder.run
         if run is not None:
-            TaskHandle(task).keep_checkpoint(claim.number, state, run)
+            closed = TaskHandle(task).closed(state)
+            TaskHandle(task).keep_checkpoint(claim.number, closed, run)
         changed = () if self._watch is None else self._watch.changed()
         self._guard.unit.note(f"checkpoint of task {claim.tid}")
         sign(self._guard.unit, [signature_of(claim.tid, task, changed)])
@@ -184,6 +185,7 @@ class Attempts:
                 self._guard.call(self._noted(task.prepare), start)
                 start = self._guard.start()
             result = self._guard.call(self._noted(TaskHandle(task).work), start)
+            result = TaskHandle(task).closed(result)
             self._refuse_large(task, result)
         except (TransientError, Unclean):
             raise

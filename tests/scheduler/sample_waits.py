@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from scheduler import nowutc, task
+from scheduler import attempt, nowutc, task
+from scheduler.store.sealed_value import opened, sealed
 from scheduler.tasks import OneShotTask
 
 # A scheduler as a process of its own; it ends when its input does.
@@ -23,6 +24,28 @@ def double(number: int) -> int:
 @task(maxTries=1)
 def fail() -> None:
     raise ValueError("no such order")
+
+
+@task(encrypted=True, unique=True)
+def charge_once(card: str) -> None:
+    """Do nothing."""
+
+
+@task(encrypted=True)
+def charge(card: str, copies: int = 1, order: object = None) -> dict[str, object]:
+    attempt.checkpoint({"card": card})
+    return {"charged": card, "copies": copies, "order": order}
+
+
+class Secretive(OneShotTask):
+    encrypted = True
+
+    def __init__(self, card):
+        super().__init__(nowutc())
+        self.card = sealed(card)
+
+    def run(self):
+        return opened(self.card)
 
 
 class Sum(OneShotTask):

@@ -13,6 +13,7 @@ from scheduler.store.schema import Schema
 
 MODULES = (
     "daemon.console.action_list",
+    "daemon.maintenance.backup",
     "daemon.maintenance.packing",
     "export.auth.api_keys",
     "export.auth.browser_sessions",
@@ -20,6 +21,7 @@ MODULES = (
     "export.auth.tokens",
     "export.fossils.installation",
     "export.model.catalogue",
+    "export.model.repeated_calls",
     "export.people.group",
     "export.people.roles",
     "export.people.user",
@@ -31,6 +33,7 @@ MODULES = (
     "livesync.objects.object_index",
     "livesync.objects.watched_classes",
     "livesync.track.commit_positions",
+    "livesync.track.journal",
     "scheduler.inbox.bindings",
     "scheduler.inbox.claims",
     "scheduler.inbox.quarantine",

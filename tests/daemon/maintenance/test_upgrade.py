@@ -65,4 +65,4 @@ def test_each_part_of_the_product_is_known():
     files = [file for package in PACKAGES for file in (ROOT / package).rglob("*.py")]
     own = [file for file in files if OWN.search(file.read_text())]
     names = {".".join(file.relative_to(ROOT).with_suffix("").parts) for file in own}
-    assert names == set(MODULES)
+    assert names == set(MODULES), "name it in MODULES of daemon/maintenance/upgrade.py"

@@ -104,7 +104,7 @@ class ExportApp:
         reply = Reply(request)
         try:
             resource, arguments = self._find(request)
-            reply = Reply(request, resource, arguments.get("format", "json"))
+            reply = Reply(request, resource, resource.written_as(arguments.get("format", "json")))
             if not resource.takes(request.method):
                 methods = self.routing.methods(request.path)
                 if request.method == "OPTIONS":

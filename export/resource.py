@@ -110,6 +110,10 @@ class Resource:
     is_pending: bool = False
     """Whether answers tell of a task that may not have ended (202)."""
 
+    writers: Mapping[str, str] = field(default_factory=dict)
+    """The formats (`export.formats`) in which those of the address are written, where they are
+    others: a schedule's `json` is that of frab."""
+
     meaning: str = ""
     """Its description; that of the answering function where it is empty."""
 
@@ -117,6 +121,10 @@ class Resource:
     def description(self) -> str:
         """A sentence or more about what is answered, for people."""
         return self.meaning or inspect.getdoc(self.answer) or ""
+
+    def written_as(self, kind: str) -> str:
+        """Return the format in which answers are written at an address with *kind*."""
+        return self.writers.get(kind, kind)
 
     def takes(self, method: str) -> bool:
         """Say whether *method* is answered; HEAD is, where GET is."""

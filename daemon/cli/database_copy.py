@@ -7,6 +7,7 @@ import sys
 from itertools import islice
 
 import transaction
+from ZODB.POSException import POSError
 
 from daemon.config import Config
 from daemon.errors import DaemonException
@@ -47,9 +48,14 @@ def copied(source: str, target: str, *, resume: bool) -> tuple[int, str, list[st
 
     Return how many transactions were copied, up to when, and what differs. Raises DaemonException.
     """
-    with unpacked(source):
-        with progress("transactions copied") as tell:
-            number, moment = copy_database(source, target, tell, resume=resume)
-        with progress("transactions compared") as tell:
-            found = list(islice(differences(source, target, tell), MOST_SHOWN))
+    try:
+        with unpacked(source):
+            with progress("transactions copied") as tell:
+                number, moment = copy_database(source, target, tell, resume=resume)
+            with progress("transactions compared") as tell:
+                found = list(islice(differences(source, target, tell), MOST_SHOWN))
+    except (OSError, POSError) as error:
+        raise DaemonException(
+            f"the copy is broken off, and --resume goes on with it: {type(error).__name__}: {error}"
+        ) from error
     return number, moment, found

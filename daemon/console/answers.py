@@ -13,13 +13,13 @@ from ZODB.Connection import Connection
 
 from daemon.console import door
 from daemon.console.action_list import actions_of
-from daemon.console.live import last_transaction
 from daemon.console.page import Action, ConsolePage, Done, Facts
 from daemon.console.panel import Panel
 from daemon.console.rendering import rendered
 from daemon.console.visit import Visit
 from daemon.errors import FieldFault
 from scheduler.store import transact
+from scheduler.store.overlay import snapshot_of
 from scheduler.store.read_view import read_view
 
 TOLD = "relay_told"
@@ -100,7 +100,6 @@ class PageAnswers:
         common = {
             "navigation": self._navigation,
             "paths": {page.path for page in self._navigation},
-            "seen": last_transaction(self._database),
             "fault": self._health(),
             **dict.fromkeys(("visit", "page", "user")),
         }
@@ -110,6 +109,7 @@ class PageAnswers:
         if not visit.may(page):
             raise Forbidden(_refused(visit, page))
         own = {"visit": visit, "page": page, "user": visit.user}
+        own["seen"] = snapshot_of(visit.connection)
         return self.rendered(page.template, {**page.facts(visit), **own}, status)
 
     def _again(

@@ -7,19 +7,22 @@ from collections.abc import Callable, Iterator
 
 from werkzeug.wsgi import ClosingIterator
 from ZODB import DB
-from ZODB.utils import u64
 
 from scheduler.store.commit_signal import CommitSignal
+from scheduler.store.overlay import snapshot_of
+from scheduler.store.read_view import read_view
 
 VIEWERS = 32
 """How many browsers are told at a time, each by a thread that sleeps; more of them poll."""
 
-LEAST_SECONDS = 0.4
+LEAST_SECONDS = 1.0
 """The pause between two events: commits within it are told together."""
 
 PING_SECONDS = 15.0
 """How often a connection shows that it is alive, and the health of the daemon is looked at."""
 
+BEGIN = b"retry: 2000\n\n"
+CHANGED = b"event: changed\ndata: \n\n"
 PING = b": \n\n"
 
 
@@ -55,22 +58,24 @@ class Live:
             self._viewers += 1
             if self._watch is None:
                 self._watch = _Watch(self._database, self._health, self._announce)
-        return ClosingIterator(self._stream(seen), self._leave)
+        return ClosingIterator(self._stream(seen, self._serial), self._leave)
 
-    def _stream(self, seen: int) -> Iterator[bytes]:
-        yield b"retry: 2000\n\n"
-        serial = self._serial
-        if last_transaction(self._database) != seen:
-            yield self._event()
-        while not self._is_closed:
+    def _stream(self, seen: int, serial: int) -> Iterator[bytes]:
+        yield BEGIN
+        if self._last_transaction() != seen:
+            yield CHANGED
+        while True:
             with self._changed:
-                if serial == self._serial:
+                if serial == self._serial and not self._is_closed:
                     self._changed.wait(PING_SECONDS)
                 has_changed, serial = serial != self._serial, self._serial
-            yield self._event() if has_changed else PING
+            if self._is_closed:
+                return
+            yield CHANGED if has_changed else PING
 
-    def _event(self) -> bytes:
-        return f"event: changed\ndata: {last_transaction(self._database)}\n\n".encode()
+    def _last_transaction(self) -> int:
+        with read_view(self._database) as connection:
+            return snapshot_of(connection)
 
     def _announce(self) -> None:
         with self._changed:
@@ -117,8 +122,3 @@ class _Watch:
                 self._announce()
             self._stop.wait(LEAST_SECONDS)
         self._signal.close()
-
-
-def last_transaction(database: DB) -> int:
-    """Return the number of the last transaction that this process knows of."""
-    return int(u64(database.lastTransaction()))

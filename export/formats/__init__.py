@@ -1,8 +1,13 @@
 """How answers are written: one module for each TYPE, with its CONTENT_TYPE and `write`."""
 
-from export.formats import atom, html, ics, json, jsonp, xml
+from types import ModuleType
 
-FORMATS = {"json": json, "jsonp": jsonp, "xml": xml, "html": html, "ics": ics, "atom": atom}
+from export.formats import atom, frab, html, ics, json, jsonp, pentabarf, xml
+
+FORMATS: dict[str, ModuleType] = {
+    **{"json": json, "jsonp": jsonp, "xml": xml, "html": html, "ics": ics, "atom": atom},
+    **{"frab": frab, "pentabarf": pentabarf},
+}
 
 PLAIN = ("json", "jsonp", "xml")
 """Formats that any answer can be written in, errors too."""

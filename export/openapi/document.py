@@ -152,9 +152,10 @@ def _security(resource: Resource) -> list[dict[str, list[str]]]:
 
 def _responses(resource: Resource, schemas: FossilSchemas) -> dict[str, Any]:
     has_format = "<word:format>" in resource.addresses[0]
-    kinds = map(_kind, resource.formats) if has_format else (resource.content_type,)
+    written = map(resource.written_as, resource.formats)
+    kinds = map(_kind, written) if has_format else (resource.content_type,)
     told: dict[str, Any] = {kind: {"schema": {}} for kind in kinds}
-    if has_format and "json" in resource.formats:
+    if has_format and resource.written_as("json") == "json" in resource.formats:
         told["application/json"] = {"schema": _result(resource, schemas)}
     errors = [FORMATS[name].CONTENT_TYPE for name in resource.formats if name in PLAIN]
     failed: dict[str, Any] = {kind: {"schema": {}} for kind in errors}

@@ -15,6 +15,7 @@ from export.resources import (
     room,
     room_by_name,
     room_schedule,
+    schedule,
     search,
     session,
     task_calls,
@@ -26,6 +27,7 @@ from export.resources import (
 
 BUILT_IN = (
     *(event.RESOURCE, categ.RESOURCE, search.RESOURCE, timetable.RESOURCE, session.RESOURCE),
+    schedule.RESOURCE,
     *(contribution.RESOURCE, files.RESOURCE, registrants.ALL, registrants.ONE),
     *(user.RESOURCE, user_events.RESOURCE, room.RESOURCE, room_by_name.RESOURCE),
     *(reservation.RESOURCE, video.RESOURCE, booking.RESOURCE, registrant.RESOURCE),

@@ -6,6 +6,7 @@ Covers `daemon.maintenance.copy_check`, `daemon.cli.database_copy`.
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
 from contextlib import closing, contextmanager
@@ -202,3 +203,18 @@ def test_a_difference_is_found(source, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(database_copy, "ROUNDS", 0)
     assert main(["db", "copy", source, target, "--resume"]) == 1
     assert "differs" in capsys.readouterr().out
+
+
+def test_a_full_disk_breaks_the_copy_off_and_it_goes_on_later(source, tmp_path, capsys):
+    target = f"file://{tmp_path}/copy.fs"
+    done = subprocess.run(
+        [sys.executable, "-m", "daemon.cli.main", "db", "copy", source, target],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "the copy is broken off, and --resume goes on with it: " in line
+    assert main(["db", "copy", source, target, "--resume"]) == 0
+    assert content(target)[0] == 2

@@ -9,7 +9,18 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from export.cli import feeds, groups, imports, keys, reservations, rights, rooms, tokens, users
+from export.cli import (
+    feeds,
+    groups,
+    imports,
+    keys,
+    registrants,
+    reservations,
+    rights,
+    rooms,
+    tokens,
+    users,
+)
 from export.errors import ExportException
 from export.model.listeners import subscribe_installed
 from scheduler.errors import SchedulerException
@@ -20,7 +31,7 @@ from scheduler.values.legible import legible_output
 from scheduler.values.masking import hidden
 from scheduler.values.own_version import VersionAction
 
-NOUNS = (imports, users, groups, rights, keys, feeds, tokens, rooms, reservations)
+NOUNS = (imports, users, groups, rights, keys, feeds, tokens, rooms, reservations, registrants)
 
 
 @legible_output()

@@ -15,12 +15,19 @@ from persistent import Persistent
 from export.errors import CatalogueException
 from export.fossilize import Fossilizable
 from export.people.group import Principal
+from export.people.secret import is_same
 from scheduler.clock import nowutc
 
 PERSONAL_FIELDS = (
     *("title", "firstName", "surname", "position", "institution", "address", "city"),
     *("country", "phone", "fax", "email", "personalHomepage"),
 )
+
+COMPLETE, UNPAID, PENDING, REJECTED, WITHDRAWN = (
+    *("complete", "unpaid", "pending", "rejected", "withdrawn"),
+)
+GIVEN = (COMPLETE, PENDING, REJECTED, WITHDRAWN)
+"""The states that are given; who has to pay is unpaid until then by that alone."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +134,10 @@ class Registrant(Persistent, Fossilizable):
     sessions: tuple[RegistrantSession, ...] = ()
     accommodation: Accommodation = Accommodation()
     groups: tuple[MiscellaneousInfoGroup, ...] = ()
+    given_state: str = COMPLETE
+    """One of GIVEN; change it with `set_state`."""
+
+    tags: tuple[str, ...] = ()
 
     def __init__(self, id: str, personal_data: Mapping[str, str], form: RegistrationForm) -> None:
         self.id = id
@@ -152,6 +163,23 @@ class Registrant(Persistent, Fossilizable):
         total += sum(item.total for group in self.groups for item in group.items)
         return int(total) if total == int(total) else float(total)
 
+    @property
+    def state(self) -> str:
+        """How the registration stands: one of GIVEN, or UNPAID."""
+        is_due = self.form.payment and self.payment is None and self.getTotal() > 0
+        return UNPAID if is_due and self.given_state == COMPLETE else self.given_state
+
+    @property
+    def may_enter(self) -> bool:
+        """Whether they can be checked in: neither pending nor rejected nor withdrawn."""
+        return self.given_state == COMPLETE
+
+    def set_state(self, state: str) -> None:
+        """Set how the registration stands. Raises CatalogueException for none of GIVEN."""
+        if state not in GIVEN:
+            raise CatalogueException(f"there is no state {state!r}; there are {', '.join(GIVEN)}")
+        self.given_state = state
+
     def set_paid(self, paid: bool) -> None:
         """Note now that all there is to pay has been paid; or take it back."""
         self.payment = Payment(self.getTotal(), self.form.currency, nowutc()) if paid else None
@@ -176,9 +204,7 @@ class RegistrationForm(Persistent):
 
     def register(self, personal_data: Mapping[str, str]) -> Registrant:
         """Take somebody in. Raises CatalogueException for a field that no form has."""
-        unknown = set(personal_data) - set(PERSONAL_FIELDS)
-        if unknown:
-            raise CatalogueException(f"no form asks for {', '.join(sorted(unknown))}")
+        check_fields(personal_data)
         registrant = Registrant(str(self._next), personal_data, self)
         self._registrants[registrant.id] = registrant
         self._next += 1
@@ -193,6 +219,18 @@ class RegistrationForm(Persistent):
         found: Registrant | None = self._registrants.get(registrant_id)
         return found
 
+    def find_by_ticket(self, secret: str) -> Registrant | None:
+        """Return the registrant whose ticket has that *secret*, or None."""
+        everybody = self._registrants.values()
+        return next((one for one in everybody if is_same(one.checkin_secret, secret)), None)
+
     def getRegistrantList(self) -> list[Registrant]:
         """Return all registrants in the order of their registration."""
         return sorted(self._registrants.values(), key=lambda one: int(one.id))
+
+
+def check_fields(personal_data: Mapping[str, str]) -> None:
+    """Raise CatalogueException for a field that no form has."""
+    unknown = set(personal_data) - set(PERSONAL_FIELDS)
+    if unknown:
+        raise CatalogueException(f"no form asks for {', '.join(sorted(unknown))}")

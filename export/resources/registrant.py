@@ -30,7 +30,9 @@ def answer(question: Question) -> ResultPage:
     event = managed_event(question)
     registrant = registrant_of(question, event)
     note = _pay if question.arguments["what"] == "pay" else _check_in
-    return ResultPage(note(question.request, registrant, event))
+    told = note(question.request, registrant, event)
+    event.announce_change("infoChanged")
+    return ResultPage(told)
 
 
 def _pay(request: ExportRequest, registrant: Registrant, event: Conference) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def answer_all(question: Question) -> ResultPage:
     question.selection  # noqa: B018 (it is checked)
     event = managed_event(question)
     registrants = event.registration.getRegistrantList() if event.registration else []
-    return ResultPage({"registrants": [_listed(one) for one in registrants]})
+    return ResultPage({"registrants": [listed_registrant(one) for one in registrants]})
 
 
 def managed_event(question: Question) -> Conference:
@@ -63,7 +63,8 @@ def registrant_of(question: Question, event: Conference) -> Registrant:
     return found
 
 
-def _listed(registrant: Registrant) -> dict[str, Any]:
+def listed_registrant(registrant: Registrant) -> dict[str, Any]:
+    """Return *registrant* as lists have one."""
     return {
         "registrant_id": registrant.id,
         "full_name": registrant.getFullName(),

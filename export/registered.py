@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from importlib.metadata import entry_points
 from typing import Any
 
+from export.categories import Categories
 from export.collection import Collection
 from export.errors import ExportConfigurationException
 from export.resource import Resource
@@ -40,7 +41,11 @@ def all_resources(own: Iterable[Any] = ()) -> tuple[Resource, ...]:
     """
     installed = {entry.value: entry.load() for entry in entry_points(group=ENTRY_POINTS)}
     more = [*installed.values(), *_registered, *own]
-    found = (*BUILT_IN, *dict.fromkeys(each for one in more for each in _of(one)))
+    found = (
+        *BUILT_IN,
+        *Categories().resources,
+        *dict.fromkeys(each for one in more for each in _of(one)),
+    )
     return (*found, *description_of(found))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 
@@ -15,6 +16,8 @@ from export.people.secret import digest
 from scheduler.clock import nowutc
 from scheduler.store import Schema, connection_of
 from scheduler.store.encryption import resealed, seal, unseal
+
+HEXADECIMAL = re.compile("[0-9a-fA-F]{32}")
 
 
 class ApiKey(Persistent):
@@ -96,8 +99,8 @@ class KeyRing(Persistent):
         del self._by_user[key.user]
 
     def find(self, text: str) -> ApiKey | None:
-        """Return the key of that text, or None."""
-        return self.lookup(digest(text))
+        """Return the key of that text, with or without the dashes of a UUID, or None."""
+        return next(filter(None, map(self.lookup, map(digest, _spellings(text)))), None)
 
     def lookup(self, digested: str) -> ApiKey | None:
         """Return the key whose text has that digest, or None."""
@@ -108,6 +111,14 @@ class KeyRing(Persistent):
         """Return the key of *user*, or None."""
         found: ApiKey | None = self._by_user.get(user)
         return found
+
+
+def _spellings(text: str) -> tuple[str, ...]:
+    """Return *text*, and a UUID also with its dashes, or without them."""
+    plain = text.replace("-", "")
+    if not HEXADECIMAL.fullmatch(plain):
+        return (text,)
+    return tuple(dict.fromkeys((text, str(uuid.UUID(plain)), plain)))
 
 
 def _hint(text: str) -> str:

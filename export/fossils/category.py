@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from zope.interface import taggedValue
 
 from export.fossilize import IFossil
@@ -11,6 +13,12 @@ from export.fossils.placed import in_zone
 # Fossils declare fields, not code: their methods have no self, and their tags are attributes.
 # mypy: disable-error-code="misc, no-untyped-def, no-untyped-call, attr-defined, override"
 # ruff: noqa: D102
+
+
+def parent_id(category: Any) -> str | None:
+    """Return the id of the category that *category* is in; None for the root."""
+    owner = category.getOwner()
+    return str(owner.getId()) if owner is not None else None
 
 
 class ICategoryFossil(IFossil):
@@ -35,6 +43,26 @@ class ICategoryProtectedFossil(ICategoryFossil):
     def getName(): ...
 
     getName.produce = lambda _category: None
+
+
+class IListedCategoryFossil(IFossil):
+    """A category in a list of categories."""
+
+    taggedValue("of", "export.model.category:Category")
+    taggedValue("fossil", "categoryListed")
+
+    def getId(): ...
+    def getTitle(): ...
+    def getDescription(): ...
+    def getURL(): ...
+
+    getURL.name = "url"
+    getURL.convert = absolute
+
+    def getParentId(): ...
+
+    getParentId.produce = parent_id
+    getParentId.name = "parentId"
 
 
 class IBasicConferenceFossil(IFossil):

@@ -9,6 +9,7 @@ from zope.interface import taggedValue
 
 from export.fossilize import IFossil
 from export.fossils.allowed import allowed
+from export.fossils.material import IFolderFossil, IMaterialFossil
 from export.fossils.person import IContributionParticipationFossil
 from export.fossils.placed import IPlacedFossil, minutes
 
@@ -39,6 +40,19 @@ class ISubContributionFossil(IFossil):
     getSpeakerList.name = "speakers"
     getSpeakerList.result = IContributionParticipationFossil
 
+    def getMaterialList(): ...
+
+    getMaterialList.name = "material"
+    getMaterialList.result = IMaterialFossil
+    getMaterialList.filterBy = "access"
+
+    def folders(): ...
+
+    folders.result = IFolderFossil
+    folders.filterBy = "access"
+
+    def note(): ...
+    def code(): ...
     def getAllowed(): ...
 
     getAllowed.produce = allowed

@@ -10,6 +10,8 @@ from export.fossilize import IFossil
 from export.fossils.address import absolute
 from export.fossils.calendar_entry import entry_of_reservation
 from export.fossils.placed import in_zone
+from export.model.booking_slots import DAILY, MONTHS, WEEKS
+from export.people.user import users
 
 # Fossils declare fields, not code: their methods have no self, and their tags are attributes.
 # mypy: disable-error-code="misc, no-untyped-def, no-untyped-call, attr-defined, override"
@@ -20,6 +22,23 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 SLOTS = 366
 """How many slots of a reservation are shown at most; others can be asked for with `from`."""
+
+
+def booker(reservation: Any) -> str | None:
+    """Return the name of the user who made it; None for one who is not known any more."""
+    made_by = reservation.created_by
+    user = users().find(made_by) if made_by is not None else None
+    return user.getName() if user is not None else None
+
+
+def repetition(reservation: Any) -> tuple[str, int]:
+    """Return NEVER, DAY, WEEK or MONTH, and after how many of them it comes back."""
+    every = reservation.slots.repeatability
+    if every == DAILY:
+        return "DAY", 1
+    if every in WEEKS:
+        return "WEEK", WEEKS[every]
+    return ("MONTH", MONTHS[every]) if every in MONTHS else ("NEVER", 0)
 
 
 def _location(room: Any) -> str:
@@ -131,6 +150,21 @@ class IReservationFields(IFossil):
     def booked_for(): ...
 
     booked_for.name = "bookedForName"
+
+    def created_by(): ...
+
+    created_by.name = "bookedByName"
+    created_by.produce = booker
+
+    def repeat_frequency(): ...
+
+    repeat_frequency.name = "repeat_frequency"
+    repeat_frequency.produce = lambda one: repetition(one)[0]
+
+    def repeat_interval(): ...
+
+    repeat_interval.name = "repeat_interval"
+    repeat_interval.produce = lambda one: repetition(one)[1]
 
     def reason(): ...
     def getModificationDate(): ...

@@ -130,6 +130,9 @@ class SubContribution(Entry):
     TITLE_CHANGED = "contributionTitleChanged"
     speakers: Persons = ()
     duration: timedelta = timedelta()
+    folders: tuple[Any, ...] = ()
+    note: Any = None
+    code: str = ""
 
     def getConference(self) -> Any:
         """Return the event."""

@@ -15,6 +15,7 @@ class Session(Placed):
     color: str = "#EEE0EF"
     text_color: str = "#1D041F"
     is_poster: bool = False
+    note: Any = None
     slots: tuple[SessionSlot, ...] = ()
 
     def getURL(self) -> str:

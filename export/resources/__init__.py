@@ -1,6 +1,7 @@
 """The built-in resources: one module for each WHAT, with its resource and its answer."""
 
 from export.resources import (
+    attached,
     booking,
     categ,
     checkin,
@@ -29,7 +30,7 @@ from export.resources import (
 
 BUILT_IN = (
     *(event.RESOURCE, categ.RESOURCE, search.RESOURCE, timetable.RESOURCE, session.RESOURCE),
-    schedule.RESOURCE,
+    *(schedule.RESOURCE, attached.ATTACHMENTS, attached.NOTE),
     *(contribution.RESOURCE, files.RESOURCE, registrants.ALL, registrants.ONE),
     *(user.RESOURCE, user_events.RESOURCE, room.RESOURCE, room_by_name.RESOURCE),
     *(reservation.RESOURCE, video.RESOURCE, booking.RESOURCE, registrant.RESOURCE),

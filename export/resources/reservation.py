@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import date, datetime
 from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from export.errors import RefusedRequest
+from export.errors import MalformedRequest, RefusedRequest
 from export.fossilize import fossilize
 from export.fossils.room import SLOTS, INaivePeriodFossil, IReservationFossil
 from export.http.listing import listed
@@ -39,7 +39,7 @@ FLAGS: dict[Flag, Filter] = {
         lambda one: one.is_cancelled
     ),
     Flag("rejected", "Rejected ones, or the others.", ("rej",)): lambda one: one.is_rejected,
-    Flag("archival", "Those that are over, or the others.", ("arch",)): (
+    Flag("archival", "Those that are over, or the others.", ("arch", "archived")): (
         lambda one: one.getEndDate() < nowutc()
     ),
     Flag("repeating", "Those that repeat, or the others.", ("rec", "recurring", "rep")): (
@@ -57,7 +57,8 @@ FLAGS: dict[Flag, Filter] = {
 
 CONFIRMED = Parameter("confirmed", "With `yes`, `no` or `pending` those in that state.")
 BOOKED_FOR = Parameter("bookedfor", "Whom it is booked for, with * and ?.", ("bf",))
-FILTERS = (*FLAGS, CONFIRMED, BOOKED_FOR, OCCURRENCES)
+OCCURS = Parameter("occurs", "Those with a slot on one of these days, as 2026-03-01,2026-03-02.")
+FILTERS = (*FLAGS, CONFIRMED, BOOKED_FOR, OCCURS, OCCURRENCES)
 
 
 def answer(question: Question) -> ResultPage:
@@ -109,7 +110,17 @@ def filters(request: ExportRequest) -> Filter:
         tests.append(_flag(lambda one: one.is_confirmed, state == "yes"))
     if booked_for:
         tests.append(lambda one: matches(one.booked_for, booked_for))
+    days = _days(OCCURS.of(request))
+    if days:
+        tests.append(lambda one: any(map(one.slots.occurs_on, days)))
     return lambda one: all(accepts(one) for accepts in tests)
+
+
+def _days(text: str | None) -> list[date]:
+    try:
+        return [date.fromisoformat(day.strip()) for day in (text or "").split(",") if day.strip()]
+    except ValueError:
+        raise MalformedRequest(f"Bad date in occurs: '{text}'; a date is as 2026-03-01") from None
 
 
 def in_range(place: Room | Location, zone: ZoneInfo, selection: Selection) -> Iterator[Reservation]:

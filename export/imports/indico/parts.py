@@ -83,6 +83,7 @@ class Parts:
         sub.speakers = people(SubContribParticipation, node, "speakers")
         rule = self.draft.visibility.close(sub, rule_of(node), above)
         Shelf(self.draft, rule).fill(sub, node)
+        sub.note, sub.code = _note(self.draft, node), node.text("code", "")
         return sub
 
     def sessions(self, node: Node) -> None:
@@ -167,11 +168,15 @@ def describe(draft: Draft, entry: Entry, node: Node, rule: RuleOrNone) -> None:
     described.url = draft.address(node, "url") or None
     described.keywords = tuple(node.get("keywords", list, default=[]))
     described.references = tuple(_reference(draft, *one) for one in node.members("references"))
+    described.note = _note(draft, node)
+    Shelf(draft, rule).fill(entry, node)
+
+
+def _note(draft: Draft, node: Node) -> Any:
     note = node.node("note")
     if note is not None and "url" in note.data:
-        note = Node({**note.data, "url": draft.address(note, "url")}, note.where)
-    described.note = note.data if note is not None else None
-    Shelf(draft, rule).fill(entry, node)
+        return {**note.data, "url": draft.address(note, "url")}
+    return note.data if note is not None else None
 
 
 def _reference(draft: Draft, where: str, value: Any) -> Any:

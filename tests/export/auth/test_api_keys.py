@@ -167,3 +167,16 @@ def test_keys_of_an_older_database_are_kept_as_digests_and_go_on(database):
     assert "older" not in old_keys
     address = build_indico_request(PATH, {"onlyauthed": "yes"}, "old-key", "old-secret")
     assert Client(make_app(database)).get(address).status_code == 200
+
+
+def test_a_key_is_found_with_and_without_its_dashes(database):
+    dashed = "0f5bbb3e-9a5c-4d3e-8f60-6a1b2c3d4e5f"
+    for user, kept in (("ann", dashed), ("bob", dashed.replace("-", "").replace("0f5b", "1f5b"))):
+        transact(database, lambda c, user=user, kept=kept: key_ring(c).create(user, key=kept) and 0)
+
+    def users_of(connection):
+        ring = key_ring(connection)
+        texts = (dashed, dashed.replace("-", ""), dashed.replace("0f5b", "1f5b"))
+        return [ring.find(text).user for text in texts]
+
+    assert transact(database, users_of) == ["ann", "ann", "bob"]

@@ -160,3 +160,20 @@ def test_the_end_of_the_last_whole_day_is_not_one_more(client, database, ann):
     (event,) = calendar(client, ann)
     rule = event["rrule"].to_ical().decode().replace("Z", "")
     assert len(list(rrulestr(rule, dtstart=datetime(2014, 10, 20)))) == 3  # noqa: DTZ001
+
+
+@pytest.mark.parametrize(
+    ("days", "count"),
+    [("2014-04-22", 1), ("2014-04-23", 0), ("2014-04-23,2014-04-15", 1), ("2014-06-10", 0)],
+)
+def test_reservations_are_found_by_the_days_on_which_they_occur(client, database, ann, days, count):
+    book(database, "again", local(2014, 4, 8, 9), last=date(2014, 5, 31), every="weekly")
+    found = get(client, f"{RESERVATIONS}?ak={ann}&bf=BYRON*&occurs={days}")
+    assert len(found) == count
+    for one in found:
+        assert (one["repeat_frequency"], one["repeat_interval"]) == ("WEEK", 1)
+
+
+def test_a_day_that_is_none_is_refused(client, database, ann):
+    answer = client.get(f"{RESERVATIONS}?ak={ann}&occurs=soon")
+    assert (answer.status_code, answer.json["message"][:18]) == (400, "Bad date in occurs")

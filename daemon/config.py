@@ -36,6 +36,9 @@ class Web:
     port: int = 8080
     """The port; where it is taken, one of the next twenty. 0 for any that is free."""
 
+    processes: int = 1
+    """How many processes answer requests to the export: the daemon, and further ones beside it."""
+
     threads: int = 4
     """How many requests are answered at a time."""
 
@@ -223,7 +226,10 @@ def _web(values: Mapping[str, Any]) -> Web:
             raise ConfigurationException(
                 f"[web] {name} is {seconds!r}; it must be a number of seconds above 0"
             )
-    numbers = (("port", 0, 65535), ("threads", 1, 1000), ("connections", 10, 100_000))
+    numbers = (
+        *(("port", 0, 65535), ("processes", 1, 64), ("threads", 1, 1000)),
+        ("connections", 10, 100_000),
+    )
     for name, least, most in numbers:
         value = getattr(web, name)
         if type(value) is not int or not least <= value <= most:

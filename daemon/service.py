@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
@@ -22,6 +25,7 @@ from daemon.logs.running_log import RUNNING_LOG
 from daemon.maintenance.packing import Packing
 from daemon.maintenance.resealing import reseal
 from daemon.process.livesync_process import LivesyncProcess
+from daemon.process.web_process import WebProcess
 from daemon.watches.alerts import AlertWatch
 from daemon.watches.capture_alarm import CaptureAlarm
 from daemon.watches.code_watch import CodeWatch
@@ -29,7 +33,7 @@ from daemon.web.export_part import export_part
 from daemon.web.health import Health
 from daemon.web.metrics import Metrics
 from daemon.web.probes import Probes
-from daemon.web.server import ConsoleApplication, NoConsole, WebServer, front
+from daemon.web.server import Application, ConsoleApplication, NoConsole, WebServer, front
 from export.auth.browser_sessions import sessions
 from export.model import listeners
 from export.model.catalogue import catalogue
@@ -41,7 +45,7 @@ from livesync.http.wait_middleware import WaitMiddleware
 from scheduler import Scheduler, SchedulerModule, hooks
 from scheduler.errors import SchedulerException
 from scheduler.leadership.roster import roster_of
-from scheduler.runtime.application import Application
+from scheduler.runtime.application import Application as TaskApplication
 from scheduler.shelves.figures import figures_of
 from scheduler.storage.process_identity import ProcessIdentity
 from scheduler.store import Database, default_uri, open_database, transact
@@ -189,7 +193,7 @@ class Service:
 
     def _start_following(self, stack: ExitStack) -> None:
         if self._config.livesync.push:
-            following = LivesyncProcess(self.uri, Application.of(self._config.scheduler))
+            following = LivesyncProcess(self.uri, TaskApplication.of(self._config.scheduler))
             stack.callback(following.close)
             self._scheduler.on_reload.append(following.restart)
 
@@ -198,21 +202,38 @@ class Service:
         stack.callback(export.close)
         console = self._console(stack)
         waiting = WaitMiddleware(export, self.database)
-        self.web = WebServer(
-            front(
-                waiting,
-                console,
-                self.health,
-                self._metrics.text,
-                self._health.database_fault,
-                self.probes.by_path(),
-            ),
-            self._config.web,
-            console.owns,
+        answering = front(
+            waiting,
+            console,
+            self.health,
+            self._metrics.text,
+            self._health.database_fault,
+            self.probes.by_path(),
         )
+        self.web = WebServer(answering, self._config.web, console.owns)
         stack.callback(self.web.close)
         stack.callback(end_streams, self.database)
+        if self._config.web.processes > 1:
+            self._start_web_processes(stack, answering, console)
         log.info("the front end is at %s", self.web.url)
+
+    def _start_web_processes(
+        self, stack: ExitStack, answering: Application, console: ConsoleApplication
+    ) -> None:
+        """Start the further processes, and listen where they pass requests on to."""
+        path = str(Path(stack.enter_context(TemporaryDirectory(prefix="relay-"))) / "web")
+        listening = socket.socket(socket.AF_UNIX)
+        listening.bind(path)
+        web = self._config.web
+        inner = WebServer(answering, replace(web, trusted_proxy="*"), console.owns, listening)
+        stack.callback(inner.close)
+        loaded = TaskApplication.of(self._config.scheduler)
+        for _ in range(web.processes - 1):
+            further = WebProcess(
+                *(self.uri, self.web.listening, path, web, self._config.export, loaded)
+            )
+            stack.callback(further.close)
+            self._scheduler.on_reload.append(further.restart)
 
     def _console(self, stack: ExitStack) -> ConsoleApplication:
         missing = next((name for name in CONSOLE_NEEDS if find_spec(name) is None), None)

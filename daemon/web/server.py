@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -138,7 +139,8 @@ class WebServer:
 
     Paths that *is_console* says are of the console have threads of their own.
 
-    Raises DaemonException if the port and those behind it are taken.
+    It accepts connections of *listening*, a socket, or of one that it binds: raises
+    DaemonException if the port and those behind it are taken.
     """
 
     def __init__(
@@ -146,13 +148,17 @@ class WebServer:
         application: Application,
         settings: Web,
         is_console: Callable[[str], bool] = lambda path: False,
+        listening: socket.socket | None = None,
     ) -> None:
-        self._is_console = is_console
+        self._threads = RequestThreads(settings.threads, OWN, is_console)
         self._map: dict[int, Any] = {}
         self._closing = False
         self._settings = settings
-        self._server = self._bind(application, settings)
-        self.port = int(self._server.effective_port)
+        if listening is None:
+            self._server = self._bind(application, settings)
+            self.port = int(self._server.effective_port)
+        else:
+            self._server, self.port = self._open(application, settings, sockets=[listening]), 0
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         self.url = f"http://{host}:{self.port}"
         self._thread = threading.Thread(target=self._serve, name="web", daemon=True)
@@ -166,6 +172,12 @@ class WebServer:
         self._server.task_dispatcher.shutdown()
         wasyncore.close_all(self._map, ignore_all=True)
 
+    @property
+    def listening(self) -> socket.socket:
+        """The socket on which it accepts connections, for other processes to do so, too."""
+        found: socket.socket = self._server.socket
+        return found
+
     def _serve(self) -> None:
         due = 0.0
         while not self._closing:
@@ -175,23 +187,10 @@ class WebServer:
                 due = time.monotonic() + LOOK_SECONDS
 
     def _bind(self, application: Application, settings: Web) -> Any:
-        dispatcher = RequestThreads(settings.threads, OWN, self._is_console)
         last = min(settings.port + PORTS_TRIED, 65535) if settings.port else 0
         for port in range(settings.port, last + 1):
             try:
-                server = waitress.server.create_server(
-                    application,
-                    map=self._map,
-                    host=settings.host,
-                    port=port,
-                    _dispatcher=dispatcher,
-                    ident=None,
-                    # More are accepted, and then some closed: a listener that waits for
-                    # places would leave all places to idle clients.
-                    connection_limit=settings.connections + OVER_LIMIT,
-                    **LIMITS,
-                    **_proxy(settings),
-                )
+                server = self._open(application, settings, host=settings.host, port=port)
             except OSError as error:
                 wasyncore.close_all(self._map, ignore_all=True)
                 if error.errno != errno.EADDRINUSE:
@@ -200,10 +199,6 @@ class WebServer:
                         "set another host or port in [web]"
                     ) from error
             else:
-                for listening in self._map.values():
-                    if isinstance(listening, waitress.server.BaseWSGIServer):
-                        listening.channel_class = Channel
-                        AcceptPause(listening)
                 if port != settings.port:
                     log.warning("port %d is taken: port %d is used", settings.port, port)
                 return server
@@ -211,6 +206,26 @@ class WebServer:
             f"the ports {settings.port} to {last} of {settings.host} are taken: set another one "
             "as port in [web]"
         )
+
+    def _open(self, application: Application, settings: Web, **where: Any) -> Any:
+        """Return a server that listens *where*. Raises OSError."""
+        server = waitress.server.create_server(
+            application,
+            map=self._map,
+            _dispatcher=self._threads,
+            ident=None,
+            # More are accepted, and then some closed: a listener that waits for
+            # places would leave all places to idle clients.
+            connection_limit=settings.connections + OVER_LIMIT,
+            **where,
+            **LIMITS,
+            **_proxy(settings),
+        )
+        for listening in self._map.values():
+            if isinstance(listening, waitress.server.BaseWSGIServer):
+                listening.channel_class = Channel
+                AcceptPause(listening)
+        return server
 
 
 def _proxy(settings: Web) -> dict[str, Any]:

@@ -15,18 +15,14 @@ from export.model.booking_slots import Slots
 from export.model.event_index import DateIndex, Key, key_of
 from export.model.listeners import announce
 from export.people.group import Principal, is_among
+from export.rooms.collisions import (
+    INACTIVE,
+    is_blocked,
+    is_unavailable,
+    refuse_collision,
+)
 from export.rooms.reservation import Reservation, ReservationCERN
 
-UNAVAILABLE = (
-    "Failed to create the booking. "
-    "You cannot book this room because it is unavailable during this time period."
-)
-BLOCKED = (
-    "Failed to create the booking. "
-    "You cannot book this room because it is blocked during this time period."
-)
-INACTIVE = "Failed to create the booking. The room is not in use: nobody can book it."
-COLLISION = "Failed to create the booking. There is a collision with another booking."
 VIDEO_EQUIPMENT = "Video conference"
 
 
@@ -212,32 +208,17 @@ class Room(Persistent, Fossilizable):
 
         Raises RoomNotFree, naming what is in the way; *but* is not.
         """
-        if not self.is_active:
-            raise RoomNotFree(INACTIVE)
-        if self._is_unavailable(slots):
-            raise RoomNotFree(UNAVAILABLE)
-        if self._is_blocked(slots, user):
-            raise RoomNotFree(BLOCKED)
-        if any(one is not but and one.takes_room for one in self.reservations(slots)):
-            raise RoomNotFree(COLLISION)
+        refuse_collision(self, slots, user, but)
         self.diary.hold()
 
     def is_closed(self, slots: Slots, user: str | None) -> bool:
         """Say whether *user* cannot have the room, whoever has booked it."""
-        return self._is_unavailable(slots) or self._is_blocked(slots, user)
+        return is_unavailable(self, slots) or is_blocked(self, slots, user)
 
     def reservations(self, slots: Slots | None = None) -> Iterator[Reservation]:
         """Yield the reservations, in whatever state, that overlap *slots*; all without any."""
         found: Iterator[Reservation] = self.location.among(self.diary.by_date, slots)
         return found
-
-    def _is_unavailable(self, slots: Slots) -> bool:
-        return any(closed.overlaps(slots) for closed in self.diary.unavailable)
-
-    def _is_blocked(self, slots: Slots, user: str | None) -> bool:
-        if user is not None and self.location.registry.is_admin(user):
-            return False
-        return any(blocking.stops(user, slots) for blocking in self.diary.blockings)
 
     def forget(self, reservation: Reservation) -> None:
         """Keep *reservation* no more."""

@@ -32,7 +32,7 @@ from scheduler.tasks.base import BaseTask
 from scheduler.tasks.handle import TaskHandle
 from scheduler.tasks.mail import MailDelivery
 from scheduler.tasks.naming import title_of
-from scheduler.worker.guard import Guard, Unclean
+from scheduler.worker.transaction_guard import Guard, Unclean
 
 
 class DryRun(NamedTuple):

@@ -30,7 +30,7 @@ from scheduler.tasks.size import refuse_large
 from scheduler.worker.claimed_task import UnloadableError, claimed_task
 from scheduler.worker.commit_signature import CommitWatch, Signature, sign, signature_of
 from scheduler.worker.ending import Ending
-from scheduler.worker.guard import Guard, Unclean
+from scheduler.worker.transaction_guard import Guard, Unclean
 from scheduler.worker.heartbeat import WorkerHeartbeat
 from scheduler.worker.measure import Measure
 from scheduler.worker.outcome import Outcome, outcome_of

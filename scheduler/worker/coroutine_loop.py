@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from scheduler.errors import HardLimitReached, TaskCancelled, TaskTimedOut
 from scheduler.runtime.context import AttemptContext, current_run
-from scheduler.worker.guard import Guard, guard_at_work
+from scheduler.worker.transaction_guard import Guard, guard_at_work
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ import json
 
 import pytest
 
+from export.rooms.collisions import UNAVAILABLE
 from export.rooms.registry import rooms
-from export.rooms.room import UNAVAILABLE
 from scheduler.store import open_database, transact
 from tests.export.cli.test_main import run
 from tests.export.planting_rooms import local, slots

@@ -8,8 +8,8 @@ import pytest
 
 from export.errors import RoomNotFree
 from export.model.conference import SupportInfo
+from export.rooms.collisions import COLLISION
 from export.rooms.registry import rooms
-from export.rooms.room import COLLISION
 from scheduler.store import transact
 from tests.export.planting import change, get
 from tests.export.planting_rooms import local, plant_rooms, slots

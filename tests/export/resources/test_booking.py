@@ -9,8 +9,9 @@ import pytest
 
 from export.model.catalogue import catalogue
 from export.people.user import Avatar, users
+from export.rooms.collisions import BLOCKED, COLLISION, INACTIVE, UNAVAILABLE
 from export.rooms.registry import rooms
-from export.rooms.room import BLOCKED, COLLISION, INACTIVE, UNAVAILABLE, Blocking
+from export.rooms.room import Blocking
 from scheduler.store import transact
 from tests.export.planting import get
 from tests.export.planting_rooms import (

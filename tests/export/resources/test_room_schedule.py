@@ -12,8 +12,9 @@ import pytest
 from export.fossilize import fossilize
 from export.fossils.room import IReservationFossil
 from export.people.group import Group, groups
+from export.rooms.collisions import COLLISION
 from export.rooms.registry import Location, rooms
-from export.rooms.room import COLLISION, Blocking
+from export.rooms.room import Blocking
 from scheduler.store import transact
 from tests.export.planting_rooms import local, slots
 from tests.export.resources.schedule_api import (

@@ -1,6 +1,6 @@
 """Rooms keep their promises after any sequence of changes, and tell of each.
 
-Covers `export.rooms.registry`.
+Covers `export.rooms.collisions`, `export.rooms.registry`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from export.errors import CatalogueException, RoomNotFree
 from export.model import listeners
 from export.model.booking_slots import STEPS, Slots
 from export.model.catalogue import catalogue
+from export.rooms.collisions import BLOCKED, COLLISION, UNAVAILABLE
 from export.rooms.registry import Location, rooms
-from export.rooms.room import BLOCKED, COLLISION, UNAVAILABLE, Blocking
+from export.rooms.room import Blocking
 from scheduler.store import transact, using
 from tests.export.planting_rooms import change_room, local, plant_rooms, slots
 

@@ -30,11 +30,11 @@ from scheduler.tasks.size import refuse_large
 from scheduler.worker.claimed_task import UnloadableError, claimed_task
 from scheduler.worker.commit_signature import CommitWatch, Signature, sign, signature_of
 from scheduler.worker.ending import Ending
-from scheduler.worker.transaction_guard import Guard, Unclean
 from scheduler.worker.heartbeat import WorkerHeartbeat
 from scheduler.worker.measure import Measure
 from scheduler.worker.outcome import Outcome, outcome_of
 from scheduler.worker.recorder import AttemptRecorder, Record
+from scheduler.worker.transaction_guard import Guard, Unclean
 
 log = logging.getLogger(__name__)
 

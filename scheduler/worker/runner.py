@@ -32,10 +32,10 @@ from scheduler.tasks.naming import name_of
 from scheduler.worker.attempt import Attempts, OpenAttempt
 from scheduler.worker.claim_queue import ClaimQueue
 from scheduler.worker.conflict_report import ConflictReport
-from scheduler.worker.transaction_guard import Guard, Unclean
 from scheduler.worker.heartbeat import WorkerHeartbeat
 from scheduler.worker.outcome import Outcome
 from scheduler.worker.recorder import AttemptRecorder
+from scheduler.worker.transaction_guard import Guard, Unclean
 
 log = logging.getLogger(__name__)
 

@@ -28,7 +28,7 @@ def refuse_collision(
 ) -> None:
     """Raise RoomNotFree, naming what is in the way, where *user* cannot have *room*; *but* is not.
 
-    Of two bookings at once each finds the room free: taking it makes the later one conflict.
+    Two bookings at once both find the room free: taking it makes the later one conflict.
     """
     if not room.is_active:
         raise RoomNotFree(INACTIVE)

@@ -40,7 +40,7 @@ from export.http.page import ORDERS
 from export.http.parameter import Parameter
 from export.http.question import SEPARATOR, Detail, Question
 from export.http.result import ResultPage
-from export.http.selection import ALARMS, LISTED, MAXIMUM
+from export.http.selection import IN_CALENDAR, LISTED, MAXIMUM
 from export.model.entry import natural
 from export.resource import READ, Resource
 
@@ -142,7 +142,7 @@ class Collection(ABC):
                 level: Detail(fossil, self.limits.get(level, MAXIMUM))
                 for level, fossil in self.details.items()
             },
-            parameters=(*LISTED, *((ALARMS,) if "ics" in self.formats else ()), *self.parameters),
+            parameters=(*LISTED, *(IN_CALENDAR if "ics" in self.formats else ()), *self.parameters),
             meaning=f"{inspect.getdoc(type(self)) or ''}\n\n{meaning}".strip(),
         )
 

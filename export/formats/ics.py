@@ -14,7 +14,7 @@ from export.formats.vevent import local, made, remind, zones_of
 from export.formats.xml_text import printable
 from export.fossils.calendar_entry import CalendarEntry
 from export.http.request import ExportRequest
-from export.http.selection import ALARMS
+from export.http.selection import ALARMS, METHOD
 from export.model.booking_slots import DAILY, MONTHLY, MONTHS, WEEKS
 from export.model.conference import CANCELLED, STATUSES
 from export.model.local_time import iana_zone
@@ -23,6 +23,7 @@ from export.model.plain_text import without_markup
 Shown = Mapping[str, Any]
 
 CONTENT_TYPE = "text/calendar; charset=utf-8"
+CANCEL = "cancel"
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 PREFIXES = {"CERNMCU": "MCU", "WebcastRequest": "W", "RecordingRequest": "R"}
 
@@ -34,9 +35,14 @@ def write(body: Shown, request: ExportRequest, *, pretty: bool) -> bytes:
     if alarm is not None:
         for event in events:
             remind(event, alarm)
+    method = METHOD.of(request) if request is not None else None
+    if method == CANCEL:
+        events = [event for event in events if event.get("status") == CANCELLED.upper()]
     calendar = Calendar()
     calendar.add("prodid", "-//CERN//INDICO//EN")
     calendar.add("version", "2.0")
+    if method:
+        calendar.add("method", method.upper())
     if "position" in body:
         calendar.add("x-position", body["position"])
     for component in (*zones_of(events), *events):

@@ -34,6 +34,14 @@ DAY = End("day", "One day: `from` and `to` at once.")
 ALARMS = Integer(
     "alarms", "In a calendar: how many minutes before it one is reminded.", most=366 * 24 * 60
 )
+METHOD = Choice(
+    "method",
+    "In a calendar: with `cancel` only what is cancelled, as a message that calendars obey.",
+    words=("publish", "cancel"),
+)
+IN_CALENDAR = (ALARMS, METHOD)
+"""The parameters of calendars."""
+
 AT = Instant("at", "The state as of then: a position, or a date.")
 SINCE = Instant("since", "Only what changed or vanished since then: a position, or a date.")
 CURSOR = Integer("cursor", "Where a page goes on, as the address of the next page tells it.")
@@ -65,7 +73,8 @@ def select(
     Without any, the resource has no details, and takes any word for one. Raises MalformedRequest
     for the first thing that is wrong, in a fixed order.
     """
-    ALARMS.of(request)  # the calendar takes the number itself
+    for each in IN_CALENDAR:
+        each.of(request)  # the calendar takes it itself
     offset = request.take_integer(*OFFSET.names)
     if offset < 0:
         raise MalformedRequest("Offset must be a positive number")

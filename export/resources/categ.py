@@ -13,7 +13,7 @@ from export.http.parameter import Parameter
 from export.http.question import Question
 from export.http.request import ExportRequest
 from export.http.result import ResultPage
-from export.http.selection import ALARMS, LISTED
+from export.http.selection import IN_CALENDAR, LISTED
 from export.http.view import View
 from export.model.catalogue import Catalogue, catalogue
 from export.model.category import Category
@@ -141,5 +141,5 @@ RESOURCE = Resource(
     answer,
     formats=FORMATS,
     details=DETAILS,
-    parameters=(*LISTED, ALARMS, LOCATION, ROOM, TYPE, OCCURRENCES),
+    parameters=(*LISTED, *IN_CALENDAR, LOCATION, ROOM, TYPE, OCCURRENCES),
 )

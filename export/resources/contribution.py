@@ -10,7 +10,7 @@ from export.fossils.contribution import IContributionFossil, IContributionWithSu
 from export.http.listing import listed
 from export.http.question import Detail, Question
 from export.http.result import ResultPage
-from export.http.selection import ALARMS, LISTED
+from export.http.selection import IN_CALENDAR, LISTED
 from export.model.catalogue import catalogue
 from export.model.conference import Conference
 from export.resource import Resource
@@ -61,5 +61,5 @@ RESOURCE = Resource(
     answer,
     formats=FORMATS,
     details=DETAILS,
-    parameters=(*LISTED, ALARMS),
+    parameters=(*LISTED, *IN_CALENDAR),
 )

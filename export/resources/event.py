@@ -18,7 +18,7 @@ from export.http.listing import UNSHOWABLE, listed
 from export.http.parameter import Flag
 from export.http.question import Detail, Question
 from export.http.result import ResultPage
-from export.http.selection import ALARMS, LISTED
+from export.http.selection import IN_CALENDAR, LISTED
 from export.model.catalogue import catalogue
 from export.model.conference import Conference
 from export.resource import Resource
@@ -83,5 +83,5 @@ RESOURCE = Resource(
     answer,
     formats=FORMATS,
     details=DETAILS,
-    parameters=(*LISTED, ALARMS, OCCURRENCES),
+    parameters=(*LISTED, *IN_CALENDAR, OCCURRENCES),
 )

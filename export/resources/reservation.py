@@ -17,7 +17,7 @@ from export.http.past import Past
 from export.http.question import Detail, Question
 from export.http.request import ExportRequest
 from export.http.result import ResultPage
-from export.http.selection import ALARMS, LISTED, Selection
+from export.http.selection import IN_CALENDAR, LISTED, Selection
 from export.http.view import View
 from export.model.booking_slots import FIRST, LAST, TICK, Slots
 from export.model.local_time import in_zone
@@ -177,5 +177,5 @@ RESOURCE = Resource(
     answer,
     formats=FORMATS,
     details=DETAILS,
-    parameters=(*LISTED, ALARMS, *FILTERS),
+    parameters=(*LISTED, *IN_CALENDAR, *FILTERS),
 )

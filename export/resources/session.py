@@ -9,7 +9,7 @@ from export.fossils.session import ISlotWithContributionsFossil, ISlotWithSubCon
 from export.http.listing import listed
 from export.http.question import Detail, Question
 from export.http.result import ResultPage
-from export.http.selection import ALARMS, LISTED
+from export.http.selection import IN_CALENDAR, LISTED
 from export.resource import Resource
 from export.resources.contribution import FORMATS, event_of
 
@@ -47,5 +47,5 @@ RESOURCE = Resource(
     answer,
     formats=FORMATS,
     details=DETAILS,
-    parameters=(*LISTED, ALARMS),
+    parameters=(*LISTED, *IN_CALENDAR),
 )

@@ -14,7 +14,7 @@ from export.http.parameter import Parameter
 from export.http.question import Question
 from export.http.request import ExportRequest
 from export.http.result import ResultPage
-from export.http.selection import ALARMS, COMMON, MAXIMUM, Selection, select
+from export.http.selection import ALARMS, COMMON, IN_CALENDAR, MAXIMUM, Selection, select
 from export.http.view import View
 from export.model.catalogue import ROOT, catalogue
 from export.model.video import REJECTED, REQUESTS, SERVICES, CSBooking, CSBookingInstanceWrapper
@@ -96,6 +96,6 @@ RESOURCE = Resource(
     answer,
     formats=FORMATS,
     most=MAXIMA[ALL],
-    parameters=(*COMMON, ALARMS, CATEGORY),
+    parameters=(*COMMON, *IN_CALENDAR, CATEGORY),
     shows=ICollaborationFossil,
 )

@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from export.auth.tokens import SCOPES
+from export.categories import Categories
 from export.resources import BUILT_IN
 from export.settings import ApiMode, ExportSettings
 from tests.ports import free_port
@@ -128,7 +129,7 @@ def test_every_address_stands_in_the_document_with_its_formats():
     }
     wanted = {
         (found[1], frozenset(each.formats))
-        for each in BUILT_IN
+        for each in (*BUILT_IN, *Categories().resources)
         if (found := re.match(r"/export/(\w+)/", each.addresses[0]))
     }
     assert wanted == told

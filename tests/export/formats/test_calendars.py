@@ -295,3 +295,16 @@ def test_programs_read_the_same_from_a_calendar(planted, database):
 @pytest.mark.parametrize("address", ["/export/openapi.json", f"{EVENT}.json", f"{EVENT}.xml"])
 def test_entries_of_calendars_are_in_nothing_else(planted, address):
     assert "calendarEntry" not in text(planted, address)
+
+
+def test_what_is_cancelled_alone_is_told_as_a_message_to_calendars(planted, database):
+    address = "/export/event/137346.ics?method=cancel"
+    none = icalendar.Calendar.from_ical(planted.get(address).text)
+    assert (none["method"], none.walk("VEVENT")) == ("CANCEL", [])
+    change(database, lambda event: event.set_status("cancelled"))
+    (event,) = icalendar.Calendar.from_ical(planted.get(address).text).walk("VEVENT")
+    assert event["status"] == "CANCELLED"
+    assert {"uid", "sequence", "dtstamp"} <= {name.lower() for name in event}
+    plain = planted.get("/export/event/137346.ics").text
+    assert "METHOD" not in plain
+    assert planted.get("/export/event/137346.ics?method=x").status_code == 400

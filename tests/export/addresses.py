@@ -20,6 +20,20 @@ MATERIALS = [
     f"{EVENT}/session/0/material/closed/0",
     f"{CLOSED}/material/closed/0",
 ]
+PARTS = [
+    *("137346", "137346/session/0", "137346/session/1", "137346/contribution/0"),
+    *("137346/contribution/2", "137346/contribution/1/1", "555", "555/contribution/0"),
+]
+REGISTRANTS = [
+    *("/api/events/137346/registrants", "/api/events/137346/registrants/0"),
+    "/api/events/555/registrants",
+]
+CHECKINS = [
+    *("/api/checkin/event/137346", "/api/checkin/event/137346/forms"),
+    *("/api/checkin/event/137346/forms/1", "/api/checkin/event/137346/forms/1/registrations"),
+    "/api/checkin/event/137346/forms/1/registrations/0",
+    *("/api/checkin/event/555", "/api/checkin/ticket/00000000-0000-4000-8000-000000000000"),
+]
 READ = [
     "/export/timetable/137346-555-556-557",
     "/export/timetable/555",
@@ -43,6 +57,11 @@ READ = [
     "/export/roomName/CERN/Mezzanine",
     "/export/reservation/CERN",
     "/export/video/all-vidyo-mcu-webcast-recording",
+    *(f"{event}/{page}" for event in (EVENT, CLOSED) for page in ("schedule", "diff")),
+    *(f"/export/{kind}/{part}" for kind in ("attachments", "note") for part in PARTS),
+    *REGISTRANTS,
+    *CHECKINS,
+    "/api/tasks/1",
     "/api/v3/schedule/1",
     "/api/v3/schedule/conflict",
     "/api/user/",
@@ -58,6 +77,11 @@ WRITE = [
     *WRITE_IN_FORMATS,
     *("/api/login", "/api/logout"),
     *("/api/v3/schedule", "/api/v3/schedule/1/edit"),
+    "/api/tasks/shop.bill",
+]
+PATCHED = [
+    "/api/events/137346/registrants/0",
+    "/api/checkin/event/137346/forms/1/registrations/0",
 ]
 DETAILS = [
     *("events", "contributions", "subcontributions", "sessions"),

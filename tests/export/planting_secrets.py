@@ -107,6 +107,7 @@ def _close_parts(event):
     part.add_material(_material("part"))
     _closed(part)
     _closed(_described(event.contributions["2"], "talk"))
+    event.contributions["2"].update(note={"html": f"{FOR_READERS}-talk-note"})
     _add_video(event, (event.contributions["2"],))
     _add_video(event, (event.contributions["1"],))
     _add_closed_session(event)

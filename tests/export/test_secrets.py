@@ -15,7 +15,7 @@ from export.auth.tokens import SCOPES, tokens
 from export.errors import UnknownResource
 from export.resources import BUILT_IN
 from scheduler.store import open_database, transact
-from tests.export.addresses import MATERIALS, READ, TABLE, WRITE, address_of, addresses
+from tests.export.addresses import MATERIALS, PATCHED, READ, TABLE, WRITE, address_of, addresses
 from tests.export.planting_secrets import (
     CALLERS,
     KNOWN_TO,
@@ -93,13 +93,24 @@ def test_nobody_is_told_by_what_they_may_not_do(served, user):
             sent = {"json": more} if "/v3/" in address else {"data": more}
             answer = client.post(address, headers=credentials[user], **sent)
             assert not leaked(found_in(answer), user), address
+    for address in PATCHED:
+        answer = client.patch(address, headers=credentials[user], json={"checked_in": True})
+        assert not leaked(found_in(answer), user), address
 
 
 SHOWN_TO_READERS = {
     f"hush-reader-{name}"
     for name in (
         *("event-title", "event-description", "event-room", "event-address", "chair", "keyword"),
-        *("talk-title", "inside-title", "part-title", "session-title", "slot-title", "convener"),
+        *(
+            "talk-note",
+            "talk-title",
+            "inside-title",
+            "part-title",
+            "session-title",
+            "slot-title",
+            "convener",
+        ),
         *("break-title", "category-title", "talk-folder", "talk-attachment", "talk-link"),
         *(
             "closedevent-content",
@@ -146,10 +157,10 @@ def test_a_closed_file_is_read_by_those_who_may_and_nobody_else(served, path):
 
 @pytest.mark.parametrize("resource", BUILT_IN, ids=lambda resource: resource.name)
 def test_every_address_is_walked(resource):
-    paths = READ if resource.method == "GET" else WRITE
+    paths = {"GET": READ, "PATCH": PATCHED}.get(resource.method, WRITE)
     addresses = (each for path in paths for each in (path, f"{path}.{resource.formats[0]}"))
     assert any(resource is resource_at(each, resource.method) for each in addresses), (
-        "add an address of this resource to READ or WRITE"
+        "add an address of this resource to READ, WRITE or PATCHED"
     )
 
 

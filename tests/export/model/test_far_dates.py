@@ -23,6 +23,7 @@ from livesync.records.document import document
 from livesync.records.marcxml import collection
 from livesync.records.reduction import STATUS_CREATED
 from scheduler.store import transact
+from tests.export.addresses import TABLE
 from tests.export.planting import get
 
 MIN, MAX = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -44,6 +45,9 @@ FILTERS = (
     *("day=9999-12-31", "day=0001-01-01", "from=0001-01-01T00:00&to=9999-12-31T23:59"),
     *("to=%2B999d", "from=-999d", "order=start&descending=yes", "occ=yes", "limit=3&offset=2"),
 )
+
+
+LISTS = [kind for kind in FORMATS if kind in TABLE.find("/export/categ/0.json", "GET")[0].formats]
 
 
 @pytest.fixture
@@ -69,11 +73,18 @@ def far(database, client):
     return client
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", LISTS)
 def test_an_event_at_an_edge_is_shown_in_every_format_zone_and_filter(far, kind):
     for zone, wanted in product(ZONES, FILTERS):
         answer = far.get(f"/export/categ/0.{kind}?tz={zone}&{wanted}")
         assert answer.status_code == 200, (zone, wanted, answer.text)
+
+
+@pytest.mark.parametrize("number", [*TIMES, "9"])
+@pytest.mark.parametrize("kind", ["xml", "json"])
+def test_the_schedule_of_an_event_at_an_edge_is_written_for_conference_apps(far, number, kind):
+    answer = far.get(f"/export/event/{number}/schedule.{kind}")
+    assert answer.status_code == 200, answer.text
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,10 @@ class NoConsole:
 
     def __call__(self, environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
         """Tell what to install."""
-        return answer(start, "501 Not Implemented", self._text)
+        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
+            return answer(start, "405 Method Not Allowed", "only GET\n", Allow="GET, HEAD")
+        content = answer(start, "501 Not Implemented", self._text)
+        return () if environ["REQUEST_METHOD"] == "HEAD" else content
 
 
 EXTRA = f"{DISTRIBUTION}[console]"

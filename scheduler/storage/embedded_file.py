@@ -14,13 +14,13 @@ from persistent.TimeStamp import TimeStamp
 from ZODB.FileStorage.FileStorage import (
     FileStorage,
     TempFormatter,
-    packed_version,
     read_index,
 )
 from ZODB.POSException import StorageTransactionError
 from ZODB.utils import p64, u64
 
 from scheduler.storage.commit_turn import CommitTurn
+from scheduler.storage.data_file import begin_file, close_files
 from scheduler.storage.file_lock import lock_shared, only_packer
 from scheduler.storage.file_tail import CORRUPT, FileTail, tid_at
 from scheduler.storage.file_watch import FileWatch
@@ -28,19 +28,11 @@ from scheduler.storage.gathered import Gathered
 from scheduler.storage.new_transactions import NewTransaction, holds, transactions_behind
 from scheduler.storage.positioned_file import Readers
 from scheduler.storage.private_blobs import PrivateBlobs
-from scheduler.storage.private_files import (
-    close_to_others,
-    own_folder,
-    private_file,
-    private_tree,
-    sync,
-)
+from scheduler.storage.private_files import private_file, private_tree, sync
+from scheduler.storage.transaction_iterator import FileReplaced, TransactionIterator
 
 log = logging.getLogger(__name__)
 
-# The files beside the data file that are made with it, and those that may be there.
-COMPANIONS = (".lock", ".turn")
-KEPT = ("", ".index", ".old", ".pack", ".packing")
 # Bytes behind the saved index that the next process may have to read when it opens the file.
 INDEX_BEHIND = 1 << 20
 
@@ -69,7 +61,7 @@ class EmbeddedStorage(FileStorage):
     _is_opening = True
 
     def __init__(self, file_name: str, **options: Any) -> None:
-        _close_files(Path(file_name).absolute())
+        close_files(Path(file_name).absolute())
         self._gathered: dict[Any, Gathered] = {}
         self._free_oids: Iterator[int] = iter(())
         self._index_end = 0
@@ -78,7 +70,7 @@ class EmbeddedStorage(FileStorage):
         self._turn = CommitTurn(f"{file_name}.turn", lambda: self._catch_up(cuts=True))
         try:
             with self._turn:
-                _begin_file(Path(file_name))
+                begin_file(Path(file_name))
                 # Opened as if it were only read, it makes no temporary file and no lock.
                 super().__init__(file_name, read_only=True, **options)
                 self._take_over()
@@ -135,6 +127,13 @@ class EmbeddedStorage(FileStorage):
             self._catch_up()
         tid: bytes = super().lastTransaction()
         return tid
+
+    def iterator(self, start: bytes | None = None, stop: bytes | None = None) -> Any:
+        """Return the transactions from *start* to *stop*, up to the last one of all processes."""
+        while True:
+            self.lastTransaction()
+            with suppress(FileReplaced), self._lock:
+                return TransactionIterator(self._file, start, stop, self._pos)
 
     def _is_behind(self) -> bool:
         return self._is_replaced() or os.fstat(self._file.fileno()).st_size != self._pos
@@ -377,21 +376,3 @@ class EmbeddedStorage(FileStorage):
             opened = getattr(self, name, None)
             if opened is not None:
                 opened.close()
-
-
-def _close_files(place: Path) -> None:
-    if not own_folder(place.parent, place.name):
-        log.info("folder %s stays open to other users: it holds files beside %s", *place.parts[-2:])
-    for each in COMPANIONS:
-        private_file(f"{place}{each}")
-    for each in KEPT:
-        close_to_others(f"{place}{each}")
-
-
-def _begin_file(file: Path) -> None:
-    packed = Path(f"{file}.pack")
-    if not file.exists() and packed.exists() and Path(f"{file}.old").exists():
-        packed.rename(file)  # the process that packed was killed between two renames
-    private_file(file)
-    if not file.stat().st_size:
-        file.write_bytes(packed_version)

@@ -119,7 +119,7 @@ def test_a_worker_that_is_stopped_is_seen_from_outside_and_replaced(file, tmp_pa
         wait_for(lambda: f"process-0/{worker.pid}" in shown(uri), DEADLINE)
         worker.suspend()
         wait_for(lambda: "stopped" in shown(uri), DEADLINE)
-        assert "<td>stopped</td>" in httpx.get(page).text
+        assert ">stopped</span>" in httpx.get(page).text
         wait_for(
             lambda: [each.pid for each in daemon.workers()] not in ([], [worker.pid]), DEADLINE
         )

@@ -61,7 +61,8 @@ class Claiming:
         tasks += take(-(-(room - len(tasks)) // 2), 0, 0)
         tasks += self._take_ordinary(now, room - len(tasks))
         tasks += take(room - len(tasks), -math.inf, 0)
-        claims = [self._module.running.add(task, now) for task in tasks if _is_stored(task)]
+        running = self._module.running
+        claims = [running.add(task, now) for task in tasks if _is_stored(task)]
         self._signalling.leave([claim.tid for claim in claims])
         return claims
 

@@ -163,15 +163,19 @@ class Composite(FlowStep, Persistent):
         raise NotImplementedError(f"{type(self).__name__} does not override pending()")
 
     def _begin(self, driver: Driver) -> None:
+        """Begin the steps that are first, by *driver*; overridden by chains and groups."""
         raise NotImplementedError(f"{type(self).__name__} does not override _begin()")
 
     def _note(self, driver: Driver, number: int, has_finished: bool) -> None:
+        """Note the end of step *number*, and begin by *driver* what follows it; overridden."""
         raise NotImplementedError(f"{type(self).__name__} does not override _note()")
 
     def _waits_for(self, step: Step) -> bool:
+        """Say whether the end of *step* is waited for now; overridden."""
         raise NotImplementedError(f"{type(self).__name__} does not override _waits_for()")
 
     def _reopen(self, step: Step) -> list[Step]:
+        """Wait for *step* again, and return the steps behind it; overridden."""
         raise NotImplementedError(f"{type(self).__name__} does not override _reopen()")
 
     def _next_to_undo(self) -> list[int]:

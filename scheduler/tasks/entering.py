@@ -91,6 +91,7 @@ class _Entry:
                 step.begin(self)
 
     def begin(self, step: Step) -> None:
+        """Begin *step* after what is being begun now."""
         self._rest.append(step)
 
     def ended(self, composite: Composite, has_finished: bool) -> None:
@@ -98,10 +99,13 @@ class _Entry:
         spool_of(self._connection).put(ENDED, (composite, has_finished))
 
     def cancel(self, step: Step) -> None:
+        """Not here: nothing has run of what is enqueued now, so nothing is cancelled."""
         raise NotImplementedError("the scheduler alone cancels steps")
 
     def undo(self, composite: Composite) -> None:
+        """Not here, either: nothing has finished that could be undone."""
         raise NotImplementedError("the scheduler alone undoes composites")
 
     def undone(self, composite: Composite) -> None:
+        """Not here, either."""
         raise NotImplementedError("the scheduler alone undoes composites")

@@ -80,6 +80,7 @@ class Catalogue(Persistent):
         del before.subcategories[category.getId()]
         parent.subcategories[category.getId()] = category
         category.setOwner(parent)
+        category.note_former_place(before)
         for event in category.all_events():
             self.index.refresh(event)
         announce("moved", category, before, parent)
@@ -102,6 +103,7 @@ class Catalogue(Persistent):
             del before.conferences[event.getId()]
             category.conferences[event.getId()] = event
             event.setOwner(category)
+            event.note_former_place(before)
             self.index.refresh(event)
             announce("moved", event, before, category)
 

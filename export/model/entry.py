@@ -25,6 +25,8 @@ class Entry(Protected):
 
     TITLE_CHANGED: ClassVar[str | None] = None
     materials: tuple[Any, ...] = ()
+    former_places: frozenset[str] = frozenset()
+    """The ids of the categories in which it lay before it was moved, and of those above."""
 
     def __init__(self, id: str, title: str = "", description: str = "") -> None:
         self._id = str(id)
@@ -94,6 +96,10 @@ class Entry(Protected):
             if material_id == own or material_id.lower() == own.lower() in BUILT_IN:
                 return material
         return None
+
+    def note_former_place(self, owner: Any) -> None:
+        """Note that it was moved away from *owner*, a category."""
+        self.former_places |= {category.getId() for category in owner.getCategoryPath()}
 
     def parts(self) -> list[Entry]:
         """Return what is directly in this one, and comes and goes with it."""

@@ -47,7 +47,8 @@ class ChangeCollector:
         if not self._changes:
             self._transaction.addBeforeCommitHook(self.record)
         first = self._changes.get(id(obj)) or Change(obj, obj_id, owner, frozenset())
-        self._changes[id(obj)] = first._replace(actions=first.actions | actions)
+        first_owner = owner if first.owner is None else first.owner
+        self._changes[id(obj)] = first._replace(actions=first.actions | actions, owner=first_owner)
 
     def record(self) -> None:
         """Record what was gathered in the current transaction."""

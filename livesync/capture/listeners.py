@@ -32,7 +32,9 @@ from livesync.objects.object_model import (
 )
 from livesync.objects.watched_class import Id, WatchedClass
 from livesync.objects.watched_classes import table_of, watch_of
-from livesync.records.reduction import CASCADING
+from livesync.records.change_filter import former_categories
+from livesync.records.reduction import LEAVING
+from livesync.track.action import CASCADING
 from scheduler.clock import nowutc
 from scheduler.store import connection_of
 
@@ -259,7 +261,9 @@ def _now() -> int:
 def _record(timestamp: int, obj: Any, obj_id: Id | None, owner: Any, actions: set[str]) -> None:
     manager = SyncManager.getDBInstance(_stored(obj, owner))
     log.debug("%s %s: %s", kind_of(obj), obj_id, ", ".join(sorted(actions)))
-    note(manager, timestamp, obj, obj_id, actions)
+    has_left = owner is not None and bool(LEAVING & actions)
+    former = former_categories(owner) if has_left else None
+    note(manager, timestamp, obj, obj_id, actions, former)
 
 
 def _stored(*candidates: Any) -> Any:

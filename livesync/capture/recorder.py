@@ -7,6 +7,7 @@ is stored by itself (a list, a tree) is one of the part.
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -55,9 +56,19 @@ def record_change(manager: SyncManager, obj: Persistent, watched: WatchedClass, 
     note(manager, second, obj, recorded_id(obj, watched), {act})
 
 
-def note(manager: SyncManager, second: int, obj: Any, obj_id: Id | None, actions: set[str]) -> None:
-    """Record that *actions* happened to *obj*, and keep the index of an exposed class."""
-    sight.record(manager, second, obj, obj_id, actions)
+def note(
+    manager: SyncManager,
+    second: int,
+    obj: Any,
+    obj_id: Id | None,
+    actions: set[str],
+    former: Iterable[str] | None = None,
+) -> None:
+    """Record that *actions* happened to *obj*, and keep the index of an exposed class.
+
+    *former* are the categories that it has left; None where they are not known.
+    """
+    sight.record(manager, second, obj, obj_id, actions, former)
     connection = manager._p_jar or getattr(obj, "_p_jar", None)
     if connection is not None:  # else the feed is made by this transaction, and nothing is exposed
         keep(connection, obj, kind_of(obj), obj_id, "deleted" in actions)

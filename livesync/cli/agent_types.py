@@ -1,7 +1,8 @@
 """The registry: the classes of agents by name, and agents made and changed from settings.
 
 A class is an entry point of the group `zodb_relay.agents`, or is named `module:Class`. Its
-settings are the further parameters of its constructor, and those of `livesync.delivery.settings`.
+settings are the further parameters of its constructor, those of `livesync.delivery.settings`, and
+those of its filter (`livesync.records.change_filter`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from livesync.delivery.push_agent import PushSyncAgent
 from livesync.delivery.settings import DeliverySettings
 from livesync.errors import AgentSettingException
+from livesync.records.change_filter import ChangeFilter, words
 from scheduler.store.encryption import unseal
 from scheduler.store.missing_class import reason_of
 from scheduler.values.named_object import named_object
@@ -47,16 +49,18 @@ def make(
     settings: Mapping[str, str],
 ) -> PushSyncAgent:
     """Return a new agent *aid*; *settings* are texts. Raises AgentSettingException."""
-    options, delivery = _sorted(kind, settings)
+    options, delivery, wanted = _sorted(kind, settings)
     agent = _made(kind, aid, basic, options)
     agent.delivery_state.settings = _with(agent.delivery_state.settings, delivery)
+    if wanted:
+        agent.filter = replace(agent.filter, **wanted)
     return agent
 
 
 def edit(agent: PushSyncAgent, basic: Mapping[str, Any], settings: Mapping[str, str]) -> None:
     """Give *agent* other settings, as its constructor would; raises AgentSettingException."""
     kind = type(agent)
-    options, delivery = _sorted(kind, settings)
+    options, delivery, wanted = _sorted(kind, settings)
     new_settings = _with(agent.delivery_state.settings, delivery)
     known = {name: _value(agent, name) for name in options_of(kind)}
     known = {name: value for name, value in known.items() if value is not None}
@@ -66,6 +70,8 @@ def edit(agent: PushSyncAgent, basic: Mapping[str, Any], settings: Mapping[str, 
         if name not in STATE and value != vars(before).get(name):
             setattr(agent, name, value)
     agent.delivery_state.settings = new_settings
+    if wanted:
+        agent.filter = replace(agent.filter, **wanted)
 
 
 def _installed(name: str) -> str:
@@ -87,20 +93,22 @@ def _loaded(name: str) -> Any:
 
 def _sorted(
     kind: type[PushSyncAgent], settings: Mapping[str, str]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the values of *settings*: options of *kind*, and delivery settings."""
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Return the values of *settings*: options of *kind*, delivery settings, and its filter."""
     own, general = options_of(kind), {field.name: field for field in fields(DeliverySettings)}
-    options, delivery = {}, {}
+    filters = [field.name for field in fields(ChangeFilter)]
+    options, delivery, wanted = {}, {}, {}
     for name, text in settings.items():
         if name in own:
             options[name] = _read(name, text, own[name].annotation, own[name].default)
         elif name in general:
             delivery[name] = _read(name, text, general[name].type, general[name].default)
+        elif name in filters:
+            wanted[name] = words(text)
         else:
-            raise AgentSettingException(
-                f"{kind.__name__} has no setting {name!r}; it has: {', '.join([*own, *general])}"
-            )
-    return options, delivery
+            known = ", ".join([*own, *general, *filters])
+            raise AgentSettingException(f"{kind.__name__} has no setting {name!r}; it has: {known}")
+    return options, delivery, wanted
 
 
 def _read(name: str, text: str, annotation: Any, default: Any) -> Any:

@@ -11,11 +11,15 @@ from ZODB.Connection import Connection
 
 from export.errors import ExportException
 from export.fossils.installation import base_url, set_base_url
+from export.model.catalogue import catalogue
 from livesync.cli import agent_types
 from livesync.cli.run import agreed
 from livesync.delivery.push_agent import PushSyncAgent, push_agent
 from livesync.errors import AgentSettingException, LiveSyncException
 from livesync.feed.manager import SyncManager
+from livesync.objects.object_model import CONTRIBUTION, EVENT, SUBCONTRIBUTION
+from livesync.objects.watched_classes import table_of
+from livesync.records.change_filter import ChangeFilter
 from livesync.track.position_text import position_from_text
 from scheduler.values.console import as_json, as_lines
 from scheduler.values.legible import legible
@@ -67,6 +71,7 @@ def add(connection: Connection, options: argparse.Namespace) -> int:
         "access": options.access,
     }
     agent = agent_types.make(kind, options.agent_id, basic, dict(options.settings))
+    _refuse_unknown(agent.filter, connection)
     SyncManager.getDBInstance(connection).registerNewAgent(agent)
     return _done(f"agent {options.agent_id} is registered; activate it when its target is ready")
 
@@ -83,8 +88,26 @@ def edit(connection: Connection, options: argparse.Namespace) -> int:
     basic = {name: value for name, value in chosen.items() if value is not None}
     if not basic and not options.settings:
         raise AgentSettingException("there is nothing to change: see --help")
+    before = agent.filter
     agent_types.edit(agent, basic, dict(options.settings))
-    return _done(f"agent {options.agent_id} is changed")
+    _refuse_unknown(agent.filter, connection)
+    is_told_otherwise = agent.filter != before and agent.may_have_sent
+    hint = f"; bring its target in line: agent {options.agent_id} verify --repair"
+    return _done(f"agent {options.agent_id} is changed{hint if is_told_otherwise else ''}")
+
+
+def _refuse_unknown(wanted: ChangeFilter, connection: Connection) -> None:
+    """Raise AgentSettingException for a filter that names what is not there."""
+    watched = {each.kind for each in table_of(connection).classes}
+    kinds = {EVENT, CONTRIBUTION, SUBCONTRIBUTION, *watched}
+    unknown = sorted(wanted.types - kinds)
+    if unknown:
+        raise AgentSettingException(
+            f"there is no type {unknown[0]!r} of records; there are: {', '.join(sorted(kinds))}"
+        )
+    missing = sorted(name for name in wanted.categories if not catalogue(connection).category(name))
+    if missing:
+        raise AgentSettingException(f"there is no category {missing[0]!r}: give the id of one")
 
 
 def activate(connection: Connection, options: argparse.Namespace) -> int:

@@ -21,7 +21,8 @@ from livesync.errors import (
 from livesync.feed.agent import MissingAgent, SyncAgent
 from livesync.feed.manager import SyncManager
 from livesync.objects.watched_classes import table_of
-from livesync.records.reduction import Record, reduce
+from livesync.records.change_filter import EVERYTHING, ChangeFilter
+from livesync.records.reduction import STATUS_DELETED, Record, reduce
 from livesync.track.action import ActionWrapper
 from scheduler.clock import nowutc
 from scheduler.runtime.side_effects import is_held, is_holding
@@ -34,6 +35,12 @@ class PushSyncAgent(SyncAgent):
 
     They override `_run`, and `_generateRecords` where the target wants something else than
     the reduced changes.
+    """
+
+    filter: ChangeFilter = EVERYTHING
+    """The filter of the changes that are sent; the target deletes what leaves it.
+
+    After another one is set, `verify --repair` brings the target in line.
     """
 
     _last_try: int | None = None
@@ -80,14 +87,17 @@ class PushSyncAgent(SyncAgent):
     ) -> Iterable[Any]:
         """Turn the (position, action) pairs up to *lastTS* into records."""
         if self._manager is None:
-            return reduce(data, dbi=dbi)
+            return reduce(data, dbi=dbi, wanted=self.filter)
         delivery = delivery_of(self)
         known = self._manager.known_up_to() if delivery is None else delivery.known_up_to
-        records = reduce(data, known, dbi, self._manager.exclusion.excludes)
+        records = reduce(data, known, dbi, self._manager.exclusion.excludes, self.filter)
         return (record for record in records if self.may_send(record))
 
     def may_send(self, record: Record) -> bool:
-        """Say whether this agent is among those that may send the object of *record*."""
+        """Say whether the object of *record* is among those of which this agent tells."""
+        is_deletion = bool(record[2] & STATUS_DELETED)
+        if not is_deletion and not self.filter.wants(record.kind, record[0]):
+            return False
         if self._p_jar is None:
             return True
         table = table_of(self._p_jar)

@@ -63,6 +63,9 @@ class AgentStatus:
     last_run: datetime | None = None
     """When it was run last; None if nobody has run it yet."""
 
+    filter: str = ""
+    """The filter of the changes that are sent; empty for all."""
+
     delivered_at: datetime | None = None
     next_try: datetime | None = None
     last_error: str | None = None
@@ -106,6 +109,7 @@ def status_of(agent: SyncAgent, manager: SyncManager) -> AgentStatus:
         batch_seconds=state.seconds,
         batches=state.batches,
         batches_seconds=state.batches_seconds,
+        filter=str(agent.filter),
         last_run=_date(state.ran_at),
         delivered_at=_date(state.delivered_at),
         next_try=_date(state.not_before) if state.not_before > now else None,

@@ -25,15 +25,14 @@ from livesync.objects.object_model import (
     is_detached,
     is_lost,
     kind_of,
-    lineage,
     may_see,
     parts,
     unique_id,
 )
 from livesync.objects.watched_classes import table_of
-from livesync.records.reduction import CASCADING
+from livesync.records.change_filter import EVERYTHING, ChangeFilter
 from livesync.track import journal
-from livesync.track.action import ActionWrapper, identity, recorded
+from livesync.track.action import CASCADING, ActionWrapper, identity, recorded
 from scheduler.store import using
 from scheduler.store.history import keeps_history, past_view
 from scheduler.store.overlay import snapshot_of
@@ -51,33 +50,11 @@ class PulledChange(NamedTuple):
     kind: str
     obj_id: str
     status: str
-    """created, changed, or deleted: that is what cannot be seen any more."""
+    """created, changed, or deleted: what cannot be seen any more, or is not wanted any more."""
 
     actions: tuple[str, ...]
     obj: Any
     """The object as it is now; None for a deletion."""
-
-
-@dataclass(frozen=True)
-class ChangeFilter:
-    """The kinds, classes and categories whose changes a reader wants; empty ones for all.
-
-    A class is named as `module.Class`, or by its name alone.
-    """
-
-    types: frozenset[str] = frozenset()
-    classes: frozenset[str] = frozenset()
-    categories: frozenset[str] = frozenset()
-
-    def wants(self, kind: str, obj: Any) -> bool:
-        """Say whether changes of *obj*, which is of that *kind*, are wanted."""
-        if self.types and kind not in self.types:
-            return False
-        if self.classes and not self.classes & set(_class_names(obj)):
-            return False
-        return not self.categories or not self.categories.isdisjoint(
-            str(category.getId()) for category in lineage(obj)
-        )
 
 
 @dataclass
@@ -107,7 +84,7 @@ class ChangeReader:
     ) -> None:
         self._connection = connection
         self._user = user
-        self._wanted = wanted or ChangeFilter()
+        self._wanted = wanted or EVERYTHING
         self._manager = SyncManager.getDBInstance(connection)
         self._sees_all = CATALOGUE.exists(connection) and bool(
             CATALOGUE.get(connection).root.canModify(user)
@@ -152,8 +129,8 @@ class ChangeReader:
                 key, _Recorded(action.kind, action.getObjectId(), action.getObject)
             )
             of_one.actions |= action.getActions()
-            if action.kind in KINDS and CASCADING & action.getActions() and not is_lost(obj):
-                self._add_parts(found, obj, CASCADING & action.getActions())
+            if action.kind in KINDS and action.getActions() & CASCADING and not is_lost(obj):
+                self._add_parts(found, obj, action.getActions() & CASCADING)
         return found
 
     def _add_parts(self, found: dict[Any, _Recorded], obj: Any, actions: set[str]) -> None:
@@ -170,11 +147,13 @@ class ChangeReader:
                 if one.obj_id is None or not self._is_public(one.kind):
                     continue
                 obj = one.reference()
-                if self._is_shown(obj):
-                    if self._wanted.wants(one.kind, obj):
-                        status = CREATED if "created" in one.actions else CHANGED
-                        yield self._change(tid, one, status, obj)
+                is_shown = self._is_shown(obj)
+                if is_shown and self._wanted.wants(one.kind, obj):
+                    status = CREATED if "created" in one.actions else CHANGED
+                    yield self._change(tid, one, status, obj)
                     continue
+                if is_shown and not (self._wanted.categories and "moved" in one.actions):
+                    continue  # as little wanted as before
                 if not earlier:
                     earlier.append(self._before(tid, stack))
                 if self._was_shown(obj, one, earlier[0]):
@@ -224,9 +203,3 @@ class ChangeReader:
 
 def _same(obj: Any) -> Any:
     return obj
-
-
-def _class_names(obj: Any) -> Iterator[str]:
-    for base in type(obj).__mro__:
-        yield base.__name__
-        yield f"{base.__module__}.{base.__qualname__}"

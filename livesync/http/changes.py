@@ -19,7 +19,8 @@ from export.http.question import Question
 from export.http.result import Document, ResultPage
 from export.resource import Resource
 from livesync.feed.manager import SEQUENCED_AT_ONCE, SyncManager
-from livesync.feed.pulled_changes import ChangeFilter, ChangeReader, PulledChange, PulledPage
+from livesync.feed.pulled_changes import ChangeReader, PulledChange, PulledPage
+from livesync.records.change_filter import ChangeFilter, words
 from livesync.records.cloud_event import BATCH_TYPE, cloud_event
 from livesync.records.document import document, json_bytes
 from livesync.records.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED, Record
@@ -77,7 +78,7 @@ class Asked:
         self._request = request
         self._settings = question.settings
         self._limit = LIMIT.of(request) or USUAL
-        self._filter = ChangeFilter(*(_words(each.of(request)) for each in (TYPE, CLASS, CATEGORY)))
+        self._filter = ChangeFilter(*(words(each.of(request)) for each in (TYPE, CLASS, CATEGORY)))
 
     def start(self, connection: Connection, known: str | None = None) -> int:
         """Return the transaction behind which to begin; raises RequestException.
@@ -116,10 +117,6 @@ class Asked:
             "transaction": f"{change.tid:016x}",
             "time": f"{_iso(change.tid)}Z",
         }
-
-
-def _words(text: str | None) -> frozenset[str]:
-    return frozenset(filter(None, (text or "").split(",")))
 
 
 def _iso(tid: int) -> str:

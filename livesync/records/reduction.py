@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -25,8 +26,9 @@ from livesync.objects.object_model import (
     unique_id,
 )
 from livesync.objects.watched_classes import watch_of
+from livesync.records.change_filter import EVERYTHING, ChangeFilter
 from livesync.records.reduction_table import Finding, ReductionTable
-from livesync.track.action import ActionWrapper, identity
+from livesync.track.action import CASCADING, ActionWrapper, identity
 
 STATUS_DELETED = 1
 STATUS_CREATED = 2
@@ -37,8 +39,9 @@ OWN_STATUS = {
     "created": STATUS_CREATED,
     "data_changed": STATUS_CHANGED,
 }
-# Actions that change the access, and so concern everything below the object as well.
-CASCADING = {"set_private", "set_public", "acl_changed", "moved"}
+LEAVING = {"moved", "deleted"}
+"""Actions by which an object leaves the categories in which it lay."""
+
 OBJECTS_BETWEEN_SWEEPS = 100
 
 ObjectId = str | int | None
@@ -95,6 +98,7 @@ def reduce(
     known_up_to: float = math.inf,
     dbi: Connection | None = None,
     excluded: Excludes = lambda _obj, _within=None: False,
+    wanted: ChangeFilter = EVERYTHING,
 ) -> Iterator[Record]:
     """Yield a record once for each object in *data*, whatever the order of its actions.
 
@@ -102,14 +106,15 @@ def reduce(
     the events below counts. Where the deleted bit is set it wins over the others; the object
     may be None. An object that was created beyond position *known_up_to*, up to which the target
     may know of objects, and is deleted again, is left out. An object that is *excluded* now counts
-    as deleted, if the target could see it before. Takes little memory however much lies below
+    as deleted, if the target could see it before; so does one that has left what is *wanted*, and
+    others that are not wanted are left out. Takes little memory however much lies below
     what changed: the cache of *dbi* is trimmed meanwhile.
     """
     with ReductionTable() as findings:
         for position, action in data:
-            _find(findings, position, action, dbi, excluded)
+            _find(findings, position, action, dbi, excluded, wanted)
         for _, about_one in groupby(findings, lambda finding: (finding.mark, finding.kind)):
-            record = _conclude(list(about_one), known_up_to, excluded)
+            record = _conclude(list(about_one), known_up_to, excluded, wanted)
             if record is not None:
                 yield record
 
@@ -120,13 +125,14 @@ def _find(
     action: ActionWrapper,
     dbi: Connection | None,
     excluded: Excludes,
+    wanted: ChangeFilter,
 ) -> None:
     names = action.getActions()
     is_seen_by_others = bool(names & CASCADING) and action.kind in KINDS
     status = STATUS_CHANGED if is_seen_by_others else 0
     for name in names:
         status |= OWN_STATUS.get(name, 0)
-    if status and action.kind != CATEGORY:
+    if status and action.kind != CATEGORY and wanted.wants_kind(action.kind):
         is_born, is_dead = bool(status & STATUS_CREATED), bool(status & STATUS_DELETED)
         tid, before, after = action.sight or (None, True, True)
         mark, obj_id = _identity(action)
@@ -146,10 +152,19 @@ def _find(
                 hidden=not after,
                 shown=after,
                 commit=action.tid,
+                left=bool(wanted) and _has_left(action, action.kind, action.getObject(), wanted),
             )
         )
     if is_seen_by_others and not is_lost(action.getObject()):
-        _find_below(findings, position, action, dbi, excluded)
+        _find_below(findings, position, action, dbi, excluded, wanted)
+
+
+def _has_left(action: ActionWrapper, kind: str, obj: Any, wanted: ChangeFilter) -> bool:
+    """Say whether *obj*, of that *kind*, may have left what is *wanted* by *action*."""
+    is_hidden = action.sight is not None and not action.sight[2]
+    if not is_hidden and LEAVING.isdisjoint(action.getActions()):
+        return False
+    return wanted.may_have_wanted(kind, obj, action.former)
 
 
 def _identity(action: ActionWrapper) -> tuple[str, ObjectId]:
@@ -173,6 +188,7 @@ def _find_below(
     action: ActionWrapper,
     dbi: Connection | None,
     excluded: Excludes,
+    wanted: ChangeFilter,
 ) -> None:
     obj = action.getObject()
     _, before, after = action.sight or (None, True, True)
@@ -182,14 +198,31 @@ def _find_below(
         kind = kind_of(part)
         # The target may have a part that this very change hides.
         is_told = not excluded(part) or (before and not after and not excluded(part, obj))
-        if kind != CATEGORY and is_told:
+        if kind != CATEGORY and is_told and wanted.wants_kind(kind):
             obj_id = unique_id(part)
             mark = identity(part) if obj_id is None else obj_id
             found = Finding(mark, kind, part, obj_id, STATUS_CHANGED, position, commit=action.tid)
-            findings.add(found)
+            has_left = bool(wanted) and _has_left(action, kind, part, wanted)
+            findings.add(replace(found, left=True) if has_left else found)
 
 
-def _conclude(about_one: list[Finding], known_up_to: float, excluded: Excludes) -> Record | None:
+def _conclude(
+    about_one: list[Finding], known_up_to: float, excluded: Excludes, wanted: ChangeFilter
+) -> Record | None:
+    """Return what comes of all *about_one* id, as far as it is *wanted* or was so before."""
+    record = _united(about_one, known_up_to, excluded)
+    if record is None or not wanted or wanted.wants(record.kind, record[0]):
+        return record
+    if not any(finding.left for finding in about_one):
+        return None
+    obj, obj_id, status = record
+    if not status & STATUS_DELETED and all(_was_unknown(known_up_to, one) for one in about_one):
+        return None
+    place = record.position, record.kind
+    return Record(obj, obj_id, status | STATUS_DELETED, *place, tid=record.tid)
+
+
+def _united(about_one: list[Finding], known_up_to: float, excluded: Excludes) -> Record | None:
     """Return what comes of all *about_one* id, under which several objects may have been."""
     status = 0
     for finding in about_one:

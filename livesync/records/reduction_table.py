@@ -20,11 +20,12 @@ CREATE = """
         mark BLOB, kind TEXT, reference INTEGER, id TEXT,
         status INTEGER, position INTEGER, made INTEGER, born INTEGER, died INTEGER,
         tid INTEGER, absent INTEGER, hidden INTEGER, shown INTEGER, "commit" INTEGER,
+        "left" INTEGER,
         PRIMARY KEY (mark, kind, reference)
     ) WITHOUT ROWID
 """
 ADD = """
-    INSERT INTO finding VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO finding VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET
         status = status | excluded.status,
         position = max(position, excluded.position),
@@ -39,7 +40,8 @@ ADD = """
         tid = coalesce(min(tid, excluded.tid), tid, excluded.tid),
         hidden = max(hidden, excluded.hidden),
         shown = max(shown, excluded.shown),
-        "commit" = coalesce(max("commit", excluded."commit"), "commit", excluded."commit")
+        "commit" = coalesce(max("commit", excluded."commit"), "commit", excluded."commit"),
+        "left" = max("left", excluded."left")
 """
 NO_OBJECT = -1
 
@@ -54,6 +56,7 @@ class Finding:
     is that of the first change that hid or showed it, *absent* where that stands if targets
     could not see it before, *hidden* and *shown* say whether any left it
     hidden, or to be seen (see `livesync.records.sight`). *commit* is the newest transaction.
+    *left* says whether it was moved or deleted from where it was wanted.
     """
 
     mark: str
@@ -70,6 +73,7 @@ class Finding:
     hidden: bool = False
     shown: bool = True
     commit: int | None = None
+    left: bool = False
 
     def resolve(self) -> Any:
         """Return the object; None when it is gone."""
@@ -122,6 +126,7 @@ class ReductionTable:
                 finding.hidden,
                 finding.shown,
                 finding.commit,
+                finding.left,
             ),
         )
 

@@ -25,8 +25,7 @@ from livesync.objects.object_model import (
     parts,
     unique_id,
 )
-from livesync.records.reduction import CASCADING
-from livesync.track.action import ActionWrapper
+from livesync.track.action import CASCADING, ActionWrapper
 from livesync.track.pointer import hold
 from livesync.track.track import MultiPointerTrack
 from scheduler.store import using
@@ -67,9 +66,18 @@ class Sight(NamedTuple):
 
 
 def record(
-    feed: ChangeFeed, timestamp: int, obj: Any, obj_id: str | int | None, actions: set[str]
+    feed: ChangeFeed,
+    timestamp: int,
+    obj: Any,
+    obj_id: str | int | None,
+    actions: set[str],
+    former: Iterable[str] | None = None,
 ) -> None:
-    """Record that *actions* happened to *obj*, unless no target could or can see it."""
+    """Record that *actions* happened to *obj*, unless no target could or can see it.
+
+    *former* are the categories that it has left; None where they are not known.
+    """
+    action = ActionWrapper(timestamp, obj, actions, obj_id).with_former(former)
     exclusion = feed.exclusion
     if "moved" in actions:
         hold(feed)  # another exclusion may tell otherwise of all that is below
@@ -77,7 +85,7 @@ def record(
         is_seen = not exclusion or not exclusion.excludes(obj)
         if is_seen or _reaches_seen_parts(exclusion, obj, actions):
             sight = None if is_seen else Sight(snapshot_of(feed._p_jar), False, False)
-            feed.add(timestamp, ActionWrapper(timestamp, obj, actions, obj_id).with_sight(sight))
+            feed.add(timestamp, action.with_sight(sight))
         else:
             hold(feed)  # by another exclusion it is recorded
         return
@@ -85,7 +93,7 @@ def record(
         committed = _Committed(feed, view)
         sight = committed.sight(obj, _is_seen(exclusion, obj, actions))
         if sight.before or sight.after or _reaches_seen_parts(exclusion, obj, actions):
-            feed.add(timestamp, ActionWrapper(timestamp, obj, actions, obj_id).with_sight(sight))
+            feed.add(timestamp, action.with_sight(sight))
         else:
             hold(feed)
         if _concerns_parts(exclusion, obj, actions, sight):

@@ -140,7 +140,8 @@ class FullExport:
             manager = SyncManager.getDBInstance(connection)
             changes = manager.stored_track.pointerIterItems(self._agent_id, position)
             agent = push_agent(connection, self._agent_id)
-            found = reduce(changes, dbi=connection, excluded=manager.exclusion.excludes)
+            excluded = manager.exclusion.excludes
+            found = reduce(changes, dbi=connection, excluded=excluded, wanted=agent.filter)
             rest = [
                 record
                 for record in filter(agent.may_send, found)

@@ -11,6 +11,9 @@ from persistent.wref import WeakRef
 
 from livesync.objects.object_model import kind_of
 
+CASCADING = frozenset({"set_private", "set_public", "acl_changed", "moved"})
+"""Actions that change the access, and so concern everything below the object as well."""
+
 Key = tuple[int | float, str, str, tuple[str, ...], tuple[int, ...]]
 
 
@@ -25,6 +28,7 @@ class ActionWrapper:
 
     __slots__ = (
         "_actions",
+        "_former",
         "_id",
         "_kind",
         "_mark",
@@ -49,6 +53,7 @@ class ActionWrapper:
         self._id = objId
         self._mark = identity(obj) if objId is None else str(objId)
         self._sight: tuple[int, bool, bool] | None = None
+        self._former: tuple[str, ...] | None = None
         self.tid: int | None = None
         """The transaction that recorded it; None where that is not known."""
         self.trace: str | None = None
@@ -60,6 +65,14 @@ class ActionWrapper:
         None is noted where that stayed as it was; see `livesync.records.sight`.
         """
         self._sight = None if sight is None else (sight[0], sight[1], sight[2])
+        return self
+
+    def with_former(self, former: Iterable[str] | None) -> ActionWrapper:
+        """Return this one, after noting the categories in which the object lay before.
+
+        None is noted where they are not known, or are those in which it lies.
+        """
+        self._former = None if former is None else tuple(sorted(former))
         return self
 
     def getObject(self) -> Any:
@@ -76,7 +89,8 @@ class ActionWrapper:
 
     def copy(self) -> ActionWrapper:
         """Return an equal one that may be stored through another connection."""
-        return self.repeated(self._timestamp, self._actions).with_sight(self._sight)
+        twin = self.repeated(self._timestamp, self._actions)
+        return twin.with_sight(self._sight).with_former(self._former)
 
     def repeated(self, timestamp: int, actions: Iterable[str]) -> ActionWrapper:
         """Return one about the same object, with other *actions* at another time."""
@@ -109,6 +123,11 @@ class ActionWrapper:
         """Whether targets could see the object before and after, see `livesync.records.sight`."""
         return self._sight
 
+    @property
+    def former(self) -> tuple[str, ...] | None:
+        """The ids of the categories that the object has left; None where they are not known."""
+        return self._former
+
     def key(self) -> Key:
         """Return what it is ordered and compared by."""
         return (-self._timestamp, self._mark, self._kind, self._actions, self._sight or ())
@@ -120,6 +139,8 @@ class ActionWrapper:
         """Return the parts as which it is stored."""
         mark = self._mark if self._id is None or self._mark != str(self._id) else None
         parts = (self._timestamp, self._object, self._kind, self._actions, self._id, mark)
+        if self._former is not None:
+            return (*parts, self._sight, self.trace, self.tid, self._former)
         if self.tid is not None:
             return (*parts, self._sight, self.trace, self.tid)
         if self.trace is not None:
@@ -146,13 +167,14 @@ class ActionWrapper:
         sight: tuple[int, bool, bool] | None = None,
         trace: str | None = None,
         tid: int | None = None,
+        former: tuple[str, ...] | None = None,
     ) -> None:
         """Become the action that was stored as these parts."""
         self._timestamp, self._object, self._kind = timestamp, reference, kind
         self._actions, self._id = actions, obj_id
         self._mark = str(obj_id) if mark is None else mark
         self._sight = sight
-        self.trace, self.tid = trace, tid
+        self.trace, self.tid, self._former = trace, tid, former
 
     def __repr__(self) -> str:
         obj = self.getObject()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from livesync.track.action import ActionWrapper, is_record, recorded
+from livesync.track.action import CASCADING, ActionWrapper, is_record, recorded
 
 
 def opposites(
@@ -15,7 +15,7 @@ def opposites(
 
     *entries* are what an undone transaction had put into logs, *unmade* the objects known to be
     gone with it. A created object is deleted now, a deleted one exists again, and all others have
-    changed.
+    changed, with all below them if that was so of the action.
     """
     undone = {
         (action.kind, action.mark): action
@@ -29,4 +29,8 @@ def _opposite(action: ActionWrapper, unmade: Collection[Any]) -> set[str]:
     obj = action.getObject()
     if obj is None or obj in unmade:
         return {"deleted"}
-    return {"created", "data_changed"} if "deleted" in action.getActions() else {"data_changed"}
+    if "deleted" in action.getActions():
+        return {"created", "data_changed"}
+    cascading = CASCADING & action.getActions()
+    is_moved = {"moved"} & cascading
+    return {"data_changed"} | (is_moved or ({"acl_changed"} if cascading else set()))

@@ -36,6 +36,7 @@ from livesync.feed.delivery_waits import token
 from livesync.objects import object_index, watched_classes
 from livesync.objects.object_index import ObjectIndex
 from livesync.objects.watched_class import WatchedClass, name_of
+from livesync.records.change_filter import ChangeFilter
 from livesync.records.reduction import Record
 from livesync.struct import ListMultiPointerTrack, SetMultiPointerTrack
 from livesync.tasks import LiveSyncUpdateTask
@@ -211,6 +212,7 @@ class Sample:
             manager.registerNewAgent(agent)
         folder.setActive(True)
         manager.getAgent("webhook").setActive(True)
+        manager.getAgent("opensearch").filter = ChangeFilter.of_texts(types="event")
         self._record("137346")
         Deliverer(self.relay.database, "folder").deliver(None)
         Deliverer(self.relay.database, "webhook").deliver(None)

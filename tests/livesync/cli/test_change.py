@@ -151,9 +151,25 @@ def test_an_agent_is_added_with_settings_and_edited(run, target, tmp_path):
         )
 
 
+def test_an_agent_is_told_of_what_its_filter_says(run, target, tmp_path):
+    line = f"agent add f --type folder --set folder={tmp_path} --set types=event,contribution"
+    assert run(f"{line} --set categories=0 --set classes=Conference")[0] == 0
+    run("agent f activate")
+    agents = {one["id"]: one for one in as_json(run("agents --json"))}
+    assert agents["f"]["filter"] == "types=contribution,event classes=Conference categories=0"
+    assert run("agent f edit --set classes= --set types=")[1] == (
+        "agent f is changed; bring its target in line: agent f verify --repair\n"
+    )
+    agents = {one["id"]: one for one in as_json(run("agents --json"))}
+    assert agents["f"]["filter"] == "categories=0"
+    assert agents["a"]["filter"] == ""
+
+
 @pytest.mark.parametrize(
     ("line", "culprit"),
     [
+        ("agent add b --type folder --set folder=x --set types=evnt", "no type 'evnt'"),
+        ("agent add b --type folder --set folder=x --set categories=9", "no category '9'"),
         ("agent add b --type nonsense", "no type of agents 'nonsense'"),
         ("agent add b --type nowhere:Agent", "cannot be loaded"),
         ("agent add b --type json:JSONDecoder", "no class of agents"),

@@ -150,6 +150,17 @@ def test_a_reader_may_want_some_kinds_classes_and_categories_only(site):
     assert site.changes(MANAGER, since=before, type="event,contribution", category="4") == []
 
 
+def test_a_reader_of_a_category_hears_of_what_leaves_it_and_of_what_comes(site):
+    before = site.last()
+    site.change(lambda found: found.move_event(found.event("23"), found.category("3")))
+    left = {("event", "23", "deleted"), ("contribution", "23.1", "deleted")}
+    assert left <= set(site.changes(MANAGER, since=before, category="2"))
+    came = {("event", "23", "changed"), ("contribution", "23.1", "changed")}
+    assert came <= set(site.changes(MANAGER, since=before, category="3"))
+    assert site.changes(MANAGER, since=before, category="4") == []
+    assert site.changes(STRANGER, since=before, category="2") == []
+
+
 def test_a_position_that_is_too_old_is_gone(site):
     before = site.last()
     site.change(rename("20"))

@@ -10,6 +10,7 @@ import pytest
 from export.model.conference import Conference
 from export.model.contribution import Contribution, SubContribution
 from livesync.objects.object_model import parts, unique_id
+from livesync.records.change_filter import EVERYTHING, ChangeFilter
 from tests.livesync.records.world import is_closed, is_secret, replicas
 
 SOAK = bool(os.environ.get("SOAK"))
@@ -129,9 +130,9 @@ class History:
         savepoint.rollback()
 
 
-def follow(world, seed, clock, steps, *, is_short=True):
-    world.add_agent("often")
-    world.add_agent("seldom")
+def follow(world, seed, clock, steps, *, is_short=True, wanted=EVERYTHING):
+    world.add_agent("often", wanted)
+    world.add_agent("seldom", wanted)
     history = History(world, seed, clock)
     history.is_short = is_short
     for _ in range(steps):
@@ -144,6 +145,23 @@ def follow(world, seed, clock, steps, *, is_short=True):
 @pytest.mark.parametrize("seed", range(12))
 def test_a_replica_is_always_like_a_full_export(world, relay_clock, seed):
     follow(world, seed, relay_clock, 40)
+
+
+@pytest.mark.parametrize("seed", range(300, 400 if SOAK else 308))
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        ChangeFilter.of_texts(categories="open"),
+        ChangeFilter.of_texts(categories="inner,hidden", types="event"),
+        ChangeFilter.of_texts(classes="Contribution", categories="x"),
+    ],
+    ids=("category", "category and type", "category and class"),
+)
+def test_a_replica_of_what_is_wanted_is_always_like_its_full_export(
+    world, relay_clock, seed, wanted
+):
+    # What moves about outside may be deleted once more than needed.
+    follow(world, seed, relay_clock, 40, is_short=False, wanted=wanted)
 
 
 @pytest.mark.soak

@@ -11,6 +11,7 @@ from export.model.contribution import Contribution, SubContribution
 from livesync import SyncManager
 from livesync.agents.target import TargetAgent
 from livesync.delivery.deliverer import UP_TO_DATE, Deliverer
+from livesync.records.change_filter import EVERYTHING
 from livesync.resync.inventory import everything, fresh
 
 replicas = {}
@@ -68,9 +69,10 @@ class World:
     def commit(self):
         self.connection.transaction_manager.commit()
 
-    def add_agent(self, name):
+    def add_agent(self, name, wanted=EVERYTHING):
         replicas[name] = Replica()
         agent = ReplicaAgent(name, name, "", 60)
+        agent.filter = wanted
         self.manager.registerNewAgent(agent)
         agent.setActive(True)
         self.commit()
@@ -100,4 +102,5 @@ class World:
     def export(self, name):
         """Return what a full export would bring to the agent's target."""
         agent = self.manager.getAgent(name)
-        return {record[1]: agent.prepared(record) for record in self.records()}
+        records = filter(agent.may_send, self.records())
+        return {record[1]: agent.prepared(record) for record in records}

@@ -8,12 +8,15 @@ import pytest
 import transaction
 
 from export.model import listeners
+from export.model.access import Protection
 from export.model.catalogue import catalogue
 from export.model.category import Category
 from export.model.conference import Conference
+from export.model.contribution import Contribution
 from livesync import ActionWrapper, SyncManager
 from livesync.agent import SyncAgent
 from livesync.components import ObjectChangeListener
+from livesync.records.change_filter import EVERYTHING, ChangeFilter
 from livesync.records.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED, reduce
 from livesync.track.action import as_entry
 from livesync.track.compensation import opposites
@@ -54,13 +57,13 @@ def catalogue_of(relay):
     listeners.unsubscribe(listener)
 
 
-def recorded(relay):
+def recorded(relay, wanted=EVERYTHING):
     """Return what was recorded since the last time, {id: status}."""
     manager = SyncManager.getDBInstance()
     data = list(manager.getTrack().pointerIterItems("a"))
     manager.advance("a", manager.getTrack().mostRecentTS())
     transaction.commit()
-    return {record[1]: record[2] for record in reduce(data)}
+    return {record[1]: record[2] for record in reduce(data, wanted=wanted)}
 
 
 def ran_and_undone(relay, function, obj):
@@ -93,7 +96,7 @@ def test_an_undone_creation_is_a_deletion(relay, catalogue_of):
     assert ran_and_undone(relay, add, category)["2"] & STATUS_DELETED
 
 
-def undone_by_zodb(relay, change):
+def undone_by_zodb(relay, change, wanted=EVERYTHING):
     """Commit what *change* does, let it be read, undo it as ZODB does; return what is recorded."""
     change()
     transaction.get().note("to be undone")
@@ -103,7 +106,7 @@ def undone_by_zodb(relay, change):
     (info,) = [i for i in relay.database.undoLog(0, 100) if i["description"] == "to be undone"]
     relay.database.undo(info["id"])
     transaction.commit()
-    return recorded(relay)
+    return recorded(relay, wanted)
 
 
 def test_a_transaction_undone_by_zodb_appears_as_changes(relay, catalogue_of):
@@ -112,6 +115,28 @@ def test_a_transaction_undone_by_zodb_appears_as_changes(relay, catalogue_of):
     transaction.commit()
     assert undone_by_zodb(relay, lambda: event.setTitle("Third"))["1"] == STATUS_CHANGED
     assert event.getTitle() == "Another"
+
+
+def move(event, category):
+    catalogue(event._p_jar).move_event(event, category)
+
+
+def test_an_undone_move_takes_the_event_out_of_what_an_agent_wants(relay, catalogue_of):
+    category, event = catalogue_of
+    event.addContribution(Contribution("1", "A talk"))
+    move(event, catalogue(relay.connection).root)
+    transaction.commit()
+    wanted = ChangeFilter.of_texts(categories="c")
+    undone = undone_by_zodb(relay, lambda: move(event, category), wanted)
+    assert undone == {"1": STATUS_CHANGED | STATUS_DELETED, "1.1": STATUS_CHANGED | STATUS_DELETED}
+
+
+def test_an_undone_protection_is_a_change_of_all_that_it_concerns(relay, catalogue_of):
+    _, event = catalogue_of
+    event.addContribution(Contribution("1", "A talk"))
+    transaction.commit()
+    undone = undone_by_zodb(relay, lambda: event.setProtection(Protection.RESTRICTED))
+    assert undone == {"1": STATUS_CHANGED, "1.1": STATUS_CHANGED}
 
 
 def test_an_object_unmade_by_zodb_s_undo_appears_as_deleted(relay, catalogue_of):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from transaction.interfaces import TransientError
 from ZEO.Exceptions import ClientDisconnected
 
 from scheduler.values.masking import hidden
@@ -136,6 +137,13 @@ class OutcomeUnknown(StoreException):
 
 class NotObserved(StoreException):
     """The connections of a database cannot be made to record changes; the text says why."""
+
+
+class UnfinishedCommit(StoreException, TransientError):  # noqa: N818 (as the others)
+    """Half a commit stands at the end of the database's file; the text says of which one.
+
+    Its server was killed, or its disk is full. The transactions can be read after the next commit.
+    """
 
 
 class SchemaTooNew(StoreException):

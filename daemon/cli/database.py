@@ -23,6 +23,7 @@ from daemon.maintenance.upgrade import steps, upgrade
 from daemon.maintenance.verification import verify as verify_storage
 from livesync.cli.progress import progress
 from scheduler.storage.private_files import private_folder
+from scheduler.storage.stored_transactions import stored_transactions
 from scheduler.store import connect
 from scheduler.store.database_uri import file_of
 from scheduler.store.observed import ROOT_KEY
@@ -149,6 +150,6 @@ def _facts(connection: Connection) -> Facts:
 
 
 def _tids(database: DB) -> Iterator[bytes]:
-    for found in database.storage.iterator(z64):
+    for found in stored_transactions(database.storage):
         if found.tid != z64:  # PostgreSQL keeps the beginning as a transaction
             yield found.tid

@@ -18,6 +18,7 @@ from ZODB.utils import load_current, p64, u64, z64
 
 from daemon.errors import DaemonException
 from scheduler.storage.file_lock import only_packer
+from scheduler.storage.stored_transactions import stored_transactions
 from scheduler.store.database_uri import file_of, open_bare
 
 ROUNDS = 20
@@ -81,13 +82,10 @@ def last_of(storage: Any) -> bytes:
 
 def transactions(storage: Any, behind: bytes, end: bytes) -> Generator[Any, None, None]:
     """Yield the transactions of *storage* behind the one with the id *behind*, up to *end*."""
-    found = storage.iterator(p64(u64(behind) + 1), end)
-    try:
+    with closing(stored_transactions(storage, p64(u64(behind) + 1), end)) as found:
         for each in found:
             if each.tid != z64:  # PostgreSQL keeps the beginning as a transaction
                 yield each
-    finally:
-        getattr(found, "close", lambda: None)()
 
 
 def _first(storage: Any, behind: bytes, end: bytes) -> bytes | None:

@@ -16,6 +16,7 @@ from livesync.objects.watched_class import WatchedClass
 from livesync.objects.watched_classes import WatchTable, table_of
 from scheduler.errors import NoHistory
 from scheduler.log.segment import Segment, SegmentLeaf, SegmentPage, SegmentPages
+from scheduler.storage.stored_transactions import stored_transactions
 from scheduler.store import transact
 from scheduler.store.overlay import snapshot_of
 from scheduler.store.read_view import read_view
@@ -88,7 +89,7 @@ class CaptureCheck:
 
 def _escapes(storage: Any, table: WatchTable, start: int, end: int) -> Iterator[Escape]:
     mark = mark_of(table.token)
-    for unit in storage.iterator(p64(start + 1), p64(end)):
+    for unit in stored_transactions(storage, p64(start + 1), p64(end)):
         tid, recorded_by = u64(unit.tid), unit.extension.get(mark, 0)
         due = {each for each in table.classes if recorded_by <= each.since < tid}
         objects = tuple(_stored(unit, table, due)) if due else ()

@@ -20,6 +20,7 @@ from livesync.errors import TokenException, TokenGoneException
 from livesync.track.commit_positions import CommitPositions
 from scheduler.errors import PositionGone, PositionUnreadable
 from scheduler.log.append_log import AppendLog
+from scheduler.storage.stored_transactions import stored_transactions
 from scheduler.store import Schema, connection_of
 from scheduler.store.overlay import snapshot_of
 from scheduler.store.position import is_token, tokens_of
@@ -83,8 +84,7 @@ def refuse_if_gone(token: WaitToken, connection: Connection) -> None:
     database = connection.db()
     if not (0 < token.tid <= snapshot_of(connection) and database.supportsUndo()):
         return
-    # To its end, where a storage closes what it has opened for that.
-    if not list(database.storage.iterator(p64(token.tid), p64(token.tid))):
+    if not list(stored_transactions(database.storage, p64(token.tid), p64(token.tid))):
         raise TokenGoneException(
             f"the transaction of {token} is not in the database: a backup was put back, or it was "
             "packed; make a new token"

@@ -17,6 +17,7 @@ from ZODB.utils import p64, u64
 
 from scheduler.errors import NoHistory
 from scheduler.log.segment import Segment, SegmentLeaf, SegmentPage, SegmentPages
+from scheduler.storage.stored_transactions import stored_transactions
 from scheduler.store.stored_state import class_of, references
 from scheduler.tasks.occurrence import TaskOccurrence
 from scheduler.tasks.recurring import OccurrenceLeaf, Occurrences
@@ -51,9 +52,9 @@ class Commit:
     def states(self) -> dict[int, bytes]:
         """The states that it wrote, by the number of the object."""
         if self._states is None:
-            storage = self._connection.db().storage
             tid = p64(self.tid)
-            records = [record for unit in storage.iterator(tid, tid) for record in unit]
+            units = stored_transactions(self._connection.db().storage, tid, tid)
+            records = [record for unit in units for record in unit]
             self._states = {u64(record.oid): record.data or b"" for record in records}
         return self._states
 

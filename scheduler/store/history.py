@@ -7,8 +7,7 @@ states from the last marked transaction on are whole.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
-from itertools import islice
+from contextlib import closing, contextmanager
 from typing import Any
 
 import transaction
@@ -21,6 +20,7 @@ from ZODB.utils import p64, u64, z64
 from scheduler.errors import NoHistory, NothingYet, PositionGone
 from scheduler.storage.internals import last_pack
 from scheduler.storage.outage import abort_quietly
+from scheduler.storage.stored_transactions import stored_transactions
 
 PACKED = "p"
 STEPS = tuple(1 << bits for bits in (32, 36, 40, 44, 48, 52, 56, 60))
@@ -79,7 +79,7 @@ def is_lost(database: DB, tid: int) -> bool:
 def oldest_state(database: DB) -> int:
     """Return the oldest transaction whose state is whole; 0 for an empty database."""
     storage, oldest = database.storage, 0
-    with _iterated(storage, 0, None) as records:
+    with closing(stored_transactions(storage)) as records:
         for record in records:
             if oldest and not _is_packed(storage, record):
                 break
@@ -118,16 +118,9 @@ def _following(storage: Any, tid: int) -> Any:
 
 
 def _first(storage: Any, start: int, stop: int) -> Any:
-    with _iterated(storage, start, stop) as records:
-        return next(islice(records, 1), None)
-
-
-@contextmanager
-def _iterated(storage: Any, start: int, stop: int | None) -> Iterator[Any]:
-    last = None if stop is None else p64(min(stop, (1 << 63) - 1))
-    records = storage.iterator(p64(start), last)
-    with closing(records) if hasattr(records, "close") else nullcontext(records):
-        yield iter(records)
+    last = p64(min(stop, (1 << 63) - 1))
+    with closing(stored_transactions(storage, p64(start), last)) as records:
+        return next(records, None)
 
 
 def _is_packed(storage: Any, record: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from daemon.maintenance import backup, packing
 from daemon.maintenance.jobs import back_up_database, pack_database
 from export.people.roles import Role
 from scheduler import nowutc
+from scheduler.storage.stored_transactions import stored_transactions
 from scheduler.store import Schema
 from scheduler.store.observed import ROOT_KEY
 from scheduler.tasks.attempt import moment
@@ -61,13 +63,8 @@ def _growth(packed: Any, database: DB) -> float | None:
 
 
 def _first(connection: Connection) -> datetime | None:
-    found = connection.db().storage.iterator(z64)
-    try:
+    with closing(stored_transactions(connection.db().storage)) as found:
         return next((_date(each.tid) for each in found if each.tid != z64), None)
-    finally:
-        close = getattr(found, "close", None)
-        if close is not None:
-            close()
 
 
 def _date(tid: bytes) -> datetime | None:

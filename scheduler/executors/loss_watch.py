@@ -55,6 +55,9 @@ class LossWatch:
         begun = worker.watch.overdue()
         if begun is not None:
             worker.kill(KillReason.overdue(begun))
+        why = worker.coroutines.overdue()
+        if why is not None:
+            worker.kill(why)
         if worker.leaves is not None and now > worker.leaves:
             worker.leaves = None
             worker.kill(KillReason(TASK_STATUS_QUEUED, "the worker had ended its work"))

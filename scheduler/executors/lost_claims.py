@@ -59,6 +59,11 @@ def loss_of(
     else:
         why = DIED_COMMITTING
     lost += [Lost(claim, TASK_STATUS_QUEUED, why, worker) for claim in others]
+    if culprit is not None and culprit.number in begun_claims.done:
+        # Another coroutine may have kept it from ending; that one is to keep no other from it.
+        in_loop = {claim.tid: 0 for claim in held if claim.number == begun_claims.in_loop}
+        in_loop.pop(culprit.tid, None)
+        return WorkerLoss(lost, back, in_loop)
     if culprit is not None or kill_reason.state != TASK_STATUS_FAILED:
         return WorkerLoss(lost, back, {})
     unclear = {begun_claims.loading} if begun_claims.loading else begun

@@ -19,7 +19,7 @@ from scheduler.executors.worker_end import announce_end
 from scheduler.executors.worker_process import Message, WorkerProcess
 from scheduler.inbox.claims import Claim
 from scheduler.runtime.application import Application
-from scheduler.runtime.context import AttemptReport, Begun, ProgressReport
+from scheduler.runtime.context import AttemptReport, Awaited, Begun, ProgressReport
 from scheduler.settings import Settings
 from scheduler.states import TASK_STATUS_ABORTED, TASK_STATUS_QUEUED
 from scheduler.storage.outage_log import Outage
@@ -98,13 +98,15 @@ class ProcessExecutor:
     def stop(self, claim: Claim) -> None:
         """Kill the worker that runs *claim*; its other claims are run again.
 
-        A coroutine is cancelled.
+        A coroutine is cancelled; its worker is killed where that does not end it.
         A worker that has not begun it will see that it has ended.
         """
         with self._lock:
             for worker in self._workers.values():
                 if claim.number in worker.adopted:
                     worker.send(claim)
+                    worker.coroutines.cancel(claim)
+                    self._stir.set()
                 elif claim.number in worker.held.keys() & worker.begun_claims().numbers():
                     worker.kill(KillReason(TASK_STATUS_ABORTED, "cancelled", claim))
 
@@ -176,8 +178,11 @@ class ProcessExecutor:
         if isinstance(message, ForwardedLine):
             self._log.write(message)
         elif isinstance(message, Begun):
-            worker.watch.begin(message)
+            is_coroutine = message.claim.number in worker.adopted
+            (worker.coroutines if is_coroutine else worker.watch).begin(message)
             self._stir.set()  # its limit may be the next one
+        elif isinstance(message, Awaited):
+            worker.coroutines.end(message.claim)
         elif isinstance(message, ProgressReport):
             self._results.report_progress(message)
         else:
@@ -278,6 +283,7 @@ class ProcessExecutor:
             moments = [self._loss_watch.next_look, *self._vacant.values()]
             moments += [each.leaves for each in self._workers.values() if each.leaves is not None]
             rests = [each.watch.rest() for each in self._workers.values()]
+            rests += [each.coroutines.rest() for each in self._workers.values()]
             if any(each.queued > 1 for each in self._workers.values()):
                 rests.append(STUCK_SECONDS)
             return max(0, min([moment - now for moment in moments] + rests))

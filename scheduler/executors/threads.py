@@ -11,17 +11,26 @@ from collections.abc import Callable, Sequence
 from ZODB import DB
 
 from scheduler.executors.base import (
+    WITH_ANOTHER,
     AttemptWatch,
     ExecutorReport,
     Flow,
+    KillReason,
     Lost,
     ReportBuffer,
     WorkerStatus,
 )
+from scheduler.executors.coroutine_watch import CoroutineWatch
 from scheduler.inbox.claims import Claim
-from scheduler.runtime.context import AttemptContext, AttemptReport, Begun, ProgressReport
+from scheduler.runtime.context import (
+    AttemptContext,
+    AttemptReport,
+    Awaited,
+    Begun,
+    ProgressReport,
+)
 from scheduler.settings import Settings
-from scheduler.states import TASK_STATUS_ABORTED
+from scheduler.states import TASK_STATUS_ABORTED, TASK_STATUS_QUEUED
 from scheduler.storage.outage_retry import retry_outages
 from scheduler.worker.claim_queue import ClaimQueue
 from scheduler.worker.coroutine_pool import CoroutinePool
@@ -35,7 +44,8 @@ class ThreadExecutor:
     """A number of threads that take claims from one queue.
 
     A thread cannot be killed: one whose task is to end is abandoned and replaced, and its commit
-    fails, since its claim has ended. A shutdown that runs out of time abandons threads as well.
+    fails, since its claim has ended; so it is with an event loop, whose other coroutines are run
+    again. A shutdown that runs out of time abandons threads as well.
     """
 
     def __init__(self, database: DB, settings: Settings, on_report: Callable[[], None]) -> None:
@@ -47,13 +57,8 @@ class ThreadExecutor:
         self._lock = threading.Lock()
         self._out: set[int] = set()  # by number, the claims whose end was not collected
         self._is_closing = False
-        self._coroutines = CoroutinePool(
-            *(database, settings.task_max_tries, f"coroutine/{os.getpid()}", settings.coroutines),
-            begun=self._adopted,
-            ended=lambda claim, outcomes: self._results.report(outcomes),
-            failed=lambda claim: self._results.report([], Lost.all_of([claim])),
-            report=self._take_progress,
-        )
+        self._coroutine_watch = CoroutineWatch()
+        self._coroutines = self._coroutine_pool()
         self._threads = [self._started(number) for number in range(settings.workers)]
 
     def room(self) -> int:
@@ -75,6 +80,9 @@ class ThreadExecutor:
             begun = worker.watch.overdue()
             if begun is not None:
                 self._abandon(worker, Lost.overdue(begun))
+        why = self._coroutine_watch.overdue()
+        if why is not None:
+            self._abandon_coroutines(why)
         report = self._results.collect()
         with self._lock:
             self._out.difference_update(report.numbers())
@@ -82,7 +90,9 @@ class ThreadExecutor:
 
     def stop(self, claim: Claim) -> None:
         """Ask the thread that runs *claim* to end the attempt, and replace the thread."""
-        self._coroutines.cancel(claim)
+        if self._coroutines.cancel(claim):
+            self._coroutine_watch.cancel(claim)
+            self._results.wake()
         for worker in self._threads:
             run = worker.run
             if run is not None and run.claim == claim:
@@ -111,7 +121,8 @@ class ThreadExecutor:
 
     def rest(self) -> float:
         """Return for how many seconds no run is over its limit."""
-        return min(worker.watch.rest() for worker in self._threads)
+        rests = [worker.watch.rest() for worker in self._threads]
+        return min(*rests, self._coroutine_watch.rest())
 
     def shutdown(self, seconds: float) -> list[Claim]:
         """Wait *seconds* for the threads to end their attempts; return the claims not begun."""
@@ -163,17 +174,55 @@ class ThreadExecutor:
         return retry_outages(
             lambda: Runner(
                 *(self._database, tries, worker.name, worker.take_report),
-                adopt=self._coroutines.add,
+                adopt=self._adopt,
             )
         )
+
+    def _coroutine_pool(self) -> CoroutinePool:
+        tries, limit = self._settings.task_max_tries, self._settings.coroutines
+        return CoroutinePool(
+            *(self._database, tries, f"coroutine/{os.getpid()}", limit),
+            begun=self._adopted,
+            ended=self._awaited,
+            failed=lambda claim: self._results.report([], Lost.all_of([claim])),
+            report=self._take_report,
+        )
+
+    def _adopt(self, claim: Claim) -> None:
+        with self._lock:
+            self._coroutines.add(claim)
 
     def _adopted(self, claim: Claim) -> None:
         self._flow.observe(0.0, 1)  # the thread that was given it is free at once
         self._results.wake()
 
-    def _take_progress(self, report: AttemptReport) -> None:
-        if isinstance(report, ProgressReport):
+    def _awaited(self, claim: Claim, outcomes: list[Outcome]) -> None:
+        self._coroutine_watch.end(claim)
+        self._results.report(outcomes)
+
+    def _take_report(self, report: AttemptReport) -> None:
+        if isinstance(report, Begun):
+            self._coroutine_watch.begin(report)
+            self._results.wake()
+        elif isinstance(report, Awaited):
+            self._coroutine_watch.end(report.claim)
+        else:
             self._results.report_progress(report)
+
+    def _abandon_coroutines(self, why: KillReason) -> None:
+        """Put a new event loop in the place of that in which a coroutine does not end."""
+        with self._lock:
+            abandoned, self._coroutines = self._coroutines, self._coroutine_pool()
+            self._coroutine_watch = CoroutineWatch()
+            waiting, running = abandoned.abandon()
+            for claim in waiting:
+                self._coroutines.add(claim)
+        log.error("the event loop of %d coroutines is replaced: %s", len(running), why.why)
+        others = [claim for claim in running if claim != why.claim]
+        losses = [Lost(claim, TASK_STATUS_QUEUED, WITH_ANOTHER) for claim in others]
+        if why.claim in running:
+            losses.append(Lost(why.claim, why.state, why.why))
+        self._results.report([], losses)
 
     def _run(self, runner: Runner, claim: Claim) -> tuple[list[Outcome], list[Lost]]:
         try:
@@ -216,5 +265,5 @@ class _WorkerThread:
         if isinstance(report, Begun):
             self.watch.begin(report)
             self._results.wake()
-        else:
+        elif isinstance(report, ProgressReport):
             self._results.report_progress(report)

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 import psutil
 
 from scheduler.executors.base import AttemptWatch, KillReason
+from scheduler.executors.coroutine_watch import CoroutineWatch
 from scheduler.executors.output_pipe import OutputPipe
 from scheduler.executors.suspension import is_suspended
 from scheduler.inbox.claims import Claim
@@ -68,6 +69,7 @@ class WorkerProcess:
         self.fault = ""
         """Empty, or the result of the last check: stopped, unresponsive."""
         self.watch = AttemptWatch()
+        self.coroutines = CoroutineWatch()
         self.kill_reason: KillReason | None = None
         """Why it was killed, if it was."""
         self.killed: float | None = None
@@ -146,6 +148,7 @@ class WorkerProcess:
         if self.kill_reason is None:
             self.kill_reason, self.killed = kill_reason, time.monotonic()
         self.watch.end()
+        self.coroutines = CoroutineWatch()
         self._kill_group()
 
     def send(self, message: object) -> None:
@@ -160,6 +163,7 @@ class WorkerProcess:
         for claim in claims:
             self.held.pop(claim.number, None)
             self.adopted.discard(claim.number)
+            self.coroutines.end(claim)
 
     def begun_claims(self) -> BegunClaims:
         """Return which claims it has begun, of those that are not known to be committed."""

@@ -41,7 +41,13 @@ class ProgressReport(NamedTuple):
     message: str
 
 
-AttemptReport = Begun | ProgressReport
+class Awaited(NamedTuple):
+    """The report that the coroutine of an attempt has ended, which is to be committed."""
+
+    claim: Claim
+
+
+AttemptReport = Begun | ProgressReport | Awaited
 
 
 class AttemptContext:

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from scheduler.errors import HardLimitReached, TaskCancelled, TaskTimedOut
 from scheduler.runtime.context import AttemptContext, current_run
+from scheduler.worker.heartbeat import WorkerHeartbeat
 from scheduler.worker.transaction_guard import Guard, guard_at_work
 
 log = logging.getLogger(__name__)
@@ -28,11 +29,13 @@ _Ended: TypeAlias = tuple[Any, BaseException | None]
 class CoroutineLoop:
     """An event loop in a thread of its own; attempts wait for their coroutines in their threads.
 
-    A coroutine that keeps the loop from the others, as it calls what blocks, is reported.
+    A coroutine that keeps the loop from the others, as it calls what blocks, is reported;
+    *heartbeat* shows which one has the loop.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, heartbeat: WorkerHeartbeat) -> None:
         self._name = name
+        self._heartbeat = heartbeat
         self._loop = asyncio.new_event_loop()
         self._loop.set_task_factory(_named_task)
         self._tasks: dict[int, asyncio.Task[Any]] = {}  # by the number of the claim
@@ -51,7 +54,8 @@ class CoroutineLoop:
         run, guard = current_run(), guard_at_work()
         if run is None or guard is None:
             return asyncio.run(coroutine)
-        limited = self._limited(_Stepped(coroutine, guard), run)
+        stepped = _Stepped(coroutine, guard, run.claim.number, self._heartbeat)
+        limited = self._limited(stepped, run)
         result, exit_ = asyncio.run_coroutine_threadsafe(limited, self._loop).result()
         if exit_ is not None:
             raise exit_
@@ -158,19 +162,30 @@ async def _within_limits(coroutine: _Stepped, run: AttemptContext) -> Any:
 class _Stepped:
     """A coroutine that has the transaction of its attempt in each of its steps."""
 
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], guard: Guard) -> None:
+    def __init__(
+        self,
+        coroutine: Coroutine[Any, Any, Any],
+        guard: Guard,
+        number: int,
+        heartbeat: WorkerHeartbeat,
+    ) -> None:
         self._coroutine = coroutine
         self._guard = guard
+        self._number = number
+        self._heartbeat = heartbeat
 
     def __await__(self) -> Generator[Any, Any, Any]:
         step: Any = self._coroutine.send
         argument: Any = None
         while True:
             with self._guard.in_this_thread():
+                self._heartbeat.give_loop(self._number)
                 try:
                     awaited = step(argument)
                 except StopIteration as end:
                     return end.value
+                finally:
+                    self._heartbeat.give_loop(0)
             try:
                 argument, step = (yield awaited), self._coroutine.send
             except BaseException as error:  # noqa: BLE001 (the coroutine is to hear of each)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
 
 from ZODB import DB
 from ZODB.interfaces import IMVCCStorage
 
 from scheduler.inbox.claims import Claim
-from scheduler.runtime.context import AttemptReport, Begun
+from scheduler.runtime.context import AttemptReport, Awaited, current_run
 from scheduler.runtime.coroutines import AWAIT
 from scheduler.storage.outage_retry import retry_outages
 from scheduler.worker.claim_queue import ClaimQueue
 from scheduler.worker.coroutine_loop import CoroutineLoop
+from scheduler.worker.heartbeat import WorkerHeartbeat
 from scheduler.worker.outcome import Outcome
 from scheduler.worker.runner import Runner
 
@@ -31,6 +34,7 @@ class CoroutinePool:
     Each has a connection, a transaction and a thread of its own, which waits while the coroutine
     runs in the one event loop. *begun* is called with a claim whose attempt begins, *ended* with
     its outcomes, *failed* with one whose attempt could not be made, *report* with reports.
+    *heartbeat* shows which of them has the loop.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class CoroutinePool:
         ended: Callable[[Claim, list[Outcome]], None],
         failed: Callable[[Claim], None],
         report: Callable[[AttemptReport], None],
+        heartbeat: WorkerHeartbeat | None = None,
     ) -> None:
         self._database = database
         self._max_tries = max_tries
@@ -51,19 +56,21 @@ class CoroutinePool:
         is_served = IMVCCStorage.providedBy(database.storage)
         self._limit = min(limit, MOST_ON_A_SERVER) if is_served else limit
         self._begun, self._ended, self._failed, self._report = begun, ended, failed, report
+        self._heartbeat = heartbeat or WorkerHeartbeat.private()
         self._changed = threading.Condition()
         self._waiting: dict[int, Claim] = {}
         self._running: dict[int, Claim] = {}
         self._pool_size = database.getPoolSize()
         self._loop: CoroutineLoop | None = None
         self._threads = 0
+        self._is_abandoned = False
 
     def add(self, claim: Claim) -> None:
         """Make an attempt at the task of *claim*, as soon as there is room."""
         with self._changed:
             self._waiting[claim.number] = claim
             if self._loop is None:
-                self._loop = CoroutineLoop(self._name)
+                self._loop = CoroutineLoop(self._name, self._heartbeat)
             if self._threads < self._limit:
                 self._threads += 1
                 work = threading.Thread(
@@ -87,10 +94,28 @@ class CoroutinePool:
             self._waiting.clear()
             return claims
 
-    def cancel(self, claim: Claim) -> None:
-        """Cancel the coroutine of *claim*, where it is at work and awaits."""
-        if self._loop is not None:
+    def cancel(self, claim: Claim) -> bool:
+        """Cancel the coroutine of *claim* where it awaits; return whether it is at work."""
+        with self._changed:
+            is_at_work = claim.number in self._running
+        if is_at_work and self._loop is not None:
             self._loop.cancel(claim.number)
+        return is_at_work
+
+    def abandon(self) -> tuple[list[Claim], list[Claim]]:
+        """Give up the event loop, which does not end what it must; nothing is reported any more.
+
+        Return the claims that wait, and those at work, whose coroutines are cancelled as soon as
+        they await.
+        """
+        with self._changed:
+            self._is_abandoned = True
+            waiting, running = list(self._waiting.values()), list(self._running.values())
+            self._waiting.clear()
+            self._database.setPoolSize(self._pool_size)
+        for claim in running:
+            self.cancel(claim)
+        return waiting, running
 
     def close(self, seconds: float | None = None) -> None:
         """End when all attempts have; what takes longer than *seconds* is left to itself."""
@@ -100,18 +125,26 @@ class CoroutinePool:
             self._loop.close()
 
     def _work(self, loop: CoroutineLoop) -> None:
-        AWAIT.set(loop.await_it)
+        AWAIT.set(partial(self._await, loop))
         while (claim := self._next()) is not None:
             self._begun(claim)
             try:
                 outcomes = self._run(claim)
             except BaseException:
                 log.exception("worker %s failed on task %d", self._name, claim.tid)
-                self._end(claim)
-                self._failed(claim)
+                if self._end(claim):
+                    self._failed(claim)
             else:
-                self._end(claim)
-                self._ended(claim, outcomes)
+                if self._end(claim):
+                    self._ended(claim, outcomes)
+
+    def _await(self, loop: CoroutineLoop, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        run = current_run()
+        try:
+            return loop.await_it(coroutine)
+        finally:
+            if run is not None:
+                self._tell(Awaited(run.claim))
 
     def _run(self, claim: Claim) -> list[Outcome]:
         runner = retry_outages(
@@ -123,7 +156,7 @@ class CoroutinePool:
             runner.close()
 
     def _tell(self, report: AttemptReport) -> None:
-        if not isinstance(report, Begun):  # the loop itself keeps the limits
+        if not self._is_abandoned:
             self._report(report)
 
     def _next(self) -> Claim | None:
@@ -131,6 +164,8 @@ class CoroutinePool:
             if not self._waiting:
                 self._threads -= 1
                 self._changed.notify_all()
+                if self._is_abandoned and not self._threads and self._loop is not None:
+                    self._loop.close()
                 return None
             if not self._running:
                 self._database.setPoolSize(self._pool_size + self._limit)
@@ -138,8 +173,10 @@ class CoroutinePool:
             self._running[claim.number] = claim
             return claim
 
-    def _end(self, claim: Claim) -> None:
+    def _end(self, claim: Claim) -> bool:
+        """Note that the attempt of *claim* has ended; return whether that is to be told."""
         with self._changed:
             del self._running[claim.number]
-            if not self._running:
+            if not self._running and not self._is_abandoned:
                 self._database.setPoolSize(self._pool_size)
+            return not self._is_abandoned

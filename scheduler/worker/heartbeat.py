@@ -7,9 +7,10 @@ import tempfile
 from mmap import mmap
 from typing import NamedTuple
 
-# Numbers of 8 bytes each: heartbeats, the claim at hand, whether its run has begun, how many
-# claims of the open transaction have begun, and their numbers.
-BEATS, CLAIM, IS_RUNNING, COUNT, FIRST = range(5)
+# Numbers of 8 bytes each: heartbeats, the claim whose coroutine has the event loop, the claim at
+# hand, whether its run has begun, how many claims of the open transaction have begun, and their
+# numbers.
+BEATS, IN_LOOP, CLAIM, IS_RUNNING, COUNT, FIRST = range(6)
 ROOM = 1000
 SIZE = 8 * (FIRST + ROOM)
 
@@ -23,6 +24,8 @@ class BegunClaims(NamedTuple):
     """The one whose task was at work; 0 for none."""
     done: frozenset[int]
     """Those whose tasks had ended, but were not known to be committed."""
+    in_loop: int = 0
+    """The one whose coroutine kept the event loop; 0 for none."""
 
     def numbers(self) -> frozenset[int]:
         """Return all of them."""
@@ -73,6 +76,10 @@ class WorkerHeartbeat:
         """Note that no task is at hand: what was done is committed."""
         self._words[CLAIM] = 0
 
+    def give_loop(self, number: int) -> None:
+        """Note that the coroutine of claim *number* has the event loop; 0 for none."""
+        self._words[IN_LOOP] = number
+
     @property
     def beats(self) -> int:
         """How often it has beaten."""
@@ -82,7 +89,8 @@ class WorkerHeartbeat:
         """Return which claims were begun, of those that are not known to be committed."""
         claim, is_running, count = self._words[CLAIM:FIRST]
         done = frozenset(self._words[FIRST : FIRST + count])
-        return BegunClaims(0 if is_running else claim, claim if is_running else 0, done - {claim})
+        loading, running = (0, claim) if is_running else (claim, 0)
+        return BegunClaims(loading, running, done - {claim}, self._words[IN_LOOP])
 
 
 def shared_memory() -> int:

@@ -135,6 +135,7 @@ class Worker:
             ended=lambda claim, outcomes: self._send(("awaited", outcomes, [], 0)),
             failed=lambda claim: end_group(),
             report=self._send,
+            heartbeat=self._heartbeat,
         )
 
     def _rest(self) -> list[Claim]:

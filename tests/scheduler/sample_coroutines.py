@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import transaction
@@ -79,6 +80,42 @@ async def endless() -> None:
 @task
 async def block() -> None:
     time.sleep(1.6)
+
+
+@task(maxTries=1, hardLimit=0.2)
+async def block_over_limit(go: str) -> None:
+    block_until(go)
+
+
+@task(maxTries=1)
+async def block_without_limit(go: str) -> None:
+    block_until(go)
+
+
+def block_until(go: str) -> None:
+    """Keep the event loop until the file *go* is there, or somebody ends it."""
+    while not Path(go).exists():
+        time.sleep(0.01)
+
+
+@task(maxTries=1, hardLimit=0.2)
+async def cling(go: str) -> None:
+    """Goes on behind its cancellation."""
+    while not Path(go).exists():
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(0.01)
+
+
+@task(maxTries=1)
+async def wait_for_file(go: str) -> bool:
+    while not Path(go).exists():
+        await asyncio.sleep(0.01)
+    return True
+
+
+@task(maxTries=1, hardLimit=0.2)
+async def sleep_long() -> None:
+    await asyncio.sleep(3600)
 
 
 @task

@@ -17,6 +17,10 @@ A, B, C = (Claim(tid, tid * 10, 0.0) for tid in (1, 2, 3))
 NOTHING = BegunClaims(0, 0, frozenset())
 
 
+def at_work(*coroutines, in_loop):
+    return BegunClaims(0, 0, frozenset(claim.number for claim in coroutines), in_loop.number)
+
+
 def judged(held, begun_claims, kill_reason=None, suspects=()):
     judgement = loss_of(held, begun_claims, kill_reason, dict(suspects), "process-0/7")
     states = {lost.claim: lost.state for lost in judgement.lost}
@@ -57,6 +61,14 @@ def test_a_death_at_loading_is_not_charged_to_the_run_before():
     assert (states, back, suspects) == ({A: TASK_STATUS_QUEUED}, [B], {B.tid: 1})
 
 
+def test_a_coroutine_that_keeps_the_loop_from_one_over_its_limit_is_run_alone_and_not_charged():
+    overdue = KillReason(TASK_STATUS_TERMINATED, "too long", A)
+    states, back, suspects = judged([A, B, C], at_work(A, B, in_loop=B), overdue)
+    assert states == {A: TASK_STATUS_TERMINATED, B: TASK_STATUS_QUEUED}
+    assert (back, suspects) == ([C], {B.tid: 0})
+    assert judged([A, B], at_work(A, B, in_loop=A), overdue)[2] == {}
+
+
 @pytest.mark.parametrize("held", [[A, B], [B]])
 def test_a_run_over_its_limit_is_ended_alone(held):
     kill_reason = KillReason(TASK_STATUS_TERMINATED, "took too long", A)
@@ -84,5 +96,8 @@ def test_the_vitals_tell_what_was_begun_in_the_open_transaction():
     assert heartbeat.begun_claims() == BegunClaims(20, 0, frozenset([10]))
     heartbeat.commit()
     assert heartbeat.begun_claims() == BegunClaims(0, 0, frozenset([10]))
+    heartbeat.give_loop(30)
+    assert heartbeat.begun_claims().in_loop == 30
+    heartbeat.give_loop(0)
     heartbeat.begin()
     assert heartbeat.begun_claims() == NOTHING

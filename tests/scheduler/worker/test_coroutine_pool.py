@@ -1,7 +1,7 @@
 """Coroutine tasks are at work many at once in one worker, each with its own transaction.
 
-Covers `scheduler.worker.coroutine_pool`, `scheduler.worker.coroutine_loop` and
-`scheduler.runtime.coroutines`.
+Covers `scheduler.worker.coroutine_pool`, `scheduler.worker.coroutine_loop`,
+`scheduler.executors.coroutine_watch` and `scheduler.runtime.coroutines`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ from tests.scheduler.harness import View, running
 from tests.scheduler.sample_coroutines import (
     Doze,
     block,
+    block_over_limit,
+    block_without_limit,
+    cling,
     commit,
     die_once,
     doze,
@@ -38,6 +41,8 @@ from tests.scheduler.sample_coroutines import (
     leave,
     meet,
     overdue,
+    sleep_long,
+    wait_for_file,
 )
 from tests.waiting import DEADLINE
 
@@ -137,6 +142,54 @@ def test_a_coroutine_is_cancelled_where_it_awaits(view, database, mode):
         view.enqueue(after)
         view.client.waitFor(after, DEADLINE)
     assert [*view.root["dozed"]] == []
+
+
+@pytest.fixture
+def go(tmp_path, monkeypatch):
+    """The file that ends what blocks, at the end of the test at the latest."""
+    monkeypatch.setattr("scheduler.executors.coroutine_watch.GRACE_SECONDS", 0.2)
+    file = tmp_path / "go"
+    yield file
+    file.touch()
+
+
+@pytest.mark.parametrize("stubborn", [block_over_limit, cling])
+def test_a_coroutine_that_does_not_end_at_its_hard_limit_is_ended_and_no_other_is_charged(
+    view, database, mode, go, stubborn
+):
+    other = wait_for_file.enqueue(str(go))
+    view.commit()
+    with running(database, workers=1, multitask_mode=mode):
+        view.until(lambda: other.getStatus() == TASK_STATUS_RUNNING)
+        call = stubborn.enqueue(str(go.with_name("never")))
+        view.commit()
+        assert ended(view, [call]) == [TASK_STATUS_TERMINATED]
+        assert call.getAttempts()[-1].message == "the run took longer than its hard limit of 0.2 s"
+        go.touch()
+        assert ended(view, [other]) == [TASK_STATUS_FINISHED]
+    go.with_name("never").touch()
+
+
+def test_a_coroutine_that_blocks_is_ended_when_it_is_cancelled(view, database, mode, go):
+    call = block_without_limit.enqueue(str(go))
+    view.commit()
+    with running(database, workers=1, multitask_mode=mode):
+        view.until(lambda: call.getStatus() == TASK_STATUS_RUNNING)
+        view.client.cancelTask(call)
+        view.commit()
+        view.until(lambda: call.getStatus() == TASK_STATUS_ABORTED)
+        after = Doze()
+        view.enqueue(after)
+        view.client.waitFor(after, DEADLINE)
+
+
+def test_a_coroutine_that_keeps_another_from_its_limit_goes_on_by_itself(view, database, go):
+    calls = [sleep_long.enqueue(), block_without_limit.enqueue(str(go))]
+    view.commit()
+    with running(database, workers=1, multitask_mode="processes"):
+        assert ended(view, calls[:1]) == [TASK_STATUS_TERMINATED]
+        go.touch()
+        assert ended(view, calls) == [TASK_STATUS_TERMINATED, TASK_STATUS_FINISHED]
 
 
 def test_coroutines_whose_worker_is_killed_have_their_effects_once(view, database, tmp_path):

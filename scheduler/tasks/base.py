@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import random
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -363,6 +364,10 @@ class BaseTask(FlowStep, TaskLife):
             return result_of(self.run())
         now = nowutc()
         return result_of(self.start(max(0.0, (now - (self.getDueOn() or now)).total_seconds())))
+
+    def _is_coroutine(self) -> bool:
+        """Say whether `run` returns a coroutine."""
+        return inspect.iscoroutinefunction(self.run)
 
     def _instead_of_run(self, now: datetime) -> Callable[[], None] | None:
         """Return what is to be done instead of a run at *now*; None for a run."""

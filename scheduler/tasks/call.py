@@ -216,9 +216,14 @@ def call_of(
     kind = TunedCallTask if options else CallTask
     if options.get("alone") or options.get("hardLimit") is not None:
         kind = LoneCallTask
-    if inspect.iscoroutinefunction(getattr(function, "function", function)):
+    if is_coroutine_function(function):
         kind = CoroutineCallTask
     return kind(date, function, args, kwargs, _expiry_date(date, options.get("expiry")))
+
+
+def is_coroutine_function(function: Callable[..., Any]) -> bool:
+    """Say whether *function*, declared or plain, is `async def`."""
+    return inspect.iscoroutinefunction(getattr(function, "function", function))
 
 
 def options_of(function: Callable[..., Any]) -> Mapping[str, Any]:

@@ -78,6 +78,9 @@ class Firing(OneShotTask):
     def _shown_arguments(self) -> str | None:
         return self.task._shown_arguments()  # noqa: SLF001 (the same method of its task)
 
+    def _is_coroutine(self) -> bool:
+        return self.task._is_coroutine()  # noqa: SLF001 (the same method of its task)
+
     def _occurrence_number(self) -> int:
         return self.number
 

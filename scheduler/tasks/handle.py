@@ -185,6 +185,11 @@ class TaskHandle:
         return None if state is None else shown(state)
 
     @property
+    def is_coroutine(self) -> bool:
+        """Whether the task is a coroutine, whose attempts are made beside others."""
+        return self._task._is_coroutine()
+
+    @property
     def keys_used(self) -> int:
         """How many idempotency keys there were up to the last checkpoint."""
         return int(self._task._checkpoint[2])

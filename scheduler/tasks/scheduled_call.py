@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scheduler.schedules.schedule import Schedule
-from scheduler.tasks.call import Arguments, FunctionOptions, called, found
+from scheduler.tasks.call import Arguments, FunctionOptions, called, found, is_coroutine_function
 from scheduler.tasks.naming import dotted
 from scheduler.tasks.options import FunctionOption
 from scheduler.tasks.recurring import RecurringTask
@@ -49,6 +49,9 @@ class ScheduledCall(FunctionOptions, RecurringTask):
 
     def _arguments(self) -> Arguments:
         return (), {}
+
+    def _is_coroutine(self) -> bool:
+        return is_coroutine_function(self.getFunction())
 
     def _full_name(self) -> str:
         return dotted(self._name)

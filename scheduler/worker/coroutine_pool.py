@@ -105,16 +105,14 @@ class CoroutinePool:
     def abandon(self) -> tuple[list[Claim], list[Claim]]:
         """Give up the event loop, which does not end what it must; nothing is reported any more.
 
-        Return the claims that wait, and those at work, whose coroutines are cancelled as soon as
-        they await.
+        Return the claims that wait, and those at work, which may go on, and cannot commit as soon
+        as their loss is settled.
         """
         with self._changed:
             self._is_abandoned = True
             waiting, running = list(self._waiting.values()), list(self._running.values())
             self._waiting.clear()
             self._database.setPoolSize(self._pool_size)
-        for claim in running:
-            self.cancel(claim)
         return waiting, running
 
     def close(self, seconds: float | None = None) -> None:

@@ -28,7 +28,10 @@ from scheduler.store.missing_class import reason_of
 from scheduler.store.transact import backoff
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.call import is_coroutine
+from scheduler.tasks.firing import Firing
+from scheduler.tasks.handle import TaskHandle
 from scheduler.tasks.naming import name_of
+from scheduler.tasks.scheduled_call import ScheduledCall
 from scheduler.worker.attempt import Attempts, OpenAttempt
 from scheduler.worker.claim_queue import ClaimQueue
 from scheduler.worker.conflict_report import ConflictReport
@@ -189,8 +192,14 @@ class Runner:
 
 
 def _is_coroutine(task: Any) -> bool:
-    kind: type = type(task)
-    return is_coroutine(kind)
+    # Asked of the class, but where the code may change under a schedule that stays.
+    if not issubclass(type(task), ScheduledCall | Firing):
+        kind: type = type(task)
+        return is_coroutine(kind)
+    try:
+        return TaskHandle(task).is_coroutine
+    except Exception:  # noqa: BLE001 (its attempt will meet the same)
+        return False
 
 
 def _is_alone(task: Any) -> bool:

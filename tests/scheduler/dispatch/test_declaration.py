@@ -19,7 +19,7 @@ import pytest
 from persistent.mapping import PersistentMapping
 
 from daemon.views.schedule_rows import schedule_rows
-from scheduler import TASK_STATUS_NONE, Scheduler, SchedulerModule, task
+from scheduler import TASK_STATUS_FINISHED, TASK_STATUS_NONE, Scheduler, SchedulerModule, task
 from scheduler.dispatch.declaration import declare, declared_in
 from scheduler.errors import SchedulerConfigurationException
 from scheduler.shelves.declared_schedules import declared_schedules
@@ -94,6 +94,44 @@ def test_a_schedule_enters_and_is_followed(relay, enter, module):
     results = [run.getStatus() for run in nightly.getOccurrences()]
     assert len(results) == 3
     assert nightly.getResult() == 2
+
+
+MEETING = """
+import asyncio
+
+here = set()
+
+async def meet(name):
+    here.add(name)
+    while len(here) < 2:
+        await asyncio.sleep(0.01)
+    return len(here)
+"""
+
+ATTENDEES = """
+@task(every=3600, overlap={overlap!r}, maxTries=1)
+async def anna():
+    return await meet("anna")
+
+@task(every=3600, overlap={overlap!r}, maxTries=1)
+async def otto():
+    return await meet("otto")
+"""
+
+
+@pytest.mark.parametrize("overlap", ["skip", "allow"])
+def test_scheduled_coroutines_are_at_work_at_once_on_one_worker(view, database, module, overlap):
+    module(MEETING, ATTENDEES.format(overlap=overlap))
+    with running(database, workers=1, imports=["declaring"]):
+        schedules = view.until(view.client.getSchedules)
+        tasks = [schedules[f"declaring.{name}"].task for name in ("anna", "otto")]
+        runs = view.until(lambda: _occurrences(tasks))
+    assert [run.getStatus() for run in runs] == [TASK_STATUS_FINISHED] * 2
+
+
+def _occurrences(tasks):
+    runs = [run for task in tasks for run in task.getOccurrences()]
+    return runs if len(runs) == 2 else None
 
 
 def test_an_unchanged_declaration_changes_nothing(relay, enter, module):

@@ -1,11 +1,12 @@
-# `make run` shows it at work; `make test` checks everything. Both need only python3 (3.11 or later).
+# `make run` shows it at work; `make test` checks everything; `make docs` makes the site of the
+# documentation. All need only python3 (3.11 or later).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SHOWN := $(VENV)/.shown
 
-.PHONY: run test check bench soak
+.PHONY: run test check bench soak docs pictures
 
 run: $(SHOWN)
 	@exec $(BIN)/python -m daemon.demo.main
@@ -21,6 +22,15 @@ check: $(STAMP)
 	$(BIN)/python -m tests.house.sentences
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The site is made without the network, and loads nothing from elsewhere.
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "Open site/index.html; for its search: python3 -m http.server -d site"
+
+# What the browser sees of the console, for the documents.
+pictures: $(STAMP)
+	PICTURES=1 $(BIN)/python -m pytest -q tests/daemon/console/test_first_look.py
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench

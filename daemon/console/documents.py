@@ -56,6 +56,8 @@ def rendered_document(document: ShippedDocument) -> Markup:
         for link in content.children or ():
             if link.type == "link_open":
                 link.attrSet("href", _address(str(link.attrGet("href"))))
+            if link.type == "image":
+                link.attrSet("src", f"/docs/{link.attrGet('src')}")
     return Markup(markdown.renderer.render(tokens, markdown.options, {}))  # noqa: S704 (own text)
 
 

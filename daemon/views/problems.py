@@ -89,7 +89,7 @@ def _of_tasks(connection: Connection) -> Iterator[Problem]:
     if aside:
         yield Problem(
             f"{_tasks(len(aside))} been put in quarantine: code cannot be loaded",
-            "install the code, and run `indico_scheduler cmd reclaim`",
+            "install the code, and run `indico_scheduler cmd retry --all`",
             "/tasks?state=quarantined",
             min((entry.since for entry in aside if entry.since is not None), default=None),
         )

@@ -244,14 +244,17 @@ def _document(start: StartResponse, name: str) -> Iterable[bytes]:
     file = _documents().get(name)
     if file is None:
         return answer(start, "404 Not Found", "there is no such document\n")
+    if file.suffix == ".png":
+        start("200 OK", [("Content-Type", "image/png"), *HEADERS.items()])
+        return [file.read_bytes()]
     return answer(start, "200 OK", file.read_text(encoding="utf-8"))
 
 
 @cache
 def _documents() -> dict[str, Path]:
-    """Return the shipped documents by their names in addresses."""
+    """Return the shipped documents and their pictures by their names in addresses."""
     folder = shipped("docs")
-    found = folder.rglob("*.md") if folder else ()
+    found = (*folder.rglob("*.md"), *folder.glob("*.png")) if folder else ()
     return {file.relative_to(folder).as_posix(): file for file in found if folder}
 
 

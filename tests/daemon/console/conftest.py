@@ -18,10 +18,12 @@ from daemon.service import Service
 from export.people.roles import Role, roles
 from export.people.user import Avatar, users
 from scheduler.store import transact
+from tests.places import ROOT
 
 PASSWORD = "open sesame"
 PHONE = {"width": 360, "height": 740}
 DESKTOP = {"width": 1280, "height": 800}
+PICTURE = {"width": 1280, "height": 860}
 PEOPLE = {
     "ann": Role.ADMIN,
     "otto": Role.OPERATOR,
@@ -78,6 +80,18 @@ def browser():
         )
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def picture():
+    """Keep a page as a picture of the documents, where PICTURES asks for new ones."""
+
+    def keep(page, name):
+        if os.environ.get("PICTURES"):
+            page.set_viewport_size(PICTURE)
+            page.screenshot(path=ROOT / "docs" / f"{name}.png")
+
+    return keep
 
 
 @pytest.fixture(scope="module")

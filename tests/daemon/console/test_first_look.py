@@ -16,10 +16,12 @@ def page(browser):
     context.close()
 
 
-def test_the_failure_of_the_demonstration_is_found_mended_and_retried(start_demo, page):
+def test_the_failure_of_the_demonstration_is_found_mended_and_retried(start_demo, page, picture):
     demo = start_demo()
     url = demo.wait_until_up()
     page.goto(url)
+    page.get_by_text("failed for good within a day").wait_for()
+    picture(page, "console")
     page.get_by_role("link", name="Tasks", exact=True).click()
     page.get_by_role("link", name="Failed", exact=True).click()
     page.get_by_role("link", name="daemon.demo.sample.ThankSponsor").click()
@@ -37,5 +39,13 @@ def test_the_failure_of_the_demonstration_is_found_mended_and_retried(start_demo
     page.get_by_role("button", name="Retry").click()
     page.locator("h1 .state", has_text="finished").wait_for()
     page.locator(".differences .after", has_text="Sponsored by ACME & Söhne").wait_for()
+
+    page.goto(f"{url}/tasks")
+    page.get_by_role("link", name="daemon.demo.sample.DescribeEvent").click()
+    page.locator(".differences .after", has_text="Described by a task").first.wait_for()
+    picture(page, "console-task")
+    page.goto(f"{url}/agents")
+    page.get_by_role("heading", name="Agents").wait_for()
+    picture(page, "console-agents")
     assert demo.end() == 0
     assert "Traceback" not in demo.text

@@ -41,3 +41,10 @@ def test_everybody_can_read_a_refusal(visit, axe):
     page.get_by_role("heading", name="Not Found").wait_for()
     found = axe.run(page)
     assert found.violations_count == 0, found.generate_report()
+
+
+def test_a_document_shows_its_pictures(visit):
+    page = visit("/documents/console")
+    pictures = page.locator("main img")
+    assert pictures.count() >= 2
+    assert pictures.evaluate_all("found => found.every(each => each.naturalWidth > 100)")

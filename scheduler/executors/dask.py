@@ -28,6 +28,7 @@ from scheduler.settings import Settings
 from scheduler.states import TASK_STATUS_ABORTED
 from scheduler.store import Database, open_database
 from scheduler.worker.claim_queue import ClaimQueue
+from scheduler.worker.family import descendants, kill_each
 from scheduler.worker.log_forwarding import ForwardedLine, LogForwarder
 from scheduler.worker.outcome import Outcome
 from scheduler.worker.runner import Runner
@@ -168,12 +169,14 @@ class DaskExecutor:
 
     def _restart(self, workers: list[str]) -> None:
         pids = [] if self._local is None else self._local.pids(workers)
+        families = [each for pid in pids for each in descendants(pid)]
         try:
             self._client.restart_workers(workers, raise_for_error=False)
         except Exception as error:  # noqa: BLE001 (the cluster may end meanwhile)
             log.warning("workers %s of the cluster could not be restarted: %r", workers, error)
         for pid in pids:
             end_group(pid)  # what the task had started lives on
+        kill_each(families)
 
     def _receive(self, event: tuple[float, list[Any]]) -> None:
         _, (kind, claim, *values) = event

@@ -13,6 +13,7 @@ from typing import Any
 import distributed
 
 from scheduler.executors.suspension import is_suspended
+from scheduler.worker.family import descendants, kill_each
 
 log = logging.getLogger(__name__)
 
@@ -98,10 +99,12 @@ class Apart(distributed.WorkerPlugin):
 
 
 def end_group(pid: int) -> None:
-    """Kill process *pid*, if it lives, and what is left of the group that it leads or has led."""
+    """Kill process *pid* with its family, if it lives, and what is left of its group."""
+    family = descendants(pid)
     with suppress(ProcessLookupError, PermissionError):
         if pid != os.getpgrp():
             os.killpg(pid, signal.SIGKILL)
     with suppress(ProcessLookupError):
         if os.getpgid(pid) != pid:
             os.kill(pid, signal.SIGKILL)
+    kill_each(family)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from scheduler.executors.output_pipe import OutputPipe
 from scheduler.executors.suspension import is_suspended
 from scheduler.inbox.claims import Claim
 from scheduler.runtime.context import AttemptReport
+from scheduler.worker.family import MARK, descendants, kill_each, kill_marked
 from scheduler.worker.heartbeat import SIZE, BegunClaims, WorkerHeartbeat, shared_memory
 from scheduler.worker.log_forwarding import ForwardedLine
 from scheduler.worker.outcome import Outcome
@@ -43,9 +45,9 @@ MISSED_BEATS = 3
 class WorkerProcess:
     """One worker process: its claims, its messages, and whether it lives.
 
-    It leads a process group of its own, which ends with it. *receive* is called with each of its
-    messages, *ended* when it has ended, in a thread of its own. Raises OSError if it cannot be
-    started.
+    It leads a process group of its own, which ends with it, as does all else that its tasks have
+    started. *receive* is called with each of its messages, *ended* when it has ended, in a thread
+    of its own. Raises OSError if it cannot be started.
     """
 
     def __init__(
@@ -83,10 +85,11 @@ class WorkerProcess:
         self._beats = self._missed = self._stopped = 0
         self._pipe, theirs = Pipe()
         self._output = OutputPipe()
+        self._mark = secrets.token_hex()
         memory = shared_memory()
         try:
             self.heartbeat = WorkerHeartbeat(mmap(memory, SIZE))
-            self._process = _spawn(theirs.fileno(), memory, self._output.writer)
+            self._process = _spawn(theirs.fileno(), memory, self._output.writer, self._mark)
         except OSError:
             self._output.close()
             raise
@@ -144,12 +147,14 @@ class WorkerProcess:
         self.send(None)
 
     def kill(self, kill_reason: KillReason) -> None:
-        """Kill the process and its group at once, for the reason that *kill_reason* gives."""
+        """Kill the process and its family at once, for the reason that *kill_reason* gives."""
         if self.kill_reason is None:
             self.kill_reason, self.killed = kill_reason, time.monotonic()
         self.watch.end()
         self.coroutines = CoroutineWatch()
+        family = descendants(self.pid)  # as long as it lives, they can be told
         self._kill_group()
+        kill_each(family)
 
     def send(self, message: object) -> None:
         """Send *message*; the listener notices a process that has ended."""
@@ -261,6 +266,7 @@ class WorkerProcess:
     def _end(self) -> None:
         # Before the process is reaped: its number names its group as long as it is taken.
         self._kill_group()
+        kill_marked(self._mark)
         with suppress(EOFError, OSError):
             while self._pipe.poll():
                 self._receive(self, self._pipe.recv())  # what it has said before
@@ -290,7 +296,7 @@ def _sentinel(pid: int) -> int | None:
         return None
 
 
-def _spawn(pipe: int, memory: int, output: int) -> subprocess.Popen[bytes]:
+def _spawn(pipe: int, memory: int, output: int, mark: str) -> subprocess.Popen[bytes]:
     code = "from scheduler.worker.process import main; main()"
     return subprocess.Popen(  # noqa: S603 (this very interpreter, a module of ours)
         [sys.executable, "-P", "-c", code, str(pipe), str(memory)],
@@ -299,5 +305,9 @@ def _spawn(pipe: int, memory: int, output: int) -> subprocess.Popen[bytes]:
         stdout=output,
         stderr=output,
         start_new_session=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        env={
+            **os.environ,
+            MARK: mark,
+            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        },
     )

@@ -31,6 +31,7 @@ from scheduler.store.database_uri import open_database
 from scheduler.values.legible import LineFormatter
 from scheduler.worker.claim_queue import ClaimQueue
 from scheduler.worker.coroutine_pool import CoroutinePool
+from scheduler.worker.family import MARK, descendants, kill_each, kill_marked
 from scheduler.worker.heartbeat import SIZE, WorkerHeartbeat
 from scheduler.worker.log_forwarding import forward_logs
 from scheduler.worker.runner import Runner
@@ -196,6 +197,9 @@ def beat_on(heartbeat: WorkerHeartbeat) -> None:
 
 def end_group() -> None:
     """End this process at once, and with it those that tasks have started."""
+    kill_each(descendants(os.getpid()))
+    if mark := os.environ.get(MARK):
+        kill_marked(mark)
     if os.getpgrp() == os.getpid():
         os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(ORPHANED)

@@ -57,6 +57,32 @@ class WithChild(OneShotTask):
         with subprocess.Popen([sys.executable, "-c", SLEEP], close_fds=False) as child:
             self._say(child.pid)
 
+    def detached(self):
+        with subprocess.Popen([sys.executable, "-c", SLEEP], start_new_session=True) as child:
+            self._say(child.pid)
+
+    def detached_without_environment(self):
+        command = [sys.executable, "-c", SLEEP]
+        with subprocess.Popen(command, start_new_session=True, env={}) as child:
+            self._say(child.pid)
+
+    def deserted(self):
+        self._desert()
+        sleep_long()
+
+    def deserting(self):
+        self._desert()
+        os._exit(7)
+
+    def _desert(self):
+        """Start a child as services start themselves, of which nobody is the parent."""
+        middle = os.fork()
+        if not middle:
+            child = subprocess.Popen([sys.executable, "-c", SLEEP], start_new_session=True)
+            self._say(child.pid)
+            os._exit(0)
+        os.waitpid(middle, 0)
+
     def exiting(self):
         child = os.fork()
         if not child:

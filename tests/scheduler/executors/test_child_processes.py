@@ -18,6 +18,7 @@ from scheduler import (
     TASK_STATUS_TERMINATED,
     nowutc,
 )
+from tests.faults.processes import Daemon
 from tests.scheduler.harness import running
 from tests.scheduler.sample_children import (
     ChangeSignals,
@@ -32,7 +33,8 @@ from tests.waiting import wait_for
 # The children sleep for ten minutes: nothing here can have waited for them.
 AT_ONCE = 60
 
-every_way = pytest.mark.parametrize("way", ["system", "forked", "joined", "inheriting"])
+WAYS = ["system", "forked", "joined", "inheriting"]
+DETACHED = ["detached", "detached_without_environment", "deserted"]
 
 
 @pytest.fixture
@@ -50,7 +52,7 @@ def is_gone(process):
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
-@every_way
+@pytest.mark.parametrize("way", WAYS + DETACHED)
 def test_a_run_over_its_hard_limit_ends_with_the_processes_that_it_has_started(
     view, database, file, way
 ):
@@ -64,7 +66,7 @@ def test_a_run_over_its_hard_limit_ends_with_the_processes_that_it_has_started(
     assert task.getStatus() == TASK_STATUS_TERMINATED
 
 
-@every_way
+@pytest.mark.parametrize("way", WAYS)
 def test_a_cancelled_run_ends_with_its_processes_and_the_next_worker_takes_tasks(
     view, database, file, way
 ):
@@ -78,13 +80,25 @@ def test_a_cancelled_run_ends_with_its_processes_and_the_next_worker_takes_tasks
     assert task.getStatus() == TASK_STATUS_ABORTED
 
 
-def test_a_worker_that_ends_is_noticed_while_a_child_of_its_task_lives(view, database, file):
-    task = view.enqueue(WithChild(nowutc(), str(file), "exiting"))
+@pytest.mark.parametrize("way", ["exiting", "deserting"])
+def test_a_worker_that_ends_is_noticed_while_a_child_of_its_task_lives(view, database, file, way):
+    task = view.enqueue(WithChild(nowutc(), str(file), way))
     with running(database, multitask_mode="processes", workers=1):
         child = child_in(file)
         view.until_counts(AT_ONCE, failed=1)
         wait_for(lambda: is_gone(child))
     assert task.getStatus() == TASK_STATUS_FAILED
+
+
+def test_nothing_that_a_task_has_started_outlives_a_scheduler_that_is_killed(view, file, tmp_path):
+    view.enqueue(WithChild(nowutc(), str(file), "deserted"))
+    daemon = Daemon(tmp_path, view.database.uri, workers=1)
+    try:
+        child = child_in(file)
+        daemon.kill()
+        wait_for(lambda: is_gone(child))
+    finally:
+        daemon.close()
 
 
 def test_a_shutdown_does_not_wait_for_what_a_task_has_left_behind(view, database, file):

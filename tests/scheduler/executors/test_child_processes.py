@@ -1,6 +1,6 @@
 """Tasks that start processes: limits hold while these live, and nothing outlives its worker.
 
-Covers `scheduler.worker.signals`.
+Covers `scheduler.worker.family`, `scheduler.worker.signals`.
 """
 
 from __future__ import annotations

@@ -30,6 +30,8 @@ from scheduler.states import (
     TASK_STATUS_NONE,
     TASK_STATUS_TERMINATED,
 )
+from scheduler.store.encryption import has_key
+from scheduler.store.sealed_value import sealed
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.call import CallTask, call_of
 from scheduler.tasks.composite import Step
@@ -174,9 +176,12 @@ class Client(FlowClient):
         """Give the signal *name* to all tasks that wait for it; always True.
 
         *payload* is plain data or a stored object. Where no task waits yet, it is kept for the
-        first one that will: for 30 days, and of all such signals the newest 10,000.
+        first one that will: for 30 days, and of all such signals the newest 10,000. It is stored
+        encrypted where this installation has a key.
         """
-        return self._module.spool(spool.SIGNAL, (checked_name(name), payload))
+        spool.check_part(payload)
+        kept = payload if payload is None or not has_key() else sealed(payload)
+        return self._module.spool(spool.SIGNAL, (checked_name(name), kept))
 
     def pause(self, queue: str | None = None) -> bool:
         """Pause the scheduler, or the named *queue* alone, over restarts too; always True.

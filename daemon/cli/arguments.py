@@ -327,6 +327,8 @@ def _add_db(commands: Subparsers, common: argparse.ArgumentParser) -> None:
     )
     sub.add_argument("folder", type=Path, metavar="FOLDER", help="where the backups are kept")
     sub.add_argument("--full", action="store_true", help="copy all, not only what is new")
+    text = "encrypt with the first key what is encrypted; 1 if some is left with another one"
+    add_json(add(verbs, common, "reseal", database.reseal, text))
     text = "bring the layout of an older release up to date, as the daemon does at its start"
     sub = add(verbs, common, "upgrade", database.upgrade_layout, text)
     sub.add_argument("--dry-run", action="store_true", help="only print what is to be done")

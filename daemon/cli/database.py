@@ -19,6 +19,7 @@ from daemon.config import Config
 from daemon.errors import DaemonException
 from daemon.maintenance import backup
 from daemon.maintenance.packing import SCHEMA, pack
+from daemon.maintenance.resealing import reseal_all
 from daemon.maintenance.upgrade import steps, upgrade
 from daemon.maintenance.verification import verify as verify_storage
 from livesync.cli.progress import progress
@@ -107,6 +108,21 @@ def upgrade_layout(options: argparse.Namespace, config: Config) -> int:
     if not found:
         print("the layout is up to date")
     return 0
+
+
+def reseal(options: argparse.Namespace, config: Config) -> int:
+    """Encrypt with the first key what is encrypted; 1 where something is left with another one."""
+    with connect(config.database) as connection, progress("objects looked at") as tell:
+        found = reseal_all(connection.db(), tell)
+    if options.json:
+        print(as_json({name: sorted(numbers) for name, numbers in vars(found).items()}))
+    else:
+        print(f"{len(found.changed)} objects are encrypted anew")
+        for number in sorted(found.at_work):
+            print(f"task {number} is at work: run this again when it has ended")
+        for number in sorted(found.unreadable):
+            print(f"object {number} cannot be read with these keys")
+    return int(bool(found.at_work or found.unreadable))
 
 
 def restore(options: argparse.Namespace, config: Config) -> int:

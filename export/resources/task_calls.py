@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from functools import partial
 from typing import Any
@@ -23,6 +22,7 @@ from export.resource import ANYTHING, Resource
 from scheduler import SchedulerModule, nowutc
 from scheduler.runtime.origin import enqueued_by
 from scheduler.states import ENDED, TASK_STATUS_FINISHED, WORDS
+from scheduler.store.encryption import recognitions
 from scheduler.tasks import BaseTask
 from scheduler.tasks.function import CALLED_BY_HTTP
 from scheduler.tasks.http_call import WrongArguments, as_json, checked_arguments
@@ -51,13 +51,13 @@ def call(question: Question) -> Pending:
     key = request.idempotency_key
     if len(key) > KEY_LENGTH:
         raise MalformedRequest(f"An Idempotency-Key has at most {KEY_LENGTH} characters")
-    digest = hashlib.sha256(json.dumps([name, body], sort_keys=True).encode()).hexdigest()
+    digests = recognitions(json.dumps([name, body], sort_keys=True).encode())
     found = repeated_calls().find(user, key) if key else None
-    if found is not None and found[1] != digest:
+    if found is not None and found[1] not in digests:
         raise NotFree("This Idempotency-Key was used for another call")
     number = found[0] if found is not None else _enqueue(question, function, body)
     if key and found is None:
-        repeated_calls().keep(user, key, number, digest, nowutc())
+        repeated_calls().keep(user, key, number, digests[0], nowutc())
     return _told(number, question.request.root)
 
 

@@ -16,6 +16,7 @@ from scheduler.leadership.roster import roster_of
 from scheduler.log.append_log import AppendLog, LogPosition
 from scheduler.log.segment import UnreadablePage
 from scheduler.store import Schema
+from scheduler.store.sealed_value import SealedValue
 
 ADD = "add"
 DELETE = "del"
@@ -100,7 +101,7 @@ class Spool(Persistent):
         if op not in OPERATIONS:
             known = ", ".join(sorted(OPERATIONS))
             raise SchedulerUnknownOperationException(f"{op!r} is no operation; known are {known}")
-        _check(obj)
+        check_part(obj)
         self._log.append((op, obj, *self._address()) if op == SHUTDOWN else (op, obj))
 
     def take(self, limit: int) -> list[Instruction]:
@@ -169,13 +170,14 @@ class Spool(Persistent):
         return bool(self._log)
 
 
-def _check(obj: Any) -> None:
+def check_part(obj: Any) -> None:
+    """Raise TypeError where *obj* cannot be a part of an instruction."""
     if isinstance(obj, tuple | list):
         for part in obj:
-            _check(part)
+            check_part(part)
     elif isinstance(obj, dict):
-        _check((*obj, *obj.values()))
-    elif type(obj) not in _PLAIN and not isinstance(obj, Persistent):
+        check_part((*obj, *obj.values()))
+    elif type(obj) not in _PLAIN and not isinstance(obj, Persistent | SealedValue):
         raise TypeError(
             f"{obj!r} cannot be a part of an instruction: give a persistent object or plain data"
         )

@@ -5,6 +5,8 @@ Secrets that need not be read back are kept as digests instead.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -73,16 +75,34 @@ def resealed(stored: Sealed) -> Sealed:
 
     Raises SecretUnreadable without its key.
     """
+    if isinstance(stored, bytes):
+        return resealed_bytes(stored)
+    return seal(stored)
+
+
+def resealed_bytes(stored: bytes) -> bytes:
+    """Return the encrypted data *stored* as the first key encrypts it; itself where it does so.
+
+    Raises SecretUnreadable without its key.
+    """
     keys = _keys()
     if not keys:
         return stored
-    if isinstance(stored, bytes):
-        try:
-            _fernet(keys[:1]).decrypt(stored)
-            return stored
-        except InvalidToken:
-            pass
-    return seal(unseal(stored))
+    try:
+        _fernet(keys[:1]).decrypt(stored)
+    except InvalidToken:
+        return seal_bytes(unseal_bytes(stored))
+    return stored
+
+
+def recognitions(data: bytes) -> tuple[str, ...]:
+    """Return the digests by which *data* is recognized, the one to keep first.
+
+    With a key it is made with the first one, so that nobody tries out what *data* may have been;
+    the others are those of former keys, and of none.
+    """
+    keyed = (hmac.digest(key.encode(), data, "sha256").hex() for key in _keys())
+    return (*keyed, hashlib.sha256(data).hexdigest())
 
 
 def has_key() -> bool:

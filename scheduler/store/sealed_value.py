@@ -7,8 +7,9 @@ from io import BytesIO
 from typing import Any
 
 from persistent import Persistent
+from persistent.wref import WeakRef
 
-from scheduler.store.encryption import seal_bytes, unseal_bytes
+from scheduler.store.encryption import resealed_bytes, seal_bytes, unseal_bytes
 
 
 class SealedValue:
@@ -28,6 +29,15 @@ class SealedValue:
         """Return the value. Raises SecretUnreadable without its key."""
         return _Unpickler(BytesIO(unseal_bytes(self._token)), self._objects).load()
 
+    def reseal(self) -> bool:
+        """Encrypt the value with the first key; return whether that was not so already.
+
+        Raises SecretUnreadable without its key.
+        """
+        before = self._token
+        self._token = resealed_bytes(before)
+        return self._token != before
+
     def __repr__(self) -> str:
         return "<encrypted>"
 
@@ -43,6 +53,26 @@ def sealed(value: Any) -> SealedValue:
 def opened(value: Any) -> Any:
     """Return the value that was sealed as *value*; what was not, as it is."""
     return value.open() if isinstance(value, SealedValue) else value
+
+
+def sealed_values_of(obj: Persistent) -> list[SealedValue]:
+    """Return the sealed values in the record of *obj*."""
+    finder = _Finder(BytesIO(), 5)
+    finder.dump(obj.__getstate__())
+    return finder.found
+
+
+class _Finder(pickle.Pickler):
+    """Walks through a state without the objects that have records of their own."""
+
+    def __init__(self, file: BytesIO, protocol: int) -> None:
+        super().__init__(file, protocol)
+        self.found: list[SealedValue] = []
+
+    def persistent_id(self, obj: Any) -> Any:
+        if isinstance(obj, SealedValue):
+            self.found.append(obj)
+        return 0 if isinstance(obj, SealedValue | Persistent | WeakRef) else None
 
 
 class _Pickler(pickle.Pickler):

@@ -21,7 +21,7 @@ def stored_objects(connection: Connection, kinds: tuple[type, ...]) -> Iterator[
     Removed objects are among them until the database is packed. An object is passed over if its
     record does not tell its class.
     """
-    for oid, record in _records(connection.db().storage):
+    for oid, record in records(connection.db().storage):
         if _is_of(kinds, connection, record):
             try:
                 obj = connection.get(oid)
@@ -34,7 +34,7 @@ def stored_objects(connection: Connection, kinds: tuple[type, ...]) -> Iterator[
                 connection.cacheGC()
 
 
-def _records(storage: Any) -> Iterator[tuple[bytes, bytes]]:
+def records(storage: Any) -> Iterator[tuple[bytes, bytes]]:
     """Yield the id and the present record of each object."""
     upcoming: bytes | None = z64
     while upcoming is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from scheduler.clock import nowutc
 from scheduler.errors import SignalTimeoutError
 from scheduler.inbox.signals import checked_name
+from scheduler.store.sealed_value import opened
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.handle import TaskHandle
 
@@ -28,12 +29,13 @@ class WaitForSignal(Exception):  # noqa: N818 (as TaskDelayed)
 def payload_of(task: BaseTask, name: str, timeout: float | None = None) -> object:
     """Return the payload of the signal *name*, where *task* has received it.
 
-    Raises WaitForSignal where it has yet to come, SignalTimeoutError where it has not come in time.
+    Raises WaitForSignal where it has yet to come, SignalTimeoutError where it has not come in time,
+    SecretUnreadable where it is encrypted with a key that is not here.
     """
     handle = TaskHandle(task)
     received = handle.signals.get(checked_name(name))
     if received:
-        return received[0]
+        return opened(received[0])
     awaited, until = handle.awaits or (None, None)
     now = nowutc().timestamp()
     if awaited == name and until is not None:

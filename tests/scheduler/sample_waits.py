@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 from scheduler import attempt, nowutc, task
 from scheduler.store.sealed_value import opened, sealed
 from scheduler.tasks import OneShotTask
@@ -35,6 +38,17 @@ def charge_once(card: str) -> None:
 def charge(card: str, copies: int = 1, order: object = None) -> dict[str, object]:
     attempt.checkpoint({"card": card})
     return {"charged": card, "copies": copies, "order": order}
+
+
+@task(encrypted=True)
+def approved():
+    return attempt.waitForSignal("approval")
+
+
+@task(encrypted=True)
+def wait_for_file(go: str) -> None:
+    while not Path(go).exists():
+        time.sleep(0.01)
 
 
 class Secretive(OneShotTask):

@@ -5,11 +5,14 @@ Covers `export.answers.patience`, `export.model.repeated_calls` and `scheduler.t
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 
 import pytest
+from cryptography.fernet import Fernet
 from werkzeug.test import Client as HttpClient
 
 from export.app import make_app
@@ -17,6 +20,7 @@ from export.auth.tokens import tokens
 from export.model.repeated_calls import repeated_calls
 from scheduler import Client, task
 from scheduler.store import open_database, transact
+from scheduler.store.encryption import KEY_VARIABLE
 from tests.scheduler.harness import running
 
 
@@ -143,6 +147,27 @@ def test_a_repeated_call_is_recognized_by_its_key(api, database):
     assert api.post(BILL, {"articles": []}, Idempotency_Key="order 17").status_code == 409
     assert spooled(database) == 1
     assert api.post(BILL, TEA).json["id"] != first.json["id"]
+
+
+def test_a_repeated_call_is_recognized_when_the_secret_key_is_another(api, database, monkeypatch):
+    old, new = (Fernet.generate_key().decode() for _ in range(2))
+    numbers = set()
+    for keys in ("", old, f"{new} {old}"):
+        monkeypatch.setenv(KEY_VARIABLE, keys)
+        numbers.add(api.post(BILL, TEA, Idempotency_Key="order 17").json["id"])
+    assert len(numbers) == 1
+
+
+def test_with_a_secret_key_the_digest_of_a_call_does_not_tell_its_arguments(
+    api, database, monkeypatch
+):
+    monkeypatch.setenv(KEY_VARIABLE, Fernet.generate_key().decode())
+    api.post(BILL, TEA, Idempotency_Key="order 17")
+    plain = hashlib.sha256(json.dumps([BILL.rpartition("/")[2], TEA], sort_keys=True).encode())
+    _, digest = transact(
+        database, lambda connection: repeated_calls(connection).find("7", "order 17")
+    )
+    assert digest != plain.hexdigest()
 
 
 def test_keys_are_forgotten_after_a_day(database):

@@ -21,7 +21,7 @@ from scheduler.store.encryption import FILE_VARIABLE, KEY_VARIABLE
 from scheduler.store.sealed_value import opened, sealed
 from scheduler.testing import Relay
 from tests.docs.test_documents import blocks
-from tests.scheduler.sample_waits import Secretive, charge, charge_once
+from tests.scheduler.sample_waits import Secretive, approved, charge, charge_once
 
 CARD = "4111 1111 1111 1111"
 
@@ -130,3 +130,20 @@ def test_the_tasks_of_the_document_keep_their_arguments_private(
     assert CARD.encode() not in stored(relay.connection, call, task)
     relay.run_due()
     assert (call.getResult(), task.getResult()) == (f"2.5 from {CARD}", f"charged {CARD}")
+
+
+def test_the_payload_of_a_signal_is_encrypted_in_the_spool_and_with_its_task(relay: Relay, key):
+    call = approved.enqueue()
+    relay.run_due()
+    relay.client.signal("approval", {"card": CARD})
+    relay.client.signal("nobody waits for it", CARD)
+    transaction.commit()
+    relay.run_due()
+    assert call.getResult() == {"card": CARD}
+    versions = [record.data for each in relay.database.storage.iterator() for record in each]
+    assert CARD.encode() not in b"".join(versions)
+
+
+def test_the_payload_of_a_signal_is_refused_with_a_key_as_without(relay: Relay, key):
+    with pytest.raises(TypeError, match="plain data"):
+        relay.client.signal("approved-17", object())

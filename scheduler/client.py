@@ -310,8 +310,8 @@ class Client(FlowClient):
         return self._module.getStatus()
 
     def getTask(self, tid: int) -> BaseTask:
-        """Return the task with number *tid*; KeyError if no task has it."""
-        return self._module.getTaskById(tid)
+        """Return the task with number *tid*, also a step whose turn has not come; or KeyError."""
+        return self._module.find_task(tid)
 
     def startFailedTask(self, task: BaseTask) -> None:
         """Start a failed, terminated or cancelled task again, at once.

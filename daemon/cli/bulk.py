@@ -13,11 +13,14 @@ from ZODB.utils import p64, u64
 from daemon.config import Config
 from daemon.errors import DaemonException
 from daemon.views.task_detail import find_task
+from daemon.views.task_rows import word
 from scheduler import Client, SchedulerModule, TaskFilter
 from scheduler.inbox.quarantine import quarantine_of
 from scheduler.shelves.bulk_order import CANCEL, DELETE, MOVE, PRIORITIZE, RETRY, BulkOrder
+from scheduler.shelves.flow_graph import PENDING
 from scheduler.shelves.walk import walk
 from scheduler.store import connect
+from scheduler.tasks import BaseTask
 from scheduler.values.console import as_json
 
 WORDS = {
@@ -104,9 +107,19 @@ def _each(
     with connect(config.database) as connection:
         for number in options.task_ids:
             aside = quarantine_of(connection).get(p64(number))
-            act(Client(connection), find_task(connection, number) if aside is None else aside.obj)
+            task = _in_its_turn(connection, number) if aside is None else aside.obj
+            act(Client(connection), task)
         transaction.commit()
     return _report(options, verb, len(options.task_ids))
+
+
+def _in_its_turn(connection: Connection, number: int) -> BaseTask:
+    task = find_task(connection, number)
+    if word(task) == PENDING:
+        raise DaemonException(
+            f"task {number} is pending: it is begun in its turn ('cmd cancel_flow' ends its flow)"
+        )
+    return task
 
 
 def _report(options: argparse.Namespace, verb: str, number: int) -> int:

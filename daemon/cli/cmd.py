@@ -24,6 +24,7 @@ from scheduler import (
 )
 from scheduler.shelves.bulk_order import CANCEL, RETRY
 from scheduler.shelves.declared_schedules import DeclaredSchedule
+from scheduler.shelves.flow_graph import PENDING
 from scheduler.states import AT_WORK
 from scheduler.store import connect
 from scheduler.tasks import BaseTask, RecurringTask
@@ -164,6 +165,8 @@ def _start_again(connection: Connection, number: int, is_quarantined: bool, forc
         client.startFailedTask(task)
     elif task.getStatus() in AT_WORK:
         raise DaemonException(f"task {number} is {word(task)}: it needs no start")
+    elif word(task) == PENDING:
+        raise DaemonException(f"task {number} is pending: it is begun in its turn")
     elif force:
         client.enqueue(task)
     else:

@@ -23,12 +23,14 @@ from scheduler.inbox.quarantine import QuarantineEntry, is_quarantined, quaranti
 from scheduler.inbox.signals import known_signals
 from scheduler.queue import BLOCKED_DUE, NEVER_DUE
 from scheduler.shelves.ended_index import TaskIndex
+from scheduler.shelves.flow_graph import PENDING
 from scheduler.shelves.shelved import Shelved
 from scheduler.states import STATES as STATES
 from scheduler.states import WORDS as WORDS
 from scheduler.store.missing_class import reason_of, why_unusable
 from scheduler.tasks import BaseTask, TaskOccurrence
 from scheduler.tasks.attempt import moment
+from scheduler.tasks.handle import StepHandle
 from scheduler.tasks.life import UNTIL_SIGNAL
 from scheduler.tasks.naming import (
     arguments_of,
@@ -186,12 +188,13 @@ def _quarantined_row(aside: QuarantineEntry) -> Row:
 
 
 def word(task: BaseTask) -> str:
-    """Return the state of *task* as one of STATES, or "gone"."""
+    """Return the state of *task* as one of STATES; "pending" before its turn, or "gone"."""
     if is_quarantined(task):
         return QUARANTINED
     if task.isBlocked():
         return "blocked"
-    return "paused" if task.isPaused() else WORDS.get(task.getStatus(), "gone")
+    without = "gone" if StepHandle(task).group is None else PENDING
+    return "paused" if task.isPaused() else WORDS.get(task.getStatus(), without)
 
 
 def shown(obj: Any) -> str:

@@ -155,11 +155,24 @@ class SchedulerModule(Persistent):
 
     def getTaskById(self, tid: int) -> BaseTask:
         """Return the task with number *tid*; KeyError for an unknown number."""
+        task = self._found(tid)
+        if TaskHandle(task).status == TASK_STATUS_NONE:
+            raise KeyError(tid)
+        return task
+
+    def find_task(self, tid: int) -> BaseTask:
+        """Return the task with number *tid*, also a step of a flow before its turn; or KeyError."""
+        task = self._found(tid)
+        if TaskHandle(task).status == TASK_STATUS_NONE and StepHandle(task).group is None:
+            raise KeyError(tid)
+        return task
+
+    def _found(self, tid: int) -> BaseTask:
         try:
             task = connection_of(self).get(p64(tid))
         except (POSKeyError, ValueError):
             raise KeyError(tid) from None
-        if not isinstance(task, BaseTask) or TaskHandle(task).status == TASK_STATUS_NONE:
+        if not isinstance(task, BaseTask):
             raise KeyError(tid)
         return task
 

@@ -119,6 +119,31 @@ def test_a_flow_of_many_steps_is_not_shown_with_its_task(command, uri):
     assert command("show", "flow", str(number))[1].count("\n") == 63
 
 
+@pytest.fixture
+def pending(uri):
+    """The number of a step whose turn has not come."""
+    with connect(uri) as connection:
+        behind = Good(nowutc())
+        Client(connection).enqueueChain(Good(nowutc() + timedelta(days=1)), behind)
+        transaction.commit()
+        return behind.getId()
+
+
+def test_a_step_is_shown_before_its_turn_by_the_number_that_it_keeps(command, uri, pending):
+    assert json.loads(command("show", "task", str(pending), "--json")[1])["state"] == "pending"
+    with connect(uri) as connection:
+        assert Client(connection).getTask(pending).getId() == pending
+
+
+@pytest.mark.parametrize("words", ["cancel", "pause", "retry -f", "delete", "prioritize 3"])
+def test_what_is_done_with_tasks_is_refused_for_a_step_before_its_turn(command, pending, words):
+    verb, *rest = words.split()
+    status, printed = command(
+        "cmd", verb, str(pending), *(["--to", *rest] if rest == ["3"] else rest)
+    )
+    assert (status, f"task {pending} is pending" in printed) == (1, True), printed
+
+
 def test_the_flow_of_a_task_that_there_is_not_is_refused(command, numbers):
     status, printed = command("show", "flow", "4711")
     assert status == 1

@@ -91,6 +91,17 @@ def test_a_task_that_runs_is_followed_and_cancelled(visit, enqueue, tmp_path):
     (tmp_path / "go").touch()
 
 
+def test_a_step_before_its_turn_has_its_page(visit, enqueue):
+    def make():
+        behind = sample_tasks.Good(nowutc())
+        Client().enqueueChain(sample_tasks.Good(nowutc() + HOUR), behind)
+        return behind
+
+    page = visit(f"/tasks/{enqueue(make)}")
+    is_now(page, "pending")
+    assert page.get_by_role("button", name="Cancel", exact=True).count() == 0
+
+
 def test_a_waiting_task_is_moved_prioritized_paused_resumed_and_run(visit, enqueue):
     number = enqueue(lambda: sample_tasks.Good(nowutc() + HOUR))
     page = visit(f"/tasks/{number}", expected="status of 404")  # once it is deleted

@@ -11,7 +11,7 @@ from typing import Any
 from livesync.agents.http import IS_NOT_ABOUT_RECORDS, WANTS_IT_LATER, Answer, HttpAgent, HttpTarget
 from livesync.agents.target import Items, Send, TargetItem
 from livesync.errors import AgentExecutionException, Overloaded, PartialFailure, TargetFault
-from livesync.records.document import document, json_bytes
+from livesync.records.document import json_bytes
 from livesync.records.reduction import Record
 
 PATH = "/_bulk"
@@ -43,7 +43,7 @@ class OpenSearchAgent(HttpAgent):
 
     def _prepare(self, record: Record) -> bytes:
         # Names that begin with _ are the server's own: it may refuse a document that has some.
-        shown = document(record, self._access)
+        shown = self.told(record)
         return json_bytes({name: shown[name] for name in shown if not name.startswith("_")})
 
     @contextmanager

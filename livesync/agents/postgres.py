@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from livesync.agents.target import Items, Send, TargetAgent
 from livesync.agents.timelimit import time_limit
 from livesync.errors import PartialFailure, TargetFault
-from livesync.records.document import document, json_bytes, state_in
+from livesync.records.document import json_bytes, state_in
 from livesync.records.reduction import Record
 from scheduler.store.encryption import seal, unseal
 from scheduler.values.extras import extra_needed
@@ -96,7 +96,7 @@ class PostgresAgent(TargetAgent):
         return " ".join(f"{name}={value}" for name, value in known if name not in SECRET_PARTS)
 
     def _prepare(self, record: Record) -> bytes:
-        return json_bytes(_without_nul(document(record, self._access)))
+        return json_bytes(_without_nul(self.told(record)))
 
     def reached(self) -> int | None:
         """Return the position that the table of positions tells for this agent."""

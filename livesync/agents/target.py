@@ -18,11 +18,20 @@ from livesync.delivery.push_agent import PushSyncAgent
 from livesync.delivery.uploader import RecordUploader
 from livesync.errors import AgentExecutionException, PartialFailure
 from livesync.objects.object_model import NOTHING
-from livesync.records.document import document, json_bytes, key_of, present, state_in, well_formed
+from livesync.records.document import (
+    Document,
+    document,
+    json_bytes,
+    key_of,
+    present,
+    state_in,
+    well_formed,
+)
 from livesync.records.marc.parts import with_parts
 from livesync.records.reduction import STATUS_DELETED, Record, identity_of, kind_in
 from livesync.track.action import ActionWrapper
 from scheduler.store.encryption import resealed
+from scheduler.store.position import token_of
 
 MEGABYTE = 2**20
 
@@ -103,7 +112,18 @@ class TargetAgent(PushSyncAgent):
 
     def _prepare(self, record: Record) -> bytes:
         """Return *record* as the target takes it; what this raises refuses that record alone."""
-        return json_bytes(document(record, self._access))
+        return json_bytes(self.told(record))
+
+    def told(self, record: Record) -> Document:
+        """Return the document of *record*, with the newest transaction that it is about.
+
+        The transaction and its token, the `position`, are left out where it is not known.
+        """
+        shown = document(record, self._access)
+        tid = getattr(record, "tid", None)
+        if tid is None or self._p_jar is None:
+            return shown
+        return shown | {"position": token_of(self._p_jar, tid), "transaction": f"{tid:016x}"}
 
     def _sender(self) -> AbstractContextManager[Send]:
         """Open what is needed for a run, and give the function that sends some items.

@@ -13,11 +13,10 @@ from typing import Any
 from livesync.agents.http import Answer, HttpAgent, HttpTarget
 from livesync.agents.target import Items, Send
 from livesync.errors import AgentExecutionException
-from livesync.records.document import document, json_bytes, key_of, read_documents, wrapped
+from livesync.records.document import json_bytes, key_of, read_documents, wrapped
 from livesync.records.reduction import Record
 from scheduler.clock import nowutc
 from scheduler.store.encryption import seal, unseal
-from scheduler.store.position import token_of
 
 TIMESTAMP_HEADER = "X-Livesync-Timestamp"
 SIGNATURE_HEADER = "X-Livesync-Signature"
@@ -66,12 +65,7 @@ class WebhookAgent(HttpAgent):
         self._list_url = list_url
 
     def _prepare(self, record: Record) -> bytes:
-        key = key_of(record, self.getLastTS())
-        shown = document(record, self._access) | {"key": key}
-        tid = getattr(record, "tid", None)
-        if tid is not None and self._p_jar is not None:
-            shown["position"] = token_of(self._p_jar, tid)
-        return json_bytes(shown)
+        return json_bytes(self.told(record) | {"key": key_of(record, self.getLastTS())})
 
     def listed(self) -> Iterator[tuple[str, Any]]:
         """Yield what the target lists, page by page."""

@@ -17,10 +17,10 @@ from livesync.cli.run import agreed
 from livesync.delivery.push_agent import PushSyncAgent, push_agent
 from livesync.errors import AgentSettingException, LiveSyncException
 from livesync.feed.manager import SyncManager
+from livesync.feed.position_text import position_from_text
 from livesync.objects.object_model import CONTRIBUTION, EVENT, SUBCONTRIBUTION
 from livesync.objects.watched_classes import table_of
 from livesync.records.change_filter import ChangeFilter
-from livesync.track.position_text import position_from_text
 from scheduler.values.console import as_json, as_lines
 from scheduler.values.legible import legible
 
@@ -153,8 +153,8 @@ def remove(connection: Connection, options: argparse.Namespace) -> int:
 def rewind(connection: Connection, options: argparse.Namespace) -> int:
     """Move an agent's pointer, so that what lies behind it is delivered again."""
     agent = push_agent(connection, options.agent_id)
-    track = SyncManager.getDBInstance(connection).getTrack()
-    agent.rewind(position_from_text(track, options.position))
+    manager = SyncManager.getDBInstance(connection)
+    agent.rewind(position_from_text(manager, options.position))
     return _done(f"agent {options.agent_id} stands at {options.position}")
 
 

@@ -23,6 +23,7 @@ from scheduler.errors import SchedulerException
 from scheduler.runtime.application import Application
 from scheduler.store import connect
 from scheduler.store.existence import expect_database
+from scheduler.store.position import is_token
 from scheduler.values.command_value import HOW, given, is_shown
 from scheduler.values.completion import CompletionAction
 from scheduler.values.duration import period
@@ -52,6 +53,10 @@ AGENT_COMMANDS: dict[str, tuple[Command, str]] = {
     "rewind": (change.rewind, "move its pointer, to deliver again from there"),
     "retry": (change.retry, "do not wait any longer after failures"),
 }
+
+FROM = "oldest position, or the token of the transaction behind which to begin"
+TILL = "newest position, included, or the token of a transaction"
+REWOUND = "a position, `start`, or the token of a transaction"
 
 RETENTION = {
     "--keep": "what every agent has had, such as 7d",
@@ -156,10 +161,10 @@ def _parser() -> argparse.ArgumentParser:
 
     command = _add(commands, database, "list", show.list_track, "print the track, newest first")
     start = command.add_mutually_exclusive_group()
-    start.add_argument("--from", dest="start", type=int, metavar="TS", help="oldest position")
+    start.add_argument("--from", dest="start", type=_place, metavar="TS", help=FROM)
     start.add_argument("--pointer", metavar="ID", help="only what is before this pointer")
     end = command.add_mutually_exclusive_group()
-    end.add_argument("--to", type=int, metavar="TS", help="newest position, included")
+    end.add_argument("--to", type=_place, metavar="TS", help=TILL)
     end.add_argument(
         "--follow", action="store_true", help="go on with what comes, oldest first, from now on"
     )
@@ -227,9 +232,7 @@ def _add_agent_commands(commands: Subparsers, database: _Parser) -> None:
         "-i", "--interval", type=_interval, default=15, metavar="MIN", help="minutes"
     )
     for name in ("simulate", "run"):
-        subs[name].add_argument(
-            "-t", "--till", type=int, metavar="TS", help="newest position, included"
-        )
+        subs[name].add_argument("-t", "--till", type=_place, metavar="TS", help=TILL)
     for name in ("run", "verify"):
         _add_json(subs[name])
     for name in ("export", "remove"):
@@ -248,7 +251,7 @@ def _add_agent_commands(commands: Subparsers, database: _Parser) -> None:
     subs["activate"].add_argument(
         "--skip", action="store_true", help="send only what is recorded from now on"
     )
-    subs["rewind"].add_argument("position", metavar="POSITION", help="a position, or `start`")
+    subs["rewind"].add_argument("position", metavar="POSITION", help=REWOUND)
 
 
 def _add_dead_commands(commands: Subparsers, database: _Parser) -> None:
@@ -324,6 +327,16 @@ def _period(text: str) -> float:
         return period(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _place(text: str) -> int | str:
+    """Return a position, or the token of a transaction as it is given."""
+    if is_token(text):
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a position nor a token") from None
 
 
 def _interval(text: str) -> int:

@@ -18,6 +18,7 @@ from livesync.delivery.push_agent import push_agent
 from livesync.delivery.status import status_of
 from livesync.errors import AgentExecutionException
 from livesync.feed.manager import SyncManager
+from livesync.feed.position_text import position_till
 from livesync.resync.full_export import FullExport
 from livesync.resync.inventory import everything, inventory_named
 from livesync.resync.verification import Verification
@@ -43,7 +44,7 @@ def add_task(connection: Connection, options: argparse.Namespace) -> int:
 def simulate(connection: Connection, options: argparse.Namespace) -> int:
     """Print the records that the agent would send, and send nothing."""
     agent = push_agent(connection, options.agent_id)
-    for record in agent.preview(options.till):
+    for record in agent.preview(_till(connection, options)):
         print(agent.record_str(record))
     return 0
 
@@ -88,9 +89,17 @@ def verify(connection: Connection, options: argparse.Namespace) -> int:
 
 def run(connection: Connection, options: argparse.Namespace) -> int:
     """Deliver what is new now, or up to a position; say how it went."""
-    delivered = _delivered(connection, options.agent_id, options.till)
+    delivered = _delivered(connection, options.agent_id, _till(connection, options))
     print(as_json(delivered._asdict()) if options.json else delivered)
     return 0 if delivered.outcome == UP_TO_DATE else 1
+
+
+def _till(connection: Connection, options: argparse.Namespace) -> int | None:
+    """Return the position up to which is asked for, be it by the token of a transaction."""
+    given: int | str | None = options.till
+    if not isinstance(given, str):
+        return given
+    return position_till(SyncManager.getDBInstance(connection), given)
 
 
 def follow(connection: Connection, options: argparse.Namespace) -> int:

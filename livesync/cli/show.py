@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from ZODB.Connection import Connection
 
@@ -14,8 +14,10 @@ from livesync.delivery.dead_letters import DeadLetter
 from livesync.delivery.push_agent import PushSyncAgent, push_agent
 from livesync.delivery.status import statuses_of
 from livesync.feed.manager import SyncManager
+from livesync.feed.position_text import TokenPlace
 from livesync.feed.subscription import Subscription
 from livesync.track.action import ActionWrapper
+from livesync.track.track import Item
 from scheduler.runtime.stop_signals import on_stop_signals
 from scheduler.store.position import token_of
 from scheduler.values.console import as_json, as_line, as_lines, as_table, as_text
@@ -37,32 +39,61 @@ DEAD_HEADS = ("AGENT", "NAME", "STATE", "TRIES", "SINCE", "REASON")
 
 def list_track(connection: Connection, options: argparse.Namespace) -> int:
     """Print the entries of the track, newest first."""
-    track = SyncManager.getDBInstance(connection).getTrack()
-    behind = None if options.start is None else options.start - 1
-    if options.pointer is not None:
-        behind = track.getPointerTimestamp(options.pointer)
+    manager = SyncManager.getDBInstance(connection)
+    wanted = Stretch.of(manager, options)
     if options.follow:
-        return _follow(connection, options, behind)
-    items: Iterator[tuple[int, Any]] = track.iterate(behind, options.to)
+        return _follow(connection, options, wanted)
+    track = manager.getTrack()
+    found: Iterator[Item] = track.iterate(wanted.behind, wanted.till)
+    items = [item for item in found if wanted.has(item[1])]
     if options.json:
-        print(as_json([_entry(position, action) for position, action in items]))
+        print(as_json([_entry(connection, position, action) for position, action in items]))
         return 0
     for position, action in items:
         print(position, as_text(action))
     return 0
 
 
-def _follow(connection: Connection, options: argparse.Namespace, behind: int | None) -> int:
+class Stretch(NamedTuple):
+    """The part of the track that is asked for: between positions, or between transactions."""
+
+    behind: int | None
+    till: int | None
+    start: TokenPlace | None
+    end: TokenPlace | None
+
+    @classmethod
+    def of(cls, manager: SyncManager, options: argparse.Namespace) -> Stretch:
+        """Return the stretch that *options* name; raises TokenException and the like."""
+        start, end = (
+            TokenPlace.of(manager, given) if isinstance(given, str) else None
+            for given in (options.start, options.to)
+        )
+        behind = None if options.start is None else start.behind() if start else options.start - 1
+        if options.pointer is not None:
+            behind = manager.getTrack().getPointerTimestamp(options.pointer)
+        return cls(behind, None if end else options.to, start, end)
+
+    def has(self, action: Any) -> bool:
+        """Say whether *action* is of a transaction behind the first and up to the last."""
+        if self.start is not None and not self.start.is_behind(action):
+            return False
+        return self.end is None or not self.end.is_behind(action)
+
+
+def _follow(connection: Connection, options: argparse.Namespace, wanted: Stretch) -> int:
     """Print changes as they are put on the track, oldest first, until interrupted."""
     begins_now = options.start is None and options.pointer is None
-    tail = Subscription(connection, behind)
+    tail = Subscription(connection, wanted.behind)
     with closing(tail), on_stop_signals(lambda _: tail.stop()):
         if begins_now:
             tail.pass_over()
         while not tail.is_stopped:
             for position, action in tail.changes():
+                if not wanted.has(action):
+                    continue
                 line = (
-                    as_line(_entry(position, action))
+                    as_line(_entry(connection, position, action))
                     if options.json
                     else f"{position} {as_text(action)}"
                 )
@@ -164,12 +195,13 @@ def _facts(agent_id: str, dead_letter: DeadLetter) -> dict[str, Any]:
     }
 
 
-def _entry(position: int, action: Any) -> dict[str, Any]:
+def _entry(connection: Connection, position: int, action: Any) -> dict[str, Any]:
     if not isinstance(action, ActionWrapper):
         return {"position": position, "action": action}
     return {
         "position": position,
         "transaction": None if action.tid is None else f"{action.tid:016x}",
+        "token": None if action.tid is None else token_of(connection, action.tid),
         "timestamp": action.timestamp,
         "id": action.getObjectId(),
         "kind": action.kind,

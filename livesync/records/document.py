@@ -30,7 +30,7 @@ DETAILS = {
 }
 
 
-OF_THE_RECORD = {"status", "key", "position"}
+OF_THE_RECORD = {"status", "key", "position", "transaction"}
 """The fields that tell of a change, and not of the state of its object."""
 
 

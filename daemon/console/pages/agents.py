@@ -19,9 +19,8 @@ from livesync.delivery.push_agent import PushSyncAgent, push_agent
 from livesync.delivery.status import AgentStatus, status_of
 from livesync.errors import EmptyTrackException, LiveSyncException
 from livesync.feed.agent import MissingAgent, SyncAgent
+from livesync.feed.position_text import position_from_text
 from livesync.resync.jobs import export_all, verify
-from livesync.track.position_text import position_from_text
-from livesync.track.track import MultiPointerTrack
 
 WIDTH = 960
 LETTERS = 100
@@ -150,9 +149,8 @@ def _retry(visit: Visit) -> str:
 
 def _rewind(visit: Visit) -> str:
     agent, text = _push_agent(visit), visit.form.get("position", "").strip()
-    track: MultiPointerTrack = SyncManager.getDBInstance(visit.connection).getTrack()
     try:
-        agent.rewind(position_from_text(track, text))
+        agent.rewind(position_from_text(SyncManager.getDBInstance(visit.connection), text))
     except (LiveSyncException, KeyError) as error:
         raise FieldFault("position", str(error) or EMPTY) from None
     return f"Agent {visit.arguments['aid']} stands at {text}"

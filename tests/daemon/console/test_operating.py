@@ -4,7 +4,7 @@ Covers `daemon.console.documents`, `daemon.console.pages.agents`, `daemon.consol
 `daemon.console.pages.database`, `daemon.console.pages.documents`,
 `daemon.console.pages.queues`, `daemon.console.pages.schedules`,
 `daemon.console.pages.workers`, `daemon.maintenance.jobs`, `livesync.resync.jobs`,
-`livesync.track.position_text`.
+`livesync.feed.position_text`.
 """
 
 from __future__ import annotations

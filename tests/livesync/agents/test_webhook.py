@@ -52,6 +52,7 @@ def test_of_what_is_restricted_the_public_is_told_that_it_is_there(tree, registe
     event, *_ = json.loads(target.bodies[0])["records"]
     assert event.pop("key").startswith("1@1-")
     assert is_token(event.pop("position"))
+    assert len(event.pop("transaction")) == 16
     assert event == {
         "id": "1",
         "status": "created",

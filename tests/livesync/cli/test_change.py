@@ -14,6 +14,7 @@ from livesync.cli import main
 from livesync.errors import AgentSettingException
 from scheduler import nowutc
 from scheduler.store import connect, transact
+from scheduler.store.position import is_token
 from tests.livesync.agents_for_tests import Target, TargetAgent, targets
 from tests.livesync.stand_ins import Note
 
@@ -328,6 +329,7 @@ def test_an_agent_that_waits_is_tried_again_at_once(run, target):
 def test_the_track_is_listed_as_json(run):
     first = as_json(run("list --json"))[0]
     assert len(first.pop("transaction")) == 16
+    assert is_token(first.pop("token"))
     assert first == {
         "position": 1,
         "timestamp": 100,

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from ZODB.Connection import Connection
@@ -16,7 +17,7 @@ from livesync.delivery.status import statuses_of
 from livesync.feed.manager import SyncManager
 from livesync.feed.position_text import TokenPlace
 from livesync.feed.subscription import Subscription
-from livesync.track.action import ActionWrapper
+from livesync.track.action import ActionWrapper, commit_of
 from livesync.track.track import Item
 from scheduler.runtime.stop_signals import on_stop_signals
 from scheduler.store.position import token_of
@@ -45,7 +46,7 @@ def list_track(connection: Connection, options: argparse.Namespace) -> int:
         return _follow(connection, options, wanted)
     track = manager.getTrack()
     found: Iterator[Item] = track.iterate(wanted.behind, wanted.till)
-    items = [item for item in found if wanted.has(item[1])]
+    items = [item for item in _by_commits(found) if wanted.has(item[1])]
     if options.json:
         print(as_json([_entry(connection, position, action) for position, action in items]))
         return 0
@@ -79,6 +80,12 @@ class Stretch(NamedTuple):
         if self.start is not None and not self.start.is_behind(action):
             return False
         return self.end is None or not self.end.is_behind(action)
+
+
+def _by_commits(items: Iterator[Item]) -> Iterator[Item]:
+    """Yield *items*, the newest bin first, with the newest commit of each bin first."""
+    for _, of_one_bin in groupby(items, key=lambda item: item[0]):
+        yield from sorted(of_one_bin, key=lambda item: -commit_of(item[1]))
 
 
 def _follow(connection: Connection, options: argparse.Namespace, wanted: Stretch) -> int:

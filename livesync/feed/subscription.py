@@ -9,6 +9,7 @@ from typing import Any
 from ZODB.Connection import Connection
 
 from livesync.feed.manager import SyncManager
+from livesync.track.action import commit_of
 from scheduler.store.commit_signal import CommitSignal
 
 LONGEST_SLEEP = 1.0
@@ -18,6 +19,8 @@ REST_SECONDS = 0.05
 
 class Subscription:
     """The changes that are added to the track behind position *behind*, each once.
+
+    Those of one bin come in the order of commits.
 
     It looks on without closing any bin, so it moves nothing; what may still be added to is
     remembered by element.
@@ -41,7 +44,7 @@ class Subscription:
         track = manager.getTrack()
         position = track.next_after(self._behind)
         while position is not None:
-            for element in track[position]:
+            for element in sorted(track[position], key=commit_of):
                 if (position, element) not in self._seen:
                     self._seen.add((position, element))
                     yield position, element

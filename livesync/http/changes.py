@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from persistent.TimeStamp import TimeStamp
 from ZODB.Connection import Connection
-from ZODB.utils import p64
 
 from export.errors import GonePosition, ServiceUnavailable
 from export.http.parameter import Instant, Integer, Parameter
@@ -21,7 +19,7 @@ from export.resource import Resource
 from livesync.feed.manager import SEQUENCED_AT_ONCE, SyncManager
 from livesync.feed.pulled_changes import ChangeReader, PulledChange, PulledPage
 from livesync.records.change_filter import ChangeFilter, words
-from livesync.records.cloud_event import BATCH_TYPE, cloud_event
+from livesync.records.cloud_event import BATCH_TYPE, cloud_event, time_of
 from livesync.records.document import document, json_bytes
 from livesync.records.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED, Record
 from scheduler.store import current, transact
@@ -115,12 +113,8 @@ class Asked:
             "actions": list(change.actions),
             "position": tokens_of(connection).of(change.tid),
             "transaction": f"{change.tid:016x}",
-            "time": f"{_iso(change.tid)}Z",
+            "time": time_of(change.tid),
         }
-
-
-def _iso(tid: int) -> str:
-    return str(TimeStamp(p64(tid))).replace(" ", "T")
 
 
 def _sequence_if_due(connection: Connection) -> None:

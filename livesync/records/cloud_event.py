@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from persistent.TimeStamp import TimeStamp
+from ZODB.utils import p64
+
 BATCH_TYPE = "application/cloudevents-batch+json"
 EVENT_TYPE = "application/cloudevents+json"
 PREFIX = "zodb-relay"
@@ -11,17 +14,26 @@ PREFIX = "zodb-relay"
 
 
 def cloud_event(told: dict[str, Any], source: str) -> dict[str, Any]:
-    """Return the change *told*, as `livesync.http.changes` tells it, as an event of *source*."""
-    kind = told.get("type", "object")
-    return {
+    """Return the change *told*, a record with or without its transaction, as an event of *source*.
+
+    Its id is the record's key, else made of the transaction and the object.
+    """
+    kind, transaction = told.get("type", "object"), told.get("transaction")
+    event = {
         "specversion": "1.0",
-        "id": f"{told['transaction']}/{kind}/{told['id']}",
+        "id": told.get("key") or f"{transaction}/{kind}/{told['id']}",
         "source": source,
         "type": f"{PREFIX}.{kind}.{told['status']}",
         "subject": f"{kind}/{told['id']}",
-        "time": told["time"],
         "datacontenttype": "application/json",
-        "position": told["position"],
-        "transaction": told["transaction"],
         "data": told,
     }
+    if transaction is None:
+        return event
+    known = {"time": time_of(int(transaction, 16)), "transaction": transaction}
+    return event | known | {"position": told["position"]}
+
+
+def time_of(tid: int) -> str:
+    """Return when transaction *tid* was committed, as RFC 3339 writes it, in UTC."""
+    return f"{TimeStamp(p64(tid))}Z".replace(" ", "T")

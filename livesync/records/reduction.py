@@ -102,7 +102,8 @@ def reduce(
 ) -> Iterator[Record]:
     """Yield a record once for each object in *data*, whatever the order of its actions.
 
-    Owners come before what they own. Categories have no records: of them only what concerns
+    Records come in the order of commits: of the newest of each object. The parts of an event come
+    behind it, whatever their commits. Categories have no records: of them only what concerns
     the events below counts. Where the deleted bit is set it wins over the others; the object
     may be None. An object that was created beyond position *known_up_to*, up to which the target
     may know of objects, and is deleted again, is left out. An object that is *excluded* now counts

@@ -13,7 +13,7 @@ from persistent import Persistent
 from persistent.wref import WeakRef
 from ZODB.utils import p64, u64
 
-from livesync.objects.object_model import is_lost
+from livesync.objects.object_model import CONTRIBUTION, EVENT, SUBCONTRIBUTION, is_lost
 
 CREATE = """
     CREATE TABLE finding (
@@ -23,6 +23,24 @@ CREATE = """
         "left" INTEGER,
         PRIMARY KEY (mark, kind, reference)
     ) WITHOUT ROWID
+"""
+PLACES = """
+    CREATE TABLE place (
+        mark BLOB, kind TEXT, owner BLOB, "commit" INTEGER, PRIMARY KEY (mark, kind)
+    ) WITHOUT ROWID
+"""
+PUT = """
+    INSERT INTO place SELECT mark, kind, owner_mark(mark), coalesce(max("commit"), 0)
+    FROM finding GROUP BY mark, kind
+"""
+FOLLOW = """
+    UPDATE place SET "commit" = max("commit", coalesce(
+        (SELECT up."commit" FROM place up WHERE up.mark = place.owner AND up.kind = ?), 0
+    )) WHERE kind = ?
+"""
+READ = """
+    SELECT finding.* FROM finding JOIN place USING (mark, kind)
+    ORDER BY place."commit", mark, kind, reference
 """
 ADD = """
     INSERT INTO finding VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -82,7 +100,9 @@ class Finding:
 
 
 class ReductionTable:
-    """Findings, united for each object, in the order of their marks.
+    """Findings, united for each object, in the order of commits: of the newest of each object.
+
+    The parts of an event come behind it, and objects of one commit in the order of marks.
 
     Kept in a temporary table of SQLite, which goes to the disk when it grows: the objects
     themselves are not held, but for those that are in no database.
@@ -93,6 +113,7 @@ class ReductionTable:
         self._table = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._table.execute("PRAGMA synchronous = OFF")
         self._table.execute("PRAGMA journal_mode = OFF")
+        self._table.create_function("owner_mark", 1, _owner_mark, deterministic=True)
         self._table.execute(CREATE)
         self._held: list[Any] = []
         self._numbers: dict[int, int] = {}
@@ -131,8 +152,11 @@ class ReductionTable:
         )
 
     def __iter__(self) -> Iterator[Finding]:
-        # Marks are ids: those of parts begin with that of their owner, and sort behind it.
-        rows = self._table.execute("SELECT * FROM finding ORDER BY mark, kind, reference")
+        self._table.execute(PLACES)
+        self._table.execute(PUT)
+        for kinds in ((EVENT, CONTRIBUTION), (CONTRIBUTION, SUBCONTRIBUTION)):
+            self._table.execute(FOLLOW, kinds)
+        rows = self._table.execute(READ)
         for mark, kind, number, obj_id, *rest in rows:
             text = mark.decode("utf-8", "surrogatepass")
             yield Finding(text, kind, self._reference(number), json.loads(obj_id), *rest)
@@ -165,3 +189,8 @@ class ReductionTable:
             reference.oid, reference.dm = p64(number), self._connection
             return reference
         return None if number == NO_OBJECT else self._held[NO_OBJECT - 1 - number]
+
+
+def _owner_mark(mark: bytes) -> bytes:
+    """Return the mark of what the object of *mark* is in: the id of a part begins with that."""
+    return mark.rpartition(b".")[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import total_ordering
+from math import inf
 from typing import Any
 
 from persistent import Persistent
@@ -197,6 +198,12 @@ def recorded(entry: tuple[Any, ...]) -> tuple[int, Any]:
 def is_record(entry: tuple[Any, ...]) -> bool:
     """Say whether *entry*, of a log of any kind, records an action: it begins with a position."""
     return bool(entry) and isinstance(entry[0], int)
+
+
+def commit_of(action: Any) -> float:
+    """Return the transaction that recorded *action*, to order by; the last of all if unknown."""
+    tid = getattr(action, "tid", None)
+    return inf if tid is None else tid
 
 
 def identity(obj: Any) -> str:

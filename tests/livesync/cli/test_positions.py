@@ -61,6 +61,14 @@ def test_the_track_is_listed_up_to_the_transaction_of_a_token(tokens, capsys):
     assert listed(capsys, "--from", tokens[1], "--to", tokens[2]) == ["8"]
 
 
+def test_the_changes_of_a_bin_are_listed_by_commits_the_newest_first(tokens, capsys):
+    with connect() as connection:
+        manager, (event, *_) = SyncManager.getDBInstance(), connection.root()["events"]
+        manager.add(300, ActionWrapper(300, event, ["data_changed"], "7"))
+        transaction.commit()
+    assert listed(capsys) == ["7", "9", "8", "7"]
+
+
 def test_each_entry_tells_its_token(tokens, capsys):
     entries = json.loads(run(capsys, "list", "--json")[1])
     assert [entry["token"] for entry in entries] == [tokens[3], tokens[2], tokens[1]]

@@ -12,6 +12,7 @@ import pytest
 from livesync import ActionWrapper, SyncManager
 from livesync.feed.subscription import Subscription
 from scheduler.store import transact
+from scheduler.store.position import is_token
 
 
 def record(database, *seconds):
@@ -83,6 +84,7 @@ def test_the_command_prints_what_comes_until_it_is_interrupted(database, manager
             record(database, second)
             told = json.loads(process.stdout.readline())
             assert len(told.pop("transaction")) == 16
+            assert is_token(told.pop("token"))
             assert told == {
                 "position": second // 100,
                 "timestamp": second,

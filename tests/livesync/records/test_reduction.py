@@ -172,3 +172,21 @@ def remove(database, obj):
     database.storage.tpc_vote(removal)
     database.storage.tpc_finish(removal)
     database.cacheMinimize()
+
+
+def at(number, obj, obj_id, *actions):
+    action = ActionWrapper(number, obj, actions or ["data_changed"], obj_id)
+    action.tid = number
+    return 1, action
+
+
+def test_records_come_in_the_order_of_commits_whatever_their_ids():
+    found = reduce([at(3, Conference("1"), "1"), at(1, Conference("9"), "9"), at(2, None, "5")])
+    assert [record[1] for record in found] == ["9", "5", "1"]
+
+
+def test_what_is_in_an_event_comes_behind_it_though_its_commit_is_older():
+    event = Conference("1")
+    talk = Contribution("2", event)
+    data = [at(4, event, "1"), at(1, talk, "1.2"), at(2, Conference("3"), "3")]
+    assert [record[1] for record in reduce(data)] == ["3", "1", "1.2"]

@@ -42,6 +42,15 @@ def either() -> object:
         return attempt.waitForSignal("second", 600)
 
 
+@task(maxTries=100)
+def collect(name: str) -> object:
+    """Notes, by its number, what it received under *name*, for as often as it did."""
+    payload = attempt.waitForSignal(name)
+    received = current().root()["received"]
+    received[attempt.id] = (*received.get(attempt.id, ()), payload)
+    return payload
+
+
 class Rounds(IntervalTask):
     """Waits for a signal at each of its dates."""
 

@@ -12,6 +12,7 @@ from ZODB import DB
 from ZODB.Connection import Connection
 from ZODB.MappingStorage import MappingStorage
 from ZODB.mvccadapter import MVCCAdapter
+from ZODB.serialize import ObjectWriter
 
 
 def registered_objects(connection: Connection) -> list[Any]:
@@ -74,6 +75,15 @@ def stored_record(connection: Connection, oid: bytes) -> bytes:
     """Return the record of the object *oid* in the snapshot of *connection*; POSKeyError."""
     record, _ = connection._storage.load(oid)
     return bytes(record)
+
+
+def let_go(writer: ObjectWriter) -> None:
+    """Part *writer*, which has written all it was made for, from its pickler.
+
+    The two refer to each other: without this they wait for the garbage collector, with the
+    objects that they have written, and it runs the more often.
+    """
+    del writer._p
 
 
 def first_leaf(tree: Any) -> Any:

@@ -10,7 +10,7 @@ from ZODB.POSException import ReadConflictError
 
 from scheduler.errors import OpenedBeforeFork
 from scheduler.storage.descriptors import redirect
-from scheduler.storage.internals import savepoint_file, shared_storage
+from scheduler.storage.internals import let_go, savepoint_file, shared_storage
 from scheduler.store.commit import last_step, nothing_stored
 from scheduler.store.missing_class import Reader
 from scheduler.store.observed import ObservedConnection
@@ -75,6 +75,10 @@ class OwnConnection(ObservedConnection):
             raise ReadConflictError("the database was put back to an earlier state meanwhile")
         with nothing_stored():
             super().commit(transaction)
+
+    def _store_objects(self, writer: Any, transaction: Any) -> None:
+        super()._store_objects(writer, transaction)
+        let_go(writer)
 
     def tpc_vote(self, transaction: Any) -> None:
         """Have the storage vote."""

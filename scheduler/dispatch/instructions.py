@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar
 
 from persistent import Persistent
 from ZODB.utils import u64
@@ -82,33 +82,11 @@ class Instructions:
         """The name and the queue of each task that was taken out of the spool."""
         self.is_reload = False
         """Whether the workers are to be replaced, after the commit."""
-        self._acts: dict[str, Callable[[Any], None]] = {
-            spool.ADD: self._add,
-            spool.DELETE: self._delete,
-            spool.LEAVE: self._leave,
-            spool.CHANGE: self._change,
-            spool.PRIORITIZE: self._prioritize,
-            spool.CANCEL: self._cancel,
-            spool.PAUSE: self._pause,
-            spool.RESUME: self._resume,
-            spool.RESCHEDULE: self._reschedule,
-            spool.BACKFILL: self._backfill,
-            spool.BULK: BulkOrders(module, steps, self.perform).step,
-            spool.ENDED: lambda told: self._flows.ended(*told),
-            spool.CANCEL_FLOW: self._cancel_flow,
-            spool.RECLAIM: self.reclaim,
-            spool.LIMIT: self._limit,
-            spool.SIGNAL: Signalling(module, steps).give,
-            spool.FOLLOW: self._rebinding.follow,
-            spool.PAGE: self._reclaiming.read_page,
-            spool.REPAIR: self._check_shelves,
-            spool.RELOAD: self._reload,
-        }
 
     def perform(self, instruction: Instruction) -> None:
         """Carry out one instruction of the spool."""
         self._steps.take(
-            lambda: self._acts[instruction.op](instruction.obj),
+            lambda: self._ACTS[instruction.op](self, instruction.obj),
             lambda error: self._not_performed(instruction, reason_of(error)),
         )
 
@@ -313,6 +291,21 @@ class Instructions:
         if len(dates) > BACKFILL_STEP:
             self._module.spool(spool.BACKFILL, (dates[BACKFILL_STEP], until, task))
 
+    def _take_bulk_step(self, order: Any) -> None:
+        BulkOrders(self._module, self._steps, self.perform).step(order)
+
+    def _note_end(self, told: tuple[Any, ...]) -> None:
+        self._flows.ended(*told)
+
+    def _give_signal(self, signal: Any) -> None:
+        Signalling(self._module, self._steps).give(signal)
+
+    def _follow(self, subject: Any) -> None:
+        self._rebinding.follow(subject)
+
+    def _read_page(self, page: Any) -> None:
+        self._reclaiming.read_page(page)
+
     def _limit(self, change: tuple[str, tuple[Any, ...]]) -> None:
         """Limit a queue."""
         name, limit = change
@@ -336,6 +329,29 @@ class Instructions:
     def _move_to(self, task: BaseTask, due: float) -> None:
         self._module.queues.remove(task)
         self._module.queues.add(task, due)
+
+    _ACTS: ClassVar[dict[str, Callable[[Instructions, Any], None]]] = {
+        spool.ADD: _add,
+        spool.DELETE: _delete,
+        spool.LEAVE: _leave,
+        spool.CHANGE: _change,
+        spool.PRIORITIZE: _prioritize,
+        spool.CANCEL: _cancel,
+        spool.PAUSE: _pause,
+        spool.RESUME: _resume,
+        spool.RESCHEDULE: _reschedule,
+        spool.BACKFILL: _backfill,
+        spool.BULK: _take_bulk_step,
+        spool.ENDED: _note_end,
+        spool.CANCEL_FLOW: _cancel_flow,
+        spool.RECLAIM: reclaim,
+        spool.LIMIT: _limit,
+        spool.SIGNAL: _give_signal,
+        spool.FOLLOW: _follow,
+        spool.PAGE: _read_page,
+        spool.REPAIR: _check_shelves,
+        spool.RELOAD: _reload,
+    }
 
 
 def _number_of(thing: Any) -> int | None:

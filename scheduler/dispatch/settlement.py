@@ -36,7 +36,7 @@ from scheduler.tasks.occurrence import TaskOccurrence
 from scheduler.tasks.recurring import RecurringTask
 from scheduler.worker.ending import Ending
 from scheduler.worker.failure import fail, named, terminate
-from scheduler.worker.measure import Measure
+from scheduler.worker.measure import Measure, seconds_waited
 from scheduler.worker.outcome import Outcome, check_claim, outcome_of
 
 log = logging.getLogger(__name__)
@@ -214,7 +214,11 @@ class Settlement:
             worker=lost.worker,
             log=handle.lines_of(lost.claim.number),
         )
-        measure = Measure.begun(task, started)._replace(lost=True, ran=attempt.duration)
+        measure = Measure(
+            *(name_of(task), task.queueName, attempt.number),
+            *(seconds_waited(task, started), attempt.duration),
+            lost=True,
+        )
         if lost.state == TASK_STATUS_FAILED:
             self._announce(
                 fail(task, attempt, WorkerLost(lost.why), max_tries)._replace(error=None)

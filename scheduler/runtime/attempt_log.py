@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from scheduler.runtime.context import AttemptContext, current_run, set_current_run
-from scheduler.runtime.output import end_lines
+from scheduler.runtime.context import current_run
 
 # Loggers whose lines are no event of an application: the database's own.
 PASSED_OVER = ("ZEO", "ZODB", "txn", "relstorage")
@@ -25,17 +22,6 @@ def add_ids(record: logging.LogRecord) -> bool:
         if not hasattr(record, name):
             setattr(record, name, ids.get(name, ""))
     return True
-
-
-@contextmanager
-def logging_of(run: AttemptContext) -> Iterator[None]:
-    """Make *run* the attempt of this thread inside the block: its log is kept, with its ids."""
-    set_current_run(run)
-    try:
-        yield
-    finally:
-        end_lines()
-        set_current_run(None)
 
 
 class AttemptLogHandler(logging.Handler):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from importlib.metadata import entry_points
 from queue import SimpleQueue
@@ -39,6 +39,7 @@ class HookRegistry:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._hooks: list[HookMethods] = []
+        self._having: dict[str, list[HookMethods]] = {}  # found already; made anew with the hooks
         self._names: set[str] = set()  # those of settings that are loaded
         self._has_installed = False
         self._failed: set[tuple[str, str]] = set()
@@ -51,11 +52,13 @@ class HookRegistry:
             raise TypeError(f"{hook!r} is no hook: derive its class from scheduler.hooks.Hooks")
         with self._lock:
             self._hooks = [*self._hooks, hook]
+            self._having = {}
 
     def remove(self, hook: HookMethods) -> None:
         """Forget *hook*; nothing if it is not registered."""
         with self._lock:
             self._hooks = [each for each in self._hooks if each is not hook]
+            self._having = {}
 
     def load(self, names: Iterable[str]) -> None:
         """Register the hooks *names*, each `module:attribute`, a class of hooks or a hook.
@@ -72,7 +75,10 @@ class HookRegistry:
         """Return the hooks that override *method*, in the order of their registration."""
         if not self._has_installed:
             self._load_installed()
-        return [hook for hook in self._hooks if _overrides(hook, method)]
+        known = self._having
+        if method not in known:
+            known[method] = [hook for hook in self._hooks if _overrides(hook, method)]
+        return known[method]
 
     def call(self, method: str, event: object) -> None:
         """Call *method* of all hooks with *event*."""
@@ -111,10 +117,13 @@ class HookRegistry:
             self._calls.put(done.set)
             done.wait(seconds)
 
-    @contextmanager
-    def around(self, task: object) -> Iterator[None]:
-        """Enter what hooks have around an attempt at *task*, and leave it after the block."""
+    def around(self, task: object) -> AbstractContextManager[None]:
+        """Return what enters what hooks have around an attempt at *task*, and leaves it."""
         self.call("before_attempt", task)
+        return self._inside(task) if self.having(AROUND) else _NOTHING
+
+    @contextmanager
+    def _inside(self, task: object) -> Iterator[None]:
         entered: list[tuple[HookMethods, Any]] = []
         for hook in self.having(AROUND):
             with self._harmless(hook, AROUND):
@@ -166,6 +175,7 @@ class HookRegistry:
                     log.exception("hook %s of %s cannot be loaded", each.name, ENTRY_POINTS)
 
 
+_NOTHING = nullcontext()
 REGISTRY = HookRegistry()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,10 +34,10 @@ def nothing_stored() -> Iterator[None]:
 
 
 @contextmanager
-def last_step(storage: Any, serials: dict[bytes, bytes]) -> Iterator[None]:
+def last_step(storage: Any, serials: Callable[[], dict[bytes, bytes]]) -> Iterator[None]:
     """Find the outcome of a commit if the database is lost in the block, its last step.
 
-    *serials* are those of the changed objects before the commit. Raises CommitInterrupted if it
+    *serials* returns those of the changed objects before the commit. Raises CommitInterrupted if it
     is not stored, OutcomeUnknown if that is unknown.
     """
     try:
@@ -45,7 +45,7 @@ def last_step(storage: Any, serials: dict[bytes, bytes]) -> Iterator[None]:
     except Exception as error:
         if not is_away(error):
             raise
-        if _is_as_before(storage, serials):
+        if _is_as_before(storage, serials()):
             raise _interrupted() from error
         raise OutcomeUnknown(
             "the database went away at the very end of a commit, which may be stored or not: look "

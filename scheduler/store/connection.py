@@ -24,6 +24,9 @@ class OwnConnection(ObservedConnection):
     the transaction is aborted: the parent has the same changes, and may have committed them.
     """
 
+    _present = os.getpid()
+    """The process that runs: a look at an attribute costs less than to ask the system."""
+
     _process = 0
     _epoch = 0
     _opened_storage: Any = None
@@ -34,13 +37,13 @@ class OwnConnection(ObservedConnection):
 
     @property
     def _storage(self) -> Any:
-        if self._process != os.getpid():
+        if self._process != self._present:
             self._cross()
         return self._opened_storage
 
     @_storage.setter
     def _storage(self, storage: Any) -> None:
-        self._process = self._process or os.getpid()
+        self._process = self._process or self._present
         self._opened_storage = storage
 
     def newTransaction(self, transaction: Any, sync: bool = True) -> None:  # noqa: N802 (ZODB's)
@@ -52,19 +55,19 @@ class OwnConnection(ObservedConnection):
 
     def register(self, obj: Any) -> None:
         """Note that *obj* was changed."""
-        if self._process != os.getpid():
+        if self._process != self._present:
             self._refuse()  # what it holds is of before the fork
         super().register(obj)
 
     def savepoint(self) -> Any:
         """Keep what was changed up to here."""
-        if self._process != os.getpid():
+        if self._process != self._present:
             self._cross()
         return super().savepoint()
 
     def tpc_begin(self, transaction: Any) -> None:
         """Begin to commit."""
-        if self._process != os.getpid():
+        if self._process != self._present:
             self._cross()
         with nothing_stored():
             super().tpc_begin(transaction)
@@ -87,7 +90,7 @@ class OwnConnection(ObservedConnection):
 
     def tpc_finish(self, transaction: Any) -> None:
         """Finish the commit; raises OutcomeUnknown if its outcome is unknown."""
-        with last_step(self._db.storage, self._serials()):
+        with last_step(self._db.storage, self._serials):
             super().tpc_finish(transaction)
 
     def _serials(self) -> dict[bytes, bytes]:
@@ -100,14 +103,14 @@ class OwnConnection(ObservedConnection):
 
     def tpc_abort(self, transaction: Any) -> None:
         """Drop the changes."""
-        if self._process != os.getpid():
+        if self._process != self._present:
             self.abort(transaction)
         else:
             super().tpc_abort(transaction)
 
     def close(self, primary: bool = True) -> None:
         """Give the connection back to its database."""
-        if self._process != os.getpid():
+        if self._process != self._present:
             self._opened_storage = self._normal_storage = None
         super().close(primary)
 
@@ -130,7 +133,7 @@ class OwnConnection(ObservedConnection):
         if not self._needs_to_join:
             self._refuse()
         shared = shared_storage(self._db)
-        self._process = os.getpid()
+        self._process = self._present
         self._storage = self._normal_storage = _instance_of(shared, self.before)
         self._db.adopt(self)
         self._readCurrent.clear()
@@ -145,6 +148,13 @@ class OwnConnection(ObservedConnection):
             f"{os.getpid()} was forked in the middle of a transaction: call transaction.abort() "
             "here and do the work again, or open connections after the fork only"
         )
+
+
+def _note_fork() -> None:
+    OwnConnection._present = os.getpid()  # noqa: SLF001 (the class of this file)
+
+
+os.register_at_fork(after_in_child=_note_fork)
 
 
 def _instance_of(shared: Any, before: bytes | None) -> Any:

@@ -18,9 +18,9 @@ from ZODB.Connection import Connection
 
 from scheduler.inbox.claims import Claim
 from scheduler.inbox.spool import spool_of
-from scheduler.runtime.attempt_log import logging_of
-from scheduler.runtime.context import AttemptContext, AttemptReport, Begun
+from scheduler.runtime.context import AttemptContext, AttemptReport, Begun, set_current_run
 from scheduler.runtime.hook_registry import REGISTRY
+from scheduler.runtime.output import end_lines
 from scheduler.store.overlay import snapshot_of
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.handle import TaskHandle
@@ -31,8 +31,8 @@ from scheduler.worker.claimed_task import UnloadableError, claimed_task
 from scheduler.worker.commit_signature import CommitWatch, Signature, sign, signature_of
 from scheduler.worker.ending import Ending
 from scheduler.worker.heartbeat import WorkerHeartbeat
-from scheduler.worker.measure import Measure
-from scheduler.worker.outcome import Outcome, outcome_of
+from scheduler.worker.measure import Measure, seconds_waited
+from scheduler.worker.outcome import Outcome, measured, outcome_of
 from scheduler.worker.recorder import AttemptRecorder, Record
 from scheduler.worker.transaction_guard import Guard, Unclean
 
@@ -105,9 +105,9 @@ class Attempts:
         record = self._decide(claim, task)
         measure = None
         if record is None:
-            begun = Measure.begun(task, self._recorder.started)
+            waited = seconds_waited(task, self._recorder.started)
             record = self._run(claim, task)
-            measure = begun._replace(ran=self.seconds.get(begun.name, 0.0))
+            measure = self._measure(task, waited)
         changed = () if self._watch is None else self._watch.changed()
         signature = signature_of(claim.tid, task, changed)
         return OpenAttempt(claim, task, record, signature, measure=measure)
@@ -129,16 +129,25 @@ class Attempts:
     def _run(self, claim: Claim, task: BaseTask) -> Record:
         began = time.monotonic()
         run = self._recorder.run = self._context(claim, task)
+        set_current_run(run)
         try:
-            with logging_of(run), REGISTRY.around(task):
+            with REGISTRY.around(task):
                 self._guard.enter()
                 record = self._work(task)
                 self._tear_down(task)
         finally:
+            end_lines()
+            set_current_run(None)
             run.close()
             self._heartbeat.done()
             self.seconds[name_of(task)] = time.monotonic() - began
         return record
+
+    def _measure(self, task: BaseTask, waited: float) -> Measure:
+        """Return the measure of the attempt at *task*, which is not recorded yet."""
+        name = name_of(task)
+        number = TaskHandle(task).tries + 1
+        return Measure(name, task.queueName, number, waited, self.seconds.get(name, 0.0))
 
     def _context(self, claim: Claim, task: BaseTask) -> AttemptContext:
         soft_limit = _seconds(task.softLimit, "softLimit")
@@ -247,7 +256,7 @@ class Attempts:
         task = claimed_task(self._connection, claim)
         ending = measure = None
         if TaskHandle(task).settled < claim.number:
-            measure = Measure.begun(task, self._recorder.started)
+            measure = self._measure(task, seconds_waited(task, self._recorder.started))
             record = self._recorder.uncommitted(task, problem, works=works)
             TaskHandle(task).settle(claim.number)
             sign(self._guard.unit, [signature_of(claim.tid, task)])
@@ -255,10 +264,7 @@ class Attempts:
         self._guard.commit()
         _announce([ending])
         outcome = outcome_of(task, claim)
-        if measure is None:
-            return outcome
-        ran = self.seconds.get(measure.name, 0.0)
-        return outcome._replace(measure=measure._replace(ran=ran).ended(task, outcome.shelf))
+        return outcome if measure is None else measured(outcome, task, measure)
 
 
 def _recorded(attempt: OpenAttempt) -> Ending | None:
@@ -277,8 +283,8 @@ def _outcome(attempt: OpenAttempt, seconds: float, first: OpenAttempt) -> Outcom
     outcome = outcome_of(attempt.task, attempt.claim)
     if attempt.measure is None:
         return outcome
-    measure = attempt.measure._replace(committed=seconds, shared=attempt is not first)
-    return outcome._replace(measure=measure.ended(attempt.task, outcome.shelf))
+    is_shared = attempt is not first
+    return measured(outcome, attempt.task, attempt.measure, seconds, is_shared=is_shared)
 
 
 def _announce(endings: Iterable[Ending | None]) -> None:

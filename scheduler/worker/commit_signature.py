@@ -47,11 +47,13 @@ def sign(unit: Any, signatures: list[Signature]) -> None:
     """Put the *signatures* into the metadata of the transaction *unit*."""
     is_small = sum(len(each.changed or ()) for each in signatures) <= OBJECTS_NAMED
     is_shared = len(signatures) > 1
-    names = [
-        (*each[:-1], list(each.changed or ()) if is_small and is_shared else None)
-        for each in signatures
-    ]
-    unit.setExtendedInfo(INFO_KEY, [list(name) for name in names])
+    unit.setExtendedInfo(
+        INFO_KEY,
+        [
+            [*each[:-1], list(each.changed or ()) if is_small and is_shared else None]
+            for each in signatures
+        ],
+    )
 
 
 def signatures_in(info: Mapping[str, Any]) -> list[Signature]:

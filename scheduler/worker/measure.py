@@ -8,7 +8,6 @@ from typing import NamedTuple
 from scheduler.states import TASK_STATUS_ABORTED, TASK_STATUS_FAILED, TASK_STATUS_TERMINATED
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.handle import TaskHandle
-from scheduler.tasks.naming import name_of
 
 SUCCEEDED, RETRIED, DEAD = "succeeded", "retried", "dead"
 PUT_OFF, CANCELLED = "put off", "cancelled"
@@ -42,18 +41,22 @@ class Measure(NamedTuple):
     lost: bool = False
     """Whether its worker was lost."""
 
-    @classmethod
-    def begun(cls, task: BaseTask, started: datetime) -> Measure:
-        """Return the measure of an attempt at *task* that begins now, before it is recorded."""
-        handle = TaskHandle(task)
-        waited = max(0.0, started.timestamp() - handle.queued_for)
-        return cls(name_of(task), task.queueName, handle.tries + 1, waited)
-
-    def ended(self, task: BaseTask, shelf: int | None) -> Measure:
+    def ended(
+        self, task: BaseTask, shelf: int | None, committed: float = 0.0, *, shared: bool = False
+    ) -> Measure:
         """Return it with the ending that *task* bears, on its way to *shelf* (None for none)."""
-        if shelf is not None:
-            return self._replace(ending=_OF_STATE.get(shelf, SUCCEEDED))
-        handle = TaskHandle(task)
-        if handle.retry_on is None:
-            return self._replace(ending=SUCCEEDED)
-        return self._replace(ending=RETRIED if handle.tries >= self.attempt else PUT_OFF)
+        ending = _ending(TaskHandle(task), shelf, self.attempt)
+        return Measure(*self[:5], committed, shared, ending, self.lost)
+
+
+def seconds_waited(task: BaseTask, started: datetime) -> float:
+    """Return how long an attempt at *task* that begins now, at *started*, had to wait."""
+    return max(0.0, started.timestamp() - TaskHandle(task).queued_for)
+
+
+def _ending(handle: TaskHandle, shelf: int | None, attempt: int) -> str:
+    if shelf is not None:
+        return _OF_STATE.get(shelf, SUCCEEDED)
+    if handle.retry_on is None:
+        return SUCCEEDED
+    return RETRIED if handle.tries >= attempt else PUT_OFF

@@ -59,6 +59,19 @@ def outcome_of(task: BaseTask, claim: Claim) -> Outcome:
     return Outcome(claim, shelf, ended, due, element=element._p_oid, group=group)
 
 
+def measured(
+    outcome: Outcome,
+    task: BaseTask,
+    measure: Measure,
+    seconds: float = 0.0,
+    *,
+    is_shared: bool = False,
+) -> Outcome:
+    """Return *outcome* with the *measure* of its attempt at *task*, whose commit took *seconds*."""
+    ended = measure.ended(task, outcome.shelf, seconds, shared=is_shared)
+    return Outcome(*outcome[:-1], measure=ended)
+
+
 def check_claim(claim: Claim, task: BaseTask) -> None:
     """Raise TaskInconsistentStatusException where *task* cannot be at work on *claim*."""
     settled: object = TaskHandle(task).settled

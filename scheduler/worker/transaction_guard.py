@@ -125,8 +125,6 @@ class Guard:
         """Abort what there is, whatever it is."""
         unit = self._end()
         is_broken = unit is not None and unit.status == Status.COMMITFAILED
-        for name in REFUSED if unit is not None else ():
-            vars(unit).pop(name, None)
         self._manager.explicit = False
         if unit is not None and unit is not open_transaction(self._manager):
             abort_quietly(unit)
@@ -138,6 +136,8 @@ class Guard:
     def _end(self) -> Any:
         unit, self._unit = self._unit, None
         _at_work.guard = None
+        for name in REFUSED if unit is not None else ():
+            vars(unit).pop(name, None)
         return unit
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import sys
 import time
@@ -47,6 +48,7 @@ def start(options: argparse.Namespace, config: Config) -> int:
     manager = ServiceManager()
     with stop_on_signals() as stop, Service(config, stop, watches_code=options.reload) as service:
         report.up(service.web.url)
+        gc.freeze()  # what is there now stays: the collector need not look at it time and again
         with manager.told(service.probes.live):
             wait_for(stop)
     return 1 if service.failure is not None else 0

@@ -6,6 +6,7 @@ process group of its own.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -106,6 +107,7 @@ class Worker:
                 *(database, start.max_tries, name, self._send, self._heartbeat),
                 adopt=pool.add,
             )
+            gc.freeze()  # what is there now stays: the collector need not look at it time and again
             self._send(("ready", [], [], 0))
             try:
                 self._work(runner)

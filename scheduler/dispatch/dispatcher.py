@@ -37,6 +37,7 @@ from scheduler.states import TASK_STATUS_FAILED, TASK_STATUS_QUEUED
 from scheduler.storage import outage_log
 from scheduler.storage.outage import abort_quietly, is_outage, is_transient, outage_text, pause
 from scheduler.store import has_changes, using
+from scheduler.store.commit import commit_lazily
 from scheduler.store.commit_signal import CommitSignal
 from scheduler.store.transact import backoff
 
@@ -198,7 +199,9 @@ class Dispatcher:
         return True
 
     def _work(self, gathered: ExecutorReport, *, is_careful: bool, is_strict: bool) -> bool:
-        self._manager.begin().note(TICK)
+        unit = self._manager.begin()
+        unit.note(TICK)
+        commit_lazily(unit)  # all of it follows from what clients and workers have committed
         with using(self._connection):
             module = SchedulerModule.getDBInstance(self._connection)
             tick = Tick(module, is_careful=is_careful, is_strict=is_strict)

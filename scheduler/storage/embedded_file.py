@@ -33,6 +33,9 @@ from scheduler.storage.transaction_iterator import FileReplaced, TransactionIter
 
 log = logging.getLogger(__name__)
 
+# It leaves out the times of the file, which spares file systems a commit of their journal.
+fdatasync = getattr(os, "fdatasync", os.fsync)
+
 # Bytes behind the saved index that the next process may have to read when it opens the file.
 INDEX_BEHIND = 1 << 20
 
@@ -44,7 +47,8 @@ class EmbeddedStorage(FileStorage):
     transaction begins. A commit is gathered, and takes the commit turn with its vote; with the
     turn comes the knowledge of all earlier commits, so that conflicts are found as within one
     process. Others see a commit as soon as it is in the file; `tpc_finish` returns when it is on
-    the disk, with all that was committed before it.
+    the disk, with all that was committed before it: so a commit that is only a consequence of
+    earlier ones can be lazy, and come to the disk with the next.
 
     The next commit cuts off what a process that was killed in its own left at the end.
 
@@ -262,15 +266,26 @@ class EmbeddedStorage(FileStorage):
                 raise
 
     def tpc_finish(self, transaction: Any, f: Callable[[bytes], None] | None = None) -> bytes:
-        """Commit *transaction*, then call *f*; return when it is on the disk."""
+        """Commit *transaction*, then call *f*; return when it is on the disk.
+
+        A lazy one (`scheduler.store.commit.commit_lazily`) need not be there yet.
+        """
         if transaction is self._transaction:
             self._on_commit = f
         file = self._file
         tid: bytes = super().tpc_finish(transaction)
         del self._gathered[transaction]
-        with suppress(ValueError):  # a pack has replaced the file, and synced the new one
-            os.fsync(file.fileno())
+        if not getattr(transaction, "is_lazy", False):
+            self._sync(file)
         return tid
+
+    def reach_disk(self) -> None:
+        """Return when all that is committed is on the disk, lazy commits included."""
+        self._sync(self._file)
+
+    def _sync(self, file: Any) -> None:
+        with suppress(ValueError):  # a pack has replaced the file, and synced the new one
+            fdatasync(file.fileno())
 
     def tpc_abort(self, transaction: Any) -> None:
         """Drop *transaction*, and give its turn back."""

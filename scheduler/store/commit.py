@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from transaction import Transaction
 from transaction.interfaces import TransientError
 from ZEO.ClientStorage import ClientStorage
 from ZEO.Exceptions import ClientDisconnected
-from ZODB.Connection import TransactionMetaData
+from ZODB.Connection import Connection, TransactionMetaData
 from ZODB.utils import maxtid
 
 from scheduler.errors import CommitInterrupted, OutcomeUnknown
@@ -20,6 +21,8 @@ from scheduler.storage.outage import is_away
 # Seconds to wait for the server, to ask it for the outcome of a commit; and between two attempts.
 ASKING_SECONDS = 10.0
 ASKING_PAUSE = 0.1
+
+_LAZY = object()
 
 
 @contextmanager
@@ -51,6 +54,29 @@ def last_step(storage: Any, serials: Callable[[], dict[bytes, bytes]]) -> Iterat
             "the database went away at the very end of a commit, which may be stored or not: look "
             "for what it writes before it is done again"
         ) from error
+
+
+def commit_lazily(unit: Transaction) -> None:
+    """Allow the commit of *unit* to return before it is on the disk.
+
+    It comes there with the next one. For what is done again if it is lost in a power cut, and with it all that was built on it.
+    """
+    unit.set_data(_LAZY, True)
+
+
+def is_lazy(unit: Transaction) -> bool:
+    """Return whether the commit of *unit* need not be on the disk when it returns."""
+    try:
+        return bool(unit.data(_LAZY))
+    except KeyError:
+        return False
+
+
+def reach_disk(connection: Connection) -> None:
+    """Return when all that *connection* sees is on the disk, lazy commits included."""
+    reach = getattr(connection.db().storage, "reach_disk", None)
+    if reach is not None:
+        reach()
 
 
 def _interrupted() -> CommitInterrupted:

@@ -11,7 +11,7 @@ from ZODB.POSException import ReadConflictError
 from scheduler.errors import OpenedBeforeFork
 from scheduler.storage.descriptors import redirect
 from scheduler.storage.internals import let_go, savepoint_file, shared_storage
-from scheduler.store.commit import last_step, nothing_stored
+from scheduler.store.commit import is_lazy, last_step, nothing_stored
 from scheduler.store.missing_class import Reader
 from scheduler.store.observed import ObservedConnection
 
@@ -71,6 +71,7 @@ class OwnConnection(ObservedConnection):
             self._cross()
         with nothing_stored():
             super().tpc_begin(transaction)
+        transaction.data(self).is_lazy = is_lazy(transaction)
 
     def commit(self, transaction: Any) -> None:
         """Give the changes to the storage."""

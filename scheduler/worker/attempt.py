@@ -21,6 +21,7 @@ from scheduler.inbox.spool import spool_of
 from scheduler.runtime.context import AttemptContext, AttemptReport, Begun, set_current_run
 from scheduler.runtime.hook_registry import REGISTRY
 from scheduler.runtime.output import end_lines
+from scheduler.store.commit import reach_disk
 from scheduler.store.overlay import snapshot_of
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.handle import TaskHandle
@@ -105,6 +106,8 @@ class Attempts:
         record = self._decide(claim, task)
         measure = None
         if record is None:
+            if self._recorder.has_one_try(task):
+                reach_disk(self._connection)  # else a power cut might forget that it has begun
             waited = seconds_waited(task, self._recorder.started)
             record = self._run(claim, task)
             measure = self._measure(task, waited)

@@ -24,7 +24,7 @@ def fail(task: BaseTask, attempt: Attempt, error: BaseException, max_tries: int)
     the class of *error*, else of the task, else *max_tries*.
     """
     retry = retry_for(type(error), _own_retries(task))
-    tries = retry.tries or _own_tries(task) or max_tries
+    tries = retry.tries or own_tries(task) or max_tries
     event = f"{named(task)} failed on try {attempt.number} of {tries}"
     message = one_line(attempt.message)
     if attempt.number < tries:
@@ -55,7 +55,7 @@ def _own_retries(task: BaseTask) -> Mapping[type[BaseException], Retry]:
     return table
 
 
-def _own_tries(task: BaseTask) -> int | None:
+def own_tries(task: BaseTask) -> int | None:
     """Return `maxTries` of *task*; None where it cannot be used."""
     try:
         tries = task.maxTries

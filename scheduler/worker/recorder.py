@@ -27,7 +27,7 @@ from scheduler.tasks.naming import name_of
 from scheduler.tasks.retry import Retry, TaskDelayed, paced
 from scheduler.tasks.signal_wait import WaitForSignal
 from scheduler.worker.ending import Ending, event_of
-from scheduler.worker.failure import fail, named, one_line, terminate
+from scheduler.worker.failure import fail, named, one_line, own_tries, terminate
 
 Record: TypeAlias = Callable[[], Ending | None]
 """Records an attempt with its task; returns its ending, for log and hooks after the commit."""
@@ -70,6 +70,10 @@ class AttemptRecorder:
         """Note that an attempt begins."""
         self.run = None
         self.started = nowutc()
+
+    def has_one_try(self, task: BaseTask) -> bool:
+        """Return whether *task* is never tried again."""
+        return (own_tries(task) or self._max_tries) == 1
 
     def finished(self, task: BaseTask, result: Any) -> Record:
         """Return what records that the run of *task* succeeded with *result*."""

@@ -15,10 +15,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from transaction import TransactionManager
 from ZODB.blob import Blob
 
 from scheduler.storage import embedded_file
 from scheduler.store import open_database, transact
+from scheduler.store.commit import commit_lazily, reach_disk
+from tests.disk import Disk
 
 THREADS, COMMITS, CUTS = 3, 15, 12
 
@@ -29,31 +32,6 @@ class Report(NamedTuple):
     key: str
     synced: int
     written: int
-
-
-class Disk:
-    """Notes how much of *file* is synced, by looking over the shoulder of `os.fsync`."""
-
-    def __init__(self, file, monkeypatch):
-        self._file = file
-        self._fsync = os.fsync
-        self.lock = threading.Lock()
-        self.synced = 0
-        self.others = set()
-        """The other files and folders that were synced, by their paths."""
-        monkeypatch.setattr(os, "fsync", self._sync)
-
-    def size(self):
-        return self._file.stat().st_size
-
-    def _sync(self, descriptor):
-        path = os.readlink(f"/proc/self/fd/{descriptor}")
-        size = self.size() if self._file.exists() else 0
-        self._fsync(descriptor)
-        if path == str(self._file):
-            self.synced = max(self.synced, size)
-        else:
-            self.others.add(path)
 
 
 @pytest.fixture
@@ -125,3 +103,29 @@ def test_a_blob_is_synced_with_its_folders_before_its_commit_is_reported(tmp_pat
         assert folders
         assert os.path.dirname(found[0]) in disk.others
         assert f"{tmp_path}/data.fs.blobs" in disk.others
+
+
+def test_a_lazy_commit_is_not_waited_for_and_comes_to_the_disk_with_the_next(tmp_path, disk):
+    with closing(open_database(f"file://{tmp_path}/data.fs")) as database:
+        manager = TransactionManager()
+        connection = database.open(manager)
+        before = disk.synced
+        commit_lazily(manager.begin())
+        connection.root()["lazy"] = True
+        manager.commit()
+        assert disk.synced == before < disk.size()
+        transact(database, lambda own: own.root().update(waited_for=True))
+        assert disk.synced == disk.size()
+        connection.close()
+
+
+def test_a_lazy_commit_is_on_the_disk_once_somebody_asks_for_it(tmp_path, disk):
+    with closing(open_database(f"file://{tmp_path}/data.fs")) as database:
+        manager = TransactionManager()
+        connection = database.open(manager)
+        commit_lazily(manager.begin())
+        connection.root()["lazy"] = True
+        manager.commit()
+        reach_disk(connection)
+        assert disk.synced == disk.size()
+        connection.close()

@@ -59,7 +59,8 @@ def last_step(storage: Any, serials: Callable[[], dict[bytes, bytes]]) -> Iterat
 def commit_lazily(unit: Transaction) -> None:
     """Allow the commit of *unit* to return before it is on the disk.
 
-    It comes there with the next one. For what is done again if it is lost in a power cut, and with it all that was built on it.
+    It comes there with the next one. For what is done again if it is lost in a power cut, and
+    with it all that was built on it.
     """
     unit.set_data(_LAZY, True)
 

@@ -70,22 +70,24 @@ def schedule_rows(
 
 
 def _row(task: RecurringTask, declared: str) -> ScheduleRow:
-    number, name = u64(task._p_oid), name_of(task)
+    row = ScheduleRow(u64(task._p_oid), name_of(task), declared, "", "", None, None, "", "")
     try:
-        return _read(task, number, name, declared)
+        # State and rule are known without the function, which may be gone from the code.
+        row = row._replace(state=word(task), schedule=repr(task.getSchedule()))
+        return row._replace(**_dates(task, row.state))
     except Exception as error:
         if is_transient(error):
             raise
-        why = f"cannot be read: {reason_of(error)}"
-        return ScheduleRow(number, name, declared, "", "", None, None, "", why)
+        return row._replace(reason=f"cannot be read: {reason_of(error)}")
 
 
-def _read(task: RecurringTask, number: int, name: str, declared: str) -> ScheduleRow:
-    state = word(task)
+def _dates(task: RecurringTask, state: str) -> dict[str, Any]:
     due = task.getDueOn() if state in ("waiting", "spooled") else None
     last = _last_attempt(task)
-    facts = (None, "", "") if last is None else (last.ended, WORDS[last.state], last.message)
-    return ScheduleRow(number, name, declared, repr(task.getSchedule()), state, due, *facts)
+    if last is None:
+        return {"next": due}
+    facts = {"last": last.ended, "last_state": WORDS[last.state], "reason": last.message}
+    return {"next": due, **facts}
 
 
 def _last_attempt(task: RecurringTask) -> Any:

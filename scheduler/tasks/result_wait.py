@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from time import monotonic
 from typing import Any
 
@@ -20,7 +21,8 @@ from scheduler.runtime.context import current_run
 from scheduler.store.commit_signal import CommitSignal
 from scheduler.store.schema import has_changes
 from scheduler.tasks.base import BaseTask
-from scheduler.tasks.composite import Composite, below
+from scheduler.tasks.composite import Composite, Step, below
+from scheduler.tasks.handle import StepHandle
 from scheduler.tasks.recurring import RecurringTask
 
 
@@ -73,10 +75,12 @@ def _task_has(task: BaseTask) -> bool:
     state = task.getStatus()
     if state == states.TASK_STATUS_NONE:
         return _has_yet_to_come(task)
-    if state not in states.ENDED or _is_to_run_again(task):
+    if state not in states.ENDED or _is_to_run_again(task, [task]):
         return False
     if state == states.TASK_STATUS_FINISHED:
         return True
+    if _is_to_run_again(task, _connected(task)):
+        return False
     raise TaskFailed(_failure_of(task))
 
 
@@ -93,6 +97,8 @@ def _has_yet_to_come(task: BaseTask) -> bool:
 
 def _composite_has(composite: Composite) -> bool:
     if composite.hasFinished() is False:
+        if _is_to_run_again(composite, _connected(composite)):
+            return False
         raise TaskFailed(f"{composite!r} has failed: {_failure_in(composite)}")
     return composite.hasFinished() is True
 
@@ -111,8 +117,26 @@ def _failure_of(task: BaseTask) -> str:
     return f"{task!r} has {_ENDS[task.getStatus()]}: {reason}"
 
 
-def _is_to_run_again(task: BaseTask) -> bool:
-    return any(op == ADD and obj is task for op, obj in spool_of(task._p_jar))
+def _is_to_run_again(step: Step, causes: Iterable[Step]) -> bool:
+    """Say whether one of *causes* is to be started again, by which *step* may yet finish."""
+    begun = {id(obj) for op, obj in spool_of(step._p_jar) if op == ADD}
+    return bool(begun) and any(id(cause) in begun for cause in causes)
+
+
+def _connected(step: Step) -> Iterator[Step]:
+    """Yield *step*, what it is a part of or consists of, and what that waits for."""
+    rest: list[Step] = [step]
+    seen: set[int] = set()
+    while rest:
+        each = rest.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        handle = StepHandle(each)
+        rest += [] if handle.group is None else [handle.group]
+        rest += [] if handle.prerequisites is None else handle.prerequisites.steps()
+        rest += each.getSteps() if isinstance(each, Composite) else []
 
 
 LONG = 3600.0

@@ -14,6 +14,7 @@ from daemon.cli.main import main
 from scheduler import Client
 from scheduler.dispatch.declaration import declare, declared_in
 from scheduler.store import open_database, transact, using
+from scheduler.tasks.call import found
 from scheduler.testing import Relay, StandingClock
 from tests.console import page_of
 from tests.daemon import sample_schedules
@@ -54,19 +55,28 @@ def rows(database, tmp_path, capsys):
 
 
 def test_schedules_are_listed_with_next_and_last_attempt(rows):
-    found = rows()
-    assert {name: row["declared"] for name, row in found.items()} == {
+    listed = rows()
+    assert {name: row["declared"] for name, row in listed.items()} == {
         f"{NAME}.fail_often": "yes",
         f"{NAME}.rarely": "vanished",
         "tests.daemon.sample_tasks.Beat": "no",
     }
-    often = found[f"{NAME}.fail_often"]
+    often = listed[f"{NAME}.fail_often"]
     assert often["last_state"] == "failed"
     assert often["reason"] == "ValueError: as always"
     assert often["state"] == "waiting"
     assert often["next"] > often["last"]
-    rarely = found[f"{NAME}.rarely"]
+    rarely = listed[f"{NAME}.rarely"]
     assert (rarely["last"], rarely["schedule"]) == (None, "cron 0 0 1 1 * UTC")
+
+
+def test_a_schedule_whose_function_is_gone_is_shown_by_its_rule_and_says_why(rows, monkeypatch):
+    monkeypatch.delattr(sample_schedules, "rarely")
+    found.cache_clear()
+    rarely = rows()[f"{NAME}.rarely"]
+    assert (rarely["state"], rarely["schedule"]) == ("waiting", "cron 0 0 1 1 * UTC")
+    assert "has no attribute 'rarely'" in rarely["reason"]
+    found.cache_clear()
 
 
 def test_a_vanished_schedule_is_dropped_and_an_unknown_one_named(database, rows, capsys, tmp_path):

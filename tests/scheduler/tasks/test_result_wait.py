@@ -147,6 +147,22 @@ def test_a_step_behind_one_that_fails_fails(relay: Relay):
         relay.client.waitFor(last)
 
 
+def test_a_step_behind_one_that_is_started_again_is_waited_for(relay: Relay):
+    failing, last, follower = Failing(), Sum(), Sum()
+    chain = TaskChain(Sum(), failing, last)
+    relay.client.enqueue(chain)
+    relay.client.enqueue(follower, after=[chain])
+    relay.run_due()
+    relay.client.startFailedTask(failing)
+    transaction.commit()
+    for step in (chain, last, follower):
+        with pytest.raises(WaitTimeoutError):
+            relay.client.waitFor(step, 0)
+    relay.run_due()
+    with pytest.raises(TaskFailed):
+        relay.client.waitFor(follower, 0)
+
+
 def test_a_group_is_waited_for_as_a_whole(relay: Relay):
     group = relay.client.enqueueGroup([Sum(), Sum()])
     transaction.commit()

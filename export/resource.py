@@ -102,7 +102,11 @@ class Resource:
     """Whether an address is there, by the parts of it; None if that does not depend on the data."""
 
     shows: Any = None
-    """The fossil of its results; None with detail levels, or where it has none."""
+    """The fossil of its results, or their JSON Schema, which is that of the whole answer where that
+    is no JSON with an envelope; None with detail levels, or where it has none."""
+
+    schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The further JSON Schemas that it publishes, by their names."""
 
     content_type: str = "application/json"
     """The type of its answers, where the address has no format."""

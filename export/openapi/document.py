@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -12,8 +12,9 @@ from export.auth.tokens import SCOPES
 from export.formats import FORMATS, PLAIN
 from export.http.parameter import Choice, Flag, Parameter
 from export.http.selection import DAY, DETAIL, LIMIT, TZ
-from export.openapi.fossil_schemas import PREFIX, FossilSchemas
-from export.openapi.type_schema import Schema, either
+from export.openapi.fossil_schemas import FossilSchemas
+from export.openapi.schema_documents import ANSWERS, address_of
+from export.openapi.type_schema import PREFIX, Schema, either
 from export.resource import Resource
 from export.routing import CONVERTERS, PLACEHOLDER
 
@@ -23,10 +24,29 @@ ONLY_AUTHED = Flag("onlyauthed", "With `yes` nobody is refused.", ("oa",))
 
 ENDLESS = "text/event-stream"
 CALLBACK = "Of jsonp the parameter `jsonp` names the function that is called."
-ERROR: Schema = {
+TEXT: Schema = {"type": "string"}
+ERROR: Schema = {"type": "object", "description": "An error.", "properties": {"message": TEXT}}
+PROBLEM: Schema = {
     "type": "object",
-    "description": "An error.",
-    "properties": {"message": {"type": "string"}},
+    "description": "An error as RFC 9457 has it, for callers whose Accept names it.",
+    "properties": {
+        **{"type": TEXT, "title": TEXT, "status": {"type": "integer"}, "detail": TEXT},
+        "errors": {"type": "array", "items": {"type": "object"}},
+        "oldest": {"type": "string", "description": "The oldest position that is kept."},
+    },
+    "required": ["type", "title", "status", "detail"],
+}
+TOLD_BESIDE: Schema = {
+    "type": "object",
+    "properties": {
+        "position": {"type": "string", "description": "The position to go on from."},
+        "vanished": {
+            "type": "array",
+            "description": "What was there at `since`, and is not any more.",
+            "items": {"type": "object", "properties": {"_type": TEXT, "id": {}}},
+        },
+        "next": {"type": "string", "description": "The address of the next page."},
+    },
 }
 SECURITY = {
     "token": {"type": "http", "scheme": "bearer", "description": "A token of a user."},
@@ -37,22 +57,34 @@ SECURITY = {
 def document(resources: Iterable[Resource], base_url: str) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of *resources*."""
     schemas = FossilSchemas()
-    schemas.schemas |= {"Error": ERROR, "Zone": {"description": TZ.meaning, **TZ.schema}}
+    zone = {"description": TZ.meaning, **TZ.schema}
+    schemas.schemas |= {"Error": ERROR, "Problem": PROBLEM, "Zone": zone}
     paths: dict[str, dict[str, Any]] = {}
     for resource in resources:
+        schemas.schemas |= {name: dict(schema) for name, schema in resource.schemas.items()}
         if resource.content_type == ENDLESS:
             continue  # a program that tries everything would wait
         for number, address in enumerate(_distinct(resource.addresses)):
             name = f"{resource.name}_{number}" if number else resource.name
             operation = _operation(resource, address, name, schemas)
+            if any(told["schema"] for told in operation["responses"]["200"]["content"].values()):
+                operation["externalDocs"] = _published(f"{ANSWERS}/{name}", base_url)
             paths.setdefault(template(address), {})[resource.method.lower()] = operation
+    known = {
+        name: {**schema, "externalDocs": _published(name, base_url)}
+        for name, schema in schemas.schemas.items()
+    }
     return {
         "openapi": "3.1.0",
         "info": {"title": "Export", "version": _version(), "description": _description()},
         "servers": [{"url": base_url or "/"}],
         "paths": paths,
-        "components": {"schemas": schemas.schemas, "securitySchemes": SECURITY},
+        "components": {"schemas": known, "securitySchemes": SECURITY},
     }
+
+
+def _published(name: str, base_url: str) -> Schema:
+    return {"description": "The JSON Schema.", "url": address_of(name, base_url)}
 
 
 def template(address: str) -> str:
@@ -152,14 +184,20 @@ def _security(resource: Resource) -> list[dict[str, list[str]]]:
 
 def _responses(resource: Resource, schemas: FossilSchemas) -> dict[str, Any]:
     has_format = "<word:format>" in resource.addresses[0]
+    own = resource.shows if isinstance(resource.shows, Mapping) else None
     written = map(resource.written_as, resource.formats)
     kinds = map(_kind, written) if has_format else (resource.content_type,)
     told: dict[str, Any] = {kind: {"schema": {}} for kind in kinds}
     if has_format and resource.written_as("json") == "json" in resource.formats:
         told["application/json"] = {"schema": _result(resource, schemas)}
+    elif own is not None:
+        is_enveloped = resource.content_type == "application/json"
+        schema = _result(resource, schemas) if is_enveloped else own
+        told[resource.content_type] = {"schema": schema}
     errors = [FORMATS[name].CONTENT_TYPE for name in resource.formats if name in PLAIN]
     failed: dict[str, Any] = {kind: {"schema": {}} for kind in errors}
     failed["application/json"] = {"schema": {"$ref": f"{PREFIX}Error"}}
+    failed["application/problem+json"] = {"schema": {"$ref": f"{PREFIX}Problem"}}
     pending = {"202": {"description": "The task has not ended yet.", "content": told}}
     return {
         "200": {"description": "What is asked for.", "content": told},
@@ -177,14 +215,14 @@ def _kind(name: str) -> str:
 def _result(resource: Resource, schemas: FossilSchemas) -> Schema:
     """Return the schema of an answer in JSON, which is an envelope around the results."""
     fossils = [each.fossil for each in resource.details.values()] or [resource.shows]
-    shown = either(schemas.reference(each) if each is not None else {} for each in fossils)
+    shown = either(_shown(each, schemas) for each in fossils)
     results = either([shown, {"type": "array", "items": shown}]) if shown else {}
     return {
         "type": "object",
         "properties": {
             "_type": {"const": "HTTPAPIResult"},
             "count": {"type": "integer"},
-            "additionalInfo": {"type": "object"},
+            "additionalInfo": TOLD_BESIDE,
             "complete": {"type": "boolean"},
             "url": {"type": "string"},
             "ts": {"type": "integer"},
@@ -192,6 +230,12 @@ def _result(resource: Resource, schemas: FossilSchemas) -> Schema:
         },
         "required": ["_type", "count", "additionalInfo", "complete", "url", "ts", "results"],
     }
+
+
+def _shown(each: Any, schemas: FossilSchemas) -> Schema:
+    if each is None:
+        return {}
+    return dict(each) if isinstance(each, Mapping) else schemas.reference(each)
 
 
 def _distinct(addresses: tuple[str, ...]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 from export.fossil_plan import Fossil, FossilField, plan_of
 from export.openapi.type_schema import (
     DATE,
+    PREFIX,
     Schema,
     either,
     is_list,
@@ -20,8 +21,6 @@ from export.openapi.type_schema import (
     schema_of,
 )
 from scheduler.values.named_object import named_object
-
-PREFIX = "#/components/schemas/"
 
 IN_CALENDAR = "inCalendar"
 """The tag of fields that calendars tell in their own way, and no answer in JSON has."""

@@ -11,6 +11,9 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 Schema = dict[str, Any]
 
+PREFIX = "#/components/schemas/"
+"""The beginning of references to schemas by their names, as OpenAPI has them."""
+
 DATE: Schema = {
     "type": "object",
     "properties": {
@@ -28,7 +31,7 @@ ATOMS: dict[type, Schema] = {
     Decimal: {"type": "number"},
     timedelta: {"type": "number"},
     NoneType: {"type": "null"},
-    datetime: {"$ref": "#/components/schemas/Date"},
+    datetime: {"$ref": f"{PREFIX}Date"},
     date: {"type": "string", "format": "date"},
     time: {"type": "string"},
 }

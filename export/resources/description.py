@@ -1,4 +1,4 @@
-"""The description of the export itself: `/export/openapi.json`, `/export/docs`."""
+"""The description of the export itself: `openapi.json`, `docs` and `schemas` below `/export`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,23 @@ from export.http.question import Question
 from export.http.result import Document
 from export.openapi.document import document
 from export.openapi.page import ASSETS, POLICY, asset, page
+from export.openapi.schema_documents import (
+    ADDRESS,
+    ANSWERS,
+    CONTENT_TYPE,
+    address_of,
+    schema_documents,
+)
 from export.resource import Resource
+from export.routing import nothing_at
 
 _told_to_everybody = partial(Resource, door=caller.anybody, scopes=frozenset())
 
 
 def description_of(resources: Iterable[Resource]) -> tuple[Resource, ...]:
     """Return the resources that describe *resources*, and themselves."""
-    described: list[Resource] = list(resources)
+    given = tuple(resources)
+    described: list[Resource] = list(given)
 
     def answer_openapi(question: Question) -> Document:
         """Return the description of all addresses, as OpenAPI 3.1 has it."""
@@ -30,8 +39,31 @@ def description_of(resources: Iterable[Resource]) -> tuple[Resource, ...]:
         text = page(_document(question), question.request.root)
         return Document(text, "text/html; charset=utf-8", POLICY)
 
+    def answer_schemas(question: Question) -> Document:
+        """Return the addresses of all JSON Schemas, by their names."""
+        base_url = _base_url(question)
+        known = {name: address_of(name, base_url) for name in _schemas(question)}
+        return Document(json.dumps(known).encode(), "application/json")
+
+    def answer_schema(question: Question) -> Document:
+        """Return a JSON Schema (2020-12): of a record, or of an object in answers."""
+        return _schema(question, question.arguments["name"])
+
+    def answer_schema_of_answer(question: Question) -> Document:
+        """Return the JSON Schema (2020-12) of the answers of an operation."""
+        return _schema(question, f"{ANSWERS}/{question.arguments['name']}")
+
+    def _schema(question: Question, name: str) -> Document:
+        known = _schemas(question)
+        if name not in known:
+            raise nothing_at(question.request.path)
+        return Document(json.dumps(known[name]).encode(), CONTENT_TYPE)
+
+    def _schemas(question: Question) -> dict[str, Any]:
+        return schema_documents(_document(question), _base_url(question))
+
     def _document(question: Question) -> dict[str, Any]:
-        return document(described, question.settings.base_url or question.request.root)
+        return document(described, _base_url(question))
 
     described += (
         _told_to_everybody("openapi", ("/export/openapi.json",), answer_openapi),
@@ -44,8 +76,20 @@ def description_of(resources: Iterable[Resource]) -> tuple[Resource, ...]:
             answer_asset,
             content_type="text/*",
         ),
+        _told_to_everybody("schemas", ("/export/schemas.json",), answer_schemas),
+        *(
+            _told_to_everybody(name, (f"{address}/<word:name>.json",), answer, content_type=kind)
+            for name, address, answer, kind in (
+                ("schema", ADDRESS, answer_schema, CONTENT_TYPE),
+                ("schema_of_answer", f"{ADDRESS}/{ANSWERS}", answer_schema_of_answer, CONTENT_TYPE),
+            )
+        ),
     )
-    return tuple(described[-3:])
+    return tuple(described[len(given) :])
+
+
+def _base_url(question: Question) -> str:
+    return question.settings.base_url or question.request.root
 
 
 def answer_asset(question: Question) -> Document:

@@ -15,6 +15,7 @@ from export.http.parameter import Instant, Integer, Parameter
 from export.http.past import number_of
 from export.http.question import Question
 from export.http.result import Document, ResultPage
+from export.openapi.type_schema import PREFIX
 from export.resource import Resource
 from livesync.feed.manager import SEQUENCED_AT_ONCE, SyncManager
 from livesync.feed.pulled_changes import ChangeReader, PulledChange, PulledPage
@@ -22,6 +23,7 @@ from livesync.records.change_filter import ChangeFilter, words
 from livesync.records.cloud_event import BATCH_TYPE, cloud_event, time_of
 from livesync.records.document import document, json_bytes
 from livesync.records.reduction import STATUS_CHANGED, STATUS_CREATED, STATUS_DELETED, Record
+from livesync.records.schemas import SCHEMAS
 from scheduler.store import current, transact
 from scheduler.store.history import is_lost
 from scheduler.store.overlay import snapshot_of
@@ -124,12 +126,20 @@ def _sequence_if_due(connection: Connection) -> None:
 
 
 RESOURCES = [
-    Resource("changes", ("/export/changes.json",), answer, parameters=PARAMETERS),
+    Resource(
+        "changes",
+        ("/export/changes.json",),
+        answer,
+        parameters=PARAMETERS,
+        shows={"$ref": f"{PREFIX}Change"},
+        schemas=SCHEMAS,
+    ),
     Resource(
         "change_events",
         ("/export/changes.cloudevents",),
         answer_events,
         parameters=PARAMETERS,
         content_type=BATCH_TYPE,
+        shows={"$ref": f"{PREFIX}CloudEvents"},
     ),
 ]

@@ -69,8 +69,8 @@ def _facts(connection: Connection, number: int) -> Facts:
         "note": commit.description,
         "transaction": f"{commit.tid:016x}",
     }
-    task = connection.get(p64(number))
     if isinstance(task, BaseTask):
+        facts["origin"] = task.getOrigin().facts()
         commits = islice(task_commits(connection, number), COMMITS_SHOWN)
         facts["runs"] = [_commit_facts(commit, signature) for commit, signature in commits]
     return facts

@@ -49,6 +49,11 @@ def ran(desk, ann, kind=Deposit, amount=5, state=TASK_STATUS_FINISHED):
     return number
 
 
+def test_blame_of_a_task_names_who_enqueued_it(desk, ann):
+    facts = desk.command("blame", str(ran(desk, ann)), "--json")[1]
+    assert facts["origin"]["user"] == "the bank"
+
+
 def test_blame_names_the_task_that_changed_an_object(desk, ann):
     number = ran(desk, ann)
     status, facts = desk.command("blame", str(ann), "--json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -76,6 +77,15 @@ def size(count: float | None) -> str | Markup:
     return f"{count:.1f} TB"
 
 
+def linked(text: str) -> Markup:
+    """Return *text* with the tasks that it names as links."""
+    parts = re.split(r"\btask (\d+)\b", text)
+    shown = [legible(part) for part in parts]
+    for at in range(1, len(parts), 2):
+        shown[at] = Markup('<a href="/tasks/{0}">task {0}</a>').format(parts[at])
+    return Markup("").join(shown)
+
+
 @cache
 def address_of(name: str) -> str:
     """Return the address of the static file *name*, which changes with its content."""
@@ -99,6 +109,7 @@ def _environment() -> Environment:
         "number": number,
         "size": size,
         "segment": segment,
+        "linked": linked,
     }
     environment.globals |= {"static": address_of}
     return environment

@@ -160,13 +160,13 @@ def _verify(visit: Visit) -> str:
     agent = _push_agent(visit)
     repair = "repair" in visit.form
     task = verify.using(visit.connection).enqueue(agent.getId(), repair)
-    return f"Agent {agent.getId()} is verified by a task; its log tells how: {task!r}"
+    return f"Agent {agent.getId()} is verified by task {task.getId()}, whose log tells how"
 
 
 def _export(visit: Visit) -> str:
     agent = _push_agent(visit)
     task = export_all.using(visit.connection).enqueue(agent.getId())
-    return f"All there is is sent to agent {agent.getId()} by a task: {task!r}"
+    return f"All there is is sent to agent {agent.getId()} by task {task.getId()}"
 
 
 def _letters_again(visit: Visit) -> str:
@@ -177,14 +177,18 @@ def _letters_again(visit: Visit) -> str:
             letters.send_again(name)
     except (LiveSyncException, KeyError) as error:
         raise FieldFault("name", str(error)) from None
-    return f"{len(names)} records are sent again with the next run"
+    return f"{_records(len(names))} sent again with the next run"
 
 
 def _letters_dropped(visit: Visit) -> str:
     names = _chosen(visit)
     letters = _push_agent(visit).delivery_state.dead_letters
     dropped = sum(letters.drop(name) for name in names)
-    return f"{dropped} records are dropped"
+    return f"{_records(dropped)} dropped"
+
+
+def _records(number: int) -> str:
+    return "1 record is" if number == 1 else f"{number} records are"
 
 
 def _chosen(visit: Visit) -> list[str]:

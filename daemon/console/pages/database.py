@@ -76,7 +76,11 @@ def _pack(visit: Visit) -> str:
     if not text.isdecimal() or int(text) > LONGEST_DAYS:
         raise FieldFault("days", "Give a whole number of days, such as 7")
     task = pack_database.using(visit.connection).enqueue(int(text) * DAY)
-    return f"The history before {text} days is dropped by a task: {task!r}"
+    return f"The history before {_days(int(text))} is dropped by task {task.getId()}"
+
+
+def _days(number: int) -> str:
+    return "1 day" if number == 1 else f"{number} days"
 
 
 def _back_up(visit: Visit) -> str:
@@ -84,7 +88,7 @@ def _back_up(visit: Visit) -> str:
     if known is None:
         raise FieldFault("back_up", "Make the first one by a command: indico_scheduler db backup")
     task = back_up_database.using(visit.connection).enqueue(known.file, known.folder)
-    return f"The database is backed up to {known.folder} by a task: {task!r}"
+    return f"The database is backed up to {known.folder} by task {task.getId()}"
 
 
 PAGE = ConsolePage("/database", "database.html", _facts, label="Database")

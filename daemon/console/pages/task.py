@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
-from markupsafe import Markup
 from werkzeug.exceptions import NotFound
 from ZODB.utils import p64, u64
 
@@ -30,7 +28,6 @@ from scheduler.inbox.quarantine import quarantine_of
 from scheduler.storage.outage import is_transient
 from scheduler.tasks import BaseTask
 from scheduler.tasks.naming import class_name, title_of
-from scheduler.values.legible import legible
 
 NAMED = 50
 
@@ -101,24 +98,9 @@ def _undo_facts(visit: Visit) -> Facts:
         done = take_back(visit.connection, task)
     except (DaemonException, NoHistory, TaskInconsistentStatusException) as error:
         text = str(error).partition(": ")[2] if isinstance(error, Refusal) else str(error)
-        obstacles = [_linked(each) for each in text.split("; ")]
-        return {
-            **facts,
-            "obstacles": obstacles,
-            "done": None,
-            "names": [],
-        }
+        return {**facts, "obstacles": text.split("; "), "done": None, "names": []}
     names = [_named(obj) for obj in (*done.restored, *done.made)][:NAMED]
     return {**facts, "obstacles": [], "done": done, "names": names}
-
-
-def _linked(text: str) -> Markup:
-    """Return *text* with the tasks that it names as links."""
-    parts = re.split(r"task (\d+)", text)
-    linked = [legible(part) for part in parts]
-    for at in range(1, len(parts), 2):
-        linked[at] = Markup('<a href="/tasks/{0}">task {0}</a>').format(parts[at])
-    return Markup("").join(linked)
 
 
 def _named(obj: Any) -> str:

@@ -1,6 +1,10 @@
 """A daemon with people who may log in, and a real browser that looks at its console.
 
 Both are shared by the tests of a module. A test without a browser is skipped, and says so.
+
+A test with the mark `clicks` names the buttons that it clicks, and it fails if it has not. It runs
+at each of PLACES: with so many tasks in the database, and with such a browser; and what it leaves
+in the browser must be such that everybody can read it.
 """
 
 from __future__ import annotations
@@ -9,7 +13,9 @@ import os
 import shutil
 import threading
 from contextlib import contextmanager
-from urllib.parse import quote
+from itertools import product
+from typing import NamedTuple
+from urllib.parse import quote, urlsplit
 
 import pytest
 
@@ -18,6 +24,8 @@ from daemon.service import Service
 from export.people.roles import Role, roles
 from export.people.user import Avatar, users
 from scheduler.store import transact
+from tests.daemon.console.buttons import template_of
+from tests.daemon.console.filled import copied, fill
 from tests.places import ROOT
 
 PASSWORD = "open sesame"
@@ -30,7 +38,39 @@ PEOPLE = {
     "vera": Role.VIEWER,
     "nick": Role.NONE,
 }
+RECORD = """document.addEventListener("click", (event) => {
+  const button = event.target.closest("button, a.button, summary.button");
+  if (button) noteClick(button.innerText, Boolean(button.closest("#content")));
+}, true)"""
+WIDER = """[...document.querySelectorAll("body *")]
+  .filter((each) => document.documentElement.scrollWidth > innerWidth)
+  .filter((each) => each.getBoundingClientRect().right > innerWidth)
+  .map((each) => each.outerHTML.slice(0, 200))"""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+class Place(NamedTuple):
+    """Where a button is clicked: so many tasks are there, and such is the browser."""
+
+    tasks: int = 0
+    viewport: dict[str, int] = DESKTOP
+    scheme: str = "light"
+
+    def __str__(self):
+        return f"{self.tasks}-{self.viewport['width']}-{self.scheme}"
+
+
+PLACES = [Place(), Place(500, PHONE, "dark")]
+if os.environ.get("SOAK"):
+    PLACES = [
+        Place(*each) for each in product((0, 500, 100_000), (DESKTOP, PHONE), ("light", "dark"))
+    ]
+
+
+def pytest_generate_tests(metafunc):
+    if "place" in metafunc.fixturenames:
+        places = PLACES if metafunc.definition.get_closest_marker("clicks") else PLACES[:1]
+        metafunc.parametrize("place", places, indirect=True, ids=str, scope="module")
 
 
 def add_people(connection):
@@ -59,10 +99,32 @@ def running_daemon(folder, *, with_people=True, **sections):
         yield service
 
 
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory):
+    """Return the folder of a database with so many tasks, which is made once."""
+    folders = {}
+
+    def folder_of(number):
+        if number not in folders:
+            folders[number] = tmp_path_factory.mktemp(f"filled-{number}")
+            fill(f"file://{folders[number]}/data.fs", number)
+        return folders[number]
+
+    return folder_of
+
+
 @pytest.fixture(scope="module")
-def daemon(tmp_path_factory):
+def place(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def daemon(place, filled, tmp_path_factory):
     """A daemon of the module's own, with PEOPLE."""
-    with running_daemon(tmp_path_factory.mktemp("console")) as service:
+    folder = tmp_path_factory.mktemp("console")
+    if place.tasks:
+        copied(filled(place.tasks), folder)
+    with running_daemon(folder) as service:
         yield service
 
 
@@ -101,27 +163,32 @@ def axe():
 
 
 @pytest.fixture(scope="module")
-def sessions():
-    """The cookies of those who have logged in, by their logins."""
+def sessions(daemon):
+    """The cookies of those who have logged in at *daemon*, by their logins."""
     return {}
 
 
 @pytest.fixture
-def visit(browser, daemon, sessions):
+def visit(request, browser, daemon, sessions, place, axe):
     """Open a page as a user, in a browser of their own; a fault that it reports fails the test.
 
     *expected* is a part of what it may report.
     """
-    contexts, faults = [], []
+    pages, faults, clicked = [], [], set()
 
-    def open_page(path="/", user="ann", viewport=DESKTOP, scheme="light", expected="", **options):
+    def open_page(path="/", user="ann", viewport=None, scheme=None, expected="", **options):
         context = browser.new_context(
-            viewport=viewport, color_scheme=scheme, base_url=daemon.web.url, **options
+            viewport=viewport or place.viewport,
+            color_scheme=scheme or place.scheme,
+            base_url=daemon.web.url,
+            **options,
         )
         context.add_cookies(sessions.get(user, []))
         context.set_default_timeout(60_000)
-        contexts.append(context)
+        context.expose_binding("noteClick", lambda *told: clicked.add(label(*told)))
+        context.add_init_script(RECORD)
         page = context.new_page()
+        pages.append(page)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda said: is_fault(said, expected) and faults.append(said.text))
         page.goto(path)
@@ -131,9 +198,37 @@ def visit(browser, daemon, sessions):
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    wanted = request.node.get_closest_marker("clicks")
+    if wanted and not request.node.stash.get(FAILED, False):
+        assert set(wanted.args) - clicked == set()
+        for page in pages:
+            is_for_everybody(page, axe)
+    for page in pages:
+        page.context.close()
     assert faults == []
+
+
+FAILED = pytest.StashKey()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
+
+
+def label(source, text, is_of_page):
+    """Return the name of a button that was clicked: the template of its page, and its text."""
+    template = template_of(urlsplit(source["page"].url).path) if is_of_page else "base.html"
+    return f"{template}: {' '.join(text.split())}"
+
+
+def is_for_everybody(page, axe):
+    """Assert that everybody can read and use *page*, which is not wider than the screen."""
+    found = axe.run(page)
+    assert found.violations_count == 0, f"{page.url}\n{found.generate_report()}"
+    assert page.evaluate(WIDER) == [], page.url
 
 
 def is_fault(said, expected):

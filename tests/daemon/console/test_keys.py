@@ -26,6 +26,7 @@ def row(page, name):
     return page.get_by_role("row", name=name)
 
 
+@pytest.mark.clicks("keys.html: Make token", "keys.html: Reset token", "keys.html: Revoke token")
 def test_a_token_is_made_used_reset_and_revoked(nick, daemon):
     nick.get_by_label("Name", exact=True).fill("reader")
     nick.get_by_label("User information (read only)").check()
@@ -41,10 +42,10 @@ def test_a_token_is_made_used_reset_and_revoked(nick, daemon):
     nick.goto("/keys")
     assert text not in nick.content()
 
-    nick.get_by_role("button", name="Reset reader").click()
+    nick.get_by_role("button", name="Reset token reader").click()
     other = nick.locator(".secret").inner_text()
     assert [status(text), status(other)] == [401, 200]
-    nick.get_by_role("button", name="Revoke reader").click()
+    nick.get_by_role("button", name="Revoke token reader").click()
     nick.get_by_text("The token reader is revoked").wait_for()
     assert status(other) == 401
     with read_view(daemon.database) as connection:
@@ -65,6 +66,7 @@ def test_bad_input_is_shown_at_its_field_and_nothing_is_made(nick, daemon):
         assert tokens(connection).of("3") == []
 
 
+@pytest.mark.clicks("keys.html: Make API key", "keys.html: Revoke key")
 def test_a_key_is_made_used_and_revoked(nick, daemon):
     nick.get_by_role("button", name="Make API key").click()
     (_, key), (_, secret) = (
@@ -74,19 +76,20 @@ def test_a_key_is_made_used_and_revoked(nick, daemon):
     assert httpx.get(daemon.web.url + address).status_code == 200
     nick.goto("/keys")
     assert secret not in nick.content()
-    nick.get_by_role("button", name="Revoke the API key").click()
+    nick.get_by_role("button", name="Revoke key").click()
     nick.get_by_text("is revoked").wait_for()
     assert httpx.get(daemon.web.url + address).status_code == 403
     with read_view(daemon.database) as connection:
         assert key_ring(connection).of("3") is None
 
 
+@pytest.mark.clicks("keys.html: Make feed", "keys.html: Revoke feed")
 def test_a_feed_is_made_and_revoked(nick, daemon):
     nick.get_by_label("Address", exact=True).fill("/export/categ/0.ics?from=-7d")
     nick.get_by_role("button", name="Make feed").click()
     address = nick.locator(".secret").inner_text()
     assert httpx.get(daemon.web.url + address).status_code == 200
-    nick.get_by_role("button", name="Revoke /export/categ/0.ics").click()
+    nick.get_by_role("button", name="Revoke feed /export/categ/0.ics").click()
     nick.get_by_text("is revoked").wait_for()
     assert httpx.get(daemon.web.url + address).status_code == 403
 

@@ -9,10 +9,13 @@ Covers `daemon.console.documents`, `daemon.console.pages.agents`, `daemon.consol
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from ZODB.utils import u64
 
 from daemon.console.segment import segment
+from daemon.maintenance import backup
 from livesync import SyncManager
 from livesync.agents.folder import FolderAgent
 from livesync.delivery.push_agent import push_agent
@@ -83,6 +86,7 @@ def click(page, name):
     return page.locator(".told, .fault").first.inner_text()
 
 
+@pytest.mark.clicks("schedule.html: Pause", "schedule.html: Resume")
 def test_a_schedule_is_paused_and_resumed(visit, database, schedule):
     page = visit(f"/schedules/{schedule}", user="otto")
     assert click(page, "Pause") == f"Schedule {schedule} is paused"
@@ -93,6 +97,7 @@ def test_a_schedule_is_paused_and_resumed(visit, database, schedule):
     assert state_of(database, schedule) == "waiting"
 
 
+@pytest.mark.clicks("schedule.html: Run now")
 def test_a_schedule_is_run_now_and_goes_on_by_its_dates(visit, database, schedule):
     page = visit(f"/schedules/{schedule}", user="otto")
     assert "is run now" in click(page, "Run now")
@@ -101,6 +106,7 @@ def test_a_schedule_is_run_now_and_goes_on_by_its_dates(visit, database, schedul
     page.get_by_text("Ended last").wait_for()
 
 
+@pytest.mark.clicks("schedule.html: Change")
 def test_a_schedule_is_changed_and_a_wrong_text_is_told_at_its_field(visit, database, schedule):
     page = visit(f"/schedules/{schedule}", user="otto")
     page.get_by_label("Schedule", exact=True).fill("61 * * * *")
@@ -115,6 +121,7 @@ def test_a_schedule_is_changed_and_a_wrong_text_is_told_at_its_field(visit, data
     page.get_by_text("04:15:00 IST").first.wait_for()
 
 
+@pytest.mark.clicks("schedule.html: Remove")
 def test_a_schedule_is_removed_when_the_operator_agrees(visit, database, schedule):
     # The page may ask for itself again before it is left.
     page = visit(f"/schedules/{schedule}", user="otto", expected="status of 404")
@@ -126,6 +133,7 @@ def test_a_schedule_is_removed_when_the_operator_agrees(visit, database, schedul
     page.locator(f'tr[data-key="{schedule}"]').wait_for(state="detached")
 
 
+@pytest.mark.clicks("queue.html: Set limits", "queue.html: Pause queue", "queue.html: Resume queue")
 def test_a_queue_gets_limits_is_paused_and_resumed(visit, database):
     transact(database, lambda found: Client(found).limitQueue("mail/out", 2))
     wait_for(lambda: transact(database, lambda found: Client(found).getQueues()))
@@ -143,6 +151,7 @@ def test_a_queue_gets_limits_is_paused_and_resumed(visit, database):
     page.get_by_role("button", name="Pause queue").wait_for()
 
 
+@pytest.mark.clicks("queues.html: Pause all", "queues.html: Resume all")
 def test_all_queues_are_paused_and_resumed_at_once(visit, database):
     page = visit("/queues", user="otto")
     click(page, "Pause all queues")
@@ -152,15 +161,23 @@ def test_all_queues_are_paused_and_resumed_at_once(visit, database):
     page.get_by_role("button", name="Pause all queues").wait_for()
 
 
+@pytest.mark.clicks(
+    "agent.html: Activate",
+    "agent.html: Pause",
+    "agent.html: Resume",
+    "agent.html: Try again now",
+    "agent.html: Deactivate",
+)
 def test_an_agent_is_activated_paused_resumed_and_deactivated(visit, database):
     page = visit("/agents", user="otto")
-    page.get_by_role("link", name=AGENT).click()
-    for button in ("Activate", "Pause", "Resume", "Deactivate"):
+    page.get_by_role("region", name="Agents").get_by_role("link", name=AGENT).click()
+    for button in ("Activate", "Pause", "Resume", "Try again now", "Deactivate"):
         assert AGENT in click(page, button)
         page.wait_for_load_state()
     assert not agent_of(database, lambda agent: agent.isActive())
 
 
+@pytest.mark.clicks("agent.html: Rewind")
 def test_an_agent_is_rewound_to_a_position_that_there_is(visit, database):
     page = visit(f"/agents/{segment(AGENT)}", user="otto")
     page.get_by_label("Move the pointer to").fill("77")
@@ -177,22 +194,24 @@ def newest_of(connection):
     return SyncManager.getDBInstance(connection).getTrack().mostRecentTS()
 
 
+@pytest.mark.clicks("agent.html: Send selected again", "agent.html: Drop selected")
 def test_dead_letters_are_sent_again_and_dropped(visit, database):
     page = visit(f"/agents/{segment(AGENT)}", user="otto")
     assert click(page, "Send selected again") == "Nothing is selected"
     page.get_by_label("Select event:1").check()
-    assert click(page, "Send selected again") == "1 records are sent again with the next run"
+    assert click(page, "Send selected again") == "1 record is sent again with the next run"
     page.once("dialog", lambda dialog: dialog.accept())
     page.get_by_label("Select event:1").check()
-    assert click(page, "Drop selected") == "1 records are dropped"
+    assert click(page, "Drop selected") == "1 record is dropped"
     assert agent_of(database, lambda agent: len(agent.delivery_state.dead_letters)) == 0
 
 
+@pytest.mark.clicks("agent.html: Verify", "agent.html: Full export")
 def test_a_full_export_and_a_verification_are_tasks(visit, database):
     page = visit(f"/agents/{segment(AGENT)}", user="ann")
-    assert "by a task" in click(page, "Verify")
+    assert "is verified by task" in click(page, "Verify")
     page.once("dialog", lambda dialog: dialog.accept())
-    assert "by a task" in click(page, "Full export")
+    assert "by task" in click(page, "Full export")
     wait_for(lambda: {"verify", "export_all"} <= set(transact(database, ended_calls)))
 
 
@@ -212,15 +231,50 @@ def test_a_viewer_is_offered_no_action(visit, schedule):
     assert page.locator("main button").count() == 0
 
 
+@pytest.mark.clicks("database.html: Pack now")
 def test_the_database_is_packed_by_a_task(visit, database):
     page = visit("/database", user="ann")
     page.get_by_label("Keep the history of days").fill("never")
     assert "whole number" in click(page, "Pack now")
     page.get_by_label("Keep the history of days").fill("1")
-    assert "by a task" in click(page, "Pack now")
+    assert "before 1 day is dropped by task" in click(page, "Pack now")
     wait_for(lambda: "pack_database" in transact(database, ended_calls))
 
 
+@pytest.mark.clicks("database.html: Back up now")
+def test_the_database_is_backed_up_by_a_task_once_a_folder_is_known(visit, database, tmp_path):
+    page = visit("/database", user="ann")
+    page.get_by_text("None was made yet").wait_for()
+    file = Path(database.storage.getName())
+    backup.back_up(file, tmp_path / "copies")
+    backup.note(database, file, tmp_path / "copies")
+    said = click(page, "Back up now")
+    assert f"is backed up to {tmp_path / 'copies'} by task" in said
+    page.locator(".told a").click()
+    page.locator("h1 .state", has_text="finished").wait_for()
+    page.get_by_text("back_up_database").first.wait_for()
+
+
+@pytest.mark.clicks("schedules.html: Pause", "schedules.html: Resume")
+def test_a_schedule_is_paused_and_resumed_in_the_list(visit, database, schedule):
+    page = visit("/schedules", user="otto")
+    row = page.locator(f'tr[data-key="{schedule}"]')
+    row.get_by_role("button", name="Pause").click()
+    page.get_by_text(f"Schedule {schedule} is paused").wait_for()
+    row.get_by_role("button", name="Resume").click()
+    page.get_by_text(f"Schedule {schedule} goes on").wait_for()
+    row.get_by_role("button", name="Pause").wait_for()
+    assert state_of(database, schedule) == "waiting"
+
+
+@pytest.mark.clicks("workers.html: Replace workers")
+def test_workers_are_replaced_when_the_admin_agrees(visit):
+    page = visit("/workers", user="ann")
+    page.once("dialog", lambda dialog: dialog.accept())
+    assert "are replaced one by one" in click(page, "Replace workers")
+
+
+@pytest.mark.clicks("documents.html: Search")
 def test_documents_are_rendered_and_searched(visit):
     page = visit("/documents", user="vera")
     page.get_by_label("Search").fill("idempotency")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from daemon.console.pages import PAGES
-from tests.daemon.console.conftest import DESKTOP, PHONE
+from tests.daemon.console.conftest import DESKTOP, PASSWORD, PHONE
 
 PATHS = [page.path for page in PAGES if page.label]
 
@@ -34,6 +34,19 @@ def test_everybody_can_log_in(visit, axe, viewport, scheme):
     card, field = (page.locator(each).bounding_box() for each in (".card", "#password"))
     assert card["x"] < field["x"]
     assert field["x"] + field["width"] < card["x"] + card["width"] <= viewport["width"]
+
+
+@pytest.mark.clicks("login.html: Log in", "base.html: Log out")
+def test_who_logs_in_sees_the_page_and_who_logs_out_does_not(visit):
+    page = visit("/audit", user=None, expected="status of 401")
+    page.get_by_label("Login").fill("vera")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("heading", name="Audit").wait_for()
+    page.get_by_role("button", name="Log out").click()
+    page.get_by_role("heading", name="Log in").wait_for()
+    page.goto("/audit")
+    page.get_by_role("heading", name="Log in").wait_for()
 
 
 def test_everybody_can_read_a_refusal(visit, axe):

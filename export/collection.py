@@ -169,7 +169,7 @@ class Collection(ABC):
         return listed(
             question,
             lambda asked: self._accepted(find(asked), asked),
-            lambda objects, asked: [self._show(obj, asked) for obj in objects],
+            lambda asked: lambda obj: self._show(obj, asked),
             self._orders,
             self.identify,
         ).page()

@@ -10,6 +10,8 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import ErrorTask
 
+from daemon.web.answer_task import AnswerTask
+
 
 class BadRequestTask(ErrorTask):
     """The answer to a request that never reaches the application (reference 5.1)."""
@@ -49,6 +51,7 @@ class Channel(HTTPChannel):
     part.
     """
 
+    task_class = AnswerTask
     error_task_class = BadRequestTask
     parser_class = Parser
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from json import dumps
@@ -21,7 +21,7 @@ from export.errors import InvalidFields, NoSuchRange, RequestException
 from export.formats import FORMATS, PLAIN, json
 from export.http.etag import validator
 from export.http.request import ExportRequest
-from export.http.result import Bare, Document, File, ResultPage, Stream, envelope
+from export.http.result import Bare, Document, File, Rest, ResultPage, Stream, envelope
 from export.resource import Resource, classic_refusal
 from scheduler.clock import nowutc
 
@@ -77,7 +77,7 @@ class Reply:
 
     def stream(self, answer: Stream) -> Response:
         """Return *answer*, which no cache may keep, and no proxy may hold back."""
-        headers = {**SEALED, **UNKEPT, "X-Accel-Buffering": "no"}
+        headers = {**SEALED, **UNKEPT, "X-Accel-Buffering": "no", **answer.headers}
         kind = answer.content_type
         return Response(
             answer.pieces, 200, headers=headers, content_type=kind, direct_passthrough=True
@@ -103,16 +103,57 @@ class Reply:
         An answer that tells what vanished tells its *position*, and its next page, too.
         """
         writer = FORMATS[self._kind]
-        query = f"?{self._request.shown_query}" if self._request.shown_query else ""
-        body = envelope(answer, f"{base_url}{self._request.path}{query}")
+        body = self._envelope(answer, base_url)
         if answer.vanished is not None:
             body["additionalInfo"] = self._since(answer, base_url, position)
             if self._kind not in PLAIN:
                 body["vanished"] = answer.vanished
         if self._kind in POSITION_STAMPS and self._request.method in READING:
             body["position"] = NO_POSITION
-        text = writer.write(body, self._request, pretty=self._request.take_flag("p", "pretty"))
+        text = writer.write(body, self._request, pretty=self._is_pretty)
         return WrittenAnswer(text, self._kind, body["ts"], answer.following)
+
+    def pieces(self, answer: ResultPage, base_url: str, position: str) -> Iterator[bytes]:
+        """Return the text of *answer* piece by piece, at *position*. Raises RequestException.
+
+        Behind the results stands what is not known before all of them are there.
+        """
+        body = self._envelope(answer, base_url)
+        rest = answer.rest or Rest(iter(()), dict)
+        del body["additionalInfo"]
+        count = body.pop("count")
+
+        def results() -> Iterator[Any]:
+            nonlocal count
+            yield from answer.results
+            for each in rest.results:
+                count += 1
+                yield each
+
+        def ending() -> dict[str, Any]:
+            return {"count": count, "additionalInfo": rest.info()}
+
+        body["results"] = results()
+        if self._kind in POSITION_STAMPS:
+            body["position"] = position
+        pieces: Iterator[bytes] = FORMATS[self._kind].pieces(
+            body, ending, self._request, pretty=self._is_pretty
+        )
+        return pieces
+
+    @property
+    def content_type(self) -> str:
+        """The type of what is written."""
+        kind: str = FORMATS[self._kind].CONTENT_TYPE
+        return kind
+
+    @property
+    def _is_pretty(self) -> bool:
+        return self._request.take_flag("p", "pretty")
+
+    def _envelope(self, answer: ResultPage, base_url: str) -> dict[str, Any]:
+        query = f"?{self._request.shown_query}" if self._request.shown_query else ""
+        return envelope(answer, f"{base_url}{self._request.path}{query}")
 
     def _since(self, answer: ResultPage, base_url: str, position: str | None) -> dict[str, Any]:
         told = {**answer.additional_info, "position": position, "vanished": answer.vanished}
@@ -163,7 +204,7 @@ class Reply:
         is_plain = self._kind in PLAIN
         writer: Any = FORMATS[self._kind] if is_plain else json
         try:
-            pretty = is_plain and self._request.take_flag("p", "pretty")
+            pretty = is_plain and self._is_pretty
             content = writer.write(body, self._request, pretty=pretty)
         except RequestException:  # the callback's name, or the body, is what is wrong
             writer = json

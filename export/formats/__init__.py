@@ -1,4 +1,8 @@
-"""How answers are written: one module for each TYPE, with its CONTENT_TYPE and `write`."""
+"""How answers are written: one module for each TYPE, with its CONTENT_TYPE and `write`.
+
+Where it is one of lists, it has `pieces`, too, for those that are written as they are sent. The
+`results` of their body are an iterator, and `ending()` tells what is known behind them.
+"""
 
 from types import ModuleType
 

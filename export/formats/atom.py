@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from io import BytesIO
 from typing import Any
 
+from lxml import etree
 from lxml.builder import ElementMaker
 from lxml.etree import tostring
 
 from export.formats.site import absolute, address_of, entry_address, feed_address, latest
-from export.formats.xml_text import printable
+from export.formats.xml_text import printable, taken
 from export.http.request import ExportRequest
 from export.model.conference import CANCELLED
 from export.model.local_time import in_utc
@@ -29,12 +31,8 @@ SINCE = "urn:zodb-relay:since"
 def write(body: Mapping[str, Any], request: ExportRequest, *, pretty: bool) -> bytes:
     """Return *body* as a feed; it and its entries are updated when an entry is changed."""
     site = address_of(body, request)
-    own = feed_address(body, site)
     feed = E.feed(
-        E.title("Indico Feed"),
-        E.id(own),
-        E.link(href=own, rel="self"),
-        *_link_to_changes(body, own),
+        *_about(body, site),
         E.updated(_utc(latest(item["modificationDate"] for item in body["results"]))),
         E.author(E.name("Unknown author")),
         *(_entry(item, site) for item in body["results"]),
@@ -42,6 +40,35 @@ def write(body: Mapping[str, Any], request: ExportRequest, *, pretty: bool) -> b
     )
     text: bytes = tostring(feed, xml_declaration=True, encoding="utf-8", pretty_print=pretty)
     return text
+
+
+def pieces(
+    body: Mapping[str, Any],
+    ending: Callable[[], Mapping[str, Any]],
+    request: ExportRequest,
+    *,
+    pretty: bool,
+) -> Iterator[bytes]:
+    """Yield the feed of *body*; when it was updated is known, and said, behind the entries."""
+    site, written, last = address_of(body, request), BytesIO(), latest(())
+    with etree.xmlfile(written, encoding="utf-8") as file:
+        file.write_declaration()
+        with file.element(f"{{{NAMESPACE}}}feed", nsmap={None: NAMESPACE}):
+            file.write(*_about(body, site), E.author(E.name("Unknown author")), pretty_print=pretty)
+            for each in body["results"]:
+                last = max(last, each["modificationDate"])
+                file.write(_entry(each, site), pretty_print=pretty)
+                yield taken(file, written)
+            file.write(E.updated(_utc(last)), pretty_print=pretty)
+    yield written.getvalue()
+
+
+def _about(body: Mapping[str, Any], site: str) -> Iterator[Any]:
+    own = feed_address(body, site)
+    yield E.title("Indico Feed")
+    yield E.id(own)
+    yield E.link(href=own, rel="self")
+    yield from _link_to_changes(body, own)
 
 
 def _link_to_changes(body: Mapping[str, Any], own: str) -> Iterator[Any]:

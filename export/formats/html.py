@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from itertools import groupby
 from typing import Any
@@ -14,6 +14,7 @@ from export.formats.xml_text import printable
 from export.http.request import ExportRequest
 
 CONTENT_TYPE = "text/html; charset=utf-8"
+LIST = "indico_event_list"
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July", "August"),
@@ -28,9 +29,39 @@ def write(body: Mapping[str, Any], request: ExportRequest, *, pretty: bool) -> b
     days = [_day(_in_words(day), events) for day, events in _by_day(dated)]
     if undated:
         days.append(_day("", undated))
-    fragment = E.ul({"class": "indico_event_list", "data-ts": str(body["ts"])}, *days)
+    fragment = E.ul({"class": LIST, "data-ts": str(body["ts"])}, *days)
     text: bytes = tostring(fragment, encoding="utf-8", pretty_print=pretty)
     return text
+
+
+def pieces(
+    body: Mapping[str, Any],
+    ending: Callable[[], Mapping[str, Any]],
+    request: ExportRequest,
+    *,
+    pretty: bool,
+) -> Iterator[bytes]:
+    """Yield the fragment of *body*, its events in their order, with each day that comes."""
+    empty = E.ul({"class": LIST, "data-ts": str(body["ts"])}, "")
+    beginning, end, _ = tostring(empty, encoding="utf-8").partition(b"</ul>")
+    yield beginning
+    for title, events in groupby(body["results"], key=_title):
+        yield from _day_in_pieces(title, events, pretty)
+    yield end
+
+
+def _day_in_pieces(
+    title: str, events: Iterator[Mapping[str, Any]], pretty: bool
+) -> Iterator[bytes]:
+    beginning, end = tostring(_day(title, []), encoding="utf-8").split(b"</ul>")
+    yield beginning
+    for each in events:
+        yield tostring(_entry(each), encoding="utf-8", pretty_print=pretty)
+    yield b"</ul>" + end
+
+
+def _title(event: Mapping[str, Any]) -> str:
+    return "" if event["startDate"] is None else _in_words(_start(event).date())
 
 
 def _by_day(events: list[Mapping[str, Any]]) -> Iterator[tuple[date, list[Mapping[str, Any]]]]:

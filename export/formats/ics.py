@@ -10,7 +10,8 @@ from icalendar import Calendar, Event
 from icalendar.prop import vRecur
 
 from export.formats.site import absolute, address_of, domain_of
-from export.formats.vevent import local, made, remind, zones_of
+from export.formats.vevent import local, made, remind, years_by_zone, zones_of
+from export.formats.vtimezone import FIRST_YEAR, LAST_YEAR, timezone_component
 from export.formats.xml_text import printable
 from export.fossils.calendar_entry import CalendarEntry
 from export.http.request import ExportRequest
@@ -30,28 +31,54 @@ PREFIXES = {"CERNMCU": "MCU", "WebcastRequest": "W", "RecordingRequest": "R"}
 
 def write(body: Shown, request: ExportRequest, *, pretty: bool) -> bytes:
     """Return the results of *body* as a calendar; what has no dates is left out."""
-    events = list(_events(body, address_of(body, request)))
-    alarm = ALARMS.of(request) if request is not None else None
-    if alarm is not None:
-        for event in events:
-            remind(event, alarm)
-    method = METHOD.of(request) if request is not None else None
-    if method == CANCEL:
-        events = [event for event in events if event.get("status") == CANCELLED.upper()]
-    calendar = Calendar()
-    calendar.add("prodid", "-//CERN//INDICO//EN")
-    calendar.add("version", "2.0")
-    if method:
-        calendar.add("method", method.upper())
-    if "position" in body:
-        calendar.add("x-position", body["position"])
+    events = list(_events(body, request))
+    calendar = _calendar(body, request)
     for component in (*zones_of(events), *events):
         calendar.add_component(component)
     text: bytes = calendar.to_ical()
     return text
 
 
-def _events(body: Shown, site: str) -> Iterator[Event]:
+def pieces(
+    body: Shown, ending: Callable[[], Shown], request: ExportRequest, *, pretty: bool
+) -> Iterator[bytes]:
+    """Yield the calendar of *body*, with each zone, of all years, before its first event."""
+    end = b"END:VCALENDAR\r\n"
+    yield _calendar(body, request).to_ical().removesuffix(end)
+    known: set[str] = set()
+    for event in _events(body, request):
+        for key in sorted(years_by_zone([event]).keys() - known):
+            known.add(key)
+            yield timezone_component(key, FIRST_YEAR, LAST_YEAR).to_ical()
+        yield event.to_ical()
+    yield end
+
+
+def _calendar(body: Shown, request: ExportRequest | None) -> Calendar:
+    calendar = Calendar()
+    calendar.add("prodid", "-//CERN//INDICO//EN")
+    calendar.add("version", "2.0")
+    method = METHOD.of(request) if request is not None else None
+    if method:
+        calendar.add("method", method.upper())
+    if "position" in body:
+        calendar.add("x-position", body["position"])
+    return calendar
+
+
+def _events(body: Shown, request: ExportRequest | None) -> Iterator[Event]:
+    """Yield the events that are wanted, those that are to remind somebody with their alarm."""
+    alarm = ALARMS.of(request) if request is not None else None
+    is_cancel = request is not None and METHOD.of(request) == CANCEL
+    for event in _all_events(body, address_of(body, request)):
+        if is_cancel and event.get("status") != CANCELLED.upper():
+            continue
+        if alarm is not None:
+            remind(event, alarm)
+        yield event
+
+
+def _all_events(body: Shown, site: str) -> Iterator[Event]:
     """Yield the events of the results, and as cancelled those of what vanished."""
     for result in body["results"]:
         yield from _of_result(result, site)

@@ -68,13 +68,18 @@ def remind(event: Event, minutes: int) -> None:
 
 def zones_of(events: Iterable[Event]) -> Iterator[Timezone]:
     """Yield the zones of *events*, each for all years in which it has times."""
+    for key, found in sorted(years_by_zone(events).items()):
+        yield timezone_component(key, min(found), max(found))
+
+
+def years_by_zone(events: Iterable[Event]) -> dict[str, set[int]]:
+    """Return the years in which *events* have times, by the names of their zones."""
     years: dict[str, set[int]] = {}
     for event in events:
         for moment in _moments(event):
             if isinstance(moment.tzinfo, ZoneInfo):
                 years.setdefault(moment.tzinfo.key, set()).add(moment.year)
-    for key, found in sorted(years.items()):
-        yield timezone_component(key, min(found), max(found))
+    return years
 
 
 def _moments(event: Event) -> Iterator[datetime]:

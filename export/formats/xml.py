@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from io import BytesIO
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from lxml import etree
 
-from export.formats.xml_text import printable
+from export.formats.xml_text import printable, taken
 from export.http.request import ExportRequest
 
 CONTENT_TYPE = "text/xml; charset=utf-8"
@@ -28,6 +29,28 @@ def write(body: Mapping[str, Any], request: ExportRequest, *, pretty: bool) -> b
         _object(body), xml_declaration=True, encoding="utf-8", pretty_print=pretty
     )
     return document
+
+
+def pieces(
+    body: Mapping[str, Any],
+    ending: Callable[[], Mapping[str, Any]],
+    request: ExportRequest,
+    *,
+    pretty: bool,
+) -> Iterator[bytes]:
+    """Yield the document of *body*, with the members of *ending* behind the results."""
+    written = BytesIO()
+    with etree.xmlfile(written, encoding="utf-8") as file:
+        file.write_declaration()
+        with file.element(str(body["_type"]).lower()):
+            known = {key: body[key] for key in body if key not in (*OUTSIDE, "results")}
+            file.write(*_object(known), pretty_print=pretty)
+            with file.element("results"):
+                for each in body["results"]:
+                    file.write(_object(each), pretty_print=pretty)
+                    yield taken(file, written)
+            file.write(*_object(ending()), pretty_print=pretty)
+    yield written.getvalue()
 
 
 def _object(data: Mapping[str, Any]) -> Any:

@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, TypeAlias
 
+from export.http.parameter import ALL
 from export.http.selection import Selection
 from export.model.entry import natural
 
@@ -24,9 +25,12 @@ ORDERS: Orders = {
 
 @dataclass(frozen=True)
 class Page:
-    """Some objects; `complete` is false where the server's own limit cut others off."""
+    """Some objects; `complete` is false where the server's own limit cut others off.
 
-    members: list[Any]
+    All there are come one by one, so that nobody has to hold them together.
+    """
+
+    members: Iterable[Any]
     complete: bool
     following: int | None = None
     """Where the next page begins; None for the last page."""
@@ -35,7 +39,10 @@ class Page:
 def cut(objects: Iterable[Any], selection: Selection, orders: Orders = ORDERS) -> Page:
     """Return the page of *objects*: sorted if that is asked for, from the offset to the limit."""
     last = selection.offset + selection.limit
-    found = list(islice(in_order(objects, selection, orders), selection.offset, last + 1))
+    chosen = islice(in_order(objects, selection, orders), selection.offset, last + 1)
+    if selection.limit == ALL:
+        return Page(chosen, complete=True)
+    found = list(chosen)
     return Page(
         found[: selection.limit],
         complete=selection.limit_is_given or len(found) <= selection.limit,

@@ -16,6 +16,10 @@ BACK = "-([0-9]{1,3}d)?([0-9]{1,2}h)?([0-9]{1,2}m)?"
 DATE = "20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])(T([01][0-9]|2[0-3]):[0-5][0-9])?"
 """The dates that are described, as regular expressions; more are understood."""
 
+EVERYTHING = "all"
+ALL = 10**15
+"""More than there is of anything."""
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -104,6 +108,20 @@ class Integer(Parameter):
     def schema(self) -> Mapping[str, Any]:
         """The JSON Schema of the number."""
         return {"type": "integer", "minimum": self.least, "maximum": self.most}
+
+
+@dataclass(frozen=True)
+class Amount(Integer):
+    """A whole number, or `all`, which is `ALL`."""
+
+    def of(self, request: ExportRequest) -> int | None:
+        """Return the number that *request* carries, None for none. Raises MalformedRequest."""
+        return ALL if request.take(*self.names) == EVERYTHING else super().of(request)
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """The JSON Schema of the number, or the word."""
+        return {"anyOf": [super().schema, {"type": "string", "enum": [EVERYTHING]}]}
 
 
 @dataclass(frozen=True)

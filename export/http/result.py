@@ -12,6 +12,14 @@ from scheduler.clock import nowutc
 
 
 @dataclass(frozen=True)
+class Rest:
+    """Results that are made as they are sent; `info`, to be called then, tells what is beside."""
+
+    results: Iterator[Any]
+    info: Callable[[], dict[str, Any]]
+
+
+@dataclass(frozen=True)
 class ResultPage:
     """A list, or a dictionary; `complete` is false when the server's limit cut something off."""
 
@@ -23,6 +31,9 @@ class ResultPage:
 
     vanished: list[dict[str, Any]] | None = None
     """The results of before that are none any more; None where they are not asked for."""
+
+    rest: Rest | None = None
+    """The further results, where they are too many to be held; None where there are no more."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +83,7 @@ class Stream:
 
     pieces: Iterator[bytes]
     content_type: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 Answer = ResultPage | File | Bare | Document | Stream

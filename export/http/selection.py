@@ -9,7 +9,17 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from export.errors import MalformedRequest
 from export.http.dates import parse_from, parse_to
-from export.http.parameter import Choice, End, Flag, Instant, Integer, Moment, Parameter
+from export.http.parameter import (
+    ALL,
+    Amount,
+    Choice,
+    End,
+    Flag,
+    Instant,
+    Integer,
+    Moment,
+    Parameter,
+)
 from export.http.request import ExportRequest
 
 MAXIMUM = 1000
@@ -20,9 +30,10 @@ TZ = Choice(
     "tz", "The zone of all dates.", words=tuple(sorted(available_timezones() - {"localtime"}))
 )
 OFFSET = Integer("offset", "How many of the objects are left out first.", ("O",))
-LIMIT = Integer(
+LIMIT = Amount(
     "limit",
-    "How many objects are told at most; all that may be for 0 or less.",
+    "How many objects are told at most: as many as may be for 0 or less, and for `all` all there "
+    "are, sent piece by piece.",
     ("n",),
     least=-(10**15) + 1,
 )
@@ -58,6 +69,8 @@ class Selection:
     tz: tzinfo
     offset: int
     limit: int
+    """How many objects there are at most; ALL for all."""
+
     limit_is_given: bool
     order: str | None
     descending: bool
@@ -80,9 +93,9 @@ def select(
         raise MalformedRequest("Offset must be a positive number")
     detail = request.take(*DETAIL.names) or str(default)
     tz = _zone(request.take(*TZ.names), zone)
-    limit = request.take_integer(*LIMIT.names)
+    limit = LIMIT.of(request) or 0
     maximum = maxima.get(detail, MAXIMUM)
-    if limit > maximum:
+    if maximum < limit < ALL:
         raise MalformedRequest(
             f"You can only request up to {maximum} records per request "
             f"with the detail level '{detail}'"

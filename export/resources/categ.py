@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -21,7 +21,7 @@ from export.model.conference import Conference
 from export.model.local_time import in_zone
 from export.people.user import users
 from export.resource import Resource
-from export.resources.event import DETAILS, FORMATS, OCCURRENCES, show_events
+from export.resources.event import DETAILS, FORMATS, OCCURRENCES, shows_events
 
 FAVORITES = "favorites"
 ALIASES = {"lecture": "simple_event"}
@@ -33,10 +33,17 @@ TYPE = Parameter("type", "The type: lecture, meeting or conference.", ("T",))
 def answer(question: Question) -> ResultPage:
     """Return the events in and below some categories; `favorites` are those of the caller."""
     view = question.view
-    found = listed(question, _named, show_events)
-    return found.page(
-        eventCategories=_paths(found.members, view),
-        moreFutureEvents=_has_later(catalogue(), question.ids(), view),
+    categories: dict[str, Category] = {}
+
+    def note(event: Conference) -> None:
+        categories.setdefault(event.getOwner().getId(), event.getOwner())
+
+    return listed(question, _named, shows_events).page(
+        note,
+        lambda: {
+            "eventCategories": _paths(categories, view),
+            "moreFutureEvents": _has_later(catalogue(), question.ids(), view),
+        },
     )
 
 
@@ -108,8 +115,7 @@ def _visible(found: Catalogue, category_id: str, view: View) -> Iterator[Any]:
             yield event
 
 
-def _paths(events: list[Conference], view: View) -> list[dict[str, Any]]:
-    categories = {event.getOwner().getId(): event.getOwner() for event in events}
+def _paths(categories: Mapping[str, Category], view: View) -> list[dict[str, Any]]:
     return [
         {
             "_type": "CategoryPath",

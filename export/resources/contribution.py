@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from export.errors import UnknownResource
@@ -24,15 +24,12 @@ DETAILS = {
 
 def answer(question: Question) -> ResultPage:
     """Return some contributions of an event by their ids."""
-    return listed(question, _contributions, _show).page()
+    return listed(question, _contributions, _shows).page()
 
 
-def _show(contributions: list[Any], question: Question) -> list[dict[str, Any]]:
-    event = event_of(question)
-    return [
-        {**question.view.show(one, question.fossil, event), "conferenceId": event.getId()}
-        for one in contributions
-    ]
+def _shows(question: Question) -> Callable[[Any], dict[str, Any]]:
+    event, view = event_of(question), question.view
+    return lambda one: {**view.show(one, question.fossil, event), "conferenceId": event.getId()}
 
 
 def event_of(question: Question) -> Conference:

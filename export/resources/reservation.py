@@ -64,7 +64,7 @@ FILTERS = (*FLAGS, CONFIRMED, BOOKED_FOR, OCCURS, OCCURRENCES)
 def answer(question: Question) -> ResultPage:
     """Return the reservations at some locations, those of all states."""
     admitted(question.user, question.past)
-    return listed(question, _reservations, _show).page()
+    return listed(question, _reservations, _shows).page()
 
 
 def _reservations(question: Question) -> Iterator[Reservation]:
@@ -75,8 +75,8 @@ def _reservations(question: Question) -> Iterator[Reservation]:
             yield from filter(wanted, in_range(place, place.zone, question.selection))
 
 
-def _show(reservations: list[Reservation], question: Question) -> list[Any]:
-    return list(map(shows(question.request, question.view, question.fossil), reservations))
+def _shows(question: Question) -> Callable[[Reservation], Any]:
+    return shows(question.request, question.view, question.fossil)
 
 
 def admitted(user: str | None, past: Past | None = None) -> Registry:

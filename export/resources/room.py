@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -42,14 +43,14 @@ def answer(question: Question) -> ResultPage:
     admitted(question.user, question.past)
     view = question.view
     if view.selection.detail == "rooms":
-        return listed(question, _rooms, _show).page()
+        return listed(question, _rooms, _shows).page()
     found, most = _rooms(question), DETAILS["reservations"].most
     shown = [_with_reservations(room, question.request, view) for room in found[:most]]
     return ResultPage(shown, len(found) <= most)
 
 
-def _show(found: list[Room], question: Question) -> list[Any]:
-    return [question.view.show(room, IRoomFossil, False) for room in found]
+def _shows(question: Question) -> Callable[[Room], Any]:
+    return lambda room: question.view.show(room, IRoomFossil, False)
 
 
 def _rooms(question: Question) -> list[Room]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from export.fossils.session import ISlotWithContributionsFossil, ISlotWithSubContribsFossil
@@ -21,12 +21,12 @@ DETAILS = {
 
 def answer(question: Question) -> ResultPage:
     """Return all slots of some sessions of an event by the sessions' ids."""
-    return listed(question, _slots, _show, identify=_identify).page()
+    return listed(question, _slots, _shows, identify=_identify).page()
 
 
-def _show(slots: list[Any], question: Question) -> list[dict[str, Any]]:
+def _shows(question: Question) -> Callable[[Any], dict[str, Any]]:
     event = event_of(question)
-    return [question.view.show(slot, question.fossil, event) for slot in slots]
+    return lambda slot: question.view.show(slot, question.fossil, event)
 
 
 def _identify(slot: Any) -> tuple[str, str]:

@@ -66,9 +66,10 @@ def answer(question: Question) -> ResultPage:
         raise UnknownResource("Avatar does not exist")
     by_role = question.arguments["what"] == "linked"
     page = cut((_linked if by_role else _chosen)(avatar, view), selection)
-    shown = [view.show(event, question.fossil) for event in page.members]
+    events = list(page.members)
+    shown = [view.show(event, question.fossil) for event in events]
     if by_role:
-        for one, event in zip(shown, page.members, strict=True):
+        for one, event in zip(shown, events, strict=True):
             one["roles"] = _roles(event, avatar)
     return ResultPage(shown, page.complete)
 

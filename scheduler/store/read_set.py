@@ -40,13 +40,18 @@ def knows(connection: Connection, oid: bytes) -> bool:
 
 def mark(connection: Connection, oid: bytes) -> None:
     """Mark this moment with the marker *oid*."""
+    drop_states(connection, LONGEST)
+    connection.get(oid).is_used  # noqa: B018 (it is the last one used now)
+
+
+def drop_states(connection: Connection, most: int) -> None:
+    """Drop the states of loaded objects, of the least used first, until *most* are loaded."""
     cache = cache_of(connection)
-    if cache.ringlen() > LONGEST:
+    if cache.cache_non_ghost_count > most:
         usual = cache.cache_size
-        cache.cache_size = LONGEST
+        cache.cache_size = most
         cache.incrgc()
         cache.cache_size = usual
-    connection.get(oid).is_used  # noqa: B018 (it is the last one used now)
 
 
 def read_since(connection: Connection, oid: bytes) -> dict[bytes, bytes] | None:

@@ -10,6 +10,7 @@ from tests.bench import (
     coroutine_bench,
     export_bench,
     flows_bench,
+    front_bench,
     live_bench,
     livesync_bench,
     rest_bench,
@@ -28,6 +29,7 @@ BENCHMARKS = {
     **livesync_bench.BENCHMARKS,
     **agents_bench.BENCHMARKS,
     **export_bench.BENCHMARKS,
+    **front_bench.BENCHMARKS,
     **rest_bench.BENCHMARKS,
 }
 

@@ -60,31 +60,13 @@ def bench_export():
             say(f"export, event, {CLIENTS} clients, p50", 1000 * percentiles[49], "ms")
             say("  p99", 1000 * percentiles[98], "ms")
             say("  p99 of p50", percentiles[98] / percentiles[49], "x")
-            with started("export_server", uri, "16") as keeping:
-                compare(port, keeping)
-
-
-def compare(computing, keeping):
-    """Ask a server that computes every answer and one that keeps them in turn."""
-    for name, (address, _, times) in ANSWERS.items():
-        computed, kept = side_by_side(computing, keeping, address, times)
-        confirmed = rate(keeping, address, REQUESTS, is_known=True)
-        say(f"export, {name}, computed", computed, "/s")
-        say("  unchanged, from those that are kept", kept, "/s")
-        say("  confirmed with 304", confirmed, "/s")
-
-
-def side_by_side(computing, keeping, address, times):
-    """Return the better of three rates of each, taken in turn."""
-    rates = [(rate(computing, address, times), rate(keeping, address, REQUESTS)) for _ in range(3)]
-    return map(max, zip(*rates, strict=True))
 
 
 def plant(connection):
     """Make an event without contributions, one with many, and a category of some."""
     found = catalogue(connection)
     for number in (1, 2):
-        found.add_event(_event(number))
+        found.add_event(event(number))
     for number in range(TALKS):
         talk = Contribution(str(number), f"Talk {number}", "What is said here. " * 20)
         talk.duration = timedelta(minutes=20)
@@ -97,22 +79,21 @@ def plant(connection):
     category = Category("9", "Many")
     found.add_category(category)
     for number in range(100, 100 + EVENTS):
-        found.add_event(_event(number), category)
+        found.add_event(event(number), category)
 
 
-def _event(number):
-    event = Conference(str(number), f"Conference {number}", "<p>About everything</p>")
-    event.setDates(START, START + timedelta(days=5))
-    return event
+def event(number, later=timedelta()):
+    made = Conference(str(number), f"Conference {number}", "<p>About everything</p>")
+    made.setDates(START + later, START + later + timedelta(days=5))
+    return made
 
 
-def rate(port, address, times, is_known=False):
-    """Return the requests per second that one client gets answered, 304 if it knows the answer."""
+def rate(port, address, times):
+    """Return the requests per second that one client gets answered."""
     client = Asker(port)
     for _ in range(10):
         client.ask(address)
-    etag = client.etag if is_known else None
-    seconds, _ = timed(lambda: [client.ask(address, etag) for _ in range(times)])
+    seconds, _ = timed(lambda: [client.ask(address) for _ in range(times)])
     client.close()
     return times / seconds
 
@@ -162,19 +143,15 @@ class Asker:
         self._socket = socket.create_connection(("127.0.0.1", port))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def ask(self, address, etag=None):
-        """Ask once, for something else than *etag*, and read the whole answer."""
-        known = f"If-None-Match: {etag}\r\n" if etag else ""
-        self._socket.sendall(f"GET {address} HTTP/1.1\r\nHost: bench\r\n{known}\r\n".encode())
+    def ask(self, address):
+        """Ask once, and read the whole answer."""
+        self._socket.sendall(f"GET {address} HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
         head = b""
         while b"\r\n\r\n" not in head:
             head += self._read()
         head, _, body = head.partition(b"\r\n\r\n")
-        if etag and head.startswith(b"HTTP/1.1 304"):
-            return
         if not head.startswith(b"HTTP/1.1 200"):
             raise RuntimeError(f"{address} is answered with {head[:60]!r}")
-        self.etag = head.partition(b"ETag: ")[2].partition(b"\r\n")[0].decode()
         missing = int(head.lower().partition(b"content-length:")[2].split()[0]) - len(body)
         while missing > 0:
             missing -= len(self._read())

@@ -1,7 +1,7 @@
 """The server that the benchmark of the export asks: one process on one core.
 
-`python -m tests.bench.export_server URI [MIB]` prints its port, and ends when its input
-does; it keeps answers in so many MiB, in none by default.
+`python -m tests.bench.export_server URI` prints its port, and ends when its input does; it keeps
+no answers.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from export.app import make_app
 from scheduler.store import open_database
 
 
-def main(uri, answer_cache="0"):
+def main(uri):
     logging.disable(logging.ERROR)
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     database = open_database(uri)
-    export = make_app(database, {"answer_cache": int(answer_cache)})
+    export = make_app(database, {"answer_cache": 0})
 
     def application(environ, start):
         if environ["PATH_INFO"] != "/constant":

@@ -53,6 +53,24 @@ class PostgresStorage(RelStorage):
                 self._oids = OIDs(self._adapter.oidallocator)
         return changed
 
+    def tpc_vote(self, transaction: Any) -> Any:
+        """Vote; the commit of a lazy transaction does not wait for the disk."""
+        if getattr(transaction, "is_lazy", False):
+            connection = self._tpc_phase.shared_state.store_connection
+            connection.cursor.execute("SET LOCAL synchronous_commit TO off")
+        return super().tpc_vote(transaction)
+
+    def reach_disk(self) -> None:
+        """Return when all that is committed is on the disk, lazy commits included."""
+        pool = self._store_connection_pool
+        connection = pool.borrow()
+        try:
+            # A transaction that waits comes to the disk behind all that was logged before it.
+            connection.cursor.execute("SELECT pg_logical_emit_message(true, 'relay', '')")
+            connection.commit()
+        finally:
+            pool.replace(connection)
+
     def tpc_finish(self, *args: Any, **options: Any) -> bytes:
         """Store, and return the id of the transaction."""
         tid: bytes = super().tpc_finish(*args, **options)

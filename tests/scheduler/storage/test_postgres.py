@@ -28,6 +28,7 @@ from scheduler.insight.replay import replay
 from scheduler.insight.undo import undo
 from scheduler.leadership.roster import roster_of
 from scheduler.store import open_database
+from scheduler.store.commit import commit_lazily, reach_disk
 from tests.scheduler.bank import Account, Deposit
 from tests.scheduler.function_story import tell_the_story
 from tests.scheduler.harness import View, running
@@ -213,3 +214,29 @@ def test_in_a_dask_cluster_runs_are_watched_limited_and_cancelled(view, database
     assert endless.getStatus() == TASK_STATUS_ABORTED
     assert limited.getStatus() == TASK_STATUS_TERMINATED
     assert view.root.get("count") is None
+
+
+def lag(view):
+    """Return how many bytes of the server's log are not on its disk."""
+    with closing(psycopg2.connect(view.database.uri)) as own, own.cursor() as cursor:
+        cursor.execute("SELECT pg_current_wal_insert_lsn() - pg_current_wal_flush_lsn()")
+        return cursor.fetchone()[0]
+
+
+def commit_lazily_in(view, number):
+    commit_lazily(view.manager.begin())
+    view.root["number"] = number
+    view.commit()
+    return lag(view)
+
+
+def test_a_lazy_commit_is_not_waited_for_until_somebody_asks_for_it(on_postgres):
+    on_postgres.root["number"] = 0
+    on_postgres.commit()
+    # The server writes by itself, now and then.
+    assert any(commit_lazily_in(on_postgres, number) for number in range(1, 50))
+    for number in range(3):
+        reach_disk(on_postgres.connection)
+        assert lag(on_postgres) == 0
+        on_postgres.root["number"] = number
+        on_postgres.commit()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -36,6 +38,10 @@ STEP_SECONDS = 0.1
 REST_SECONDS = 60.0
 # The rest until the next sweep, as a multiple of the time that the last one took.
 REST_FACTOR = 100
+# Seconds between two looks, while there is work, whether a shelf has grown over its limit since the
+# last sweep; and the part of the limit by which it may.
+TRIM_SECONDS = 5.0
+SLACK = 0.05
 
 
 class _Cursor(NamedTuple):
@@ -51,9 +57,11 @@ class _Cursor(NamedTuple):
 class Pruner:
     """Sweeps through the indexes of ended runs, each from the newest to the oldest.
 
-    A sweep takes small steps, each a transaction that looks at some 500 elements. A removed
-    task is in state NONE and no longer found by its number; objects that refer to it still have
-    it, as recurring tasks have their last occurrences.
+    A sweep takes small steps, each a transaction that looks at some 500 elements, and rests for
+    long after it. An index that has grown over its limit meanwhile is trimmed from the oldest on,
+    as long as what ends has no limit of its own: such elements are for the sweep. A removed task
+    is in state NONE and no longer found by its number; objects that refer to it still have it, as
+    recurring tasks have their last occurrences.
     """
 
     def __init__(self, lease: Lease, settings: Settings) -> None:
@@ -65,12 +73,22 @@ class Pruner:
         self._place = _Cursor()
         self._next = 0.0
         self._worked = 0.0
+        self._limited: dict[int, int] = {}  # by shelf: how many have a limit of their own
+        self._next_trim = 0.0
+        self._is_over = False
 
     def step(self) -> None:
-        """Take the sweep's next step, if it is time for that."""
+        """Take the sweep's next step, or trim what has grown too long, if it is time for that."""
+        if time.monotonic() >= self._next:
+            self._step()
+        elif time.monotonic() >= self._next_trim:
+            self._next_trim = time.monotonic() + TRIM_SECONDS
+            self._is_over = self._lease.transact(self._trim, note="scheduler: retention")
+            if self._is_over:
+                self._next_trim = time.monotonic() + STEP_SECONDS
+
+    def _step(self) -> None:
         began = time.monotonic()
-        if began < self._next:
-            return
         self._next = began + REST_SECONDS  # should it fail
         self._place = self._lease.transact(self._sweep, note="scheduler: retention")
         now = time.monotonic()
@@ -82,12 +100,12 @@ class Pruner:
 
     def rest(self) -> float:
         """Return for how many seconds there is nothing to do."""
-        return max(0.0, self._next - time.monotonic())
+        soonest = min(self._next, self._next_trim) if self._is_over else self._next
+        return max(0.0, soonest - time.monotonic())
 
     def _sweep(self, connection: Connection) -> _Cursor:
-        module = SchedulerModule.getDBInstance(connection)
         place = self._place
-        index = (module.getFinishedIndex(), module.getFailedIndex())[place.shelf]
+        index = _indexes(connection)[place.shelf]
         kept, before = Counter(place.kept), place.before
         for number, (ended, element) in enumerate(index.newest(before)):
             if number >= STEP and ended != before:
@@ -99,7 +117,24 @@ class Pruner:
                 if is_transient(error):
                     raise
                 log.warning("an ended task is kept, as it cannot be read: %s", reason_of(error))
+        self._limited[place.shelf] = kept.total() - kept[None]
         return _Cursor(1) if place.shelf == 0 else _Cursor()
+
+    def _trim(self, connection: Connection) -> bool:
+        """Remove the oldest of an index that is too long; return whether there may be more."""
+        return any(self._trim_shelf(*each) for each in enumerate(_indexes(connection)))
+
+    def _trim_shelf(self, which: int, index: TaskIndex) -> bool:
+        name, limit = self._limits[which]
+        allowed = limit.count + max(STEP, limit.count * SLACK) + self._limited.get(which, math.inf)
+        newest = (element for _, element in islice(index.newest(), STEP))
+        if len(index) <= allowed or any(_has_own_limit(name, element) for element in newest):
+            return False
+        before = len(index)
+        for ended, element in list(islice(index.items(), STEP)):
+            if not _has_own_limit(name, element):
+                _remove(index, moment(ended), element)
+        return len(index) < before
 
     def _look_at(
         self,
@@ -111,26 +146,47 @@ class Pruner:
     ) -> None:
         name, limit = self._limits[which]
         task = _task_of(element)
-        own = _own_limit(task, name)
+        own = _own_limit(name, task)
         kind = None if own is None else name_of(task)
         if (own or limit).allows((nowutc() - ended).total_seconds(), kept[kind]):
             kept[kind] += 1
             return
-        index.remove(ended, element)
-        try:
-            if element is task or _is_last(element, task):
-                module = SchedulerModule.getDBInstance(index)
-                TaskHandle(task).forget()
-                module.forget_follower(task)
-                module.unique.release(task)
-        except Exception as error:
-            if is_transient(error):
-                raise
-            why = reason_of(error)
-            log.warning("an ended task cannot be loaded, and is forgotten as it is: %s", why)
+        _remove(index, ended, element)
 
 
-def _own_limit(task: Any, name: str) -> Keep | None:
+def _remove(index: TaskIndex, ended: datetime, element: Any) -> None:
+    task = _task_of(element)
+    index.remove(ended, element)
+    try:
+        if element is task or _is_last(element, task):
+            module = SchedulerModule.getDBInstance(index)
+            TaskHandle(task).forget()
+            module.forget_follower(task)
+            module.unique.release(task)
+    except Exception as error:
+        if is_transient(error):
+            raise
+        why = reason_of(error)
+        log.warning("an ended task cannot be loaded, and is forgotten as it is: %s", why)
+
+
+def _indexes(connection: Connection) -> tuple[TaskIndex, TaskIndex]:
+    module = SchedulerModule.getDBInstance(connection)
+    return module.getFinishedIndex(), module.getFailedIndex()
+
+
+def _has_own_limit(name: str, element: Any) -> bool:
+    """Return whether *element* is not for a trim; one that cannot be read is not."""
+    try:
+        task = _task_of(element)
+    except Exception as error:
+        if is_transient(error):
+            raise
+        return True
+    return _own_limit(name, task) is not None
+
+
+def _own_limit(name: str, task: Any) -> Keep | None:
     """Return the limit that the class of *task* sets, or its function, if that can be imported."""
     try:
         limit: Keep | None = option_of(task, name)

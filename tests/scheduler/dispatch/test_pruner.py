@@ -234,6 +234,69 @@ def test_a_task_is_started_again_that_goes_meanwhile(view, database, end, sweep)
         view.until_counts(finished=1)
 
 
+@pytest.fixture
+def trim(view, retention, sweep):
+    """Sweep, have *work* done while the sweeper rests, and let it trim; return the pruner."""
+
+    def trimmed(work, **config):
+        pruner = retention(Settings.of(config))
+        while pruner.rest() < 1:
+            pruner._next = 0
+            pruner.step()
+        work()
+        pruner.step()
+        while pruner._is_over:
+            pruner._next_trim = 0
+            pruner.step()
+        view.refresh()
+        return pruner
+
+    return trimmed
+
+
+def test_an_index_that_outgrows_its_limit_between_two_sweeps_loses_its_oldest(module, end, trim):
+    end(3, 2)
+    ages = [1 - number / 10_000 for number in range(2 * STEP)]
+    newest = []
+    trim(lambda: newest.extend(end(*ages)), keep_finished_count=100)
+    kept = ids(module.getFinishedIndex())
+    assert 100 <= len(kept) <= 100 + STEP
+    assert kept == [task.getId() for task in newest[-len(kept) :]]
+
+
+def test_an_index_is_not_trimmed_while_what_ends_has_a_limit_of_its_own(module, end, trim):
+    others = end(3, 2)
+
+    def flood():
+        end(*(1 - number / 10_000 for number in range(2 * STEP)), kind=Kept)
+
+    trim(flood, keep_finished_count=2)
+    assert ids(module.getFinishedIndex())[:2] == [task.getId() for task in others]
+
+
+def test_a_trim_passes_over_what_has_a_limit_of_its_own(module, end, trim):
+    own = end(4, 3, kind=Kept)
+
+    def flood():
+        end(*(1 - number / 10_000 for number in range(2 * STEP)))
+
+    trim(flood, keep_finished_count=10)
+    kept = ids(module.getFinishedIndex())
+    assert kept[:2] == [task.getId() for task in own]
+    assert 12 <= len(kept) <= 12 + STEP
+
+
+def test_an_index_within_its_limit_is_not_trimmed_and_nothing_is_written(database, end, trim):
+    tids = []
+
+    def note():
+        end(2, 1)
+        tids.append(database.lastTransaction())
+
+    trim(note, keep_finished_count=10)
+    assert database.lastTransaction() == tids[0]
+
+
 @given(st.floats(0, 1e6), st.sampled_from(sorted(UNITS)))
 def test_a_period_is_read_in_each_unit(number, unit):
     text = f"{number:.3f}{unit}"

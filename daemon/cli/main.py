@@ -29,6 +29,7 @@ from export.errors import ExportException
 from livesync.errors import LiveSyncException
 from scheduler.errors import DatabaseMissing, SchedulerException
 from scheduler.shelves.damage import is_own
+from scheduler.storage.outage import OF_FILES
 from scheduler.store import default_uri
 from scheduler.store.encryption import FILE_VARIABLE, KEY_VARIABLE
 from scheduler.store.existence import expect_database
@@ -94,6 +95,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader has closed the pipe: the buffered rest is dropped.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno not in OF_FILES:
+            raise
+        text = f"{error.strerror}: allow more (`ulimit -n`, or LimitNOFILE= in a unit of systemd)"
+        options.report.failed(text)
+        print(f"indico_scheduler: {text}", file=sys.stderr)
+        return failed
 
 
 def _remedy(error: Exception) -> str:

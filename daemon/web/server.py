@@ -24,6 +24,7 @@ from daemon.web.metrics import CONTENT_TYPE as METRICS_TYPE
 from daemon.web.probes import PATHS
 from daemon.web.request_threads import RequestThreads
 from daemon.web.shipped_docs import shipped
+from scheduler.storage.outage import OF_FILES
 from scheduler.values.legible import legible
 from scheduler.values.own_version import DISTRIBUTION
 
@@ -196,6 +197,8 @@ class WebServer:
                 server = self._open(application, settings, host=settings.host, port=port)
             except OSError as error:
                 wasyncore.close_all(self._map, ignore_all=True)
+                if error.errno in OF_FILES:
+                    raise
                 if error.errno != errno.EADDRINUSE:
                     raise DaemonException(
                         f"cannot listen on {settings.host} port {port}: {error.strerror or error}; "

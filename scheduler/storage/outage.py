@@ -15,9 +15,9 @@ from scheduler.errors import OutcomeUnknown
 log = logging.getLogger(__name__)
 
 _OF_THE_DISK = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS})
-# Too many open files: a storage opens more of its own as more is read at a time.
-_OF_FILES = frozenset({errno.EMFILE, errno.ENFILE})
-_OF_THE_SYSTEM = _OF_THE_DISK | _OF_FILES
+OF_FILES = frozenset({errno.EMFILE, errno.ENFILE})
+"""Too many open files: a storage opens more of its own as more is read at a time."""
+_OF_THE_SYSTEM = _OF_THE_DISK | OF_FILES
 # Error codes of PostgreSQL: insufficient resources (disk, memory), or an I/O error.
 _OF_POSTGRES_DISK = ("53", "58030")
 
@@ -65,7 +65,7 @@ def outage_text(error: BaseException) -> str:
     if is_away(error):
         return "the database is away"
     arguments = error.args[1] if isinstance(error, ServerException) else error.args
-    verb = "be read" if arguments[0] in _OF_FILES else "write"
+    verb = "be read" if arguments[0] in OF_FILES else "write"
     return f"the database cannot {verb}: {arguments[1]}"
 
 

@@ -58,12 +58,14 @@ def refuse_large(value: Any, what: str, limit: float) -> None:
         return
     try:
         size_of(value, limit * MB)
+        return
     except TooLarge:
-        refuse(what, limit)
+        pass  # and told here with what it is
     except ScriptError:
         raise
     except Exception:  # noqa: BLE001 (the commit tells)
         return
+    refuse(what, limit)
 
 
 def refuse_script(obj: Any) -> None:

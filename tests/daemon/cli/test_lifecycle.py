@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from contextlib import suppress
 
 import httpx
@@ -210,3 +212,17 @@ def test_the_queues_are_shown_with_their_limits(command, tmp_path):
         "paused": False,
     }
     assert "mail" in command("show", "queues").stdout
+
+
+def test_a_daemon_without_descriptors_says_in_a_line_how_to_give_it_more(tmp_path):
+    (tmp_path / "relay.toml").write_text(CONFIG)
+    start = f"{sys.executable} -m daemon.cli.main start --standalone --config relay.toml"
+    ended = subprocess.run(
+        ["sh", "-c", f"ulimit -n 12; exec {start} --database file://{tmp_path}/data.fs"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 1
+    assert "Too many open files: allow more (`ulimit -n`" in ended.stderr
+    assert "OSError" not in ended.stderr

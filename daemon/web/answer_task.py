@@ -26,6 +26,12 @@ class AnswerTask(WSGITask):
                 self.channel.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
             raise
 
+    def set_close_on_finish(self) -> None:
+        """Close the connection behind an answer whose end nothing else tells."""
+        asks_for_it = self.request.headers.get("CONNECTION", "").lower() == "close"
+        if self.has_body or self.version != "1.1" or asks_for_it:
+            super().set_close_on_finish()
+
     def finish(self) -> None:
         """End the answer; one to HEAD has no content, whose end would be told."""
         if self.request.command == "HEAD":

@@ -8,6 +8,7 @@ from collections.abc import Callable, Container
 from waitress.task import ThreadedTaskDispatcher
 
 from daemon.web.bad_request import Channel
+from daemon.web.helping_threads import HelpingThreads
 from livesync.http.stream_places import PATH
 
 OWN_THREADS = 2
@@ -15,7 +16,7 @@ CONSOLE_THREADS = 4
 EVENTS = "/console/events"
 
 
-class RequestThreads(ThreadedTaskDispatcher):
+class RequestThreads(HelpingThreads):
     """*threads* threads for requests, two more for the paths in *own*, and four for the console.
 
     A request to the export may wait for a database that does not answer, and keep its thread. A
@@ -26,14 +27,13 @@ class RequestThreads(ThreadedTaskDispatcher):
     def __init__(
         self, threads: int, own: Container[str], is_console: Callable[[str], bool]
     ) -> None:
-        super().__init__()
+        super().__init__(threads)
         self._own = own
         self._is_console = is_console
         self._streams: list[threading.Thread] = []
         self._owns, self._consoles = ThreadedTaskDispatcher(), ThreadedTaskDispatcher()
         self._owns.set_thread_count(OWN_THREADS)
         self._consoles.set_thread_count(CONSOLE_THREADS)
-        self.set_thread_count(threads)
 
     def add_task(self, task: Channel) -> None:
         """Queue the first request of the connection *task*."""

@@ -20,6 +20,7 @@ from daemon.errors import DaemonException
 from daemon.web.accepting import AcceptPause
 from daemon.web.bad_request import Channel
 from daemon.web.client_limits import send_away
+from daemon.web.helping_threads import PATIENCE
 from daemon.web.metrics import CONTENT_TYPE as METRICS_TYPE
 from daemon.web.probes import PATHS
 from daemon.web.request_threads import RequestThreads
@@ -185,7 +186,8 @@ class WebServer:
     def _serve(self) -> None:
         due = 0.0
         while not self._closing:
-            wasyncore.loop(timeout=LOOP_SECONDS, map=self._map, use_poll=True, count=1)
+            timeout = PATIENCE if self._threads.help() else LOOP_SECONDS
+            wasyncore.loop(timeout=timeout, map=self._map, use_poll=True, count=1)
             if time.monotonic() >= due:
                 send_away(self._map, self._settings)
                 due = time.monotonic() + LOOK_SECONDS

@@ -273,3 +273,13 @@ def raw(port, method, version):
         while part := asking.recv(1 << 16):
             found += part
         return found
+
+
+def test_who_has_an_answer_already_may_ask_on_the_same_connection(served):
+    address = f"{served.url}/export/event/1.json"
+    with httpx.Client() as client:
+        known = client.get(address).headers["ETag"]
+        for _ in range(2):
+            answer = client.get(address, headers={"If-None-Match": known})
+            assert answer.status_code == 304
+            assert "Connection" not in answer.headers

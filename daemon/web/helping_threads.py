@@ -34,7 +34,7 @@ class HelpingThreads(ThreadedTaskDispatcher):
                 self.queue_cv.notify()
 
     def help(self) -> bool:
-        """Let another thread help where that is needed; return whether requests wait."""
+        """Return whether requests wait; another thread takes one where the others take long."""
         with self.lock:
             if self.queue and self._has_free_hand():
                 self.queue_cv.notify()

@@ -229,13 +229,19 @@ def refuse_linked(step: Step) -> None:
     """Raise TypeError for what does not end for good, and ValueError for what has its place."""
     is_step = isinstance(step, BaseTask | Composite)
     if not is_step or isinstance(step, RecurringTask | FollowingTask):
-        raise TypeError(f"{step!r} cannot be a step: only what is run once comes to an end")
+        raise TypeError(_why_not(step))
     refuse_script(step)
     is_linked = any(each is not None for each in (step._group, step._after, step._follower))
     if is_linked or is_enqueued(step):
         raise ValueError(
             f"{step!r} is enqueued or linked already: a task has one place, in one chain or group"
         )
+
+
+def _why_not(thing: object) -> str:
+    if callable(thing):
+        return f"{thing!r} is no step: declare it with @task, and give its step(...)"
+    return f"{thing!r} cannot be a step: only what is run once comes to an end"
 
 
 def is_enqueued(step: Step) -> bool:

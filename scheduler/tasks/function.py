@@ -33,6 +33,7 @@ C = TypeVar("C")
 ELSEWHERE = {
     "enqueue(...)": ("delay", "send", "defer", "apply_async", "push", "spawn", "submit", "queue"),
     "enqueueAt(date, ...)": ("enqueue_at", "schedule", "apply_at", "send_at"),
+    "step(...)": ("s", "si", "signature", "subtask", "message"),
     "enqueueIn(seconds, ...)": ("enqueue_in", "send_with_options", "apply_in", "delay_in"),
 }
 
@@ -104,6 +105,14 @@ class TaskFunction(Enqueuer[P, R], Generic[P, R, C]):
         result: C = self.function(*args, **kwargs)
         return result
 
+    def step(self, *args: P.args, **kwargs: P.kwargs) -> CallTask[R]:
+        """Return a call for a place in a chain or group, or for `Client.enqueue`.
+
+        Raises TypeError for arguments that the function does not take or that cannot be stored.
+        """
+        call: CallTask[R] = call_of(nowutc(), self, args, kwargs)
+        return call
+
     def using(self, connection: Connection | Persistent) -> Enqueuer[P, R]:
         """Return what enqueues calls in the transaction of *connection*, not the current one.
 
@@ -118,6 +127,9 @@ class TaskFunction(Enqueuer[P, R], Generic[P, R, C]):
         if obj is None:
             return self  # type: ignore[return-value]
         return TaskFunction(MethodType(self.function, obj), self.options)
+
+    def __repr__(self) -> str:
+        return f"<task {self.function.__module__}.{self.function.__qualname__}>"
 
     def __reduce__(self) -> str:
         return self.function.__qualname__  # pickled by its name, as functions are

@@ -7,10 +7,9 @@ import time
 
 from persistent import Persistent
 
-from scheduler import TASK_STATUS_FINISHED, attempt, nowutc, task
+from scheduler import TASK_STATUS_FINISHED, attempt, task
 from scheduler.states import AT_WORK, WAITING
 from scheduler.store import current
-from scheduler.tasks.call import call_of
 from scheduler.values.retention_policy import Keep
 
 
@@ -151,4 +150,4 @@ def flat(inputs):
 
 def named(name):
     """Return a call that tells its name and its inputs."""
-    return call_of(nowutc(), follow, (name,), {})
+    return follow.step(name)

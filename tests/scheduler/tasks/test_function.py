@@ -17,8 +17,8 @@ from scheduler import TASK_STATUS_NONE, TASK_STATUS_QUEUED, TASK_STATUS_TERMINAT
 from scheduler.dispatch.pruner import Pruner
 from scheduler.settings import Settings
 from scheduler.shelves.queue_slot import slot_of
-from scheduler.tasks import CallTask, TaskFunction
-from scheduler.tasks.call import LoneCallTask, TunedCallTask
+from scheduler.tasks import CallTask, TaskChain, TaskFunction, TaskGroup
+from scheduler.tasks.call import CoroutineCallTask, LoneCallTask, TunedCallTask
 from tests.scheduler import sample_declared as declared
 from tests.scheduler.harness import running
 from tests.scheduler.sample_functions import Order
@@ -43,6 +43,29 @@ def test_calls_are_enqueued_for_a_date_and_in_some_seconds(relay):
     in_an_hour = declared.bare.enqueueIn(HOUR, 3)
     assert at.getStartOn() == in_an_hour.getStartOn() == now + HOUR
     assert in_a_minute.getStartOn() == now + timedelta(seconds=60)
+
+
+def test_calls_are_steps_of_chains_and_groups(relay):
+    last = declared.follow.step("last")
+    group = TaskGroup([declared.follow.step("b"), TaskChain(declared.follow.step("c"))])
+    relay.client.enqueueChain(declared.follow.step("a"), group, last)
+    relay.run_due()
+    assert last.getResult() == "last: b: a:, c: a:"
+
+
+def test_a_step_is_a_call_with_the_options_of_its_function_and_is_not_enqueued(relay):
+    step = declared.bare_coroutine.step(4)
+    assert isinstance(step, CoroutineCallTask)
+    assert step.getStatus() == TASK_STATUS_NONE
+    assert relay.run_due() == []
+    with pytest.raises(TypeError, match="does not take these arguments"):
+        declared.bare.step("a", "b")
+
+
+@pytest.mark.parametrize("function", [declared.bare, plain_send])
+def test_a_function_that_is_given_as_a_step_is_refused_with_the_way_to_do_it(relay, function):
+    with pytest.raises(TypeError, match=r"declare it with @task, and give its step\(...\)"):
+        relay.client.enqueueGroup([function])
 
 
 def test_calls_are_enqueued_in_the_transaction_of_a_given_connection(view, open_view):

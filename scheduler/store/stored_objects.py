@@ -36,16 +36,18 @@ def stored_objects(connection: Connection, kinds: tuple[type, ...]) -> Iterator[
 
 def records(storage: Any) -> Iterator[tuple[bytes, bytes]]:
     """Yield the id and the present record of each object."""
-    upcoming: bytes | None = z64
-    while upcoming is not None:
+    upcoming: Any = None  # of a file it is the next id, of a server what that likes
+    while True:
         try:
             oid, _, record, upcoming = storage.record_iternext(upcoming)
         except POSError as error:
-            if is_transient(error):
+            if is_transient(error) or not isinstance(upcoming, bytes | None):
                 raise
-            upcoming = p64(u64(upcoming) + 1)  # this one cannot be found where it should be
-        else:
-            yield oid, record
+            upcoming = p64(u64(upcoming or z64) + 1)  # it cannot be found where it should be
+            continue
+        yield oid, record
+        if upcoming is None:
+            return
 
 
 def _is_of(kinds: tuple[type, ...], connection: Connection, record: bytes) -> bool:

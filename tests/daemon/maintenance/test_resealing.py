@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 import transaction
 from cryptography.fernet import Fernet
 
 from daemon.cli.main import main
+from daemon.maintenance.resealing import reseal_all
 from scheduler import TASK_STATUS_RUNNING, Client
-from scheduler.store import connect
+from scheduler.store import connect, open_database, transact
 from scheduler.store.encryption import FILE_VARIABLE, KEY_VARIABLE
 from scheduler.store.sealed_value import opened, sealed
 from tests.scheduler.harness import running
@@ -61,6 +64,17 @@ def test_after_it_the_old_key_is_not_needed_any_more(numbers, old, use, capsys):
         with running(connection.db(), workers=1):
             task = Client(connection).getTask(numbers)
             assert Client(connection).waitFor(task, 60)["charged"] == CARD
+
+
+def test_on_a_database_server_everything_is_encrypted_anew_as_well(old, use, postgres_uri):
+    with closing(open_database(postgres_uri)) as database:
+        transact(database, lambda connection: connection.root().update(card=[sealed(CARD)]))
+        new = new_key()
+        use(new, old)
+        assert len(reseal_all(database).changed) == 1
+        use(new)
+        card = transact(database, lambda connection: opened(connection.root()["card"][0]))
+    assert card == CARD
 
 
 def test_a_task_that_runs_is_left_to_itself(old, use, tmp_path, capsys):

@@ -80,7 +80,11 @@ class ProcessExecutor:
     def room(self) -> int:
         """Return how many more claims the workers would take now."""
         with self._lock:
-            return self._flow.window - self._count()
+            # A claim counts as started: it is not to wait for a process that is only being started.
+            is_at_home = any(
+                each.is_ready and not each.is_retired for each in self._workers.values()
+            )
+            return self._flow.window - self._count() if is_at_home else 0
 
     def submit(self, claims: Sequence[Claim]) -> None:
         """Add *claims* to the waiting ones and give the workers their share."""

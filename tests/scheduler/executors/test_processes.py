@@ -100,6 +100,25 @@ def test_a_claim_handed_out_while_the_loss_is_judged_is_not_left_behind(
         view.until_counts(finished=1)
 
 
+def test_no_task_is_claimed_for_a_worker_that_is_only_being_started(view, database, monkeypatch):
+    is_there, gate, receive = threading.Event(), threading.Event(), ProcessExecutor._receive_result
+
+    def receive_late(executor, worker, message):
+        if message[0] == "ready":
+            is_there.set()
+            gate.wait(30)
+        receive(executor, worker, message)
+
+    monkeypatch.setattr(ProcessExecutor, "_receive_result", receive_late)
+    view.enqueue(Count(nowutc()))
+    with running(database, multitask_mode="processes", workers=1):
+        view.until_counts(waiting=1)
+        assert is_there.wait(30)
+        assert view.counts() == {"waiting": 1}
+        gate.set()
+        view.until_counts(finished=1)
+
+
 def test_only_the_task_that_was_at_work_is_charged(view, database, tmp_path, share):
     pids = tmp_path / "pids"
     at_work = Sleep(nowutc(), 60, str(pids))

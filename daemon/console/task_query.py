@@ -14,6 +14,7 @@ from scheduler.shelves.task_filter import TaskFilter
 from scheduler.states import STATES
 
 FIELDS = ("q", "state", "queue", "since", "until", "text", "origin")
+WORDS = {"q": "name", "text": "error", "origin": "enqueued by"}
 LONGEST = 200
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
@@ -64,8 +65,12 @@ class TaskQuery:
 
     def words(self) -> str:
         """Return the criteria for people; empty if there are none."""
-        names = {"q": "name", "text": "error", "origin": "enqueued by"}
-        return ", ".join(f"{names.get(name, name)} {value}" for name, value in self.given.items())
+        return words_of(self.given)
+
+
+def words_of(criteria: Mapping[str, object]) -> str:
+    """Return *criteria* of a query or a filter for people."""
+    return ", ".join(f"{WORDS.get(name, name)} {value}" for name, value in criteria.items())
 
 
 def _encoded(values: Mapping[str, str]) -> str:

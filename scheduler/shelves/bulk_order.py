@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import islice
 from typing import Any, NamedTuple
 
 from scheduler.clock import nowutc
 from scheduler.inbox import spool
-from scheduler.inbox.spool import Instruction
+from scheduler.inbox.spool import Instruction, Spool
 from scheduler.shelves.shelved import Position, Shelved
 from scheduler.shelves.task_filter import TaskFilter
 from scheduler.states import STATES
 
 CANCEL, RETRY, DELETE, MOVE, PRIORITIZE = "cancel", "retry", "delete", "move", "prioritize"
+LOOKED_AT = 1000
 AT_WORK = ("running", "waiting", "paused", "blocked", "spooled")
 DEFAULT_STATES: dict[str, tuple[str, ...]] = {
     CANCEL: AT_WORK,
@@ -91,6 +93,15 @@ class BulkOrder(NamedTuple):
         if self.verb == RETRY and found.state == "quarantined":
             return Instruction(spool.RECLAIM, found.position[-1])
         return Instruction(_OPERATIONS[self.verb], found.task)
+
+
+def orders_in(spooled: Spool) -> list[BulkOrder]:
+    """Return the orders that are to be carried out, or have begun to be, oldest first.
+
+    Those behind very many other instructions are not looked for.
+    """
+    instructions = islice(spooled, LOOKED_AT)
+    return [BulkOrder(*obj) for operation, obj in instructions if operation == spool.BULK]
 
 
 _OPERATIONS = {CANCEL: spool.CANCEL, RETRY: spool.ADD, DELETE: spool.DELETE}

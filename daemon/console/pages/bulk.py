@@ -91,7 +91,7 @@ def _facts(visit: Visit) -> Facts:
         "fault_of_order": fault,
         "chosen": [row for row in chosen if row.state in _states(name)],
         "others": [row for row in chosen if row.state not in _states(name)],
-        "states": _states(name),
+        "states": _states_meant(name, query) if is_all else _states(name),
         "parameters": visit.request.query_string.decode("ascii", "ignore"),
         "back": query.address(),
     }
@@ -99,6 +99,11 @@ def _facts(visit: Visit) -> Facts:
 
 def _states(name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*DEFAULT_STATES[name], *STATES_ALLOWED[name])))
+
+
+def _states_meant(name: str, query: TaskQuery) -> tuple[str, ...]:
+    """Return the states of which tasks are meant by an order about all."""
+    return DEFAULT_STATES[name] if query.filter.state is None else (query.filter.state,)
 
 
 def _selected(visit: Visit) -> list[Row]:

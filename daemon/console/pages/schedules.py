@@ -149,10 +149,11 @@ def _form_of(schedule: Schedule) -> dict[str, str]:
 
 
 def _task(visit: Visit) -> RecurringTask:
+    number = visit.arguments["number"]
     try:
-        return _schedule_task(visit.connection, visit.arguments["number"])
-    except DaemonException as error:
-        raise NotFound(str(error)) from None
+        return _schedule_task(visit.connection, number)
+    except DaemonException:
+        raise NotFound(f"There is no schedule {number}: it may have been removed") from None
 
 
 def _schedule_task(connection: Connection, number: int) -> RecurringTask:

@@ -30,6 +30,7 @@ from scheduler.tasks import BaseTask
 from scheduler.tasks.naming import class_name, title_of
 
 NAMED = 50
+GONE = "There is no task {}: it may have been deleted, or be kept no longer"
 
 ACTS = {
     "retry": ("failed", "terminated", "aborted", "quarantined"),
@@ -81,7 +82,7 @@ def _card(visit: Visit, number: int) -> dict[str, Any]:
     try:
         return page_card(visit.connection, number)
     except DaemonException:
-        raise NotFound(f"There is no task {number}: it may have been deleted") from None
+        raise NotFound(GONE.format(number)) from None
 
 
 def _dry_run(visit: Visit) -> Facts:

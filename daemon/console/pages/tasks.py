@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import NamedTuple
+
 from daemon.console.page import ConsolePage, Facts
-from daemon.console.task_query import TaskQuery
+from daemon.console.task_query import TaskQuery, words_of
 from daemon.console.visit import Visit
 from daemon.views.task_rows import Row, found_row, one_row
 from scheduler import Client, SchedulerModule
 from scheduler.errors import BadCursor
-from scheduler.shelves.bulk_order import CANCEL, DELETE, MOVE, PRIORITIZE, RETRY, STATES_ALLOWED
+from scheduler.shelves.bulk_order import (
+    CANCEL,
+    DELETE,
+    MOVE,
+    PRIORITIZE,
+    RETRY,
+    STATES_ALLOWED,
+    orders_in,
+)
 from scheduler.shelves.search import PAGE_SIZE, SearchPage, search
+from scheduler.shelves.task_filter import TaskFilter
 
 VERBS = (RETRY, CANCEL, MOVE, PRIORITIZE, DELETE)
 TABS = (
@@ -18,6 +30,26 @@ TABS = (
 )
 QUEUES_NAMED = 100
 DATES = {"waiting": "Due", "paused": "Due", "running": "Since"}
+
+DONE = {
+    RETRY: "tried again",
+    CANCEL: "cancelled",
+    MOVE: "moved",
+    PRIORITIZE: "given another priority",
+    DELETE: "deleted",
+}
+
+
+class OrderRow(NamedTuple):
+    """An order about many tasks that is under way."""
+
+    done: str
+    number: int
+    """How many tasks it has come to so far."""
+
+    words: str
+    since: datetime
+
 
 _NONE = SearchPage([], None, 0)
 
@@ -38,6 +70,7 @@ def _facts(visit: Visit) -> Facts:
             faults["after"] = "This address leads to no page: begin at the first one"
         rows = [found_row(found) for found in page.found]
     return {
+        "orders": _orders(visit),
         "query": query,
         "faults": faults,
         "tabs": TABS,
@@ -51,6 +84,19 @@ def _facts(visit: Visit) -> Facts:
         "queues": list(Client(visit.connection).getQueues())[:QUEUES_NAMED],
         "verbs": [verb for verb in VERBS if _suits(verb, query.filter.state)],
     }
+
+
+def _orders(visit: Visit) -> list[OrderRow]:
+    orders = orders_in(SchedulerModule.getDBInstance(visit.connection).getSpool())
+    return [
+        OrderRow(DONE[order.verb], order.done, _words(order.filter), order.ordered)
+        for order in orders
+    ]
+
+
+def _words(chosen: TaskFilter) -> str:
+    given = {name: value for name, value in vars(chosen).items() if value is not None}
+    return words_of(given) or "no criteria: all"
 
 
 def _further(query: TaskQuery, page: SearchPage, seen: int, found: int) -> str:

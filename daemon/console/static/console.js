@@ -144,8 +144,9 @@ async function refresh() {
   try {
     const answer = await fetch(location.href, { headers: { "X-Live": "1" } });
     if (answer.status === 401) { location.reload(); return; }
-    if (!answer.ok) { say("no answer"); return; }
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (answer.status === 404) { tellGone(fresh); return; }
+    if (!answer.ok) { say("no answer"); return; }
     localize(fresh);
     for (const id of ["content", "health"]) {
       const [old, wanted] = [document.getElementById(id), fresh.getElementById(id)];
@@ -160,6 +161,19 @@ async function refresh() {
     isAsking = false;
     if (isStale) soon();
   }
+}
+
+// What the page is about has been deleted: it stays to be read, and says so.
+function tellGone(refusal) {
+  isOn = false;
+  stop();
+  say("gone");
+  button.disabled = true;
+  const notice = document.createElement("p");
+  notice.className = "alarm";
+  notice.setAttribute("role", "alert");
+  notice.textContent = `This is gone by now. ${refusal.querySelector("#content p").textContent}`;
+  document.getElementById("content").prepend(notice);
 }
 
 function soon() {
@@ -191,7 +205,7 @@ function stop() {
 
 function follow() {
   stop();
-  if (!isOn) say("held");
+  if (!isOn) say(button.disabled ? "gone" : "held");
   else if (!document.hidden) listen();
 }
 

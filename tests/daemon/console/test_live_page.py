@@ -126,6 +126,17 @@ def test_the_keyboard_alone_is_enough(visit, viewport):
     page.wait_for_url("**/audit")
 
 
+def test_the_page_of_a_task_says_that_it_is_gone(visit, daemon, add_task):
+    number = add_task()
+    page = visit(f"/tasks/{number}", expected="status of 404")
+    page.get_by_text("live", exact=True).wait_for()
+    transact(daemon.database, lambda found: Client(found).dequeue(Client(found).getTask(number)))
+    page.get_by_role("alert").get_by_text(f"There is no task {number}").wait_for()
+    assert "This is gone by now" in page.get_by_role("alert").inner_text()
+    page.get_by_text("gone", exact=True).wait_for()
+    page.get_by_role("heading", name=f"Task {number}").wait_for()
+
+
 def test_a_session_that_has_ended_leads_to_the_log_in(visit, daemon):
     page = visit("/", expected="status of 401")
     transact(daemon.database, lambda found: sessions(found).end_all())

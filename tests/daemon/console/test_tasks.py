@@ -5,6 +5,7 @@ Covers `daemon.console.pages.tasks`, `daemon.console.pages.bulk`, `daemon.consol
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -12,9 +13,10 @@ from axe_playwright_python.sync_playwright import Axe
 from werkzeug.datastructures import MultiDict
 
 from daemon.console.task_query import TaskQuery
-from scheduler import Client, nowutc
+from scheduler import Client, TaskFilter, nowutc
 from scheduler.shelves import search
 from scheduler.store import transact, using
+from tests.console import page_of
 from tests.daemon.console.conftest import DESKTOP, PHONE
 from tests.daemon.console.filled import counts
 from tests.scheduler import sample_declared as declared
@@ -231,6 +233,15 @@ def test_odd_characters_are_shown_as_what_they_are(visit, busy):
     page = visit("/tasks?q=bad&state=failed")
     page.get_by_text("\\udc80 half").first.wait_for()
     assert "\u202e" not in page.content()
+
+
+def test_an_order_that_is_under_way_is_shown_with_its_progress(database):
+    def order(connection):
+        Client(connection).cancelAll(TaskFilter(name="Noop"))
+
+    transact(database, order)
+    text = page_of(database, "/tasks")
+    assert re.search(r"Tasks are being cancelled \(name Noop\), since .*: 0 so far", text)
 
 
 @pytest.mark.parametrize(

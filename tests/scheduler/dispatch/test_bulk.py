@@ -21,6 +21,8 @@ from scheduler import (
     TaskFilter,
     nowutc,
 )
+from scheduler.inbox.spool import spool_of
+from scheduler.shelves.bulk_order import orders_in
 from scheduler.shelves.walk import walk
 from scheduler.tasks.handle import TaskHandle
 from tests.scheduler import sample_declared as declared
@@ -196,13 +198,18 @@ def test_quarantined_calls_are_started_again_once_their_function_is_back(relay):
     assert call.getStatus() == TASK_STATUS_FINISHED
 
 
-def test_an_order_is_gone_on_with_after_a_restart(view, database, monkeypatch):
+def test_an_order_tells_how_far_it_has_come_and_goes_on_after_a_restart(
+    view, database, monkeypatch
+):
     monkeypatch.setattr("scheduler.dispatch.bulk.CHANGED", 1)
     view.enqueue(*(Noop(nowutc() + HOUR) for _ in range(200)))
     view.client.cancelAll(TaskFilter(name="Noop"))
     view.commit()
     with running(database):
         view.until(lambda: view.counts().get("failed"))
+    view.refresh()
+    [order] = orders_in(spool_of(view.connection))
+    assert order.done == view.counts()["failed"]
     monkeypatch.setattr("scheduler.dispatch.bulk.CHANGED", 100)
     with running(database):
         view.until_counts(failed=200)

@@ -152,6 +152,7 @@ def _attempt(attempt: Attempt) -> Card:
         "started": attempt.started,
         "ended": attempt.ended,
         "seconds": attempt.duration,
+        "waited": attempt.waited,
         "worker": attempt.worker,
         "version": attempt.version,
         "message": attempt.message,

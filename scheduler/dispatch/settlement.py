@@ -168,9 +168,13 @@ class Settlement:
         self.perform_postponed(tid)
 
     def _note(self, outcome: Outcome) -> None:
-        ended = outcome.ended or self._now
-        seconds = ended.timestamp() - outcome.claim.since
-        self.ended.append(EndedAttempt(outcome.shelf, seconds))
+        measure = outcome.measure
+        if measure is None:
+            ended = outcome.ended or self._now
+            made = EndedAttempt(outcome.shelf, ended.timestamp() - outcome.claim.since)
+        else:
+            made = EndedAttempt(outcome.shelf, measure.ran, measure.waited, measure.committed)
+        self.ended.append(made)
 
     def _ended(self, outcome: Outcome) -> Any:
         if outcome.shelf is None or outcome.unloadable:
@@ -209,15 +213,15 @@ class Settlement:
         started = min(now, moment(lost.claim.since))
         handle = TaskHandle(task)
         handle.settle(lost.claim.number)
+        waited = seconds_waited(task, started)
         attempt = Attempt(
             *(handle.tries + 1, started, now, lost.state, lost.why),
             worker=lost.worker,
             log=handle.lines_of(lost.claim.number),
+            waited=round(waited, 3),
         )
         measure = Measure(
-            *(name_of(task), task.queueName, attempt.number),
-            *(seconds_waited(task, started), attempt.duration),
-            lost=True,
+            *(name_of(task), task.queueName, attempt.number, waited, attempt.duration), lost=True
         )
         if lost.state == TASK_STATUS_FAILED:
             self._announce(

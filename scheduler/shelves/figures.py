@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from persistent import Persistent
 from ZODB.Connection import Connection
@@ -16,8 +16,11 @@ from scheduler.store import Schema
 MINUTE = 60
 BROKEN = {TASK_STATUS_FAILED, TASK_STATUS_TERMINATED}
 
+Steps: TypeAlias = tuple[tuple[int, int], ...]
+"""How many attempts took how long: pairs of a step on the scale of durations, and a number."""
+
 LEAST_SECONDS = 0.001
-STEPS = 4
+DOUBLED = 4
 """The number of steps in which a duration doubles: percentiles are exact to a tenth."""
 
 
@@ -53,12 +56,17 @@ class Slot(NamedTuple):
     late: float = 0.0
     """The longest wait of a due task for a worker, in seconds."""
 
-    durations: tuple[tuple[int, int], ...] = ()
-    """How many attempts took how long, from the claim to the end: pairs of step and number."""
+    durations: Steps = ()
+    """How many attempts took how long, from their begin to their commit."""
+
+    waits: Steps = ()
+    """How many attempts began how long after their task was due."""
+
+    commits: Steps = ()
+    """How many attempts took how long to be committed."""
 
     def plus(self, other: Slot) -> Slot:
         """Return the figures of this slot and a later one together."""
-        durations = Counter(dict(self.durations)) + Counter(dict(other.durations))
         return Slot(
             self.minute,
             self.finished + other.finished,
@@ -67,17 +75,20 @@ class Slot(NamedTuple):
             max(self.waiting, other.waiting),
             other.left,
             max(self.late, other.late),
-            tuple(sorted(durations.items())),
+            _added(self.durations, other.durations),
+            _added(self.waits, other.waits),
+            _added(self.commits, other.commits),
         )
 
-    def quantile(self, part: float) -> float | None:
-        """Return the seconds within which *part* of the attempts ended; None without any."""
-        rest = part * sum(count for _, count in self.durations)
-        for step, count in self.durations:
-            rest -= count
-            if rest <= 0:
-                return float(LEAST_SECONDS * 2 ** ((step + 0.5) / STEPS))
-        return None
+
+def quantile(steps: Steps, part: float) -> float | None:
+    """Return the seconds that *part* of the attempts of *steps* do not exceed; None without any."""
+    rest = part * sum(count for _, count in steps)
+    for step, count in steps:
+        rest -= count
+        if rest <= 0:
+            return float(LEAST_SECONDS * 2 ** ((step + 0.5) / DOUBLED))
+    return None
 
 
 class EndedAttempt(NamedTuple):
@@ -87,6 +98,10 @@ class EndedAttempt(NamedTuple):
     """None for a task that has another attempt before it."""
 
     seconds: float
+    waited: float | None = None
+    """None where that is not known, as in the next one."""
+
+    committed: float | None = None
 
 
 class Ring(Persistent):
@@ -177,7 +192,6 @@ def _slot_of(minute: int, ended: Iterable[EndedAttempt], waiting: int, late: flo
     attempts = list(ended)
     shelves = Counter(attempt.shelf for attempt in attempts)
     failed = sum(shelves[shelf] for shelf in BROKEN)
-    steps = Counter(map(_step_of, attempts))
     return Slot(
         minute,
         shelves[TASK_STATUS_FINISHED],
@@ -186,12 +200,23 @@ def _slot_of(minute: int, ended: Iterable[EndedAttempt], waiting: int, late: flo
         waiting,
         waiting,
         round(late, 1),
-        tuple(sorted(steps.items())),
+        _steps(attempt.seconds for attempt in attempts),
+        _steps(attempt.waited for attempt in attempts),
+        _steps(attempt.committed for attempt in attempts),
     )
 
 
-def _step_of(attempt: EndedAttempt) -> int:
-    return int(math.log2(max(attempt.seconds, LEAST_SECONDS) / LEAST_SECONDS) * STEPS)
+def _added(first: Steps, second: Steps) -> Steps:
+    return tuple(sorted((Counter(dict(first)) + Counter(dict(second))).items()))
+
+
+def _steps(durations: Iterable[float | None]) -> Steps:
+    known = Counter(_step(seconds) for seconds in durations if seconds is not None)
+    return tuple(sorted(known.items()))
+
+
+def _step(seconds: float) -> int:
+    return int(math.log2(max(seconds, LEAST_SECONDS) / LEAST_SECONDS) * DOUBLED)
 
 
 SCHEMA = Schema("figures", 1, Figures)

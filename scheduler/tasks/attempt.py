@@ -42,6 +42,9 @@ class Attempt(NamedTuple):
     snapshot: int = 0
     """The number of the last transaction that the run saw; 0 where that is not known."""
 
+    waited: float = 0.0
+    """How many seconds the task had been due when the run began."""
+
     @property
     def duration(self) -> float:
         """How many seconds the run took."""
@@ -52,7 +55,7 @@ class Attempt(NamedTuple):
         fields = [
             *(self.number, self.started.timestamp(), self.ended.timestamp(), self.state),
             *(hidden(self.message), hidden(self.traceback), self.worker, self.version),
-            *(tuple(map(hidden, self.log)), self.snapshot),
+            *(tuple(map(hidden, self.log)), self.snapshot, self.waited),
         ]
         while not fields[-1]:
             fields.pop()

@@ -51,7 +51,11 @@ class Measure(NamedTuple):
 
 def seconds_waited(task: BaseTask, started: datetime) -> float:
     """Return how long an attempt at *task* that begins now, at *started*, had to wait."""
-    return max(0.0, started.timestamp() - TaskHandle(task).queued_for)
+    due = TaskHandle(task).queued_for
+    if due < 0:  # it went from the spool to a worker, and has stood in no queue
+        date = task.getDueOn()
+        due = (task.createdOn if date is None else max(task.createdOn, date)).timestamp()
+    return max(0.0, started.timestamp() - due)
 
 
 def _ending(handle: TaskHandle, shelf: int | None, attempt: int) -> str:

@@ -28,6 +28,7 @@ from scheduler.tasks.retry import Retry, TaskDelayed, paced
 from scheduler.tasks.signal_wait import WaitForSignal
 from scheduler.worker.ending import Ending, event_of
 from scheduler.worker.failure import fail, named, one_line, own_tries, terminate
+from scheduler.worker.measure import seconds_waited
 
 Record: TypeAlias = Callable[[], Ending | None]
 """Records an attempt with its task; returns its ending, for log and hooks after the commit."""
@@ -144,6 +145,7 @@ class AttemptRecorder:
             code_version(name_of(task)),
             self._lines(task),
             self.snapshot,
+            round(seconds_waited(task, self.started), 3),
         )
 
     def _lines(self, task: BaseTask) -> tuple[str, ...]:

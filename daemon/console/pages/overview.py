@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import NamedTuple
@@ -18,7 +18,18 @@ from livesync import SyncManager
 from livesync.delivery.status import status_of
 from scheduler import Client, SchedulerModule, nowutc
 from scheduler.leadership.roster import Roster, roster_of
-from scheduler.shelves.figures import DAY, HOUR, MINUTE, SPANS, WEEK, Slot, Span, figures_of
+from scheduler.shelves.figures import (
+    DAY,
+    HOUR,
+    MINUTE,
+    SPANS,
+    WEEK,
+    Slot,
+    Span,
+    Steps,
+    figures_of,
+    quantile,
+)
 from scheduler.tasks.naming import name_of
 
 ROWS = 8
@@ -80,18 +91,24 @@ def _charts(slots: Sequence[Slot], span: Span) -> list[Chart]:
         ChartSeries("another attempt", [slot.put_off for slot in slots], "calm"),
         ChartSeries("failed", [slot.failed for slot in slots], "bad"),
     ]
-    took = [
-        ChartSeries("p95", [slot.quantile(0.95) for slot in slots], "warn"),
-        ChartSeries("p50", [slot.quantile(0.5) for slot in slots], "busy"),
-    ]
-    waiting = ChartSeries("tasks", [slot.waiting for slot in slots], "calm")
-    late = ChartSeries("waited", [slot.late for slot in slots], "warn")
+    waiting = ChartSeries("at most", [slot.waiting for slot in slots], "calm")
+    late = ChartSeries("for", [slot.late for slot in slots], "warn")
     each = "minute" if span == HOUR else duration(span.minutes * MINUTE)
     return [
         Chart(f"Attempts per {each}", dates, ended, number, is_stacked=True),
-        Chart("Duration of attempts", dates, took, duration),
         Chart("Tasks that wait", dates, [waiting], number, is_stacked=True),
-        Chart("Oldest task that was due", dates, [late], duration, is_stacked=True),
+        Chart("Wait for a worker", dates, _quantiles(slot.waits for slot in slots), duration),
+        Chart("Oldest task is due", dates, [late], duration, is_stacked=True),
+        Chart("Run", dates, _quantiles(slot.durations for slot in slots), duration),
+        Chart("Commit", dates, _quantiles(slot.commits for slot in slots), duration),
+    ]
+
+
+def _quantiles(slots: Iterable[Steps]) -> list[ChartSeries]:
+    steps = list(slots)
+    return [
+        ChartSeries("p95", [quantile(each, 0.95) for each in steps], "warn"),
+        ChartSeries("p50", [quantile(each, 0.5) for each in steps], "busy"),
     ]
 
 

@@ -114,6 +114,8 @@ def test_each_attempt_is_counted_by_the_leader(database, registry, metrics):
     assert value(registry, "attempts_started_total", FailsOnce) == 2
     for name in ("wait", "run", "commit"):
         assert value(registry, f"task_{name}_seconds_count", Passes, "mail") == 1
+    for kind in (FailsOnce, Fails, Delayed):
+        assert value(registry, "task_wait_seconds_sum", kind) < 3600
     for by in ("scheduler", "workers"):
         assert registry.get_sample_value("relay_commits_total", {"by": by}) >= 2
 

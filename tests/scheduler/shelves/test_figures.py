@@ -3,7 +3,16 @@ from __future__ import annotations
 import pytest
 
 from scheduler import nowutc
-from scheduler.shelves.figures import DAY, HOUR, MINUTE, WEEK, EndedAttempt, Figures, figures_of
+from scheduler.shelves.figures import (
+    DAY,
+    HOUR,
+    MINUTE,
+    WEEK,
+    EndedAttempt,
+    Figures,
+    figures_of,
+    quantile,
+)
 from scheduler.states import TASK_STATUS_FAILED, TASK_STATUS_FINISHED
 from tests.scheduler.harness import running
 from tests.scheduler.sample_tasks import Noop, Raise
@@ -67,17 +76,26 @@ def test_they_take_the_same_space_after_a_month(figures):
 def test_quantiles_are_exact_to_a_tenth(figures, seconds):
     figures.note(START, [EndedAttempt(TASK_STATUS_FINISHED, seconds)] * 9, 0, 0)
     slot = figures.series(HOUR, START)[-1]
-    assert slot.quantile(0.5) == pytest.approx(max(seconds, 0.001), rel=0.1)
-    assert slot.quantile(0.95) == slot.quantile(0.5)
+    assert quantile(slot.durations, 0.5) == pytest.approx(max(seconds, 0.001), rel=0.1)
+    assert quantile(slot.durations, 0.95) == quantile(slot.durations, 0.5)
 
 
 def test_a_few_slow_attempts_are_seen_in_the_last_percents(figures):
     fast, slow = EndedAttempt(TASK_STATUS_FINISHED, 0.1), EndedAttempt(TASK_STATUS_FINISHED, 10)
     figures.note(START, [fast] * 94 + [slow] * 6, 0, 0)
     slot = figures.series(HOUR, START)[-1]
-    assert slot.quantile(0.5) == pytest.approx(0.1, rel=0.1)
-    assert slot.quantile(0.95) == pytest.approx(10, rel=0.1)
-    assert figures.series(HOUR, START)[0].quantile(0.5) is None
+    assert quantile(slot.durations, 0.5) == pytest.approx(0.1, rel=0.1)
+    assert quantile(slot.durations, 0.95) == pytest.approx(10, rel=0.1)
+    assert quantile(figures.series(HOUR, START)[0].durations, 0.5) is None
+
+
+def test_waits_and_commits_have_quantiles_of_their_own(figures):
+    figures.note(START, [EndedAttempt(TASK_STATUS_FINISHED, 0.1, 8.0, 0.02)] * 3, 0, 0)
+    figures.note(START, [FINISHED], 0, 0)
+    slot = figures.series(HOUR, START)[-1]
+    assert quantile(slot.waits, 0.95) == pytest.approx(8, rel=0.1)
+    assert quantile(slot.commits, 0.5) == pytest.approx(0.02, rel=0.1)
+    assert sum(count for _, count in slot.waits) == 3
 
 
 def test_a_clock_that_is_set_back_goes_on_in_the_same_minute(figures):
@@ -94,7 +112,9 @@ def test_the_leader_notes_what_it_settles_in_the_same_commit(database, view):
         view.until(lambda: view.counts() == {"failed": 1, "finished": 1})
     series = figures_of(view.connection).series(HOUR, nowutc().timestamp())
     assert (sum(slot.finished for slot in series), sum(slot.failed for slot in series)) == (1, 1)
-    assert all(slot.quantile(0.5) < 60 for slot in series if slot.durations)
+    for kind in ("durations", "waits", "commits"):
+        assert sum(count for slot in series for _, count in getattr(slot, kind)) == 2
+        assert all(quantile(getattr(slot, kind), 0.5) < 60 for slot in series if slot.finished)
 
 
 def test_what_waits_is_noted(database, view):

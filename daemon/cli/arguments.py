@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.cli.deferred import DeferredModule
-from daemon.cli.parser import Command, Subparsers, add, add_json
+from daemon.cli.parser import Command, Subparsers, add
 from daemon.config import LEVELS
 from scheduler.clock import nowutc
 from scheduler.states import STATES
@@ -59,7 +59,6 @@ def parser() -> argparse.ArgumentParser:
     add(commands, common, "reload", lifecycle.reload, "replace the workers, by such with new code")
     sub = add(commands, common, "check", lifecycle.check, "say by the exit status whether it lives")
     sub.add_argument("-q", "--quiet", action="store_true", help="print nothing but the pid")
-    add_json(sub)
     _add_show(commands, common)
     _add_cmd(commands, common)
     _add_config(commands, common)
@@ -74,7 +73,6 @@ def parser() -> argparse.ArgumentParser:
         help="replay attempt N on its snapshot, and compare",
     )
     sub.add_argument("--debug", action="store_true", help="run it dry under Python's debugger")
-    add_json(sub)
     sub = add(
         commands,
         common,
@@ -83,15 +81,15 @@ def parser() -> argparse.ArgumentParser:
         "print which task changed an object last, or what a task changed",
     )
     sub.add_argument("number", type=int, metavar="OID|TASK", help="an object's number, or a task's")
-    add_json(sub)
     sub = add(
         commands, common, "undo", history.undo, "take back the changes of a task's last attempt"
     )
     sub.add_argument("task_id", type=int, metavar="TASK")
-    add_json(sub)
-    sub = add(
-        commands, common, "demo", lifecycle.run_demo, "show everything at work on sample data"
+    # It is for people: there is nothing to tell a program.
+    sub = commands.add_parser(
+        "demo", parents=[common], help="show everything at work on sample data"
     )
+    sub.set_defaults(command=lifecycle.run_demo, json=False)
     sub.add_argument("--port", type=int, help="the port of the front end")
     return own
 
@@ -138,8 +136,6 @@ def _add_show(commands: Subparsers, common: argparse.ArgumentParser) -> None:
         "conflicts": (show.conflicts, "the objects over which tasks conflicted, newest first"),
     }
     subs = {name: add(views, common, name, *text) for name, text in texts.items()}
-    for sub in subs.values():
-        add_json(sub)
     for name in ("task", "flow"):
         subs[name].add_argument("task_id", type=int, metavar="ID")
     subs["tasks"].add_argument("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
@@ -178,8 +174,6 @@ def _add_cmd(commands: Subparsers, common: argparse.ArgumentParser) -> None:
         ),
     }
     subs = {name: add(verbs, common, name, *text) for name, text in texts.items()}
-    for sub in subs.values():
-        add_json(sub)
     for name in ("cancel", "retry", "delete", "move", "prioritize"):
         _add_choice(subs[name])
     subs["prioritize"].add_argument(
@@ -290,14 +284,12 @@ def _add_config(commands: Subparsers, common: argparse.ArgumentParser) -> None:
         configuration.check,
         "say by the exit status whether the settings are good",
     )
-    add_json(
-        add(
-            verbs,
-            common,
-            "show",
-            configuration.show,
-            "print the settings in force, and their sources",
-        )
+    add(
+        verbs,
+        common,
+        "show",
+        configuration.show,
+        "print the settings in force, and their sources",
     )
     add(
         verbs,
@@ -312,12 +304,8 @@ def _add_db(commands: Subparsers, common: argparse.ArgumentParser) -> None:
     verbs = commands.add_parser("db", help="look after the database").add_subparsers(
         required=True, metavar="COMMAND"
     )
-    add_json(
-        add(verbs, common, "info", database.info, "print its size, contents, history and layout")
-    )
-    add_json(
-        add(verbs, common, "verify", database.verify, "read every object; 1 if one cannot be read")
-    )
+    add(verbs, common, "info", database.info, "print its size, contents, history and layout")
+    add(verbs, common, "verify", database.verify, "read every object; 1 if one cannot be read")
     sub = add(verbs, common, "pack", database.pack_now, "drop old history now")
     sub.add_argument(
         "--keep", type=_period, metavar="PERIOD", help="how much stays; default: keep_history"
@@ -328,11 +316,10 @@ def _add_db(commands: Subparsers, common: argparse.ArgumentParser) -> None:
     sub.add_argument("folder", type=Path, metavar="FOLDER", help="where the backups are kept")
     sub.add_argument("--full", action="store_true", help="copy all, not only what is new")
     text = "encrypt with the first key what is encrypted; 1 if some is left with another one"
-    add_json(add(verbs, common, "reseal", database.reseal, text))
+    add(verbs, common, "reseal", database.reseal, text)
     text = "bring the layout of an older release up to date, as the daemon does at its start"
     sub = add(verbs, common, "upgrade", database.upgrade_layout, text)
     sub.add_argument("--dry-run", action="store_true", help="only print what is to be done")
-    add_json(sub)
     text = "copy a database with its history and blobs into an empty one, and compare them"
     sub = add(verbs, common, "copy", database_copy.copy, text)
     for name in ("source", "target"):
@@ -346,7 +333,6 @@ def _add_db(commands: Subparsers, common: argparse.ArgumentParser) -> None:
         action="store_true",
         help="TO takes the place of a database that is lost: its records get keys of their own",
     )
-    add_json(sub)
     sub = add(verbs, common, "restore", database.restore, "put a backup in place, as a new epoch")
     sub.add_argument("folder", type=Path, metavar="FOLDER", help="where the backups are kept")
 

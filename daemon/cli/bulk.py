@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import transaction
@@ -21,7 +21,7 @@ from scheduler.shelves.flow_graph import PENDING
 from scheduler.shelves.walk import walk
 from scheduler.store import connect
 from scheduler.tasks import BaseTask
-from scheduler.values.console import as_json
+from scheduler.values.console import answer, counted
 
 WORDS = {
     CANCEL: "cancelled",
@@ -29,6 +29,11 @@ WORDS = {
     MOVE: "moved",
     PRIORITIZE: "given this priority",
     RETRY: "tried again",
+    "pause": "paused",
+    "resume": "resumed",
+    "remove": "removed",
+    "restart": "run again, with what follows",
+    "cancel_flow": "cancelled with its flow",
 }
 CRITERIA = ("kind", "state", "queue", "since", "until", "text")
 
@@ -75,7 +80,7 @@ def by_filter(
         if not options.dry_run:
             order(Client(connection), _filter(options))
             transaction.commit()
-    return _report(options, verb, number)
+    return report(options, verb, number)
 
 
 def chosen(connection: Connection, verb: str, options: argparse.Namespace) -> list[int]:
@@ -110,7 +115,7 @@ def _each(
             task = _in_its_turn(connection, number) if aside is None else aside.obj
             act(Client(connection), task)
         transaction.commit()
-    return _report(options, verb, len(options.task_ids))
+    return report(options, verb, len(options.task_ids), options.task_ids)
 
 
 def _in_its_turn(connection: Connection, number: int) -> BaseTask:
@@ -122,10 +127,11 @@ def _in_its_turn(connection: Connection, number: int) -> BaseTask:
     return task
 
 
-def _report(options: argparse.Namespace, verb: str, number: int) -> int:
-    if options.json:
-        print(as_json({"number": number}))
-    else:
-        would = " would be" if getattr(options, "dry_run", False) else " to be"
-        print(f"{number} {'task' if number == 1 else 'tasks'}{would} {WORDS[verb]}")
+def report(
+    options: argparse.Namespace, verb: str, number: int, tasks: Sequence[int] | None = None
+) -> int:
+    """Tell how many tasks an order is about, and which, where that is certain; return 0."""
+    facts = {"number": number} | ({} if tasks is None else {"tasks": tasks})
+    would = "would be" if getattr(options, "dry_run", False) else "to be"
+    answer(options, facts, f"{counted(number, 'task')} {would} {WORDS[verb]}")
     return 0

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
-from itertools import islice
 
 import transaction
 from ZODB.Connection import Connection
 
-from daemon.cli.bulk import by_filter, check_criteria, chosen
+from daemon.cli.bulk import by_filter, check_criteria, chosen, report
 from daemon.config import Config
 from daemon.errors import DaemonException, Refusal
 from daemon.views.task_detail import find_task
 from daemon.views.task_rows import quarantined, word
+from livesync.cli.progress import progress
 from scheduler import (
     TASK_STATUS_ABORTED,
     TASK_STATUS_FAILED,
@@ -29,7 +29,7 @@ from scheduler.states import AT_WORK
 from scheduler.store import connect
 from scheduler.tasks import BaseTask, RecurringTask
 from scheduler.tasks.naming import dotted
-from scheduler.values.console import as_json
+from scheduler.values.console import answer, counted
 
 COMMIT_LIMIT = 500
 STARTED_AGAIN = (TASK_STATUS_FAILED, TASK_STATUS_TERMINATED, TASK_STATUS_ABORTED)
@@ -40,7 +40,7 @@ def clear_spool(options: argparse.Namespace, config: Config) -> int:
     with connect(config.database) as connection:
         number = Client(connection).clearSpool()
         transaction.commit()
-    print(as_json({"removed": number}) if options.json else f"{number} operations removed")
+    answer(options, {"removed": number}, f"{number} operations removed")
     return 0
 
 
@@ -49,16 +49,15 @@ def retry(options: argparse.Namespace, config: Config) -> int:
     check_criteria(options)
     with connect(config.database) as connection:
         aside = {row.id for row in quarantined(SchedulerModule.getDBInstance(connection))}
-        numbers = iter(chosen(connection, RETRY, options) if options.all else options.task_ids)
-        if options.dry_run:
-            return _report(options, "that would be tried again", list(numbers))
-        retried: list[int] = []
-        while some := list(islice(numbers, COMMIT_LIMIT)):
-            for number in some:
-                _start_again(connection, number, number in aside, options.force)
-            transaction.commit()
-            retried += some
-    return _report(options, "to be tried again", retried)
+        numbers = chosen(connection, RETRY, options) if options.all else options.task_ids
+        if not options.dry_run:
+            with progress("tasks started again", len(numbers)) as tell:
+                for done, number in enumerate(numbers, start=1):
+                    _start_again(connection, number, number in aside, options.force)
+                    if done % COMMIT_LIMIT == 0 or done == len(numbers):
+                        transaction.commit()
+                        tell(done)
+    return report(options, RETRY, len(numbers), numbers)
 
 
 def cancel(options: argparse.Namespace, config: Config) -> int:
@@ -68,20 +67,20 @@ def cancel(options: argparse.Namespace, config: Config) -> int:
         return by_filter(options, config, CANCEL, Client.cancelAll)
     if not options.task_ids:
         raise DaemonException("there is nothing to cancel: give the numbers of tasks, or --all")
-    return _order(options, config, "to be cancelled", Client.cancelTask)
+    return _order(options, config, CANCEL, Client.cancelTask)
 
 
 def pause(options: argparse.Namespace, config: Config) -> int:
     """Pause the given tasks, or a named queue; the whole scheduler if none is given."""
     if options.task_ids:
-        return _order(options, config, "to be paused", Client.pauseTask)
+        return _order(options, config, "pause", Client.pauseTask)
     return _order_all(options, config, True)
 
 
 def resume(options: argparse.Namespace, config: Config) -> int:
     """Resume the given tasks, or a named queue; the whole scheduler if none is given."""
     if options.task_ids:
-        return _order(options, config, "to be resumed", Client.resumeTask)
+        return _order(options, config, "resume", Client.resumeTask)
     return _order_all(options, config, False)
 
 
@@ -90,7 +89,7 @@ def repair(options: argparse.Namespace, config: Config) -> int:
     with connect(config.database) as connection:
         Client(connection).repair()
         transaction.commit()
-    print(as_json({"repair": True}) if options.json else "to be looked through")
+    answer(options, {"repair": True}, "to be looked through")
     return 0
 
 
@@ -103,7 +102,7 @@ def signal(options: argparse.Namespace, config: Config) -> int:
             raise DaemonException(str(error)) from None
         transaction.commit()
     facts = {"signal": options.name, "payload": options.payload}
-    print(as_json(facts) if options.json else f"signal {options.name} to be given")
+    answer(options, facts, f"signal {options.name} to be given")
     return 0
 
 
@@ -117,7 +116,7 @@ def drop_schedule(options: argparse.Namespace, config: Config) -> int:
             Client(connection).dequeue(each.task)
         transaction.commit()
         numbers = [each.number for each in dropped]
-    return _report(options, "to be removed", numbers)
+    return report(options, "remove", len(numbers), numbers)
 
 
 def backfill(options: argparse.Namespace, config: Config) -> int:
@@ -131,10 +130,7 @@ def backfill(options: argparse.Namespace, config: Config) -> int:
         except ValueError as error:
             raise DaemonException(str(error)) from None
         transaction.commit()
-    if options.json:
-        print(as_json({"task": tid, "dates": number}))
-    else:
-        print(f"{number} {'date' if number == 1 else 'dates'} to be run")
+    answer(options, {"task": tid, "dates": number}, f"{counted(number, 'date')} to be run")
     return 0
 
 
@@ -176,7 +172,7 @@ def _start_again(connection: Connection, number: int, is_quarantined: bool, forc
 def _order(
     options: argparse.Namespace,
     config: Config,
-    what: str,
+    verb: str,
     order: Callable[[Client, BaseTask], bool],
 ) -> int:
     with connect(config.database) as connection:
@@ -186,7 +182,7 @@ def _order(
                 raise DaemonException(f"task {number} is {word(task)}: it neither waits nor runs")
             order(Client(connection), task)
         transaction.commit()
-    return _report(options, what, options.task_ids)
+    return report(options, verb, len(options.task_ids), options.task_ids)
 
 
 def _order_all(options: argparse.Namespace, config: Config, is_pause: bool) -> int:
@@ -199,7 +195,7 @@ def _order_all(options: argparse.Namespace, config: Config, is_pause: bool) -> i
         transaction.commit()
     who = "The scheduler" if options.queue is None else f"The queue {options.queue!r}"
     facts = {"paused": is_pause} | ({} if options.queue is None else {"queue": options.queue})
-    print(as_json(facts) if options.json else f"{who} {_WORDS[is_pause]}")
+    answer(options, facts, f"{who} {_WORDS[is_pause]}")
     return 0
 
 
@@ -207,11 +203,3 @@ _WORDS = {
     True: "starts nothing until it is resumed",
     False: "starts tasks again",
 }
-
-
-def _report(options: argparse.Namespace, what: str, numbers: list[int]) -> int:
-    if options.json:
-        print(as_json({"tasks": numbers}))
-    else:
-        print(f"{len(numbers)} {'task' if len(numbers) == 1 else 'tasks'} {what}")
-    return 0

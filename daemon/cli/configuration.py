@@ -6,13 +6,13 @@ import argparse
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any, NamedTuple
 
 from daemon.config import SECTIONS, Config, given_in_environment
 from daemon.setting_sources import written_in
 from scheduler.store.database_uri import URI_FILE_VARIABLE, URI_VARIABLE
-from scheduler.values.console import as_json, as_table
+from scheduler.values.console import answer, as_table
 from scheduler.values.masking import hidden, shown_address
 
 DEFAULT, FILE, ENVIRONMENT, OPTION = "default", "file", "environment", "option"
@@ -29,30 +29,33 @@ class Setting(NamedTuple):
 def check(options: argparse.Namespace, config: Config) -> int:
     """Say that the settings, which are read by now, are good; a bad one was named instead."""
     file = getattr(options, "config", None)
-    print(f"the configuration {file} is good" if file else "no file is given; see `config show`")
+    text = f"the configuration {file} is good" if file else "no file is given; see `config show`"
+    answer(options, {"file": file, "good": True}, text)
     return 0
 
 
 def show(options: argparse.Namespace, config: Config) -> int:
     """Print each setting with its value and its source; passwords are masked."""
     found = list(_settings(options, config))
-    if options.json:
-        print(as_json([each._asdict() for each in found]))
-    else:
-        print(as_table(("setting", "value", "from"), [_cells(each) for each in found]))
+    table = as_table(("setting", "value", "from"), [_cells(each) for each in found])
+    answer(options, [each._asdict() for each in found], table)
     return 0
 
 
 def defaults(options: argparse.Namespace, config: Config) -> int:
     """Print the defaults in the form of the file; those that are unset stand as comments."""
     default = Config()
-    print(_assignment("database", default.database))
-    print(_assignment("key_file", default.key_file))
-    for section in SECTIONS:
-        print(f"\n[{section}]")
-        for each in fields(getattr(default, section)):
-            print(_assignment(each.name, getattr(getattr(default, section), each.name)))
+    answer(options, asdict(default), "\n".join(_file(default)))
     return 0
+
+
+def _file(config: Config) -> Iterator[str]:
+    yield _assignment("database", config.database)
+    yield _assignment("key_file", config.key_file)
+    for section in SECTIONS:
+        yield f"\n[{section}]"
+        for each in fields(getattr(config, section)):
+            yield _assignment(each.name, getattr(getattr(config, section), each.name))
 
 
 def _settings(options: argparse.Namespace, config: Config) -> Iterator[Setting]:

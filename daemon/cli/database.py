@@ -22,14 +22,14 @@ from daemon.maintenance.packing import SCHEMA, pack
 from daemon.maintenance.resealing import reseal_all
 from daemon.maintenance.upgrade import steps, upgrade
 from daemon.maintenance.verification import verify as verify_storage
-from livesync.cli.progress import progress
+from livesync.cli.progress import growth, progress
 from scheduler.storage.private_files import private_folder
 from scheduler.storage.stored_transactions import stored_transactions
 from scheduler.store import connect
 from scheduler.store.database_uri import file_of
 from scheduler.store.observed import ROOT_KEY
 from scheduler.tasks.attempt import moment
-from scheduler.values.console import as_json, as_lines
+from scheduler.values.console import answer, as_lines
 
 Facts = dict[str, Any]
 COPY = "relay.fs"
@@ -40,7 +40,7 @@ def info(options: argparse.Namespace, config: Config) -> int:
     """Print the size, the numbers of objects and transactions, the history and the layout."""
     with connect(config.database) as connection:
         facts = _facts(connection)
-    print(as_json(facts) if options.json else "\n".join(as_lines(facts)))
+    answer(options, facts, "\n".join(as_lines(facts)))
     return 0
 
 
@@ -48,13 +48,10 @@ def verify(options: argparse.Namespace, config: Config) -> int:
     """Read every object, and print those that cannot be read."""
     with connect(config.database) as connection, progress("objects read") as tell:
         number, found = verify_storage(connection.db().storage, tell)
-    if options.json:
-        rows = [{"object": each.number, "fault": each.text} for each in found]
-        print(as_json({"objects": number, "faults": rows}))
-    else:
-        for each in found:
-            print(f"object {each.number}: {each.text}")
-        print(f"{number} objects are read, {len(found)} have a fault")
+    rows = [{"object": each.number, "fault": each.text} for each in found]
+    lines = [f"object {each.number}: {each.text}" for each in found]
+    lines.append(f"{number} objects are read, {len(found)} have a fault")
+    answer(options, {"objects": number, "faults": rows}, "\n".join(lines))
     return int(bool(found))
 
 
@@ -64,11 +61,14 @@ def pack_now(options: argparse.Namespace, config: Config) -> int:
     with connect(config.database) as connection:
         database: DB = connection.db()
         before = database.getSize()
+        packed = Path(f"{file_of(config.database) or ''}.pack")
         try:
-            pack(database, keep)
+            with growth("packing", lambda: _size(packed), before):
+                pack(database, keep)
         except FileStorageError as error:
             raise DaemonException(f"the database cannot be packed now: {error}") from error
-        print(f"packed from {before} to {database.getSize()} bytes")
+        after = database.getSize()
+    answer(options, {"before": before, "after": after}, f"packed from {before} to {after} bytes")
     return 0
 
 
@@ -77,9 +77,13 @@ def back_up(options: argparse.Namespace, config: Config) -> int:
     if file_of(config.database) is None:
         return _back_up_server(options, config)
     file = _file(config)
-    print(backup.back_up(file, options.folder, full=options.full))
+    before = _size(options.folder)
+    with growth("backing up", lambda: _size(options.folder) - before):
+        written = backup.back_up(file, options.folder, full=options.full)
     with connect(config.database) as connection:
         backup.note(connection.db(), file, options.folder)
+    text = "there was nothing new" if written is None else f"{written} is written"
+    answer(options, {"file": written}, text)
     return 0
 
 
@@ -91,22 +95,25 @@ def _back_up_server(options: argparse.Namespace, config: Config) -> int:
         backup.put_aside(file)
     is_there = file.exists()
     number, moment, found = copied(config.database, f"file://{file}", resume=is_there)
-    print("\n".join([*found, f"{file} has {number} more transactions, up to {moment} UTC"]))
+    facts = {"file": file, "transactions": number, "until": moment, "differences": found}
+    text = f"{file} has {number} more transactions, up to {moment} UTC"
+    answer(options, facts, "\n".join([*found, text]))
     return int(bool(found))
 
 
 def upgrade_layout(options: argparse.Namespace, config: Config) -> int:
     """Print the upgrades of the layout that are due, and make them."""
     with connect(config.database) as connection:
-        found = steps(connection) if options.dry_run else upgrade(connection)
-    if options.json:
-        print(as_json([each._asdict() for each in found]))
-        return 0
+        found = steps(connection)
+        if not options.dry_run:
+            with progress("parts upgraded", len(found)) as tell:
+                upgrade(connection, tell)
     will = "is to be" if options.dry_run else "is"
-    for each in found:
-        print(f"{each.part} {will} upgraded from version {each.stored} to {each.known}")
-    if not found:
-        print("the layout is up to date")
+    lines = [
+        f"{each.part} {will} upgraded from version {each.stored} to {each.known}" for each in found
+    ]
+    text = "\n".join(lines) or "the layout is up to date"
+    answer(options, [each._asdict() for each in found], text)
     return 0
 
 
@@ -114,25 +121,36 @@ def reseal(options: argparse.Namespace, config: Config) -> int:
     """Encrypt with the first key what is encrypted; 1 where something is left with another one."""
     with connect(config.database) as connection, progress("objects looked at") as tell:
         found = reseal_all(connection.db(), tell)
-    if options.json:
-        print(as_json({name: sorted(numbers) for name, numbers in vars(found).items()}))
-    else:
-        print(f"{len(found.changed)} objects are encrypted anew")
-        for number in sorted(found.at_work):
-            print(f"task {number} is at work: run this again when it has ended")
-        for number in sorted(found.unreadable):
-            print(f"object {number} cannot be read with these keys")
+    lines = [f"{len(found.changed)} objects are encrypted anew"]
+    lines += [
+        f"task {number} is at work: run this again when it has ended"
+        for number in sorted(found.at_work)
+    ]
+    lines += [
+        f"object {number} cannot be read with these keys" for number in sorted(found.unreadable)
+    ]
+    facts = {name: sorted(numbers) for name, numbers in vars(found).items()}
+    answer(options, facts, "\n".join(lines))
     return int(bool(found.at_work or found.unreadable))
 
 
 def restore(options: argparse.Namespace, config: Config) -> int:
     """Put the newest backup in the place of the embedded database, which nobody may use."""
     file = _file(config)
-    kept = backup.restore(options.folder, file, force=options.force)
-    print(f"{file} is restored")
-    if kept is not None:
+    made = backup.made_at(file)
+    with growth("restoring", lambda: _size(made)):
+        kept = backup.restore(options.folder, file, force=options.force)
+    answer(options, {"file": file, "kept": kept}, f"{file} is restored")
+    if kept is not None and not options.json:
         print(f"the former one is kept as {kept}", file=sys.stderr)
     return 0
+
+
+def _size(place: Path) -> int:
+    """Return how many bytes the file *place* has, or the files of that folder; 0 without one."""
+    if not place.is_dir():
+        return place.stat().st_size if place.exists() else 0
+    return sum(each.stat().st_size for each in place.iterdir() if each.is_file())
 
 
 def _file(config: Config) -> Path:

@@ -18,7 +18,7 @@ from daemon.maintenance.database_copy import unpacked
 from livesync.cli.progress import progress
 from scheduler.store import connect
 from scheduler.store.existence import expect_database
-from scheduler.values.console import as_json
+from scheduler.values.console import answer
 
 MOST_SHOWN = 20
 
@@ -33,11 +33,9 @@ def copy(options: argparse.Namespace, config: Config) -> int:
         with connect(options.target) as connection:
             backup.begin_epoch(connection)
             transaction.commit()
-    if options.json:
-        print(as_json({"transactions": number, "until": moment, "differences": found}))
-    else:
-        print(f"{number} transactions are copied, up to {moment} UTC")
-        print("\n".join(found) or "source and target are the same up to there")
+    lines = found or ["source and target are the same up to there"]
+    text = "\n".join([f"{number} transactions are copied, up to {moment} UTC", *lines])
+    answer(options, {"transactions": number, "until": moment, "differences": found}, text)
     if found:
         print("the copy is not good: make it anew", file=sys.stderr)
     return int(bool(found))

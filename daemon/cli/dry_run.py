@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import traceback
 from collections.abc import Iterator
+from contextlib import nullcontext, redirect_stdout
 from typing import Any
 
 from daemon.config import Config
@@ -16,7 +18,7 @@ from scheduler.insight.state_diff import AttributeChange
 from scheduler.store import connect
 from scheduler.tasks import BaseTask
 from scheduler.tasks.attempt import Attempt
-from scheduler.values.console import as_json
+from scheduler.values.console import answer
 
 
 def dry_run(options: argparse.Namespace, config: Config) -> int:
@@ -24,15 +26,19 @@ def dry_run(options: argparse.Namespace, config: Config) -> int:
 
     Return 1 if the run fails, or if a replay differs from its attempt.
     """
+    # An answer in JSON has nothing that a task prints.
+    aside = redirect_stdout(sys.stderr) if options.json else nullcontext()
     with connect(config.database) as connection:
         task = find_task(connection, options.task_id)
         if options.as_of_attempt is None:
-            tried = try_out(connection.db(), options.task_id, is_debugged=options.debug)
-            print(as_json(_facts(tried)) if options.json else "\n".join(_lines(tried)))
+            with aside:
+                tried = try_out(connection.db(), options.task_id, is_debugged=options.debug)
+            answer(options, _facts(tried), "\n".join(_lines(tried)))
             return int(tried.error is not None)
         attempt = _attempt(task, options.as_of_attempt)
-        again = replay(connection.db(), options.task_id, attempt, options.debug)
-    print(as_json(_replay_facts(again)) if options.json else "\n".join(_replay_lines(again)))
+        with aside:
+            again = replay(connection.db(), options.task_id, attempt, options.debug)
+    answer(options, _replay_facts(again), "\n".join(_replay_lines(again)))
     return int(not again.is_alike)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 import transaction
 from ZODB.Connection import Connection
 
+from daemon.cli.bulk import report
 from daemon.config import Config
 from daemon.errors import DaemonException
 from daemon.views.task_detail import find_task
@@ -18,7 +19,7 @@ from scheduler.shelves.flow_graph import FlowGraph, is_large
 from scheduler.storage.outage import is_transient
 from scheduler.store import connect
 from scheduler.tasks import BaseTask
-from scheduler.values.console import as_json, as_text
+from scheduler.values.console import answer, as_text
 
 SHOWN_WITH_TASK = 50
 """The most tasks of a flow that are shown with one of them."""
@@ -30,7 +31,7 @@ def show(options: argparse.Namespace, config: Config) -> int:
     """Print the flow of a task: each step with its state, and what it follows."""
     with connect(config.database) as connection:
         graph = Client(connection).getFlow(find_task(connection, options.task_id))
-    print(as_json(facts(graph)) if options.json else "\n".join(lines(graph)))
+    answer(options, facts(graph), "\n".join(lines(graph)))
     return 0
 
 
@@ -43,12 +44,12 @@ def restart(options: argparse.Namespace, config: Config) -> int:
         except TaskInconsistentStatusException:
             raise DaemonException(f"task {task.getId()} has not ended: it needs no start") from None
 
-    return _each(options, config, start, "to be run again, with what follows")
+    return _each(options, config, "restart", start)
 
 
 def cancel(options: argparse.Namespace, config: Config) -> int:
     """Cancel what is at work of the flows of tasks."""
-    return _each(options, config, Client.cancelFlow, "whose flow is to be cancelled")
+    return _each(options, config, "cancel_flow", Client.cancelFlow)
 
 
 def small_flow(connection: Connection, number: int) -> FlowGraph | None:
@@ -87,16 +88,11 @@ def lines(graph: FlowGraph) -> Iterable[str]:
 def _each(
     options: argparse.Namespace,
     config: Config,
+    verb: str,
     act: Callable[[Client, BaseTask], object],
-    told: str,
 ) -> int:
     with connect(config.database) as connection:
         for number in options.task_ids:
             act(Client(connection), find_task(connection, number))
         transaction.commit()
-    number = len(options.task_ids)
-    if options.json:
-        print(as_json({"tasks": options.task_ids}))
-    else:
-        print(f"{number} {'task' if number == 1 else 'tasks'} {told}")
-    return 0
+    return report(options, verb, len(options.task_ids), options.task_ids)

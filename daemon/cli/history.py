@@ -19,7 +19,7 @@ from scheduler.store import connect
 from scheduler.store.stored_state import class_of
 from scheduler.tasks import BaseTask, CallTask
 from scheduler.tasks.naming import arguments_of, called_by, name_of
-from scheduler.values.console import as_json, as_lines
+from scheduler.values.console import answer, as_lines
 from scheduler.values.legible import legible
 from scheduler.worker.commit_signature import Signature
 
@@ -32,7 +32,7 @@ def blame(options: argparse.Namespace, config: Config) -> int:
     """Tell which task changed an object last; of a task, which objects it changed as well."""
     with connect(config.database) as connection:
         facts = _facts(connection, options.number)
-    print(as_json(facts) if options.json else "\n".join(as_lines(facts)))
+    answer(options, facts, "\n".join(as_lines(facts)))
     return 0
 
 
@@ -49,7 +49,7 @@ def undo(options: argparse.Namespace, config: Config) -> int:
             "unmade": [_named(obj) for obj in done.made],
             "withdrawn": [each.getId() for each in done.withdrawn],
         }
-    print(as_json(facts) if options.json else "\n".join(as_lines(facts)))
+    answer(options, facts, "\n".join(as_lines(facts)))
     return 0
 
 

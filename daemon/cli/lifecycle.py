@@ -8,6 +8,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
 
 import transaction
 from ZEO.Exceptions import ClientDisconnected
@@ -28,10 +29,13 @@ from scheduler.leadership.roster import roster_of
 from scheduler.runtime.application import Application
 from scheduler.runtime.hook_registry import REGISTRY
 from scheduler.store import connect
-from scheduler.values.console import as_json
+from scheduler.values.console import answer, as_json
 from scheduler.worker.commit_signature import sign, signature_of
 
 DEATH_SECONDS = 30.0
+CLOSING_SECONDS = 5.0
+"""The time in which a daemon that has left ends; an application that ran one goes on."""
+
 POLL_SECONDS = 0.1
 # The exit status of `check`; it is 4 if the database does not answer.
 ALIVE, NOT_RUNNING, ELSEWHERE = 0, 1, 2
@@ -59,7 +63,7 @@ def stop(options: argparse.Namespace, config: Config) -> int:
     with connect(config.database) as connection:
         if not roster_of(connection).is_taken() and not options.force:
             raise Refusal("The daemon doesn't seem to be running (consider -f?)")
-    return _stop(config)
+    return _stop(options, config)
 
 
 def restart(options: argparse.Namespace, config: Config) -> int:
@@ -72,8 +76,8 @@ def restart(options: argparse.Namespace, config: Config) -> int:
             f"The daemon is running on another machine, or in another container ({hostname}) "
             "(consider -f?)"
         )
-    if is_taken and _stop(config) != 0:
-        return 1
+    if is_taken and not _has_ended(config):
+        raise DaemonException("the daemon has not ended in time: see its log")
     # The lease is released; the embedded server of the process may still be closing.
     _wait_until(lambda: process is None or process.is_gone(), DEATH_SECONDS)
     return _start_in_background(options)
@@ -94,9 +98,11 @@ def reload(options: argparse.Namespace, config: Config) -> int:
 
         _wait_until(are_replaced, config.scheduler.shutdown_timeout)
         rest = len(before & _workers(connection))
-        print(f"{len(before) - rest} of {len(before)} workers are replaced")
-        if rest:
-            print("The others are replaced when their tasks end; where none is, see the log")
+    replaced = len(before) - rest
+    text = f"{replaced} of {len(before)} workers are replaced"
+    if rest:
+        text += "\nThe others are replaced when their tasks end; where none is, see the log"
+    answer(options, {"workers": len(before), "replaced": replaced}, text)
     return 0 if rest < max(1, len(before)) else 1
 
 
@@ -144,7 +150,8 @@ def run(options: argparse.Namespace, config: Config) -> int:
         if task.getStatus() == TASK_STATUS_RUNNING and not options.force:
             raise Refusal(f"{task!r} is being run by the daemon (consider -f?)")
         try:
-            with REGISTRY.around(task):
+            # An answer in JSON has nothing that a task prints.
+            with redirect_stdout(sys.stderr if options.json else sys.stdout), REGISTRY.around(task):
                 task.run()
             sign(transaction.get(), [signature_of(options.task_id, task)])
             transaction.commit()
@@ -153,6 +160,8 @@ def run(options: argparse.Namespace, config: Config) -> int:
             raise DaemonException(
                 f"{task!r} failed, nothing is changed: {type(error).__name__}: {error}"
             ) from error
+    if options.json:
+        print(as_json({"task": options.task_id}))
     return 0
 
 
@@ -161,8 +170,19 @@ def run_demo(options: argparse.Namespace, config: Config) -> int:
     return main.run(config)
 
 
-def _stop(config: Config) -> int:
-    print("Waiting for death confirmation... ", end="", flush=True)
+def _stop(options: argparse.Namespace, config: Config) -> int:
+    if options.json:
+        has_ended = _has_ended(config)
+        print(as_json({"stopped": has_ended}))
+    else:
+        print("Waiting for death confirmation... ", end="", flush=True)
+        has_ended = _has_ended(config)
+        print("DONE!" if has_ended else "FAILED!")
+    return 0 if has_ended else 1
+
+
+def _has_ended(config: Config) -> bool:
+    """Tell the scheduler to shut down; return whether its process ends in time."""
     with connect(config.database) as connection:
         roster = roster_of(connection)
         process, token = roster.process, roster.token
@@ -172,8 +192,10 @@ def _stop(config: Config) -> int:
             lambda: _is_over(connection, token) or (process is None or process.is_gone()),
             config.scheduler.shutdown_timeout + DEATH_SECONDS,
         )
-    print("DONE!" if has_ended else "FAILED!")
-    return 0 if has_ended else 1
+    if has_ended and process is not None and process.is_here():
+        # It has left, and closes the database: whoever comes next may want that alone.
+        _wait_until(process.is_gone, CLOSING_SECONDS)
+    return has_ended
 
 
 def _wait_until(condition: Callable[[], bool], seconds: float) -> bool:
@@ -202,7 +224,7 @@ def _refuse_second(options: argparse.Namespace, config: Config) -> None:
 
 def _start_in_background(options: argparse.Namespace) -> int:
     pid, url = background.start(_repeated(options), getattr(options, "database", None))
-    print(f"{pid}\n{url}")
+    answer(options, {"pid": pid, "url": url}, f"{pid}\n{url}")
     return 0
 
 

@@ -34,6 +34,7 @@ from scheduler.store import default_uri
 from scheduler.store.encryption import FILE_VARIABLE, KEY_VARIABLE
 from scheduler.store.existence import expect_database
 from scheduler.store.missing_class import UNREADABLE, loaded_object, reason_of, unreadable_object
+from scheduler.values.console import refuse
 from scheduler.values.legible import legible_output
 from scheduler.values.masking import hidden
 
@@ -76,21 +77,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             expect_database(config.database)
         return command(options, config)
     except Refusal as refusal:
+        if options.json:
+            return _fail(options, hidden(str(refusal)), REFUSED)
         print(hidden(str(refusal)))
         return REFUSED
     except DatabaseMissing as error:
-        print(f"indico_scheduler: {error}", file=sys.stderr)
-        return FAILED
+        return _fail(options, str(error), FAILED)
     except SOLVED as error:
         options.report.failed(hidden(str(error)))
-        print(f"indico_scheduler: {hidden(str(error))}", file=sys.stderr)
-        return failed
+        return _fail(options, hidden(str(error)), failed)
     except UNREADABLE as error:
-        print(f"indico_scheduler: {_remedy(error)}", file=sys.stderr)
-        return failed
+        return _fail(options, _remedy(error), failed)
     except ClientDisconnected:
-        print("indico_scheduler: the database went away: try again when it is up", file=sys.stderr)
-        return failed
+        return _fail(options, "the database went away: try again when it is up", failed)
     except BrokenPipeError:
         # The reader has closed the pipe: the buffered rest is dropped.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -102,6 +101,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.report.failed(text)
         print(f"indico_scheduler: {text}", file=sys.stderr)
         return failed
+
+
+def _fail(options: argparse.Namespace, text: str, status: int) -> int:
+    return refuse(options, "indico_scheduler", text, status)
 
 
 def _remedy(error: Exception) -> str:

@@ -22,9 +22,5 @@ def add(
     """Add the command *name*, which also takes the options of *common*; return its parser."""
     sub = commands.add_parser(name, parents=[common], help=text)
     sub.set_defaults(command=command)
-    return sub
-
-
-def add_json(sub: argparse.ArgumentParser) -> None:
-    """Add `--json` to *sub*."""
     sub.add_argument("--json", action="store_true", help="print JSON, for programs")
+    return sub

@@ -20,7 +20,7 @@ from scheduler import Client, SchedulerModule
 from scheduler.leadership.roster import roster_of
 from scheduler.store import connect
 from scheduler.tasks.attempt import moment
-from scheduler.values.console import as_json, as_lines, as_table, as_text
+from scheduler.values.console import answer, as_json, as_lines, as_table, as_text
 
 REASON_SHOWN = 110
 WORKER_HEADS = ("worker", "state", "task", "since", "class", "progress")
@@ -35,7 +35,7 @@ def status(options: argparse.Namespace, config: Config) -> int:
             for each in roster_of(connection).standing_by()
         ]
         facts = {**client.getStatus(), "paused": client.isPaused(), "standbys": standbys}
-    print(as_json(facts) if options.json else _status_text(facts))
+    answer(options, facts, _status_text(facts))
     return 0
 
 
@@ -89,10 +89,7 @@ def workers(options: argparse.Namespace, config: Config) -> int:
     """Print the workers, and the task of each."""
     with connect(config.database) as connection:
         found = list(_workers(connection))
-    if options.json:
-        print(as_json(found))
-        return 0
-    print(as_table(WORKER_HEADS, map(_worker_cells, found)))
+    answer(options, found, as_table(WORKER_HEADS, map(_worker_cells, found)))
     return 0
 
 
@@ -104,11 +101,8 @@ def queues(options: argparse.Namespace, config: Config) -> int:
             {"queue": name, **each, "paused": client.isPaused(name)}
             for name, each in client.getQueues().items()
         ]
-    if options.json:
-        print(as_json(found))
-        return 0
     heads = ("queue", "waiting", "running", "atOnce", "rate", "period", "paused")
-    print(as_table(heads, [[each[name] for name in heads] for each in found]))
+    answer(options, found, as_table(heads, [[each[name] for name in heads] for each in found]))
     return 0
 
 
@@ -117,11 +111,9 @@ def schedules(options: argparse.Namespace, config: Config) -> int:
     with connect(config.database) as connection:
         module = SchedulerModule.getDBInstance(connection)
         found = list(schedule_rows(Client(connection), module))
-    if options.json:
-        print(as_json([each._asdict() for each in found]))
-        return 0
     heads = ("task", "name", "declared", "schedule", "state", "next (UTC)", "last (UTC)", "ended")
-    print(as_table(heads, [each[:-1] for each in found]))
+    rows = [each[:-1] for each in found]
+    answer(options, [each._asdict() for each in found], as_table(heads, rows))
     return 0
 
 
@@ -129,11 +121,9 @@ def conflicts(options: argparse.Namespace, config: Config) -> int:
     """Print the objects over which tasks conflicted within a day, and which are serialized."""
     with connect(config.database) as connection:
         found = task_rows.conflicts(SchedulerModule.getDBInstance(connection))
-    if options.json:
-        print(as_json([each._asdict() for each in found]))
-        return 0
     heads = ("object", "of class", "tasks", "times", "last (UTC)", "serialized")
-    print(as_table(heads, [[*each[:2], " ".join(each.tasks), *each[3:]] for each in found]))
+    rows = [[*each[:2], " ".join(each.tasks), *each[3:]] for each in found]
+    answer(options, [each._asdict() for each in found], as_table(heads, rows))
     return 0
 
 
@@ -160,10 +150,8 @@ def _page(found: Iterator[Row], options: argparse.Namespace) -> list[Row]:
 
 def _print_rows(page: list[Row], options: argparse.Namespace, heads: tuple[str, ...]) -> None:
     shown = page[: options.limit]
-    if options.json:
-        print(as_json([_facts(row) for row in shown]))
-    else:
-        print(as_table(heads, (_cells(row)[: len(heads)] for row in shown)))
+    rows = (_cells(row)[: len(heads)] for row in shown)
+    answer(options, [_facts(row) for row in shown], as_table(heads, rows))
     if len(page) > len(shown):
         behind = options.offset + options.limit
         print(f"there are more: go on with --offset {behind}", file=sys.stderr)

@@ -42,11 +42,11 @@ SCHEMA = Schema("backup", 1, BackupRecord)
 REPOZO_ERRORS = (repozo.RepozoError, OSError, ValueError, KeyError)
 
 
-def back_up(file: Path, folder: Path, *, full: bool = False) -> str:
-    """Back the database *file* up into *folder*, while it is used; return what was written.
+def back_up(file: Path, folder: Path, *, full: bool = False) -> Path | None:
+    """Back the database *file* up into *folder*, while it is used; return the file written.
 
-    After a full backup only what is new is added, until the file is packed. Raises
-    DaemonException.
+    After a full backup only what is new is added, until the file is packed: None where nothing
+    is. Raises DaemonException.
     """
     private_folder(folder.absolute())
     before = set(os.listdir(folder))
@@ -62,7 +62,7 @@ def back_up(file: Path, folder: Path, *, full: bool = False) -> str:
         raise DaemonException(f"{file} cannot be backed up to {folder}: {error}") from error
     private_tree(folder)
     new = [name for name in set(os.listdir(folder)) - before if ".fs" in name or "deltafs" in name]
-    return f"{folder / new[0]} is written" if new else "there was nothing new"
+    return folder / new[0] if new else None
 
 
 def note(database: DB, file: Path, folder: Path) -> None:
@@ -88,7 +88,7 @@ def restore(folder: Path, file: Path, *, force: bool = False) -> Path | None:
         raise DaemonException(f"{file} exists: -f keeps it under another name, and restores")
     own_folder(file.parent, file.name)
     with _alone(file):
-        made = Path(f"{file}.restoring")
+        made = made_at(file)
         shutil.rmtree(made, ignore_errors=True)
         private_folder(made)
         try:
@@ -113,6 +113,11 @@ def _recover(folder: Path, file: Path) -> None:
         transact(database, begin_epoch, note="daemon: restored")
     finally:
         database.close()
+
+
+def made_at(file: Path) -> Path:
+    """Return the folder in which *file* is made anew before it is put in its place."""
+    return Path(f"{file}.restoring")
 
 
 def begin_epoch(connection: Connection) -> None:

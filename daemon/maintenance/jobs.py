@@ -24,4 +24,4 @@ def back_up_database(file: str, folder: str) -> str:
     """Back the embedded database *file* up into *folder*, with its blobs, as of one moment."""
     written = backup.back_up(Path(file), Path(folder))
     backup.note(connection_of(attempt.task).db(), Path(file), Path(folder))
-    return written
+    return "there was nothing new" if written is None else f"{written} is written"

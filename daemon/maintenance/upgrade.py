@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -75,12 +76,14 @@ def steps(connection: Connection) -> list[Step]:
     return found
 
 
-def upgrade(connection: Connection) -> list[Step]:
-    """Upgrade what an older release has written, each part in a transaction; return the steps."""
-    due = steps(connection)
-    for step in due:
+def upgrade(connection: Connection, progress: Callable[[int], None]) -> None:
+    """Upgrade what an older release has written, each part in a transaction.
+
+    *progress* is told how many parts are.
+    """
+    for number, step in enumerate(steps(connection), start=1):
         _schemas()[step.part].get(connection)
-    return due
+        progress(number)
 
 
 def _schemas() -> dict[str, Schema[Any]]:

@@ -7,7 +7,7 @@ from argparse import Namespace
 from ZODB.Connection import Connection
 
 from export.auth.feeds import Feed, feeds
-from export.cli.parser import Commands, add_list, add_noun, add_verb, listed
+from export.cli.parser import Commands, Told, add_noun, add_verb, listed, named
 from export.errors import CredentialException
 
 HEADS = ("id", "user", "address", "created", "uses", "last_use", "from")
@@ -20,18 +20,18 @@ def add_commands(commands: Commands) -> None:
         found, "create", "make a persistent address; its key opens nothing else", _create, "address"
     )
     create.add_argument("--user", required=True, help="whom the address acts as")
-    add_list(found, "show all feeds, and how they are used", _list)
+    add_verb(found, "list", "show all feeds, and how they are used", _list)
     add_verb(found, "show", "print the address of a feed with its key", _show, "feed")
     add_verb(found, "revoke", "let an address open nothing any more", _revoke, "feed")
 
 
-def _create(options: Namespace, connection: Connection) -> str:
+def _create(options: Namespace, connection: Connection) -> Told:
     feed = feeds(connection).create(options.user, options.address)
-    return f"feed {feed.address}\nid {feed.id}"
+    return Told(f"feed {feed.address}\nid {feed.id}", _with_key(feed))
 
 
-def _list(options: Namespace, connection: Connection) -> str:
-    return listed(options, HEADS, [_row(feed) for feed in feeds(connection)])
+def _list(options: Namespace, connection: Connection) -> Told:
+    return listed(HEADS, [_row(feed) for feed in feeds(connection)])
 
 
 def _row(feed: Feed) -> tuple[object, ...]:
@@ -42,14 +42,20 @@ def _row(feed: Feed) -> tuple[object, ...]:
     )
 
 
-def _show(options: Namespace, connection: Connection) -> str:
-    return _named(options, connection).address
-
-
-def _revoke(options: Namespace, connection: Connection) -> str:
+def _show(options: Namespace, connection: Connection) -> Told:
     feed = _named(options, connection)
+    return Told(feed.address, _with_key(feed))
+
+
+def _with_key(feed: Feed) -> dict[str, object]:
+    return {**named(HEADS, _row(feed)), "address": feed.address}
+
+
+def _revoke(options: Namespace, connection: Connection) -> Told:
+    feed = _named(options, connection)
+    facts = named(HEADS, _row(feed))
     feeds(connection).revoke(feed)
-    return f"the feed {feed.id} of {feed.user} is gone"
+    return Told(f"the feed {feed.id} of {feed.user} is gone", facts)
 
 
 def _named(options: Namespace, connection: Connection) -> Feed:

@@ -6,7 +6,7 @@ from argparse import Namespace
 
 from ZODB.Connection import Connection
 
-from export.cli.parser import Commands, add_list, add_noun, add_verb, listed
+from export.cli.parser import Commands, Told, add_noun, add_verb, listed, named
 from export.errors import CatalogueException
 from export.people.group import Group, groups, named_in, principal
 
@@ -18,7 +18,7 @@ def add_commands(commands: Commands) -> None:
     found = add_noun(commands, "group", "groups of users")
     create = add_verb(found, "create", "make a group", _create, "id")
     create.add_argument("--name", default="")
-    add_list(found, "show all groups", _list)
+    add_verb(found, "list", "show all groups", _list)
     for verb, work, about in (
         ("add", _add, "make users and groups members"),
         ("remove", _remove, "let users and groups be members no more"),
@@ -28,39 +28,44 @@ def add_commands(commands: Commands) -> None:
     add_verb(found, "delete", "end a group, and what it opened", _delete, "group")
 
 
-def _create(options: Namespace, connection: Connection) -> str:
+def _create(options: Namespace, connection: Connection) -> Told:
     group = Group(options.id, options.name)
     groups(connection).add(group)
-    return f"{group}, {group.name}"
+    return Told(f"{group}, {group.name}", _facts(group))
 
 
-def _list(options: Namespace, connection: Connection) -> str:
-    rows = (
-        (group.id, group.name, " ".join(map(str, group.getMemberList())))
-        for group in groups(connection)
-    )
-    return listed(options, HEADS, rows)
+def _list(options: Namespace, connection: Connection) -> Told:
+    return listed(HEADS, map(_row, groups(connection)))
 
 
-def _add(options: Namespace, connection: Connection) -> str:
+def _facts(group: Group) -> dict[str, str]:
+    return named(HEADS, _row(group))
+
+
+def _row(group: Group) -> tuple[str, str, str]:
+    return group.id, group.name, " ".join(map(str, group.getMemberList()))
+
+
+def _add(options: Namespace, connection: Connection) -> Told:
     group = _named(options, connection)
     for member in options.members:
         group.add(principal(member, connection))
-    return f"{', '.join(options.members)}: in {group}"
+    return Told(f"{', '.join(options.members)}: in {group}", _facts(group))
 
 
-def _remove(options: Namespace, connection: Connection) -> str:
+def _remove(options: Namespace, connection: Connection) -> Told:
     group = _named(options, connection)
     for text in options.members:
         for member in named_in(group.getMemberList(), text):
             group.remove(member)
-    return f"{', '.join(options.members)}: not in {group} by name"
+    return Told(f"{', '.join(options.members)}: not in {group} by name", _facts(group))
 
 
-def _delete(options: Namespace, connection: Connection) -> str:
+def _delete(options: Namespace, connection: Connection) -> Told:
     group = _named(options, connection)
+    facts = _facts(group)
     groups(connection).remove(group)
-    return f"{group} is no more"
+    return Told(f"{group} is no more", facts)
 
 
 def _named(options: Namespace, connection: Connection) -> Group:

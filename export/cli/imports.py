@@ -12,6 +12,7 @@ from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
+from typing import TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -23,12 +24,14 @@ from export.imports.calendar.zones import zone_named
 from export.imports.draft import DraftItem
 from export.imports.ids import REACHABLE
 from export.imports.indico.visibility import untold_in_words
-from export.imports.loader import NothingLoaded, load
+from export.imports.loader import Loaded, NothingLoaded, load
 from export.imports.source import ImportOptions, items_of, shown_source
 from export.model.catalogue import ROOT
+from scheduler.values.console import as_json, counted
 from scheduler.values.legible import legible_line, terminal
 
 ABOUT = "take over events from files, or from an Indico's address"
+PROGRAM = "indico_export"
 DOMAIN = "EXPORT_DOMAIN"
 SOURCE = "an Indico's JSON, iCalendar, a schedule as JSON or XML; or https://.../export/..."
 
@@ -73,9 +76,7 @@ def _id(name: str) -> str:
 def _import(options: Namespace, database: DB) -> int:
     wish = ImportOptions(options.timezone or "", options.domain)
     items = chain.from_iterable(items_of(source, wish) for source in options.sources)
-    problems: list[str] = []
-    untold: dict[str, Counter[str]] = {}
-    count = 0
+    whole = Loaded()
     try:
         for done in load(
             database,
@@ -85,29 +86,35 @@ def _import(options: Namespace, database: DB) -> int:
             strict=options.strict,
             note=f"import {' '.join(map(shown_source, options.sources))}"[:1000],
         ):
-            for event in done.events:
-                print(legible_line(f"imported {event}"))
-            for note in done.notes:
-                _report(f"note: {note}")
+            _tell(options, done.events, "imported ", sys.stdout)
+            _tell(options, done.notes, f"{PROGRAM}: note: ", sys.stderr)
             for source, parts in done.untold.items():
-                untold.setdefault(source, Counter()).update(parts)
-            count += len(done.events)
-            problems += done.problems
+                whole.untold.setdefault(source, Counter()).update(parts)
+            whole.events += done.events
+            whole.notes += done.notes
+            whole.problems += done.problems
     except NothingLoaded as refused:
-        problems = refused.problems
-    for source, parts in untold.items():
-        if parts:
-            _report(f"note: {source}: {untold_in_words(parts)}")
-    for problem in problems:
-        _report(problem)
-    if problems:
-        told = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        _report(f"{told}; {'everything else' if count else 'nothing'} was imported")
-    return 1 if problems else 0
+        whole.problems = refused.problems
+    untold = [
+        f"{source}: {untold_in_words(parts)}" for source, parts in whole.untold.items() if parts
+    ]
+    _tell(options, untold, f"{PROGRAM}: note: ", sys.stderr)
+    _tell(options, whole.problems, f"{PROGRAM}: ", sys.stderr)
+    if whole.problems:
+        what = "everything else" if whole.events else "nothing"
+        sentence = f"{counted(len(whole.problems), 'problem')}; {what} was imported"
+        _tell(options, [sentence], f"{PROGRAM}: ", sys.stderr)
+    if options.json:
+        facts = {"events": whole.events, "notes": whole.notes + untold, "problems": whole.problems}
+        print(as_json(facts))
+    return 1 if whole.problems else 0
 
 
-def _report(sentence: str) -> None:
-    print(legible_line(f"indico_export: {sentence}"), file=sys.stderr)
+def _tell(options: Namespace, lines: list[str], before: str, stream: TextIO) -> None:
+    """Print *lines* on *stream*, for people: programs are told all at the end."""
+    if not options.json:
+        for line in lines:
+            print(legible_line(f"{before}{line}"), file=stream)
 
 
 def _followed(items: Iterator[DraftItem]) -> Iterator[DraftItem]:

@@ -7,7 +7,7 @@ from argparse import Namespace
 from ZODB.Connection import Connection
 
 from export.auth.api_keys import ApiKey, key_ring
-from export.cli.parser import Commands, add_list, add_noun, add_secret, add_verb, listed
+from export.cli.parser import Commands, Told, add_noun, add_secret, add_verb, listed, named
 from export.errors import CredentialException
 
 HEADS = ("user", "key", "created", "blocked", "persistent", "uses", "last_use", "from", "request")
@@ -23,7 +23,7 @@ def add_commands(commands: Commands) -> None:
         verb.add_argument("--persistent", action="store_true", help="may sign without a timestamp")
         add_secret(verb, "--key", "a key taken over", required=is_needed, default="")
         add_secret(verb, "--secret", "its secret", default="")
-    add_list(keys, "show all keys, and how they are used", _list)
+    add_verb(keys, "list", "show all keys, and how they are used", _list)
     add_verb(keys, "block", "let a key open nothing", _block, "key")
     add_verb(keys, "unblock", "let a blocked key be used again", _unblock, "key")
     persistent = add_verb(keys, "persistent", "say if it may sign for ever", _persist, "key")
@@ -31,15 +31,20 @@ def add_commands(commands: Commands) -> None:
     add_verb(keys, "revoke", "end a key for ever", _revoke, "key")
 
 
-def _create(options: Namespace, connection: Connection) -> str:
+def _create(options: Namespace, connection: Connection) -> Told:
     key = key_ring(connection).create(options.user, options.persistent, options.key, options.secret)
     if options.key and options.secret:
-        return f"the key {key.hint} of {key.user} is taken over"
-    return f"key {key.key}\nsecret {key.secret}"
+        return Told(f"the key {key.hint} of {key.user} is taken over", _facts(key))
+    facts = {**_facts(key), "key": key.key, "secret": key.secret}
+    return Told(f"key {key.key}\nsecret {key.secret}", facts)
 
 
-def _list(options: Namespace, connection: Connection) -> str:
-    return listed(options, HEADS, [_row(key) for key in key_ring(connection)])
+def _list(options: Namespace, connection: Connection) -> Told:
+    return listed(HEADS, [_row(key) for key in key_ring(connection)])
+
+
+def _facts(key: ApiKey) -> dict[str, object]:
+    return named(HEADS, _row(key))
 
 
 def _row(key: ApiKey) -> tuple[object, ...]:
@@ -50,28 +55,29 @@ def _row(key: ApiKey) -> tuple[object, ...]:
     )
 
 
-def _block(options: Namespace, connection: Connection) -> str:
+def _block(options: Namespace, connection: Connection) -> Told:
     key = _named(options, connection)
     key.blocked = True
-    return f"the key of {key.user} is blocked"
+    return Told(f"the key of {key.user} is blocked", _facts(key))
 
 
-def _unblock(options: Namespace, connection: Connection) -> str:
+def _unblock(options: Namespace, connection: Connection) -> Told:
     key = _named(options, connection)
     key.blocked = False
-    return f"the key of {key.user} can be used"
+    return Told(f"the key of {key.user} can be used", _facts(key))
 
 
-def _persist(options: Namespace, connection: Connection) -> str:
+def _persist(options: Namespace, connection: Connection) -> Told:
     key = _named(options, connection)
     key.persistent_allowed = options.allowed == "yes"
-    return f"the key of {key.user} may sign for ever: {options.allowed}"
+    return Told(f"the key of {key.user} may sign for ever: {options.allowed}", _facts(key))
 
 
-def _revoke(options: Namespace, connection: Connection) -> str:
+def _revoke(options: Namespace, connection: Connection) -> Told:
     key = _named(options, connection)
+    facts = _facts(key)
     key_ring(connection).revoke(key)
-    return f"the key of {key.user} is gone"
+    return Told(f"the key of {key.user} is gone", facts)
 
 
 def _named(options: Namespace, connection: Connection) -> ApiKey:

@@ -27,6 +27,7 @@ from scheduler.errors import SchedulerException
 from scheduler.store import open_database
 from scheduler.store.existence import expect_database
 from scheduler.values.completion import CompletionAction
+from scheduler.values.console import refuse
 from scheduler.values.legible import legible_output
 from scheduler.values.masking import hidden
 from scheduler.values.own_version import VersionAction
@@ -48,8 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             database.close()
     except (ExportException, SchedulerException) as error:
-        print(f"indico_export: {hidden(str(error))}", file=sys.stderr)
-        return 1
+        return refuse(options, "indico_export", hidden(str(error)), 1)
 
 
 def _parser() -> argparse.ArgumentParser:

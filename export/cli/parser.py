@@ -5,17 +5,25 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from ZODB import DB
 from ZODB.Connection import Connection
 
 from scheduler.store import transact
 from scheduler.values.command_value import HOW, given
-from scheduler.values.console import as_json, as_table
+from scheduler.values.console import answer, as_table
+
+
+class Told(NamedTuple):
+    """The answer of a command: a text for people, and plain values for programs."""
+
+    text: str
+    facts: Any
+
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-Work: TypeAlias = Callable[[argparse.Namespace, Connection], str]
+Work: TypeAlias = Callable[[argparse.Namespace, Connection], Told]
 Run: TypeAlias = Callable[[argparse.Namespace, DB], int]
 
 # The verbs that make a database that is missing.
@@ -36,6 +44,7 @@ def add_command(commands: Commands, verb: str, about: str, run: Run) -> argparse
         metavar="URI",
         help=f"{HOW}, or itself; default: $SCHEDULER_DATABASE",
     )
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     parser.set_defaults(run=run, makes_database=verb in MAKERS)
     return parser
 
@@ -43,7 +52,7 @@ def add_command(commands: Commands, verb: str, about: str, run: Run) -> argparse
 def add_verb(
     commands: Commands, verb: str, about: str, work: Work, *names: str
 ) -> argparse.ArgumentParser:
-    """Add a command that does *work* in one transaction, and prints what that returns.
+    """Add a command that does *work* in one transaction, and tells what that returns.
 
     *names* are its positional arguments.
     """
@@ -56,7 +65,8 @@ def add_verb(
 
 def _in_one_transaction(work: Work, options: argparse.Namespace, database: DB) -> int:
     note = options.note.format(**vars(options))
-    print(transact(database, partial(work, options), note=note))
+    told = transact(database, partial(work, options), note=note)
+    answer(options, told.facts, told.text)
     return 0
 
 
@@ -65,15 +75,12 @@ def add_secret(parser: argparse._ActionsContainer, name: str, about: str, **more
     parser.add_argument(name, type=given, help=f"{about}: {HOW}, or itself", **more)
 
 
-def add_list(commands: Commands, about: str, work: Work, *names: str) -> argparse.ArgumentParser:
-    """Add a command `list`, for people or with --json for programs."""
-    parser = add_verb(commands, "list", about, work, *names)
-    parser.add_argument("--json", action="store_true", help="for programs")
-    return parser
+def listed(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> Told:
+    """Return *rows* as a table, and by the names in *heads*."""
+    found = list(rows)
+    return Told(as_table(heads, found), [named(heads, row) for row in found])
 
 
-def listed(options: argparse.Namespace, heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Return *rows* as a table, or as JSON if that was asked for."""
-    if options.json:
-        return as_json([dict(zip(heads, row, strict=True)) for row in rows])
-    return as_table(heads, rows)
+def named(heads: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
+    """Return the values of *row* by their names in *heads*."""
+    return dict(zip(heads, row, strict=True))

@@ -10,7 +10,7 @@ from typing import Any
 
 from ZODB.Connection import Connection
 
-from export.cli.parser import Commands, add_list, add_noun, add_verb, listed
+from export.cli.parser import Commands, Told, add_noun, add_verb, listed, named
 from export.errors import CatalogueException
 from export.model.catalogue import catalogue
 from export.model.conference import Conference
@@ -48,29 +48,31 @@ def add_commands(commands: Commands) -> None:
     add.add_argument("--tag", action="append", default=[], help="a tag; may be given several times")
     take = add_verb(found, "import", "register everybody in a CSV file", _import, "event", "file")
     take.description = f"Columns, some or all: {', '.join((*PERSONAL_FIELDS, *OWN))}."
-    add_list(found, "show who registered", _list, "event")
+    add_verb(found, "list", "show who registered", _list, "event")
     add_verb(found, "check-in", "note that somebody is there", _check_in, "event", "id")
     add_verb(found, "check-out", "note that somebody is not there", _check_out, "event", "id")
     add_verb(found, "remove", "forget a registrant for ever", _remove, "event", "id")
 
 
-def _add(options: Namespace, connection: Connection) -> str:
+def _add(options: Namespace, connection: Connection) -> Told:
     event = _event(options, connection)
     row = {"firstName": options.first_name, "surname": options.surname, "email": options.email}
     row |= {STATE: options.state, TAGS: ";".join(options.tag)}
     registrant, is_new = _take(event, _by_email(event), row)
     event.announce_change("infoChanged")
     done = "is registered" if is_new else "was registered already, and is changed"
-    return f"registrant {registrant.id}, {options.email}, {done}"
+    return Told(f"registrant {registrant.id}, {options.email}, {done}", _facts(registrant))
 
 
-def _import(options: Namespace, connection: Connection) -> str:
+def _import(options: Namespace, connection: Connection) -> Told:
     event = _event(options, connection)
     known = _by_email(event)
     made = [_take(event, known, row, where) for where, row in _rows(options.file)]
     event.announce_change("infoChanged")
     new = sum(is_new for _, is_new in made)
-    return f"event {event.getId()}: {new} registered, {len(made) - new} changed"
+    changed = len(made) - new
+    facts = {"event": event.getId(), "registered": new, "changed": changed}
+    return Told(f"event {event.getId()}: {new} registered, {changed} changed", facts)
 
 
 def _rows(name: str) -> Iterator[tuple[str, dict[str, str]]]:
@@ -136,9 +138,13 @@ def _note(registrant: Registrant, row: Mapping[str, str], where: str) -> None:
         registrant.set_checked_in(True)
 
 
-def _list(options: Namespace, connection: Connection) -> str:
+def _list(options: Namespace, connection: Connection) -> Told:
     form = _event(options, connection).registration
-    return listed(options, HEADS, map(_row, form.getRegistrantList() if form else ()))
+    return listed(HEADS, map(_row, form.getRegistrantList() if form else ()))
+
+
+def _facts(one: Registrant) -> dict[str, object]:
+    return named(HEADS, _row(one))
 
 
 def _row(one: Registrant) -> tuple[object, ...]:
@@ -148,7 +154,7 @@ def _row(one: Registrant) -> tuple[object, ...]:
     )
 
 
-def _check_in(options: Namespace, connection: Connection) -> str:
+def _check_in(options: Namespace, connection: Connection) -> Told:
     event, registrant = _named(options, connection)
     if not registrant.may_enter:
         raise CatalogueException(
@@ -156,21 +162,22 @@ def _check_in(options: Namespace, connection: Connection) -> str:
         )
     registrant.set_checked_in(True)
     event.announce_change("infoChanged")
-    return f"registrant {registrant.id} is there"
+    return Told(f"registrant {registrant.id} is there", _facts(registrant))
 
 
-def _check_out(options: Namespace, connection: Connection) -> str:
+def _check_out(options: Namespace, connection: Connection) -> Told:
     event, registrant = _named(options, connection)
     registrant.set_checked_in(False)
     event.announce_change("infoChanged")
-    return f"registrant {registrant.id} is not there"
+    return Told(f"registrant {registrant.id} is not there", _facts(registrant))
 
 
-def _remove(options: Namespace, connection: Connection) -> str:
+def _remove(options: Namespace, connection: Connection) -> Told:
     event, registrant = _named(options, connection)
+    facts = _facts(registrant)
     registrant.form.remove(registrant)
     event.announce_change("infoChanged")
-    return f"registrant {registrant.id} is forgotten"
+    return Told(f"registrant {registrant.id} is forgotten", facts)
 
 
 def _event(options: Namespace, connection: Connection) -> Conference:

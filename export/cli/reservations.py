@@ -8,7 +8,7 @@ from datetime import date
 
 from ZODB.Connection import Connection
 
-from export.cli.parser import Commands, add_list, add_noun, add_verb, listed
+from export.cli.parser import Commands, Told, add_noun, add_verb, listed, named
 from export.cli.slots import add_slots, slots_of
 from export.errors import CatalogueException, RoomNotFree
 from export.rooms.registry import rooms
@@ -21,7 +21,9 @@ SWITCHES = ("uses_avc", "needs_avc_support", "needs_startup_support")
 def add_commands(commands: Commands) -> None:
     """Add the commands of reservations, which `room book` makes."""
     found = add_noun(commands, "reservation", "bookings of rooms")
-    add_list(found, "show all reservations", _list).add_argument("--room", metavar="ID", type=int)
+    add_verb(found, "list", "show all reservations", _list).add_argument(
+        "--room", metavar="ID", type=int
+    )
     add_verb(found, "cancel", "give the room back", _cancel, "id")
     add_verb(found, "reject", "refuse the room, or take it back", _reject, "id", "reason")
     add_verb(found, "confirm", "let it take the room", _confirm, "id")
@@ -44,32 +46,38 @@ def state_of(reservation: Reservation) -> str:
     return next((name for name, is_so in states.items() if is_so), "confirmed")
 
 
-def _list(options: Namespace, connection: Connection) -> str:
-    rows = (
-        (
-            *(one.id, one.room.id, f"{one.slots.begin:%Y-%m-%dT%H:%M}"),
-            *(f"{one.slots.end:%Y-%m-%dT%H:%M}", one.slots.repeatability),
-            *(state_of(one), one.booked_for, one.reason),
-        )
-        for one in rooms(connection).reservations.values()
-        if options.room in (None, one.room.id)
+def _list(options: Namespace, connection: Connection) -> Told:
+    known = rooms(connection).reservations.values()
+    return listed(HEADS, (_row(one) for one in known if options.room in (None, one.room.id)))
+
+
+def told_of(reservation: Reservation) -> Told:
+    """Return what a command tells of *reservation*, which it has made or changed."""
+    text = f"reservation {reservation.id} of room {reservation.room.id}: {state_of(reservation)}"
+    return Told(text, named(HEADS, _row(reservation)))
+
+
+def _row(one: Reservation) -> tuple[object, ...]:
+    return (
+        *(one.id, one.room.id, f"{one.slots.begin:%Y-%m-%dT%H:%M}"),
+        *(f"{one.slots.end:%Y-%m-%dT%H:%M}", one.slots.repeatability),
+        *(state_of(one), one.booked_for, one.reason),
     )
-    return listed(options, HEADS, rows)
 
 
-def _cancel(options: Namespace, connection: Connection) -> str:
+def _cancel(options: Namespace, connection: Connection) -> Told:
     return _done(_reservation(options, connection), lambda one: one.cancel())
 
 
-def _reject(options: Namespace, connection: Connection) -> str:
+def _reject(options: Namespace, connection: Connection) -> Told:
     return _done(_reservation(options, connection), lambda one: one.reject(options.reason))
 
 
-def _confirm(options: Namespace, connection: Connection) -> str:
+def _confirm(options: Namespace, connection: Connection) -> Told:
     return _done(_reservation(options, connection), lambda one: one.confirm())
 
 
-def _exclude(options: Namespace, connection: Connection) -> str:
+def _exclude(options: Namespace, connection: Connection) -> Told:
     reservation = _reservation(options, connection)
     try:
         day = date.fromisoformat(options.day)
@@ -80,13 +88,13 @@ def _exclude(options: Namespace, connection: Connection) -> str:
     return _done(reservation, lambda one: one.exclude(day))
 
 
-def _move(options: Namespace, connection: Connection) -> str:
+def _move(options: Namespace, connection: Connection) -> Told:
     reservation = _reservation(options, connection)
     slots = slots_of(options, reservation.zone, daily=True)
     return _done(reservation, lambda one: one.room.move(one, slots))
 
 
-def _change(options: Namespace, connection: Connection) -> str:
+def _change(options: Namespace, connection: Connection) -> Told:
     given = {name: value for name, value in vars(options).items() if value is not None}
     values = {name: given[name] == "yes" for name in SWITCHES if name in given}
     if "reason" in given:
@@ -96,12 +104,12 @@ def _change(options: Namespace, connection: Connection) -> str:
     return _done(_reservation(options, connection), lambda one: one.update(**values))
 
 
-def _done(reservation: Reservation, work: Callable[[Reservation], None]) -> str:
+def _done(reservation: Reservation, work: Callable[[Reservation], None]) -> Told:
     try:
         work(reservation)
     except RoomNotFree as error:
         raise CatalogueException(str(error)) from None
-    return f"reservation {reservation.id} of room {reservation.room.id}: {state_of(reservation)}"
+    return told_of(reservation)
 
 
 def _reservation(options: Namespace, connection: Connection) -> Reservation:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ZODB.Connection import Connection
 
-from export.cli.parser import Commands, add_list, add_noun, add_verb, listed
+from export.cli.parser import Commands, Told, add_noun, add_verb, listed, named
 from export.errors import CatalogueException
 from export.model.access import Protected, Protection
 from export.model.catalogue import catalogue
@@ -39,39 +39,47 @@ def add_commands(commands: Commands) -> None:
     protect = add_verb(rights, "protect", "open or close something", _protect, "object")
     levels = [level.name.lower() for level in Protection]
     protect.add_argument("level", choices=levels)
-    add_list(rights, "show who may see and change something", _list, "object")
+    add_verb(rights, "list", "show who may see and change something", _list, "object")
 
 
-def _grant(options: Namespace, connection: Connection) -> str:
+def _grant(options: Namespace, connection: Connection) -> Told:
     found = _named(options, connection)
     grant = found.grant_access if options.right == "access" else found.grant_modification
     grant(principal(options.user, connection))
-    return f"{options.user} has {options.right} of {options.object}"
+    return Told(f"{options.user} has {options.right} of {options.object}", _facts(found))
 
 
-def _revoke(options: Namespace, connection: Connection) -> str:
+def _revoke(options: Namespace, connection: Connection) -> Told:
     found = _named(options, connection)
     of_access = options.right == "access"
     listed = found.getAllowedToAccessList() if of_access else found.getManagerList()
     revoke = found.revoke_access if of_access else found.revoke_modification
     for who in named_in(listed, options.user):
         revoke(who)
-    return f"{options.user} has no {options.right} of {options.object} by its own rule"
+    text = f"{options.user} has no {options.right} of {options.object} by its own rule"
+    return Told(text, _facts(found))
 
 
-def _protect(options: Namespace, connection: Connection) -> str:
-    _named(options, connection).setProtection(Protection[options.level.upper()])
-    return f"{options.object} is {options.level}"
-
-
-def _list(options: Namespace, connection: Connection) -> str:
+def _protect(options: Namespace, connection: Connection) -> Told:
     found = _named(options, connection)
+    found.setProtection(Protection[options.level.upper()])
+    return Told(f"{options.object} is {options.level}", _facts(found))
+
+
+def _list(options: Namespace, connection: Connection) -> Told:
+    return listed(HEADS, _rows(_named(options, connection)))
+
+
+def _facts(found: Protected) -> list[dict[str, str]]:
+    return [named(HEADS, row) for row in _rows(found)]
+
+
+def _rows(found: Protected) -> list[tuple[str, str]]:
     seeing = map(str, found.admitted()) if found.isProtected() else {"everybody"}
-    rows = [
+    return [
         *((user, "access") for user in sorted(seeing)),
         *((user, "modification") for user in sorted(map(str, found.trusted()))),
     ]
-    return listed(options, HEADS, rows)
 
 
 def _named(options: Namespace, connection: Connection) -> Protected:

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 from ZODB.Connection import Connection
 
-from export.cli.parser import Commands, add_list, add_noun, add_verb, listed
-from export.cli.reservations import state_of
+from export.cli.parser import Commands, Told, add_noun, add_verb, listed, named
+from export.cli.reservations import told_of
 from export.cli.slots import add_slots, slots_of
 from export.errors import CatalogueException, RoomNotFree
 from export.model.booking_slots import Slots
@@ -20,6 +20,7 @@ from export.rooms.registry import Location, rooms
 from export.rooms.room import Blocking, Room
 from scheduler.clock import nowutc
 
+PLACE_HEADS = ("name", "timezone", "rooms")
 HEADS = ("id", "location", "name", "active", "confirmation", "responsible")
 TEXTS = ("latitude", "longitude", "responsible")
 ADDRESS = {"name": "_name", "building": "building", "floor": "floor", "number": "number"}
@@ -42,7 +43,7 @@ def add_commands(commands: Commands) -> None:
     moved = add_verb(locations, "change", "change its clocks", _change_location, "name")
     moved.add_argument("--timezone", required=True, help="what its clocks go by")
     add_verb(locations, "delete", "delete one without rooms", _delete_location, "name")
-    add_list(locations, "show all locations", _list_locations)
+    add_verb(locations, "list", "show all locations", _list_locations)
 
     found = add_noun(commands, "room", "rooms that can be booked")
     create = add_verb(found, "create", "add a room", _create, "location", "id")
@@ -75,14 +76,13 @@ def add_commands(commands: Commands) -> None:
     book.add_argument("--reason", required=True)
     book.add_argument("--by", metavar="USER", help="who books it")
     book.add_argument("--pending", action="store_true", help="it has to be confirmed")
-    show = add_verb(found, "show", "show all that is known of it", _show, "id")
-    show.add_argument("--json", action="store_true", help="for programs")
+    add_verb(found, "show", "show all that is known of it", _show, "id")
     for verb, work, about in (
         ("users", _users, "who may use the rooms; everybody, if nobody is named"),
         ("managers", _managers, "who may book every room"),
     ):
         add_verb(found, verb, about, work).add_argument("users", metavar="USER", nargs="*")
-    add_list(found, "show all rooms", _list)
+    add_verb(found, "list", "show all rooms", _list)
 
 
 def _add_options(parser: Any) -> None:
@@ -94,21 +94,23 @@ def _add_options(parser: Any) -> None:
         parser.add_argument(f"--{name.replace('_', '-')}", action="append")
 
 
-def _create_location(options: Namespace, connection: Connection) -> str:
+def _create_location(options: Namespace, connection: Connection) -> Told:
     location = Location(options.name, _zone_name(options.timezone))
     rooms(connection).add_location(location)
-    return f"location {location.name}, {location.timezone}"
+    return Told(f"location {location.name}, {location.timezone}", _place_facts(location))
 
 
-def _change_location(options: Namespace, connection: Connection) -> str:
+def _change_location(options: Namespace, connection: Connection) -> Told:
     location = _location(options.name, connection)
     location.timezone = _zone_name(options.timezone)
-    return f"location {location.name}, {location.timezone}"
+    return Told(f"location {location.name}, {location.timezone}", _place_facts(location))
 
 
-def _delete_location(options: Namespace, connection: Connection) -> str:
-    rooms(connection).remove_location(_location(options.name, connection))
-    return f"location {options.name} is deleted"
+def _delete_location(options: Namespace, connection: Connection) -> Told:
+    location = _location(options.name, connection)
+    facts = _place_facts(location)
+    rooms(connection).remove_location(location)
+    return Told(f"location {options.name} is deleted", facts)
 
 
 def _location(name: str, connection: Connection) -> Location:
@@ -125,66 +127,78 @@ def _zone_name(name: str) -> str:
         raise CatalogueException(f"{name!r} is no time zone: use one as Europe/Zurich") from None
 
 
-def _list_locations(options: Namespace, connection: Connection) -> str:
-    found = rooms(connection).locations.values()
-    rows = ((one.name, one.timezone, len(one.rooms)) for one in found)
-    return listed(options, ("name", "timezone", "rooms"), rows)
+def _list_locations(options: Namespace, connection: Connection) -> Told:
+    return listed(PLACE_HEADS, map(_place_row, rooms(connection).locations.values()))
 
 
-def _create(options: Namespace, connection: Connection) -> str:
+def _place_facts(location: Location) -> dict[str, Any]:
+    return named(PLACE_HEADS, _place_row(location))
+
+
+def _place_row(location: Location) -> tuple[str, str, int]:
+    return location.name, location.timezone, len(location.rooms)
+
+
+def _create(options: Namespace, connection: Connection) -> Told:
     location = _location(options.location, connection)
     room = location.add_room(
         _number(options.id), options.building, options.floor, options.number, options.name
     )
     room.update(**_changes(options, connection))
-    return f"room {room.id}, {room.getFullName()}"
+    return Told(f"room {room.id}, {room.getFullName()}", _facts(room))
 
 
-def _change(options: Namespace, connection: Connection) -> str:
+def _change(options: Namespace, connection: Connection) -> Told:
     room = _room(options, connection)
     room.update(**_changes(options, connection))
-    return f"room {room.id}, {room.getFullName()}"
+    return Told(f"room {room.id}, {room.getFullName()}", _facts(room))
 
 
-def _delete(options: Namespace, connection: Connection) -> str:
+def _delete(options: Namespace, connection: Connection) -> Told:
     room = _room(options, connection)
+    facts = _facts(room)
     room.location.remove_room(room)
-    return f"room {room.id} is deleted"
+    return Told(f"room {room.id} is deleted", facts)
 
 
-def _close(options: Namespace, connection: Connection) -> str:
+def _close(options: Namespace, connection: Connection) -> Told:
     room = _room(options, connection)
     room.close_for(slots_of(options, room.location.zone))
-    return f"room {options.id} is closed from {options.start} to {options.end}"
+    text = f"room {options.id} is closed from {options.start} to {options.end}"
+    return Told(text, _all_facts(room))
 
 
-def _reopen(options: Namespace, connection: Connection) -> str:
+def _reopen(options: Namespace, connection: Connection) -> Told:
     room = _room(options, connection)
     slots = slots_of(options, room.location.zone)
     if slots not in room.diary.unavailable:
         raise CatalogueException(f"room {room.id} is not closed so: see `room show {room.id}`")
     room.reopen_for(slots)
-    return f"room {options.id} is not closed from {options.start} to {options.end}"
+    text = f"room {options.id} is not closed from {options.start} to {options.end}"
+    return Told(text, _all_facts(room))
 
 
-def _block(options: Namespace, connection: Connection) -> str:
+def _block(options: Namespace, connection: Connection) -> Told:
     allowed = _principals(options.allowed, connection)
     blocking = Blocking(*_days(options), options.by, allowed)
-    _room(options, connection).block(blocking)
-    return f"room {options.id} is kept for {options.by} from {blocking.start} to {blocking.end}"
+    room = _room(options, connection)
+    room.block(blocking)
+    text = f"room {options.id} is kept for {options.by} from {blocking.start} to {blocking.end}"
+    return Told(text, _all_facts(room))
 
 
-def _unblock(options: Namespace, connection: Connection) -> str:
+def _unblock(options: Namespace, connection: Connection) -> Told:
     room, days = _room(options, connection), _days(options)
     found = [one for one in room.diary.blockings if (one.start, one.end) == days]
     if not found:
         raise CatalogueException(f"room {room.id} is not kept so: see `room show {room.id}`")
     for blocking in found:
         room.unblock(blocking)
-    return f"room {room.id} is not kept from {options.start} to {options.end}"
+    text = f"room {room.id} is not kept from {options.start} to {options.end}"
+    return Told(text, _all_facts(room))
 
 
-def _book(options: Namespace, connection: Connection) -> str:
+def _book(options: Namespace, connection: Connection) -> Told:
     room = _room(options, connection)
     slots = slots_of(options, room.location.zone, daily=True)
     if slots.first_end.replace(tzinfo=room.location.zone) <= nowutc():
@@ -195,14 +209,21 @@ def _book(options: Namespace, connection: Connection) -> str:
         )
     except RoomNotFree as error:
         raise CatalogueException(str(error)) from None
-    return f"reservation {made.id} of room {room.id}: {state_of(made)}"
+    return told_of(made)
 
 
-def _show(options: Namespace, connection: Connection) -> str:
-    room = _room(options, connection)
+def _show(options: Namespace, connection: Connection) -> Told:
+    return listed(("what", "value"), _all(_room(options, connection)))
+
+
+def _all_facts(room: Room) -> list[dict[str, Any]]:
+    return [named(("what", "value"), row) for row in _all(room)]
+
+
+def _all(room: Room) -> list[tuple[str, Any]]:
     booking = "everybody" if room.booking_list is None else _in_words(room.booking_list)
     known = {
-        **dict(zip(HEADS, _row(room), strict=True)),
+        **_facts(room),
         "reservable": room.is_reservable,
         "latitude": room.latitude,
         "longitude": room.longitude,
@@ -216,7 +237,7 @@ def _show(options: Namespace, connection: Connection) -> str:
         ("kept", f"{one.start} to {one.end} for {one.created_by} {_in_words(one.allowed)}".strip())
         for one in room.diary.blockings
     )
-    return listed(options, ("what", "value"), [*known.items(), *closed, *kept])
+    return [*known.items(), *closed, *kept]
 
 
 def _slots_in_words(slots: Slots) -> str:
@@ -228,18 +249,24 @@ def _in_words(principals: Iterable[Principal]) -> str:
     return ", ".join(sorted(map(str, principals)))
 
 
-def _users(options: Namespace, connection: Connection) -> str:
+def _users(options: Namespace, connection: Connection) -> Told:
     rooms(connection).users = _principals(options.users, connection)
-    return f"the rooms are for {', '.join(options.users) or 'everybody'}"
+    text = f"the rooms are for {', '.join(options.users) or 'everybody'}"
+    return Told(text, {"users": options.users})
 
 
-def _managers(options: Namespace, connection: Connection) -> str:
+def _managers(options: Namespace, connection: Connection) -> Told:
     rooms(connection).managers = _principals(options.users, connection)
-    return f"managers of the rooms: {', '.join(options.users) or 'nobody'}"
+    text = f"managers of the rooms: {', '.join(options.users) or 'nobody'}"
+    return Told(text, {"managers": options.users})
 
 
-def _list(options: Namespace, connection: Connection) -> str:
-    return listed(options, HEADS, map(_row, rooms(connection).rooms.values()))
+def _list(options: Namespace, connection: Connection) -> Told:
+    return listed(HEADS, map(_row, rooms(connection).rooms.values()))
+
+
+def _facts(room: Room) -> dict[str, Any]:
+    return named(HEADS, _row(room))
 
 
 def _row(room: Room) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ from argparse import Namespace
 from ZODB.Connection import Connection
 
 from export.auth.tokens import SCOPES, ApiToken, tokens
-from export.cli.parser import Commands, add_list, add_noun, add_secret, add_verb, listed
+from export.cli.parser import Commands, Told, add_noun, add_secret, add_verb, listed, named
 from export.errors import CredentialException
 
 HEADS = (
@@ -38,25 +38,34 @@ def add_commands(commands: Commands) -> None:
         which.add_argument(
             "--digest", default="", help="the SHA-256 of its text in hexadecimal, as Indico has it"
         )
-    add_list(found, "show all tokens, and how they are used", _list)
+    add_verb(found, "list", "show all tokens, and how they are used", _list)
     add_verb(found, "block", "let a token open nothing", _block, "token")
     add_verb(found, "unblock", "let a blocked token be used again", _unblock, "token")
     add_verb(found, "reset", "give a token another text; the old one ends", _reset, "token")
     add_verb(found, "revoke", "end a token for ever", _revoke, "token")
 
 
-def _create(options: Namespace, connection: Connection) -> str:
+def _create(options: Namespace, connection: Connection) -> Told:
     scopes = [scope for word in options.scopes for scope in word.split(",") if scope]
     token, text = tokens(connection).create(
         options.user, options.name, scopes, options.token, options.digest
     )
     if options.token or options.digest:
-        return f"the token {token.name!r} of {token.user} is taken over\nid {token.id}"
-    return f"token {text}\nid {token.id}"
+        text = f"the token {token.name!r} of {token.user} is taken over\nid {token.id}"
+        return Told(text, _facts(token))
+    return _shown_once(token, text)
 
 
-def _list(options: Namespace, connection: Connection) -> str:
-    return listed(options, HEADS, [_row(token) for token in tokens(connection)])
+def _shown_once(token: ApiToken, text: str) -> Told:
+    return Told(f"token {text}\nid {token.id}", {**_facts(token), "token": text})
+
+
+def _list(options: Namespace, connection: Connection) -> Told:
+    return listed(HEADS, [_row(token) for token in tokens(connection)])
+
+
+def _facts(token: ApiToken) -> dict[str, object]:
+    return named(HEADS, _row(token))
 
 
 def _row(token: ApiToken) -> tuple[object, ...]:
@@ -67,28 +76,27 @@ def _row(token: ApiToken) -> tuple[object, ...]:
     )
 
 
-def _block(options: Namespace, connection: Connection) -> str:
+def _block(options: Namespace, connection: Connection) -> Told:
     token = _named(options, connection)
     token.blocked = True
-    return f"the token {token.name!r} of {token.user} is blocked"
+    return Told(f"the token {token.name!r} of {token.user} is blocked", _facts(token))
 
 
-def _unblock(options: Namespace, connection: Connection) -> str:
+def _unblock(options: Namespace, connection: Connection) -> Told:
     token = _named(options, connection)
     token.blocked = False
-    return f"the token {token.name!r} of {token.user} can be used"
+    return Told(f"the token {token.name!r} of {token.user} can be used", _facts(token))
 
 
-def _reset(options: Namespace, connection: Connection) -> str:
+def _reset(options: Namespace, connection: Connection) -> Told:
     token = _named(options, connection)
-    text = tokens(connection).reset(token)
-    return f"token {text}\nid {token.id}"
+    return _shown_once(token, tokens(connection).reset(token))
 
 
-def _revoke(options: Namespace, connection: Connection) -> str:
+def _revoke(options: Namespace, connection: Connection) -> Told:
     token = _named(options, connection)
     tokens(connection).revoke(token)
-    return f"the token {token.name!r} of {token.user} is revoked"
+    return Told(f"the token {token.name!r} of {token.user} is revoked", _facts(token))
 
 
 def _named(options: Namespace, connection: Connection) -> ApiToken:

@@ -8,7 +8,7 @@ from argparse import Namespace
 
 from ZODB.Connection import Connection
 
-from export.cli.parser import Commands, add_list, add_noun, add_verb, listed
+from export.cli.parser import Commands, Told, add_noun, add_verb, listed, named
 from export.errors import CredentialException
 from export.people.roles import Role, roles
 from export.people.user import Avatar, users
@@ -27,7 +27,7 @@ def add_commands(commands: Commands) -> None:
     create.add_argument(
         "--password", action="store_true", help="let them log in with a password, read from stdin"
     )
-    add_list(found, "show all users", _list)
+    add_verb(found, "list", "show all users", _list)
     add_verb(found, "password", "set a password, read from stdin", _password, "user")
     role = add_verb(found, "role", "set the role in the console", _role, "user")
     role.add_argument("role", choices=ROLES)
@@ -35,7 +35,7 @@ def add_commands(commands: Commands) -> None:
     add_verb(found, "unblock", "let a blocked user in again", _unblock, "user")
 
 
-def _create(options: Namespace, connection: Connection) -> str:
+def _create(options: Namespace, connection: Connection) -> Told:
     user = Avatar(options.id, options.first_name, options.family_name, options.email, options.login)
     user.affiliation = options.affiliation
     users(connection).add(user)
@@ -43,40 +43,45 @@ def _create(options: Namespace, connection: Connection) -> str:
         user.set_password(_asked())
     if options.role != str(Role.NONE):
         roles(connection).give(user.id, Role.named(options.role))
-    return f"user {user.id}, login {user.login}"
+    return Told(f"user {user.id}, login {user.login}", _facts(user, connection))
 
 
-def _list(options: Namespace, connection: Connection) -> str:
-    rows = ((*_shown(user), str(roles(connection).of(user.id))) for user in users(connection))
-    return listed(options, HEADS, rows)
+def _list(options: Namespace, connection: Connection) -> Told:
+    return listed(HEADS, [_row(user, connection) for user in users(connection)])
 
 
-def _role(options: Namespace, connection: Connection) -> str:
+def _role(options: Namespace, connection: Connection) -> Told:
     user = _named(options, connection)
     roles(connection).give(user.id, Role.named(options.role))
-    return f"{user.login} has the role {options.role} in the console"
+    text = f"{user.login} has the role {options.role} in the console"
+    return Told(text, _facts(user, connection))
 
 
-def _password(options: Namespace, connection: Connection) -> str:
+def _password(options: Namespace, connection: Connection) -> Told:
     user = _named(options, connection)
     user.set_password(_asked())
-    return f"{user.login} can log in with the new password"
+    return Told(f"{user.login} can log in with the new password", _facts(user, connection))
 
 
-def _block(options: Namespace, connection: Connection) -> str:
+def _block(options: Namespace, connection: Connection) -> Told:
     user = _named(options, connection)
     user.blocked = True
-    return f"{user.login} is blocked"
+    return Told(f"{user.login} is blocked", _facts(user, connection))
 
 
-def _unblock(options: Namespace, connection: Connection) -> str:
+def _unblock(options: Namespace, connection: Connection) -> Told:
     user = _named(options, connection)
     user.blocked = False
-    return f"{user.login} may enter"
+    return Told(f"{user.login} may enter", _facts(user, connection))
 
 
-def _shown(user: Avatar) -> tuple[str, str, str, str, bool]:
-    return user.id, user.login, user.getName(), user.email, user.blocked
+def _facts(user: Avatar, connection: Connection) -> dict[str, object]:
+    return named(HEADS, _row(user, connection))
+
+
+def _row(user: Avatar, connection: Connection) -> tuple[object, ...]:
+    role = str(roles(connection).of(user.id))
+    return user.id, user.login, user.getName(), user.email, user.blocked, role
 
 
 def _asked() -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 from ZODB.Connection import Connection
 
@@ -15,7 +17,7 @@ from livesync.errors import WatchException
 from livesync.objects.watched_class import WatchedClass
 from livesync.objects.watched_classes import table_of
 from scheduler.store import transact
-from scheduler.values.console import as_json, as_table, as_text
+from scheduler.values.console import answer, as_table, as_text
 from scheduler.values.named_object import named_object
 
 HEADS = ("CLASS", "IDENTIFIED BY", "SHOWN BY", "AT", "FAULT")
@@ -24,20 +26,7 @@ OWN_ID = "its own id"
 
 def watched(connection: Connection, options: argparse.Namespace) -> int:
     """Print the watched classes, with what of them is not found."""
-    found = [
-        {
-            "class": each.name,
-            "identify": each.identify,
-            "fossil": each.fossil,
-            "address": each.address and f"/export/{each.address}",
-            "agents": each.agents,
-            "fault": each.fault(),
-        }
-        for each in sorted(table_of(connection).classes)
-    ]
-    if options.json:
-        print(as_json(found))
-        return 0
+    found = [_watched(each) for each in sorted(table_of(connection).classes)]
     rows = [
         (
             row["class"],
@@ -46,7 +35,8 @@ def watched(connection: Connection, options: argparse.Namespace) -> int:
         )
         for row in found
     ]
-    print(as_table(HEADS, rows) if rows else "no class is watched: see `indico_livesync watch`")
+    none = "no class is watched: see `indico_livesync watch`"
+    answer(options, found, as_table(HEADS, rows) if rows else none)
     return 0
 
 
@@ -60,7 +50,7 @@ def watch(connection: Connection, options: argparse.Namespace) -> int:
         ) from None
     entry = WatchedClass.of(kind, options.identify)
     enter(connection.db(), [entry])
-    print(f"class {entry.name} is watched")
+    answer(options, _watched(entry), f"class {entry.name} is watched")
     return 0
 
 
@@ -69,7 +59,7 @@ def unwatch(connection: Connection, options: argparse.Namespace) -> int:
     if not remove(connection.db(), [options.name]):
         known = ", ".join(each.name for each in table_of(connection).classes) or "none"
         raise WatchException(f"class {options.name!r} is not watched; watched are: {known}")
-    print(f"class {options.name} is watched no more")
+    answer(options, {"class": options.name}, f"class {options.name} is watched no more")
     return 0
 
 
@@ -79,21 +69,24 @@ def escaped(connection: Connection, options: argparse.Namespace) -> int:
     CaptureCheck(database).check()
     found = transact(database, escapes_of)
     if options.record:
-        for escape in found:
-            gone = transact(database, partial(_record, escape), note="livesync: record escaped")
-            _print_escape(escape, gone)
+        done = [
+            (each, transact(database, partial(_record, each), note="livesync: record escaped"))
+            for each in found
+        ]
+        facts = [{**_escape(escape), "gone": gone} for escape, gone in done]
+        lines = [line for escape, gone in done for line in _recorded(escape, gone)]
+        answer(options, facts, "\n".join(lines) or "no change escaped")
         return 0
-    if options.json:
-        print(as_json([{**each._asdict(), "date": each.date} for each in found]))
-    else:
-        print("\n".join(map(as_text, found)) or "no change escaped")
+    text = "\n".join(map(as_text, found)) or "no change escaped"
+    answer(options, [_escape(each) for each in found], text)
     return int(bool(found))
 
 
 def survey(connection: Connection, options: argparse.Namespace) -> int:
     """Look for objects of exposed classes that are not known, and for those that are gone."""
     found = look_through(connection.db())
-    print(f"{found.entered} objects found, {found.deleted} told to be deleted")
+    text = f"{found.entered} objects found, {found.deleted} told to be deleted"
+    answer(options, found._asdict(), text)
     return 0
 
 
@@ -101,8 +94,23 @@ def _record(escape: Escape, connection: Connection) -> list[int]:
     return SCHEMA.get(connection).record(escape)
 
 
-def _print_escape(escape: Escape, gone: list[int]) -> None:
-    print(f"transaction {escape.tid:016x}: {len(escape.objects) - len(gone)} changes recorded")
+def _watched(entry: WatchedClass) -> dict[str, Any]:
+    return {
+        "class": entry.name,
+        "identify": entry.identify,
+        "fossil": entry.fossil,
+        "address": entry.address and f"/export/{entry.address}",
+        "agents": entry.agents,
+        "fault": entry.fault(),
+    }
+
+
+def _escape(escape: Escape) -> dict[str, Any]:
+    return {**escape._asdict(), "date": escape.date}
+
+
+def _recorded(escape: Escape, gone: list[int]) -> Iterator[str]:
+    yield f"transaction {escape.tid:016x}: {len(escape.objects) - len(gone)} changes recorded"
     if gone:
         numbers = ", ".join(f"{number:#x}" for number in gone)
-        print(f"transaction {escape.tid:016x}: objects {numbers} are gone: tell of their deletion")
+        yield f"transaction {escape.tid:016x}: objects {numbers} are gone: tell of their deletion"

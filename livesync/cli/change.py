@@ -15,13 +15,14 @@ from export.model.catalogue import catalogue
 from livesync.cli import agent_types
 from livesync.cli.run import agreed
 from livesync.delivery.push_agent import PushSyncAgent, push_agent
+from livesync.delivery.status import status_of
 from livesync.errors import AgentSettingException, LiveSyncException
 from livesync.feed.manager import SyncManager
 from livesync.feed.position_text import position_from_text
 from livesync.objects.object_model import CONTRIBUTION, EVENT, SUBCONTRIBUTION
 from livesync.objects.watched_classes import table_of
 from livesync.records.change_filter import ChangeFilter
-from scheduler.values.console import as_json, as_lines
+from scheduler.values.console import answer, as_lines
 from scheduler.values.legible import legible
 
 QUESTIONS = (
@@ -33,10 +34,12 @@ MINUTES = 60
 
 def destroy(connection: Connection, options: argparse.Namespace) -> int:
     """Empty the track, and drop the agents, after asking twice."""
-    if not options.yes and not all(agreed(question) for question in QUESTIONS):
+    if not agreed(options, *QUESTIONS):
         return 1
     SyncManager.getDBInstance(connection).reset(trackOnly=options.track_only)
     transaction.commit()
+    if options.json:
+        answer(options, {"emptied": True, "agents": options.track_only}, "")
     return 0
 
 
@@ -48,7 +51,8 @@ def granularity(connection: Connection, options: argparse.Namespace) -> int:
             manager.setGranularity(options.seconds)
         except ValueError as error:
             raise AgentSettingException(str(error)) from None
-    return _done(f"{manager.getGranularity():g} seconds")
+    seconds = manager.getGranularity()
+    return _done(options, {"seconds": seconds}, f"{seconds:g} seconds")
 
 
 def address(connection: Connection, options: argparse.Namespace) -> int:
@@ -58,7 +62,8 @@ def address(connection: Connection, options: argparse.Namespace) -> int:
             set_base_url(connection, options.url)
         except ExportException as error:
             raise AgentSettingException(str(error)) from None
-    return _done(base_url(connection) or "no address is known: give one")
+    known = base_url(connection)
+    return _done(options, {"address": known or None}, known or "no address is known: give one")
 
 
 def add(connection: Connection, options: argparse.Namespace) -> int:
@@ -73,7 +78,11 @@ def add(connection: Connection, options: argparse.Namespace) -> int:
     agent = agent_types.make(kind, options.agent_id, basic, dict(options.settings))
     _refuse_unknown(agent.filter, connection)
     SyncManager.getDBInstance(connection).registerNewAgent(agent)
-    return _done(f"agent {options.agent_id} is registered; activate it when its target is ready")
+    return _changed(
+        connection,
+        options,
+        f"agent {options.agent_id} is registered; activate it when its target is ready",
+    )
 
 
 def edit(connection: Connection, options: argparse.Namespace) -> int:
@@ -93,7 +102,11 @@ def edit(connection: Connection, options: argparse.Namespace) -> int:
     _refuse_unknown(agent.filter, connection)
     is_told_otherwise = agent.filter != before and agent.may_have_sent
     hint = f"; bring its target in line: agent {options.agent_id} verify --repair"
-    return _done(f"agent {options.agent_id} is changed{hint if is_told_otherwise else ''}")
+    return _changed(
+        connection,
+        options,
+        f"agent {options.agent_id} is changed{hint if is_told_otherwise else ''}",
+    )
 
 
 def _refuse_unknown(wanted: ChangeFilter, connection: Connection) -> None:
@@ -118,25 +131,25 @@ def activate(connection: Connection, options: argparse.Namespace) -> int:
         if newest is not None:
             agent.preActivate(newest)
     agent.setActive(True)
-    return _done(f"agent {options.agent_id} is active")
+    return _changed(connection, options, f"agent {options.agent_id} is active")
 
 
 def deactivate(connection: Connection, options: argparse.Namespace) -> int:
     """Deactivate an agent: the update task no longer runs it."""
     push_agent(connection, options.agent_id).setActive(False)
-    return _done(f"agent {options.agent_id} is not active any more")
+    return _changed(connection, options, f"agent {options.agent_id} is not active any more")
 
 
 def pause(connection: Connection, options: argparse.Namespace) -> int:
     """Pause an agent after the batch that is under way."""
     push_agent(connection, options.agent_id).delivery_state.paused = True
-    return _done(f"agent {options.agent_id} is paused")
+    return _changed(connection, options, f"agent {options.agent_id} is paused")
 
 
 def resume(connection: Connection, options: argparse.Namespace) -> int:
     """Resume an agent where it was paused."""
     push_agent(connection, options.agent_id).delivery_state.paused = False
-    return _done(f"agent {options.agent_id} goes on")
+    return _changed(connection, options, f"agent {options.agent_id} goes on")
 
 
 def remove(connection: Connection, options: argparse.Namespace) -> int:
@@ -144,10 +157,11 @@ def remove(connection: Connection, options: argparse.Namespace) -> int:
     manager = SyncManager.getDBInstance(connection)
     agent = manager.getAgent(options.agent_id)
     question = f"Remove agent {options.agent_id}, its position and its dead letters? [y/N] "
-    if not options.yes and not agreed(question):
+    if not agreed(options, question):
         return 1
+    facts = status_of(agent, manager).as_dict()
     manager.removeAgent(agent)
-    return _done(f"agent {options.agent_id} is removed")
+    return _done(options, facts, f"agent {options.agent_id} is removed")
 
 
 def rewind(connection: Connection, options: argparse.Namespace) -> int:
@@ -155,13 +169,15 @@ def rewind(connection: Connection, options: argparse.Namespace) -> int:
     agent = push_agent(connection, options.agent_id)
     manager = SyncManager.getDBInstance(connection)
     agent.rewind(position_from_text(manager, options.position))
-    return _done(f"agent {options.agent_id} stands at {options.position}")
+    return _changed(connection, options, f"agent {options.agent_id} stands at {options.position}")
 
 
 def retry(connection: Connection, options: argparse.Namespace) -> int:
     """Make a failing agent due at once, and with it the records that wait to be sent again."""
     push_agent(connection, options.agent_id).delivery_state.make_due()
-    return _done(f"agent {options.agent_id} is tried again with the next run")
+    return _changed(
+        connection, options, f"agent {options.agent_id} is tried again with the next run"
+    )
 
 
 def retention(connection: Connection, options: argparse.Namespace) -> int:
@@ -176,7 +192,7 @@ def retention(connection: Connection, options: argparse.Namespace) -> int:
             raise LiveSyncException(str(error)) from error
         transaction.commit()
     facts = asdict(manager.retention)
-    print(as_json(facts) if options.json else "\n".join(as_lines(facts)))
+    answer(options, facts, "\n".join(as_lines(facts)))
     return 0
 
 
@@ -186,7 +202,8 @@ def dead_retry(connection: Connection, options: argparse.Namespace) -> int:
     names = _names(agent, options)
     for name in names:
         agent.delivery_state.dead_letters.send_again(name)
-    return _done(f"{len(names)} dead letters are sent again with the next run")
+    facts = {"agent": options.agent_id, "names": names}
+    return _done(options, facts, f"{len(names)} dead letters are sent again with the next run")
 
 
 def dead_drop(connection: Connection, options: argparse.Namespace) -> int:
@@ -195,7 +212,8 @@ def dead_drop(connection: Connection, options: argparse.Namespace) -> int:
     names = _names(agent, options)
     for name in names:
         agent.delivery_state.dead_letters.drop(name)
-    return _done(f"{len(names)} dead letters are dropped")
+    facts = {"agent": options.agent_id, "names": names}
+    return _done(options, facts, f"{len(names)} dead letters are dropped")
 
 
 def _names(agent: PushSyncAgent, options: argparse.Namespace) -> list[str]:
@@ -204,8 +222,15 @@ def _names(agent: PushSyncAgent, options: argparse.Namespace) -> list[str]:
     return [agent.delivery_state.dead_letters.get(name).name for name in options.names]
 
 
-def _done(message: Any) -> int:
+def _changed(connection: Connection, options: argparse.Namespace, message: str) -> int:
+    """Commit, and print *message*, or how the agent stands now."""
+    manager = SyncManager.getDBInstance(connection)
+    agent = manager.getAgent(options.agent_id)
+    return _done(options, status_of(agent, manager).as_dict(), message)
+
+
+def _done(options: argparse.Namespace, facts: dict[str, Any], message: str) -> int:
     transaction.get().note(legible(f"indico_livesync: {message}"))
     transaction.commit()
-    print(message)
+    answer(options, facts, message)
     return 0

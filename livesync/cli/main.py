@@ -26,6 +26,7 @@ from scheduler.store.existence import expect_database
 from scheduler.store.position import is_token
 from scheduler.values.command_value import HOW, given, is_shown
 from scheduler.values.completion import CompletionAction
+from scheduler.values.console import refuse
 from scheduler.values.duration import period
 from scheduler.values.legible import LineFormatter, legible_output
 from scheduler.values.masking import hidden
@@ -94,11 +95,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             status: int = options.command(connection, options)
             return status
     except (LiveSyncException, SchedulerException) as error:
-        print(f"indico_livesync: {hidden(str(error))}", file=sys.stderr)
-        return 1
+        return refuse(options, "indico_livesync", hidden(str(error)), 1)
     except ClientDisconnected:
-        print("indico_livesync: the database went away: try again when it is up", file=sys.stderr)
-        return 1
+        text = "the database went away: try again when it is up"
+        return refuse(options, "indico_livesync", text, 1)
     except BrokenPipeError:
         # The reader has closed the pipe: output that is still buffered is dropped.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -168,14 +168,12 @@ def _parser() -> argparse.ArgumentParser:
     end.add_argument(
         "--follow", action="store_true", help="go on with what comes, oldest first, from now on"
     )
-    _add_json(command)
 
-    _add_json(_add(commands, database, "agents", show.agents, "print how the agents stand"))
+    _add(commands, database, "agents", show.agents, "print how the agents stand")
     command = _add(commands, database, "retention", change.retention, "how long changes are kept")
     for name, text in RETENTION.items():
         command.add_argument(name, type=_period, metavar="PERIOD", help=text)
     command.add_argument("--most", type=int, metavar="N", help="how many at the most")
-    _add_json(command)
     command = commands.add_parser(
         "agent", help="run or change an agent", usage="indico_livesync agent AGENT_ID COMMAND ..."
     )
@@ -183,9 +181,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_subparsers(prog="indico_livesync agent", required=True, metavar="COMMAND"),
         database,
     )
-    command = _add(
-        commands, database, "follow", run.follow, "deliver to active agents until stopped"
+    # It goes on until it is stopped, and has no answer.
+    command = commands.add_parser(
+        "follow", parents=[database], help="deliver to active agents until stopped"
     )
+    command.set_defaults(command=run.follow, json=False)
     command.add_argument("--until-eof", action="store_true", help=argparse.SUPPRESS)
     command.add_argument("--log-to", type=int, metavar="FD", help=argparse.SUPPRESS)
     command.add_argument("--application", type=json.loads, default=((), ()), help=argparse.SUPPRESS)
@@ -207,7 +207,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_capture_commands(commands: Subparsers, database: _Parser) -> None:
-    _add_json(_add(commands, database, "watched", capture.watched, "print the watched classes"))
+    _add(commands, database, "watched", capture.watched, "print the watched classes")
     command = _add(commands, database, "watch", capture.watch, "record the changes of a class")
     command.add_argument("name", metavar="MODULE:CLASS")
     command.add_argument(
@@ -218,7 +218,6 @@ def _add_capture_commands(commands: Subparsers, database: _Parser) -> None:
     text = "print the changes of watched classes that were not recorded"
     command = _add(commands, database, "escaped", capture.escaped, text)
     command.add_argument("--record", action="store_true", help="record them now")
-    _add_json(command)
     text = "look for objects of exposed classes made before that, and for those that are gone"
     _add(commands, database, "survey", capture.survey, text)
 
@@ -233,8 +232,6 @@ def _add_agent_commands(commands: Subparsers, database: _Parser) -> None:
     )
     for name in ("simulate", "run"):
         subs[name].add_argument("-t", "--till", type=_place, metavar="TS", help=TILL)
-    for name in ("run", "verify"):
-        _add_json(subs[name])
     for name in ("export", "remove"):
         _add_yes(subs[name])
     for name in ("export", "verify"):
@@ -258,11 +255,9 @@ def _add_dead_commands(commands: Subparsers, database: _Parser) -> None:
     sub = _add(commands, database, "list", show.dead_list, "print them")
     sub.add_argument("agent_id", metavar="AGENT_ID", nargs="?", help="default: of all agents")
     sub.add_argument("--waiting", action="store_true", help="also what is still tried")
-    _add_json(sub)
     sub = _add(commands, database, "show", show.dead_show, "print all that is known of one")
     sub.add_argument("agent_id", metavar="AGENT_ID")
     sub.add_argument("name", metavar="NAME")
-    _add_json(sub)
     texts: dict[str, tuple[Command, str]] = {
         "retry": (change.dead_retry, "send them again with the next run"),
         "drop": (change.dead_drop, "forget them"),
@@ -297,11 +292,8 @@ def _add(
 ) -> _Parser:
     sub = commands.add_parser(name, parents=[database], help=text)
     sub.set_defaults(command=command)
-    return sub
-
-
-def _add_json(sub: _Parser) -> None:
     sub.add_argument("--json", action="store_true", help="print JSON, for programs")
+    return sub
 
 
 def _add_yes(sub: _Parser) -> None:

@@ -16,7 +16,7 @@ from livesync.delivery.deliverer import FAILED, UP_TO_DATE, Delivered, Deliverer
 from livesync.delivery.dispatcher import DeliveryDispatcher
 from livesync.delivery.push_agent import push_agent
 from livesync.delivery.status import status_of
-from livesync.errors import AgentExecutionException
+from livesync.errors import AgentExecutionException, LiveSyncException
 from livesync.feed.manager import SyncManager
 from livesync.feed.position_text import position_till
 from livesync.resync.full_export import FullExport
@@ -25,7 +25,7 @@ from livesync.resync.verification import Verification
 from livesync.tasks import LiveSyncUpdateTask
 from scheduler import Client
 from scheduler.runtime.stop_signals import on_stop_signals
-from scheduler.values.console import as_json, as_text
+from scheduler.values.console import answer, as_json, as_text
 
 EXPORT_QUESTION = (
     "This will export all the data to the remote service using the agent (takes LONG). "
@@ -36,16 +36,22 @@ EXPORT_QUESTION = (
 def add_task(connection: Connection, options: argparse.Namespace) -> int:
     """Enqueue the task that runs the agents."""
     push_agent(connection, options.agent_id)
-    Client(connection).enqueue(LiveSyncUpdateTask(MINUTELY, interval=options.interval))
+    task = LiveSyncUpdateTask(MINUTELY, interval=options.interval)
+    Client(connection).enqueue(task)
     transaction.commit()
+    if options.json:
+        answer(options, {"task": task.getId()}, "")
     return 0
 
 
 def simulate(connection: Connection, options: argparse.Namespace) -> int:
     """Print the records that the agent would send, and send nothing."""
     agent = push_agent(connection, options.agent_id)
-    for record in agent.preview(_till(connection, options)):
-        print(agent.record_str(record))
+    lines = [agent.record_str(record) for record in agent.preview(_till(connection, options))]
+    if options.json:
+        print(as_json([{"record": line} for line in lines]))
+    else:
+        print(*lines, sep="\n", end="\n" if lines else "")
     return 0
 
 
@@ -53,7 +59,7 @@ def export(connection: Connection, options: argparse.Namespace) -> int:
     """Send all there is, as of one moment; the agent follows from there."""
     push_agent(connection, options.agent_id)
     inventory = inventory_named(options.inventory) if options.inventory else everything
-    if not options.yes and not agreed(EXPORT_QUESTION):
+    if not agreed(options, EXPORT_QUESTION):
         return 1
     with progress(f"to {options.agent_id}", None) as show:
         full_export = FullExport(
@@ -65,32 +71,33 @@ def export(connection: Connection, options: argparse.Namespace) -> int:
         )
         sent = full_export.send()
     follows = "what is recorded first" if sent.position is None else f"position {sent.position}"
-    print(f"{sent.records} records are sent; the agent follows from {follows}")
+    text = f"{sent.records} records are sent; the agent follows from {follows}"
+    answer(options, sent._asdict(), text)
     return 0
 
 
 def verify(connection: Connection, options: argparse.Namespace) -> int:
     """Compare what the agent's target has with the database; 1 if that differs, and stays so."""
     inventory = inventory_named(options.inventory) if options.inventory else everything
-    verification = Verification(connection.db(), options.agent_id, inventory=inventory)
-    found = verification.run(repair=options.repair)
-    if options.json:
-        facts = found._asdict()
-        print(as_json({**facts, "differences": [row._asdict() for row in found.differences]}))
-    else:
-        for row in found.differences:
-            print(f"{row.what}: {as_text(row.obj_id)}")
-        print(
-            f"{found.compared} objects compared, {len(found.differences)} differ, "
-            f"{found.repaired} repaired; {found.on_the_way} are on the way"
+    with progress("objects compared") as show:
+        verification = Verification(
+            connection.db(), options.agent_id, inventory=inventory, progress=show
         )
+        found = verification.run(repair=options.repair)
+    lines = [f"{row.what}: {as_text(row.obj_id)}" for row in found.differences]
+    lines.append(
+        f"{found.compared} objects compared, {len(found.differences)} differ, "
+        f"{found.repaired} repaired; {found.on_the_way} are on the way"
+    )
+    facts = {**found._asdict(), "differences": [row._asdict() for row in found.differences]}
+    answer(options, facts, "\n".join(lines))
     return int(found.repaired < len(found.differences))
 
 
 def run(connection: Connection, options: argparse.Namespace) -> int:
     """Deliver what is new now, or up to a position; say how it went."""
     delivered = _delivered(connection, options.agent_id, _till(connection, options))
-    print(as_json(delivered._asdict()) if options.json else delivered)
+    answer(options, delivered._asdict(), str(delivered))
     return 0 if delivered.outcome == UP_TO_DATE else 1
 
 
@@ -118,8 +125,19 @@ def _stop_at_eof(follower: DeliveryDispatcher) -> None:
     follower.stop()
 
 
-def agreed(question: str) -> bool:
-    """Ask *question* on the terminal; say whether the answer was y or Y."""
+def agreed(options: argparse.Namespace, *questions: str) -> bool:
+    """Ask *questions* on the terminal, unless `--yes` was given; say if each answer was y or Y.
+
+    Raises LiveSyncException with `--json`, which asks nobody.
+    """
+    if options.yes:
+        return True
+    if options.json:
+        raise LiveSyncException("--json asks nobody: give --yes, too")
+    return all(_agreed(question) for question in questions)
+
+
+def _agreed(question: str) -> bool:
     print(question, end="", flush=True)
     return sys.stdin.readline().strip() in {"y", "Y"}
 

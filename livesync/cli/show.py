@@ -21,7 +21,7 @@ from livesync.track.action import ActionWrapper, commit_of
 from livesync.track.track import Item
 from scheduler.runtime.stop_signals import on_stop_signals
 from scheduler.store.position import token_of
-from scheduler.values.console import as_json, as_line, as_lines, as_table, as_text
+from scheduler.values.console import answer, as_json, as_line, as_lines, as_table, as_text
 
 AGENT_HEADS = (
     "ID",
@@ -112,9 +112,6 @@ def _follow(connection: Connection, options: argparse.Namespace, wanted: Stretch
 def agents(connection: Connection, options: argparse.Namespace) -> int:
     """Print the status of every agent."""
     found = statuses_of(SyncManager.getDBInstance(connection))
-    if options.json:
-        print(as_json([status.as_dict() for status in found]))
-        return 0
     rows = [
         (
             status.id,
@@ -130,7 +127,9 @@ def agents(connection: Connection, options: argparse.Namespace) -> int:
         )
         for status in found
     ]
-    print(as_table(AGENT_HEADS, rows) if rows else "no agents: see `indico_livesync agent add`")
+    none = "no agents: see `indico_livesync agent add`"
+    facts = [status.as_dict() for status in found]
+    answer(options, facts, as_table(AGENT_HEADS, rows) if rows else none)
     return 0
 
 
@@ -140,7 +139,7 @@ def token(connection: Connection, options: argparse.Namespace) -> int:
     if options.agent_id is not None:
         SyncManager.getDBInstance(connection).getAgent(options.agent_id)
         position = f"{options.agent_id}:{position}"
-    print(position)
+    answer(options, {"token": position}, position)
     return 0
 
 
@@ -151,9 +150,6 @@ def dead_list(connection: Connection, options: argparse.Namespace) -> int:
         for aid, dead_letter in _dead_letters(connection, options.agent_id)
         if dead_letter.due is None or options.waiting
     ]
-    if options.json:
-        print(as_json([_facts(*known) for known in found]))
-        return 0
     rows = [
         (
             aid,
@@ -165,7 +161,8 @@ def dead_list(connection: Connection, options: argparse.Namespace) -> int:
         )
         for aid, dead_letter in found
     ]
-    print(as_table(DEAD_HEADS, rows) if rows else "no dead letters")
+    facts = [_facts(*known) for known in found]
+    answer(options, facts, as_table(DEAD_HEADS, rows) if rows else "no dead letters")
     return 0
 
 
@@ -173,7 +170,7 @@ def dead_show(connection: Connection, options: argparse.Namespace) -> int:
     """Print one dead letter, with its record and reason."""
     agent = push_agent(connection, options.agent_id)
     facts = _facts(options.agent_id, agent.delivery_state.dead_letters.get(options.name))
-    print(as_json(facts) if options.json else "\n".join(as_lines(facts)))
+    answer(options, facts, "\n".join(as_lines(facts)))
     return 0
 
 

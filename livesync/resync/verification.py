@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from functools import partial
 from itertools import chain, islice
 from typing import Any, NamedTuple
@@ -63,10 +64,19 @@ class Verification:
     """Compares the target of agent *agent_id* with all that *inventory* lists.
 
     Exact while others write: an object of which a change is recorded and not delivered is not
-    compared, and nothing is delivered meanwhile.
+    compared, and nothing is delivered meanwhile. *progress* is called with the number of objects
+    compared.
     """
 
-    def __init__(self, database: DB, agent_id: str, *, inventory: Inventory = everything) -> None:
+    def __init__(
+        self,
+        database: DB,
+        agent_id: str,
+        *,
+        inventory: Inventory = everything,
+        progress: Callable[[int], None] = lambda compared: None,
+    ) -> None:
+        self._progress = progress
         self._agent_id = agent_id
         self._inventory = inventory
         self._session = DeliverySession(database, agent_id)
@@ -100,6 +110,7 @@ class Verification:
             found = known.pop(obj_id, None)
             if obj_id not in coming:
                 compared += 1
+                self._progress(compared)
                 what = _compare(agent, record, found)
                 if what:
                     differing[TargetDifference(obj_id, what)] = record

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -20,6 +22,25 @@ STYLES = {
 """The colours of words that stand in a cell of their own."""
 
 NOTHING: tuple[Any, ...] = (None, "", [], (), {})
+
+
+def answer(options: argparse.Namespace, facts: Any, text: str) -> None:
+    """Print *text*; where `--json` asks for it, *facts* as one JSON document instead."""
+    print(as_json(facts) if options.json else text)
+
+
+def refuse(options: argparse.Namespace, program: str, text: str, status: int) -> int:
+    """Print on stderr in a line why *program* fails, as JSON with `--json`; return *status*."""
+    if getattr(options, "json", False):
+        print(as_line({"error": text, "status": status}), file=sys.stderr)
+    else:
+        print(f"{program}: {text}", file=sys.stderr)
+    return status
+
+
+def counted(number: int, noun: str) -> str:
+    """Return *number* with its *noun*, as `1 task` or `2 tasks`."""
+    return f"{number} {noun if number == 1 else f'{noun}s'}"
 
 
 def as_json(value: Any) -> str:

@@ -25,6 +25,8 @@ from scheduler.store import connect
 from tests.daemon.sample_tasks import Bad, Beat, Good, Long, Worse
 from tests.scheduler.harness import Running
 
+NOBODY = {"number": 0, "tasks": []}
+
 
 class Desk:
     """A database, commands on it, and a scheduler for as long as one is wanted."""
@@ -140,16 +142,22 @@ def test_failed_tasks_are_tried_again_one_by_one_or_all_of_a_class(desk, failed,
     assert desk.command("cmd", "retry", str(bad)) == (0, "1 task to be tried again\n")
     with desk.scheduler():
         desk.until(bad, TASK_STATUS_FINISHED)
-    assert desk.command("cmd", "retry", "--all", "--class", "Bad", "--json") == (0, {"tasks": []})
+    assert desk.command("cmd", "retry", "--all", "--class", "Bad", "--json") == (
+        0,
+        NOBODY,
+    )
     found = desk.command("cmd", "retry", "--all", "--class", "Worse", "--since", "1d", "--json")
-    assert found == (0, {"tasks": [worse]})
+    assert found == (0, {"number": 1, "tasks": [worse]})
     with desk.scheduler():
         desk.until(worse, TASK_STATUS_FINISHED)
 
 
 def test_tasks_that_ended_before_a_date_are_not_tried_again(desk, failed):
     date = (nowutc() + timedelta(minutes=1)).isoformat()
-    assert desk.command("cmd", "retry", "--all", "--since", date, "--json") == (0, {"tasks": []})
+    assert desk.command("cmd", "retry", "--all", "--since", date, "--json") == (
+        0,
+        NOBODY,
+    )
 
 
 def test_a_cancelled_task_is_tried_again_only_by_its_number(desk, tmp_path):
@@ -157,8 +165,11 @@ def test_a_cancelled_task_is_tried_again_only_by_its_number(desk, tmp_path):
     assert desk.command("cmd", "cancel", str(number)) == (0, "1 task to be cancelled\n")
     with desk.scheduler():
         desk.until(number, TASK_STATUS_ABORTED)
-    assert desk.command("cmd", "retry", "--all", "--json") == (0, {"tasks": []})
-    assert desk.command("cmd", "retry", str(number), "--json") == (0, {"tasks": [number]})
+    assert desk.command("cmd", "retry", "--all", "--json") == (0, NOBODY)
+    assert desk.command("cmd", "retry", str(number), "--json") == (
+        0,
+        {"number": 1, "tasks": [number]},
+    )
 
 
 def test_a_finished_task_is_run_again_only_by_force(desk, failed):
@@ -268,7 +279,7 @@ def test_a_quarantined_task_is_shown_and_looked_at_again(desk):
         transaction.commit()
     assert desk.rows("failed") == {(number, "quarantined")}
     assert "ImportError: gone" in desk.command("show", "task", str(number))[1]
-    assert desk.command("cmd", "retry", "--all", "--json") == (0, {"tasks": [number]})
+    assert desk.command("cmd", "retry", "--all", "--json") == (0, {"number": 1, "tasks": [number]})
     with desk.scheduler():
         desk.until_empty_spool()
     assert desk.rows("tasks") == {(number, "waiting")}

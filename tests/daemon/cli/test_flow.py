@@ -87,7 +87,7 @@ def test_a_flow_is_cancelled_and_restarted(command, uri, numbers):
     assert "has not ended" in command("cmd", "restart", str(left))[1]
     assert command("cmd", "cancel_flow", str(first)) == (
         0,
-        "1 task whose flow is to be cancelled\n",
+        "1 task to be cancelled with its flow\n",
     )
     with connect(uri) as connection:
         client = Client(connection)
@@ -98,7 +98,8 @@ def test_a_flow_is_cancelled_and_restarted(command, uri, numbers):
             client.getTask(left).setStartOn(nowutc())
             transaction.commit()
             assert json.loads(command("cmd", "restart", str(left), "--json")[1]) == {
-                "tasks": [left]
+                "number": 1,
+                "tasks": [left],
             }
             while client.getTask(last).getStatus() != TASK_STATUS_FINISHED:
                 transaction.begin()

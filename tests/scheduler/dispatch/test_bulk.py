@@ -265,7 +265,9 @@ def test_commands_choose_by_filter_and_count_first(view, database, uri, capsys):
         assert command("move", "--all", "--name", "Noop", "--to", "2d") == (0, {"number": 6})
         view.until(lambda: all(task.getDueOn() > nowutc() + 30 * HOUR for task in waiting))
         assert command("prioritize", "--all", "--name", "*noop", "--to", "3")[1] == {"number": 6}
-        assert command("prioritize", str(waiting[0].getId()), "--to", "4")[1] == {"number": 1}
+        number = waiting[0].getId()
+        told = command("prioritize", str(number), "--to", "4")[1]
+        assert told == {"number": 1, "tasks": [number]}
         view.until(lambda: [task.priority for task in waiting] == [4, 3, 3, 3, 3, 3])
         assert command("cancel", "--all", "--name", "Noop") == (0, {"number": 6})
         view.until_counts(failed=8)
@@ -273,7 +275,8 @@ def test_commands_choose_by_filter_and_count_first(view, database, uri, capsys):
         assert set(dry[1]["tasks"]) == {task.getId() for task in bad}
         assert command("delete", "--all", "--state", "aborted") == (0, {"number": 6})
         view.until_counts(failed=2)
-        assert command("delete", str(bad[0].getId())) == (0, {"number": 1})
+        number = bad[0].getId()
+        assert command("delete", str(number)) == (0, {"number": 1, "tasks": [number]})
         view.until_counts(failed=1)
     assert command("cancel", "--all", "--state", "finished")[0] == 1
     assert command("cancel", "1", "--queue", "mail") == (

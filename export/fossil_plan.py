@@ -135,6 +135,8 @@ class FossilField:
         """Return *value* as the tag `convert` makes it."""
         if self.convert is None:
             return value
+        if not self.convert_takes:
+            return self.convert(value)
         given = {name: keywords[name] for name in self.convert_takes if name in keywords}
         return self.convert(value, **given)
 

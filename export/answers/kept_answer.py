@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 from persistent.TimeStamp import TimeStamp
+from werkzeug.http import http_date
 from ZODB.utils import z64
 
 from export.answers.written_answer import WrittenAnswer
@@ -43,6 +44,11 @@ class KeptAnswer:
         if latest == z64:
             return None
         return datetime.fromtimestamp(TimeStamp(latest).timeTime(), UTC)
+
+    @cached_property
+    def last_modified(self) -> str:
+        """The same as headers tell it; "" for none."""
+        return "" if self.modified is None else http_date(self.modified)
 
     @property
     def size(self) -> int:

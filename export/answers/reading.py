@@ -143,7 +143,7 @@ class Reading:
         """Return the answer *kept*, which is right up to transaction *tid*."""
         is_public = caller.user is None and caller.credential is None
         headers = self._headers(request, kept.written.following, tid)
-        return reply.page(kept.written, kept.modified, is_public, headers)
+        return reply.page(kept, is_public, headers)
 
     def _headers(
         self, request: ExportRequest, following: Mapping[str, Any] | None, tid: int

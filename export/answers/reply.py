@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from http import HTTPStatus
 from json import dumps
 from typing import Any
 from urllib.parse import quote
 
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
-from werkzeug.http import http_date
 from werkzeug.wrappers import Response
 from werkzeug.wsgi import wrap_file
 
+from export.answers.kept_answer import KeptAnswer
 from export.answers.next_page import next_page
 from export.answers.written_answer import NO_POSITION, POSITION_STAMPS, WrittenAnswer
 from export.errors import InvalidFields, NoSuchRange, RequestException
@@ -166,32 +166,33 @@ class Reply:
             told["next"] = next_page(self._request, base_url, answer.following, position)
         return told
 
-    def page(
-        self,
-        answer: WrittenAnswer,
-        modified: datetime | None,
-        is_public: bool,
-        more: Mapping[str, str],
-    ) -> Response:
-        """Return *answer*, or that the caller has it, for proxies to keep if it *is_public*.
+    def page(self, kept: KeptAnswer, is_public: bool, more: Mapping[str, str]) -> Response:
+        """Return the answer *kept*, or that the caller has it.
 
-        It has *more* headers. A change in the second of the one before leaves the date that
-        headers can tell: as long as there may be one, they tell none.
+        It has *more* headers, and proxies may keep it if it *is_public*. A change in the second
+        of the one before leaves the date that headers can tell: as long as there may be one, they
+        tell none.
         """
         keeper = "public" if is_public else "private"
         headers = {
             **SEALED,
-            "ETag": answer.etag,
+            "ETag": kept.written.etag,
             "Cache-Control": f"{keeper}, no-cache",
             "Vary": "Authorization",
             **more,
         }
         now = nowutc()
-        if modified is not None and now - modified > SETTLED:
-            headers["Last-Modified"] = http_date(modified)
-        content = answer.at(int(now.timestamp()), more.get(POSITION, ""))
-        response = Response(content, 200, headers=headers, content_type=answer.content_type)
-        self._request.answer_conditionally(response)
+        if kept.modified is not None and now - kept.modified > SETTLED:
+            headers["Last-Modified"] = kept.last_modified
+        if self._request.has(kept.written.etag):
+            response = Response(status=304, headers=headers)
+            del response.headers["Content-Type"]  # there is no content
+            return response
+        response = Response(b"", 200, headers=headers, content_type=kept.written.content_type)
+        if self._request.is_conditional:
+            self._request.answer_conditionally(response)
+        if response.status_code == HTTPStatus.OK:
+            response.data = kept.written.at(int(now.timestamp()), more.get(POSITION, ""))
         return response
 
     def refuse(self, error: RequestException) -> Response:

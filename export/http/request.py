@@ -34,6 +34,10 @@ FORMS = {"application/x-www-form-urlencoded", "multipart/form-data"}
 SHOWING = {*KEYS, "ca", "cookieauth", "access_token"}
 """Parameters that may show who asks."""
 
+FIRST_CONDITIONS = {"HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE"}
+CONDITIONS = {*FIRST_CONDITIONS, "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE"}
+"""Headers, as WSGI has them, by which the answer depends on what the caller has."""
+
 SCHEME = re.compile("[A-Za-z][A-Za-z-]{0,19}")
 """A kind of credentials, as registered for HTTP; tokens are longer or have digits."""
 
@@ -169,9 +173,11 @@ class ExportRequest:
         """The environment of the request (WSGI)."""
         return self._request.environ
 
-    @property
+    @cached_property
     def shown_credential(self) -> str | None:
         """The text of the header `Authorization`, or of the token or key that is sent; or None."""
+        if self.method != "POST" and self.shows_nobody:
+            return None
         return self._request.headers.get("Authorization") or self.access_token or self._key
 
     @property
@@ -181,7 +187,7 @@ class ExportRequest:
             return self.take(*sorted(KEYS))
         return None
 
-    @property
+    @cached_property
     def shows_nobody(self) -> bool:
         """Whether nothing in the request may show who asks."""
         return not (
@@ -189,6 +195,21 @@ class ExportRequest:
             or self.signature
             or any(name.lower() in SHOWING for name in self._params)
         )
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether the answer depends on what the caller has already."""
+        return not CONDITIONS.isdisjoint(self._request.environ)
+
+    def has(self, etag: str) -> bool:
+        """Say whether the caller tells that they have the answer with *etag*, which is enough.
+
+        It is not where another condition comes first (RFC 9110 section 13.2.2).
+        """
+        environ = self._request.environ
+        if "HTTP_IF_NONE_MATCH" not in environ or not FIRST_CONDITIONS.isdisjoint(environ):
+            return False
+        return self._request.if_none_match.contains_weak(etag.removeprefix("W/").strip('"'))
 
     def answer_conditionally(self, response: Response, size: int | None = None) -> Response:
         """Make *response* a 304 where the caller has it already (RFC 9110 section 13).

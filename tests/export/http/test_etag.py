@@ -63,3 +63,16 @@ def test_an_error_is_never_confirmed(planted):
 def test_a_head_tells_the_same(planted):
     etag = ask(planted, f"{PATH}.json").headers["ETag"]
     assert planted.head(f"{PATH}.json").headers["ETag"] == etag
+
+
+def test_the_date_of_an_answer_plays_no_part_where_its_validator_is_told(planted):
+    headers = {"If-Modified-Since": "Fri, 01 Jan 2100 00:00:00 GMT"}
+    answer = planted.get(f"{PATH}.json", headers={**headers, "If-None-Match": '"another"'})
+    assert answer.status_code == 200
+    assert answer.json["count"] == 1
+
+
+def test_a_condition_on_what_it_is_comes_first(planted):
+    etag = ask(planted, f"{PATH}.json").headers["ETag"]
+    headers = {"If-Match": '"another"', "If-None-Match": etag}
+    assert planted.get(f"{PATH}.json", headers=headers).status_code == 412

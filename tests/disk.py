@@ -15,7 +15,7 @@ class Disk:
         self._file = file
         self._fsync, self._fdatasync = os.fsync, embedded_file.fdatasync
         self.lock = threading.Lock()
-        self.synced = 0
+        self.synced = self.syncs = 0
         self.others = set()
         """The other files and folders that were synced, by their paths."""
         monkeypatch.setattr(os, "fsync", lambda each: self._sync(each, self._fsync))
@@ -31,6 +31,6 @@ class Disk:
         size = self.size() if self._file.exists() else 0
         sync(descriptor)
         if path == str(self._file):
-            self.synced = max(self.synced, size)
+            self.synced, self.syncs = max(self.synced, size), self.syncs + 1
         else:
             self.others.add(path)

@@ -63,6 +63,7 @@ class EmbeddedStorage(FileStorage):
     _readers: Any = None
     _watch: FileWatch | None = None
     _is_opening = True
+    _on_disk = 0  # up to where the file is known to be on the disk
 
     def __init__(self, file_name: str, **options: Any) -> None:
         close_files(Path(file_name).absolute())
@@ -272,20 +273,23 @@ class EmbeddedStorage(FileStorage):
         """
         if transaction is self._transaction:
             self._on_commit = f
-        file = self._file
+        file, end = self._file, self._nextpos
         tid: bytes = super().tpc_finish(transaction)
         del self._gathered[transaction]
         if not getattr(transaction, "is_lazy", False):
-            self._sync(file)
+            self._sync(file, end)
         return tid
 
     def reach_disk(self) -> None:
         """Return when all that is committed is on the disk, lazy commits included."""
-        self._sync(self._file)
+        if self._pos > self._on_disk:
+            self._sync(self._file, self._pos)
 
-    def _sync(self, file: Any) -> None:
+    def _sync(self, file: Any, end: int) -> None:
         with suppress(ValueError):  # a pack has replaced the file, and synced the new one
             fdatasync(file.fileno())
+            if file is self._file:
+                self._on_disk = max(self._on_disk, end)
 
     def tpc_abort(self, transaction: Any) -> None:
         """Drop *transaction*, and give its turn back."""
@@ -375,6 +379,7 @@ class EmbeddedStorage(FileStorage):
 
     def _initIndex(self, index: Any, tindex: Any) -> None:
         super()._initIndex(index, tindex)
+        self._on_disk = 0
         sync(Path(self._file_name).parent)  # the file may be new, or put in place by a pack
 
     def _blob_init(self, blob_dir: str, layout: str = "automatic") -> None:

@@ -16,6 +16,7 @@ from tests.bench import (
     rest_bench,
     scheduler_bench,
     search_bench,
+    steady_bench,
     waiting_bench,
 )
 
@@ -25,6 +26,7 @@ BENCHMARKS = {
     **coroutine_bench.BENCHMARKS,
     **live_bench.BENCHMARKS,
     **waiting_bench.BENCHMARKS,
+    **steady_bench.BENCHMARKS,
     **search_bench.BENCHMARKS,
     **livesync_bench.BENCHMARKS,
     **agents_bench.BENCHMARKS,

@@ -21,6 +21,7 @@ import psutil
 from scheduler import Client
 from scheduler.store import open_database, transact
 from tests import postgres
+from tests.bench import live_peers
 from tests.faults.processes import Daemon
 from tests.rest import PLACES
 from tests.waiting import wait_for
@@ -61,6 +62,19 @@ def bench_live():
             for mode in MODES:
                 for clients in (1, 4):
                     _live(kind, mode, clients, server)
+
+
+def bench_live_peers():
+    """Print how many tasks a second others have sent and run, of one client and of four."""
+    _print("peer", "", "clients", "sent/s", "run/s", *("",) * 5)
+    with postgres.server() as server:
+        for name, peer in live_peers.PEERS.items():
+            for clients in (1, 4):
+                with ExitStack() as stack:
+                    folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+                    uri = stack.enter_context(postgres.database(server))
+                    sent, ran = live_peers.live(peer, folder, uri, clients, TASKS)
+                _print(name, "", clients, f"{sent:.0f}", f"{ran:.0f}", *("",) * 5)
 
 
 def _live(kind, mode, clients, server):
@@ -131,10 +145,10 @@ def _free_port():
 
 
 def _print(*cells):
-    widths = (18, 10, 8, 8, 8, 8, 8, 13, 8, 8)
+    widths = (26, 10, 8, 8, 8, 8, 8, 13, 8, 8)
     line = "".join(f"{cell!s:<{width}}" for cell, width in zip(cells, widths, strict=True))
     sys.stdout.write(f"{line.rstrip()}\n")
     sys.stdout.flush()
 
 
-BENCHMARKS = {"live": bench_live}
+BENCHMARKS = {"live": bench_live, "live-peers": bench_live_peers}

@@ -6,7 +6,8 @@ import os
 import time
 from datetime import timedelta
 
-from scheduler import SchedulerModule, TaskFilter, nowutc
+from scheduler import SchedulerModule, TaskFilter, nowutc, task
+from scheduler.tasks.call import call_of
 from tests.bench import peers
 from tests.bench.ground import (
     clients_side_by_side,
@@ -94,6 +95,26 @@ def drained(view, mode, make=lambda number: Noop(nowutc())):
     return TASKS / (last - first[1].getStartedOn().timestamp())
 
 
+@task
+def plain():
+    """Do nothing."""
+
+
+@task(maxTries=3)
+def tuned():
+    """Do nothing, and be tried three times."""
+
+
+def bench_options():
+    """Run calls of a function that has options, beside calls of one that has none."""
+    for mode in ("threads", "processes"):
+        with fresh() as view:
+            raw = drained(view, mode, lambda number: call_of(nowutc(), plain, (), {}))
+        with fresh() as view:
+            rate = drained(view, mode, lambda number: call_of(nowutc(), tuned, (), {}))
+        say(f"drain, calls with options, 2 {mode}", rate, "tasks/s", raw, "of without options")
+
+
 def bench_keys():
     """Run tasks with a key, one at a time for each, beside tasks without one."""
     with fresh() as view:
@@ -167,6 +188,7 @@ def latency(view):
 BENCHMARKS = {
     "enqueue": bench_enqueue,
     "drain": bench_drain,
+    "options": bench_options,
     "keys": bench_keys,
     "bulk": bench_bulk,
     "peers": bench_peers,

@@ -129,3 +129,13 @@ def test_a_lazy_commit_is_on_the_disk_once_somebody_asks_for_it(tmp_path, disk):
         reach_disk(connection)
         assert disk.synced == disk.size()
         connection.close()
+
+
+def test_what_is_on_the_disk_is_not_synced_once_more(tmp_path, disk):
+    with closing(open_database(f"file://{tmp_path}/data.fs")) as database:
+        transact(database, lambda own: own.root().update(waited_for=True))
+        connection = database.open(TransactionManager())
+        before = disk.syncs
+        reach_disk(connection)
+        assert disk.syncs == before
+        connection.close()

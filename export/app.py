@@ -80,6 +80,7 @@ class ExportApp:
         self._owned = owned
         for branch in BRANCHES:
             transact(database, branch.get, note="prepare the export")
+        transact(database, catalogue.index_tickets, note="prepare the index of tickets")
         self._cors = CorsPolicy(settings.cors_origins)
         self._entrance = Entrance(settings)
         self._patience = Patience(database)

@@ -23,6 +23,7 @@ MODULES = (
     "export.fossils.installation",
     "export.model.catalogue",
     "export.model.repeated_calls",
+    "export.model.ticket_index",
     "export.people.group",
     "export.people.roles",
     "export.people.user",

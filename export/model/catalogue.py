@@ -11,9 +11,11 @@ from export.model.category import Category
 from export.model.conference import Conference
 from export.model.event_index import EventIndex
 from export.model.listeners import announce
+from export.model.ticket_index import SCHEMA as TICKETS
 from scheduler.store import Schema, connection_of
 
 ROOT = "0"
+EVENTS_BETWEEN_SWEEPS = 100
 
 
 class Catalogue(Persistent):
@@ -94,6 +96,8 @@ class Catalogue(Persistent):
         category.conferences[event.getId()] = event
         event.setOwner(category)
         self.index.refresh(event)
+        if event.registration is not None:
+            event.registration.note_tickets()
         event.announce_arrival()
 
     def move_event(self, event: Conference, category: Category) -> None:
@@ -110,6 +114,8 @@ class Catalogue(Persistent):
     def remove_event(self, event: Conference) -> None:
         """Take *event* out, with all that is in it."""
         event.announce_removal()
+        if event.registration is not None:
+            event.registration.drop_tickets()
         self.index.forget(event)
         owner = event.getOwner()
         del owner.conferences[event.getId()]
@@ -123,3 +129,17 @@ SCHEMA = Schema("catalogue", 1, Catalogue)
 def catalogue(connection: Connection | Persistent | None = None) -> Catalogue:
     """Return the catalogue of *connection*'s database; of the current one's for None."""
     return SCHEMA.get(connection_of(connection))
+
+
+def index_tickets(connection: Connection) -> None:
+    """Put those into the index of tickets who were registered before there was one."""
+    tickets = TICKETS.get(connection)
+    if tickets.is_complete:
+        return
+    for number, event in enumerate(catalogue(connection).events.values()):
+        if event.registration is not None:
+            event.registration.event = event
+            event.registration.note_tickets()
+        if number % EVENTS_BETWEEN_SWEEPS == 0:
+            connection.cacheGC()
+    tickets.is_complete = True

@@ -75,8 +75,7 @@ class Conference(Placed):
     """The reservations of rooms that were made for it."""
     video_bookings: tuple[CSBooking, ...] = ()
     _videos_booked = 0
-    registration: RegistrationForm | None = None
-    """The form to register with; None where nobody can register."""
+    _registration: RegistrationForm | None = None
 
     def __init__(self, id: str, title: str = "", description: str = "") -> None:
         super().__init__(id, title, description)
@@ -84,9 +83,29 @@ class Conference(Placed):
         self.sessions = OOBTree()
         self._created = self._modified
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "registration" in state:  # as it was stored before there was an index of tickets
+            state["_registration"] = state.pop("registration")
+        super().__setstate__(state)
+
     def getUniqueId(self) -> str:
         """Return the id."""
         return self._id
+
+    @property
+    def registration(self) -> RegistrationForm | None:
+        """The form to register with; None where nobody can register."""
+        return self._registration
+
+    @registration.setter
+    def registration(self, form: RegistrationForm | None) -> None:
+        if self._registration is not None:
+            self._registration.drop_tickets()
+            self._registration.event = None
+        self._registration = form
+        if form is not None:
+            form.event = self
+            form.note_tickets()
 
     def changed(self) -> None:
         """Announce that something is different now, after the index knows it."""

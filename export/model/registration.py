@@ -14,9 +14,11 @@ from persistent import Persistent
 
 from export.errors import CatalogueException
 from export.fossilize import Fossilizable
+from export.model.ticket_index import SCHEMA as TICKETS
+from export.model.ticket_index import TicketIndex
 from export.people.group import Principal
-from export.people.secret import is_same
 from scheduler.clock import nowutc
+from scheduler.store import connection_of
 
 PERSONAL_FIELDS = (
     *("title", "firstName", "surname", "position", "institution", "address", "city"),
@@ -144,7 +146,26 @@ class Registrant(Persistent, Fossilizable):
         self.form = form
         self.personal_data = {name: str(personal_data.get(name, "")) for name in PERSONAL_FIELDS}
         self.registered_at = nowutc()
-        self.checkin_secret = str(uuid.uuid4())
+        self._ticket = str(uuid.uuid4())
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "checkin_secret" in state:  # as it was stored before there was an index of tickets
+            state["_ticket"] = state.pop("checkin_secret")
+        super().__setstate__(state)
+
+    @property
+    def checkin_secret(self) -> str:
+        """The secret of the ticket."""
+        return self._ticket
+
+    @checkin_secret.setter
+    def checkin_secret(self, secret: str) -> None:
+        is_in = self.form.find(self.id) is self
+        if is_in:
+            self.form.drop_ticket(self)
+        self._ticket = secret
+        if is_in:
+            self.form.note_ticket(self)
 
     def getFullName(self) -> str:
         """Return the name as it is spoken: title, first name, family name."""
@@ -192,6 +213,9 @@ class Registrant(Persistent, Fossilizable):
 class RegistrationForm(Persistent):
     """An event's registration form with its registrants. Registrations may conflict."""
 
+    event: Any = None
+    """The event that it is of; None before one has it."""
+
     def __init__(
         self, *, payment: bool = False, currency: str = "", hidden_fields: Iterable[str] = ()
     ) -> None:
@@ -208,21 +232,48 @@ class RegistrationForm(Persistent):
         registrant = Registrant(str(self._next), personal_data, self)
         self._registrants[registrant.id] = registrant
         self._next += 1
+        self.note_ticket(registrant)
         return registrant
 
     def remove(self, registrant: Registrant) -> None:
         """Forget *registrant*; the id is not given again."""
+        self.drop_ticket(registrant)
         del self._registrants[registrant.id]
+
+    def note_ticket(self, registrant: Registrant) -> None:
+        """Have the ticket of *registrant* found, once the event is in the catalogue."""
+        tickets = self._tickets()
+        if tickets is not None:
+            tickets.add(registrant.checkin_secret, (self.event.getId(), registrant.id))
+
+    def drop_ticket(self, registrant: Registrant) -> None:
+        """Have the ticket of *registrant* found no more."""
+        tickets = self._tickets()
+        if tickets is not None:
+            tickets.remove(registrant.checkin_secret, (self.event.getId(), registrant.id))
+
+    def note_tickets(self) -> None:
+        """Have all tickets found: the event has come into the catalogue, or the form to it."""
+        for registrant in self._registrants.values():
+            self.note_ticket(registrant)
+
+    def drop_tickets(self) -> None:
+        """Have none of the tickets found any more."""
+        for registrant in self._registrants.values():
+            self.drop_ticket(registrant)
+
+    def _tickets(self) -> TicketIndex | None:
+        if self.event is None or not self.event.is_listed():
+            return None
+        place = self.event
+        while place is not None and place._p_jar is None:  # it is new, in what is stored already
+            place = place.getOwner()
+        return TICKETS.get(connection_of(place))
 
     def find(self, registrant_id: str) -> Registrant | None:
         """Return the registrant of that id, or None."""
         found: Registrant | None = self._registrants.get(registrant_id)
         return found
-
-    def find_by_ticket(self, secret: str) -> Registrant | None:
-        """Return the registrant whose ticket has that *secret*, or None."""
-        everybody = self._registrants.values()
-        return next((one for one in everybody if is_same(one.checkin_secret, secret)), None)
 
     def getRegistrantList(self) -> list[Registrant]:
         """Return all registrants in the order of their registration."""

@@ -15,6 +15,7 @@ from export.http.result import Bare
 from export.model.catalogue import catalogue
 from export.model.conference import Conference
 from export.model.registration import PERSONAL_FIELDS, Registrant, RegistrationForm
+from export.model.ticket_index import SCHEMA as TICKETS
 from export.resource import Resource, modern_refusal
 from export.resources.event_registrants import (
     READING,
@@ -25,6 +26,7 @@ from export.resources.event_registrants import (
     number_or_text,
 )
 from export.resources.registrants import managed_event, registrant_of
+from scheduler.store import current
 
 FORM = 1
 TITLE = "Registration"
@@ -86,12 +88,13 @@ def change(question: Question) -> Bare:
 
 def answer_ticket(question: Question) -> Bare:
     """Return whose ticket it is, by its secret."""
-    secret = question.arguments["ticket"]
-    for event in catalogue().events.values():
-        if event.registration is not None and event.can_register_others(question.user):
-            found = event.registration.find_by_ticket(secret)
-            if found is not None:
-                return Bare(_shown_with_answers(found, event))
+    found = catalogue()
+    for event_id, registrant_id in TICKETS.get(current()).places(question.arguments["ticket"]):
+        event = found.event(event_id)
+        if event is not None and event.registration and event.can_register_others(question.user):
+            registrant = event.registration.find(registrant_id)
+            if registrant is not None:
+                return Bare(_shown_with_answers(registrant, event))
     raise UnknownResource("There is no such ticket")
 
 

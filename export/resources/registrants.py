@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from export.errors import RefusedRequest, UnknownResource
@@ -10,15 +12,17 @@ from export.fossils.registration import (
     IRegFormRegistrantBasicFossil,
     IRegFormRegistrantFullFossil,
 )
+from export.http.listing import listed
 from export.http.question import Detail, Question
 from export.http.result import ResultPage
-from export.http.selection import COMMON
+from export.http.selection import COMMON, LISTED
 from export.model.catalogue import catalogue
 from export.model.conference import Conference
 from export.model.registration import Registrant
 from export.resource import READ, Resource
 
 FORMATS = ("json", "jsonp", "xml")
+REGISTRANT = Registrant.__name__
 DETAILS = {
     "basic": Detail(IRegFormRegistrantBasicFossil),
     "full": Detail(IRegFormRegistrantFullFossil),
@@ -35,9 +39,20 @@ def answer(question: Question) -> ResultPage:
 def answer_all(question: Question) -> ResultPage:
     """Return all registrants of an event, to its registrars and managers."""
     question.selection  # noqa: B018 (it is checked)
+    if question.past is None or question.past.before is None:
+        everybody = [listed_registrant(one) for one in _registrants(question)]
+        return ResultPage({"registrants": everybody})
+    page = listed(
+        question, _registrants, lambda _: listed_registrant, identify=lambda one: one.id
+    ).page()
+    gone = page.vanished or ()
+    vanished = [{"_type": REGISTRANT, "id": one["registrant_id"]} for one in gone]
+    return replace(page, results={"registrants": page.results}, vanished=vanished)
+
+
+def _registrants(question: Question) -> list[Registrant]:
     event = managed_event(question)
-    registrants = event.registration.getRegistrantList() if event.registration else []
-    return ResultPage({"registrants": [listed_registrant(one) for one in registrants]})
+    return event.registration.getRegistrantList() if event.registration else []
 
 
 def managed_event(question: Question) -> Conference:
@@ -45,13 +60,25 @@ def managed_event(question: Question) -> Conference:
 
     Raises UnknownResource, RefusedRequest.
     """
-    event_id, user = question.arguments["event"], question.user
+    event_id, user, past = question.arguments["event"], question.user, question.past
     event = catalogue().event(event_id)
     if event is not None and event.can_register_others(user):
-        return event
+        if past is None or past.holds_now(event, _lets(user)):
+            return event
+        raise RefusedRequest("Access to this resource is restricted.")
     if event is None or not event.canAccess(user):
         raise UnknownResource(f"There is no event {event_id}")
     raise RefusedRequest("Access to this resource is restricted.")
+
+
+def _lets(user: str | None) -> Callable[[Any], bool]:
+    """Return whether *user* looks after the registrants of an event, or of what it was in."""
+
+    def lets(obj: Any) -> bool:
+        is_event = isinstance(obj, Conference)
+        return bool(obj.can_register_others(user) if is_event else obj.canModify(user))
+
+    return lets
 
 
 def registrant_of(question: Question, event: Conference) -> Registrant:
@@ -83,7 +110,7 @@ ALL = Resource(
     answer_all,
     READ | REGISTRANTS,
     FORMATS,
-    parameters=COMMON,
+    parameters=LISTED,
 )
 ONE = Resource(
     "registrant",

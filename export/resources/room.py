@@ -44,6 +44,10 @@ def answer(question: Question) -> ResultPage:
     view = question.view
     if view.selection.detail == "rooms":
         return listed(question, _rooms, _shows).page()
+    if question.past is not None and question.past.before is not None:
+        raise MalformedRequest(
+            "'since' tells what changed of rooms; ask /export/reservation for reservations"
+        )
     found, most = _rooms(question), DETAILS["reservations"].most
     shown = [_with_reservations(room, question.request, view) for room in found[:most]]
     return ResultPage(shown, len(found) <= most)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 from export.fossils.room import IRoomFossil
-from export.http.page import cut
+from export.http.listing import listed
 from export.http.question import Detail, Question
 from export.http.result import ResultPage
-from export.http.selection import COMMON
+from export.http.selection import LISTED
 from export.resource import Resource
 from export.rooms.registry import rooms
+from export.rooms.room import Room
 
 FORMATS = ("json", "jsonp", "xml")
 DETAILS = {"rooms": Detail(IRoomFossil, 500)}
@@ -16,10 +20,16 @@ DETAILS = {"rooms": Detail(IRoomFossil, 500)}
 
 def answer(question: Question) -> ResultPage:
     """Return the rooms of a location whose full name has the name in it, whatever the case."""
-    view, name = question.view, question.arguments["name"]
+    return listed(question, _named, _shows).page()
+
+
+def _named(question: Question) -> Iterable[Room]:
     location = rooms().locations.get(question.arguments["location"])
-    page = cut(location.find_rooms(name) if location is not None else (), view.selection)
-    return ResultPage([view.show(room, IRoomFossil, False) for room in page.members], page.complete)
+    return location.find_rooms(question.arguments["name"]) if location is not None else ()
+
+
+def _shows(question: Question) -> Callable[[Room], Any]:
+    return lambda room: question.view.show(room, IRoomFossil, False)
 
 
 RESOURCE = Resource(
@@ -28,5 +38,5 @@ RESOURCE = Resource(
     answer,
     formats=FORMATS,
     details=DETAILS,
-    parameters=COMMON,
+    parameters=LISTED,
 )

@@ -7,11 +7,11 @@ from typing import Any
 
 from export.errors import RefusedRequest, UnknownResource
 from export.fossils.category import IBasicConferenceFossil
-from export.http.page import cut
+from export.http.listing import listed
 from export.http.parameter import Parameter
 from export.http.question import Detail, Question
 from export.http.result import ResultPage
-from export.http.selection import COMMON
+from export.http.selection import LISTED
 from export.http.view import View
 from export.model.catalogue import ROOT, Catalogue, catalogue
 from export.model.conference import Conference
@@ -54,24 +54,44 @@ def answer(question: Question) -> ResultPage:
     The categories are those that the user has chosen as favourites or manages; the user is
     the caller, or `userid` for administrators.
     """
-    user = question.user
+    return listed(question, _events_of, _shows).page()
+
+
+def _user_of(question: Question) -> Avatar:
+    """Return the user that is asked about. Raises RefusedRequest, UnknownResource."""
+    user, past = question.user, question.past
     if user is None:
         raise RefusedRequest("Guest access to this resource is forbidden.")
-    selection, view = question.selection, question.view
+    question.selection  # noqa: B018 (it is checked first)
     wanted = USER_ID.of(question.request) or user
-    if wanted != user and not is_admin(user):
+    if wanted != user and not (
+        is_admin(user)
+        and (past is None or past.holds_now(catalogue().root, lambda root: root.canModify(user)))
+    ):
         raise RefusedRequest("Access denied")
     avatar = users().find(wanted)
     if avatar is None:
         raise UnknownResource("Avatar does not exist")
-    by_role = question.arguments["what"] == "linked"
-    page = cut((_linked if by_role else _chosen)(avatar, view), selection)
-    events = list(page.members)
-    shown = [view.show(event, question.fossil) for event in events]
-    if by_role:
-        for one, event in zip(shown, events, strict=True):
-            one["roles"] = _roles(event, avatar)
-    return ResultPage(shown, page.complete)
+    return avatar
+
+
+def _is_by_role(question: Question) -> bool:
+    return question.arguments["what"] == "linked"
+
+
+def _events_of(question: Question) -> Iterator[Conference]:
+    avatar = _user_of(question)
+    return (_linked if _is_by_role(question) else _chosen)(avatar, question.view)
+
+
+def _shows(question: Question) -> Callable[[Conference], Any]:
+    avatar = _user_of(question) if _is_by_role(question) else None
+
+    def show(event: Conference) -> Any:
+        shown = question.view.show(event, question.fossil)
+        return shown if avatar is None else {**shown, "roles": _roles(event, avatar)}
+
+    return show
 
 
 def _linked(avatar: Avatar, view: View) -> Iterator[Conference]:
@@ -117,5 +137,5 @@ RESOURCE = Resource(
     answer,
     formats=FORMATS,
     details=DETAILS,
-    parameters=(*COMMON, USER_ID),
+    parameters=(*LISTED, USER_ID),
 )

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from datetime import datetime
 from itertools import chain
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from export.errors import RefusedRequest
 from export.fossils.video import ICollaborationFossil
-from export.http.page import cut
+from export.http.listing import listed
 from export.http.parameter import Parameter
-from export.http.question import Question
+from export.http.question import Detail, Question
 from export.http.request import ExportRequest
 from export.http.result import ResultPage
-from export.http.selection import ALARMS, COMMON, IN_CALENDAR, MAXIMUM, Selection, select
+from export.http.selection import ALARMS, DETAIL, IN_CALENDAR, LISTED, MAXIMUM, Selection
 from export.http.view import View
 from export.model.catalogue import ROOT, catalogue
 from export.model.video import REJECTED, REQUESTS, SERVICES, CSBooking, CSBookingInstanceWrapper
@@ -30,17 +31,25 @@ Shown: TypeAlias = CSBooking | CSBookingInstanceWrapper
 
 def answer(question: Question) -> ResultPage:
     """Return the bookings of some video services; rejected ones are left out."""
-    request, user, settings = question.request, question.user, question.settings
-    if user is None:
+    if question.user is None:
         raise RefusedRequest("Guest access to this resource is forbidden.")
-    maxima = {request.take("d", "detail") or ALL: MAXIMUM, **MAXIMA}  # any word is a detail
-    in_calendar = question.arguments["format"] == "ics"
-    view = View(user, select(request, maxima, ALL, settings.zone), settings, in_calendar)
-    alarm, category = _alarm(request), CATEGORY.of(request)
+    words = {question.request.take(*DETAIL.names) or ALL: MAXIMUM, **MAXIMA}  # any word is a detail
+    details = {word: Detail(ICollaborationFossil, most) for word, most in words.items()}
+    page = listed(replace(question, details=details), _wanted, _shows).page()
+    if page.vanished is None:
+        return page
+    return replace(page, vanished=[{**one, "id": one["uniqueId"]} for one in page.vanished])
+
+
+def _wanted(question: Question) -> Collection[Shown]:
+    view, category = question.view, CATEGORY.of(question.request)
     found = chain.from_iterable(_of_service(name, category, view) for name in question.ids())
-    page = cut({one.getId(): one for one in found}.values(), view.selection)
-    shown = [{**view.show(one, ICollaborationFossil, False), **alarm} for one in page.members]
-    return ResultPage(shown, page.complete)
+    return {one.getId(): one for one in found}.values()
+
+
+def _shows(question: Question) -> Callable[[Shown], dict[str, Any]]:
+    alarm = _alarm(question.request)
+    return lambda one: {**question.view.show(one, ICollaborationFossil, False), **alarm}
 
 
 def _alarm(request: ExportRequest) -> dict[str, int]:
@@ -96,6 +105,6 @@ RESOURCE = Resource(
     answer,
     formats=FORMATS,
     most=MAXIMA[ALL],
-    parameters=(*COMMON, *IN_CALENDAR, CATEGORY),
+    parameters=(*LISTED, *IN_CALENDAR, CATEGORY),
     shows=ICollaborationFossil,
 )

@@ -25,10 +25,12 @@ from export.collection import Collection
 from export.fossilize import IFossil
 from export.model.access import Protection
 from export.model.catalogue import catalogue
+from export.model.registration import RegistrationForm
 from export.people.group import groups
 from scheduler.store import current, open_database, transact
 from tests.export.answers.random_writes import (
     ASKERS,
+    MANAGER,
     MEMBER,
     STRANGER,
     RandomWrites,
@@ -45,6 +47,10 @@ ADDRESSES = (
     "/export/event/20/contribution/1-2.json",
     "/export/reservation/CERN.json",
     "/export/book.json",
+    "/export/user/categ_events.json",
+    "/export/user/linked_events.json",
+    "/export/event/search/blue.json",
+    "/export/roomName/CERN/a.json",
 )
 
 
@@ -344,3 +350,76 @@ def test_feeds_and_calendars_tell_their_position_and_what_vanished(site):
     told = site.get("/export/categ/3.atom", since=at).text
     assert 'ref="https://x.example/event/21/"' in told
     assert feedparser.parse(told).bozo == 0
+
+
+def register(site, number, **data):
+    def make(connection):
+        event = catalogue(connection).event(number)
+        event.registration = event.registration or RegistrationForm()
+        return event.registration.register(data).id
+
+    return transact(site.database, make)
+
+
+def registrants(site, before, user=MANAGER):
+    answer = site.get("/export/event/20/registrants.json", user, since=before)
+    assert answer.status_code == 200, answer.text
+    ids = [one["registrant_id"] for one in answer.json["results"]["registrants"]]
+    return ids, answer.json["additionalInfo"]["vanished"]
+
+
+def test_registrants_that_came_changed_and_left_are_told_to_registrars(site):
+    first, second = (register(site, "20", surname=name) for name in ("One", "Two"))
+    before = position(site, "/export/event/20/registrants.json", MANAGER)
+    assert registrants(site, before) == ([], [])
+
+    def change(connection):
+        form = catalogue(connection).event("20").registration
+        form.find(first).set_checked_in(True)
+        form.remove(form.find(second))
+
+    transact(site.database, change)
+    third = register(site, "20", surname="Three")
+    gone = [{"_type": "Registrant", "id": second}]
+    assert registrants(site, before) == ([first, third], gone)
+    assert site.get("/export/event/20/registrants.json", STRANGER, since=before).status_code == 403
+
+
+def test_a_registrar_of_then_who_is_none_now_is_told_nothing_of_then(site):
+    register(site, "20", surname="One")
+
+    def let_in(connection):
+        form = catalogue(connection).event("20").registration
+        form.registrars = frozenset({STRANGER})
+
+    transact(site.database, let_in)
+    before = position(site, "/export/event/20/registrants.json", STRANGER)
+
+    def shut_out(connection):
+        catalogue(connection).event("20").registration.registrars = frozenset()
+
+    transact(site.database, shut_out)
+    answer = site.get("/export/event/20/registrants.json", STRANGER, at=before)
+    assert answer.status_code == 403
+
+
+def test_video_bookings_that_changed_or_vanished_are_told(site):
+    def book(connection):
+        event = catalogue(connection).event("20")
+        for _ in range(2):
+            event.book_video("Vidyo")
+
+    transact(site.database, book)
+    before = position(site, "/export/video/all.json", MEMBER)
+    transact(site.database, lambda own: catalogue(own).remove_event(catalogue(own).event("20")))
+    answer = site.get("/export/video/all.json", MEMBER, since=before).json
+    assert answer["results"] == []
+    vanished = answer["additionalInfo"]["vanished"]
+    assert vanished == [{"_type": "CSBooking", "id": f"a20csbook{number}"} for number in (1, 2)]
+
+
+def test_the_reservations_of_rooms_have_no_changes_of_their_own(site):
+    before = position(site, "/export/room/CERN/1.json", MEMBER)
+    answer = site.get("/export/room/CERN/1.json", MEMBER, detail="reservations", since=before)
+    assert answer.status_code == 400
+    assert "/export/reservation" in answer.json["message"]

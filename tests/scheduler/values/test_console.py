@@ -5,7 +5,6 @@ Covers `scheduler.values.completion`, `scheduler.values.legible`.
 
 from __future__ import annotations
 
-import argparse
 import os
 import pty
 import shutil
@@ -21,8 +20,6 @@ from scheduler.values.console import as_table
 
 PARSERS = {"daemon.cli.main": scheduler, "livesync.cli.main": livesync, "export.cli.main": export}
 NAMES = {module: make().prog for module, make in PARSERS.items()}
-# The verbs after which something is listed.
-LISTS = {"list", "show", "agents", "watched", "escaped", "info"}
 PRINT = """
 from scheduler.values.console import as_table
 from scheduler.values.legible import legible_output
@@ -93,21 +90,3 @@ def test_other_shells_get_a_script(tmp_path, shell):
     assert "quarantined" in script.read_text()  # a help text, or a choice
     if shutil.which(shell):
         subprocess.run([shell, "-n", str(script)], check=True)
-
-
-def verbs(parser, path=()):
-    """Yield each command of *parser*: its words, and its parser."""
-    subs = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
-    for action in subs:
-        for name, sub in action.choices.items():
-            yield from verbs(sub, (*path, name))
-    if not subs:
-        yield path, parser
-
-
-@pytest.mark.parametrize("module", PARSERS)
-def test_what_lists_something_prints_json_too(module):
-    found = {path: sub for path, sub in verbs(PARSERS[module]()) if LISTS & set(path)}
-    assert len(found) > 4
-    without = [path for path, sub in found.items() if "--json" not in sub._option_string_actions]
-    assert without == [("feed", "show")] * (module == "export.cli.main")  # one address

@@ -28,6 +28,8 @@ TASKS = int(os.environ.get("BENCH_TASKS", "10000"))
 PEER_TASKS = int(os.environ.get("BENCH_PEER_TASKS", "2000"))
 LATENCIES = int(os.environ.get("BENCH_LATENCIES", "300"))
 ROUNDS = 20
+# As the settings are by default, where tests have others.
+AS_USED = {"task_max_tries": 5, "sleep_interval": 10}
 BATCH = 5000
 KEYS = 1000
 
@@ -87,7 +89,7 @@ def drained(view, mode, make=lambda number: Noop(nowutc())):
     """Return the rate at which a scheduler gets done what stands in the spool."""
     for start in range(0, TASKS, BATCH):
         view.enqueue(*(make(number) for number in range(start, min(start + BATCH, TASKS))))
-    with running(view.database, multitask_mode=mode, workers=2):
+    with running(view.database, multitask_mode=mode, workers=2, **AS_USED):
         # Who looks often takes part of the one processor that Python threads share.
         view.until(lambda: view.client.getStatus()["finished"] == TASKS, 300, every=0.1)
     ended = SchedulerModule.getDBInstance(view.connection).getFinishedIndex()
@@ -168,7 +170,7 @@ def bench_peers():
 def bench_latency():
     """Enqueue one task at a time while nothing else is to be done."""
     for mode in ("threads", "processes"):
-        with fresh() as view, running(view.database, multitask_mode=mode, sleep_interval=10):
+        with fresh() as view, running(view.database, multitask_mode=mode, **AS_USED):
             view.enqueue(Noop(nowutc()))
             view.until_counts(finished=1)
             waits = sorted(latency(view) for _ in range(LATENCIES))

@@ -22,8 +22,9 @@ from scheduler.store.missing_class import UNREADABLE, reason_of, salvaged
 
 log = logging.getLogger(__name__)
 
-# Entries on a page.
+# The most entries of a page, and of one that several commits fill: each writes it anew.
 PAGE = 12
+FEW = 6
 
 Numbered: TypeAlias = tuple[int, str, int, Entry, int | None]
 """The time of an entry, the name of its segment, its number, itself, and its transaction."""
@@ -73,6 +74,10 @@ class SegmentPage(Persistent):
         if tid and tid != self._last_commit():  # the first time in this transaction
             self.commits = (*self.commits, (len(self.entries), tid))
         self.entries = (*self.entries, entry)
+
+    def is_full(self) -> bool:
+        """Return whether the next entry begins another page."""
+        return len(self.entries) >= (FEW if u64(self._p_serial) else PAGE)
 
     def transactions(self) -> Iterator[int | None]:
         """Yield for each entry the transaction that recorded it; None for the current one."""
@@ -133,7 +138,7 @@ class Segment(Persistent):
             # Clocks step back; the order of a segment does not.
             recorded = max(recorded, time_of(newest.entries[-1]) + 1)
         end = self._end()
-        if newest is None or len(newest.entries) == PAGE or end <= read:
+        if newest is None or newest.is_full() or end <= read:
             end = max(end, read + 1)
             self._drop(read)
             newest = self._pages[end] = SegmentPage()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scheduler.log.append_log import AppendLog
-from scheduler.log.segment import PAGE
+from scheduler.log.segment import FEW, PAGE
 
 
 @pytest.fixture
@@ -79,10 +79,10 @@ def test_a_page_that_is_full_can_be_undone_from(view, lanes):
 
 
 def test_a_page_that_goes_with_its_transaction_is_read_in_the_history(view, lanes):
-    append(view, lanes, *range(PAGE))  # the last one of them begins a page
+    append(view, lanes, *range(FEW))  # the last one of them begins a page
     drain(view, lanes)
-    undo(view, PAGE - 1)
-    assert revoked(view, lanes) == [PAGE - 1]
+    undo(view, FEW - 1)
+    assert revoked(view, lanes) == [FEW - 1]
     append(view, lanes, "next")
     assert drain(view, lanes) == ["next"]
 

@@ -19,6 +19,7 @@ from ZODB import DB
 from ZODB.Connection import Connection
 
 from scheduler.clock import nowutc
+from scheduler.dispatch.figure_notes import FigureNotes
 from scheduler.dispatch.pruner import Pruner
 from scheduler.dispatch.reconciliation import Reconciliation
 from scheduler.dispatch.shutdown import ShutdownRequest
@@ -97,6 +98,7 @@ class Dispatcher:
         self._worker_report = WorkerReport(lease, executor)
         self._retention = Pruner(lease, settings)
         self._reconciliation = Reconciliation(executor, self._connection)
+        self._figures = FigureNotes()
         self._given: dict[int, Claim] = {}
         self._is_unsure = self._is_reloading = False
         self._next_due: float | None = None
@@ -216,14 +218,17 @@ class Dispatcher:
             if self._is_unsure:
                 claims = self._not_given(module, gathered)
             self._next_due = module.queues.next_due(self._settings.queues) if is_open else None
+            if has_changes(self._connection):
+                late = 0.0 if self._next_due is None else max(0.0, now - self._next_due)
+                self._figures.take(tick.settlement.ended, late)
+            self._figures.write(module, now)
             has_written = has_changes(self._connection)
-            if has_written:
-                tick.note_figures(now, self._next_due)
             self._lease.guard(self._connection)
             self._manager.commit()
         self._activity.succeeded(TICK, has_written=has_written)
         (outage_log.written if has_written else outage_log.reached)()
         self._is_unsure = False
+        self._figures.committed()
         for claim in tick.stopped:
             self._executor.stop(claim)
         self._hand_out(claims, gathered)
@@ -302,6 +307,7 @@ class Dispatcher:
     def _sleep(self) -> float:
         rests = [self._retention.rest(), self._worker_report.rest(), self._executor.rest()]
         rests += [self._reconciliation.rest()] if self._given else []
+        rests += [self._figures.rest()] if self._figures.are_open else []
         interval = max(LEAST_SLEEP, self._settings.sleep_interval)
         longest = min(interval, LONGEST_SLEEP, *rests)
         due = self._next_due

@@ -11,7 +11,6 @@ from scheduler.dispatch.steps import Steps
 from scheduler.dispatch.tick_counts import TickCounts
 from scheduler.inbox.claims import Claim
 from scheduler.inbox.spool import Instruction
-from scheduler.shelves.figures import figures_of
 from scheduler.shelves.module import SchedulerModule
 
 
@@ -44,12 +43,6 @@ class Tick:
     def stopped(self) -> list[Claim]:
         """The claims taken from workers that may still be at work on them."""
         return self.instructions.stopped
-
-    def note_figures(self, now: float, next_due: float | None) -> None:
-        """Add this tick at *now* to the figures; the next task can run since *next_due*."""
-        late = 0.0 if next_due is None else max(0.0, now - next_due)
-        waiting = len(self._module.queues)
-        figures_of(self._module._p_jar).note(now, self.settlement.ended, waiting, late)
 
     def counts(self, *, has_written: bool) -> TickCounts:
         """Return what this tick has brought, once it is committed."""

@@ -124,8 +124,8 @@ class Ring(Persistent):
 class Figures(Persistent):
     """The slot of the present minute, and a ring for each span.
 
-    They are written with commits that the leader makes anyway: the present slot with each, a ring
-    when a slot of it is over. Conflict behaviour: the leader alone writes it.
+    The leader's notes (`scheduler.dispatch.figure_notes`) are added to the present slot; a ring is
+    written when a slot of it is over. Conflict behaviour: the leader alone writes it.
     """
 
     def __init__(self) -> None:

@@ -24,6 +24,7 @@ from daemon.process.service_manager import ServiceManager
 from daemon.process.stop_event import stop_on_signals, wait_for
 from daemon.service import Service
 from daemon.views.task_detail import find_task
+from daemon.web.allocation import use_one_arena
 from scheduler import TASK_STATUS_RUNNING, Client
 from scheduler.leadership.roster import roster_of
 from scheduler.runtime.application import Application
@@ -47,6 +48,7 @@ def start(options: argparse.Namespace, config: Config) -> int:
         if not config.scheduler.standby:
             _refuse_second(options, config)
         return _start_in_background(options)
+    use_one_arena()
     report: background.StartReport = options.report
     start_log(config.log, in_background=report.is_wanted())
     manager = ServiceManager()

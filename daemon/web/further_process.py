@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from daemon.config import Web
+from daemon.web.allocation import use_one_arena
 from daemon.web.export_part import export_part
 from daemon.web.passing_on import PassingOn
 from daemon.web.server import Application, WebServer
@@ -35,6 +36,7 @@ EXPORT = ("/export/", "/api/")
 
 def main(descriptor: str) -> None:
     """Answer requests until the end."""
+    use_one_arena()
     told = json.loads(sys.stdin.readline())
     forward_logs(Connection(int(descriptor)).send, told["levels"])
     application.Application(*told["application"]).load()

@@ -90,7 +90,7 @@ def test_it_runs_tasks_in_an_environment_without_extras(wheel, tmp_path):
     installed = run("pip", "list", "--format=freeze")[1].lower()
     assert [name for name in BARE if f"{name}==" in installed] == []
     assert run("python", "-c", USE)[0] == 0
-    status, output, problem = run("indico_export", "user", "list")
+    status, output, problem = run("indico_export", "import", "event.json")
     assert (status, output) == (1, "")
     assert re.fullmatch(r"indico_export: \w+ is missing: install zodb-relay\[export\]\n", problem)
     started, lines, problem = run("indico_scheduler", "start", "--config", _quiet(tmp_path))

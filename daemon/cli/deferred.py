@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from scheduler.values.extras import extra_needed
+
 if TYPE_CHECKING:
     from daemon.config import Config
 
@@ -20,7 +22,9 @@ class DeferredCommand:
 
     def __call__(self, options: argparse.Namespace, config: Config) -> int:
         """Import the module, and run the command; return its exit status."""
-        status: int = getattr(import_module(self.module), self.name)(options, config)
+        with extra_needed():
+            module = import_module(self.module)
+        status: int = getattr(module, self.name)(options, config)
         return status
 
 

@@ -35,6 +35,7 @@ from scheduler.store.encryption import FILE_VARIABLE, KEY_VARIABLE
 from scheduler.store.existence import expect_database
 from scheduler.store.missing_class import UNREADABLE, loaded_object, reason_of, unreadable_object
 from scheduler.values.console import refuse
+from scheduler.values.extras import ExtraMissingError
 from scheduler.values.legible import legible_output
 from scheduler.values.masking import hidden
 
@@ -55,7 +56,13 @@ WITHOUT_DATABASE = (
     database_copy.copy,
 )
 
-SOLVED = (DaemonException, ExportException, LiveSyncException, SchedulerException)
+SOLVED = (
+    DaemonException,
+    ExportException,
+    ExtraMissingError,
+    LiveSyncException,
+    SchedulerException,
+)
 
 
 @legible_output()

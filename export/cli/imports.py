@@ -7,31 +7,16 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from argparse import Namespace
-from collections import Counter
-from collections.abc import Iterator
-from itertools import chain
-from typing import TextIO
 
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from ZODB import DB
 
 from export.cli.parser import Commands, add_command
-from export.imports.calendar.zones import zone_named
-from export.imports.draft import DraftItem
 from export.imports.ids import REACHABLE
-from export.imports.indico.visibility import untold_in_words
-from export.imports.loader import Loaded, NothingLoaded, load
-from export.imports.source import ImportOptions, items_of, shown_source
 from export.model.catalogue import ROOT
-from scheduler.values.console import as_json, counted
-from scheduler.values.legible import legible_line, terminal
+from scheduler.values.extras import ExtraMissingError, extra_needed
 
 ABOUT = "take over events from files, or from an Indico's address"
-PROGRAM = "indico_export"
 DOMAIN = "EXPORT_DOMAIN"
 SOURCE = "an Indico's JSON, iCalendar, a schedule as JSON or XML; or https://.../export/..."
 
@@ -61,6 +46,11 @@ def add_commands(commands: Commands) -> None:
 
 
 def _zone(name: str) -> str:
+    try:
+        with extra_needed():
+            from export.imports.calendar.zones import zone_named
+    except ExtraMissingError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
     zone = zone_named(name)
     if zone is None:
         raise argparse.ArgumentTypeError(f"no zone {name!r}; a zone is as Europe/Zurich")
@@ -74,59 +64,7 @@ def _id(name: str) -> str:
 
 
 def _import(options: Namespace, database: DB) -> int:
-    wish = ImportOptions(options.timezone or "", options.domain)
-    items = chain.from_iterable(items_of(source, wish) for source in options.sources)
-    whole = Loaded()
-    try:
-        for done in load(
-            database,
-            _followed(items),
-            category=options.category,
-            replace=options.replace,
-            strict=options.strict,
-            note=f"import {' '.join(map(shown_source, options.sources))}"[:1000],
-        ):
-            _tell(options, done.events, "imported ", sys.stdout)
-            _tell(options, done.notes, f"{PROGRAM}: note: ", sys.stderr)
-            for source, parts in done.untold.items():
-                whole.untold.setdefault(source, Counter()).update(parts)
-            whole.events += done.events
-            whole.notes += done.notes
-            whole.problems += done.problems
-    except NothingLoaded as refused:
-        whole.problems = refused.problems
-    untold = [
-        f"{source}: {untold_in_words(parts)}" for source, parts in whole.untold.items() if parts
-    ]
-    _tell(options, untold, f"{PROGRAM}: note: ", sys.stderr)
-    _tell(options, whole.problems, f"{PROGRAM}: ", sys.stderr)
-    if whole.problems:
-        what = "everything else" if whole.events else "nothing"
-        sentence = f"{counted(len(whole.problems), 'problem')}; {what} was imported"
-        _tell(options, [sentence], f"{PROGRAM}: ", sys.stderr)
-    if options.json:
-        facts = {"events": whole.events, "notes": whole.notes + untold, "problems": whole.problems}
-        print(as_json(facts))
-    return 1 if whole.problems else 0
+    with extra_needed():
+        from export.cli.takeover import take_over
 
-
-def _tell(options: Namespace, lines: list[str], before: str, stream: TextIO) -> None:
-    """Print *lines* on *stream*, for people: programs are told all at the end."""
-    if not options.json:
-        for line in lines:
-            print(legible_line(f"{before}{line}"), file=stream)
-
-
-def _followed(items: Iterator[DraftItem]) -> Iterator[DraftItem]:
-    """Yield *items*; on a terminal, show how many have been read."""
-    console = Console(file=terminal(sys.stderr))
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn())
-    with Progress(
-        *columns, console=console, disable=not console.is_terminal, transient=True
-    ) as bar:
-        task = bar.add_task("reading", total=None)
-        for item in items:
-            bar.update(
-                task, advance=1, description=escape(legible_line(f"{item.source} {item.where}"))
-            )
-            yield item
+    return take_over(options, database)

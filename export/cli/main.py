@@ -28,6 +28,7 @@ from scheduler.store import open_database
 from scheduler.store.existence import expect_database
 from scheduler.values.completion import CompletionAction
 from scheduler.values.console import refuse
+from scheduler.values.extras import ExtraMissingError
 from scheduler.values.legible import legible_output
 from scheduler.values.masking import hidden
 from scheduler.values.own_version import VersionAction
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return int(options.run(options, database))
         finally:
             database.close()
-    except (ExportException, SchedulerException) as error:
+    except (ExportException, ExtraMissingError, SchedulerException) as error:
         return refuse(options, "indico_export", hidden(str(error)), 1)
 
 

@@ -28,6 +28,7 @@ from scheduler.values.command_value import HOW, given, is_shown
 from scheduler.values.completion import CompletionAction
 from scheduler.values.console import refuse
 from scheduler.values.duration import period
+from scheduler.values.extras import ExtraMissingError
 from scheduler.values.legible import LineFormatter, legible_output
 from scheduler.values.masking import hidden
 from scheduler.values.own_version import VersionAction
@@ -94,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with connect(uri) as connection:
             status: int = options.command(connection, options)
             return status
-    except (LiveSyncException, SchedulerException) as error:
+    except (ExtraMissingError, LiveSyncException, SchedulerException) as error:
         return refuse(options, "indico_livesync", hidden(str(error)), 1)
     except ClientDisconnected:
         text = "the database went away: try again when it is up"

@@ -21,6 +21,10 @@ EXTRAS = {
 """By the name of an extra, the packages that it brings and that are imported here."""
 
 
+class ExtraMissingError(ModuleNotFoundError):
+    """A package that an extra brings is not installed; the text says which extra that is."""
+
+
 def missing_extra(error: ImportError) -> str:
     """Return which extra brings the package that *error* misses; empty if none does."""
     package = (error.name or "").partition(".")[0]
@@ -32,11 +36,11 @@ def missing_extra(error: ImportError) -> str:
 
 @contextmanager
 def extra_needed() -> Iterator[None]:
-    """Raise ModuleNotFoundError with the sentence where an import in the block misses an extra."""
+    """Raise ExtraMissingError where an import in the block misses an extra."""
     try:
         yield
     except ImportError as error:
         sentence = missing_extra(error)
         if not sentence:
             raise
-        raise ModuleNotFoundError(sentence, name=error.name) from None
+        raise ExtraMissingError(sentence, name=error.name) from None

@@ -45,6 +45,7 @@ DOORS = {
     "FolderAgent('a', '', '', 1, folder='.', format='marcxml')": "export",
     "from livesync.cli.agent_types import agent_class; agent_class('invenio')": "export",
 }
+COMMAND = "import zodb_relay; sys.argv[1:] = {}; sys.exit(zodb_relay.export())"
 TRY_EACH = """
 for door in {doors!r}:
     try:
@@ -106,9 +107,19 @@ def test_tasks_and_the_feed_need_no_extra(tmp_path):
 
 
 def test_a_command_whose_extra_is_missing_says_so_in_one_line(tmp_path):
-    done = run("import zodb_relay; sys.exit(zodb_relay.export())", tmp_path, ["lxml"])
+    (tmp_path / "event.json").write_text("{}")
+    done = run(COMMAND.format(["import", "event.json"]), tmp_path, ["icalendar"])
     assert done.returncode == 1
-    assert done.stderr == "indico_export: lxml is missing: install zodb-relay[export]\n"
+    assert done.stderr == "indico_export: icalendar is missing: install zodb-relay[export]\n"
+
+
+def test_an_admin_is_made_where_only_the_console_is_installed(tmp_path):
+    missing = sorted(set(EXTRAS["export"]) - {"werkzeug"})
+    code = "import io; sys.stdin = io.StringIO('secret\\n')\n"
+    code += COMMAND.format(["user", "create", "ann", "--role", "admin", "--password"])
+    done = run(code, tmp_path, missing)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("user ann, login ")
 
 
 ASK = """
@@ -136,10 +147,10 @@ def test_a_fault_that_is_no_missing_extra_stays_as_it_is():
 def test_the_extras_are_those_that_can_be_installed():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    assert set(extras) - {"all", "dev"} == set(EXTRAS)
+    assert set(extras) - {"all", "dev", "docs"} == set(EXTRAS)
     (everything,) = extras["all"]
     assert everything == f"zodb-relay[{','.join(sorted(EXTRAS))}]"
-    assert "zodb-relay[all]" in extras["dev"]
+    assert "zodb-relay[all,docs]" in extras["dev"]
 
 
 def test_a_look_imports_nothing_that_it_does_not_need(tmp_path):

@@ -63,8 +63,15 @@ class _Recorded:
 
     kind: str
     obj_id: Any
-    reference: Callable[[], Any]
+    references: list[Callable[[], Any]] = field(default_factory=list)
+    """The references to the object: several, where another one has taken its place and id."""
+
     actions: set[str] = field(default_factory=set)
+
+    def objects(self) -> list[Any]:
+        """Return the objects that had the id, the one still in place first."""
+        found = {id(obj): obj for obj in (reference() for reference in self.references)}
+        return sorted(found.values(), key=is_detached)
 
 
 @dataclass(frozen=True)
@@ -125,9 +132,8 @@ class ChangeReader:
             if not isinstance(action, ActionWrapper):
                 continue
             key, obj = (action.kind, action.mark), action.getObject()
-            of_one = found.setdefault(
-                key, _Recorded(action.kind, action.getObjectId(), action.getObject)
-            )
+            of_one = found.setdefault(key, _Recorded(action.kind, action.getObjectId()))
+            of_one.references.append(action.getObject)
             of_one.actions |= action.getActions()
             if action.kind in KINDS and action.getActions() & CASCADING and not is_lost(obj):
                 self._add_parts(found, obj, action.getActions() & CASCADING)
@@ -137,7 +143,8 @@ class ChangeReader:
         for part in parts(obj):
             kind, obj_id = kind_of(part), unique_id(part)
             mark = identity(part) if obj_id is None else obj_id
-            of_one = found.setdefault((kind, mark), _Recorded(kind, obj_id, partial(_same, part)))
+            of_one = found.setdefault((kind, mark), _Recorded(kind, obj_id))
+            of_one.references.append(partial(_same, part))
             of_one.actions |= actions
 
     def _told(self, tid: int, found: dict[Any, _Recorded]) -> Iterator[PulledChange]:
@@ -146,7 +153,7 @@ class ChangeReader:
             for one in found.values():
                 if one.obj_id is None or not self._is_public(one.kind):
                     continue
-                obj = one.reference()
+                obj, *others = one.objects()
                 is_shown = self._is_shown(obj)
                 if is_shown and self._wanted.wants(one.kind, obj):
                     status = CREATED if "created" in one.actions else CHANGED
@@ -156,7 +163,7 @@ class ChangeReader:
                     continue  # as little wanted as before
                 if not earlier:
                     earlier.append(self._before(tid, stack))
-                if self._was_shown(obj, one, earlier[0]):
+                if any(self._was_shown(each, one, earlier[0]) for each in (obj, *others)):
                     yield self._change(tid, one, DELETED, None)
 
     @staticmethod

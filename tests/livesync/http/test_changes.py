@@ -161,6 +161,23 @@ def test_a_reader_of_a_category_hears_of_what_leaves_it_and_of_what_comes(site):
     assert site.changes(STRANGER, since=before, category="2") == []
 
 
+def test_an_event_that_is_replaced_is_there_still_with_all_in_it(site):
+    before = site.last()
+
+    def replace(found):
+        category = found.event("20").getOwner()
+        found.remove_event(found.event("20"))
+        add_event(found, "20", category)
+
+    site.change(replace)
+    told = site.changes(since=before)
+    assert {each for each in told if each[0] != "category"} == {
+        ("event", "20", "created"),
+        ("contribution", "20.1", "created"),
+        ("contribution", "20.2", "created"),
+    }
+
+
 def test_a_position_that_is_too_old_is_gone(site):
     before = site.last()
     site.change(rename("20"))

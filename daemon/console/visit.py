@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Request
@@ -13,7 +14,7 @@ from ZODB.Connection import Connection
 
 from daemon.console.panel import Panel
 from export.auth.browser_sessions import COOKIE, csrf_token_of
-from export.people.roles import Role
+from export.people.roles import Role, roles
 from export.people.user import Avatar
 
 if TYPE_CHECKING:
@@ -68,6 +69,16 @@ class Visit:
     def is_open(self) -> bool:
         """Whether nobody has to log in, because there was no admin yet."""
         return self.user is None
+
+    @property
+    def can_log_in(self) -> bool:
+        """Whether there is somebody who may act here once they have logged in."""
+        return any(True for _ in roles(self.connection))
+
+    @property
+    def login_address(self) -> str:
+        """The address of the log-in that leads back to this page."""
+        return f"/login?next={quote(self.request.full_path.rstrip('?'))}"
 
     @property
     def csrf_token(self) -> str:

@@ -48,7 +48,9 @@ def test_a_failed_task_is_on_the_page_with_its_reason(database):
     number = transact(database, fail)
     page = page_of(database)
     task = f'<a href="/tasks/{number}">{number}</a>'
-    assert f'<td>{task}</td><td class="name">scheduler.tasks.samples.SampleOneShotTask<' in page
+    assert (
+        f'<td>{task}</td><td class="name brief">scheduler.tasks.samples.SampleOneShotTask<' in page
+    )
     assert "&lt;b&gt;no&lt;/b&gt; luck" in page
 
 

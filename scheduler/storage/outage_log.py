@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from typing import Any
@@ -11,6 +12,7 @@ from scheduler.storage.outage import is_away, is_outage, outage_text
 
 log = logging.getLogger(__name__)
 
+_OUTSPOKEN = ("ZEO.", "relstorage", "asyncio", "txn.")
 _OF_EACH_CONNECTION = ("Disconnected", "Reconnect", "Unable to connect")
 # Seconds after its end within which an outage that begins again is the same one: some connections
 # notice late.
@@ -78,12 +80,12 @@ _REFUSES = Outage("the database can be written again")
 def is_not_outage(record: logging.LogRecord) -> bool:
     """Return whether *record* says more than the outage log does.
 
-    ZEO and RelStorage log an outage at each error, with tracebacks; and ZEO logs an error for
-    each command that leaves the embedded database.
+    ZEO and RelStorage log an outage at each error, with tracebacks, ZEO's loop each call that
+    it has cut off, and `transaction` each commit of which the outcome is unknown.
     """
-    if not record.name.startswith(("ZEO.", "relstorage")):
+    if not record.name.startswith(_OUTSPOKEN):
         return True
-    error = record.exc_info[1] if record.exc_info else None
+    error = record.exc_info[1] if record.exc_info else sys.exception()
     of_outage = error is not None and is_outage(error)
     return not of_outage and not str(record.msg).startswith(_OF_EACH_CONNECTION)
 

@@ -5,18 +5,44 @@ Covers `scheduler.storage.outage_retry`.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 import pytest
+import transaction
 from ZEO.Exceptions import ClientDisconnected
 
+from scheduler.errors import OutcomeUnknown
 from scheduler.storage import outage_log as timing
-from scheduler.storage.outage_log import Outage
+from scheduler.storage.outage_log import Outage, is_not_outage
 
 
 @pytest.fixture
 def outage():
     return Outage("it is over")
+
+
+class Cut:
+    """A data manager whose server goes away at the end of each commit."""
+
+    def tpc_begin(self, unit):
+        """Begin."""
+
+    commit = tpc_vote = tpc_abort = abort = tpc_begin
+
+    def tpc_finish(self, unit):
+        raise OutcomeUnknown("it went away")
+
+    def sortKey(self):  # noqa: N802 (the name of `transaction`)
+        return "cut"
+
+
+@pytest.fixture
+def filtered(caplog):
+    """What the daemon would log."""
+    caplog.handler.addFilter(is_not_outage)
+    yield caplog
+    caplog.handler.removeFilter(is_not_outage)
 
 
 def said(caplog):
@@ -60,3 +86,16 @@ def test_an_outage_that_begins_again_at_once_is_the_same(outage, caplog, monkeyp
     monkeypatch.setattr(timing, "SETTLING_SECONDS", 0)
     outage.met(ClientDisconnected(), "a")
     assert said(caplog)[2:] == ["the database is away"]
+
+
+def test_what_an_outage_has_cut_off_is_not_told_by_the_libraries_as_well(filtered):
+    manager = transaction.TransactionManager()
+    manager.begin().join(Cut())
+    with pytest.raises(OutcomeUnknown):
+        manager.commit()
+    loop = asyncio.new_event_loop()
+    loop.call_exception_handler({"message": "never retrieved", "exception": ClientDisconnected()})
+    assert filtered.messages == []
+    loop.call_exception_handler({"message": "never retrieved", "exception": ValueError()})
+    loop.close()
+    assert filtered.messages == ["never retrieved"]

@@ -141,14 +141,19 @@ class EmbeddedStorage(FileStorage):
                 return TransactionIterator(self._file, start, stop, self._pos)
 
     def _is_behind(self) -> bool:
-        return self._is_replaced() or os.fstat(self._file.fileno()).st_size != self._pos
+        own = os.fstat(self._file.fileno())
+        return own.st_size != self._pos or self._is_other_than(own)
 
     def _is_replaced(self) -> bool:
+        return self._is_other_than(os.fstat(self._file.fileno()))
+
+    def _is_other_than(self, own: os.stat_result) -> bool:
+        """Say whether another file than *own*, which is open, stands in its place now."""
         try:
             found = os.stat(self._file_name)
         except FileNotFoundError:  # between two steps of a pack
             return False
-        return not os.path.samestat(found, os.fstat(self._file.fileno()))
+        return not os.path.samestat(found, own)
 
     def _catch_up(self, *, cuts: bool = False) -> None:
         if self._is_opening or self._file.closed:

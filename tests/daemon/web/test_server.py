@@ -109,3 +109,12 @@ def test_a_shutdown_by_a_client_ends_the_service(tmp_path):
         assert stop.wait(20)
         assert service.failure is None
     transaction.abort()
+
+
+@pytest.mark.parametrize("sizes", [(10, 10), (0, 10), (100_000, 10), (10, 100_000)])
+def test_an_answer_in_parts_is_sent_as_it_is(serve, sizes):
+    def tell(environ, start):
+        start("200 OK", [("Content-Length", str(sum(sizes)))])
+        return (b"x" * size for size in sizes)
+
+    assert len(httpx.get(serve(tell)).content) == sum(sizes)

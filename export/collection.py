@@ -209,7 +209,7 @@ class Collection(ABC):
     def _show(self, obj: Any, question: Question) -> dict[str, Any]:
         shown: dict[str, Any] = question.view.show(obj, question.fossil, False)
         if question.arguments["format"] in PLAIN:
-            return shown
+            return {**shown, "id": shown.get("id", self.identify(obj))}
         path = f"{self.address}/{quote(self.identify(obj), safe='')}"
         entry = {
             **{"id": self.identify(obj), "title": self.text(obj), "description": "", "path": path},

@@ -51,20 +51,28 @@ class RequestLimits:
             if self._rate is None:
                 return None
             bucket = ("key", digest(shown)) if shown is not None else _address(request)
-            self._check(bucket, self._rate, "Too many requests: try again later")
-            level = self._buckets.add(bucket, self._rate)
-        left = max(0, math.floor(self._rate.burst - level))
-        return Allowance(self._rate.burst, left, math.ceil(level * self._rate.seconds))
+            self._check(bucket, self._rate, "Too many requests: try again later", self._rate.burst)
+            return _allowance(self._rate, self._buckets.add(bucket, self._rate))
 
     def note_wrong(self, request: ExportRequest) -> None:
         """Count a key, token or signature that opens nothing."""
         with self._lock:
             self._buckets.add(_wrong(request), WRONG)
 
-    def _check(self, bucket: Bucket, rate: Rate, message: str) -> None:
+    def _check(self, bucket: Bucket, rate: Rate, message: str, told: int | None = None) -> None:
+        """Raise TooManyRequests if *bucket* is full; it tells the limit *told*, unless None."""
         wait = self._buckets.wait(bucket, rate)
         if wait > 0:
-            raise TooManyRequests(message, wait)
+            error = TooManyRequests(message, wait)
+            if told is not None:
+                error.headers |= _allowance(rate, told).headers
+            raise error
+
+
+def _allowance(rate: Rate, level: float) -> Allowance:
+    """Return what is left where so much, *level*, of what *rate* allows is used."""
+    left = max(0, math.floor(rate.burst - level))
+    return Allowance(rate.burst, left, math.ceil(level * rate.seconds))
 
 
 def _address(request: ExportRequest) -> Bucket:

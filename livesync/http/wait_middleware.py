@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qs
 
+from werkzeug.wrappers import Request
 from ZODB import DB
 from ZODB.Connection import Connection
 
+from export.answers.reply import Reply
+from export.errors import GonePosition, MalformedRequest, RequestException, ServiceUnavailable
+from export.http.request import ExportRequest
 from livesync.errors import TokenException, TokenGoneException, UnknownAgentException
 from livesync.feed.delivery_waits import WaitToken, transaction_of
 from livesync.feed.manager import SyncManager
 from scheduler.store.commit_signal import CommitSignal
 from scheduler.store.history import is_lost
 from scheduler.store.overlay import snapshot_of
-from scheduler.store.position import is_token
+from scheduler.store.position import is_token, token_of
 from scheduler.store.read_view import read_view
 
 PARAMETER = "after"
@@ -56,12 +59,12 @@ class WaitMiddleware:
         try:
             is_there = self._wait(values[-1])
         except TokenGoneException as error:
-            return _refuse(start, "410 Gone", str(error))
+            return _refuse(environ, start, GonePosition(str(error), self._newest()))
         except TokenException as error:
-            return _refuse(start, "400 Bad Request", str(error))
+            return _refuse(environ, start, MalformedRequest(str(error)))
         except UnknownAgentException:
             # Which agents there are is nobody's business out there.
-            return _refuse(start, "400 Bad Request", f"{values[-1]!r} names no agent")
+            return _refuse(environ, start, MalformedRequest(f"{values[-1]!r} names no agent"))
         if not is_there:
             agent_id = values[-1].rpartition(":")[0]
             message = (
@@ -69,8 +72,13 @@ class WaitMiddleware:
                 if agent_id
                 else "The position is not seen here yet"
             )
-            return _refuse(start, "503 Service Unavailable", message, ("Retry-After", RETRY_AFTER))
+            later = ServiceUnavailable(message, {"Retry-After": RETRY_AFTER})
+            return _refuse(environ, start, later)
         return self._application(environ, start)
+
+    def _newest(self) -> str:
+        with read_view(self._database) as connection:
+            return token_of(connection)
 
     def _wait(self, text: str) -> bool:
         with read_view(self._database) as connection:
@@ -112,9 +120,7 @@ def _condition(text: str, connection: Connection) -> Callable[[], bool]:
 
 
 def _refuse(
-    start: StartResponse, status: str, message: str, *headers: tuple[str, str]
+    environ: dict[str, Any], start: StartResponse, error: RequestException
 ) -> Iterable[bytes]:
-    body = json.dumps({"message": message}).encode()
-    fixed = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-    start(status, [*fixed, ("X-Content-Type-Options", "nosniff"), *headers])
-    return [body]
+    """Return what tells *error* in the form that the caller asks for."""
+    return Reply(ExportRequest(Request(environ))).refuse(error)(environ, start)

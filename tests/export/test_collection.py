@@ -223,3 +223,9 @@ def test_an_address_that_is_taken_is_refused_with_both_names(database):
 def test_an_object_that_is_no_resource_is_refused(database):
     with pytest.raises(ExportConfigurationException, match="is no resource"):
         make_app(database, resources=["book"])
+
+
+def test_an_id_is_told_whatever_the_fossil_has(library):
+    (book,) = library.get("/export/book/1.json?detail=title").json["results"]
+    assert book["id"] == "1"
+    assert set(book) == {"_type", "_fossil", "title", "id"}

@@ -45,7 +45,9 @@ def statuses(client, count, path=PATH, **request):
 def test_one_request_too_many_is_refused_until_there_is_room_again(serve, seconds):
     client = serve(rate_limit=3)
     assert statuses(client, 4) == [200, 200, 200, 429]
-    assert client.get(PATH).headers["Retry-After"] == "20"
+    refused = client.get(PATH).headers
+    assert refused["Retry-After"] == "20"
+    assert refused["RateLimit-Remaining"] == "0"
     seconds[0] += 20
     assert statuses(client, 2) == [200, 429]
 

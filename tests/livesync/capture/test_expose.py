@@ -87,7 +87,7 @@ def test_its_objects_are_served_by_their_ids(orders):
     assert answer.status_code == 200
     (shown,) = answer.json["results"]
     assert shown == {
-        **{"_type": "Order", "_fossil": "orderFossil", "title": "Order 7", "total": 12.5}
+        **{"_type": "Order", "_fossil": "orderFossil", "title": "Order 7", "total": 12.5, "id": "7"}
     }
 
 

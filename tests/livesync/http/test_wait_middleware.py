@@ -66,7 +66,9 @@ def test_a_request_waits_no_longer_than_it_may(client, wanted, monkeypatch):
     answer = client.get(f"/x?after={wanted}")
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "1"
-    assert answer.json == {"message": f"Agent '{AGENT_ID}' has not delivered this yet"}
+    assert answer.json["message"] == f"Agent '{AGENT_ID}' has not delivered this yet"
+    problem = client.get(f"/x?after={wanted}", headers={"Accept": "application/problem+json"})
+    assert (problem.content_type, problem.json["status"]) == ("application/problem+json", 503)
 
 
 @pytest.mark.parametrize("value", ["nonsense", "nobody:0000000000000001", "%ff:%00", ""])

@@ -158,6 +158,7 @@ def _attempt(attempt: Attempt) -> Card:
         "message": attempt.message,
         "traceback": attempt.traceback,
         "log": list(attempt.log),
+        "sent": list(attempt.sent),
     }
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 LINES_KEPT = 100
 LINE_LENGTH = 500
+SENT_KEPT = 20
 # Seconds between two reports of progress at least: each is a commit of the scheduler.
 PROGRESS_SECONDS = 0.1
 
@@ -79,6 +80,7 @@ class AttemptContext:
         self._began = time.monotonic()
         self._reported_at = 0.0
         self._lines: deque[str] = deque(maxlen=LINES_KEPT)
+        self._sent: list[str] = []
         self._keys = IdempotencyKeys(task, keys_used)
         self._checkpoint = checkpoint
         self.thread = threading.get_ident()
@@ -99,6 +101,15 @@ class AttemptContext:
     def key(self) -> str:
         """Return the idempotency key of the next side effect of the attempt."""
         return self._keys.next()
+
+    def note_sent(self, text: str) -> None:
+        """Note a side effect, which no abort takes back; the first 20 are kept."""
+        if len(self._sent) < SENT_KEPT:
+            self._sent.append(text[:LINE_LENGTH])
+
+    def sent(self) -> tuple[str, ...]:
+        """Return the side effects that were noted, oldest first."""
+        return tuple(self._sent)
 
     @property
     def keys_used(self) -> int:

@@ -24,9 +24,17 @@ class TaskClient(httpx.Client):
 
     def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         """Send *request*, as `httpx.Client.send` does."""
-        if is_held("HTTP", f"{request.method} {request.url.copy_with(userinfo=b'')}"):
+        what = f"{request.method} {request.url.copy_with(userinfo=b'')}"
+        if is_held("HTTP", what):
             return httpx.Response(200, request=request)
         run = current_run()
-        if run is not None and request.method not in SAFE_METHODS:
-            request.headers.setdefault(KEY_HEADER, run.key())
-        return super().send(request, **options)
+        if run is None or request.method in SAFE_METHODS:
+            return super().send(request, **options)
+        what = f"{what} with key {request.headers.setdefault(KEY_HEADER, run.key())}"
+        try:
+            response = super().send(request, **options)
+        except httpx.HTTPError as error:
+            run.note_sent(f"{what}: {type(error).__name__}")
+            raise
+        run.note_sent(f"{what}: {response.status_code}")
+        return response

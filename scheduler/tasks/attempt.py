@@ -45,6 +45,9 @@ class Attempt(NamedTuple):
     waited: float = 0.0
     """How many seconds the task had been due when the run began."""
 
+    sent: tuple[str, ...] = ()
+    """The first 20 mails and calls by `attempt.http` that the run sent to the outside."""
+
     @property
     def duration(self) -> float:
         """How many seconds the run took."""
@@ -56,6 +59,7 @@ class Attempt(NamedTuple):
             *(self.number, self.started.timestamp(), self.ended.timestamp(), self.state),
             *(hidden(self.message), hidden(self.traceback), self.worker, self.version),
             *(tuple(map(hidden, self.log)), self.snapshot, self.waited),
+            tuple(map(hidden, self.sent)),
         ]
         while not fields[-1]:
             fields.pop()

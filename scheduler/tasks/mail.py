@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from scheduler.clock import nowutc
 from scheduler.errors import MailNotSent, MailRefused
+from scheduler.runtime.context import current_run
 from scheduler.runtime.mail_message import address_of, bare, compose
 from scheduler.runtime.side_effects import is_held
 from scheduler.runtime.smtp import MailServer
@@ -44,9 +45,13 @@ class MailDelivery(OneShotTask):
 
     def run(self) -> list[str]:
         """Send the message; return what was said of the addresses refused for good."""
-        if is_held("mail", f"{_subject(self.message)!r} to {', '.join(self.recipients)}"):
+        what = f"{_subject(self.message)!r} to {', '.join(self.recipients)}"
+        if is_held("mail", what):
             return []
         refused = MailServer.configured().send(self.message, self.sender, list(self.recipients))
+        run = current_run()
+        if run is not None:
+            run.note_sent(f"mail {what}")
         for each in refused:
             self.getLogger().warning("refused %s", each)
         later = [each.address for each in refused if each.is_temporary]

@@ -134,6 +134,7 @@ class AttemptRecorder:
         return put_off
 
     def _attempt(self, task: BaseTask, state: int, message: str = "", text: str = "") -> Attempt:
+        run = self._run_of(task)
         return Attempt(
             TaskHandle(task).tries + 1,
             self.started,
@@ -143,13 +144,12 @@ class AttemptRecorder:
             text,
             self._worker,
             code_version(name_of(task)),
-            self._lines(task),
+            () if run is None else run.lines(),
             self.snapshot,
             round(seconds_waited(task, self.started), 3),
+            () if run is None else run.sent(),
         )
 
-    def _lines(self, task: BaseTask) -> tuple[str, ...]:
+    def _run_of(self, task: BaseTask) -> AttemptContext | None:
         # The last run of a transaction with several attempts may be that of another task.
-        if self.run is None or self.run.claim.tid != task.getId():
-            return ()
-        return self.run.lines()
+        return None if self.run is None or self.run.claim.tid != task.getId() else self.run

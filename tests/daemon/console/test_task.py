@@ -11,13 +11,17 @@ import logging
 from datetime import timedelta
 
 import pytest
+from markupsafe import escape
 
 from daemon.console.dry_run_process import run_dry
 from daemon.logs.running_log import RUNNING_LOG
 from daemon.views.task_rows import one_row
 from scheduler import Client, SchedulerModule, nowutc
+from scheduler.states import TASK_STATUS_FINISHED, TASK_STATUS_SPOOLED
 from scheduler.store import open_database, transact, using
+from scheduler.tasks.attempt import Attempt
 from scheduler.tasks.group import TaskGroup
+from scheduler.tasks.handle import TaskHandle
 from tests.console import page_of
 from tests.daemon import sample_tasks
 from tests.daemon.console.conftest import is_for_everybody
@@ -250,6 +254,23 @@ def test_no_value_breaks_a_page(database, value):
         assert "hush" not in text
 
 
+def test_what_an_attempt_sent_to_the_outside_stands_on_the_page(database):
+    sent = "POST https://shop.example.org/<b> with key 7-1: 204"
+
+    def ended(connection):
+        task = Noop(nowutc())
+        connection.add(task)
+        TaskHandle(task).set_status(TASK_STATUS_SPOOLED)
+        attempt = Attempt(1, nowutc(), nowutc(), TASK_STATUS_FINISHED, sent=(sent,))
+        TaskHandle(task).finish(attempt, None)
+        SchedulerModule.getDBInstance(connection).shelve(task, attempt.ended, attempt.state)
+        return task.getId()
+
+    number = transact(database, ended)
+    assert escape(sent) in page_of(database, f"/tasks/{number}")
+
+
+@pytest.mark.clicks("task.html: Delete …", "task.html: Delete")
 def test_a_task_in_quarantine_has_its_reason_and_a_way_out(visit, daemon):
     def set_aside(connection):
         task = Noop(nowutc())

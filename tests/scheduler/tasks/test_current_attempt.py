@@ -186,9 +186,11 @@ def test_a_task_that_is_run_anew_after_it_has_finished_has_another_key(relay, se
     assert len(set(keys(server))) == 2
 
 
-def test_a_task_that_failed_and_is_started_again_keeps_its_key(relay, server):
+def test_a_task_that_failed_tells_what_it_sent_and_started_again_keeps_its_key(relay, server):
     call = sample.refused.enqueue(server.url)
     relay.run_due()
+    [sent] = call.getAttempts()[0].sent
+    assert sent == f"POST {server.url}/refused with key {server.requests[0].key}: 204"
     relay.client.startFailedTask(call)
     relay.run_due()
     assert len(server.requests) == 2

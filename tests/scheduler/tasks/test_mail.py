@@ -9,7 +9,7 @@ from email import message_from_bytes, policy
 
 import pytest
 
-from scheduler import nowutc
+from scheduler import TaskFilter, nowutc
 from scheduler.errors import SchedulerConfigurationException
 from scheduler.runtime.smtp import MailServer
 from scheduler.tasks import SendMailTask
@@ -43,6 +43,11 @@ def test_a_mail_is_sent_once(view, database, inbox, mode):
     assert message["Cc"] == "cy@example.org"
     assert message["Subject"] == "News"
     assert message.get_content().strip() == "There is news."
+    sent = [
+        attempt.sent for each in view.client.select(TaskFilter()) for attempt in each.getAttempts()
+    ]
+    recipients = "ada@example.org, bob@example.org, cy@example.org"
+    assert sorted(sent) == [(), (f"mail 'News' to {recipients}",)]
 
 
 def test_names_subject_and_text_may_be_in_any_script(view, database, inbox):

@@ -94,9 +94,9 @@ class ScheduleSet(Schedule):
 
     def __repr__(self) -> str:
         parts = [" and ".join(map(repr, self.schedules))] if self.schedules else []
-        parts += [f"also {len(self.rdates)} dates"] if self.rdates else []
+        parts += [f"also {_dates(len(self.rdates))}"] if self.rdates else []
         excluded = len(self.exdates) + len(self.exdays)
-        parts += [f"without {excluded} dates"] if excluded else []
+        parts += [f"without {_dates(excluded)}"] if excluded else []
         parts += [f"without {' and '.join(map(repr, self.exclude))}"] if self.exclude else []
         return ", ".join(parts)
 
@@ -130,3 +130,7 @@ def _is_day(value: date) -> bool:
     if not isinstance(value, date):
         raise TypeError(f"an exdate is {value!r}; it must be a date or an aware datetime")
     return not isinstance(value, datetime)
+
+
+def _dates(number: int) -> str:
+    return "1 date" if number == 1 else f"{number} dates"

@@ -81,7 +81,7 @@ def test_a_set_is_stored_as_plain_values():
     again = unpacked(packed(schedule))
     assert again == schedule
     assert dates(again) == dates(schedule)
-    assert "also 1 dates, without 2 dates, without every 604800 s" in repr(again)
+    assert "also 1 date, without 2 dates, without every 604800 s" in repr(again)
 
 
 @pytest.mark.parametrize(

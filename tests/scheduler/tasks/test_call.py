@@ -214,6 +214,8 @@ WRONG = [
     "client.call(nowutc(), send, 'order')",
     "count.using(connection).enqueue('3')",
     "tuned.delay(3)",
+    "tuned.step('3')",
+    "client.enqueueChain(tuned)",
     "Account().deposit.enqueue('3')",
     "task(max_tries=3)",
     "task(maxTries='three')",

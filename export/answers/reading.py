@@ -16,6 +16,7 @@ from export.answers.long_answer import LongAnswer, LongAnswerPlaces
 from export.answers.next_page import next_page
 from export.answers.reply import POSITION, Reply
 from export.auth.caller import Caller, classic
+from export.errors import MalformedRequest
 from export.http.past import opened as opened_past
 from export.http.request import ExportRequest
 from export.http.result import Answer, ResultPage, Stream
@@ -71,6 +72,7 @@ class Reading:
             connection = current()
             caller = self._entrance.caller(request, resource)
             self._tokens = tokens_of(connection)
+            _refuse_to_look_back(request, resource)
             if _looks_back(request, resource):
                 return self._look_back(request, resource, arguments, reply, caller, opened), caller
             key = self._key(request, caller)
@@ -161,3 +163,13 @@ class Reading:
 
 def _looks_back(request: ExportRequest, resource: Resource) -> bool:
     return any(each in resource.parameters and each.of(request) for each in (AT, SINCE))
+
+
+def _refuse_to_look_back(request: ExportRequest, resource: Resource) -> None:
+    """Raise MalformedRequest for a position that *resource* would pass over."""
+    known = {each.name for each in resource.parameters}
+    for each in (AT, SINCE):
+        if each.name not in known and each.of(request):
+            raise MalformedRequest(
+                f"'{each.name}' is not answered at this address; /export/docs shows where it is"
+            )

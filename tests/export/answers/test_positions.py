@@ -423,3 +423,13 @@ def test_the_reservations_of_rooms_have_no_changes_of_their_own(site):
     answer = site.get("/export/room/CERN/1.json", MEMBER, detail="reservations", since=before)
     assert answer.status_code == 400
     assert "/export/reservation" in answer.json["message"]
+
+
+def test_a_position_that_an_address_would_pass_over_is_refused(site):
+    before = position(site)
+    for name, address in (("since", "/export/timetable/20.json"), ("at", "/export/user/9.json")):
+        answer = site.get(address, MANAGER, **{name: before})
+        assert answer.status_code == 400
+        assert f"'{name}' is not answered" in answer.json["message"]
+    assert site.get("/export/timetable/20.json", at=before).status_code == 200
+    assert site.get("/export/changes.json", since=before).status_code == 200

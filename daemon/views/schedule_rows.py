@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from ZODB.utils import u64
 
 from daemon.views.task_rows import WORDS, word
-from scheduler import Client, SchedulerModule
+from scheduler import Client, SchedulerModule, TaskFilter
+from scheduler.shelves.walk import walk
 from scheduler.storage.outage import is_transient
 from scheduler.store.missing_class import reason_of
 from scheduler.tasks.naming import name_of
@@ -59,13 +60,16 @@ def schedule_rows(
 ) -> Iterator[ScheduleRow]:
     """Yield the declared schedules, by name, and then all other recurring tasks at work.
 
-    For these the first *looked_at* waiting tasks are looked at; all, if that is None.
+    For these the first *looked_at* waiting tasks and as many paused ones are looked at; all, if
+    that is None.
     """
-    declared = {entry.task for entry in client.getSchedules().values()}
+    met = {entry.task for entry in client.getSchedules().values()}
     yield from declared_rows(client)
-    waiting = islice((task for _, task in module.queues), looked_at)
-    for task in chain(module.running, waiting):
-        if isinstance(task, RecurringTask) and task not in declared:
+    waiting = (task for _, task in module.queues)
+    paused = (found.task for found in walk(module, TaskFilter(state="paused")))
+    for task in chain(module.running, islice(waiting, looked_at), islice(paused, looked_at)):
+        if isinstance(task, RecurringTask) and task not in met:
+            met.add(task)
             yield _row(task, "no")
 
 

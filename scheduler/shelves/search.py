@@ -52,6 +52,8 @@ class Count(NamedTuple):
 
     number: int
     is_all: bool
+    cursor: str | None = None
+    """Where to go on; None where that is not worth while."""
 
 
 def search(
@@ -79,15 +81,24 @@ def search(
 
 
 def count(
-    module: SchedulerModule, order: BulkOrder, at_most: int = COUNTED, budget: float = 1.0
+    module: SchedulerModule,
+    order: BulkOrder,
+    at_most: int = COUNTED,
+    budget: float = 1.0,
+    before: Count | None = None,
 ) -> Count:
-    """Return how many tasks *order* means, counted up to *at_most* and for *budget* seconds."""
+    """Return how many tasks *order* means, counted up to *at_most* and for *budget* seconds.
+
+    A count goes on where the one *before* has ended. Raises BadCursor as `search` does.
+    """
     end = monotonic() + budget
-    number = 0
-    for found in walk(module, order.filter):
+    number, cursor = (0, None) if before is None else (before.number, before.cursor)
+    behind = None if cursor is None else _position(cursor)
+    for found in walk(module, order.filter, behind):
         number += _is_meant(order, found)
         if number > at_most or monotonic() > end:
-            return Count(min(number, at_most), False)
+            rest = None if number > at_most else _cursor(found.position)
+            return Count(min(number, at_most), False, rest)
     return Count(number, True)
 
 

@@ -17,6 +17,7 @@ from daemon.errors import FieldFault
 from daemon.views.task_rows import Row, one_row
 from export.people.roles import Role
 from scheduler import Client, SchedulerModule
+from scheduler.errors import BadCursor
 from scheduler.inbox.quarantine import quarantine_of
 from scheduler.shelves.bulk_order import (
     CANCEL,
@@ -31,6 +32,9 @@ from scheduler.shelves.bulk_order import (
 from scheduler.shelves.search import Count, count
 
 LARGEST_PRIORITY = 1_000_000
+COUNT_SECONDS = 0.06
+"""For which tasks are counted at a time; the page has the rest counted by itself."""
+
 MOST = 500
 """Tasks that are selected one by one, at most."""
 
@@ -79,8 +83,8 @@ def _facts(visit: Visit) -> Facts:
     fault, counted = "", Count(0, True)
     if is_all:
         try:
-            counted = _count(visit.connection, name, query)
-        except FieldFault as error:
+            counted = _count(visit, name, query)
+        except (FieldFault, BadCursor) as error:
             fault = str(error)
     return {
         "name": name,
@@ -92,6 +96,13 @@ def _facts(visit: Visit) -> Facts:
         "chosen": [row for row in chosen if row.state in _states(name)],
         "others": [row for row in chosen if row.state not in _states(name)],
         "states": _states_meant(name, query) if is_all else _states(name),
+        "further": query.address(
+            "/tasks/bulk",
+            do=name,
+            scope="all",
+            after=counted.cursor,
+            counted=str(counted.number),
+        ),
         "parameters": visit.request.query_string.decode("ascii", "ignore"),
         "back": query.address(),
     }
@@ -114,8 +125,11 @@ def _selected(visit: Visit) -> list[Row]:
     return [row for row in found if row is not None]
 
 
-def _count(connection: Connection, name: str, query: TaskQuery) -> Count:
-    return count(SchedulerModule.getDBInstance(connection), _order(name, query))
+def _count(visit: Visit, name: str, query: TaskQuery) -> Count:
+    number = max(0, visit.query.get("counted", 0, type=int))
+    before = Count(number, False, visit.query.get("after") or None)
+    module = SchedulerModule.getDBInstance(visit.connection)
+    return count(module, _order(name, query), budget=COUNT_SECONDS, before=before)
 
 
 def _order(name: str, query: TaskQuery) -> BulkOrder:

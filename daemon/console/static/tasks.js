@@ -57,6 +57,20 @@ if (document.getElementById("rows")) {
   document.addEventListener("visibilitychange", goOn);
 }
 
+// --- A count that takes long goes on by itself.
+
+async function countOn() {
+  const count = document.getElementById("count");
+  const link = count && count.querySelector("[data-go-on]");
+  if (!link) return;
+  const answer = await fetch(link.href);
+  if (!answer.ok || !link.isConnected) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  count.replaceChildren(...fresh.getElementById("count").childNodes);
+  countOn();
+}
+countOn();
+
 // --- What is logged is not committed, so nobody tells of it.
 
 setInterval(() => {

@@ -12,6 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from werkzeug.datastructures import MultiDict
 
+from daemon.console.pages import bulk
 from daemon.console.task_query import TaskQuery
 from scheduler import Client, TaskFilter, nowutc
 from scheduler.shelves import search
@@ -131,6 +132,13 @@ def test_one_task_is_selected_and_prioritized(visit, busy):
     page.get_by_label("Priority").fill("3")
     page.get_by_role("button", name="Prioritize it").click()
     page.get_by_text("1 task to be given this priority:").wait_for()
+
+
+def test_a_count_that_takes_long_goes_on_by_itself(visit, busy, monkeypatch):
+    monkeypatch.setattr(bulk, "COUNT_SECONDS", 0.0)
+    page = visit("/tasks/bulk?do=retry&scope=all&text=luck with int")
+    page.get_by_role("button", name="Retry them").wait_for()
+    page.get_by_text("5 tasks would be tried again.", exact=True).wait_for()
 
 
 @pytest.mark.clicks("tasks.html: Go on")

@@ -11,7 +11,8 @@ import pytest
 import transaction
 
 from daemon.cli.main import main
-from scheduler import Client
+from daemon.views.schedule_rows import schedule_rows
+from scheduler import Client, SchedulerModule
 from scheduler.dispatch.declaration import declare, declared_in
 from scheduler.store import open_database, transact, using
 from scheduler.tasks.call import found
@@ -68,6 +69,22 @@ def test_schedules_are_listed_with_next_and_last_attempt(rows):
     assert often["next"] > often["last"]
     rarely = listed[f"{NAME}.rarely"]
     assert (rarely["last"], rarely["schedule"]) == (None, "cron 0 0 1 1 * UTC")
+
+
+def test_a_paused_schedule_is_listed_behind_however_many_waiting_tasks(database):
+    clock = StandingClock()
+    connection = database.open()
+    with using(connection):
+        relay = Relay(database, connection, clock)
+        beat = Beat(7200)
+        relay.enqueue(beat)
+        relay.client.pauseTask(beat)
+        relay.run_due()
+        module = SchedulerModule.getDBInstance(connection)
+        listed = [row for row in schedule_rows(relay.client, module, 1) if row.id == beat.getId()]
+        assert [row.state for row in listed] == ["paused"]
+    transaction.abort()
+    connection.close()
 
 
 def test_a_schedule_whose_function_is_gone_is_shown_by_its_rule_and_says_why(rows, monkeypatch):

@@ -231,12 +231,19 @@ def test_unreadable_tasks_are_found_as_well(stocked, module, monkeypatch):
 
 def test_a_count_ends_at_a_number(module):
     order = BulkOrder.of(CANCEL, TaskFilter(state="waiting"))
-    assert count(module, order, budget=DEADLINE) == (2 * COUNT, True)
-    assert count(module, order, at_most=2 * COUNT, budget=DEADLINE) == (2 * COUNT, True)
-    assert count(module, order, at_most=11, budget=DEADLINE) == (11, False)
-    assert not count(module, order, budget=0).is_all
+    assert count(module, order, budget=DEADLINE) == (2 * COUNT, True, None)
+    assert count(module, order, at_most=2 * COUNT, budget=DEADLINE) == (2 * COUNT, True, None)
+    assert count(module, order, at_most=11, budget=DEADLINE) == (11, False, None)
     retried = count(module, BulkOrder.of(RETRY, TaskFilter()), budget=DEADLINE)
-    assert retried == (2 * COUNT + 3, True)
+    assert retried == (2 * COUNT + 3, True, None)
+
+
+def test_a_count_goes_on_where_its_time_was_over(module):
+    order = BulkOrder.of(CANCEL, TaskFilter(state="waiting"))
+    counted = count(module, order, budget=0)
+    assert counted[:2] == (1, False)
+    assert count(module, order, budget=0, before=counted)[:2] == (2, False)
+    assert count(module, order, budget=DEADLINE, before=counted) == (2 * COUNT, True, None)
 
 
 def _written(*place):

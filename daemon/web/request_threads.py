@@ -8,16 +8,19 @@ from collections.abc import Callable, Container
 from waitress.task import ThreadedTaskDispatcher
 
 from daemon.web.bad_request import Channel
-from daemon.web.helping_threads import HelpingThreads
+from daemon.web.taking_over import TakingOver
 from livesync.http.stream_places import PATH
 
+END_SECONDS = 5
 OWN_THREADS = 2
 CONSOLE_THREADS = 4
 EVENTS = "/console/events"
 
 
-class RequestThreads(HelpingThreads):
+class RequestThreads:
     """*threads* threads for requests, two more for the paths in *own*, and four for the console.
+
+    Those for requests look for them, too, from the start on; see TakingOver for *look* and *wake*.
 
     A request to the export may wait for a database that does not answer, and keep its thread. A
     browser that shows a page, and a reader of changes, has a thread, which sleeps until there is
@@ -25,9 +28,16 @@ class RequestThreads(HelpingThreads):
     """
 
     def __init__(
-        self, threads: int, own: Container[str], is_console: Callable[[str], bool]
+        self,
+        look: Callable[[bool], None],
+        wake: Callable[[], None],
+        threads: int,
+        own: Container[str],
+        is_console: Callable[[str], bool],
     ) -> None:
-        super().__init__(threads)
+        self._loop = TakingOver(look, wake, threads)
+        self.start = self._loop.start
+        self.is_at_loop = self._loop.is_here
         self._own = own
         self._is_console = is_console
         self._streams: list[threading.Thread] = []
@@ -48,18 +58,18 @@ class RequestThreads(HelpingThreads):
         elif self._is_console(path):
             self._consoles.add_task(task)
         else:
-            super().add_task(task)
+            self._loop.add_task(task)
 
-    def shutdown(self, cancel_pending: bool = True, timeout: int = 5) -> bool:
-        """End the threads; return whether requests were cancelled.
+    def shutdown(self) -> None:
+        """End the threads.
 
         Streams of changes are to have been ended; they write their last bytes.
         """
+        self._loop.close(END_SECONDS)
         for each in self._streams:
-            each.join(timeout)
-        self._owns.shutdown(cancel_pending, timeout)
-        self._consoles.shutdown(cancel_pending, timeout)
-        return bool(super().shutdown(cancel_pending, timeout))
+            each.join(END_SECONDS)
+        self._owns.shutdown(timeout=END_SECONDS)
+        self._consoles.shutdown(timeout=END_SECONDS)
 
 
 def _started(task: Channel) -> threading.Thread:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import logging
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
@@ -20,7 +19,6 @@ from daemon.errors import DaemonException
 from daemon.web.accepting import AcceptPause
 from daemon.web.bad_request import Channel
 from daemon.web.client_limits import send_away
-from daemon.web.helping_threads import PATIENCE
 from daemon.web.metrics import CONTENT_TYPE as METRICS_TYPE
 from daemon.web.probes import PATHS
 from daemon.web.request_threads import RequestThreads
@@ -155,9 +153,9 @@ class WebServer:
         is_console: Callable[[str], bool] = lambda path: False,
         listening: socket.socket | None = None,
     ) -> None:
-        self._threads = RequestThreads(settings.threads, OWN, is_console)
+        self._threads = RequestThreads(self._look, self._wake, settings.threads, OWN, is_console)
         self._map: dict[int, Any] = {}
-        self._closing = False
+        self._due = 0.0
         self._settings = settings
         if listening is None:
             self._server = self._bind(application, settings)
@@ -166,15 +164,11 @@ class WebServer:
             self._server, self.port = self._open(application, settings, sockets=[listening]), 0
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         self.url = f"http://{host}:{self.port}"
-        self._thread = threading.Thread(target=self._serve, name="web", daemon=True)
-        self._thread.start()
+        self._threads.start()
 
     def close(self) -> None:
         """Stop listening, let the requests at work end, and close what is open."""
-        self._closing = True
-        self._server.pull_trigger()
-        self._thread.join(5)
-        self._server.task_dispatcher.shutdown()
+        self._threads.shutdown()
         wasyncore.close_all(self._map, ignore_all=True)
 
     @property
@@ -183,14 +177,18 @@ class WebServer:
         found: socket.socket = self._server.socket
         return found
 
-    def _serve(self) -> None:
-        due = 0.0
-        while not self._closing:
-            timeout = PATIENCE if self._threads.help() else LOOP_SECONDS
-            wasyncore.loop(timeout=timeout, map=self._map, use_poll=True, count=1)
-            if time.monotonic() >= due:
-                send_away(self._map, self._settings)
-                due = time.monotonic() + LOOK_SECONDS
+    def _look(self, waits: bool) -> None:
+        """Read and send what can be read and sent now; *waits* for that, if there is nothing."""
+        timeout = LOOP_SECONDS if waits else 0
+        wasyncore.loop(timeout=timeout, map=self._map, use_poll=True, count=1)
+        if time.monotonic() >= self._due:
+            send_away(self._map, self._settings)
+            self._due = time.monotonic() + LOOK_SECONDS
+
+    def _wake(self) -> None:
+        """Wake the thread at the loop, unless it is the present one."""
+        if not self._threads.is_at_loop():
+            self._server.trigger.pull_trigger()
 
     def _bind(self, application: Application, settings: Web) -> Any:
         last = min(settings.port + PORTS_TRIED, 65535) if settings.port else 0
@@ -232,6 +230,7 @@ class WebServer:
         for listening in self._map.values():
             if isinstance(listening, waitress.server.BaseWSGIServer):
                 listening.channel_class = Channel
+                listening.pull_trigger = self._wake
                 AcceptPause(listening)
         return server
 

@@ -1,6 +1,6 @@
-"""One thread answers, as long as it gets along; others help where it does not.
+"""Who hears a request answers it; where that takes long, others go on.
 
-Covers `daemon.web.helping_threads`, `daemon.web.request_threads`.
+Covers `daemon.web.taking_over`, `daemon.web.request_threads`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ import httpx
 import pytest
 
 from daemon.config import Web
-from daemon.web import helping_threads
-from daemon.web.helping_threads import HelpingThreads
-from daemon.web.server import WebServer
+from daemon.web import taking_over
+from daemon.web.server import NoConsole, WebServer, front
 from tests.waiting import wait_for
 
 
@@ -78,29 +77,24 @@ def test_more_requests_than_threads_are_all_answered(site, server):
         each.join()
 
 
-class Task:
-    """Notes its thread when *may_end* is set."""
-
-    def __init__(self, ran, may_end):
-        self.ran, self.may_end, self.begun = ran, may_end, threading.Event()
-
-    def service(self):
-        self.begun.set()
-        self.may_end.wait()
-        self.ran.append(threading.get_ident())
+def test_a_request_that_waits_after_quiet_times_leaves_the_others_a_thread(site, server):
+    wait_for(lambda: server._threads._loop._is_quiet)
+    test_requests_that_wait_get_a_thread_each_and_the_others_one_too(site, server)
 
 
-def test_one_thread_that_gets_along_answers_all(monkeypatch):
-    monkeypatch.setattr(helping_threads, "PATIENCE", 3600.0)
-    threads, ran, may_end = HelpingThreads(3), [], threading.Event()
-    wait_for(lambda: threads.active_count == 0)
-    tasks = [Task(ran, may_end) for _ in range(10)]
-    threads.add_task(tasks[0])
-    assert tasks[0].begun.wait(60)
-    for each in tasks[1:]:
-        threads.add_task(each)
-    assert threads.help()
-    may_end.set()
-    wait_for(lambda: len(ran) == 10)
-    assert len(set(ran)) == 1
-    threads.shutdown()
+def test_who_hears_a_request_answers_it(server, monkeypatch):
+    monkeypatch.setattr(taking_over, "PATIENCE", 3600.0)
+    with httpx.Client() as client:
+        assert len({client.get(server.url).text for _ in range(30)}) == 1
+
+
+def test_where_as_many_threads_wait_as_may_the_loop_still_hears_of_others(site):
+    application = front(site, NoConsole("jinja2"), lambda: "", lambda: "numbers")
+    with closing(WebServer(application, Web(port=0, threads=1))) as server:
+        asking = threading.Thread(target=httpx.get, args=[f"{server.url}/slow"])
+        asking.start()
+        assert site.waiting.acquire(timeout=60)
+        assert httpx.get(f"{server.url}/health", timeout=60).text == "ok\n"
+        site.going_on.set()
+        asking.join()
+        assert httpx.get(f"{server.url}/other", timeout=60).status_code == 200

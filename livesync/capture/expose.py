@@ -14,9 +14,10 @@ from export.fossilize import IFossil
 from livesync.capture.watch import declare, default_id
 from livesync.errors import WatchException
 from livesync.objects.watched_class import Identify, WatchedClass, name_of
+from livesync.records.document import OF_THE_RECORD
 from scheduler.values.extras import missing_extra
 
-TOLD = {"status", "type", "key", "restricted"}
+TOLD = {*OF_THE_RECORD, "type", "restricted"}
 """The names in a document that tell of the record, and not of its object."""
 
 

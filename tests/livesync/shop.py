@@ -78,6 +78,10 @@ class IOrderFossil(IFossil):
         """What it comes to."""
 
 
+class ITransactionFossil(IFossil):
+    def transaction(): ...
+
+
 class IStatusFossil(IFossil):
     """A shape with a name that records have already."""
 

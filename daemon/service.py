@@ -41,7 +41,6 @@ from export.people.roles import roles
 from export.people.user import users
 from livesync import SyncManager
 from livesync.http.stream_places import end_streams
-from livesync.http.wait_middleware import WaitMiddleware
 from scheduler import Scheduler, SchedulerModule, hooks
 from scheduler.errors import SchedulerException
 from scheduler.leadership.roster import roster_of
@@ -201,9 +200,8 @@ class Service:
         export = export_part(self.database, self._config.export)
         stack.callback(export.close)
         console = self._console(stack)
-        waiting = WaitMiddleware(export, self.database)
         answering = front(
-            waiting,
+            export,
             console,
             self.health,
             self._metrics.text,

@@ -19,7 +19,9 @@ StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 class ExportPart(Protocol):
     """A WSGI application that is closed at the end."""
 
-    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    def __call__(
+        self, environ: dict[str, Any], start_response: StartResponse, /
+    ) -> Iterable[bytes]:
         """Answer one request."""
 
     def close(self) -> None:
@@ -43,13 +45,17 @@ class NoExport:
 
 
 def export_part(database: DB, settings: ExportSettings) -> ExportPart:
-    """Return the export of *database*, or NoExport where its extra is not installed."""
+    """Return the export of *database*, or NoExport where its extra is not installed.
+
+    Its requests may wait for a delivery.
+    """
     try:
         from export.app import make_app
+        from livesync.http.wait_middleware import WaitMiddleware
     except ImportError as error:
         reason = missing_extra(error)
         if not reason:
             raise
         log.info("the export is not served: %s", reason)
         return NoExport(reason)
-    return make_app(database, settings)
+    return WaitMiddleware(make_app(database, settings), database)

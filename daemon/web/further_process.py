@@ -23,7 +23,6 @@ from daemon.web.passing_on import PassingOn
 from daemon.web.server import Application, WebServer
 from export.settings import ExportSettings
 from livesync.http.stream_places import end_streams
-from livesync.http.wait_middleware import WaitMiddleware
 from scheduler.runtime import application
 from scheduler.runtime.stop_signals import on_stop_signals
 from scheduler.store import open_database
@@ -71,7 +70,7 @@ def _serve(told: dict[str, Any], stack: ExitStack) -> None:
     stack.callback(database.close)
     export = export_part(database, ExportSettings.of(told["export"]))
     stack.callback(export.close)
-    answering = shared(WaitMiddleware(export, database), PassingOn(told["daemon"]))
+    answering = shared(export, PassingOn(told["daemon"]))
     listening = socket.socket(fileno=told["listening"])
     server = WebServer(
         answering, Web(**told["web"]), lambda path: not is_answered_here(path), listening

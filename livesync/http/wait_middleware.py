@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs
 
 from werkzeug.wrappers import Request
@@ -30,7 +30,16 @@ WAITING_AT_ONCE = 2
 RETRY_AFTER = "1"
 
 StartResponse = Callable[..., Any]
-Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
+
+
+class Application(Protocol):
+    """A WSGI application that is closed at the end."""
+
+    def __call__(self, environ: dict[str, Any], start: StartResponse, /) -> Iterable[bytes]:
+        """Answer one request."""
+
+    def close(self) -> None:
+        """Write what is still to be written."""
 
 
 class WaitMiddleware:
@@ -75,6 +84,10 @@ class WaitMiddleware:
             later = ServiceUnavailable(message, {"Retry-After": RETRY_AFTER})
             return _refuse(environ, start, later)
         return self._application(environ, start)
+
+    def close(self) -> None:
+        """Close the application."""
+        self._application.close()
 
     def _newest(self) -> str:
         with read_view(self._database) as connection:

@@ -38,7 +38,8 @@ def made(period: tuple[datetime, datetime | None], entry: CalendarEntry, **texts
     if end is not None:
         event.add("dtend", local(end, entry.zone))
     for name, text in texts.items():
-        event.add(name, _one_line_end(text))
+        if text or name == "summary":  # some programs take a line without a value for a mistake
+            event.add(name, _one_line_end(text))
     if entry.status is not None:
         event.add("status", entry.status.upper())
     if entry.organizer is not None:

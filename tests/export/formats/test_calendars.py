@@ -274,6 +274,13 @@ def test_vobject_finds_the_times_of_a_rule(reservations):
     assert [one.astimezone(UTC) for one in event.getrruleset(addRDate=True)] == TIMES
 
 
+@pytest.mark.parametrize("address", CALENDARS)
+def test_no_line_of_a_calendar_is_without_a_value(planted, database, address):
+    change(database, lambda event: event.update(location=None, room=None))
+    lines = text(planted, address).splitlines()
+    assert [line for line in lines if line.endswith(":")] == []
+
+
 def test_programs_read_the_same_from_a_calendar(planted, database):
     change(database, lambda event: event.update(chairs=(ADA,), timezone="America/New_York"))
     content = text(planted, f"{EVENT}.ics?alarms=15")

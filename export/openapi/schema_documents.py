@@ -24,17 +24,24 @@ def address_of(name: str, base_url: str = "") -> str:
     return f"{base_url}{ADDRESS}/{name}.json"
 
 
-def schema_documents(described: Mapping[str, Any], base_url: str) -> dict[str, Schema]:
-    """Return the schemas of *described*, an OpenAPI document, by their names.
+def schema_names(described: Mapping[str, Any]) -> list[str]:
+    """Return the names of all schemas of *described*, an OpenAPI document.
 
     That are its components, and the answers in JSON of each operation.
     """
+    return list(_schemas(described))
+
+
+def schema_document(name: str, described: Mapping[str, Any], base_url: str) -> Schema | None:
+    """Return the schema *name* of *described* as a document of its own; None for no such."""
+    schema = _schemas(described).get(name)
     known: Mapping[str, Schema] = described["components"]["schemas"]
+    return None if schema is None else _document(name, schema, known, base_url)
+
+
+def _schemas(described: Mapping[str, Any]) -> dict[str, Schema]:
     answers = {f"{ANSWERS}/{name}": schema for name, schema in _answers(described)}
-    return {
-        name: _document(name, schema, known, base_url)
-        for name, schema in {**known, **answers}.items()
-    }
+    return {**described["components"]["schemas"], **answers}
 
 
 def _answers(described: Mapping[str, Any]) -> Iterator[tuple[str, Schema]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from export.auth import caller
@@ -17,10 +17,14 @@ from export.openapi.schema_documents import (
     ANSWERS,
     CONTENT_TYPE,
     address_of,
-    schema_documents,
+    schema_document,
+    schema_names,
 )
 from export.resource import Resource
 from export.routing import nothing_at
+
+SITES = 8
+"""For how many addresses of the installation, as requests name it, descriptions are kept."""
 
 _told_to_everybody = partial(Resource, door=caller.anybody, scopes=frozenset())
 
@@ -32,17 +36,17 @@ def description_of(resources: Iterable[Resource]) -> tuple[Resource, ...]:
 
     def answer_openapi(question: Question) -> Document:
         """Return the description of all addresses, as OpenAPI 3.1 has it."""
-        return Document(json.dumps(_document(question)).encode(), "application/json")
+        return Document(json.dumps(_document(_base_url(question))).encode(), "application/json")
 
     def answer_page(question: Question) -> Document:
         """Return a page for people, with all addresses, to try them."""
-        text = page(_document(question), question.request.root)
+        text = page(_document(_base_url(question)), question.request.root)
         return Document(text, "text/html; charset=utf-8", POLICY)
 
     def answer_schemas(question: Question) -> Document:
         """Return the addresses of all JSON Schemas, by their names."""
         base_url = _base_url(question)
-        known = {name: address_of(name, base_url) for name in _schemas(question)}
+        known = {name: address_of(name, base_url) for name in schema_names(_document(base_url))}
         return Document(json.dumps(known).encode(), "application/json")
 
     def answer_schema(question: Question) -> Document:
@@ -54,16 +58,15 @@ def description_of(resources: Iterable[Resource]) -> tuple[Resource, ...]:
         return _schema(question, f"{ANSWERS}/{question.arguments['name']}")
 
     def _schema(question: Question, name: str) -> Document:
-        known = _schemas(question)
-        if name not in known:
+        base_url = _base_url(question)
+        found = schema_document(name, _document(base_url), base_url)
+        if found is None:
             raise nothing_at(question.request.path)
-        return Document(json.dumps(known[name]).encode(), CONTENT_TYPE)
+        return Document(json.dumps(found).encode(), CONTENT_TYPE)
 
-    def _schemas(question: Question) -> dict[str, Any]:
-        return schema_documents(_document(question), _base_url(question))
-
-    def _document(question: Question) -> dict[str, Any]:
-        return document(described, _base_url(question))
+    @lru_cache(SITES)
+    def _document(base_url: str) -> dict[str, Any]:
+        return document(described, base_url)
 
     described += (
         _told_to_everybody("openapi", ("/export/openapi.json",), answer_openapi),

@@ -36,7 +36,8 @@ function localize(root, forms = "") {
 
 // --- Changes in place.
 
-const keyOf = (node) => (node.nodeType === 1 ? node.id || node.dataset.key || "" : "");
+// Not by `id`, which of a form is its field of that name.
+const keyOf = (node) => (node.nodeType === 1 ? node.getAttribute("id") || node.dataset.key || "" : "");
 const KEPT = new Set(["open"]); // of details and dialogs: the reader's own
 
 function morph(old, fresh) {

@@ -88,9 +88,10 @@ def test_a_search_is_in_the_address(visit, busy):
     page.get_by_label("Text of the error").fill("luck with int")
     page.get_by_role("button", name="Search").click()
     page.wait_for_url("**/tasks?q=declared.BAD&text=luck+with+int**")
-    assert rows(page) == 5
+    page.locator("#rows tr").nth(4).wait_for()
     page.get_by_role("link", name="Failed").click()
     page.wait_for_url("**state=failed**")
+    page.locator("#rows tr").nth(4).wait_for()
     assert rows(page) == 5
     page.get_by_text("More").click()
     page.get_by_label("From").fill("yesterday")
@@ -228,6 +229,18 @@ def test_rows_stay_where_they_are_while_somebody_reads_them(visit, busy):
     assert page.locator("#rows tr").first.get_attribute("data-key") == first
     page.get_by_role("button", name="Show what has changed").click()
     page.locator(f"#rows tr:first-child:not([data-key='{first}'])").wait_for()
+
+
+def test_the_choice_of_tasks_stays_while_the_list_keeps_up(visit, busy):
+    page = visit("/tasks?state=waiting&q=Noop")
+    page.get_by_text("live", exact=True).wait_for()
+    page.get_by_label("Which tasks").select_option("all")
+    page.get_by_role("heading", name="Tasks").hover()
+    first = page.locator("#rows tr").first.get_attribute("data-key")
+    soon = nowutc() + timedelta(minutes=1)
+    transact(busy.database, lambda found: Client(found).enqueue(Noop(soon)))
+    page.locator(f"#rows tr:first-child:not([data-key='{first}'])").wait_for()
+    assert page.get_by_label("Which tasks").input_value() == "all"
 
 
 def test_a_viewer_looks_and_does_nothing(visit, busy):

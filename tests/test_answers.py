@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import datetime
 
 import pytest
 import transaction
@@ -212,6 +213,7 @@ def test_each_command_of_the_scheduler_answers(place, answer):
     assert found["stop"] == {"stopped": True}
     assert found["db backup"]["file"].endswith(".fs")
     assert found["db copy"]["differences"] == []
+    assert datetime.fromisoformat(found["db copy"]["until"]).tzinfo is not None
     assert found["config defaults"]["web"]["port"] == 8080
 
 

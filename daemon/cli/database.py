@@ -14,7 +14,7 @@ from ZODB.Connection import Connection
 from ZODB.FileStorage.FileStorage import FileStorageError
 from ZODB.utils import z64
 
-from daemon.cli.database_copy import copied
+from daemon.cli.database_copy import copied, up_to
 from daemon.config import Config
 from daemon.errors import DaemonException
 from daemon.maintenance import backup
@@ -94,9 +94,9 @@ def _back_up_server(options: argparse.Namespace, config: Config) -> int:
     if options.full:
         backup.put_aside(file)
     is_there = file.exists()
-    number, moment, found = copied(config.database, f"file://{file}", resume=is_there)
-    facts = {"file": file, "transactions": number, "until": moment, "differences": found}
-    text = f"{file} has {number} more transactions, up to {moment} UTC"
+    number, until, found = copied(config.database, f"file://{file}", resume=is_there)
+    facts = {"file": file, "transactions": number, "until": until, "differences": found}
+    text = f"{file} has {number} more transactions, {up_to(until)}"
     answer(options, facts, "\n".join([*found, text]))
     return int(bool(found))
 

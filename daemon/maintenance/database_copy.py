@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,12 @@ Progress = Callable[[int], None]
 """Is told how many transactions are copied."""
 
 
-def copy(source_uri: str, target_uri: str, progress: Progress, *, resume: bool) -> tuple[int, str]:
+def copy(
+    source_uri: str, target_uri: str, progress: Progress, *, resume: bool
+) -> tuple[int, datetime | None]:
     """Copy one database to another; return how many transactions were copied, and up to when.
 
+    That is None where the target has none.
     The source may be used meanwhile: the copy is that of one moment, the last of its rounds. The
     target must be empty; with *resume* it may be the beginning of such a copy, which goes on.
     Raises DaemonException, and DatabaseUnavailable.
@@ -48,7 +52,7 @@ def copy(source_uri: str, target_uri: str, progress: Progress, *, resume: bool) 
                     last = each.tid
                     number += 1
                     progress(number)
-        return number, str(TimeStamp(last)) if last != z64 else "its beginning"
+    return number, None if last == z64 else datetime.fromtimestamp(TimeStamp(last).timeTime(), UTC)
 
 
 @contextmanager

@@ -64,6 +64,11 @@ def test_the_index_shows_links_that_lead_somewhere(metadata):
     assert [link for link in links if not re.match("https?://|#", link)] == []
 
 
+def test_the_index_shows_the_picture_itself(metadata):
+    (picture,) = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", metadata.get_payload())
+    assert re.fullmatch(r"https://.*/raw/main/docs/console\.png", picture)
+
+
 def test_it_names_its_addresses_and_extras(metadata):
     named = {line.partition(",")[0] for line in metadata.get_all("Project-URL")}
     assert {"Documentation", "Source", "Issues", "Changelog"} <= named

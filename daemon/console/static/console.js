@@ -81,6 +81,7 @@ function tellNews(changed) {
 
 document.addEventListener("click", async (event) => {
   if (event.target.id !== "show-news") return;
+  if (document.querySelector("#rows[data-keep]")) { location.reload(); return; }
   isAsked = true;
   await refresh();
   isAsked = false;

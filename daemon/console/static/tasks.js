@@ -46,14 +46,17 @@ async function goOn() {
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   localize(fresh);
   const found = [...fresh.querySelectorAll("#rows tr:not([data-key=none])")];
-  if (found.length) rows.querySelector("[data-key=none]")?.remove();
-  rows.append(...found);
+  const none = rows.querySelector("[data-key=none]");
+  if (none) none.replaceWith(...(found.length ? found : fresh.querySelectorAll("#rows tr")));
+  else rows.append(...found);
   document.getElementById("pages").replaceChildren(...fresh.getElementById("pages").childNodes);
   goOn();
 }
 
 if (document.getElementById("rows")) {
   goOn();
+  // What was found so is not looked for again with each commit.
+  document.addEventListener("refreshed", () => { if ("keep" in document.getElementById("rows").dataset) tellNews(1); });
   document.addEventListener("visibilitychange", goOn);
 }
 

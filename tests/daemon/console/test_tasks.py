@@ -25,6 +25,7 @@ from tests.scheduler.sample_tasks import Noop
 from tests.waiting import wait_for
 
 COUNT = 60
+HOUR = timedelta(hours=1)
 ODD = "\udc80 half \x00 \u202e<script>alert(1)</script>" + " long" * 100
 
 
@@ -106,6 +107,9 @@ def test_a_search_that_looks_at_many_tasks_goes_on_by_itself(visit, busy, monkey
     page = visit("/tasks?text=luck+with+int&state=failed")
     page.get_by_text("7 tasks looked at; these are all.").wait_for()
     assert rows(page) == 5
+    transact(busy.database, lambda found: Client(found).enqueue(Noop(nowutc() + HOUR)))
+    page.get_by_role("button", name="Show what has changed").click()
+    page.get_by_text("7 tasks looked at; these are all.").wait_for()
 
 
 @pytest.mark.clicks("tasks.html: Retry …", "bulk.html: Back", "bulk.html: Retry them")
@@ -195,7 +199,14 @@ def test_tasks_of_a_search_are_moved_prioritized_cancelled_and_deleted(visit, bu
 
     order(page, "Delete …", "5 tasks would be deleted")
     page.get_by_role("button", name="Delete them").click()
+    page.get_by_text("deleted (name send)").first.wait_for()
+    wait_for(lambda: transact(busy.database, sent) == [], what="the deletion")
+    page.reload()
     page.get_by_text("No task is found.").wait_for()
+
+
+def sent(connection):
+    return [task.getId() for task in Client(connection).select(TaskFilter(name="*send*"))]
 
 
 def order(page, button, count):

@@ -14,6 +14,7 @@ from werkzeug.datastructures import MultiDict
 
 from daemon.console.pages import bulk
 from daemon.console.task_query import TaskQuery
+from daemon.views.task_rows import one_row
 from scheduler import Client, TaskFilter, nowutc
 from scheduler.shelves import search
 from scheduler.store import transact, using
@@ -186,6 +187,8 @@ def test_tasks_of_a_search_are_moved_prioritized_cancelled_and_deleted(visit, bu
     page.get_by_label("New date").fill("2031-05-06T07:08:09")
     page.get_by_role("button", name="Move them").click()
     page.get_by_text("Tasks are being moved (name send)").wait_for()
+    wait_for(lambda: {row.date.year for row in sent(busy)} == {2031}, what="the new date")
+    page.reload()
     page.get_by_text("2031-05-06").nth(4).wait_for()
 
     order(page, "Prioritize …", "5 tasks would be given this priority")
@@ -195,18 +198,26 @@ def test_tasks_of_a_search_are_moved_prioritized_cancelled_and_deleted(visit, bu
 
     order(page, "Cancel …", "5 tasks would be cancelled")
     page.get_by_role("button", name="Cancel them").click()
+    wait_for(lambda: {row.state for row in sent(busy)} == {"aborted"}, what="the end")
+    page.reload()
     page.locator("#rows .state", has_text="aborted").nth(4).wait_for()
 
     order(page, "Delete …", "5 tasks would be deleted")
     page.get_by_role("button", name="Delete them").click()
     page.get_by_text("deleted (name send)").first.wait_for()
-    wait_for(lambda: transact(busy.database, sent) == [], what="the deletion")
+    wait_for(lambda: not sent(busy), what="the deletion")
     page.reload()
     page.get_by_text("No task is found.").wait_for()
 
 
-def sent(connection):
-    return [task.getId() for task in Client(connection).select(TaskFilter(name="*send*"))]
+def sent(busy):
+    """Return the rows of the calls of `send`."""
+
+    def rows_of(connection):
+        chosen = Client(connection).select(TaskFilter(name="*send*"))
+        return [one_row(connection, task.getId()) for task in chosen]
+
+    return transact(busy.database, rows_of)
 
 
 def order(page, button, count):

@@ -57,9 +57,10 @@ LEAST_SLEEP = 0.05
 # Seconds between two searches for changes that were undone.
 UNDONE_SECONDS = 1.0
 # While each worker has PLENTY of claims, the loop gathers reports for GATHER_SECONDS before it
-# commits them together.
+# commits them together; while several tasks are at work, ticks are APART_SECONDS apart.
 PLENTY = 16
 GATHER_SECONDS = 0.01
+APART_SECONDS = 0.003
 
 ENDED_MEANWHILE = "the scheduler ended while this task was running"
 ENDED_WITH_SEVERAL = "the scheduler ended while this task ran, or waited for its worker"
@@ -103,13 +104,14 @@ class Dispatcher:
         self._is_unsure = self._is_reloading = False
         self._next_due: float | None = None
         self._in_vain = 0.0  # when there was room, and nothing to be had
-        self._next_tending = self._next_undone = 0.0
+        self._next_tending = self._next_undone = self._ticked = 0.0
 
     def run(self) -> None:
         """Tick for ever; SchedulerQuitException ends it."""
         self._recover()
         while True:
             is_busy = self._tick()
+            self._ticked = time.monotonic()
             self._seldom(self._worker_report.note)
             self._seldom(self._retention.step)
             self._seldom(self._tend)
@@ -120,8 +122,8 @@ class Dispatcher:
                 continue
             seconds = self._sleep()
             self._activity.rest(seconds)
-            if self._wake.wait(seconds) and self._workers_have_plenty():
-                time.sleep(GATHER_SECONDS)
+            if self._wake.wait(seconds):
+                time.sleep(self._gathering())
             self._activity.rest(0)
 
     def close(self) -> None:
@@ -301,8 +303,12 @@ class Dispatcher:
             return next(iter(self._given.values())).since
         return self._next_due
 
-    def _workers_have_plenty(self) -> bool:
-        return len(self._given) > PLENTY * self._settings.workers
+    def _gathering(self) -> float:
+        """Return for how many seconds more is gathered, before it is committed together."""
+        if len(self._given) > PLENTY * self._settings.workers:
+            return GATHER_SECONDS
+        is_parallel = len(self._given) > 1
+        return max(0.0, self._ticked + APART_SECONDS - time.monotonic()) if is_parallel else 0.0
 
     def _sleep(self) -> float:
         rests = [self._retention.rest(), self._worker_report.rest(), self._executor.rest()]

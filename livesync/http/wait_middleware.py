@@ -32,7 +32,7 @@ RETRY_AFTER = "1"
 StartResponse = Callable[..., Any]
 
 
-class Application(Protocol):
+class ClosableApplication(Protocol):
     """A WSGI application that is closed at the end."""
 
     def __call__(self, environ: dict[str, Any], start: StartResponse, /) -> Iterable[bytes]:
@@ -52,7 +52,7 @@ class WaitMiddleware:
     without keeping the server from other requests.
     """
 
-    def __init__(self, application: Application, database: DB) -> None:
+    def __init__(self, application: ClosableApplication, database: DB) -> None:
         self._application = application
         self._database = database
         self._places = threading.BoundedSemaphore(WAITING_AT_ONCE)

@@ -1,4 +1,7 @@
-"""The command `indico_export import`: what it says, and its exit status."""
+"""The command `indico_export import`: what it says, and its exit status.
+
+Covers `export.cli.takeover`.
+"""
 
 from __future__ import annotations
 

@@ -281,5 +281,6 @@ def test_commands_choose_by_filter_and_count_first(view, database, uri, capsys):
     assert command("cancel", "--all", "--state", "finished")[0] == 1
     assert command("cancel", "1", "--queue", "mail") == (
         1,
-        "indico_scheduler: --class, --since and the like choose among --all: give that, too\n",
+        '{"error": "--class, --since and the like choose among --all: give that, too", '
+        '"status": 1}\n',
     )

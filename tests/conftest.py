@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 
 import pytest
@@ -46,17 +45,6 @@ def listeners_of_its_own():
     before = [*listeners._listeners]
     yield
     listeners._listeners[:] = before
-
-
-@pytest.fixture(autouse=True, scope="module")
-def root_logger_of_its_own():
-    """What a module has logged, and where to, is not so in the next one: commands configure it."""
-    root = logging.getLogger()
-    handlers, level = [*root.handlers], root.level
-    yield
-    for handler in set(root.handlers) - set(handlers):
-        handler.close()
-    root.handlers[:], root.level = handlers, level
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 from datetime import datetime
 
 import pytest
@@ -150,6 +151,17 @@ class Counting(OneShotTask):
         print("one more")
         root = self._p_jar.root()
         root["count"] = root.get("count", 0) + 1
+
+
+@pytest.fixture(autouse=True, scope="module")
+def root_logger_of_its_own():
+    """The commands configure where this process logs to; the next module is spared that."""
+    root = logging.getLogger()
+    handlers, level = [*root.handlers], root.level
+    yield
+    for handler in set(root.handlers) - set(handlers):
+        handler.close()
+    root.handlers[:], root.level = handlers, level
 
 
 @pytest.fixture

@@ -188,7 +188,8 @@ def test_tasks_of_a_search_are_moved_prioritized_cancelled_and_deleted(visit, bu
     page.get_by_role("button", name="Move them").click()
     page.get_by_text("Tasks are being moved (name send)").wait_for()
     wait_for(lambda: {row.date.year for row in sent(busy)} == {2031}, what="the new date")
-    page.reload()
+    page.wait_for_load_state()
+    page.goto(page.url)
     page.get_by_text("2031-05-06").nth(4).wait_for()
 
     order(page, "Prioritize …", "5 tasks would be given this priority")
@@ -199,14 +200,16 @@ def test_tasks_of_a_search_are_moved_prioritized_cancelled_and_deleted(visit, bu
     order(page, "Cancel …", "5 tasks would be cancelled")
     page.get_by_role("button", name="Cancel them").click()
     wait_for(lambda: {row.state for row in sent(busy)} == {"aborted"}, what="the end")
-    page.reload()
+    page.wait_for_load_state()
+    page.goto(page.url)
     page.locator("#rows .state", has_text="aborted").nth(4).wait_for()
 
     order(page, "Delete …", "5 tasks would be deleted")
     page.get_by_role("button", name="Delete them").click()
     page.get_by_text("deleted (name send)").first.wait_for()
     wait_for(lambda: not sent(busy), what="the deletion")
-    page.reload()
+    page.wait_for_load_state()
+    page.goto(page.url)
     page.get_by_text("No task is found.").wait_for()
 
 

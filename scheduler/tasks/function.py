@@ -82,6 +82,7 @@ class Enqueuer(Generic[P, R]):
         return call
 
     def _function(self) -> TaskFunction[P, R, Any]:
+        """Return the function that is called; overridden by each way to enqueue."""
         raise NotImplementedError(f"{type(self).__name__} does not override _function()")
 
 

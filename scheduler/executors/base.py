@@ -14,6 +14,8 @@ from scheduler.states import TASK_STATUS_FAILED, TASK_STATUS_QUEUED, TASK_STATUS
 from scheduler.worker.outcome import Outcome
 from scheduler.worker.runner import GROUP_LIMIT
 
+# Seconds between looks for claims to be stopped whose attempts have not begun yet.
+STOP_SECONDS = 0.1
 # Seconds of work that the claims given to the workers should amount to.
 AHEAD_SECONDS = 0.1
 
@@ -114,7 +116,10 @@ class Executor(Protocol):
         """Return the outcomes, lost claims and progress since the last call."""
 
     def stop(self, claim: Claim) -> None:
-        """End the attempt on *claim*, which has ended, if it goes on."""
+        """End the attempt on *claim*, which has ended, if it goes on or begins.
+
+        It can begin afterwards, in a transaction that does not see that the claim has ended.
+        """
 
     def reload(self) -> None:
         """Replace the workers one by one by such with the present code, if they can be."""

@@ -52,5 +52,11 @@ class CoroutineWatch:
             return next((why for moment, why in self._ends.values() if moment <= now), None)
 
     def _expect(self, claim: Claim, why: KillReason, seconds: float) -> None:
+        end = (time.monotonic() + seconds + GRACE_SECONDS, why)
         with self._lock:
-            self._ends[claim.number] = (time.monotonic() + seconds + GRACE_SECONDS, why)
+            # The first end counts: a cancellation can be known before the beginning is.
+            self._ends[claim.number] = min(end, self._ends.get(claim.number, end), key=_moment)
+
+
+def _moment(end: tuple[float, KillReason]) -> float:
+    return end[0]

@@ -10,7 +10,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from scheduler.executors.base import ExecutorReport, Flow, KillReason, ReportBuffer, WorkerStatus
+from scheduler.executors.base import (
+    STOP_SECONDS,
+    ExecutorReport,
+    Flow,
+    KillReason,
+    ReportBuffer,
+    WorkerStatus,
+)
 from scheduler.executors.log_writer import LogWriter
 from scheduler.executors.loss_watch import KILL_SECONDS, LossWatch
 from scheduler.executors.lost_claims import WorkerLoss, loss_of
@@ -21,7 +28,7 @@ from scheduler.inbox.claims import Claim
 from scheduler.runtime.application import Application
 from scheduler.runtime.context import AttemptReport, Awaited, Begun, ProgressReport
 from scheduler.settings import Settings
-from scheduler.states import TASK_STATUS_ABORTED, TASK_STATUS_QUEUED
+from scheduler.states import TASK_STATUS_QUEUED
 from scheduler.storage.outage_log import Outage
 from scheduler.worker.log_forwarding import ForwardedLine, levels_here
 from scheduler.worker.process import FirstMessage
@@ -103,16 +110,12 @@ class ProcessExecutor:
         """Kill the worker that runs *claim*; its other claims are run again.
 
         A coroutine is cancelled; its worker is killed where that does not end it.
-        A worker that has not begun it will see that it has ended.
         """
         with self._lock:
             for worker in self._workers.values():
-                if claim.number in worker.adopted:
-                    worker.send(claim)
-                    worker.coroutines.cancel(claim)
+                if claim.number in worker.held:
+                    worker.stop(claim)
                     self._stir.set()
-                elif claim.number in worker.held.keys() & worker.begun_claims().numbers():
-                    worker.kill(KillReason(TASK_STATUS_ABORTED, "cancelled", claim))
 
     def reload(self) -> None:
         """Replace the workers one by one; each ends its task first."""
@@ -274,6 +277,8 @@ class ProcessExecutor:
             try:
                 with self._lock:
                     self._fill()
+                    for worker in self._workers.values():
+                        worker.stop_begun()
                     self._loss_watch.check(list(self._workers.values()))
                     self._replace()
                     self._level()
@@ -288,6 +293,8 @@ class ProcessExecutor:
             moments += [each.leaves for each in self._workers.values() if each.leaves is not None]
             rests = [each.watch.rest() for each in self._workers.values()]
             rests += [each.coroutines.rest() for each in self._workers.values()]
+            if any(each.to_stop for each in self._workers.values()):
+                rests.append(STOP_SECONDS)
             if any(each.queued > 1 for each in self._workers.values()):
                 rests.append(STUCK_SECONDS)
             return max(0, min([moment - now for moment in moments] + rests))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 import time
@@ -11,6 +12,7 @@ from collections.abc import Callable, Sequence
 from ZODB import DB
 
 from scheduler.executors.base import (
+    STOP_SECONDS,
     WITH_ANOTHER,
     AttemptWatch,
     ExecutorReport,
@@ -56,6 +58,7 @@ class ThreadExecutor:
         self._queue = ClaimQueue()
         self._lock = threading.Lock()
         self._out: set[int] = set()  # by number, the claims whose end was not collected
+        self._to_stop: dict[int, Claim] = {}  # as soon as their attempts have begun
         self._is_closing = False
         self._coroutine_watch = CoroutineWatch()
         self._coroutines = self._coroutine_pool()
@@ -83,20 +86,19 @@ class ThreadExecutor:
         why = self._coroutine_watch.overdue()
         if why is not None:
             self._abandon_coroutines(why)
+        self._stop_begun()
         report = self._results.collect()
         with self._lock:
             self._out.difference_update(report.numbers())
+        self._to_stop = {key: each for key, each in self._to_stop.items() if key in self._out}
         return report
 
     def stop(self, claim: Claim) -> None:
         """Ask the thread that runs *claim* to end the attempt, and replace the thread."""
-        if self._coroutines.cancel(claim):
-            self._coroutine_watch.cancel(claim)
+        if claim.number in self._out:
+            self._to_stop[claim.number] = claim
+            self._stop_begun()
             self._results.wake()
-        for worker in self._threads:
-            run = worker.run
-            if run is not None and run.claim == claim:
-                self._abandon(worker, Lost(claim, TASK_STATUS_ABORTED, "cancelled"))
 
     def reload(self) -> None:
         """Go on with these threads, which see the modules that the process has imported anew."""
@@ -122,7 +124,8 @@ class ThreadExecutor:
     def rest(self) -> float:
         """Return for how many seconds no run is over its limit."""
         rests = [worker.watch.rest() for worker in self._threads]
-        return min(*rests, self._coroutine_watch.rest())
+        look = STOP_SECONDS if self._to_stop else math.inf
+        return min(*rests, self._coroutine_watch.rest(), look)
 
     def shutdown(self, seconds: float) -> list[Claim]:
         """Wait *seconds* for the threads to end their attempts; return the claims not begun."""
@@ -142,6 +145,18 @@ class ThreadExecutor:
         )
         worker.thread.start()
         return worker
+
+    def _stop_begun(self) -> None:
+        """End the attempts that are to be stopped and have begun."""
+        for claim in list(self._to_stop.values()):
+            if self._coroutines.cancel(claim):
+                self._coroutine_watch.cancel(claim)
+                del self._to_stop[claim.number]
+        for worker in list(self._threads):
+            run = worker.run
+            if run is not None and run.claim.number in self._to_stop:
+                claim = self._to_stop.pop(run.claim.number)
+                self._abandon(worker, Lost(claim, TASK_STATUS_ABORTED, "cancelled"))
 
     def _abandon(self, worker: _WorkerThread, loss: Lost) -> None:
         with self._lock:

@@ -24,6 +24,7 @@ from scheduler.executors.output_pipe import OutputPipe
 from scheduler.executors.suspension import is_suspended
 from scheduler.inbox.claims import Claim
 from scheduler.runtime.context import AttemptReport
+from scheduler.states import TASK_STATUS_ABORTED
 from scheduler.worker.family import MARK, descendants, kill_each, kill_marked
 from scheduler.worker.heartbeat import SIZE, BegunClaims, WorkerHeartbeat, shared_memory
 from scheduler.worker.log_forwarding import ForwardedLine
@@ -60,6 +61,8 @@ class WorkerProcess:
         self.held: dict[int, Claim] = {}
         self.adopted: set[int] = set()
         """The numbers of those claims of which coroutines are at work."""
+        self.to_stop: dict[int, Claim] = {}
+        """Those claims that are to be stopped as soon as their attempts have begun."""
         self.is_ready = False
         self.is_stuck = False
         """Whether it was asked to return claims, and has not ended its task since."""
@@ -111,6 +114,25 @@ class WorkerProcess:
             self._last_word = time.monotonic()
         self.held.update((claim.number, claim) for claim in claims)
         self.send((seen_from, claims))
+
+    def stop(self, claim: Claim) -> None:
+        """End the attempt on *claim*, one that is held, as soon as it has begun."""
+        self.to_stop[claim.number] = claim
+        self.stop_begun()
+
+    def stop_begun(self) -> None:
+        """End the attempts that are to be stopped and have begun.
+
+        A coroutine is cancelled, and has a grace to end in; else the process is killed.
+        """
+        begun = self.begun_claims().numbers()
+        for claim in [each for number, each in self.to_stop.items() if number in begun]:
+            del self.to_stop[claim.number]
+            if claim.number in self.adopted:
+                self.send(claim)
+                self.coroutines.cancel(claim)
+            else:
+                self.kill(KillReason(TASK_STATUS_ABORTED, "cancelled", claim))
 
     def ask_back(self) -> None:
         """Ask for the claims that it has not begun; it is given no more until its task ends."""
@@ -168,6 +190,7 @@ class WorkerProcess:
         for claim in claims:
             self.held.pop(claim.number, None)
             self.adopted.discard(claim.number)
+            self.to_stop.pop(claim.number, None)
             self.coroutines.end(claim)
 
     def begun_claims(self) -> BegunClaims:

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Coroutine, Generator
 from contextvars import Context
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from scheduler.errors import HardLimitReached, TaskCancelled, TaskTimedOut
 from scheduler.runtime.context import AttemptContext, current_run
@@ -39,6 +39,7 @@ class CoroutineLoop:
         self._loop = asyncio.new_event_loop()
         self._loop.set_task_factory(_named_task)
         self._tasks: dict[int, asyncio.Task[Any]] = {}  # by the number of the claim
+        self._cancelled: set[int] = set()  # those cancelled before they were in the loop
         self._at_work = threading.Condition()
         self._is_closed = False
         self._thread = threading.Thread(target=self._run, name=f"loop of {name}", daemon=True)
@@ -62,11 +63,18 @@ class CoroutineLoop:
         return result
 
     def cancel(self, number: int) -> None:
-        """Cancel the coroutine of claim *number*, if it is at work."""
+        """Cancel the coroutine of claim *number*, or else as soon as it is in the loop."""
         with self._at_work:
             task = self._tasks.get(number)
+            if task is None:
+                self._cancelled.add(number)
         if task is not None:
             self._loop.call_soon_threadsafe(task.cancel)
+
+    def forget(self, number: int) -> None:
+        """Note that the attempt on claim *number* has ended."""
+        with self._at_work:
+            self._cancelled.discard(number)
 
     def close(self) -> None:
         """End the loop, in which nothing is at work any more."""
@@ -78,9 +86,12 @@ class CoroutineLoop:
 
     async def _limited(self, coroutine: _Stepped, run: AttemptContext) -> _Ended:
         run.thread = threading.get_ident()
+        task = cast(asyncio.Task[Any], asyncio.current_task())
         with self._at_work:
-            self._tasks[run.claim.number] = asyncio.current_task()  # type: ignore[assignment]
+            self._tasks[run.claim.number] = task
             self._at_work.notify()
+            if run.claim.number in self._cancelled:
+                task.cancel()
         try:
             return await _within_limits(coroutine, run), None
         except EXITS as exit_:

@@ -175,6 +175,8 @@ class CoroutinePool:
         """Note that the attempt of *claim* has ended; return whether that is to be told."""
         with self._changed:
             del self._running[claim.number]
+            if self._loop is not None:
+                self._loop.forget(claim.number)
             if not self._running and not self._is_abandoned:
                 self._database.setPoolSize(self._pool_size)
             return not self._is_abandoned

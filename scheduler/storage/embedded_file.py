@@ -11,24 +11,20 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from persistent.TimeStamp import TimeStamp
-from ZODB.FileStorage.FileStorage import (
-    FileStorage,
-    TempFormatter,
-    read_index,
-)
+from ZODB.FileStorage.FileStorage import TempFormatter, read_index
 from ZODB.POSException import StorageTransactionError
 from ZODB.utils import p64, u64
 
 from scheduler.storage.commit_turn import CommitTurn
 from scheduler.storage.data_file import begin_file, close_files
-from scheduler.storage.file_lock import lock_shared, only_packer
-from scheduler.storage.file_tail import CORRUPT, FileTail, tid_at
+from scheduler.storage.file_lock import lock_shared
+from scheduler.storage.file_tail import tid_at
 from scheduler.storage.file_watch import FileWatch
 from scheduler.storage.gathered import Gathered
 from scheduler.storage.new_transactions import NewTransaction, holds, transactions_behind
 from scheduler.storage.positioned_file import Readers
-from scheduler.storage.private_blobs import PrivateBlobs
-from scheduler.storage.private_files import private_file, private_tree, sync
+from scheduler.storage.private_files import sync
+from scheduler.storage.side_files import SideFiles
 from scheduler.storage.transaction_iterator import FileReplaced, TransactionIterator
 
 log = logging.getLogger(__name__)
@@ -36,11 +32,8 @@ log = logging.getLogger(__name__)
 # It leaves out the times of the file, which spares file systems a commit of their journal.
 fdatasync = getattr(os, "fdatasync", os.fsync)
 
-# Bytes behind the saved index that the next process may have to read when it opens the file.
-INDEX_BEHIND = 1 << 20
 
-
-class EmbeddedStorage(FileStorage):
+class EmbeddedStorage(SideFiles):
     """A FileStorage that several processes have open at a time.
 
     Each process has an index of its own, and reads what others have appended whenever a
@@ -62,14 +55,12 @@ class EmbeddedStorage(FileStorage):
     _on_commit: Callable[[bytes], None] | None = None
     _readers: Any = None
     _watch: FileWatch | None = None
-    _is_opening = True
     _on_disk = 0  # up to where the file is known to be on the disk
 
     def __init__(self, file_name: str, **options: Any) -> None:
         close_files(Path(file_name).absolute())
         self._gathered: dict[Any, Gathered] = {}
         self._free_oids: Iterator[int] = iter(())
-        self._index_end = 0
         self.on_restore: Callable[[bytes, bytes], None] = lambda last, newest: None
         self._lock_file = lock_shared(f"{file_name}.lock")
         self._turn = CommitTurn(f"{file_name}.turn", lambda: self._catch_up(cuts=True))
@@ -296,6 +287,11 @@ class EmbeddedStorage(FileStorage):
             if file is self._file:
                 self._on_disk = max(self._on_disk, end)
 
+    def _initIndex(self, index: Any, tindex: Any) -> None:
+        super()._initIndex(index, tindex)
+        self._on_disk = 0
+        sync(Path(self._file_name).parent)  # the file may be new, or put in place by a pack
+
     def tpc_abort(self, transaction: Any) -> None:
         """Drop *transaction*, and give its turn back."""
         self._gathered.pop(transaction, None)
@@ -329,72 +325,6 @@ class EmbeddedStorage(FileStorage):
         self._file.raw.truncate(self._pos)
         self._file.raw.close()  # not the buffered one: that would write again
         self._file = open(self._file_name, "r+b")  # noqa: SIM115 (the storage closes it)
-
-    # Index, pack, blobs
-
-    def _restore_index(self) -> Any:
-        try:
-            index = super()._restore_index()
-        except CORRUPT as error:
-            log.info("index of %s rebuilt: it cannot be read: %s", self._file_name, error)
-            index = None
-        self._index_end = tid_at(index)[0]
-        if self._is_opening:
-            with open(self._file_name, "r+b") as file:
-                FileTail(file, self._file_name, *tid_at(index)).cut()
-        return index
-
-    def _save_index(self) -> None:
-        if self._pos - self._index_end > INDEX_BEHIND:
-            self._write_index(self._index, self._pos)
-
-    def _write_index(self, index: Any, end: int) -> None:
-        name = f"{self._file_name}.index"
-        private_file(f"{name}.{os.getpid()}")
-        index.save(end, f"{name}.{os.getpid()}")
-        os.replace(f"{name}.{os.getpid()}", name)
-        self._index_end = end
-
-    def pack(self, *args: Any, **kwargs: Any) -> Any:
-        """Drop old revisions; see ZODB. Raises FileStorageError while another process does so."""
-        packed = Path(f"{self._file_name}.pack")
-        with only_packer(f"{self._file_name}.packing"):
-            private_file(packed)
-            try:
-                return super().pack(*args, **kwargs)
-            finally:
-                if packed.exists() and not packed.stat().st_size:
-                    packed.unlink()  # there was nothing to pack
-                private_tree(Path(f"{self.blob_dir}.old"))
-
-    @staticmethod
-    def packer(storage: Any, referencesf: Any, stop: bytes, gc: bool) -> Any:
-        """Write the packed file and its index; with the turn, if there is something to pack."""
-        packed = FileStorage.packer(storage, referencesf, stop, gc)
-        if packed is None:
-            return None
-        try:
-            with open(f"{storage._file_name}.pack", "rb") as file:
-                os.fsync(file.fileno())
-            storage._write_index(packed[1], packed[0])
-        except BaseException:
-            storage._turn.release()
-            raise
-        return packed
-
-    def _initIndex(self, index: Any, tindex: Any) -> None:
-        super()._initIndex(index, tindex)
-        self._on_disk = 0
-        sync(Path(self._file_name).parent)  # the file may be new, or put in place by a pack
-
-    def _blob_init(self, blob_dir: str, layout: str = "automatic") -> None:
-        super()._blob_init_no_blobs()
-        self.fshelper = PrivateBlobs(blob_dir, layout)
-        self.fshelper.create()
-
-    def _blob_storeblob(self, oid: bytes, serial: bytes, blobfilename: str) -> None:
-        super()._blob_storeblob(oid, serial, blobfilename)
-        self.fshelper.keep(self.fshelper.getBlobFilename(oid, serial))
 
     def _let_go(self) -> None:
         for name in ("_file", "_tfile", "_lock_file", "_turn"):

@@ -15,7 +15,7 @@ import transaction
 from ZODB.FileStorage import FileIterator
 
 from scheduler.errors import CommitInterrupted, DatabaseUnavailable, OutcomeUnknown
-from scheduler.storage import embedded_file
+from scheduler.storage import side_files
 from scheduler.store import connect, open_database, transact
 from tests.scheduler.harness import python
 
@@ -176,7 +176,7 @@ def cut(content, starts):
 def test_a_damaged_tail_is_cut_off_at_the_first_start(
     tmp_path, caplog, monkeypatch, damage, lost, has_index
 ):
-    monkeypatch.setattr(embedded_file, "INDEX_BEHIND", 0 if has_index else 1 << 30)
+    monkeypatch.setattr(side_files, "INDEX_BEHIND", 0 if has_index else 1 << 30)
     file = tmp_path / "data.fs"
     uri = f"file://{file}"
     make(uri)

@@ -3,7 +3,7 @@
 Covers `scheduler.storage.embedded_file`, `scheduler.storage.commit_turn`,
 `scheduler.storage.file_lock`, `scheduler.storage.gathered`, `scheduler.storage.new_transactions`,
 `scheduler.storage.positioned_file`, `scheduler.storage.file_watch`,
-`scheduler.storage.file_tail`, `scheduler.storage.data_file`.
+`scheduler.storage.file_tail`, `scheduler.storage.data_file`, `scheduler.storage.side_files`.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ import pytest
 from transaction import TransactionManager
 from ZODB.blob import Blob
 
-from scheduler.storage import embedded_file
+from scheduler.storage import side_files
 from scheduler.store import open_database, transact
 from scheduler.store.commit import commit_lazily, reach_disk
 from tests.disk import Disk
@@ -61,7 +61,7 @@ def keys_after(folder, written, index):
 def test_reported_commits_are_there_wherever_the_file_is_cut_behind_its_last_sync(
     tmp_path, disk, monkeypatch
 ):
-    monkeypatch.setattr(embedded_file, "INDEX_BEHIND", 0)
+    monkeypatch.setattr(side_files, "INDEX_BEHIND", 0)
     reports = []
     with closing(open_database(f"file://{tmp_path}/data.fs")) as database:
         work = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+import httpx
 import pytest
 import transaction
 from hypothesis import HealthCheck, settings
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from export.model import listeners
 from scheduler.store import open_database, using
 from tests import ports, postgres
+from tests.waiting import DEADLINE
 
 # Under `nohup` SIGHUP is ignored, and so it would be by all daemons that the tests start.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -20,6 +22,10 @@ settings.register_profile(
     "any_machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("any_machine")
+# httpx gives up after five seconds.
+vars(httpx._config.DEFAULT_TIMEOUT_CONFIG).update(
+    dict.fromkeys(("connect", "read", "write", "pool"), DEADLINE)
+)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -11,6 +11,7 @@ from typing import Any
 from daemon.cli.deferred import DeferredModule
 from daemon.cli.parser import Command, Subparsers, add
 from daemon.config import LEVELS
+from daemon.views.attempt_choice import attempt_choice
 from scheduler.clock import nowutc
 from scheduler.states import STATES
 from scheduler.values.command_value import HOW, given
@@ -68,9 +69,9 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--dry-run", action="store_true", help="print the changes, and abort them")
     sub.add_argument(
         "--as-of-attempt",
-        type=int,
-        metavar="N",
-        help="replay attempt N on its snapshot, and compare",
+        type=_attempt,
+        metavar="N|DATE",
+        help="replay attempt N, or that of a date (UTC), on its snapshot, and compare",
     )
     sub.add_argument("--debug", action="store_true", help="run it dry under Python's debugger")
     sub = add(
@@ -340,5 +341,12 @@ def _add_db(commands: Subparsers, common: argparse.ArgumentParser) -> None:
 def _period(text: str) -> float:
     try:
         return period(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _attempt(text: str) -> str:
+    try:
+        return attempt_choice(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None

@@ -10,14 +10,12 @@ from contextlib import nullcontext, redirect_stdout
 from typing import Any
 
 from daemon.config import Config
-from daemon.errors import DaemonException
+from daemon.views.attempt_choice import chosen_attempt
 from daemon.views.task_detail import find_task
 from scheduler.insight.dry_run import DryRun, try_out
 from scheduler.insight.replay import Replay, replay
 from scheduler.insight.state_diff import AttributeChange
 from scheduler.store import connect
-from scheduler.tasks import BaseTask
-from scheduler.tasks.attempt import Attempt
 from scheduler.values.console import answer
 
 
@@ -35,19 +33,11 @@ def dry_run(options: argparse.Namespace, config: Config) -> int:
                 tried = try_out(connection.db(), options.task_id, is_debugged=options.debug)
             answer(options, _facts(tried), "\n".join(_lines(tried)))
             return int(tried.error is not None)
-        attempt = _attempt(task, options.as_of_attempt)
+        attempt = chosen_attempt(task, options.as_of_attempt)
         with aside:
             again = replay(connection.db(), options.task_id, attempt, options.debug)
     answer(options, _replay_facts(again), "\n".join(_replay_lines(again)))
     return int(not again.is_alike)
-
-
-def _attempt(task: BaseTask, number: int) -> Attempt:
-    found = [attempt for attempt in task.getAttempts() if attempt.number == number]
-    if not found:
-        known = ", ".join(str(attempt.number) for attempt in task.getAttempts()) or "none"
-        raise DaemonException(f"there is no attempt {number} of {task!r} on record; known: {known}")
-    return found[-1]
 
 
 def _lines(tried: DryRun) -> Iterator[str]:

@@ -21,11 +21,11 @@ CHANGES = ("changes", "unlike")
 COMMAND = (sys.executable, "-P", "-m", "daemon.cli", "run")
 
 
-def run_dry(database: DB, number: int, attempt: int | None = None) -> Mapping[str, Any]:
+def run_dry(database: DB, number: int, attempt: str | None = None) -> Mapping[str, Any]:
     """Run task *number* dry, or replay an *attempt*; return what `--json` tells, or its `fault`."""
     if not isinstance(database, Database) or database.uri.startswith(PRIVATE_SCHEMES):
         return {"fault": "This database cannot be opened by a second process"}
-    replayed = () if attempt is None else ("--as-of-attempt", str(attempt))
+    replayed = () if attempt is None else (f"--as-of-attempt={attempt}",)
     try:
         done = subprocess.run(  # noqa: S603 (a command of this package, with numbers)
             [*COMMAND, str(number), "--dry-run", "--json", *replayed],

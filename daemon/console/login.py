@@ -34,7 +34,7 @@ class LoginPage:
                 response = Response(status=303, headers={"Location": wanted})
                 door.give_cookie(response, request, text)
                 return response
-        facts = {"wrong": fault, "next": wanted}
+        facts = {"wrong": fault, "next": wanted, "login": request.form.get("login", "")}
         return self._render("login.html", facts, 422 if fault else 200)
 
     def log_out(self, request: Request) -> Response:

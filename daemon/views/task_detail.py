@@ -10,6 +10,7 @@ from ZODB.Connection import Connection
 from ZODB.utils import p64
 
 from daemon.errors import DaemonException
+from daemon.views.attempt_choice import name_of_attempt
 from daemon.views.task_rows import QUARANTINED, WORDS, rows, word
 from scheduler import TASK_STATUS_FINISHED, Client, SchedulerModule
 from scheduler.inbox.quarantine import QuarantineEntry, quarantine_of
@@ -148,6 +149,7 @@ def _run(run: TaskOccurrence) -> Card:
 def _attempt(attempt: Attempt) -> Card:
     return {
         "number": attempt.number,
+        "name": name_of_attempt(attempt),
         "state": WORDS[attempt.state],
         "started": attempt.started,
         "ended": attempt.ended,

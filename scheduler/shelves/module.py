@@ -234,14 +234,17 @@ class SchedulerModule(Persistent):
             self.leave_shelf(task, status)
 
     def start_again(self, task: BaseTask, status: int) -> None:
-        """Queue *task*, which has ended in state *status*, as if it had never been run."""
+        """Queue *task*, which has ended in state *status*, as if it had never been run.
+
+        It is not due before now: what it has waited for since its own date was not a worker.
+        """
         self.take_from_index(task, status)
         if status == TASK_STATUS_FINISHED:
             TaskHandle(task).begin_occurrence()
         task.reset()
-        self.queues.add(
-            task, BLOCKED_DUE if self.holds(task) else stamp(task.getDueOn() or nowutc())
-        )
+        now = nowutc()
+        due = max(task.getDueOn() or now, now)
+        self.queues.add(task, BLOCKED_DUE if self.holds(task) else stamp(due))
 
     def holds(self, task: BaseTask) -> bool:
         """Say whether *task* is not to be given out: it waits for others, or will not be run."""

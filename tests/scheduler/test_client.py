@@ -12,6 +12,7 @@ import pytest
 
 from scheduler import (
     TASK_STATUS_FAILED,
+    TASK_STATUS_FINISHED,
     TASK_STATUS_SPOOLED,
     Client,
     SchedulerModule,
@@ -184,6 +185,18 @@ def test_a_failed_task_can_be_started_again(view, database):
         view.commit()
         view.until_counts(finished=1)
     assert view.root["count"] == 1
+
+
+def test_a_task_that_is_started_again_has_waited_since_then_only(relay):
+    task = FailTimes(nowutc(), 1)
+    task.maxTries = 1
+    relay.enqueue(task)
+    relay.run_due()
+    relay.clock.advance(100_000)
+    relay.client.startFailedTask(task)
+    relay.run_due()
+    assert task.getStatus() == TASK_STATUS_FINISHED
+    assert task.getAttempts()[-1].waited < 60
 
 
 def test_a_task_that_has_not_failed_cannot_be_started_again(view):

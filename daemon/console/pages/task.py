@@ -15,6 +15,7 @@ from daemon.console.pages.bulk import date_in, priority_in
 from daemon.console.visit import Visit
 from daemon.errors import DaemonException, FieldFault, Refusal
 from daemon.logs.running_log import RUNNING_LOG
+from daemon.views.attempt_choice import attempt_choice
 from daemon.views.task_card import page_card
 from daemon.views.task_changes import changes_of
 from daemon.views.task_detail import find_task
@@ -86,7 +87,7 @@ def _card(visit: Visit, number: int) -> dict[str, Any]:
 
 
 def _dry_run(visit: Visit) -> Facts:
-    number, attempt = visit.arguments["number"], visit.query.get("attempt", type=int)
+    number, attempt = visit.arguments["number"], visit.query.get("attempt", type=attempt_choice)
     task = _task(visit, number)
     told = run_dry(visit.database, number, attempt)
     return {"number": number, "title": title_of(task), "attempt": attempt, "told": told}

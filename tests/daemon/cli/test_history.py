@@ -1,6 +1,6 @@
 """`indico_scheduler blame`, `undo` and `run` with a dry run: looking into what tasks do.
 
-Covers `daemon.cli.dry_run`.
+Covers `daemon.cli.dry_run`, `daemon.views.attempt_choice`.
 """
 
 from __future__ import annotations
@@ -105,6 +105,30 @@ def test_an_attempt_is_run_again_as_it_was(desk, ann):
     status, error = desk.error_of("run", str(number), "--as-of-attempt", "3")
     assert status == 1
     assert "there is no attempt 3" in error
+
+
+def test_attempts_of_a_task_that_was_started_again_are_told_apart_by_their_dates(desk, ann):
+    number = ran(desk, ann, Lottery, -1, TASK_STATUS_FAILED)
+    with desk.scheduler():
+        desk.command("cmd", "retry", str(number))
+        desk.until_empty_spool()
+        desk.until(number, TASK_STATUS_FAILED)
+    with connect(desk.uri) as connection:
+        begins = [each.started for each in Client(connection).getTask(number).getAttempts()]
+    assert len(begins) == 2
+    for begun in begins:
+        status, text = desk.command(
+            "run", str(number), f"--as-of-attempt={begun:%Y-%m-%dT%H:%M:%S.%f}"
+        )
+        assert status == 0
+        assert f"As it was: attempt 1 FA {begun:%Y-%m-%d %H:%M:%S}" in text
+
+
+@pytest.mark.parametrize("choice", ["-1", "", "last", "2026-11-30", "1\0"])
+def test_a_choice_of_no_attempt_is_refused(desk, choice, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        desk.command("run", "1", f"--as-of-attempt={choice}")
+    assert "is neither the number of an attempt nor a date" in capsys.readouterr().err
 
 
 def test_a_run_can_be_followed_in_the_debugger(desk, ann):

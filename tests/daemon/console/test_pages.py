@@ -29,6 +29,8 @@ def test_everybody_can_log_in(visit, axe, viewport, scheme):
     page.get_by_label("Password").fill("wrong")
     page.keyboard.press("Enter")
     page.locator("#password-fault").wait_for()
+    assert page.get_by_label("Login").input_value() == "ann"
+    assert page.get_by_label("Password").evaluate("field => field === document.activeElement")
     found = axe.run(page)
     assert found.violations_count == 0, found.generate_report()
     card, field = (page.locator(each).bounding_box() for each in (".card", "#password"))

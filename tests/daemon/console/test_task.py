@@ -77,6 +77,10 @@ def test_a_failure_is_explained_mended_and_retried(visit, enqueue, axe, tmp_path
     press(page, "Retry")
     page.get_by_text(f"Task {number} is started again").wait_for()
     is_now(page, "finished")
+    first = page.locator(".attempt").last
+    first.locator("summary").click()
+    first.get_by_role("link", name="Replay").click()
+    page.get_by_text("that failed with ValueError: no luck").wait_for()
 
 
 @pytest.mark.clicks("task.html: Cancel")
@@ -138,7 +142,7 @@ def test_a_waiting_task_is_moved_prioritized_paused_resumed_and_run(visit, enque
     page.locator("dt:has-text('Result') + dd", has_text="{'answer': 42}").wait_for()
     page.get_by_label("Log of attempt 1").get_by_text("all is well").wait_for()
     press(page, "Run again")
-    page.get_by_text("Attempt 1").nth(1).wait_for()
+    page.get_by_text("try 1, ran").nth(1).wait_for()
     page.get_by_text("Delete …").click()
     press(page, "Delete")
     page.get_by_text(f"Task {number} is deleted").wait_for()

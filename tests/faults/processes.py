@@ -17,10 +17,10 @@ DEADLINE = 60.0
 class Daemon:
     """`indico_scheduler start --standalone` in *folder*, with these settings of the scheduler.
 
-    *push* is that of livesync.
+    *push* is that of livesync; the *environment* is that of the test, unless one is given.
     """
 
-    def __init__(self, folder, uri, *, push=False, options=(), **settings):
+    def __init__(self, folder, uri, *, push=False, options=(), environment=None, **settings):
         self.log = folder / "daemon.log"
         config = folder / "relay.toml"
         lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
@@ -28,13 +28,16 @@ class Daemon:
         config.write_text("\n".join([*parts, *lines, ""]))
         self._command = [sys.executable, "-m", "daemon.cli.main", "start", "--standalone"]
         self._command += ["--database", uri, "--config", str(config), *options]
+        self._environment = environment
         self.process = None
         self.start()
 
     def start(self):
         with self.log.open("a") as log:
             # In a group of its own, as a service or a terminal has it.
-            self.process = subprocess.Popen(self._command, stdout=log, stderr=log, process_group=0)
+            self.process = subprocess.Popen(
+                self._command, stdout=log, stderr=log, process_group=0, env=self._environment
+            )
 
     def family(self):
         """Return the processes that live, its own first."""

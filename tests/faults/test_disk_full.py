@@ -6,7 +6,7 @@ Covers `scheduler.storage.embedded_file`, `scheduler.storage.outage`.
 from __future__ import annotations
 
 import os
-import resource
+import sys
 from contextlib import closing
 
 import pytest
@@ -15,27 +15,28 @@ import transaction
 from scheduler import Client, SchedulerModule, nowutc
 from scheduler.storage.outage import is_outage
 from scheduler.store import connect
+from tests import full_disk
 from tests.faults.processes import Daemon
 from tests.scheduler.sample_tasks import Count
 from tests.waiting import wait_for
 
 ROOM = 60_000  # bytes
 TASKS = 100
-EVER = resource.RLIM_INFINITY
 
 
 def give_room(daemon, file, bytes_more):
     """Let this process and those of the daemon write only so many bytes more to the file."""
-    limit = EVER if bytes_more is None else file.stat().st_size + bytes_more
+    limit = full_disk.EVER if bytes_more is None else file.stat().st_size + bytes_more
     for pid in (os.getpid(), *(each.pid for each in daemon.family())):
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, (limit, EVER))
+        full_disk.limit(pid, limit)
 
 
 @pytest.fixture(autouse=True)
-def room_afterwards():
+def room_afterwards(monkeypatch):
     """This process may write again what it likes after each test."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (EVER, EVER))
+    full_disk.limit(0, full_disk.EVER)
 
 
 class Write(Count):
@@ -66,7 +67,9 @@ def test_a_full_disk_costs_no_task_and_the_daemon_goes_on(tmp_path, mode):
         connection.root()["count"] = 0
         transaction.commit()
 
-    with closing(Daemon(tmp_path, uri, multitask_mode=mode, sleep_interval=1)) as daemon:
+    settings = {"multitask_mode": mode, "sleep_interval": 1}
+    environment = full_disk.environment()
+    with closing(Daemon(tmp_path, uri, environment=environment, **settings)) as daemon:
         daemon.wait_until_up()
         give_room(daemon, file, ROOM)
         enqueued = 0

@@ -54,3 +54,9 @@ def test_the_modules_that_test_files_name_are_there():
     parts = (file.relative_to(ROOT).with_suffix("").parts for file in files)
     there = {".".join(each).removesuffix(".__init__") for each in parts}
     assert named() - there == set()
+
+
+def test_a_disk_is_full_only_for_processes_that_keep_no_bytecode():
+    limit = "RLIMIT_" + "FSIZE"
+    files = [file for file in TESTS.rglob("*.py") if limit in file.read_text()]
+    assert files == [TESTS / "full_disk.py"]

@@ -6,7 +6,6 @@ Covers `daemon.maintenance.copy_check`, `daemon.cli.database_copy`.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 from contextlib import closing, contextmanager
@@ -24,7 +23,7 @@ from scheduler import Client, nowutc
 from scheduler.store import connect
 from scheduler.store.database_uri import open_bare
 from scheduler.tasks import SampleOneShotTask
-from tests import postgres
+from tests import full_disk, postgres
 
 KINDS = ("file", "zeo", "postgres")
 
@@ -209,7 +208,8 @@ def test_a_full_disk_breaks_the_copy_off_and_it_goes_on_later(source, tmp_path, 
     target = f"file://{tmp_path}/copy.fs"
     done = subprocess.run(
         [sys.executable, "-m", "daemon.cli.main", "db", "copy", source, target],
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)),
+        preexec_fn=lambda: full_disk.limit(0, 2000),
+        env=full_disk.environment(),
         capture_output=True,
         text=True,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import signal
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection
@@ -12,6 +11,7 @@ import httpx
 import pytest
 
 from scheduler.store import connect
+from tests import full_disk
 from tests.faults.processes import Daemon, serving
 from tests.waiting import wait_for
 
@@ -22,8 +22,8 @@ PATHS = ("/health", "/", "/metrics")
 
 
 @contextmanager
-def daemon_of(folder, uri):
-    with closing(Daemon(folder, uri, sleep_interval=1)) as daemon:
+def daemon_of(folder, uri, environment=None):
+    with closing(Daemon(folder, uri, environment=environment, sleep_interval=1)) as daemon:
         daemon.wait_until_up()
         yield daemon
 
@@ -85,15 +85,14 @@ def test_a_server_that_is_back_makes_the_daemon_ready_again(tmp_path, free_port)
 
 def test_a_full_disk_is_told_though_nothing_is_to_be_written(tmp_path):
     file = tmp_path / "data.fs"
-    with daemon_of(tmp_path, f"file://{file}") as daemon:
+    with daemon_of(tmp_path, f"file://{file}", full_disk.environment()) as daemon:
         until_ok(daemon)
         limit = file.stat().st_size + 1000
-        ever = resource.RLIM_INFINITY
-        resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (limit, ever))
+        full_disk.limit(daemon.process.pid, limit)
         assert "cannot write" in fault(daemon)
         assert "cannot write" in get(daemon, "/").text
         assert "relay_healthy 0.0" in get(daemon, "/metrics").text
-        resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (ever, ever))
+        full_disk.limit(daemon.process.pid, full_disk.EVER)
         until_ok(daemon)
         assert "relay_healthy 1.0" in get(daemon, "/metrics").text
 

@@ -21,9 +21,9 @@ TASKS = 10
 
 
 class Append(OneShotTask):
-    """Appends its number to the root's `done`."""
+    """Appends its number to the root's `done`; it may be begun anew, should that be lost."""
 
-    number = 0
+    number, maxTries = 0, 3
 
     def run(self):
         current().root()["done"].append(self.number)

@@ -32,7 +32,7 @@ def api(start_demo, command):
 
 
 def create(api, duration):
-    start = int(time.time()) + 4
+    start = int(time.time()) + 10
     body = {"name": "Lecture", "room": 39, "start_at": start, "duration": duration}
     (number,) = api.post(SCHEDULE, json=body).json()
     return f"{SCHEDULE}/{number}"

@@ -172,7 +172,8 @@ def test_a_periodic_task_goes_on_after_a_run_over_its_limit(view, database, mode
     with running(database, multitask_mode=mode):
         view.until(lambda: view.root.get("count", 0) >= 2)
     statuses = [occurrence.getStatus() for occurrence in task.getOccurrences()]
-    assert statuses[:3] == [TASK_STATUS_TERMINATED, TASK_STATUS_FINISHED, TASK_STATUS_FINISHED]
+    assert statuses[0] == TASK_STATUS_TERMINATED
+    assert statuses.count(TASK_STATUS_FINISHED) >= 2
 
 
 @both_modes

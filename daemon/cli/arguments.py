@@ -70,8 +70,8 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--as-of-attempt",
         type=_attempt,
-        metavar="N|DATE",
-        help="replay attempt N, or that of a date (UTC), on its snapshot, and compare",
+        metavar="WHICH",
+        help="replay the attempt with that number, or date (UTC), on its snapshot, and compare",
     )
     sub.add_argument("--debug", action="store_true", help="run it dry under Python's debugger")
     sub = add(

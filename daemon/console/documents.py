@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from markupsafe import Markup
 
 from daemon.web.shipped_docs import shipped
 
 WORD = re.compile(r"\w+")
 HEADING = re.compile(r"^#+ +(.*)$", re.MULTILINE)
+BOX = '<div class="scroll" tabindex="0"><table>'
 SHOWN_AROUND = 90
 HITS = 50
 
@@ -46,7 +48,7 @@ def documents() -> dict[str, ShippedDocument]:
 
 def rendered_document(document: ShippedDocument) -> Markup:
     """Return the text of *document* as HTML, with an anchor at each heading."""
-    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+    markdown = _markdown()
     tokens = markdown.parse(document.text)
     for heading, content in pairwise(tokens):
         if heading.type == "heading_open":
@@ -59,8 +61,10 @@ def rendered_document(document: ShippedDocument) -> Markup:
             if link.type == "image":
                 link.attrSet("src", f"/docs/{link.attrGet('src')}")
     html = markdown.renderer.render(tokens, markdown.options, {})
-    # The corner of a table has no words, so it is no heading.
-    return Markup(html.replace("<th></th>", "<td></td>"))  # noqa: S704 (own text)
+    # The corner of a table has no words, so it is no heading; a wide one scrolls in its box.
+    for old, new in (("<th></th>", "<td></td>"), ("<table>", BOX), ("</table>", "</table></div>")):
+        html = html.replace(old, new)
+    return Markup(html)  # noqa: S704 (own text)
 
 
 def found(words: str) -> list[Hit]:
@@ -79,20 +83,44 @@ def anchor_of(heading: str) -> str:
     return words.strip().replace(" ", "-")
 
 
+def _markdown() -> MarkdownIt:
+    return MarkdownIt("commonmark", {"html": False}).enable("table")
+
+
 def _hits(document: ShippedDocument, wanted: list[str]) -> list[Hit]:
-    pieces = HEADING.split(document.text)
-    sections = zip(pieces[1::2], pieces[2::2], strict=True)
     return [
-        Hit(document, heading, anchor_of(heading), _excerpt(text, wanted[0]))
-        for heading, text in sections
+        Hit(document, heading, anchor, _excerpt(text, wanted[0]))
+        for heading, anchor, text in _sections(document)
         if all(word in f"{document.title} {heading} {text}".casefold() for word in wanted)
     ]
 
 
+@cache
+def _sections(document: ShippedDocument) -> list[tuple[str, str, str]]:
+    """Return the heading, the anchor and the plain text of each section of *document*."""
+    sections: list[tuple[str, str, list[str]]] = []
+    tokens = _markdown().parse(document.text)
+    for before, token in pairwise(tokens):
+        if before.type == "heading_open":
+            sections.append((_plain(token), anchor_of(token.content), []))
+        elif sections and token.type in {"inline", "fence", "code_block"}:
+            sections[-1][2].append(_plain(token))
+    return [(heading, anchor, " ".join(texts)) for heading, anchor, texts in sections]
+
+
+def _plain(token: Token) -> str:
+    """Return the text of *token* without its marks, on one line."""
+    if token.children is None:
+        return " ".join(token.content.split())
+    return "".join(each.content or " " * ("break" in each.type) for each in token.children)
+
+
 def _excerpt(text: str, word: str) -> str:
-    flat = " ".join(text.split())
-    place = max(0, flat.casefold().find(word) - SHOWN_AROUND)
-    return flat[place : place + 2 * SHOWN_AROUND]
+    """Return what stands around *word*, or the beginning, in whole words."""
+    place = max(0, text.casefold().find(word))
+    begin = text.find(" ", place - SHOWN_AROUND) + 1 if place > SHOWN_AROUND else 0
+    end = begin + 2 * SHOWN_AROUND
+    return text[begin:] if len(text) <= end else f"{text[begin:end].rpartition(' ')[0]} …"
 
 
 def _address(link: str) -> str:

@@ -34,6 +34,10 @@ function localize(root, forms = "") {
   }
 }
 
+// --- On a phone the navigation is one line: the page that is shown stands in it.
+
+document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 // --- Changes in place.
 
 // Not by `id`, which of a form is its field of that name.

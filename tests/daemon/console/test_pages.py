@@ -13,6 +13,10 @@ from tests.daemon.console.conftest import DESKTOP, PASSWORD, PHONE
 PATHS = [page.path for page in PAGES if page.label]
 
 
+WIDER_TILES = """[...document.querySelectorAll(".tiles dd")]
+  .filter((each) => each.scrollWidth > each.clientWidth).map((each) => each.outerHTML)"""
+
+
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize(("viewport", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")])
 def test_everybody_can_read_each_page(visit, axe, path, viewport, scheme):
@@ -63,3 +67,17 @@ def test_a_document_shows_its_pictures(visit):
     pictures = page.locator("main img")
     assert pictures.count() >= 2
     assert pictures.evaluate_all("found => found.every(each => each.naturalWidth > 100)")
+
+
+@pytest.mark.parametrize("path", ["/", "/database", "/audit"])
+def test_on_a_phone_the_page_stands_in_the_navigation_and_numbers_in_their_tiles(visit, path):
+    page = visit(path, viewport=PHONE)
+    place = page.locator("nav [aria-current]").bounding_box()
+    assert place["x"] >= 0
+    assert place["x"] + place["width"] <= PHONE["width"]
+    page.evaluate(
+        """document.querySelectorAll(".tiles dd:not(.small)").forEach((each) => {
+          each.textContent = (9876543).toLocaleString("fr");
+        })"""
+    )
+    assert page.evaluate(WIDER_TILES) == []

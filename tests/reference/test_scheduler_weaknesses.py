@@ -259,7 +259,8 @@ def test_two_equal_instructions_at_once_do_not_conflict(view):
 # Runs
 
 
-def test_a_task_that_waits_for_its_next_try_keeps_no_worker(view):
+def test_a_task_that_waits_for_its_next_try_keeps_no_worker(view, monkeypatch):
+    monkeypatch.setattr(FailTimes, "retries", {Exception: Retry(first=5, jitter=0)})
     failing = view.enqueue(FailTimes(nowutc(), 1))
     with running(view.database, workers=1, task_max_tries=3):
         view.until(lambda: len(failing.getAttempts()) == 1)

@@ -36,7 +36,7 @@ class Candidate(Persistent):
     def __init__(self) -> None:
         self.owner = ProcessIdentity.this_process()
         self.pid = os.getpid()
-        self.hostname = socket.getfqdn()
+        self.hostname = socket.gethostname()
         self.beats = 0
         self.seen = 0.0
         """Its last heartbeat by its own clock (Unix seconds): for people, no decision uses it."""
@@ -83,7 +83,7 @@ class Roster(Persistent):
     def take(self, token: str) -> None:
         """Make the scheduler *token* of this process the leader, for a new term."""
         self.process = ProcessIdentity.this_process()
-        self.hostname = socket.getfqdn()
+        self.hostname = socket.gethostname()
         self.pid = os.getpid()
         self.token = token
         self.term += 1

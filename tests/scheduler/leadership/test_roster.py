@@ -5,6 +5,8 @@ Covers `scheduler.dispatch.worker_report`.
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from scheduler import nowutc
@@ -48,3 +50,13 @@ def test_a_paused_scheduler_starts_nothing_and_goes_on_when_resumed(view, databa
         view.commit()
         view.until_counts(finished=2)
     assert view.root["count"] == 2
+
+
+def test_who_leads_is_noted_without_a_name_server(view, database, monkeypatch):
+    def ask(*_):
+        raise AssertionError("a name server may not answer for many seconds")
+
+    for name in ("getfqdn", "gethostbyaddr", "gethostbyname_ex", "getaddrinfo"):
+        monkeypatch.setattr(socket, name, ask)
+    with running(database):
+        view.until(lambda: view.status()["hostname"] == socket.gethostname())

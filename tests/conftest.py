@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 
 import httpx
@@ -26,6 +27,16 @@ settings.load_profile("any_machine")
 vars(httpx._config.DEFAULT_TIMEOUT_CONFIG).update(
     dict.fromkeys(("connect", "read", "write", "pool"), DEADLINE)
 )
+
+
+class Loggers(dict):
+    """All loggers by name: pytest looks at each as a test begins, while threads may add some."""
+
+    def values(self):
+        return list(super().values())
+
+
+logging.root.manager.loggerDict = Loggers(logging.root.manager.loggerDict)
 
 
 @pytest.hookimpl(wrapper=True)

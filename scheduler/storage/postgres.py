@@ -17,6 +17,7 @@ from relstorage.storage.oid import OIDs
 from relstorage.zodburi_resolver import postgresql_resolver
 from ZODB.utils import u64
 
+from scheduler.storage.postgres_commit import CommitFunctions
 from scheduler.storage.postgres_restores import KnownTransaction, RestoreAdapter
 
 # The options that zodburi has for the ZODB.DB: the pool and cache of its connections.
@@ -55,6 +56,7 @@ class PostgresStorage(RelStorage):
 
     def tpc_vote(self, transaction: Any) -> Any:
         """Vote; the commit of a lazy transaction does not wait for the disk."""
+        self._adapter.begin_commit()
         if getattr(transaction, "is_lazy", False):
             connection = self._tpc_phase.shared_state.store_connection
             connection.cursor.execute("SET LOCAL synchronous_commit TO off")
@@ -111,12 +113,13 @@ def watch(storage: RelStorage, on_restore: Callable[[bytes, bytes], None]) -> No
     """
     if not _is_plain(storage):
         return
-    known = KnownTransaction()
+    known, functions = KnownTransaction(), CommitFunctions()
     known.drop, known.on_restore = storage._cache.local_client.flush_all, on_restore
     for each in [storage, *(reference() for reference in storage._instances)]:
         if each is not None and not each._closed:
             each._adapter.__class__ = RestoreAdapter
             each._adapter.watch(known)
+            each._adapter.take_over(functions)
             each.__class__ = PostgresStorage
 
 

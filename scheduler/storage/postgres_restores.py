@@ -6,10 +6,11 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
-from relstorage.adapters.postgresql import PostgreSQLAdapter
 from relstorage.adapters.postgresql.adapter import PGPoller
 from ZODB.POSException import ReadConflictError
 from ZODB.utils import p64
+
+from scheduler.storage.postgres_commit import NO_OBJECT, CommitAdapter
 
 _IS_THERE = "SELECT 1 FROM transaction WHERE tid = %s"
 _IS_PACKED = "SELECT 1 FROM transaction WHERE tid > %s AND packed LIMIT 1"
@@ -95,16 +96,22 @@ class RestorePoller(PGPoller):
             self.known.on_restore(p64(tid), p64(super().get_current_tid(cursor)))
 
 
-class RestoreAdapter(PostgreSQLAdapter):
+class RestoreAdapter(CommitAdapter):
     """An adapter that looks for what was known before it polls and before it commits."""
 
     known: KnownTransaction
     poller: Any
 
+    @property
+    def known_tid(self) -> int:
+        """The newest transaction that this process knows of; 0 for none."""
+        return self.known.tid
+
     def new_instance(self) -> RestoreAdapter:
         """Return an adapter for another connection, which knows the same."""
         instance: RestoreAdapter = super().new_instance()
         instance.share(self.known)
+        instance.functions = self.functions
         return instance
 
     def share(self, known: KnownTransaction) -> None:
@@ -124,11 +131,13 @@ class RestoreAdapter(PostgreSQLAdapter):
 
     def lock_objects_and_detect_conflicts(self, cursor: Any, read_current_oids: Any) -> Any:
         """Lock what is to be stored; raises ReadConflictError in a database put back meanwhile."""
-        known = self.known.tid
+        known = self.known_tid
         conflicts = super().lock_objects_and_detect_conflicts(cursor, read_current_oids)
-        if self.poller.is_lost(cursor, known):
+        has_looked = self.mover.pending is not None
+        is_there = has_looked and all(oid != NO_OBJECT for oid, *_ in conflicts)
+        if not is_there and self.poller.is_lost(cursor, known):
             raise ReadConflictError("the database was put back to an earlier state meanwhile")
-        return conflicts
+        return [conflict for conflict in conflicts if conflict[0] != NO_OBJECT]
 
     def _create(self) -> None:
         super()._create()

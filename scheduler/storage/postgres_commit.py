@@ -269,6 +269,12 @@ class CommitAdapter(PostgreSQLAdapter):
             ) from error
         return cursor.fetchall()
 
+    def _composed_lock_objects_and_detect_conflicts(
+        self, cursor: Any, read_current_oids: Any
+    ) -> Any:
+        self.mover.send(cursor)  # it looks for them in the temporary table
+        return super()._composed_lock_objects_and_detect_conflicts(cursor, read_current_oids)
+
     def _create(self) -> None:
         super()._create()
         self.take_over(CommitFunctions())

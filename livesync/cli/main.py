@@ -151,7 +151,7 @@ def _parser() -> argparse.ArgumentParser:
         parents=[database],
     )
     parser.add_argument("--version", action=VersionAction)
-    parser.add_argument("--completion", action=CompletionAction)
+    parser.add_argument("--completion", action=CompletionAction, group="agent")
     commands = parser.add_subparsers(prog="indico_livesync", required=True)
 
     command = _add(

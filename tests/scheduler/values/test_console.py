@@ -1,13 +1,12 @@
-"""Output is coloured on a terminal, plain elsewhere, and legible everywhere; shells complete it.
+"""Output is coloured on a terminal, plain elsewhere, and legible everywhere.
 
-Covers `scheduler.values.completion`, `scheduler.values.legible`.
+Covers `scheduler.values.legible`.
 """
 
 from __future__ import annotations
 
 import os
 import pty
-import shutil
 import subprocess
 import sys
 
@@ -59,34 +58,3 @@ def test_columns_are_as_wide_with_colours_as_without():
     table = as_table(("name", "state"), [("a", "failed"), ("bbbbbb", "running")])
     assert table.splitlines()[1] == "a       failed"
     assert table.styled.splitlines()[1] == "a       \x1b[31mfailed\x1b[0m"
-
-
-def completion(module, shell):
-    command = [sys.executable, "-m", module, "--completion", shell]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return done.stdout
-
-
-@pytest.mark.parametrize("module", PARSERS)
-def test_bash_completes_the_words_of_each_command(tmp_path, module):
-    script = tmp_path / "complete.bash"
-    script.write_text(completion(module, "bash"))
-    first = {"indico_scheduler": "sho", "indico_livesync": "agen", "indico_export": "use"}
-    name = NAMES[module]
-    ask = (
-        f"source {script}; COMP_WORDS=({name} {first[name]}); COMP_CWORD=1; "
-        f'_shtab_{name}; echo "${{COMPREPLY[@]}}"'
-    )
-    done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, check=True)
-    assert first[name] in done.stdout
-    assert done.stderr == ""
-
-
-@pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_other_shells_get_a_script(tmp_path, shell):
-    script = tmp_path / "complete"
-    script.write_text(completion("daemon.cli.main", shell))
-    assert "indico_scheduler" in script.read_text()
-    assert "quarantined" in script.read_text()  # a help text, or a choice
-    if shutil.which(shell):
-        subprocess.run([shell, "-n", str(script)], check=True)

@@ -25,9 +25,8 @@ from scheduler.tasks import OneShotTask
 from tests import postgres
 from tests.faults.processes import Daemon, serving
 from tests.scheduler.sample_tasks import Noop, Raise
-from tests.waiting import wait_for
+from tests.waiting import DEADLINE, wait_for
 
-DEADLINE = 60.0
 SETTLED_SECONDS = 2.0
 NOBODY_LISTENS = "http://127.0.0.1:9/"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-DEADLINE = 90.0
+DEADLINE = 120.0
 PAUSE = 0.01
 
 

@@ -7,10 +7,9 @@ from contextlib import closing
 from livesync import SyncManager
 from scheduler.store import open_database, transact
 from tests.rest import _change, resting
-from tests.waiting import wait_for
+from tests.waiting import DEADLINE, wait_for
 
 MOST_COMMITS = 4
-DEADLINE = 60.0
 NOTE = "livesync: "
 
 

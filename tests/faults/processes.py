@@ -9,9 +9,7 @@ from contextlib import contextmanager
 
 import psutil
 
-from tests.waiting import wait_for
-
-DEADLINE = 60.0
+from tests.waiting import DEADLINE, wait_for
 
 
 class Daemon:

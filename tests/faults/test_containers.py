@@ -18,9 +18,7 @@ from scheduler.leadership.roster import roster_of
 from scheduler.storage.process_identity import ProcessIdentity
 from scheduler.store import open_database
 from tests.scheduler.harness import View, python
-from tests.waiting import wait_for
-
-DEADLINE = 60.0
+from tests.waiting import DEADLINE, wait_for
 
 SCHEDULER = """
 import os, socket, sys

@@ -12,8 +12,7 @@ from scheduler.store import connect, open_database
 from tests import postgres
 from tests.faults.processes import serving
 from tests.scheduler.harness import output_of, python
-
-DEADLINE = 60.0
+from tests.waiting import DEADLINE
 
 COMMON = """
 import multiprocessing, os, sys, time, traceback, transaction

@@ -19,13 +19,12 @@ from scheduler.storage import side_files
 from scheduler.store import connect, open_database, transact
 from tests.scheduler.harness import python
 
-DEADLINE = 60.0
-
 # A ZEO server that ends at a step of a commit, and another one that follows it.
 SERVER = """
 import os, sys
 from ZEO import runzeo
 from ZEO.StorageServer import ZEOStorage
+from tests.waiting import DEADLINE
 
 file, port, step, moment = sys.argv[1:]
 work = getattr(ZEOStorage, step)

@@ -23,9 +23,7 @@ from tests.faults.test_leaders import Cable
 from tests.postgres import socket_of
 from tests.scheduler.harness import View
 from tests.scheduler.sample_tasks import Count
-from tests.waiting import wait_for
-
-DEADLINE = 60.0
+from tests.waiting import DEADLINE, wait_for
 
 
 @pytest.fixture

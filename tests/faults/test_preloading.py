@@ -12,9 +12,8 @@ from contextlib import ExitStack
 from ZODB.FileStorage import FileIterator
 
 from scheduler.store import connect
-from tests.waiting import wait_for
+from tests.waiting import DEADLINE, wait_for
 
-DEADLINE = 60.0
 REQUESTS = 20
 
 

@@ -17,9 +17,7 @@ from scheduler.store import open_database, transact
 from tests.faults.processes import serving
 from tests.scheduler.harness import Running, View
 from tests.scheduler.sample_tasks import Count
-from tests.waiting import wait_for
-
-DEADLINE = 60.0
+from tests.waiting import DEADLINE, wait_for
 
 
 @pytest.fixture

@@ -23,10 +23,7 @@ from scheduler.store import open_database, transact
 from tests import postgres
 from tests.scheduler.harness import Running, View
 from tests.scheduler.sample_tasks import Count
-from tests.waiting import wait_for
-
-DEADLINE = 60.0
-
+from tests.waiting import DEADLINE, wait_for
 
 TABLES = ("transaction", "object_state", "current_object")
 CUT = (

@@ -25,9 +25,7 @@ from scheduler.store import connect
 from scheduler.tasks import OneShotTask
 from tests.faults.processes import Daemon
 from tests.scheduler.harness import python
-from tests.waiting import wait_for
-
-DEADLINE = 60.0
+from tests.waiting import DEADLINE, wait_for
 
 SCHEDULER = """
 import sys

@@ -15,9 +15,7 @@ import transaction
 from livesync import ActionWrapper, PushSyncAgent, SyncManager
 from livesync.delivery.dispatcher import DeliveryDispatcher
 from scheduler.store import transact
-from tests.waiting import wait_for
-
-DEADLINE = 30
+from tests.waiting import DEADLINE, wait_for
 
 
 class Sink(PushSyncAgent):

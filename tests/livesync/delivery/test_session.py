@@ -25,10 +25,9 @@ from livesync.objects.object_model import kind_of
 from scheduler.store import transact
 from tests.livesync.agents_for_tests import Target, TargetAgent, targets
 from tests.livesync.stand_ins import Note
-from tests.waiting import wait_for
+from tests.waiting import DEADLINE, wait_for
 
 MOST_COMMITS = 4
-DEADLINE = 60.0
 
 
 @pytest.fixture

@@ -10,8 +10,7 @@ import pytest
 from scheduler.storage import postgres_notifications
 from scheduler.store import open_database, transact
 from scheduler.store.commit_signal import CommitSignal
-
-DEADLINE = 30
+from tests.waiting import DEADLINE
 
 
 @pytest.fixture

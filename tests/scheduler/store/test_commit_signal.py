@@ -7,8 +7,8 @@ import transaction
 
 from scheduler.store import open_database, transact
 from scheduler.store.commit_signal import CommitSignal
+from tests.waiting import DEADLINE
 
-DEADLINE = 30
 QUIET_SECONDS = 0.3
 
 

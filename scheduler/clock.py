@@ -11,11 +11,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from datetime import time as clock_time
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 # A second is left at both ends of the calendar, so that no date stands for "never" or overflows.
 EARLIEST = -62_135_596_799.0
 LATEST = 253_402_300_798.0
+
+Source = TypeVar("Source", bound="TimeSource")
 
 
 class TimeSource:
@@ -47,6 +49,17 @@ class TimeSource:
 
 
 TimeSource.set(TimeSource())
+
+
+@contextmanager
+def timed_by(source: Source) -> Iterator[Source]:
+    """Put *source* in force for as long as the block lasts."""
+    before = TimeSource.get()
+    TimeSource.set(source)
+    try:
+        yield source
+    finally:
+        TimeSource.set(before)
 
 
 class ClockUse:

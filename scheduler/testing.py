@@ -17,7 +17,7 @@ from ZODB.Connection import Connection
 from ZODB.utils import p64
 
 from scheduler.client import Client
-from scheduler.clock import TimeSource, aware
+from scheduler.clock import TimeSource, aware, timed_by
 from scheduler.dispatch.tick import Tick
 from scheduler.inbox import spool
 from scheduler.inbox.claims import Claim
@@ -152,10 +152,8 @@ def relay_database(tmp_path: Path) -> Iterator[DB]:
 @pytest.fixture
 def relay_clock() -> Iterator[StandingClock]:
     """Give the clock of scheduler, tasks and livesync, which stands still until it is moved."""
-    before, clock = TimeSource.get(), StandingClock()
-    TimeSource.set(clock)
-    yield clock
-    TimeSource.set(before)
+    with timed_by(StandingClock()) as clock:
+        yield clock
 
 
 @pytest.fixture

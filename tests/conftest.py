@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+from contextlib import closing
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from export.model import listeners
 from scheduler.store import open_database, using
 from tests import ports, postgres
+from tests.scheduler.harness import View
 from tests.waiting import DEADLINE
 
 # Under `nohup` SIGHUP is ignored, and so it would be by all daemons that the tests start.
@@ -75,6 +77,13 @@ def database(uri):
     database = open_database(uri)
     yield database
     database.close()
+
+
+@pytest.fixture
+def view(database):
+    """A view of the database, with a transaction manager of its own."""
+    with closing(View(database)) as view:
+        yield view
 
 
 @pytest.fixture

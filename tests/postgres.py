@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import socket
 import subprocess
 import tempfile
 import time
@@ -31,23 +32,27 @@ def server():
 def database(running):
     """Make a database on the *running* server; yield its address."""
     name = f"test_{secrets.token_hex(6)}"
-    _do(running, f"CREATE DATABASE {name}")
+    query(running.get_uri(), f"CREATE DATABASE {name}")
     try:
         yield running.get_uri(name)
     finally:
-        _do(running, f"DROP DATABASE {name} WITH (FORCE)")
+        query(running.get_uri(), f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def socket_of(running):
-    """Return the path of the socket at which the *running* server listens."""
-    return f"{running.get_postmaster_info().socket_dir}/.s.PGSQL.5432"
+def connect(running):
+    """Return a socket that is connected with the *running* server."""
+    end = socket.socket(socket.AF_UNIX)
+    end.connect(f"{running.get_postmaster_info().socket_dir}/.s.PGSQL.5432")
+    return end
 
 
-def _do(running, command):
-    with closing(psycopg2.connect(running.get_uri())) as connection:
+def query(uri, command, *values):
+    """Execute *command*, a transaction of its own; return its rows, or None where it has none."""
+    with closing(psycopg2.connect(uri)) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
-            cursor.execute(command)
+            cursor.execute(command, values or None)
+            return cursor.fetchall() if cursor.description else None
 
 
 def _start(folder, deadline=None):

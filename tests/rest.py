@@ -266,19 +266,19 @@ def _delayed(rest, database):
 
 def _following(rest, database):
     _register(database, FolderAgent("a", "", "", 1, folder=rest.folder / "feed"))
-    _change(database)
+    change(database)
     wait_for(lambda: list((rest.folder / "feed").glob("*.json")), DEADLINE)
 
 
 def _agent_paused(rest, database):
     _register(database, FolderAgent("a", "", "", 1, folder=rest.folder / "feed"), paused=True)
-    _change(database)
+    change(database)
     wait_for(lambda: transact(database, _pending) == 0, DEADLINE)
 
 
 def _agent_failing(rest, database):
     _register(database, WebhookAgent("a", "", "", 1, url=NOBODY_LISTENS))
-    _change(database)
+    change(database)
     wait_for(lambda: transact(database, _failures) >= 2, DEADLINE)
 
 
@@ -339,10 +339,12 @@ def _register(database, agent, *, paused=False):
     transact(database, register)
 
 
-def _change(database):
-    def change(connection):
+def change(database):
+    """Record a change, of something that is gone."""
+
+    def add(connection):
         manager = SyncManager.getDBInstance(connection)
         now = int(time.time())
         manager.add(now, ActionWrapper(now, manager, {"deleted"}, "1"))
 
-    transact(database, change)
+    transact(database, add)

@@ -83,11 +83,15 @@ def _start_at(value: Any) -> datetime:
     return start
 
 
-def _duration(value: Any) -> timedelta:
-    seconds = _number(value)
-    if seconds == 0:
+def _positive(value: Any) -> int:
+    count = _number(value)
+    if count == 0:
         raise ValueError("This value should be greater than 0.")
-    return timedelta(seconds=seconds)
+    return count
+
+
+def _duration(value: Any) -> timedelta:
+    return timedelta(seconds=_positive(value))
 
 
 READERS: dict[str, Callable[[Any], Any]] = {
@@ -132,13 +136,6 @@ def _weeks_range(value: Any) -> tuple[int, ...]:
     return days
 
 
-def _end_after(value: Any) -> int:
-    count = _number(value)
-    if count == 0:
-        raise ValueError("This value should be greater than 0.")
-    return count
-
-
 def _end_by(value: Any) -> date:
     found = END_BY.fullmatch(str(value))
     if found is None:
@@ -154,7 +151,7 @@ RECURRENCE: dict[str, Callable[[Any], Any]] = {
     "type": _one_of(TYPES),
     "weeks_range": _weeks_range,
     "range_type": _one_of(RANGES),
-    "end_after": _end_after,
+    "end_after": _positive,
     "end_by": _end_by,
 }
 

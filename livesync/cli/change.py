@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -14,7 +15,8 @@ from export.fossils.installation import base_url, set_base_url
 from export.model.catalogue import catalogue
 from livesync.cli import agent_types
 from livesync.cli.run import agreed
-from livesync.delivery.push_agent import PushSyncAgent, push_agent
+from livesync.delivery.dead_letters import DeadLetters
+from livesync.delivery.push_agent import push_agent
 from livesync.delivery.status import status_of
 from livesync.errors import AgentSettingException, LiveSyncException
 from livesync.feed.manager import SyncManager
@@ -198,28 +200,30 @@ def retention(connection: Connection, options: argparse.Namespace) -> int:
 
 def dead_retry(connection: Connection, options: argparse.Namespace) -> int:
     """Make dead letters due again."""
-    agent = push_agent(connection, options.agent_id)
-    names = _names(agent, options)
-    for name in names:
-        agent.delivery_state.dead_letters.send_again(name)
-    facts = {"agent": options.agent_id, "names": names}
-    return _done(options, facts, f"{len(names)} dead letters are sent again with the next run")
+    said = "are sent again with the next run"
+    return _for_each(connection, options, DeadLetters.send_again, said)
 
 
 def dead_drop(connection: Connection, options: argparse.Namespace) -> int:
     """Drop dead letters."""
-    agent = push_agent(connection, options.agent_id)
-    names = _names(agent, options)
-    for name in names:
-        agent.delivery_state.dead_letters.drop(name)
-    facts = {"agent": options.agent_id, "names": names}
-    return _done(options, facts, f"{len(names)} dead letters are dropped")
+    return _for_each(connection, options, DeadLetters.drop, "are dropped")
 
 
-def _names(agent: PushSyncAgent, options: argparse.Namespace) -> list[str]:
+def _for_each(
+    connection: Connection,
+    options: argparse.Namespace,
+    act: Callable[[DeadLetters, str], object],
+    said: str,
+) -> int:
+    dead_letters = push_agent(connection, options.agent_id).delivery_state.dead_letters
     if options.all:
-        return [dead_letter.name for dead_letter in agent.delivery_state.dead_letters.dead()]
-    return [agent.delivery_state.dead_letters.get(name).name for name in options.names]
+        names = [dead_letter.name for dead_letter in dead_letters.dead()]
+    else:
+        names = [dead_letters.get(name).name for name in options.names]
+    for name in names:
+        act(dead_letters, name)
+    facts = {"agent": options.agent_id, "names": names}
+    return _done(options, facts, f"{len(names)} dead letters {said}")
 
 
 def _changed(connection: Connection, options: argparse.Namespace, message: str) -> int:

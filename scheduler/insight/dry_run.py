@@ -15,7 +15,7 @@ from ZODB.Connection import Connection
 from ZODB.POSException import POSKeyError
 from ZODB.utils import p64, u64
 
-from scheduler.clock import TimeSource
+from scheduler.clock import TimeSource, timed_by
 from scheduler.errors import NoHistory
 from scheduler.inbox.claims import Claim
 from scheduler.inbox.spool import ADD, spool_of
@@ -110,12 +110,8 @@ def _time_of(attempt: Attempt | None) -> Iterator[None]:
     if attempt is None:
         yield
         return
-    source = TimeSource.get()
-    TimeSource.set(_Shifted(attempt.started))
-    try:
+    with timed_by(_Shifted(attempt.started)):
         yield
-    finally:
-        TimeSource.set(source)
 
 
 @contextmanager

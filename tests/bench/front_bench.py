@@ -18,8 +18,6 @@ from datetime import timedelta
 from pathlib import Path
 from unittest.mock import patch
 
-import transaction
-
 from export.answers.reply import SETTLED
 from export.auth.tokens import tokens
 from export.model.booking_slots import Slots
@@ -95,7 +93,7 @@ def _hammer(front, uri, token):
         closing(open_database(uri)) as database,
     ):
         hammer.stdout.readline()
-        view = View(database, transaction.TransactionManager())
+        view = View(database)
         try:
             waits = sorted(latency(view) for _ in range(LATENCIES))
         finally:

@@ -9,13 +9,12 @@ import tempfile
 import time
 from contextlib import contextmanager
 
-import transaction
 from persistent import Persistent
 from ZODB.POSException import ConflictError
 
 from scheduler import Client, nowutc
 from scheduler.store import open_database
-from tests.scheduler.harness import View
+from tests.scheduler.harness import viewing
 from tests.scheduler.sample_tasks import Noop
 
 
@@ -37,14 +36,11 @@ def say(name, value, unit, raw=None, base="x raw"):
 @contextmanager
 def fresh():
     """Open a view of a database that is embedded in a folder of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        database = open_database(f"file://{folder}/bench.fs")
-        view = View(database, transaction.TransactionManager())
-        try:
-            yield view
-        finally:
-            view.close()
-            database.close()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        viewing(open_database(f"file://{folder}/bench.fs")) as view,
+    ):
+        yield view
 
 
 def commits(connection, count):

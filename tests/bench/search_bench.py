@@ -8,8 +8,6 @@ import tempfile
 import time
 from datetime import timedelta
 
-import transaction
-
 from scheduler import Client, SchedulerModule, TaskFilter, nowutc
 from scheduler.shelves.bulk_order import CANCEL, BulkOrder
 from scheduler.shelves.search import count, search
@@ -89,7 +87,7 @@ def _far(database, chosen, cursor):
 
 def _fill(uri):
     database = open_database(uri)
-    view = View(database, transaction.TransactionManager())
+    view = View(database)
     module = SchedulerModule.getDBInstance(view.connection)
     now = nowutc()
     for number in range(TASKS // 4):

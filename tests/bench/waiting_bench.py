@@ -10,7 +10,6 @@ import time
 from datetime import timedelta
 
 import psutil
-import transaction
 
 from scheduler import SchedulerModule, nowutc
 from scheduler.store import open_database
@@ -62,7 +61,7 @@ def bench_backlog():
 
 def fill(uri):
     database = open_database(uri)
-    view = View(database, transaction.TransactionManager())
+    view = View(database)
     module = SchedulerModule.getDBInstance(view.connection)
     start = nowutc() + timedelta(days=1)
     for number in range(BACKLOG):

@@ -15,7 +15,7 @@ import transaction
 
 from scheduler import Client, nowutc
 from scheduler.log.append_log import AppendLog
-from scheduler.store import open_database, transact
+from scheduler.store import transact
 from tests.scheduler.harness import View, python, running
 from tests.scheduler.sample_tasks import Noop
 
@@ -24,20 +24,8 @@ COUNT = 400 if os.environ.get("SOAK") else 60
 
 
 @pytest.fixture
-def uri(tmp_path):
-    return f"file://{tmp_path}/data.fs"
-
-
-@pytest.fixture
-def database(uri):
-    database = open_database(uri)
-    yield database
-    database.close()
-
-
-@pytest.fixture
 def view(database):
-    view = View(database, transaction.TransactionManager())
+    view = View(database)
     view.root["lanes"] = AppendLog()
     view.commit()
     yield view

@@ -12,6 +12,7 @@ import httpx
 import psutil
 import pytest
 
+from tests.faults.processes import family_of
 from tests.waiting import DEADLINE, wait_for
 
 
@@ -47,11 +48,7 @@ class Demo:
         return httpx.get(self.url + path, timeout=200)
 
     def family(self):
-        try:
-            own = psutil.Process(self.process.pid)
-            return [own, *own.children(recursive=True)]
-        except psutil.NoSuchProcess:
-            return []
+        return family_of(self.process.pid)
 
     def end(self):
         self.process.send_signal(signal.SIGINT)

@@ -5,11 +5,13 @@ Every secret is a word of its own, `hush-...`, so that it can be looked for in t
 
 from __future__ import annotations
 
+from contextlib import closing, contextmanager
 from datetime import date, timedelta
 
+from export.app import make_app
 from export.auth.api_keys import key_ring
 from export.auth.browser_sessions import sessions
-from export.auth.tokens import tokens
+from export.auth.tokens import SCOPES, tokens
 from export.model.access import Protection
 from export.model.catalogue import catalogue
 from export.model.category import Category
@@ -23,6 +25,7 @@ from export.model.timetable import Break
 from export.people.user import Avatar, users
 from export.rooms.registry import Location, rooms
 from scheduler.clock import nowutc
+from scheduler.store import open_database, transact
 from tests.export.planting import at, plant
 from tests.export.planting_rooms import local, slots
 
@@ -243,3 +246,18 @@ def schedule_a_room(client, credentials):
     }
     answer = client.post("/api/v3/schedule", json=requested, headers=credentials)
     assert answer.json == [1], answer.text
+
+
+@contextmanager
+def serving_secrets(folder, config=None, resources=()):
+    """Give an application on a database of secrets in *folder*."""
+    with closing(open_database(f"file://{folder}/data.fs")) as database:
+        transact(database, plant_secrets)
+        with closing(make_app(database, config, resources)) as app:
+            yield app
+
+
+def let_in_everywhere(connection):
+    """Make the manager one of the whole catalogue; return a token with all scopes."""
+    catalogue(connection).root.grant_modification(MANAGER)
+    return tokens(connection).create(MANAGER, "all", SCOPES)[1]

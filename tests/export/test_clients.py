@@ -6,7 +6,6 @@ import json
 import runpy
 import shutil
 import subprocess
-import threading
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,6 +21,7 @@ from export.model.access import Protection
 from export.signature import build_indico_request
 from scheduler.store import transact
 from tests.export.planting import change, plant
+from tests.serving import serving
 
 DOCUMENTED = Path(__file__).parent / "documented"
 PATH = "/export/event/137346.json"
@@ -75,12 +75,8 @@ def url(database, key):
     """The address of a server that takes nothing but signed requests, and tokens."""
     app = make_app(database, {"api_mode": "ALL_SIGNED", "persistent_signatures": True})
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(server):
+        yield f"http://127.0.0.1:{server.server_port}"
     app.close()
 
 

@@ -11,18 +11,15 @@ from hypothesis import strategies as st
 from werkzeug.datastructures import MultiDict
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from export.app import make_app
 from export.auth.api_keys import key_ring
 from export.auth.browser_sessions import COOKIE, csrf_token_of, sessions
-from export.auth.tokens import SCOPES, tokens
 from export.errors import UnknownResource
-from export.model.catalogue import catalogue
 from export.people.user import users
 from export.resources import BUILT_IN
 from export.routing import CONVERTERS, PLACEHOLDER
-from scheduler.store import open_database, transact
+from scheduler.store import transact
 from tests.export.addresses import TABLE, all_paths
-from tests.export.planting_secrets import MANAGER, plant_secrets
+from tests.export.planting_secrets import MANAGER, let_in_everywhere, serving_secrets
 
 REQUESTS = 100_000 if os.environ.get("SOAK") else 300
 
@@ -159,12 +156,8 @@ BODIES = st.one_of(
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory):
-    database = open_database(f"file://{tmp_path_factory.mktemp('fuzz')}/data.fs")
-    transact(database, plant_secrets)
-    app = make_app(database)
-    yield app
-    app.close()
-    database.close()
+    with serving_secrets(tmp_path_factory.mktemp("fuzz")) as app:
+        yield app
 
 
 @pytest.fixture(scope="module")
@@ -172,8 +165,7 @@ def credentials(app):
     """What opens everything, and what opens nothing: as parameters and as headers."""
 
     def make(connection):
-        catalogue(connection).root.grant_modification(MANAGER)
-        token = tokens(connection).create(MANAGER, "all", SCOPES)[1]
+        token = let_in_everywhere(connection)
         _, cookie = sessions(connection).begin(
             MANAGER, users(connection).find(MANAGER).password_stamp
         )

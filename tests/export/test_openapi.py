@@ -16,14 +16,11 @@ from werkzeug.test import Client
 
 from daemon.config import Web
 from daemon.web.server import WebServer
-from export.app import make_app
-from export.auth.tokens import SCOPES, tokens
 from export.collection import Collection
 from export.fossilize import IFossil
-from export.model.catalogue import catalogue
 from export.openapi.fossil_schemas import FossilSchemas
-from scheduler.store import open_database, transact
-from tests.export.planting_secrets import MANAGER, plant_secrets
+from scheduler.store import transact
+from tests.export.planting_secrets import let_in_everywhere, serving_secrets
 
 IS_SOAK = bool(os.environ.get("SOAK"))
 EXAMPLES = 50 if IS_SOAK else 1
@@ -50,21 +47,13 @@ class Books(Collection):
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory):
-    database = open_database(f"file://{tmp_path_factory.mktemp('openapi')}/data.fs")
-    transact(database, plant_secrets)
-    app = make_app(database, resources=[Books])
-    yield app
-    app.close()
-    database.close()
+    with serving_secrets(tmp_path_factory.mktemp("openapi"), resources=[Books]) as app:
+        yield app
 
 
 @pytest.fixture(scope="module")
 def headers(app):
-    def make(connection):
-        catalogue(connection).root.grant_modification(MANAGER)
-        return tokens(connection).create(MANAGER, "all", SCOPES)[1]
-
-    return {"Authorization": f"Bearer {transact(app.database, make)}"}
+    return {"Authorization": f"Bearer {transact(app.database, let_in_everywhere)}"}
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,15 @@ import psutil
 from tests.waiting import DEADLINE, wait_for
 
 
+def family_of(pid):
+    """Return the process *pid* and those below it, as far as they live."""
+    try:
+        own = psutil.Process(pid)
+        return [own, *own.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
 class Daemon:
     """`indico_scheduler start --standalone` in *folder*, with these settings of the scheduler.
 
@@ -39,11 +48,7 @@ class Daemon:
 
     def family(self):
         """Return the processes that live, its own first."""
-        try:
-            own = psutil.Process(self.process.pid)
-            return [own, *own.children(recursive=True)]
-        except psutil.NoSuchProcess:
-            return []
+        return family_of(self.process.pid)
 
     def kill(self):
         """Kill the daemon's process alone, and return when it is gone."""

@@ -10,13 +10,11 @@ from datetime import timedelta
 
 import psutil
 import pytest
-import transaction
 
 from scheduler import nowutc
-from scheduler.clock import TimeSource
+from scheduler.clock import TimeSource, timed_by
 from scheduler.storage.process_identity import ProcessIdentity
-from scheduler.store import open_database
-from tests.scheduler.harness import Running, View, running
+from tests.scheduler.harness import Running, running
 from tests.scheduler.sample_recurring import EverySecond
 from tests.scheduler.sample_tasks import Count
 
@@ -34,19 +32,8 @@ class Shifted(TimeSource):
 
 @pytest.fixture
 def clock():
-    before, shifted = TimeSource.get(), Shifted()
-    TimeSource.set(shifted)
-    yield shifted
-    TimeSource.set(before)
-
-
-@pytest.fixture
-def view(tmp_path):
-    database = open_database(f"file://{tmp_path}/data.fs")
-    view = View(database, transaction.TransactionManager())
-    yield view
-    view.close()
-    database.close()
+    with timed_by(Shifted()) as shifted:
+        yield shifted
 
 
 def test_after_a_step_back_what_is_enqueued_is_run_at_once(view, clock):

@@ -12,7 +12,6 @@ import sys
 from contextlib import ExitStack
 
 import pytest
-import transaction
 
 from scheduler.leadership.roster import roster_of
 from scheduler.storage.process_identity import ProcessIdentity
@@ -73,7 +72,7 @@ def test_schedulers_of_one_host_name_and_one_process_id_do_not_take_each_other_f
     tmp_path, isolated, proc
 ):
     database = open_database(f"file://{tmp_path}/data.fs")
-    view = View(database, transaction.TransactionManager())
+    view = View(database)
     for _ in range(2):
         process = isolated(SCHEDULER, database.uri, proc=proc)
         assert process.stdout.readline() == "1\n"

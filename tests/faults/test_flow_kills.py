@@ -10,14 +10,13 @@ import time
 
 import psutil
 import pytest
-import transaction
 from BTrees.OOBTree import OOBTree
 
 from scheduler import TASK_STATUS_FINISHED, nowutc
 from scheduler.store import current, open_database
 from scheduler.tasks import OneShotTask, TaskGroup
 from scheduler.tasks.chain import chain
-from tests.scheduler.harness import View, python, running
+from tests.scheduler.harness import python, running, viewing
 
 ROWS, WIDTH, KILLS, DEADLINE = (40, 50, 40, 600) if os.environ.get("SOAK") else (6, 8, 4, 120)
 PAUSE = 0.01
@@ -96,35 +95,22 @@ def _words(process):
         return []
 
 
-@pytest.fixture
-def uri(tmp_path):
-    return f"file://{tmp_path}/data.fs"
-
-
 @pytest.mark.soak
 @pytest.mark.parametrize("mode", ["threads", "processes"])
 def test_killed_workers_and_schedulers_cost_no_node_and_repeat_none(uri, mode):
-    database = open_database(uri)
-    view = View(database, transaction.TransactionManager())
-    number, nodes = plant(view)
-    view.close()
-    database.close()
+    with viewing(open_database(uri)) as view:
+        number, nodes = plant(view)
     for _ in range(KILLS):
         with python(SCHEDULER, uri, mode, stderr=subprocess.DEVNULL) as process:
             for _ in range(2):
                 time.sleep(random.uniform(0.4, 0.9))
                 kill_a_worker(process.pid)
             process.send_signal(signal.SIGKILL)
-    database = open_database(uri)
-    view = View(database, transaction.TransactionManager())
-    try:
-        with running(database, task_max_tries=200):
+    with viewing(open_database(uri)) as view:
+        with running(view.database, task_max_tries=200):
             end = view.client.getTask(number)
             view.until(lambda: end.getStatus() == TASK_STATUS_FINISHED, DEADLINE, every=0.1)
             view.until_counts(finished=nodes)
         ran = dict(view.root["ran"])
         assert {name: times for name, times in ran.items() if times != 1} == {}
         assert len(ran) == nodes
-    finally:
-        view.close()
-        database.close()

@@ -313,25 +313,7 @@ def test_a_pool_of_processes_works_on_the_database_of_its_parent(embedded):
     assert run(POOL, embedded) == "[10, 10, 10, 10]"
 
 
-def test_a_database_in_memory_is_refused_in_a_child():
-    code = """
-database = open_database(uri)
-def child():
-    try:
-        database.open()
-    except OpenedBeforeFork as error:
-        print(error, flush=True)
-assert ended(fork(child)) == [0]
-transact(database, add("parent"))
-"""
-    assert "it is in the memory of that process alone" in run(code, "memory://")
-
-
-def test_a_plain_file_storage_is_refused_in_a_child_and_the_remedy_told(tmp_path):
-    config = tmp_path / "zodb.conf"
-    file = tmp_path / "data.fs"
-    config.write_text(f"<zodb>\n<filestorage>\npath {file}\n</filestorage>\n</zodb>\n")
-    code = """
+REFUSED = """
 database = open_database(uri)
 transact(database, add("parent"))
 def child():
@@ -343,6 +325,16 @@ assert ended(fork(child)) == [0]
 transact(database, add("parent"))
 print(counts(database))
 """
-    found = run(code, f"zconfig://{config}")
+
+
+def test_a_database_in_memory_is_refused_in_a_child():
+    assert "it is in the memory of that process alone" in run(REFUSED, "memory://")
+
+
+def test_a_plain_file_storage_is_refused_in_a_child_and_the_remedy_told(tmp_path):
+    config = tmp_path / "zodb.conf"
+    file = tmp_path / "data.fs"
+    config.write_text(f"<zodb>\n<filestorage>\npath {file}\n</filestorage>\n</zodb>\n")
+    found = run(REFUSED, f"zconfig://{config}")
     assert "file:///path/data.fs" in found
     assert found.endswith("[('parent', 2)]")

@@ -10,11 +10,10 @@ import time
 
 import psutil
 import pytest
-import transaction
 
 from scheduler import nowutc
 from scheduler.store import current, open_database
-from tests.scheduler.harness import View, python, running
+from tests.scheduler.harness import python, running, viewing
 from tests.scheduler.sample_tasks import Count
 
 TASKS, MEMBERS = 500, 100
@@ -37,13 +36,8 @@ def uri(tmp_path):
 
 def look(uri, work):
     """Open the database for *work(view)* alone."""
-    database = open_database(uri)
-    view = View(database, transaction.TransactionManager())
-    try:
+    with viewing(open_database(uri)) as view:
         return work(view)
-    finally:
-        view.close()
-        database.close()
 
 
 def enqueue(view):
@@ -97,12 +91,10 @@ def cmdline(process):
 
 
 def test_killed_workers_cost_no_task_and_repeat_none(uri):
-    database = open_database(uri)
-    view = View(database, transaction.TransactionManager())
-    try:
+    with viewing(open_database(uri)) as view:
         enqueue(view)
         options = {"multitask_mode": "processes", "task_max_tries": 50}
-        with running(database, **options):
+        with running(view.database, **options):
             for _ in range(KILLS):
                 time.sleep(random.uniform(0.2, 0.8))
                 workers = workers_of(os.getpid())
@@ -110,9 +102,6 @@ def test_killed_workers_cost_no_task_and_repeat_none(uri):
                     worker.kill()
             view.until_counts(seconds=DEADLINE, finished=TASKS)
         assert view.root["count"] == TASKS
-    finally:
-        view.close()
-        database.close()
 
 
 @pytest.mark.parametrize("mode", ["threads", "processes"])
@@ -123,15 +112,10 @@ def test_a_killed_scheduler_costs_no_task_and_repeats_none(uri, mode):
             time.sleep(random.uniform(0.6, 1.2))
             process.send_signal(signal.SIGKILL)
 
-    database = open_database(uri)
-    view = View(database, transaction.TransactionManager())
-    try:
-        with running(database, task_max_tries=50):
+    with viewing(open_database(uri)) as view:
+        with running(view.database, task_max_tries=50):
             view.until_counts(seconds=DEADLINE, finished=TASKS)
         assert view.root["count"] == TASKS
-    finally:
-        view.close()
-        database.close()
 
 
 def test_a_killed_scheduler_leaves_no_place_taken_and_no_group_open(uri):
@@ -147,17 +131,12 @@ def test_a_killed_scheduler_leaves_no_place_taken_and_no_group_open(uri):
             time.sleep(random.uniform(0.6, 1.2))
             process.send_signal(signal.SIGKILL)
 
-    database = open_database(uri)
-    view = View(database, transaction.TransactionManager())
-    try:
-        with running(database, task_max_tries=50):
+    with viewing(open_database(uri)) as view:
+        with running(view.database, task_max_tries=50):
             view.until_counts(seconds=DEADLINE, finished=MEMBERS + 1)
         assert view.root["count"] == MEMBERS
         assert view.root["sums"] == (MEMBERS,)
         assert view.client.getQueues()["narrow"]["running"] == 0
-    finally:
-        view.close()
-        database.close()
 
 
 def test_an_enqueuing_killed_in_the_middle_is_whole_or_not_there(uri):

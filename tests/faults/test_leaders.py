@@ -11,10 +11,10 @@ import threading
 import time
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from urllib.parse import urlsplit
 
 import pytest
-import transaction
 from ZEO.Exceptions import ClientDisconnected
 
 from scheduler import nowutc
@@ -23,7 +23,7 @@ from scheduler.store import open_database
 from scheduler.tasks import IntervalTask, OneShotTask
 from tests.faults.test_zeo import serving
 from tests.ports import free_port
-from tests.postgres import socket_of
+from tests.postgres import connect
 from tests.scheduler.harness import Running, View, python
 from tests.waiting import wait_for
 
@@ -158,7 +158,7 @@ class Election:
     def __init__(self, server):
         self.server = server
         self.parties = [Party(server) for _ in range(SCHEDULERS)]
-        self.view = View(open_database(server.uri), transaction.TransactionManager())
+        self.view = View(open_database(server.uri))
         self.takeovers = []
 
     def look(self, question):
@@ -231,14 +231,11 @@ def zeo(tmp_path):
 
 @pytest.fixture
 def postgres(postgres_server, postgres_uri):
-    def connect():
-        end = socket.socket(socket.AF_UNIX)
-        end.connect(socket_of(postgres_server))
-        return end
-
     name = urlsplit(postgres_uri).path.strip("/")
     return Server(
-        postgres_uri, connect, lambda port: f"postgresql://postgres:@127.0.0.1:{port}/{name}"
+        postgres_uri,
+        partial(connect, postgres_server),
+        lambda port: f"postgresql://postgres:@127.0.0.1:{port}/{name}",
     )
 
 
@@ -254,7 +251,7 @@ def test_a_scheduler_that_was_cut_off_is_there_again(request, caplog, kind):
     server = request.getfixturevalue(kind)
     cable = server.cable()
     database, beside = open_database(server.uri_over(cable)), open_database(server.uri)
-    view = View(beside, transaction.TransactionManager())
+    view = View(beside)
     run = Running(database, standby=True)
     view.enqueue(Once(nowutc()))
     view.until_counts(finished=1)

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -18,6 +17,7 @@ from livesync import ActionWrapper, PushSyncAgent, RecordUploader, SyncManager
 from livesync.agents.webhook import WebhookAgent
 from scheduler.store import open_database, transact
 from tests.livesync.stand_ins import Note
+from tests.serving import serving
 
 BATCHES = 4
 COMMITS = BATCHES + 2  # one that puts into order, one that opens, one after each batch
@@ -163,12 +163,8 @@ class Thing(Persistent):
 def receiver():
     server = HTTPServer(("127.0.0.1", 0), Receiver)
     server.taken = []
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(server):
+        yield server
 
 
 def test_a_record_that_is_sent_again_after_a_kill_has_the_same_key(tmp_path, receiver):

@@ -11,16 +11,16 @@ import sys
 import threading
 import urllib.request
 from contextlib import ExitStack, suppress
+from functools import partial
 from urllib.parse import urlsplit
 
 import pytest
-import transaction
 
 from scheduler import Client, nowutc
 from scheduler.store import open_database, transact
 from tests.faults.processes import Daemon, serving
 from tests.faults.test_leaders import Cable
-from tests.postgres import socket_of
+from tests.postgres import connect
 from tests.scheduler.harness import View
 from tests.scheduler.sample_tasks import Count
 from tests.waiting import DEADLINE, wait_for
@@ -38,12 +38,7 @@ def zeo(tmp_path, free_port):
 
 @pytest.fixture
 def postgres(postgres_server, postgres_uri):
-    def connect():
-        end = socket.socket(socket.AF_UNIX)
-        end.connect(socket_of(postgres_server))
-        return end
-
-    cable = Cable(connect)
+    cable = Cable(partial(connect, postgres_server))
     name = urlsplit(postgres_uri).path.strip("/")
     yield postgres_uri, f"postgresql://postgres:@127.0.0.1:{cable.port}/{name}", cable
     cable.close()
@@ -63,7 +58,7 @@ def test_an_outage_is_one_line_in_the_log_and_its_end_another(request, tmp_path,
         daemon.wait_until_up()
         database = open_database(direct)
         stack.callback(database.close)
-        view = View(database, transaction.TransactionManager())
+        view = View(database)
         stack.callback(view.close)
         transact(database, enqueue)
         view.until(lambda: view.counts().get("finished") == 5, DEADLINE)

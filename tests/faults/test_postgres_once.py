@@ -8,14 +8,15 @@ import subprocess
 import sys
 from collections import Counter
 from contextlib import contextmanager
+from functools import partial
 
-import psycopg2
 import pytest
 
 from livesync import ActionWrapper, SyncManager
 from livesync.agents.postgres import PostgresAgent
 from scheduler.store import open_database, transact
 from tests.livesync.stand_ins import Category, Conference
+from tests.postgres import query as query_of
 
 BATCHES, BATCH = 3, 4
 DELIVER = (
@@ -60,18 +61,10 @@ class MortalAgent(PostgresAgent):
 
 @pytest.fixture
 def query(postgres_uri):
-    connection = psycopg2.connect(postgres_uri)
-    connection.autocommit = True
-
-    def query(text):
-        with connection.cursor() as cursor:
-            cursor.execute(text)
-            return cursor.fetchall() if cursor.description else None
-
+    query = partial(query_of, postgres_uri)
     query(EFFECTS)
     yield query
     query("DROP TABLE livesync_records, effects, livesync_records_position; DROP FUNCTION note")
-    connection.close()
 
 
 def plant(connection, dsn):

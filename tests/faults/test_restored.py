@@ -12,11 +12,16 @@ import pytest
 import transaction
 from persistent.mapping import PersistentMapping
 
-from scheduler import nowutc
 from scheduler.store import open_database, transact
 from tests.faults.processes import serving
-from tests.scheduler.harness import Running, View
-from tests.scheduler.sample_tasks import Count
+from tests.faults.put_back import (
+    check_that_it_goes_on,
+    put,
+    read_all,
+    run_and_keep,
+    wait_until_put_back,
+)
+from tests.scheduler.harness import View
 from tests.waiting import DEADLINE, wait_for
 
 
@@ -25,18 +30,10 @@ def uri(free_port):
     return f"zeo://127.0.0.1:{free_port}?wait_timeout=20"
 
 
-def put(connection, **values):
-    connection.root().update(values)
-
-
 def restore(tmp_path):
     """Put the backup in the place of the file, as it is done by hand."""
     shutil.copy(tmp_path / "backup.fs", tmp_path / "zeo.fs")
     (tmp_path / "zeo.fs.index").unlink(missing_ok=True)
-
-
-def read_all(connection):
-    return {key: getattr(value, "data", value) for key, value in connection.root().items()}
 
 
 @pytest.mark.parametrize("has_gone_on", [False, True])
@@ -85,24 +82,11 @@ def test_a_server_that_comes_back_as_it_was_is_not_taken_for_a_restored_one(
 
 def test_a_scheduler_goes_on_with_what_the_backup_holds(tmp_path, uri, free_port, caplog):
     with serving(tmp_path / "zeo.fs", free_port):
-        database = open_database(uri)
-        view = View(database, transaction.TransactionManager())
-        run = Running(database, sleep_interval=0.1, standby=True)
-        view.enqueue(Count(nowutc()))
-        view.until_counts(finished=1)
-        shutil.copy(tmp_path / "zeo.fs", tmp_path / "backup.fs")
-        view.enqueue(*(Count(nowutc()) for _ in range(5)))
-        view.until_counts(finished=6)
+        view = View(open_database(uri))
+        run = run_and_keep(view, lambda: shutil.copy(tmp_path / "zeo.fs", tmp_path / "backup.fs"))
     restore(tmp_path)
     with serving(tmp_path / "zeo.fs", free_port):
-        wait_for(lambda: "standing by: the database was put back" in caplog.text, DEADLINE)
-        view.manager.abort()
-        view.refresh()
-        assert view.root["count"] == 1
-        view.enqueue(Count(nowutc()))
-        view.until(lambda: run.error or view.counts() == {"finished": 2}, DEADLINE)
-        assert view.root["count"] == 2
-        run.scheduler.shutdown()
-        assert (run.join(), run.error) == (0, None)
+        wait_until_put_back(view, caplog)
+        check_that_it_goes_on(view, run)
         view.close()
-        database.close()
+        view.database.close()

@@ -18,12 +18,17 @@ from relstorage.storage import RelStorage
 from ZODB import DB
 from ZODB.POSException import ConflictError
 
-from scheduler import nowutc
 from scheduler.store import open_database, transact
 from tests import postgres
-from tests.scheduler.harness import Running, View
-from tests.scheduler.sample_tasks import Count
-from tests.waiting import DEADLINE, wait_for
+from tests.faults.put_back import (
+    check_that_it_goes_on,
+    put,
+    read_all,
+    run_and_keep,
+    wait_until_put_back,
+)
+from tests.scheduler.harness import viewing
+from tests.waiting import DEADLINE
 
 TABLES = ("transaction", "object_state", "current_object")
 CUT = (
@@ -85,14 +90,6 @@ def server(postgres_uri):
         yield server
 
 
-def put(connection, **values):
-    connection.root().update(values)
-
-
-def read_all(connection):
-    return {key: getattr(value, "data", value) for key, value in connection.root().items()}
-
-
 @pytest.mark.parametrize("has_gone_on", [False, True])
 def test_a_client_notices_and_drops_what_it_kept(server, caplog, has_gone_on):
     with closing(open_database(server.uri)) as database:
@@ -142,23 +139,13 @@ def test_a_database_of_a_zconfig_file_notices_as_well_and_leaves_its_parent_alon
 
 def test_a_database_that_the_application_has_opened_notices_once_a_scheduler_has_it(server, caplog):
     dsn = make_dsn(**parse_dsn(server.uri))
-    with closing(DB(RelStorage(PostgreSQLAdapter(dsn, options=Options())))) as database:
-        view = View(database, transaction.TransactionManager())
-        run = Running(database, sleep_interval=0.1, standby=True)
-        view.enqueue(Count(nowutc()))
-        view.until_counts(finished=1)
-        server.keep()
-        view.refresh()
-        view.enqueue(*(Count(nowutc()) for _ in range(5)))
-        view.until_counts(finished=6)
-        view.manager.abort()
+    with viewing(DB(RelStorage(PostgreSQLAdapter(dsn, options=Options())))) as view:
+        run = run_and_keep(view, server.keep)
         server.restore()
-        wait_for(lambda: "standing by: the database was put back" in caplog.text, DEADLINE)
-        view.manager.abort()
+        wait_until_put_back(view, caplog)
         view.until(lambda: view.root["count"] == 1, DEADLINE)
         run.scheduler.shutdown()
-        assert (run.join(), run.error, database.epoch) == (0, None, 1)
-        view.close()
+        assert (run.join(), run.error, view.database.epoch) == (0, None, 1)
 
 
 def test_what_was_going_on_conflicts_though_it_changes_nothing_that_is_lost(server):
@@ -203,24 +190,8 @@ def test_a_database_that_was_packed_is_not_taken_for_a_restored_one(server, capl
 
 
 def test_a_scheduler_goes_on_with_what_the_backup_holds(server, caplog):
-    with closing(open_database(server.uri)) as database:
-        view = View(database, transaction.TransactionManager())
-        run = Running(database, sleep_interval=0.1, standby=True)
-        view.enqueue(Count(nowutc()))
-        view.until_counts(finished=1)
-        server.keep()
-        view.refresh()
-        view.enqueue(*(Count(nowutc()) for _ in range(5)))
-        view.until_counts(finished=6)
-        view.manager.abort()
+    with viewing(open_database(server.uri)) as view:
+        run = run_and_keep(view, server.keep)
         server.restore()
-        wait_for(lambda: "standing by: the database was put back" in caplog.text, DEADLINE)
-        view.manager.abort()
-        view.refresh()
-        assert view.root["count"] == 1
-        view.enqueue(Count(nowutc()))
-        view.until(lambda: run.error or view.counts() == {"finished": 2}, DEADLINE)
-        assert view.root["count"] == 2
-        run.scheduler.shutdown()
-        assert (run.join(), run.error) == (0, None)
-        view.close()
+        wait_until_put_back(view, caplog)
+        check_that_it_goes_on(view, run)

@@ -104,7 +104,7 @@ def give(view, names, payload):
 def test_no_signal_is_lost_or_received_twice_though_leaders_are_killed(uri, database, tmp_path):
     before = [f"before {number}" for number in range(NAMES)]
     behind = [f"behind {number}" for number in range(NAMES)]
-    view = View(database, transaction.TransactionManager())
+    view = View(database)
     received = view.root["received"] = LOBTree()
     view.commit()
     collecting = collect.using(view.connection)

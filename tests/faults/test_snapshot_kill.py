@@ -10,7 +10,6 @@ import sys
 import time
 from contextlib import ExitStack
 
-import psycopg2
 import pytest
 
 from export.model.catalogue import catalogue
@@ -20,6 +19,7 @@ from livesync import SyncManager
 from livesync.agents.postgres import PostgresAgent
 from livesync.resync.verification import Verification
 from scheduler.store import open_database, transact
+from tests.postgres import query
 
 KILLS, EVENTS = (20, 1500) if os.environ.get("SOAK") else (3, 150)
 WRITERS = 2
@@ -85,12 +85,7 @@ def command(database, *words):
 
 
 def rows(dsn):
-    connection = psycopg2.connect(dsn)
-    with connection, connection.cursor() as cursor:
-        cursor.execute("SELECT id, document ->> 'title' FROM livesync_records")
-        found = cursor.fetchall()
-    connection.close()
-    return found
+    return query(dsn, "SELECT id, document ->> 'title' FROM livesync_records")
 
 
 def source(database):

@@ -76,15 +76,19 @@ def test_told_to_end_it_lets_the_task_end(start, uri, go):
     assert (count(uri), status(uri)["finished"]) == (1, 1)
 
 
-def test_a_task_that_takes_longer_than_its_time_waits_for_the_next_start(start, uri, go):
-    daemon = start(shutdown_timeout=0.5)
-    assert daemon.terminate() == 0
-    assert (count(uri), status(uri)["waiting"]) == (0, 1)
+def check_that_the_next_runs_it(daemon, uri, go):
     go.touch()
     daemon.start()
     daemon.wait_until_up()  # before that, whoever looks holds its start up
     wait_for(lambda: status(uri)["finished"] == 1)
     assert count(uri) == 1
+
+
+def test_a_task_that_takes_longer_than_its_time_waits_for_the_next_start(start, uri, go):
+    daemon = start(shutdown_timeout=0.5)
+    assert daemon.terminate() == 0
+    assert (count(uri), status(uri)["waiting"]) == (0, 1)
+    check_that_the_next_runs_it(daemon, uri, go)
 
 
 def test_told_so_twice_it_ends_at_once_and_the_task_is_run_by_the_next(start, uri, go):
@@ -96,11 +100,7 @@ def test_told_so_twice_it_ends_at_once_and_the_task_is_run_by_the_next(start, ur
     daemon.process.terminate()
     assert daemon.process.wait(30) == -signal.SIGTERM
     assert psutil.wait_procs(workers, timeout=200)[1] == []
-    go.touch()
-    daemon.start()
-    daemon.wait_until_up()  # before that, whoever looks holds its start up
-    wait_for(lambda: status(uri)["finished"] == 1)
-    assert count(uri) == 1
+    check_that_the_next_runs_it(daemon, uri, go)
 
 
 def test_told_so_twice_at_the_same_moment_it_lets_the_task_end(start, uri, go):

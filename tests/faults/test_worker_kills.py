@@ -9,7 +9,6 @@ from collections import Counter
 
 import psutil
 import pytest
-import transaction
 
 from scheduler import TASK_STATUS_FAILED, nowutc
 from scheduler.executors import processes
@@ -17,7 +16,7 @@ from scheduler.executors.lost_claims import loss_of
 from scheduler.store import open_database
 from scheduler.tasks import OneShotTask
 from tests.faults.processes import is_worker, serving
-from tests.scheduler.harness import View, running
+from tests.scheduler.harness import running, viewing
 
 KILLS = 3000 if os.environ.get("SOAK") else 8
 WORKERS, PAUSE, WAITING = 3, 0.3, 100
@@ -111,10 +110,10 @@ def uri(request, tmp_path, free_port):
 def test_killed_workers_leave_no_claim_behind_and_charge_no_innocent(uri, tmp_path, losses, caplog):
     draw, file, tasks, killed = random.Random(), tmp_path / "begun", [], set()
     file.touch()
-    database = open_database(uri)
-    view = View(database, transaction.TransactionManager())
-    try:
-        with running(database, multitask_mode="processes", workers=WORKERS, task_max_tries=1000):
+    with viewing(open_database(uri)) as view:
+        with running(
+            view.database, multitask_mode="processes", workers=WORKERS, task_max_tries=1000
+        ):
             while len(killed) < KILLS:
                 view.refresh()
                 if view.counts().get("waiting", 0) + view.counts().get("spooled", 0) < WAITING:
@@ -125,9 +124,6 @@ def test_killed_workers_leave_no_claim_behind_and_charge_no_innocent(uri, tmp_pa
                 killed.update(kill_one(file, draw))
             view.until_counts(DEADLINE, finished=len(tasks))
         charged = check(tasks, file, killed, losses)
-    finally:
-        view.close()
-        database.close()
     again = caplog.text.count("it is given out again")
     print(f"{len(killed)} kills, {len(tasks)} tasks, {charged}, {again} given out again")
     assert again == 0

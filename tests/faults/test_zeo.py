@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pytest
-import transaction
 
 from scheduler import nowutc
 from scheduler.store import open_database
 from tests.faults.processes import serving
 from tests.scheduler.function_story import tell_the_story
-from tests.scheduler.harness import Running, View, output_of, running
+from tests.scheduler.harness import Running, View, output_of, running, viewing
 from tests.scheduler.sample_tasks import Count
 from tests.waiting import wait_for
 
@@ -27,11 +26,8 @@ def server(tmp_path, free_port):
 
 @pytest.fixture
 def view(server, uri):
-    database = open_database(uri)
-    view = View(database, transaction.TransactionManager())
-    yield view
-    view.close()
-    database.close()
+    with viewing(open_database(uri)) as view:
+        yield view
 
 
 ENQUEUE = """
@@ -68,7 +64,7 @@ def test_a_scheduler_over_zeo_is_woken_by_a_commit(view, uri):
 def test_a_server_that_goes_away_for_a_moment_costs_nothing(tmp_path, free_port, uri):
     with serving(tmp_path / "zeo.fs", free_port):
         database = open_database(uri)
-        view = View(database, transaction.TransactionManager())
+        view = View(database)
         view.enqueue(*(Count(nowutc()) for _ in range(20)))
         run = Running(database, sleep_interval=0.1)
         view.until_counts(finished=20)

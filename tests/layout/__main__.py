@@ -11,12 +11,11 @@ import gzip
 import json
 import sys
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 
 import transaction
 
-from scheduler.clock import TimeSource
+from scheduler.clock import TimeSource, timed_by
 from scheduler.store import open_database, using
 from scheduler.testing import Relay, StandingClock
 from tests.layout import stored_paths
@@ -26,7 +25,7 @@ HERE = Path(__file__).parent
 
 
 def main(arguments):
-    with tempfile.TemporaryDirectory() as folder, stopped_clock() as clock:
+    with tempfile.TemporaryDirectory() as folder, timed_by(StandingClock()) as clock:
         file = Path(folder) / "data.fs"
         if "--answers" in arguments:
             for name in names():
@@ -79,14 +78,6 @@ def record(name, file, tokens):
     found = {"tokens": tokens, "answers": answers(database, tokens)}
     database.close()
     answers_of(name).write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
-
-
-@contextmanager
-def stopped_clock():
-    before, clock = TimeSource.get(), StandingClock()
-    TimeSource.set(clock)
-    yield clock
-    TimeSource.set(before)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from importlib import import_module
 from operator import attrgetter
 
 import pytest
-import transaction
 
 from livesync import SyncManager
 from scheduler.store import open_database, transact
@@ -101,7 +100,7 @@ def holds(found, known):
 def test_a_scheduler_goes_on_with_a_stored_layout(database, tmp_path, relay_clock):
     transact(database, lambda own: send_to(own, tmp_path / "folder"))
     relay_clock.now = NOW + timedelta(hours=2)
-    view = View(database, transaction.TransactionManager())
+    view = View(database)
     with running(database, workers=1):
         view.until(lambda: set(view.root["noted"]) >= RUN_LATER)
     assert set(view.root["noted"]) & NEVER_RUN == set()

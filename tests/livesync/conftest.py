@@ -7,7 +7,15 @@ import transaction
 
 from livesync import SyncManager
 from scheduler.store import using
-from tests.livesync.agents_for_tests import received
+from tests.livesync.agents_for_tests import Target, received, targets
+
+
+@pytest.fixture
+def target():
+    """The target, in this process, of the agent `a`."""
+    target = targets["a"] = Target()
+    yield target
+    targets.clear()
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from scheduler import (
     TaskDelayed,
     nowutc,
 )
-from scheduler.clock import TimeSource
+from scheduler.clock import TimeSource, timed_by
 from scheduler.errors import (
     NoConnectionError,
     SchedulerConfigurationException,
@@ -185,17 +185,13 @@ def test_another_clock_is_the_schedulers_too(view):
         def getCurrentTime(self):
             return self.now
 
-    before = TimeSource.get()
-    TimeSource.set(Standing())
-    try:
+    with timed_by(Standing()):
         task = view.enqueue(Count(datetime(2030, 1, 4, tzinfo=UTC)))
         with scheduling(view, sleep_interval=0.1):
             view.until_counts(waiting=1)
             Standing.now = datetime(2030, 1, 5, tzinfo=UTC)
             view.until_counts(finished=1)
         assert task.getStartedOn() == nowutc() == datetime(2030, 1, 5, tzinfo=UTC)
-    finally:
-        TimeSource.set(before)
 
 
 # 3.3 Client

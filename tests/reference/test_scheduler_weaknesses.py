@@ -6,16 +6,13 @@ below, in the same order.
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 
 import psutil
 import pytest
-import transaction
 from dateutil import rrule
 
 from scheduler import (
@@ -27,13 +24,14 @@ from scheduler import (
     nowutc,
 )
 from scheduler.dispatch import tick
-from scheduler.store import current, open_database, transact
+from scheduler.store import current, transact
 from scheduler.tasks import OneShotTask
 from scheduler.tasks.retry import Retry
 from scheduler.worker.claim_queue import ClaimQueue
 from scheduler.worker.runner import Runner
 from tests.faults.processes import Daemon
 from tests.reference.scheduler_weaknesses import SHOWN_BY
+from tests.reference.shown_by import missing
 from tests.scheduler.harness import View, running
 from tests.scheduler.sample_long import Sleep, Wait
 from tests.scheduler.sample_misbehaving import MeetConflict
@@ -41,25 +39,9 @@ from tests.scheduler.sample_recurring import EverySecond, LimitedTick, Tick
 from tests.scheduler.sample_tasks import Count, FailTimes, Noop
 from tests.waiting import wait_for
 
-TESTS = Path(__file__).parents[1]
-
 
 def test_each_weakness_is_shown_by_tests_that_there_are():
-    there = {
-        name
-        for file in TESTS.rglob("test_*.py")
-        for name in re.findall(r"^def (test_\w+)", file.read_text(), re.MULTILINE)
-    }
-    assert {name for names in SHOWN_BY.values() for name in names} - there == set()
-
-
-@pytest.fixture
-def view(tmp_path):
-    database = open_database(f"file://{tmp_path}/data.fs")
-    view = View(database, transaction.TransactionManager())
-    yield view
-    view.close()
-    database.close()
+    assert missing(SHOWN_BY) == set()
 
 
 # Instructions
@@ -245,7 +227,7 @@ def test_clients_read_the_status_and_enqueue_while_it_changes_without_a_conflict
 
 
 def test_two_equal_instructions_at_once_do_not_conflict(view):
-    other = View(view.database, transaction.TransactionManager())
+    other = View(view.database)
     with closing(other):
         for each in (view, other):
             each.refresh()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
-import transaction
 
 from scheduler.store import using
 from tests.scheduler.harness import View
+from tests.scheduler.sample_flows import run_all
 
 
 @pytest.fixture
@@ -15,7 +17,7 @@ def open_view(database):
     opened = []
 
     def open_one():
-        view = View(database, transaction.TransactionManager())
+        view = View(database)
         opened.append(view)
         return view
 
@@ -35,6 +37,12 @@ def view(open_view):
 @pytest.fixture
 def client(view):
     return view.client
+
+
+@pytest.fixture
+def ran(relay):
+    """Run all that is due; return the names of the steps that were run, in this order."""
+    return partial(run_all, relay)
 
 
 @pytest.fixture

@@ -6,7 +6,9 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+
+from transaction import TransactionManager
 
 from scheduler import Client, Scheduler
 from tests.waiting import DEADLINE
@@ -15,10 +17,10 @@ from tests.waiting import DEADLINE
 class View:
     """One connection's view of a database, moved on to the newest state by `refresh`."""
 
-    def __init__(self, database, manager):
+    def __init__(self, database, manager=None):
         self.database = database
-        self.manager = manager
-        self.connection = database.open(transaction_manager=manager)
+        self.manager = manager or TransactionManager()
+        self.connection = database.open(transaction_manager=self.manager)
         self.client = Client(self.connection)
 
     def close(self):
@@ -67,6 +69,13 @@ class View:
 
     def until_counts(self, seconds=DEADLINE, **expected):
         self.until(lambda: self.counts() == expected, seconds)
+
+
+@contextmanager
+def viewing(database):
+    """Give a view of *database*, and close both behind the block."""
+    with closing(database), closing(View(database)) as view:
+        yield view
 
 
 class Running:

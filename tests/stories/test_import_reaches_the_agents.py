@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections import Counter
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -26,6 +25,7 @@ from livesync.agents.folder import FolderAgent
 from livesync.agents.webhook import WebhookAgent
 from livesync.tasks import LiveSyncUpdateTask
 from scheduler.store import open_database, transact, using
+from tests.serving import serving
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared/data"
@@ -75,12 +75,8 @@ class Taking(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def receiver():
-    with Receiver() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with serving(Receiver()) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

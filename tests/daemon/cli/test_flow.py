@@ -25,11 +25,6 @@ from tests.scheduler.harness import Running
 
 
 @pytest.fixture
-def uri(tmp_path):
-    return f"file://{tmp_path}/data.fs"
-
-
-@pytest.fixture
 def command(uri, capsys):
     """Run a command; return its exit status, and what it prints."""
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 
 import psutil
 import pytest
 import transaction
 
 from daemon.process.livesync_process import LivesyncProcess
-from livesync import ActionWrapper, SyncManager
+from livesync import SyncManager
 from livesync.agents.folder import FolderAgent
 from scheduler.store import open_database, transact
+from tests.rest import change
 from tests.waiting import wait_for
 
 
@@ -37,15 +37,6 @@ def following(database):
     following = LivesyncProcess(database.uri)
     yield following
     following.close()
-
-
-def change(database):
-    def work(connection):
-        manager = SyncManager.getDBInstance(connection)
-        now = int(time.time())
-        manager.add(now, ActionWrapper(now, manager, {"deleted"}, "1"))
-
-    transact(database, work)
 
 
 def followers():

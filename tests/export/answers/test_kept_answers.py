@@ -24,7 +24,7 @@ from export.fossilize import IFossil
 from export.model.catalogue import catalogue
 from export.people.group import groups
 from export.people.user import users
-from scheduler.clock import TimeSource, nowutc
+from scheduler.clock import nowutc
 from scheduler.store import open_database, transact
 from tests.export.answers.random_writes import (
     ADDRESSES,
@@ -198,32 +198,18 @@ def test_the_room_is_bounded_and_what_was_not_used_longest_goes_first(site):
     assert len(site.cache) == kept
 
 
-class Clock(TimeSource):
-    now = NOW
-
-    def getCurrentTime(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    before, clock = TimeSource.get(), Clock()
-    TimeSource.set(clock)
-    yield clock
-    TimeSource.set(before)
-
-
-def test_an_answer_from_today_on_is_another_tomorrow(site, clock):
+def test_an_answer_from_today_on_is_another_tomorrow(site, stopped_clock):
     transact(
-        site.database, lambda found: catalogue(found).event("20").setDates(clock.now, clock.now)
+        site.database,
+        lambda found: catalogue(found).event("20").setDates(stopped_clock.now, stopped_clock.now),
     )
     address = "/export/categ/3.json?from=today&to=today"
     client = Client(site.keeping)
     assert [one["id"] for one in client.get(address).json["results"]] == ["20"]
     assert client.get(address).json["ts"] == int(NOW.timestamp())
-    clock.now = NOW.replace(day=NOW.day + 1)
+    stopped_clock.now = NOW.replace(day=NOW.day + 1)
     answer = client.get(address).json
-    assert (answer["results"], answer["ts"]) == ([], int(clock.now.timestamp()))
+    assert (answer["results"], answer["ts"]) == ([], int(stopped_clock.now.timestamp()))
 
 
 class IMomentFossil(IFossil):
@@ -251,11 +237,11 @@ class Moment:
         self.id = id
 
 
-def test_an_answer_that_depends_on_the_time_is_not_kept(clock):
+def test_an_answer_that_depends_on_the_time_is_not_kept(stopped_clock):
     database = ZODB.DB(None)
     client = Client(make_app(database, resources=[Clocks]))
     for second in (1, 2):
-        clock.now = NOW.replace(second=second)
+        stopped_clock.now = NOW.replace(second=second)
         (shown,) = client.get("/export/clock.json").json["results"]
         assert shown["id"] == str(second)
     database.close()
@@ -269,12 +255,12 @@ def test_a_public_answer_may_be_kept_by_proxies(site, user, keeper):
     assert answer.headers["Vary"] == "Authorization"
 
 
-def test_the_date_of_the_last_change_is_told_when_no_other_can_have_it(site, clock):
+def test_the_date_of_the_last_change_is_told_when_no_other_can_have_it(site, stopped_clock):
     address = "/export/event/20.json"
     client = Client(site.keeping)
-    clock.now = nowutc().replace(year=2001)
+    stopped_clock.now = nowutc().replace(year=2001)
     assert "Last-Modified" not in client.get(address).headers
-    clock.now = clock.now.replace(year=2100)
+    stopped_clock.now = stopped_clock.now.replace(year=2100)
     modified = client.get(address).headers["Last-Modified"]
     headers = {"If-Modified-Since": modified}
     assert client.get(address, headers=headers).status_code == 304

@@ -15,11 +15,6 @@ from scheduler.store import connect
 from tests.places import SMALL_EVENT
 
 
-@pytest.fixture
-def uri(tmp_path):
-    return f"file://{tmp_path / 'data.fs'}"
-
-
 def run(uri, *arguments):
     return main(["import", *map(str, arguments), "--database", uri])
 

@@ -13,34 +13,14 @@ import pytest
 from werkzeug.test import Client
 
 from export.app import make_app
-from export.cli.main import main
-from scheduler.store import open_database, transact
-from tests.export.planting import get, plant
+from tests.export.planting import get
 
 PATH = "/export/event/137346.json"
 
 
 @pytest.fixture
-def run(tmp_path, capsys):
-    """Run `indico_export` on a database with the event of reference 5.3.2; return what it says."""
-    uri = f"file://{tmp_path}/data.fs"
-    database = open_database(uri)
-    transact(database, plant)
-    database.close()
-
-    def call(*words, status=0):
-        verb, options = words[:2], words[2:]
-        assert main([*verb, "--database", uri, *options]) == status
-        said = capsys.readouterr()
-        return said.err if status else said.out
-
-    call.uri = uri
-    return call
-
-
-@pytest.fixture
-def client(run):
-    app = make_app(run.uri, {"api_mode": "KEY"})
+def client(run, uri):
+    app = make_app(uri, {"api_mode": "KEY"})
     yield Client(app)
     app.close()
 

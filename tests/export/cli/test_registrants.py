@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
-
-from export.cli.main import main
-from scheduler.store import open_database, transact
-from tests.export.planting import plant
 
 HEADER = "First Name,Last Name,Email Address,Registration state,Tags,Ticket UUID\n"
 
 
 @pytest.fixture
-def run(tmp_path, capsys):
-    uri = f"file://{tmp_path}/data.fs"
-    database = open_database(uri)
-    transact(database, plant)
-    database.close()
-
-    def call(verb, *options, status=0):
-        assert main(["registrant", verb, "--database", uri, *options]) == status
-        said = capsys.readouterr()
-        return said.err if status else said.out
-
-    return call
+def run(run):
+    return partial(run, "registrant")
 
 
 @pytest.fixture

@@ -13,14 +13,13 @@ import pytest
 from jsonschema import Draft202012Validator
 from werkzeug.test import Client
 
-from export.app import make_app
 from export.auth.tokens import SCOPES, tokens
 from export.collection import Collection
 from export.fossilize import IFossil
 from export.model.catalogue import catalogue
-from scheduler.store import open_database, transact
+from scheduler.store import transact
 from tests.export.addresses import READ, addresses
-from tests.export.planting_secrets import MANAGER, plant_secrets
+from tests.export.planting_secrets import MANAGER, serving_secrets
 
 BASE = "https://x.example"
 PUBLISHED = Path(__file__).with_name("published_schemas.json")
@@ -48,12 +47,8 @@ class Readers(Collection):
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory):
-    database = open_database(f"file://{tmp_path_factory.mktemp('schemas')}/data.fs")
-    transact(database, plant_secrets)
-    app = make_app(database, {"base_url": BASE}, resources=[Readers])
-    yield app
-    app.close()
-    database.close()
+    with serving_secrets(tmp_path_factory.mktemp("schemas"), {"base_url": BASE}, [Readers]) as app:
+        yield app
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from export.rooms.recurrence import Recurrence
 from export.rooms.registry import Location, rooms
 from export.rooms.schedule import schedules
 from export.rooms.schedule_request import ScheduleRequest
-from scheduler.clock import TimeSource, nowutc
+from scheduler.clock import nowutc, timed_by
 from scheduler.store import using
 from scheduler.testing import StandingClock
 
@@ -49,15 +49,12 @@ def a_room():
     """A room in a database of its own, and a clock that stands still."""
     database = DB(None)
     connection = database.open()
-    before, clock = TimeSource.get(), StandingClock()
-    TimeSource.set(clock)
-    clock.now = BEGIN
     try:
-        with using(connection):
+        with timed_by(StandingClock()) as clock, using(connection):
+            clock.now = BEGIN
             place = rooms().add_location(Location("Bern", "Europe/Zurich"))
             yield place.add_room(1, 1, "1", "1"), clock
     finally:
-        TimeSource.set(before)
         connection.transaction_manager.abort()
         connection.close()
         database.close()

@@ -9,6 +9,7 @@ import pytest
 
 from livesync import ActionWrapper
 from tests.livesync.stand_ins import Category, Conference, Contribution, SubContribution
+from tests.serving import serving
 
 
 @pytest.fixture
@@ -81,10 +82,6 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def target():
-    with Target() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with serving(Target()) as server:
         yield server
         server.let_go.set()
-        server.shutdown()
-        thread.join()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 
-import psycopg2
 import pytest
 
 from livesync import SyncManager
@@ -20,6 +19,7 @@ from livesync.delivery.deliverer import UP_TO_DATE, Deliverer
 from livesync.watching import expose, unwatch
 from scheduler.store import transact
 from tests.livesync.shop import IOrderFossil, Order, plain_number
+from tests.postgres import query
 
 NAME = "tests.livesync.shop.Order:7"
 
@@ -78,9 +78,8 @@ def test_a_search_engine_indexes_the_fossil_without_names_of_its_own(sell, targe
 
 def test_a_table_keeps_the_fossil(sell, postgres_uri):
     sell(PostgresAgent("a", "A", "", 60, dsn=postgres_uri, table="orders"))
-    with psycopg2.connect(postgres_uri) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT id, document->>'title', document->>'total' FROM orders")
-        assert cursor.fetchall() == [(NAME, "Order 7", '{"eur\ufffd": [12.5]}')]
+    found = query(postgres_uri, "SELECT id, document->>'title', document->>'total' FROM orders")
+    assert found == [(NAME, "Order 7", '{"eur\ufffd": [12.5]}')]
 
 
 def test_the_search_engine_of_cern_gets_the_fossil_in_marc(sell, target):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 
-import psycopg2
 import pytest
 from persistent import Persistent
 
@@ -26,6 +25,7 @@ from livesync.cli import main
 from livesync.delivery.deliverer import UP_TO_DATE, Deliverer
 from livesync.resync.verification import Verification
 from scheduler.store import open_database
+from tests.postgres import query
 
 HERE = "https://talks.example.org"
 
@@ -89,9 +89,8 @@ def test_a_search_engine_keeps_the_event_when_the_book_goes(told, target):
 
 def test_a_table_keeps_the_event_when_the_book_goes(told, postgres_uri):
     told(PostgresAgent("a", "A", "", 60, dsn=postgres_uri, table="things"))
-    with psycopg2.connect(postgres_uri) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT id, document->>'type' FROM things ORDER BY id")
-        assert cursor.fetchall() == [("3", "event"), ("3.1", "contribution")]
+    found = query(postgres_uri, "SELECT id, document->>'type' FROM things ORDER BY id")
+    assert found == [("3", "event"), ("3.1", "contribution")]
 
 
 def test_a_webhook_is_told_the_type_of_what_is_deleted(told, target):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
-import psycopg2
 import pytest
 
 from livesync import ActionWrapper
@@ -17,21 +17,14 @@ from livesync.delivery.deliverer import FAILED, UP_TO_DATE, Deliverer
 from livesync.errors import PartialFailure, TargetFault
 from livesync.records.reduction import STATUS_CREATED, STATUS_DELETED, Record
 from tests.livesync.stand_ins import Conference
+from tests.postgres import query as query_of
 
 
 @pytest.fixture
 def query(postgres_uri):
-    connection = psycopg2.connect(postgres_uri)
-    connection.autocommit = True
-
-    def query(text):
-        with connection.cursor() as cursor:
-            cursor.execute(text)
-            return cursor.fetchall() if cursor.description else None
-
+    query = partial(query_of, postgres_uri)
     yield query
     query("DROP TABLE IF EXISTS talks, talks_position")
-    connection.close()
 
 
 @pytest.fixture

@@ -39,7 +39,9 @@ def watched_by_itself():
     unwatch()
 
 
-def test_a_class_that_has_moved_goes_on_under_its_name(connection, monkeypatch):
+@pytest.fixture
+def old_shop(connection, monkeypatch):
+    """The module in which the class of a stored pencil was; its name leads to the class still."""
     old = ModuleType("old_shop")
     monkeypatch.setitem(sys.modules, "old_shop", old)
     monkeypatch.setattr(Pencil, "__module__", "old_shop")
@@ -48,7 +50,11 @@ def test_a_class_that_has_moved_goes_on_under_its_name(connection, monkeypatch):
     connection.root()["pencil"] = Pencil()
     connection.transaction_manager.commit()
     monkeypatch.setattr(Pencil, "__module__", "tests.livesync.shop")
-    monkeypatch.delattr(old, "Pencil")
+    return old
+
+
+def test_a_class_that_has_moved_goes_on_under_its_name(connection, monkeypatch, old_shop):
+    monkeypatch.delattr(old_shop, "Pencil")
     monkeypatch.setitem(MOVED, ("old_shop", "Pencil"), ("tests.livesync.shop", "Pencil"))
     change_in_new_tables(connection)
 
@@ -56,15 +62,7 @@ def test_a_class_that_has_moved_goes_on_under_its_name(connection, monkeypatch):
     assert len(recorded(connection)) == 2
 
 
-def test_a_class_that_was_renamed_goes_on_under_its_name(connection, monkeypatch):
-    old = ModuleType("old_shop")
-    monkeypatch.setitem(sys.modules, "old_shop", old)
-    monkeypatch.setattr(Pencil, "__module__", "old_shop")
-    old.Pencil = Pencil
-    watch(Pencil)
-    connection.root()["pencil"] = Pencil()
-    connection.transaction_manager.commit()
-    monkeypatch.setattr(Pencil, "__module__", "tests.livesync.shop")  # the old name is an alias
+def test_a_class_that_was_renamed_goes_on_under_its_name(connection, old_shop):
     change_in_new_tables(connection)
 
     assert kinds(connection) == {"old_shop.Pencil"}

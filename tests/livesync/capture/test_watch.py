@@ -82,7 +82,7 @@ def storage(kind, tmp_path, request):
 @pytest.mark.parametrize("kind", ["file", "zeo", "postgres"])
 def test_scripts_and_workers_record_what_another_process_has_entered(kind, tmp_path, request):
     with storage(kind, tmp_path, request) as uri, closing(open_database(uri)) as database:
-        view = View(database, transaction.TransactionManager())
+        view = View(database)
         with running(database, multitask_mode="processes"):
             view.enqueue(Buy(nowutc(), "0"))
             view.until_counts(finished=1)

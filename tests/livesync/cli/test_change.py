@@ -15,17 +15,10 @@ from livesync.errors import AgentSettingException
 from scheduler import nowutc
 from scheduler.store import connect, transact
 from scheduler.store.position import is_token
-from tests.livesync.agents_for_tests import Target, TargetAgent, targets
+from tests.livesync.agents_for_tests import TargetAgent
 from tests.livesync.stand_ins import Note
 
 TARGET = "tests.livesync.agents_for_tests:TargetAgent"
-
-
-@pytest.fixture
-def target():
-    target = targets["a"] = Target()
-    yield target
-    targets.clear()
 
 
 @pytest.fixture

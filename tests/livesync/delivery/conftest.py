@@ -12,7 +12,7 @@ from dateutil.rrule import MINUTELY
 from livesync import ActionWrapper, SyncManager
 from livesync.tasks import LiveSyncUpdateTask
 from scheduler.store import transact, using
-from tests.livesync.agents_for_tests import Target, TargetAgent, targets
+from tests.livesync.agents_for_tests import TargetAgent
 from tests.livesync.stand_ins import Note
 
 NOW = 100_000
@@ -25,11 +25,9 @@ def clock(relay_clock):
 
 
 @pytest.fixture
-def target(database, clock):
-    target = targets["a"] = Target()
+def target(target, database, clock):
     transact(database, lambda own: add_agent(own, "a"))
-    yield target
-    targets.clear()
+    return target
 
 
 def add_agent(connection, aid, agent_class=TargetAgent, **terms):

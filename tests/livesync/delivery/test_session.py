@@ -32,6 +32,7 @@ MOST_COMMITS = 4
 
 @pytest.fixture
 def target():
+    """The target of an agent that each test registers as it wants it."""
     target = targets["a"] = Target()
     yield target
     targets.clear()

@@ -34,6 +34,7 @@ from scheduler.runtime.hook_registry import REGISTRY
 from scheduler.store import current
 from scheduler.tasks import OneShotTask
 from tests.livesync.agents_for_tests import FailingAgent, ListAgent
+from tests.serving import serving
 
 URL = "https://key@sentry.example.org/1"
 
@@ -225,12 +226,8 @@ def receiver():
             """Be silent."""
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/", posted, enough
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(server):
+        yield f"http://127.0.0.1:{server.server_port}/", posted, enough
 
 
 def test_a_webhook_is_told_of_completion_and_tried_again(relay, receiver):

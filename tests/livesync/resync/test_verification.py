@@ -6,7 +6,6 @@ import json
 import threading
 from contextlib import contextmanager
 
-import psycopg2
 import pytest
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
@@ -24,10 +23,12 @@ from livesync.components import ObjectChangeListener
 from livesync.delivery.deliverer import Deliverer
 from livesync.errors import AgentExecutionException
 from livesync.resync.verification import Verification
+from tests.postgres import query
+from tests.serving import serving
 
 
 @contextmanager
-def serving(answer):
+def answering(answer):
     """Serve what *answer* says to each request; give the address."""
 
     @Request.application
@@ -36,12 +37,8 @@ def serving(answer):
         return Response(body, status)
 
     server = make_server("127.0.0.1", 0, application)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(server):
+        yield f"http://127.0.0.1:{server.server_port}"
 
 
 @pytest.fixture
@@ -152,12 +149,8 @@ def test_rows_of_other_applications_are_left_alone(database, events, commit, pos
     )
     commit()
     Deliverer(database, "a").deliver(None)
-    with psycopg2.connect(postgres_uri) as connection, connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO of_others VALUES (%s, %s, %s)",
-            ("book", "k", json.dumps({"id": "book", "type": "library.Book"})),
-        )
-    connection.close()
+    document = json.dumps({"id": "book", "type": "library.Book"})
+    query(postgres_uri, "INSERT INTO of_others VALUES ('book', 'k', %s)", document)
     assert verify(database).differences == []
 
 
@@ -186,7 +179,7 @@ def test_a_webhook_s_listing_is_read_page_by_page(database, events, commit):
             page["next"] = f"/list?start={start + 2}"
         return 200, json.dumps(page).encode()
 
-    with serving(answer) as url:
+    with answering(answer) as url:
         agent = WebhookAgent("a", "", "", 1, url=f"{url}/in", secret="s", list_url="/list")
         SyncManager.getDBInstance().registerNewAgent(agent)
         commit()

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler import nowutc
-from scheduler.clock import TimeSource
+from scheduler.clock import timed_by
 from scheduler.states import WORDS
 from scheduler.store import current, open_database, using
 from scheduler.tasks import OneShotTask
@@ -84,13 +84,10 @@ class Model:
 def relay():
     database = open_database("memory://")
     connection = database.open()
-    before, clock = TimeSource.get(), StandingClock()
-    TimeSource.set(clock)
     logging.disable(logging.ERROR)
-    with using(connection):
+    with timed_by(StandingClock()) as clock, using(connection):
         yield Relay(database, connection, clock)
     logging.disable(logging.NOTSET)
-    TimeSource.set(before)
     transaction.abort()
     connection.close()
     database.close()

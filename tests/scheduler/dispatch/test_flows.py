@@ -6,7 +6,6 @@ Covers `scheduler.flow_client`, `scheduler.shelves.flow_graph`.
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import partial
 
 import pytest
 
@@ -17,13 +16,7 @@ from scheduler import (
 from scheduler.errors import TaskInconsistentStatusException
 from scheduler.tasks import TaskGroup
 from scheduler.tasks.chain import chain
-from tests.scheduler.sample_flows import Step, breaking, run_all, states, steps
-
-
-@pytest.fixture
-def ran(relay):
-    """Run all that is due; return the names of the steps that were run, in this order."""
-    return partial(run_all, relay)
+from tests.scheduler.sample_flows import Step, breaking, states, steps
 
 
 @pytest.fixture

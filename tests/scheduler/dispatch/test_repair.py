@@ -14,7 +14,6 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-import transaction
 from persistent.mapping import PersistentMapping
 from ZODB.utils import u64
 
@@ -76,7 +75,7 @@ class Stored:
         self.copy = file.with_name("copy.fs")
         self.uri = f"file://{self.copy}"
         database = open_database(f"file://{file}")
-        view = View(database, transaction.TransactionManager())
+        view = View(database)
         view.root["count"] = 0
         view.root["other"] = PersistentMapping()
         view.client.limitQueue("mail", 2)
@@ -123,7 +122,7 @@ def stored(tmp_path_factory):
 
 def outcome(database, *, closes=True):
     """Run a scheduler; return what has become of all tasks, and close the database."""
-    view = View(database, transaction.TransactionManager())
+    view = View(database)
     with suppress(Exception):  # where the spool is damaged: that is noticed at once
         view.client.repair()
         view.commit()
@@ -154,7 +153,7 @@ def test_each_object_of_the_shelves_is_made_anew_and_no_task_is_lost(stored, sta
 def test_what_waits_for_others_waits_again(stored, number):
     database = stored.damaged(stored.followers[number])
     assert outcome(database, closes=False)["waiting"] == WAITING
-    view = View(database, transaction.TransactionManager())
+    view = View(database)
     task = next(task for _, task in view.client._module.queues if task.isBlocked())
     first = task._after.steps()[0]
     view.client.moveTask(first, nowutc())
@@ -203,7 +202,7 @@ def test_a_limit_of_a_queue_outlives_the_damage_of_its_tasks(stored):
     database.close()
     database = stored.damaged(queues)
     with running(database):
-        view = View(database, transaction.TransactionManager())
+        view = View(database)
         view.until(lambda: view.root["count"] == DUE)
     ((limit, waiting, _),) = (
         SchedulerModule.getDBInstance(view.connection).backlog.queues().values()
@@ -234,7 +233,7 @@ def test_a_queue_that_does_not_notice_is_repaired_by_the_command_that_the_error_
     assert words == ["indico_scheduler", "cmd", "repair"]
     assert command(*words[1:])[0] == 0
     database = open_database(stored.uri)
-    view = View(database, transaction.TransactionManager())
+    view = View(database)
     with running(database):
         view.until(lambda: view.root["count"] == DUE)
         view.until_counts(waiting=WAITING, failed=MANY, finished=MANY + 1 + DUE)

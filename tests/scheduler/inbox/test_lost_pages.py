@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-import transaction
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from persistent.mapping import PersistentMapping
@@ -35,8 +34,8 @@ class Play:
 
     def __init__(self, database):
         self.database = database
-        self.clients = [View(database, transaction.TransactionManager()) for _ in CLIENTS]
-        self.reader = View(database, transaction.TransactionManager())
+        self.clients = [View(database) for _ in CLIENTS]
+        self.reader = View(database)
         self.reader.root["other"] = PersistentMapping()
         spool_of(self.reader.connection)
         self.reader.commit()

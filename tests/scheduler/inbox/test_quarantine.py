@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 import pytest
-import transaction
 
 from scheduler import (
     TASK_STATUS_FAILED,
@@ -110,7 +109,7 @@ def test_an_enumeration_that_loses_a_member_stops_nobody(tmp_path, mode, monkeyp
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "paint", raising=False)
     database = open_database(uri)
-    view = View(database, transaction.TransactionManager())
+    view = View(database)
     with running(database, multitask_mode=mode):
         view.enqueue(Count(nowutc()))
         view.until_counts(failed=3, finished=1)
@@ -145,7 +144,7 @@ def test_tasks_without_a_class_at_one_moment_stop_nobody(tmp_path, view, databas
     uri = database.uri
     database.close()
     database = open_database(uri)
-    view = View(database, transaction.TransactionManager())
+    view = View(database)
     with running(database):
         view.until(lambda: view.counts().get("finished", 0) >= 3)
         view.until(lambda: not view.counts().get("waiting"))

@@ -5,7 +5,6 @@ Covers `scheduler.insight.state_diff`, `scheduler.store.overlay`, `scheduler.run
 
 from __future__ import annotations
 
-import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -15,20 +14,9 @@ import transaction
 from scheduler import nowutc
 from scheduler.insight.dry_run import try_out
 from scheduler.insight.state_diff import TEXT_LENGTH
-from tests.scheduler.bank import Account, Bank, Chain, Deposit, Lottery, Notice, Opening, OwnCommit
+from tests.scheduler.bank import Account, Chain, Deposit, Lottery, Notice, Opening, OwnCommit
 from tests.scheduler.sample_tasks import Count
-
-
-@pytest.fixture
-def bank(relay):
-    bank = relay.connection.root()["bank"] = Bank()
-    transaction.commit()
-    return bank
-
-
-@pytest.fixture
-def ann(bank):
-    return bank.accounts["ann"]
+from tests.serving import serving
 
 
 @pytest.fixture
@@ -46,12 +34,8 @@ def server():
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
     server.asked = asked
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(server):
+        yield server
 
 
 def url_of(server):

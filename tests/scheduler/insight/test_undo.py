@@ -9,20 +9,8 @@ from dateutil import rrule
 from scheduler import TASK_STATUS_FINISHED
 from scheduler.errors import TaskInconsistentStatusException, UndoRefused
 from scheduler.insight.undo import undo
-from tests.scheduler.bank import Bank, Chain, Deposit, Interest, Opening, later
+from tests.scheduler.bank import Chain, Deposit, Interest, Opening, later
 from tests.scheduler.harness import serial
-
-
-@pytest.fixture
-def bank(relay):
-    bank = relay.connection.root()["bank"] = Bank()
-    transaction.commit()
-    return bank
-
-
-@pytest.fixture
-def ann(bank):
-    return bank.accounts["ann"]
 
 
 def ran(relay, *tasks):

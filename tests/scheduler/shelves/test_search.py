@@ -11,7 +11,6 @@ from datetime import timedelta
 from random import Random
 
 import pytest
-import transaction
 from BTrees.OOBTree import OOTreeSet
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,7 +51,7 @@ ENDED = (TASK_STATUS_FINISHED, TASK_STATUS_FAILED, TASK_STATUS_ABORTED, TASK_STA
 def stocked(tmp_path_factory):
     """A view of shelves with tasks in every state, some of them at one moment; only read."""
     database = open_database(f"file://{tmp_path_factory.mktemp('search')}/data.fs")
-    view = View(database, transaction.TransactionManager())
+    view = View(database)
     _stock(view)
     yield view
     view.close()

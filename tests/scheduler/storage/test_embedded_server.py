@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import closing
 
-import transaction
 import ZODB
 from ZODB.MappingStorage import MappingStorage
 
@@ -15,7 +14,7 @@ from tests.scheduler.sample_tasks import Count
 
 def test_worker_processes_run_the_tasks_of_a_database_in_memory():
     with closing(ZODB.DB(MappingStorage())) as database:
-        view = View(database, transaction.TransactionManager())
+        view = View(database)
         with running(database, multitask_mode="processes", workers=1):
             view.enqueue(*(Count(nowutc()) for _ in range(5)))
             view.until_counts(finished=5)

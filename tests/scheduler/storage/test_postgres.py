@@ -9,7 +9,6 @@ import threading
 from contextlib import closing
 
 import psutil
-import psycopg2
 import pytest
 import transaction
 from ZODB.utils import u64
@@ -29,9 +28,10 @@ from scheduler.insight.undo import undo
 from scheduler.leadership.roster import roster_of
 from scheduler.store import open_database
 from scheduler.store.commit import commit_lazily, reach_disk
+from tests.postgres import query
 from tests.scheduler.bank import Account, Deposit
 from tests.scheduler.function_story import tell_the_story
-from tests.scheduler.harness import View, running
+from tests.scheduler.harness import running, viewing
 from tests.scheduler.sample_children import WithChild
 from tests.scheduler.sample_long import Endless, Limited, Report, Sleep, Wait
 from tests.scheduler.sample_misbehaving import DieOnce
@@ -41,11 +41,8 @@ from tests.waiting import wait_for
 
 @pytest.fixture
 def on_postgres(postgres_uri):
-    database = open_database(postgres_uri)
-    view = View(database, transaction.TransactionManager())
-    yield view
-    view.close()
-    database.close()
+    with viewing(open_database(postgres_uri)) as view:
+        yield view
 
 
 def test_both_schemes_and_the_options_of_zodburi_are_understood(postgres_uri, tmp_path):
@@ -90,18 +87,12 @@ def test_a_full_disk_of_postgres_costs_no_task_and_the_log_says_it(
     go = tmp_path / "go"
     before = on_postgres.root.get("count", 0)
     on_postgres.enqueue(Wait(nowutc(), str(go)))
-    with (
-        running(on_postgres.database),
-        closing(psycopg2.connect(postgres_uri)) as server,
-        server.cursor() as cursor,
-    ):
+    with running(on_postgres.database):
         wait_for(lambda: (tmp_path / "go.begun").exists())
-        cursor.execute(FILL)
-        server.commit()
+        query(postgres_uri, FILL)
         go.touch()
         wait_for(lambda: "the database cannot write: could not extend file" in caplog.text)
-        cursor.execute("DROP TRIGGER fill ON object_state; DROP FUNCTION fill")
-        server.commit()
+        query(postgres_uri, "DROP TRIGGER fill ON object_state; DROP FUNCTION fill")
         on_postgres.until(lambda: on_postgres.root.get("count", 0) == before + 1)
 
 
@@ -218,9 +209,8 @@ def test_in_a_dask_cluster_runs_are_watched_limited_and_cancelled(view, database
 
 def lag(view):
     """Return how many bytes of the server's log are not on its disk."""
-    with closing(psycopg2.connect(view.database.uri)) as own, own.cursor() as cursor:
-        cursor.execute("SELECT pg_current_wal_insert_lsn() - pg_current_wal_flush_lsn()")
-        return cursor.fetchone()[0]
+    command = "SELECT pg_current_wal_insert_lsn() - pg_current_wal_flush_lsn()"
+    return query(view.database.uri, command)[0][0]
 
 
 def commit_lazily_in(view, number):

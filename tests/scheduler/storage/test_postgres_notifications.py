@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-
-import psycopg2
 import pytest
 
 from scheduler.storage import postgres_notifications
 from scheduler.store import open_database, transact
 from scheduler.store.commit_signal import CommitSignal
+from tests.postgres import query
 from tests.waiting import DEADLINE
 
 
@@ -32,16 +30,8 @@ def count(connection):
     root["count"] = root.get("count", 0) + 1
 
 
-def execute(uri, command):
-    with closing(psycopg2.connect(uri)) as connection:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(command)
-            return cursor.fetchall()
-
-
 def test_a_lost_connection_is_made_again_and_counts_as_news(opened, wake, postgres_uri):
-    ended = execute(
+    ended = query(
         postgres_uri,
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN relay'",
     )

@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 
 import pytest
-import transaction
 
 from scheduler import SchedulerModule
 from scheduler.inbox.spool import spool_of
 from scheduler.store import open_database
-from tests.scheduler.harness import View, output_of, running
+from tests.scheduler.harness import View, output_of, running, viewing
 
 ALARM = """
 from scheduler.store import current
@@ -74,11 +73,8 @@ def alarm(release, tmp_path, monkeypatch):
 
 @pytest.fixture
 def view(alarm):
-    database = open_database(alarm)
-    view = View(database, transaction.TransactionManager())
-    yield view
-    view.close()
-    database.close()
+    with viewing(open_database(alarm)) as view:
+        yield view
 
 
 def test_the_other_instructions_of_the_page_are_read(view):
@@ -105,12 +101,12 @@ def test_an_exit_in_the_code_of_a_task_does_not_end_the_scheduler(view):
 def test_the_task_is_run_when_its_class_is_back(alarm, tmp_path, is_retried):
     database = open_database(alarm)
     with running(database):
-        View(database, transaction.TransactionManager()).until_counts(failed=1, finished=2)
+        View(database).until_counts(failed=1, finished=2)
     database.close()
     (tmp_path / "alarm.py").write_text(ALARM)
     del sys.modules["alarm"]
     database = open_database(alarm)
-    view = View(database, transaction.TransactionManager())
+    view = View(database)
     if is_retried:
         (aside,) = SchedulerModule.getDBInstance(view.connection).aside()
         view.client.startFailedTask(aside.obj)

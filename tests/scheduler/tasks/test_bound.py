@@ -20,7 +20,7 @@ from persistent.mapping import PersistentMapping
 from ZODB.POSException import ConflictError, UndoError
 
 from scheduler import TASK_STATUS_FINISHED, TASK_STATUS_NONE, SchedulerModule
-from scheduler.clock import TimeSource
+from scheduler.clock import TimeSource, timed_by
 from scheduler.inbox.bindings import bindings_of
 from scheduler.store import open_database, using
 from scheduler.tasks import BoundTask
@@ -344,9 +344,7 @@ class Calendar:
 @settings(max_examples=500 if os.environ.get("SOAK") else 30)
 @given(st.lists(DEEDS, max_size=20))
 def test_bound_tasks_are_always_due_as_their_objects_say(deeds):
-    before, clock = TimeSource.get(), StandingClock()
-    TimeSource.set(clock)
-    with tempfile.TemporaryDirectory() as folder:
+    with timed_by(StandingClock()) as clock, tempfile.TemporaryDirectory() as folder:
         database = open_database(f"file://{folder}/relay.fs")
         connection = database.open()
         try:
@@ -359,4 +357,3 @@ def test_bound_tasks_are_always_due_as_their_objects_say(deeds):
             transaction.abort()
             connection.close()
             database.close()
-            TimeSource.set(before)

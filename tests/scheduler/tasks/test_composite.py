@@ -6,7 +6,6 @@ Covers `scheduler.tasks.entering`, `scheduler.tasks.flow_step`.
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import partial
 
 import pytest
 
@@ -18,17 +17,11 @@ from scheduler import (
 )
 from scheduler.tasks import TaskGroup
 from scheduler.tasks.chain import chain
-from tests.scheduler.sample_flows import Step, breaking, run_all, states, steps
+from tests.scheduler.sample_flows import Step, breaking, states, steps
 from tests.scheduler.sample_unique import Debounced
 
 DEEP = 40
 """How deep the deepest flow of these tests is."""
-
-
-@pytest.fixture
-def ran(relay):
-    """Run all that is due; return the names of the steps that were run, in this order."""
-    return partial(run_all, relay)
 
 
 @pytest.fixture

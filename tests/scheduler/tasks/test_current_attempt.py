@@ -5,7 +5,6 @@ Covers `scheduler.runtime.http`, `scheduler.tasks.current_attempt`.
 
 from __future__ import annotations
 
-import threading
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from scheduler import TASK_STATUS_ABORTED, TASK_STATUS_FAILED, attempt, nowutc
 from scheduler.tasks import CallTask
 from tests.scheduler import sample_attempts as sample
 from tests.scheduler.harness import running
+from tests.serving import serving
 
 both_modes = pytest.mark.parametrize("mode", ["threads", "processes"])
 
@@ -44,12 +44,8 @@ def listening():
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
     server.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(server):
+        yield server
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import sys
 from collections import Counter
 
 import pytest
-import transaction
 from ZODB.utils import u64
 
 from daemon.errors import DaemonException
@@ -44,7 +43,7 @@ def test_odd_tasks_end_somewhere_and_others_are_run(tmp_path, passing, batch):
     planted = plant_all(tmp_path, batch)
     passing_values(False)
     database = open_database(f"file://{tmp_path}/data.fs")
-    view = View(database, transaction.TransactionManager())
+    view = View(database)
     look_everywhere(view, planted)
     with running(database, workers=1, shutdown_timeout=5) as run:
         view.enqueue(*(Count(nowutc()) for _ in range(HEALTHY)))

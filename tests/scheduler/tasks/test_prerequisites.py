@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from datetime import timedelta
-from functools import partial
 
 import pytest
 import transaction
@@ -22,13 +21,7 @@ from scheduler.shelves.followers import followers_of
 from scheduler.tasks import IntervalTask, TaskGroup
 from scheduler.tasks.chain import chain
 from tests.scheduler.odd_tasks import PASSING, passing_values
-from tests.scheduler.sample_flows import Step, breaking, run_all, states, steps, total
-
-
-@pytest.fixture
-def ran(relay):
-    """Run all that is due; return the names of the steps that were run, in this order."""
-    return partial(run_all, relay)
+from tests.scheduler.sample_flows import Step, breaking, states, steps, total
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def uri(request, tmp_path_factory):
 @pytest.fixture
 def client(uri):
     database = open_database(uri)
-    view = View(database, transaction.TransactionManager())
+    view = View(database)
     with using(view.connection):
         yield view.client
     view.close()

@@ -10,7 +10,6 @@ import sys
 from datetime import timedelta
 
 import pytest
-import transaction
 from dateutil import rrule
 
 from scheduler import (
@@ -230,7 +229,7 @@ def test_a_task_without_class_is_set_aside_and_taken_back_with_its_class(tmp_pat
     take_away(tmp_path)
 
     database = open_database(uri)
-    view = View(database, transaction.TransactionManager())
+    view = View(database)
     with running(database, multitask_mode=mode):
         view.enqueue(Count(nowutc()))
         view.until_counts(finished=1, failed=1)
@@ -242,7 +241,7 @@ def test_a_task_without_class_is_set_aside_and_taken_back_with_its_class(tmp_pat
     give_back(tmp_path)
     sys.path.insert(0, str(tmp_path))
     database = open_database(uri)
-    view = View(database, transaction.TransactionManager())
+    view = View(database)
     try:
         with running(database, multitask_mode=mode):
             view.until_counts(finished=2)
@@ -264,7 +263,7 @@ def test_a_task_without_class_is_taken_back_when_asked_once_its_class_is_there(
     take_away(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     database = open_database(uri)
-    view = View(database, transaction.TransactionManager())
+    view = View(database)
     try:
         with running(database, multitask_mode=mode):
             view.until_counts(failed=1)

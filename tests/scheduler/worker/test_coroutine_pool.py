@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 
 import pytest
-import transaction
 from persistent.list import PersistentList
 
 from scheduler import (
@@ -129,18 +128,21 @@ def test_a_coroutine_that_blocks_is_reported_by_the_number_of_its_task(view, dat
     assert "sample_coroutines.py" in line
 
 
+def check_that_it_can_be_cancelled(view, call):
+    """Cancel *call* as it runs; its worker is free for the next one then."""
+    view.until(lambda: call.getStatus() == TASK_STATUS_RUNNING)
+    view.client.cancelTask(call)
+    view.commit()
+    view.until(lambda: call.getStatus() == TASK_STATUS_ABORTED)
+    view.client.waitFor(view.enqueue(Doze()), DEADLINE)
+
+
 def test_a_coroutine_is_cancelled_where_it_awaits(view, database, mode):
     view.root["dozed"] = PersistentList()
     call = doze.enqueue(3600)
     view.commit()
     with running(database, workers=1, multitask_mode=mode, shutdown_timeout=0):
-        view.until(lambda: call.getStatus() == TASK_STATUS_RUNNING)
-        view.client.cancelTask(call)
-        view.commit()
-        view.until(lambda: call.getStatus() == TASK_STATUS_ABORTED)
-        after = Doze()
-        view.enqueue(after)
-        view.client.waitFor(after, DEADLINE)
+        check_that_it_can_be_cancelled(view, call)
     assert [*view.root["dozed"]] == []
 
 
@@ -174,13 +176,7 @@ def test_a_coroutine_that_blocks_is_ended_when_it_is_cancelled(view, database, m
     call = block_without_limit.enqueue(str(go))
     view.commit()
     with running(database, workers=1, multitask_mode=mode):
-        view.until(lambda: call.getStatus() == TASK_STATUS_RUNNING)
-        view.client.cancelTask(call)
-        view.commit()
-        view.until(lambda: call.getStatus() == TASK_STATUS_ABORTED)
-        after = Doze()
-        view.enqueue(after)
-        view.client.waitFor(after, DEADLINE)
+        check_that_it_can_be_cancelled(view, call)
 
 
 def test_a_coroutine_that_keeps_another_from_its_limit_goes_on_by_itself(view, database, go):
@@ -209,7 +205,7 @@ def test_by_the_fixture_of_tests_it_is_run_by_itself(relay: Relay):
 
 def test_on_a_database_server_there_is_room_for_more_tasks_than_connections(postgres_uri):
     database = open_database(postgres_uri)
-    view = View(database, transaction.TransactionManager())
+    view = View(database)
     calls = [doze_briefly.using(view.connection).enqueue() for _ in range(MOST_ON_A_SERVER + 10)]
     view.commit()
     with running(database, workers=1):

@@ -22,7 +22,7 @@ RECORDS = int(os.environ.get("BENCH_RECORDS", "100000"))
 TALKS = 99  # so that an event comes to 100 records
 
 
-def bench_postgres():
+def bench_tables():
     """Send the events and contributions of a catalogue to PostgreSQL, and send them once more."""
     with fresh() as view, postgres.server() as server:
         fill(view)
@@ -77,4 +77,4 @@ def run(agent, view):
         return agent.run(None, dbi=view.connection)
 
 
-BENCHMARKS = {"postgres": bench_postgres}
+BENCHMARKS = {"tables": bench_tables}

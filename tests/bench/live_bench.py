@@ -27,9 +27,10 @@ from tests.rest import PLACES
 from tests.waiting import wait_for
 
 TASKS = int(os.environ.get("BENCH_LIVE_TASKS", "2000"))
-KINDS = os.environ.get("BENCH_LIVE_KINDS", ";".join(PLACES)).split(";")
 MODES = os.environ.get("BENCH_LIVE_MODES", "threads;processes").split(";")
 DEADLINE = 600
+# Who has the file first: the daemon, or a process that the daemon joins.
+EMBEDDED = ("embedded", "embedded, joined")
 
 CLIENT = """
 import sys, time, transaction
@@ -53,14 +54,33 @@ with connect(sys.argv[1]) as connection:
 
 
 def bench_live():
-    """Print how many tasks a second one client, and four, commit and have run."""
+    """Print how many tasks a second one client commits and has run."""
+    _bench(EMBEDDED, (1,))
+
+
+def bench_clients():
+    """Print how many tasks a second four clients commit and have run."""
+    _bench(EMBEDDED, (4,))
+
+
+def bench_zeo():
+    """Print how many tasks a second one client, and four, commit and have run on ZEO."""
+    _bench(("ZEO",), (1, 4))
+
+
+def bench_postgres():
+    """Print how many tasks a second one client, and four, commit and have run on PostgreSQL."""
+    _bench(("PostgreSQL",), (1, 4))
+
+
+def _bench(kinds, numbers):
     head = ("database", "mode", "clients", "sent/s", "run/s", "p99 ms", "max ms")
     _print(*head, "transactions", "CPU ms", "bytes")
     with ExitStack() as stack:
-        server = stack.enter_context(postgres.server()) if "PostgreSQL" in KINDS else None
-        for kind in KINDS:
+        server = stack.enter_context(postgres.server()) if "PostgreSQL" in kinds else None
+        for kind in kinds:
             for mode in MODES:
-                for clients in (1, 4):
+                for clients in numbers:
                     _live(kind, mode, clients, server)
 
 
@@ -151,4 +171,10 @@ def _print(*cells):
     sys.stdout.flush()
 
 
-BENCHMARKS = {"live": bench_live, "live-peers": bench_live_peers}
+BENCHMARKS = {
+    "live": bench_live,
+    "clients": bench_clients,
+    "zeo": bench_zeo,
+    "postgres": bench_postgres,
+    "live-peers": bench_live_peers,
+}

@@ -17,10 +17,11 @@ from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 
-from scheduler import Client, SchedulerModule
+from scheduler import Client, SchedulerModule, nowutc
 from scheduler.store import open_database, transact
 from tests.bench.ground import say
 from tests.faults.processes import Daemon
+from tests.scheduler.sample_tasks import Noop
 from tests.waiting import wait_for
 
 RATE = int(os.environ.get("BENCH_STEADY_RATE", "1000"))
@@ -29,6 +30,7 @@ KEEP = int(os.environ.get("BENCH_STEADY_KEEP", "10000"))
 LOOK_SECONDS = 2.0
 LOOKED_AT = 1000
 BACKLOG_SECONDS = 300
+BACKLOG, KEPT = 30_000, 1_000
 
 CLIENT = """
 import sys, time, transaction
@@ -126,4 +128,39 @@ def _is_idle(connection):
     return not status["spooled"] and not status["waiting"] and not status["running"]
 
 
-BENCHMARKS = {"steady": bench_steady}
+def bench_retention():
+    """Drain a backlog as fast as it goes; print how many of the ended tasks remain, how long."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        uri = f"file://{folder}/data.fs"
+        database = stack.enter_context(closing(open_database(uri)))
+        transact(database, _enqueue)
+        daemon = Daemon(
+            folder, uri, multitask_mode="processes", workers=2, keep_finished_count=KEPT
+        )
+        stack.callback(daemon.close)
+        began = time.monotonic()
+        most = 0
+        while not transact(database, _is_idle):
+            most = max(most, transact(database, _finished))
+            time.sleep(0.2)
+        drained = time.monotonic()
+        say("drained", BACKLOG / (drained - began), "tasks/s, the start included")
+        say(
+            f"  finished tasks at most, {KEPT:,} kept", max(most, transact(database, _finished)), ""
+        )
+        wait_for(lambda: transact(database, _finished) <= KEPT, BACKLOG_SECONDS)
+        say("  down to those kept after", time.monotonic() - drained, "s")
+
+
+def _enqueue(connection):
+    client = Client(connection)
+    for _ in range(BACKLOG):
+        client.enqueue(Noop(nowutc()))
+
+
+def _finished(connection):
+    return Client(connection).getStatus()["finished"]
+
+
+BENCHMARKS = {"steady": bench_steady, "retention": bench_retention}

@@ -60,7 +60,7 @@ class Lottery(Deposit):
     def run(self):
         won = self.getRandom().randrange(10**9)
         if self.amount < 0:
-            raise ValueError(f"lost {won} at {nowutc():%H:%M:%S}")
+            raise ValueError(f"lost {won} in hour {nowutc():%H}")
         self.account.balance += won
 
 

@@ -48,7 +48,7 @@ class FullExport:
     """Sends all that *inventory* lists to the agent *agent_id* of *database*.
 
     *anew* forgets one that was broken off. *progress* is called with the number of records sent
-    after every part.
+    after every part. `keys` is the number of keys of the inventory that are behind it by then.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class FullExport:
         self._inventory = inventory
         self._anew = anew
         self._session = DeliverySession(database, agent_id, progress=progress)
+        self.keys = 0
 
     def send(self) -> Sent:
         """Send it, or what is left of it; the agent follows from there then.
@@ -125,6 +126,7 @@ class FullExport:
         part: list[Record] = []
         key = progress.key
         for key, objects in self._inventory(view, progress.key):
+            self.keys += 1
             part += filter(agent.may_send, fresh(manager, objects, progress.position))
             if len(part) >= least:
                 yield key, part

@@ -27,16 +27,25 @@ EXPOSED = "\U0010ffff"
 
 def everything(connection: Connection, behind: str) -> Iterator[tuple[str, list[Any]]]:
     """Yield the events of the catalogue, each with all that is in it, then the exposed objects."""
+    for key, obj in _listed(connection, behind):
+        yield key, [obj] if key.startswith(EXPOSED) else [obj, *parts(obj)]
+
+
+def number_of_keys(connection: Connection, behind: str = "") -> int:
+    """Return how many keys `everything` yields behind *behind*; what stands there is not loaded."""
+    return sum(1 for _ in _listed(connection, behind))
+
+
+def _listed(connection: Connection, behind: str) -> Iterator[tuple[str, Any]]:
     if not behind.startswith(EXPOSED):
-        for event_id, event in catalogue(connection).events.items(behind, excludemin=bool(behind)):
-            yield event_id, [event, *parts(event)]
+        yield from catalogue(connection).events.items(behind, excludemin=bool(behind))
     _, last, last_id = behind.split("\0", 2) if behind.startswith(EXPOSED) else ("", "", "")
     for watched in sorted(table_of(connection).classes):
         index = index_of(connection, watched) if watched.fossil else None
         if index is not None and watched.name >= last:
             first = last_id if watched.name == last else ""
             for obj_id, obj in index.behind(first):
-                yield f"{EXPOSED}\0{watched.name}\0{obj_id}", [obj]
+                yield f"{EXPOSED}\0{watched.name}\0{obj_id}", obj
 
 
 def is_listed(connection: Connection, record: Record) -> bool:

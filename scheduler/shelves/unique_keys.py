@@ -57,6 +57,11 @@ class UniqueKeys(Persistent):
         if task.getStatus() not in task.uniqueStates:
             del self._holders[key]
 
+    def holder(self, key: str) -> BaseTask | None:
+        """Return the task that holds *key*; None where nobody does."""
+        task: BaseTask | None = self._holders.get(key)
+        return task
+
     def tend(self, now: float) -> None:
         """Forget the keys whose period is over at *now*, and whose holders have ended."""
         over = list(self._until.keys(max=(now,)))

@@ -8,10 +8,12 @@ from itertools import islice
 from typing import NamedTuple
 
 from werkzeug.exceptions import NotFound
+from ZODB.Connection import Connection
 
 from daemon.console.page import Action, ConsolePage, Facts
 from daemon.console.visit import Visit
 from daemon.errors import FieldFault
+from daemon.views.task_rows import word
 from export.people.roles import Role
 from livesync import SyncManager
 from livesync.delivery.dead_letters import DeadLetter
@@ -20,7 +22,9 @@ from livesync.delivery.status import AgentStatus, status_of
 from livesync.errors import EmptyTrackException, LiveSyncException
 from livesync.feed.agent import MissingAgent, SyncAgent
 from livesync.feed.position_text import position_from_text
-from livesync.resync.jobs import export_all, verify
+from livesync.resync.jobs import KEY, export_all, verify
+from scheduler import SchedulerModule
+from scheduler.states import ENDED
 
 WIDTH = 960
 LETTERS = 100
@@ -92,8 +96,18 @@ def _one(visit: Visit) -> Facts:
         "line": track_line(manager),
         "width": WIDTH,
         "full_export": getattr(getattr(agent, "delivery_state", None), "full_export", None),
+        "work": _work(visit.connection, agent.getId()),
         "mean": _mean(status_of(agent, manager)),
     }
+
+
+def _work(connection: Connection, agent_id: str) -> Facts | None:
+    """Return the number, the state and the progress of the task that is at work on an agent."""
+    module = SchedulerModule.getDBInstance(connection)
+    task = module.unique.holder(KEY.format(agent_id=agent_id))
+    if task is None or task.getStatus() in ENDED:
+        return None
+    return {"number": task.getId(), "state": word(task), "progress": task.getProgress()}
 
 
 def _mean(status: AgentStatus) -> float | None:
@@ -120,6 +134,15 @@ def _push_agent(visit: Visit) -> PushSyncAgent:
         return push_agent(visit.connection, visit.arguments["aid"])
     except LiveSyncException as error:
         raise NotFound(str(error)) from None
+
+
+def _idle_agent(visit: Visit) -> PushSyncAgent:
+    """Return the agent, if no task is at work on it: a second one would be turned away."""
+    agent = _push_agent(visit)
+    work = _work(visit.connection, agent.getId())
+    if work is not None:
+        raise FieldFault("act", f"Task {work['number']} is at work on it: nothing was done")
+    return agent
 
 
 def _pause(visit: Visit) -> str:
@@ -157,14 +180,14 @@ def _rewind(visit: Visit) -> str:
 
 
 def _verify(visit: Visit) -> str:
-    agent = _push_agent(visit)
+    agent = _idle_agent(visit)
     repair = "repair" in visit.form
     task = verify.using(visit.connection).enqueue(agent.getId(), repair)
     return f"Agent {agent.getId()} is verified by task {task.getId()}, whose log tells how"
 
 
 def _export(visit: Visit) -> str:
-    agent = _push_agent(visit)
+    agent = _idle_agent(visit)
     task = export_all.using(visit.connection).enqueue(agent.getId())
     return f"All there is is sent to agent {agent.getId()} by task {task.getId()}"
 

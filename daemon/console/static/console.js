@@ -138,6 +138,13 @@ let isOn = true, isAsking = false, isStale = false, source = null, timer = 0;
 function say(text) {
   const state = document.getElementById("live-state");
   if (state) state.textContent = text;
+  if (text === "offline" || text === "no answer") forgetHealth();
+}
+
+// Whether it is well, only a daemon that answers can tell.
+function forgetHealth() {
+  const health = document.getElementById("health");
+  if (health) [health.className, health.textContent] = ["state off", "no answer"];
 }
 
 function isHeld() {
@@ -189,7 +196,10 @@ function soon() {
 function listen() {
   clearInterval(timer);
   source = new EventSource(`/console/events?seen=${body.dataset.seen}`);
-  source.addEventListener("open", () => say("live"));
+  source.addEventListener("open", () => {
+    say("live");
+    if (document.querySelector("#health.off")) soon();
+  });
   source.addEventListener("changed", refresh);
   source.addEventListener("error", () => {
     say("offline");

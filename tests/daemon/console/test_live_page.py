@@ -81,6 +81,18 @@ def test_a_page_that_is_held_still_goes_on_later(visit, add_task):
     page.locator(f'tr[data-key="{number}"]').wait_for()
 
 
+def test_a_daemon_that_does_not_answer_is_not_called_healthy(visit):
+    page = visit("/", expected="ERR_FAILED")
+    page.get_by_text("live", exact=True).wait_for()
+    page.locator("#health", has_text="healthy").wait_for()
+    page.route("**/*", lambda route: route.abort())
+    page.evaluate("follow()")  # as when its connection breaks
+    page.locator("#health", has_text="no answer").wait_for()
+    page.unroute("**/*")
+    page.evaluate("follow()")
+    page.locator("#health", has_text="healthy").wait_for()
+
+
 def test_without_events_the_page_polls(visit, add_task, monkeypatch):
     monkeypatch.setattr(live, "VIEWERS", 0)
     page = visit("/", expected="status of 503")

@@ -1,9 +1,9 @@
 """What an operator does in the console, by clicking: schedules, queues, agents, the database.
 
-Covers `daemon.console.documents`, `daemon.console.pages.agents`, `daemon.console.pages.conflicts`,
+Covers `daemon.console.pages.agents`, `daemon.console.pages.conflicts`,
 `daemon.console.pages.database`, `daemon.console.pages.documents`,
 `daemon.console.pages.queues`, `daemon.console.pages.schedules`,
-`daemon.console.pages.workers`, `daemon.maintenance.jobs`, `livesync.resync.jobs`,
+`daemon.console.pages.workers`, `daemon.maintenance.jobs`,
 `livesync.feed.position_text`.
 """
 
@@ -213,6 +213,21 @@ def test_a_full_export_and_a_verification_are_tasks(visit, database):
     page.once("dialog", lambda dialog: dialog.accept())
     assert "by task" in click(page, "Full export")
     wait_for(lambda: {"verify", "export_all"} <= set(transact(database, ended_calls)))
+
+
+def test_a_second_full_export_is_refused_while_a_task_is_at_work(visit, database):
+    page = visit(f"/agents/{segment(AGENT)}", user="ann")
+    transact(database, lambda connection: Client(connection).pause())
+    try:
+        page.once("dialog", lambda dialog: dialog.accept())
+        click(page, "Full export")
+        page.get_by_text("is at work on it: waiting").wait_for()
+        page.get_by_role("button", name="Verify").click()
+        page.get_by_role("alert").get_by_text("is at work on it: nothing was done").wait_for()
+    finally:
+        transact(database, lambda connection: Client(connection).resume())
+    page.goto(f"/agents/{segment(AGENT)}")
+    page.get_by_text("is at work on it").wait_for(state="detached")
 
 
 def ended_calls(connection):

@@ -88,7 +88,7 @@ def test_a_task_that_runs_is_followed_and_cancelled(visit, enqueue, tmp_path):
     number = enqueue(lambda: sample_tasks.Long(nowutc(), str(tmp_path / "go")))
     page = visit(f"/tasks/{number}")
     is_now(page, "running")
-    page.get_by_text("50 % half of it").wait_for()
+    page.get_by_text("50 %, half of it").wait_for()
     assert page.get_by_label("Progress").get_attribute("value") == "0.5"
     logging.getLogger("task").warning("so far so good", extra={"task_id": number})
     page.get_by_text("WARNING so far so good").wait_for()

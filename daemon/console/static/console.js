@@ -36,7 +36,9 @@ function localize(root, forms = "") {
 
 // --- On a phone the navigation is one line: the page that is shown stands in it.
 
-document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+// Not by `scrollIntoView`, behind which the keyboard would go on from there.
+const here = document.querySelector("nav [aria-current]");
+if (here) here.parentElement.scrollLeft = here.offsetLeft - (innerWidth - here.offsetWidth) / 2;
 
 // --- Changes in place.
 

@@ -13,6 +13,12 @@ from scheduler.values.options import check_known
 
 DAY = 86400
 MODES = ("threads", "processes", "dask")
+# The least values of settings that are whole numbers, and the units of those that are measured.
+_LEAST = {"workers": 1, "task_max_tries": 1, "coroutines": 1, "worker_attempts": 0}
+_UNITS = {
+    **dict.fromkeys(("sleep_interval", "shutdown_timeout", "worker_silence"), "seconds"),
+    **dict.fromkeys(("worker_memory", "task_max_size"), "MB"),
+}
 
 
 @dataclass(frozen=True)
@@ -99,26 +105,19 @@ class Settings:
             raise SchedulerConfigurationException(
                 f"multitask_mode is {self.multitask_mode!r}; it must be one of {', '.join(MODES)}"
             )
-        for name, least in (("workers", 1), ("task_max_tries", 1), ("coroutines", 1)):
+        for name, least in _LEAST.items():
             if type(getattr(self, name)) is not int or getattr(self, name) < least:
                 raise SchedulerConfigurationException(
                     f"{name} is {getattr(self, name)!r}; it must be a whole number from {least}"
                 )
         _check_queues(self.queues)
-        if type(self.worker_attempts) is not int or self.worker_attempts < 0:
-            raise SchedulerConfigurationException(
-                f"worker_attempts is {self.worker_attempts!r}; it must be a whole number from 0"
-            )
         for name in ("keep_finished_count", "keep_failed_count"):
             value = getattr(self, name)
             if value != math.inf and (type(value) is not int or value < 0):
                 raise SchedulerConfigurationException(
                     f"{name} is {value!r}; it must be a whole number from 0, or inf"
                 )
-        units = dict.fromkeys(("sleep_interval", "shutdown_timeout", "worker_silence"), "seconds")
-        units["worker_memory"] = "MB"
-        units["task_max_size"] = "MB"
-        for name, unit in units.items():
+        for name, unit in _UNITS.items():
             if not _is_number(getattr(self, name)) or getattr(self, name) < 0:
                 raise SchedulerConfigurationException(
                     f"{name} is {getattr(self, name)!r}; it must be a number of {unit} from 0"

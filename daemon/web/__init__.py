@@ -1,1 +1,1 @@
-"""The front end over HTTP: status page, metrics, documents."""
+"""The front end over HTTP: console, export, metrics, health, documents."""

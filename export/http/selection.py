@@ -100,11 +100,7 @@ def select(
             f"You can only request up to {maximum} records per request "
             f"with the detail level '{detail}'"
         )
-    start, end = FROM.of(request), TO.of(request)
-    day = DAY.of(request)
-    if day and (start or end):
-        raise MalformedRequest("'day' can only be used without 'from' and 'to'")
-    first, last = parse_from(day or start or "", tz), parse_to(day or end or "", tz)
+    first, last = _span(request, tz)
     if maxima and detail not in maxima:
         raise MalformedRequest(f"Invalid detail level: {detail}")
     return Selection(
@@ -127,6 +123,14 @@ def everything(request: ExportRequest, zone: tzinfo) -> Selection:
     """
     tz = _zone(request.take(*TZ.names), zone)
     return Selection("", tz, 0, MAXIMUM, False, None, False, None, None)
+
+
+def _span(request: ExportRequest, tz: tzinfo) -> tuple[datetime | None, datetime | None]:
+    start, end = FROM.of(request), TO.of(request)
+    day = DAY.of(request)
+    if day and (start or end):
+        raise MalformedRequest("'day' can only be used without 'from' and 'to'")
+    return parse_from(day or start or "", tz), parse_to(day or end or "", tz)
 
 
 def _zone(name: str | None, default: tzinfo) -> tzinfo:

@@ -97,22 +97,22 @@ def status_of(agent: SyncAgent, manager: SyncManager) -> AgentStatus:
         return AgentStatus(*common, last_error=agent.complaint)
     if not isinstance(agent, PushSyncAgent):
         return AgentStatus(*common)
-    state = agent.delivery_state
-    dead = sum(1 for _ in state.dead_letters.dead())
+    delivery = agent.delivery_state
+    dead = sum(1 for _ in delivery.dead_letters.dead())
     failed_at, error = agent.last_failure or (None, None)
     return AgentStatus(
         *common,
-        waiting=len(state.dead_letters) - dead,
+        waiting=len(delivery.dead_letters) - dead,
         dead=dead,
-        delivered=state.delivered,
-        retries=state.retries,
-        batch_seconds=state.seconds,
-        batches=state.batches,
-        batches_seconds=state.batches_seconds,
+        delivered=delivery.delivered,
+        retries=delivery.retries,
+        batch_seconds=delivery.seconds,
+        batches=delivery.batches,
+        batches_seconds=delivery.batches_seconds,
         filter=str(agent.filter),
-        last_run=_date(state.ran_at),
-        delivered_at=_date(state.delivered_at),
-        next_try=_date(state.not_before) if state.not_before > now else None,
+        last_run=_date(delivery.ran_at),
+        delivered_at=_date(delivery.delivered_at),
+        next_try=_date(delivery.not_before) if delivery.not_before > now else None,
         last_error=agent.cut_off or error,
         last_error_at=failed_at,
     )

@@ -227,6 +227,16 @@ class Dispatcher:
             has_written = has_changes(self._connection)
             self._lease.guard(self._connection)
             self._manager.commit()
+        self._follow_up(tick, claims, gathered, has_written=has_written)
+        if quit_ is not None:
+            raise quit_
+        has_more = tick.has_more or len(instructions) == DRAIN_LIMIT
+        return has_more or (bool(claims) and self._executor.room() > 0)
+
+    def _follow_up(
+        self, tick: Tick, claims: list[Claim], gathered: ExecutorReport, *, has_written: bool
+    ) -> None:
+        """Do what follows from the commit of *tick*."""
         self._activity.succeeded(TICK, has_written=has_written)
         (outage_log.written if has_written else outage_log.reached)()
         self._is_unsure = False
@@ -238,10 +248,6 @@ class Dispatcher:
         if tick.instructions.is_reload:
             self._reload()
         self._activity.note(self._waits_since(), has_moved=bool(claims or gathered.outcomes))
-        if quit_ is not None:
-            raise quit_
-        has_more = tick.has_more or len(instructions) == DRAIN_LIMIT
-        return has_more or (bool(claims) and self._executor.room() > 0)
 
     def _reload(self) -> None:
         """Have the new code in this process, and in workers that take the place of the present."""
@@ -290,10 +296,8 @@ class Dispatcher:
         return [claim for claim in module.running.claims() if claim.number not in known]
 
     def _hand_out(self, claims: list[Claim], gathered: ExecutorReport) -> None:
-        for outcome in gathered.outcomes:
-            self._given.pop(outcome.claim.number, None)
-        for lost in gathered.lost:
-            self._given.pop(lost.claim.number, None)
+        for number in gathered.numbers():
+            self._given.pop(number, None)
         if claims:
             self._given.update((claim.number, claim) for claim in claims)
             self._executor.submit(claims)

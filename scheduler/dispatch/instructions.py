@@ -148,6 +148,10 @@ class Instructions:
         if isinstance(task, FollowingTask) and not self._rebinding.bind(task):
             return
         self.enqueued.append((name_of(task), task.queueName))
+        self._place(task, status)
+
+    def _place(self, task: BaseTask, status: int) -> None:
+        """Put *task*, which was admitted, where it waits."""
         due = task.getDueOn()
         if status != TASK_STATUS_SPOOLED:
             self._flows.reopen(task)

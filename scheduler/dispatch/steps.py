@@ -40,7 +40,7 @@ class Steps:
     def take(self, step: Callable[[], Result], failed: Callable[[Exception], Result]) -> Result:
         """Return what *step* returns; where it fails, undo it and return what *failed* returns.
 
-        Raises conflicts and troubles of the database as they are, and StepFailed for the rest
+        Raises conflicts and outages of the database as they are, and StepFailed for the rest
         where the transaction is not careful.
         """
         if not self._is_careful:

@@ -1,4 +1,4 @@
-"""The staff: which workers there are, and what each is at, noted for everybody to see."""
+"""The report of workers: which there are, and what each is at, noted for everybody to see."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class WorkerReport:
     def __init__(self, lease: Lease, executor: Executor) -> None:
         self._lease = lease
         self._executor = executor
-        self._posts: tuple[WorkerInfo, ...] = ()
+        self._noted: tuple[WorkerInfo, ...] = ()
         self._next = 0.0
         self._again = math.inf
 
@@ -36,12 +36,12 @@ class WorkerReport:
         self._next = now + NOTE_SECONDS
         before = nowutc().timestamp() - LONG_SECONDS
         workers = self._executor.workers()
-        posts = tuple(_post(station, before) for station in workers)
+        found = tuple(_info(each, before) for each in workers)
         is_begun = any(each.claim is not None and each.claim.since > before for each in workers)
         self._again = self._next
-        if posts != self._posts:
-            self._lease.transact(lambda own: _enter(own, posts), note="scheduler: staff")
-            self._posts = posts
+        if found != self._noted:
+            self._lease.transact(lambda own: _enter(own, found), note="scheduler: workers")
+            self._noted = found
         if not is_begun:
             self._again = math.inf
 
@@ -50,12 +50,12 @@ class WorkerReport:
         return max(0.0, self._again - time.monotonic())
 
 
-def _post(station: WorkerStatus, before: float) -> WorkerInfo:
-    claim = station.claim
+def _info(worker: WorkerStatus, before: float) -> WorkerInfo:
+    claim = worker.claim
     if claim is None or claim.since > before:
-        return WorkerInfo(station.name, state=station.state)
-    return WorkerInfo(station.name, claim.tid, claim.number, station.state)
+        return WorkerInfo(worker.name, state=worker.state)
+    return WorkerInfo(worker.name, claim.tid, claim.number, worker.state)
 
 
-def _enter(connection: Connection, posts: tuple[WorkerInfo, ...]) -> None:
-    roster_of(connection).workers = posts
+def _enter(connection: Connection, workers: tuple[WorkerInfo, ...]) -> None:
+    roster_of(connection).workers = workers

@@ -165,8 +165,8 @@ class AttemptWatch:
         return last[0] if last is not None and time.monotonic() >= last[1] else None
 
 
-class Flow:
-    """The number of claims that the workers should have, computed from the time that tasks take.
+class WorkerLoad:
+    """The load of the workers: how many claims they should have, by the time that tasks take.
 
     It keeps them busy for AHEAD_SECONDS; so a longer task is given out only when a worker is
     free to begin it.

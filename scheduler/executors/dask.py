@@ -15,9 +15,9 @@ import distributed
 from scheduler.executors.base import (
     AttemptWatch,
     ExecutorReport,
-    Flow,
     Lost,
     ReportBuffer,
+    WorkerLoad,
     WorkerStatus,
 )
 from scheduler.executors.dask_workers import Apart, LocalWorkers, end_group
@@ -49,7 +49,7 @@ class DaskExecutor:
         self._uri = uri
         self._settings = settings
         self._results = ReportBuffer(on_report)
-        self._flow = Flow(settings.workers)
+        self._load = WorkerLoad(settings.workers)
         self._lock = threading.Lock()
         self._out: set[int] = set()  # by number, the claims whose end was not collected
         self._cluster: Any = None
@@ -70,11 +70,11 @@ class DaskExecutor:
 
     def room(self) -> int:
         """Return how many more claims the cluster should have now."""
-        return self._flow.window - len(self._out)
+        return self._load.window - len(self._out)
 
     def submit(self, claims: Sequence[Claim]) -> None:
         """Give *claims* to the cluster, in shares that a worker has done in a moment."""
-        share = self._flow.share
+        share = self._load.share
         for start in range(0, len(claims), share):
             part = list(claims[start : start + share])
             future = self._client.submit(
@@ -198,11 +198,11 @@ class DaskExecutor:
             log.warning(
                 "Dask worker lost with tasks %s: %s", [claim.tid for claim in claims], future.status
             )
-            self._flow.slow_down()
+            self._load.slow_down()
             self._results.report([], Lost.all_of(claims, self._losses.pop(future, None)))
             return
         outcomes, seconds = future.result()
-        self._flow.observe(seconds, len(outcomes))
+        self._load.observe(seconds, len(outcomes))
         self._results.report(outcomes)
 
 

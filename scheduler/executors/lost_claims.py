@@ -59,15 +59,14 @@ def loss_of(
     else:
         why = DIED_COMMITTING
     lost += [Lost(claim, TASK_STATUS_QUEUED, why, worker) for claim in others]
-    if culprit is not None and culprit.number in begun_claims.done:
+    if culprit is None and kill_reason.state == TASK_STATUS_FAILED:
+        unclear = {begun_claims.loading} if begun_claims.loading else begun
+    elif culprit is not None and culprit.number in begun_claims.done:
         # Another coroutine may have kept it from ending; that one is to keep no other from it.
-        in_loop = {claim.tid: 0 for claim in held if claim.number == begun_claims.in_loop}
-        in_loop.pop(culprit.tid, None)
-        return WorkerLoss(lost, back, in_loop)
-    if culprit is not None or kill_reason.state != TASK_STATUS_FAILED:
-        return WorkerLoss(lost, back, {})
-    unclear = {begun_claims.loading} if begun_claims.loading else begun
-    deaths = int(begun_claims.loading != 0)
+        unclear = {begun_claims.in_loop} - {culprit.number}
+    else:
+        unclear = set()
+    deaths = int(culprit is None and begun_claims.loading != 0)
     return WorkerLoss(lost, back, {claim.tid: deaths for claim in held if claim.number in unclear})
 
 

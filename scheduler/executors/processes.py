@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from scheduler.executors.base import (
     STOP_SECONDS,
     ExecutorReport,
-    Flow,
     KillReason,
     ReportBuffer,
+    WorkerLoad,
     WorkerStatus,
 )
 from scheduler.executors.log_writer import LogWriter
@@ -65,7 +65,7 @@ class ProcessExecutor:
         self._settings = settings
         self._results = ReportBuffer(on_report)
         self._log = LogWriter()
-        self._flow = Flow(settings.workers)
+        self._load = WorkerLoad(settings.workers)
         self._lock = threading.RLock()
         self._waiting: deque[Claim] = deque()
         self._workers: dict[int, WorkerProcess] = {}
@@ -91,7 +91,7 @@ class ProcessExecutor:
             is_at_home = any(
                 each.is_ready and not each.is_retired for each in self._workers.values()
             )
-            return self._flow.window - self._count() if is_at_home else 0
+            return self._load.window - self._count() if is_at_home else 0
 
     def submit(self, claims: Sequence[Claim]) -> None:
         """Add *claims* to the waiting ones and give the workers their share."""
@@ -202,7 +202,7 @@ class ProcessExecutor:
                 return  # its claims were reported as lost
             if kind == "adopted":
                 worker.adopted.update(claim.number for claim in claims)
-                self._flow.observe(seconds, len(claims))
+                self._load.observe(seconds, len(claims))
                 claims = []
             elif kind == "done":
                 worker.watch.end()
@@ -218,7 +218,7 @@ class ProcessExecutor:
             for outcome in outcomes:
                 self._suspects.pop(outcome.claim.tid, None)
             if outcomes and kind == "done":
-                self._flow.observe(seconds, len(outcomes))
+                self._load.observe(seconds, len(outcomes))
             if outcomes:
                 self._recycle(worker, len(outcomes))
             self._feed()
@@ -348,7 +348,7 @@ class ProcessExecutor:
         """Take the share of *worker* from the waiting claims; a suspect gets its own worker."""
         held = list(worker.held.values())
         claims: list[Claim] = []
-        while self._waiting and worker.queued + len(claims) < self._flow.share:
+        while self._waiting and worker.queued + len(claims) < self._load.share:
             is_suspect = self._waiting[0].tid in self._suspects
             if any(claim.tid in self._suspects for claim in held) or (is_suspect and held):
                 break

@@ -16,10 +16,10 @@ from scheduler.executors.base import (
     WITH_ANOTHER,
     AttemptWatch,
     ExecutorReport,
-    Flow,
     KillReason,
     Lost,
     ReportBuffer,
+    WorkerLoad,
     WorkerStatus,
 )
 from scheduler.executors.coroutine_watch import CoroutineWatch
@@ -54,7 +54,7 @@ class ThreadExecutor:
         self._database = database
         self._settings = settings
         self._results = ReportBuffer(on_report)
-        self._flow = Flow(settings.workers)
+        self._load = WorkerLoad(settings.workers)
         self._queue = ClaimQueue()
         self._lock = threading.Lock()
         self._out: set[int] = set()  # by number, the claims whose end was not collected
@@ -66,7 +66,7 @@ class ThreadExecutor:
 
     def room(self) -> int:
         """Return how many more claims the threads would take now."""
-        return self._flow.window - len(self._out) + self._coroutines.running()
+        return self._load.window - len(self._out) + self._coroutines.running()
 
     def submit(self, claims: Sequence[Claim]) -> None:
         """Add *claims* to the queue."""
@@ -179,7 +179,7 @@ class ThreadExecutor:
                     if worker.abandoned.is_set():
                         return  # all that it held was given up for lost
                 if outcomes or lost:
-                    self._flow.observe(time.monotonic() - started, len(outcomes) + len(lost))
+                    self._load.observe(time.monotonic() - started, len(outcomes) + len(lost))
                 self._results.report(outcomes, lost)
         finally:
             runner.close()
@@ -208,7 +208,7 @@ class ThreadExecutor:
             self._coroutines.add(claim)
 
     def _adopted(self, claim: Claim) -> None:
-        self._flow.observe(0.0, 1)  # the thread that was given it is free at once
+        self._load.observe(0.0, 1)  # the thread that was given it is free at once
         self._results.wake()
 
     def _awaited(self, claim: Claim, outcomes: list[Outcome]) -> None:
@@ -244,7 +244,7 @@ class ThreadExecutor:
             return runner.run(claim, self._queue), []
         except BaseException:
             log.exception("worker %s failed on task %d", threading.current_thread().name, claim.tid)
-            self._flow.slow_down()
+            self._load.slow_down()
             return [], Lost.all_of(runner.held)
 
 

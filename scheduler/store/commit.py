@@ -1,4 +1,4 @@
-"""Commits during which the connection is lost: which are stored, and which are not."""
+"""Commits: those during which the connection is lost, and those that are lazy."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ class Worker:
         start.application.load()
         for prepare in entry_points(group=ENTRY_POINTS):
             prepare.load()()  # as the application needs it: its listeners, for one
-        threading.Thread(target=self._listen, name="ear", daemon=True).start()
+        threading.Thread(target=self._listen, name="listener", daemon=True).start()
         database = self._join(start.uri)
         if database is None:
             return
@@ -216,7 +216,7 @@ def main() -> None:
     pipe, memory = descriptors
     heartbeat = WorkerHeartbeat(mmap(memory, SIZE))
     os.close(memory)
-    threading.Thread(target=beat_on, args=(heartbeat,), name="heart", daemon=True).start()
+    threading.Thread(target=beat_on, args=(heartbeat,), name="heartbeat", daemon=True).start()
     handler = logging.StreamHandler()
     handler.setFormatter(LineFormatter("%(asctime)s %(process)d %(name)s %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])

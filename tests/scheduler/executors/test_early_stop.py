@@ -10,7 +10,7 @@ import pytest
 
 from scheduler import TASK_STATUS_ABORTED, TASK_STATUS_FINISHED, nowutc
 from scheduler.executors import coroutine_watch
-from scheduler.executors.base import Flow
+from scheduler.executors.base import WorkerLoad
 from scheduler.executors.coroutine_watch import CoroutineWatch
 from scheduler.executors.processes import ProcessExecutor
 from scheduler.executors.threads import ThreadExecutor
@@ -39,7 +39,7 @@ def submitted(mode, monkeypatch):
         found.extend((executor, claim) for claim in claims)
         submit(executor, claims)
 
-    monkeypatch.setattr(Flow, "share", 20)
+    monkeypatch.setattr(WorkerLoad, "share", 20)
     monkeypatch.setattr(executor_class, "submit", note)
     monkeypatch.setattr(coroutine_watch, "GRACE_SECONDS", 0.2)
     return found

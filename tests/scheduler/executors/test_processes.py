@@ -23,7 +23,7 @@ from scheduler import (
     TASK_STATUS_QUEUED,
     nowutc,
 )
-from scheduler.executors.base import Flow
+from scheduler.executors.base import WorkerLoad
 from scheduler.executors.processes import ProcessExecutor
 from scheduler.executors.worker_process import WorkerProcess
 from scheduler.leadership.roster import roster_of
@@ -38,7 +38,7 @@ from tests.waiting import wait_for
 @pytest.fixture
 def share(monkeypatch):
     """Let each worker have many claims at a time, however long tasks take."""
-    monkeypatch.setattr(Flow, "share", 20)
+    monkeypatch.setattr(WorkerLoad, "share", 20)
 
 
 def states_of(task):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -112,60 +112,83 @@ def reduce(
     what changed: the cache of *dbi* is trimmed meanwhile.
     """
     with ReductionTable() as findings:
+        finder = _ChangeFinder(findings, dbi, excluded, wanted)
         for position, action in data:
-            _find(findings, position, action, dbi, excluded, wanted)
+            finder.find(position, action)
         for _, about_one in groupby(findings, lambda finding: (finding.mark, finding.kind)):
             record = _conclude(list(about_one), known_up_to, excluded, wanted)
             if record is not None:
                 yield record
 
 
-def _find(
-    findings: ReductionTable,
-    position: int,
-    action: ActionWrapper,
-    dbi: Connection | None,
-    excluded: Excludes,
-    wanted: ChangeFilter,
-) -> None:
-    names = action.getActions()
-    is_seen_by_others = bool(names & CASCADING) and action.kind in KINDS
-    status = STATUS_CHANGED if is_seen_by_others else 0
-    for name in names:
-        status |= OWN_STATUS.get(name, 0)
-    if status and action.kind != CATEGORY and wanted.wants_kind(action.kind):
-        is_born, is_dead = bool(status & STATUS_CREATED), bool(status & STATUS_DELETED)
-        tid, before, after = action.sight or (None, True, True)
-        mark, obj_id = _identity(action)
-        findings.add(
-            Finding(
-                mark,
-                action.kind,
-                action.reference,
-                obj_id,
-                status,
-                position,
-                made=position if is_born else None,
-                born=action.timestamp if is_born else None,
-                died=action.timestamp if is_dead else None,
-                tid=tid,
-                absent=None if before else position,
-                hidden=not after,
-                shown=after,
-                commit=action.tid,
-                left=bool(wanted) and _has_left(action, action.kind, action.getObject(), wanted),
+@dataclass(frozen=True)
+class _ChangeFinder:
+    """Finds out what actions say of their objects, and of the objects below these."""
+
+    findings: ReductionTable
+    dbi: Connection | None
+    excluded: Excludes
+    wanted: ChangeFilter
+
+    def find(self, position: int, action: ActionWrapper) -> None:
+        """Add what *action* says, which stands at *position* of the track."""
+        names = action.getActions()
+        is_seen_by_others = bool(names & CASCADING) and action.kind in KINDS
+        status = STATUS_CHANGED if is_seen_by_others else 0
+        for name in names:
+            status |= OWN_STATUS.get(name, 0)
+        if status and action.kind != CATEGORY and self.wanted.wants_kind(action.kind):
+            is_born, is_dead = bool(status & STATUS_CREATED), bool(status & STATUS_DELETED)
+            tid, before, after = action.sight or (None, True, True)
+            mark, obj_id = _identity(action)
+            self.findings.add(
+                Finding(
+                    mark,
+                    action.kind,
+                    action.reference,
+                    obj_id,
+                    status,
+                    position,
+                    made=position if is_born else None,
+                    born=action.timestamp if is_born else None,
+                    died=action.timestamp if is_dead else None,
+                    tid=tid,
+                    absent=None if before else position,
+                    hidden=not after,
+                    shown=after,
+                    commit=action.tid,
+                    left=self._has_left(action, action.kind, action.getObject()),
+                )
             )
-        )
-    if is_seen_by_others and not is_lost(action.getObject()):
-        _find_below(findings, position, action, dbi, excluded, wanted)
+        if is_seen_by_others and not is_lost(action.getObject()):
+            self._find_below(position, action)
 
+    def _find_below(self, position: int, action: ActionWrapper) -> None:
+        obj = action.getObject()
+        _, before, after = action.sight or (None, True, True)
+        for number, part in enumerate(parts(obj)):
+            if self.dbi is not None and number % OBJECTS_BETWEEN_SWEEPS == 0:
+                self.dbi.cacheGC()
+            kind = kind_of(part)
+            # The target may have a part that this very change hides.
+            is_told = not self.excluded(part) or (
+                before and not after and not self.excluded(part, obj)
+            )
+            if kind != CATEGORY and is_told and self.wanted.wants_kind(kind):
+                obj_id = unique_id(part)
+                mark = identity(part) if obj_id is None else obj_id
+                found = Finding(
+                    mark, kind, part, obj_id, STATUS_CHANGED, position, commit=action.tid
+                )
+                has_left = self._has_left(action, kind, part)
+                self.findings.add(replace(found, left=True) if has_left else found)
 
-def _has_left(action: ActionWrapper, kind: str, obj: Any, wanted: ChangeFilter) -> bool:
-    """Say whether *obj*, of that *kind*, may have left what is *wanted* by *action*."""
-    is_hidden = action.sight is not None and not action.sight[2]
-    if not is_hidden and LEAVING.isdisjoint(action.getActions()):
-        return False
-    return wanted.may_have_wanted(kind, obj, action.former)
+    def _has_left(self, action: ActionWrapper, kind: str, obj: Any) -> bool:
+        """Say whether *obj*, of that *kind*, may have left what is wanted by *action*."""
+        is_hidden = action.sight is not None and not action.sight[2]
+        if not self.wanted or (not is_hidden and LEAVING.isdisjoint(action.getActions())):
+            return False
+        return self.wanted.may_have_wanted(kind, obj, action.former)
 
 
 def _identity(action: ActionWrapper) -> tuple[str, ObjectId]:
@@ -181,30 +204,6 @@ def _identity(action: ActionWrapper) -> tuple[str, ObjectId]:
             f"{watched.fault() or 'its class cannot be imported'}"
         )
     return str(found), found
-
-
-def _find_below(
-    findings: ReductionTable,
-    position: int,
-    action: ActionWrapper,
-    dbi: Connection | None,
-    excluded: Excludes,
-    wanted: ChangeFilter,
-) -> None:
-    obj = action.getObject()
-    _, before, after = action.sight or (None, True, True)
-    for number, part in enumerate(parts(obj)):
-        if dbi is not None and number % OBJECTS_BETWEEN_SWEEPS == 0:
-            dbi.cacheGC()
-        kind = kind_of(part)
-        # The target may have a part that this very change hides.
-        is_told = not excluded(part) or (before and not after and not excluded(part, obj))
-        if kind != CATEGORY and is_told and wanted.wants_kind(kind):
-            obj_id = unique_id(part)
-            mark = identity(part) if obj_id is None else obj_id
-            found = Finding(mark, kind, part, obj_id, STATUS_CHANGED, position, commit=action.tid)
-            has_left = bool(wanted) and _has_left(action, kind, part, wanted)
-            findings.add(replace(found, left=True) if has_left else found)
 
 
 def _conclude(

@@ -86,18 +86,20 @@ def _facts(visit: Visit) -> Facts:
 def _one(visit: Visit) -> Facts:
     agent = _agent(visit)
     manager = SyncManager.getDBInstance(visit.connection)
-    letters = agent.delivery_state.dead_letters if isinstance(agent, PushSyncAgent) else None
-    shown = list(islice(letters or (), LETTERS))
+    delivery = agent.delivery_state if isinstance(agent, PushSyncAgent) else None
+    letters = () if delivery is None else delivery.dead_letters
+    shown = list(islice(letters, LETTERS))
+    status = status_of(agent, manager)
     return {
-        "row": status_of(agent, manager),
+        "row": status,
         "is_push": isinstance(agent, PushSyncAgent) and not isinstance(agent, MissingAgent),
         "letters": [_letter(each) for each in shown],
-        "more": 0 if letters is None else len(letters) - len(shown),
+        "more": len(letters) - len(shown),
         "line": track_line(manager),
         "width": WIDTH,
-        "full_export": getattr(getattr(agent, "delivery_state", None), "full_export", None),
+        "full_export": None if delivery is None else delivery.full_export,
         "work": _work(visit.connection, agent.getId()),
-        "mean": _mean(status_of(agent, manager)),
+        "mean": _mean(status),
     }
 
 

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 from export.model import listeners
 from scheduler.store import open_database, using
 from tests import ports, postgres
+from tests.faults.processes import serving
 from tests.scheduler.harness import View
 from tests.waiting import DEADLINE
 
@@ -75,6 +76,19 @@ def listeners_of_its_own():
 def uri(tmp_path):
     """The address of an embedded database of the test's own."""
     return f"file://{tmp_path}/data.fs"
+
+
+@pytest.fixture(params=["embedded", "zeo", "postgres"])
+def any_uri(request, tmp_path, free_port):
+    """The address of a new database, in each of the ways in which processes share it."""
+    if request.param == "embedded":
+        yield f"file://{tmp_path}/data.fs"
+    elif request.param == "zeo":
+        with serving(tmp_path / "zeo.fs", free_port):
+            yield f"zeo://127.0.0.1:{free_port}?wait_timeout=20"
+    else:
+        with postgres.database(request.getfixturevalue("postgres_server")) as uri:
+            yield uri
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import partial
 from importlib import import_module
 from threading import RLock
@@ -15,6 +16,7 @@ from ZODB.Connection import Connection
 from ZODB.DB import ConnectionPool, KeyedConnectionPool
 from ZODB.interfaces import IMVCCStorage
 from ZODB.mvccadapter import MVCCAdapter
+from ZODB.POSException import ConflictError
 
 from scheduler.errors import DatabaseUnavailable, OpenedBeforeFork
 from scheduler.storage.access import Access
@@ -46,12 +48,10 @@ class Database(DB):
     def __init__(self, access: Access, uri: str, **options: Any) -> None:
         self.uri = uri
         self._access = access
-        storage = _ready(access.open())
         try:
-            super().__init__(storage, **options)
-        except BaseException:
-            storage.close()
-            raise
+            storage = self._begin(options)
+        except ConflictError:  # another process made the root of a new database at this moment
+            storage = self._begin(options)
         install(self)
         self._watch(storage)
         try:
@@ -60,6 +60,16 @@ class Database(DB):
         except BaseException:
             self.close()
             raise
+
+    def _begin(self, options: Mapping[str, Any]) -> Any:
+        """Open the storage, make its root if it is new, and return it."""
+        storage = _ready(self._access.open())
+        try:
+            super().__init__(storage, **options)
+        except BaseException:
+            storage.close()
+            raise
+        return storage
 
     def open(self, *args: Any, **options: Any) -> Connection:
         """Open a connection, as `ZODB.DB.open` does."""

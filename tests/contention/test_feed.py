@@ -14,9 +14,7 @@ import pytest
 
 from livesync.delivery.deliverer import Deliverer
 from scheduler.store import open_database, transact
-from tests import postgres
 from tests.contention.feed_processes import plant
-from tests.faults.processes import serving
 
 SOAK = bool(os.environ.get("SOAK"))
 WRITERS, CHANGES, LONGEST, KILLS = (8, 100_000, 0.2, 20) if SOAK else (3, 300, 0.02, 1)
@@ -32,16 +30,9 @@ def spawn(*arguments):
     )
 
 
-@pytest.fixture(params=["embedded", "zeo", "postgres"])
-def uri(request, tmp_path, free_port):
-    if request.param == "embedded":
-        yield f"file://{tmp_path}/data.fs"
-    elif request.param == "zeo":
-        with serving(tmp_path / "zeo.fs", free_port):
-            yield f"zeo://127.0.0.1:{free_port}?wait_timeout=20"
-    else:
-        with postgres.database(request.getfixturevalue("postgres_server")) as uri:
-            yield uri
+@pytest.fixture
+def uri(any_uri):
+    return any_uri
 
 
 def test_each_agent_gets_every_change_in_one_order_whoever_is_killed(uri, tmp_path):

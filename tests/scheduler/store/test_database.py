@@ -1,6 +1,6 @@
 """Opening databases, and the current connection.
 
-Covers `scheduler.store.current` and `scheduler.store.database_uri`.
+Covers `scheduler.store.current`, `scheduler.store.database` and `scheduler.store.database_uri`.
 
 Covers `scheduler.storage.internals`.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import closing
 
 import pytest
 import transaction
@@ -21,8 +22,11 @@ from scheduler.store import (
     current,
     default_uri,
     open_database,
+    transact,
     using,
 )
+from scheduler.store.connection import OwnConnection
+from tests.waiting import wait_for
 
 
 @pytest.mark.parametrize(
@@ -59,6 +63,22 @@ def test_a_database_can_be_opened_after_a_failed_attempt(tmp_path):
     file.unlink()
 
     open_database(f"file://{file}").close()
+
+
+def test_two_that_make_a_new_database_at_the_same_moment_both_have_it(any_uri, monkeypatch):
+    others = []
+    begin = OwnConnection.tpc_begin
+
+    def after_another(connection, unit):
+        if not others:
+            others.append(None)
+            others[0] = open_database(any_uri)
+        begin(connection, unit)
+
+    monkeypatch.setattr(OwnConnection, "tpc_begin", after_another)
+    with closing(open_database(any_uri)) as database, closing(others[0]) as other:
+        transact(database, lambda own: own.root().update(made="once"))
+        wait_for(lambda: transact(other, lambda own: dict(own.root())) == {"made": "once"})
 
 
 def test_without_a_uri_the_environment_names_the_database(monkeypatch):

@@ -80,8 +80,8 @@ def test_schedulers_of_one_host_name_and_one_process_id_do_not_take_each_other_f
     view.until(lambda: len(roster_of(view.connection).standing_by()) == 1, DEADLINE)
 
     def beats():
-        office = roster_of(view.connection)
-        return office.candidates[office.token].beats
+        roster = roster_of(view.connection)
+        return roster.candidates[roster.token].beats
 
     first = beats()
     view.until(lambda: beats() > first + 2, DEADLINE)

@@ -8,7 +8,7 @@ from typing import Any
 
 import transaction
 from ZODB.Connection import Connection
-from ZODB.utils import p64, u64
+from ZODB.utils import u64
 
 from daemon.config import Config
 from daemon.errors import DaemonException
@@ -111,7 +111,7 @@ def _each(
         raise DaemonException(f"there is nothing to {verb}: give the numbers of tasks, or --all")
     with connect(config.database) as connection:
         for number in options.task_ids:
-            aside = quarantine_of(connection).get(p64(number))
+            aside = quarantine_of(connection).of(number)
             task = _in_its_turn(connection, number) if aside is None else aside.obj
             act(Client(connection), task)
         transaction.commit()

@@ -7,13 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from ZODB.Connection import Connection
-from ZODB.utils import p64
 
 from daemon.errors import DaemonException
 from daemon.views.attempt_choice import name_of_attempt
 from daemon.views.task_rows import QUARANTINED, WORDS, rows, word
 from scheduler import TASK_STATUS_FINISHED, Client, SchedulerModule
-from scheduler.inbox.quarantine import QuarantineEntry, quarantine_of
+from scheduler.inbox.quarantine import quarantine_of
 from scheduler.storage.outage import is_transient
 from scheduler.store.missing_class import reason_of
 from scheduler.tasks import BaseTask, TaskOccurrence
@@ -35,7 +34,7 @@ def find_task(connection: Connection, number: int) -> BaseTask:
         task = Client(connection).getTask(number)
         task.getStatus()
     except KeyError:
-        if _aside(connection, number) is not None:
+        if quarantine_of(connection).of(number) is not None:
             raise DaemonException(
                 f"task {number} is quarantined: its class cannot be loaded"
             ) from None
@@ -52,7 +51,7 @@ def card(connection: Connection, number: int) -> Card:
 
     A part that cannot be read is replaced by the reason.
     """
-    aside = _aside(connection, number)
+    aside = quarantine_of(connection).of(number)
     try:
         task = find_task(connection, number)
     except DaemonException as error:
@@ -64,13 +63,6 @@ def card(connection: Connection, number: int) -> Card:
     if aside is not None:
         facts |= {"state": QUARANTINED, "since": aside.since, "reason": aside.reason}
     return facts
-
-
-def _aside(connection: Connection, number: int) -> QuarantineEntry | None:
-    try:
-        return quarantine_of(connection).get(p64(number))
-    except ValueError:
-        return None
 
 
 def _unknown(number: int) -> DaemonException:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from persistent import Persistent
 from transaction.interfaces import TransientError
 from ZODB.Connection import Connection
-from ZODB.utils import p64, u64
+from ZODB.utils import u64
 
 from scheduler import (
     Client,
@@ -132,7 +132,7 @@ def _with_signal(row: Row, found: Shelved) -> Row:
 def one_row(connection: Connection, number: int) -> Row | None:
     """Return the row of task *number*; None for an unknown one."""
     try:
-        aside = quarantine_of(connection).get(p64(number))
+        aside = quarantine_of(connection).of(number)
         if aside is not None:
             return _quarantined_row(aside)
         task = Client(connection).getTask(number)

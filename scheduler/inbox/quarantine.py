@@ -14,6 +14,9 @@ from ZODB.utils import p64, u64
 from scheduler.clock import moment, nowutc
 from scheduler.store import Schema
 
+NUMBERS = range(2**63)
+"""The numbers that the database can give to an object, and so to a task."""
+
 
 class QuarantineEntry(NamedTuple):
     """An object in quarantine, which may be a ghost that cannot be loaded."""
@@ -53,6 +56,10 @@ class Quarantine(Persistent):
         """Return the entry of the object with this id; None if it is not in quarantine."""
         entry = self._objects.get(oid)
         return entry and QuarantineEntry(entry[0], entry[1], moment(entry[2]))
+
+    def of(self, number: int) -> QuarantineEntry | None:
+        """Return the entry of task *number*; None where it has none, or is no task's number."""
+        return self.get(p64(number)) if number in NUMBERS else None
 
     def __contains__(self, oid: bytes) -> bool:
         return oid in self._objects

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from werkzeug.exceptions import NotFound
 from ZODB.Connection import Connection
-from ZODB.utils import p64
 
 from daemon.console.page import Action, ConsolePage, Done, Facts
 from daemon.console.task_query import TaskQuery
@@ -161,7 +160,7 @@ def _perform(visit: Visit) -> Done:
 
 
 def _task(connection: Connection, number: int) -> Any:
-    aside = quarantine_of(connection).get(p64(number))
+    aside = quarantine_of(connection).of(number)
     return Client(connection).getTask(number) if aside is None else aside.obj
 
 

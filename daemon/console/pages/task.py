@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from werkzeug.exceptions import NotFound
-from ZODB.utils import p64, u64
+from ZODB.utils import u64
 
 from daemon.console.dry_run_process import run_dry
 from daemon.console.flow_drawing import flow_around
@@ -184,7 +184,7 @@ def _action(name: str, act: Act) -> Action:
 
 
 def _task(visit: Visit, number: int) -> Any:
-    aside = quarantine_of(visit.connection).get(p64(number))
+    aside = quarantine_of(visit.connection).of(number)
     if aside is not None:
         return aside.obj
     try:

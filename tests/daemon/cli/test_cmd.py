@@ -312,3 +312,15 @@ def test_the_objects_that_tasks_fought_over_are_shown(desk):
     assert (shown["oid"], shown["kind"], shown["times"]) == ("0x2a", "shop.Stock", 20)
     assert (shown["tasks"], shown["serialized"]) == (["shop.Pack"], True)
     assert "shop.Pack" in desk.command("show", "conflicts")[1]
+
+
+@pytest.mark.parametrize("number", ["-1", "9223372036854775808", "9" * 40])
+@pytest.mark.parametrize(
+    "verb", ["retry", "cancel", "cancel_flow", "delete", "pause", "resume", "restart", "prioritize"]
+)
+def test_a_number_that_no_task_can_have_is_that_of_no_task(desk, verb, number):
+    desk.put(Good(nowutc()))
+    more = ("--to", "1") if verb == "prioritize" else ()
+    status, error = desk.error_of("cmd", verb, number, *more)
+    assert status == 1
+    assert f"there is no task {number}" in error

@@ -56,6 +56,13 @@ def rows(page):
     return page.locator("#rows tr").count()
 
 
+def test_a_number_that_no_task_can_have_finds_none(visit):
+    page = visit(f"/tasks?q={'9' * 40}")
+    page.get_by_role("heading", name="Tasks").wait_for()
+    assert rows(page) == 1
+    assert "No task" in page.locator("#rows").inner_text()
+
+
 def test_without_tasks_it_says_so(visit, daemon):
     page = visit("/tasks")
     page.get_by_text("There are no tasks.").wait_for()

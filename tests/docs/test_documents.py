@@ -22,7 +22,7 @@ from scheduler import Client as Queue
 from scheduler import Scheduler, SchedulerModule
 from scheduler.store import connect
 from scheduler.testing import Relay
-from tests.waiting import wait_for
+from tests.waiting import DEADLINE, wait_for
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -217,7 +217,7 @@ def test_the_tasks_of_the_document_can_be_enqueued_and_run(reader, monkeypatch):
         [sys.executable, "-c", stopper], cwd=reader.folder, env=reader.environment
     ) as watching:
         assert Scheduler(database=uri).run() == 0
-        assert watching.wait(20) == 0
+        assert watching.wait(DEADLINE) == 0
     with connect(uri) as connection:
         assert connection.root()["count"] == 1
         with SchedulerModule.getDBInstance(connection).getTaskById(film).getResult().open() as part:

@@ -105,4 +105,4 @@ def serving(file, port):
             yield process
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(DEADLINE)

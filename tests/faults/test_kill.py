@@ -18,7 +18,7 @@ from tests.scheduler.sample_tasks import Count
 
 TASKS, MEMBERS = 500, 100
 # All tasks change one object, so the longer each takes, the more of them are run again.
-KILLS, PAUSE, DEADLINE = (25, 0.04, 300) if os.environ.get("SOAK") else (3, 0.005, 60)
+KILLS, PAUSE, DEADLINE = (25, 0.04, 300) if os.environ.get("SOAK") else (3, 0.005, 120)
 
 SCHEDULER = """
 import sys

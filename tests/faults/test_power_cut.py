@@ -15,7 +15,7 @@ from scheduler.store import current, open_database, transact
 from scheduler.tasks import OneShotTask
 from tests.disk import Disk
 from tests.scheduler.harness import running
-from tests.waiting import wait_for
+from tests.waiting import DEADLINE, wait_for
 
 TASKS = 10
 
@@ -90,7 +90,7 @@ def test_a_task_with_one_try_begins_when_its_claim_is_on_the_disk(tmp_path, monk
     with closing(open_database(f"file://{tmp_path}/data.fs")) as database:
         transact(database, lambda own: enqueue(own, HeldOnce(nowutc())))
         with running(database, multitask_mode="threads", workers=1):
-            assert HeldOnce.begun.wait(60)
+            assert HeldOnce.begun.wait(DEADLINE)
             left = after_cut(tmp_path / "data.fs", disk)
             HeldOnce.let_go.set()
     with closing(left):

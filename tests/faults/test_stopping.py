@@ -24,7 +24,7 @@ from tests.faults.bank import order_transfers
 from tests.faults.processes import Daemon, serving
 from tests.faults.test_money import check_books, status
 from tests.scheduler.sample_long import Wait
-from tests.waiting import wait_for
+from tests.waiting import DEADLINE, wait_for
 
 TRANSFERS, DEPLOYS = (1000, 30) if os.environ.get("SOAK") else (20, 1)
 
@@ -72,7 +72,7 @@ def test_told_to_end_it_lets_the_task_end(start, uri, go):
     wait_for(lambda: "stopping" in daemon.text())
     assert daemon.process.poll() is None
     go.touch()
-    assert daemon.process.wait(30) == 0
+    assert daemon.process.wait(DEADLINE) == 0
     assert (count(uri), status(uri)["finished"]) == (1, 1)
 
 
@@ -98,7 +98,7 @@ def test_told_so_twice_it_ends_at_once_and_the_task_is_run_by_the_next(start, ur
     wait_for(lambda: "stopping" in daemon.text())
     time.sleep(2 * ECHO_SECONDS)  # what comes sooner is taken for the first signal again
     daemon.process.terminate()
-    assert daemon.process.wait(30) == -signal.SIGTERM
+    assert daemon.process.wait(DEADLINE) == -signal.SIGTERM
     assert psutil.wait_procs(workers, timeout=200)[1] == []
     check_that_the_next_runs_it(daemon, uri, go)
 
@@ -154,7 +154,7 @@ def check_that_the_task_ends(daemon, uri, go):
     wait_for(lambda: "stopping" in daemon.text())
     assert daemon.process.poll() is None
     go.touch()
-    assert daemon.process.wait(30) == 0
+    assert daemon.process.wait(DEADLINE) == 0
     assert (count(uri), status(uri)["finished"], status(uri)["failed"]) == (1, 1, 0)
     assert " ERROR " not in daemon.text()
 

@@ -62,7 +62,7 @@ def serving(folder, command, url):
             yield server
         finally:
             server.terminate()
-            server.wait(30)
+            server.wait(DEADLINE)
 
 
 def answers(url):

@@ -51,6 +51,7 @@ from scheduler.tasks import (
 from tests.scheduler.harness import View
 from tests.scheduler.sample_misbehaving import Die
 from tests.scheduler.sample_tasks import Count, Raise, TearDown
+from tests.waiting import DEADLINE
 
 both_modes = pytest.mark.parametrize("mode", ["threads", "processes"])
 KEYS = {"state", "hostname", "pid", "waiting", "running", "spooled", "failed", "finished"}
@@ -86,7 +87,7 @@ def scheduling(view, **config):
         view.refresh()
         Client().shutdown("the test is over")
         view.commit()
-        thread.join(30)
+        thread.join(DEADLINE)
     assert returned == [0]
 
 

@@ -24,6 +24,7 @@ from scheduler.store import connect
 from scheduler.store.database_uri import open_bare
 from scheduler.tasks import SampleOneShotTask
 from tests import full_disk, postgres
+from tests.waiting import DEADLINE
 
 KINDS = ("file", "zeo", "postgres")
 
@@ -70,7 +71,7 @@ def serving(folder, port):
             yield
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(DEADLINE)
 
 
 def fill(uri):

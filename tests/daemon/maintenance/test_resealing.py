@@ -16,7 +16,7 @@ from scheduler.store.encryption import FILE_VARIABLE, KEY_VARIABLE
 from scheduler.store.sealed_value import opened, sealed
 from tests.scheduler.harness import running
 from tests.scheduler.sample_waits import charge, wait_for_file
-from tests.waiting import wait_for
+from tests.waiting import DEADLINE, wait_for
 
 CARD = "4111 1111 1111 1111"
 RESEAL = ("db", "reseal", "--json")
@@ -63,7 +63,7 @@ def test_after_it_the_old_key_is_not_needed_any_more(numbers, old, use, capsys):
         assert opened(connection.root()["wallet"]["cards"][0]) == CARD
         with running(connection.db(), workers=1):
             task = Client(connection).getTask(numbers)
-            assert Client(connection).waitFor(task, 60)["charged"] == CARD
+            assert Client(connection).waitFor(task, DEADLINE)["charged"] == CARD
 
 
 def test_on_a_database_server_everything_is_encrypted_anew_as_well(old, use, postgres_uri):
@@ -87,7 +87,7 @@ def test_a_task_that_runs_is_left_to_itself(old, use, tmp_path, capsys):
             use(new_key(), old)
             assert main(("db", "reseal")) == 1
             go.touch()
-            Client(connection).waitFor(call, 60)
+            Client(connection).waitFor(call, DEADLINE)
     assert f"task {call.getId()} is at work" in capsys.readouterr().out
     assert main(("db", "reseal")) == 0
 

@@ -18,6 +18,7 @@ from daemon.service import Service
 from daemon.web.server import NoConsole, WebServer, front
 from scheduler import Client
 from scheduler.store import transact
+from tests.waiting import DEADLINE
 
 
 def export(environ, start):
@@ -106,7 +107,7 @@ def test_a_shutdown_by_a_client_ends_the_service(tmp_path):
     with Service(config, stop) as service:
         assert service.health() == ""
         transact(service.database, lambda connection: Client(connection).shutdown("enough"))
-        assert stop.wait(20)
+        assert stop.wait(DEADLINE)
         assert service.failure is None
     transaction.abort()
 

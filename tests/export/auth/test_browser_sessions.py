@@ -21,7 +21,7 @@ from scheduler.clock import nowutc
 from scheduler.store import transact
 from scheduler.store.schema import ROOT_KEY
 from tests.export.planting import change, error, get, plant
-from tests.waiting import wait_for
+from tests.waiting import DEADLINE, wait_for
 
 PATH = "/export/event/137346.json?cookieauth=yes"
 
@@ -211,7 +211,7 @@ def test_no_more_passwords_are_checked_at_a_time_than_leave_threads_for_others(c
 
     def check(kept, text):
         entered.release()
-        assert leave.wait(60)
+        assert leave.wait(DEADLINE)
         return False
 
     monkeypatch.setattr("werkzeug.security.check_password_hash", check)

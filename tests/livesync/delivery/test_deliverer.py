@@ -23,6 +23,7 @@ from livesync.errors import AgentBusyException, Overloaded
 from scheduler.store import transact
 from tests.livesync.agents_for_tests import Target, ToTarget, targets
 from tests.livesync.delivery.conftest import NOW, add_agent, agent_of, position, set_terms
+from tests.waiting import DEADLINE
 
 
 def test_after_a_failure_the_agent_waits_longer_and_longer(target, change, update, look, clock):
@@ -110,7 +111,7 @@ def test_an_agent_that_fails_or_hangs_stops_no_other(database, target, change, u
     release.set()
     for thread in threading.enumerate():
         if thread.name == "to hanging":
-            thread.join(60)
+            thread.join(DEADLINE)
 
     assert outcomes["a"] == "failed: RuntimeError: failing"
     assert outcomes["hanging"] == "failed: it gave no sign of life for 1 s"

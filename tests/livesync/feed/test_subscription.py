@@ -13,6 +13,7 @@ from livesync import ActionWrapper, SyncManager
 from livesync.feed.subscription import Subscription
 from scheduler.store import transact
 from scheduler.store.position import is_token
+from tests.waiting import DEADLINE
 
 
 def record(database, *seconds):
@@ -93,4 +94,4 @@ def test_the_command_prints_what_comes_until_it_is_interrupted(database, manager
                 "actions": ["data_changed"],
             }
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(DEADLINE) == 0

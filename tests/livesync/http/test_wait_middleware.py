@@ -16,6 +16,7 @@ from livesync.http.wait_middleware import WaitMiddleware
 from livesync.testing import AGENT_ID
 from scheduler.store import transact
 from scheduler.store.position import SCHEMA, token_of
+from tests.waiting import DEADLINE
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_a_request_waits_for_the_delivery(relay, client, wanted):
         agent.acknowledge()
 
     transact(relay.database, deliver)
-    waiting.join(30)
+    waiting.join(DEADLINE)
     assert [answer.text for answer in answers] == ["passed"]
 
 

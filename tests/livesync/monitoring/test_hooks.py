@@ -35,6 +35,7 @@ from scheduler.store import current
 from scheduler.tasks import OneShotTask
 from tests.livesync.agents_for_tests import FailingAgent, ListAgent
 from tests.serving import serving
+from tests.waiting import DEADLINE
 
 URL = "https://key@sentry.example.org/1"
 
@@ -235,7 +236,7 @@ def test_a_webhook_is_told_of_completion_and_tried_again(relay, receiver):
     add(CompletionWebhook(url, {"Authorization": "secret"}))
     run(relay, done := Change(nowutc()))
     run(relay, failed := Fail(nowutc()))
-    assert enough.wait(30)
+    assert enough.wait(DEADLINE)
     assert {key for key, _ in posted} == {"secret"}
     facts = [(body["event"], body["task"], body["message"]) for _, body in posted]
     assert facts == [

@@ -28,7 +28,7 @@ from tests.scheduler.sample_long import Sleep, Wait
 from tests.scheduler.sample_misbehaving import Die, DieOnce
 from tests.scheduler.sample_recurring import EverySecondFails, Tick, UniqueTick
 from tests.scheduler.sample_tasks import Count, Noop, Raise
-from tests.waiting import wait_for
+from tests.waiting import DEADLINE, wait_for
 
 
 class Away(OneShotTask):
@@ -267,7 +267,7 @@ with Election(open_database(sys.argv[1]), "dead") as candidacy:
 
 def test_a_state_left_by_a_dead_scheduler_does_not_stop_the_next_one(view, database, uri):
     with python(DEAD, uri) as process:
-        process.wait(30)
+        process.wait(DEADLINE)
     assert view.status()["state"] is False
 
     view.enqueue(Count(soon()))
@@ -345,7 +345,7 @@ def test_a_signal_shuts_a_scheduler_in_the_main_thread_down(tmp_path, number):
         with connect(uri) as connection:
             wait_for(lambda: connection.sync() or Client(connection).getStatus()["state"])
         process.send_signal(number)
-        assert process.wait(20) == 0
+        assert process.wait(DEADLINE) == 0
 
     with connect(uri) as connection:
         assert Client(connection).getStatus()["state"] is False

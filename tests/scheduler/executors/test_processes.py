@@ -32,7 +32,7 @@ from tests.scheduler.sample_children import Compute, DieCommitting, DieLoading, 
 from tests.scheduler.sample_long import Sleep, Wait
 from tests.scheduler.sample_misbehaving import DieAtTheDoor
 from tests.scheduler.sample_tasks import Count
-from tests.waiting import wait_for
+from tests.waiting import DEADLINE, wait_for
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_a_claim_handed_out_while_the_loss_is_judged_is_not_left_behind(
     monkeypatch.setattr(ProcessExecutor, "_loss", judge_slowly)
     with running(database, multitask_mode="processes", workers=1):
         ready_worker(view).kill()
-        assert is_judged.wait(30)
+        assert is_judged.wait(DEADLINE)
         view.enqueue(Count(nowutc()))
         view.until(lambda: view.counts().get("running") or view.counts().get("spooled"))
         gate.set()
@@ -113,7 +113,7 @@ def test_no_task_is_claimed_for_a_worker_that_is_only_being_started(view, databa
     view.enqueue(Count(nowutc()))
     with running(database, multitask_mode="processes", workers=1):
         view.until_counts(waiting=1)
-        assert is_there.wait(30)
+        assert is_there.wait(DEADLINE)
         assert view.counts() == {"waiting": 1}
         gate.set()
         view.until_counts(finished=1)
@@ -250,7 +250,7 @@ def freeze(process):
 
     def thaw():
         (mine / state).write_text(off)
-        process.wait(30)
+        process.wait(DEADLINE)
         with suppress(OSError):
             mine.rmdir()
 

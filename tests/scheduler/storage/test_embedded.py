@@ -22,7 +22,7 @@ from scheduler.errors import DatabaseUnavailable
 from scheduler.storage import file_lock
 from scheduler.store import connect, open_database, transact
 from tests.scheduler.harness import output_of, python
-from tests.waiting import wait_for
+from tests.waiting import DEADLINE, wait_for
 
 WRITE = """
 import sys, transaction
@@ -82,7 +82,7 @@ def test_commits_go_to_and_fro_between_open_connections(view, uri):
             view.root["ping"] = number
             view.commit()
             view.until(lambda number=number: view.root.get("pong") == number)
-        assert process.wait(20) == 0
+        assert process.wait(DEADLINE) == 0
 
 
 def test_two_connections_of_one_process_see_each_other(view, uri):
@@ -121,7 +121,7 @@ os.kill(os.getpid(), 9)
 
 def test_commits_of_a_killed_process_are_there_for_the_next(uri):
     with python(KILLED, uri) as process:
-        process.wait(30)
+        process.wait(DEADLINE)
     with connect(uri) as connection:
         assert connection.root()["x"] == 1
 
@@ -179,7 +179,7 @@ def test_a_process_goes_on_when_the_one_that_opened_the_file_first_has_gone(uri,
         if is_killed:
             first.kill()
         first.stdin.close()
-        first.wait(20)
+        first.wait(DEADLINE)
         transact(database, lambda connection: connection.root().update(here="after"))
     assert output_of(WRITE, uri) == "after"
     assert transact(database, lambda connection: connection.root()["there"]) == 1
@@ -219,7 +219,7 @@ transact(database, lambda connection: connection.root().update(x=2, text="x" * 1
 def test_a_process_killed_in_its_commit_leaves_all_of_it_or_nothing(uri, step, moment, left):
     with closing(open_database(uri)) as database:
         with python(ENDS_IN_ITS_COMMIT, uri, step, moment) as process:
-            assert process.wait(30) == -9
+            assert process.wait(DEADLINE) == -9
         assert transact(database, lambda connection: connection.root()["x"]) == left
         transact(database, lambda connection: connection.root().update(x=3))
         assert output_of(WRITE, uri) == "None"
@@ -245,7 +245,7 @@ def test_processes_that_change_one_object_lose_no_step(uri):
         processes = [python(STEP, uri, name, 100) for name in "abc"]
         for process in processes:
             with process:
-                assert process.wait(60) == 0
+                assert process.wait(DEADLINE) == 0
         names = transact(database, lambda own: list(own.root()["numbers"].values()))
     assert sorted(names) == ["a"] * 100 + ["b"] * 100 + ["c"] * 100
 
@@ -269,7 +269,7 @@ def test_processes_give_new_objects_ids_of_their_own(uri):
         processes = [python(ADD, uri, name) for name in "abc"]
         for process in processes:
             with process:
-                assert process.wait(60) == 0
+                assert process.wait(DEADLINE) == 0
         root = transact(database, lambda own: {k: v["name"] for k, v in own.root().items()})
     assert len(root) == 2100
     assert all(key.startswith(name) for key, name in root.items())
@@ -282,7 +282,7 @@ def test_a_pack_is_seen_by_the_other_processes(uri):
             if number % 5 == 0:
                 database.pack()
             wait_for(lambda number=number: transact(database, answer) == number)
-        assert process.wait(20) == 0
+        assert process.wait(DEADLINE) == 0
 
 
 def answer(connection):
@@ -303,8 +303,8 @@ def test_commits_go_on_while_another_process_packs(uri):
     with closing(open_database(uri)) as database:
         transact(database, lambda own: own.root().update(numbers=OOBTree()))
         with python(PACK, uri, 5) as packer, python(STEP, uri, "a", 100) as writer:
-            assert packer.wait(60) == 0
-            assert writer.wait(60) == 0
+            assert packer.wait(DEADLINE) == 0
+            assert writer.wait(DEADLINE) == 0
         assert transact(database, lambda own: len(own.root()["numbers"])) == 100
 
 
@@ -375,5 +375,5 @@ def test_commits_that_are_aborted_late_block_no_thread_that_looks_for_news(datab
             transact(database, refuse)
     ends.set()
     for thread in threads:
-        thread.join(60)
+        thread.join(DEADLINE)
         assert not thread.is_alive()

@@ -146,7 +146,7 @@ def test_on_postgres_the_past_can_be_looked_into(on_postgres):
 def test_in_a_dask_cluster_each_task_has_its_effect_once(view, database, tmp_path):
     view.enqueue(*(Count(nowutc()) for _ in range(30)), DieOnce(nowutc(), str(tmp_path / "died")))
     with running(database, multitask_mode="dask", task_max_tries=3):
-        view.until(lambda: view.counts().get("finished") == 31, 60)
+        view.until(lambda: view.counts().get("finished") == 31)
     assert view.root["count"] == 31
 
 
@@ -158,10 +158,10 @@ def test_a_stopped_worker_of_a_dask_cluster_is_shown_and_its_task_is_run_by_anot
     pids = tmp_path / "pids"
     task = view.enqueue(Sleep(nowutc(), 2, str(pids)))
     with running(database, multitask_mode="dask", worker_silence=1):
-        view.until(lambda: pids.exists() and pids.read_text(), 60)
+        view.until(lambda: pids.exists() and pids.read_text())
         os.kill(int(pids.read_text()), signal.SIGSTOP)
-        view.until(lambda: "stopped" in [each.state for each in office(view).workers], 60)
-        view.until_counts(60, finished=1)
+        view.until(lambda: "stopped" in [each.state for each in office(view).workers])
+        view.until_counts(finished=1)
     assert len(pids.read_text().split()) == 2
     assert [attempt.state for attempt in task.getAttempts()] == [TASK_STATUS_FINISHED]
 
@@ -172,11 +172,11 @@ def test_a_cancelled_task_of_a_dask_cluster_ends_with_its_processes(view, databa
     file = tmp_path / "child"
     task = view.enqueue(WithChild(nowutc(), str(file), "system"))
     with running(database, multitask_mode="dask", workers=1):
-        view.until(file.exists, 60)
+        view.until(file.exists)
         child = psutil.Process(int(file.read_text()))
         view.client.cancelTask(task)
         view.enqueue(Noop(nowutc()))
-        view.until_counts(60, failed=1, finished=1)
+        view.until_counts(failed=1, finished=1)
         wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
     assert task.getStatus() == TASK_STATUS_ABORTED
 
@@ -193,15 +193,15 @@ def test_in_a_dask_cluster_runs_are_watched_limited_and_cancelled(view, database
     endless, limited = Endless(nowutc(), str(file)), Limited(nowutc(), str(tmp_path / "other"))
     with running(database, multitask_mode="dask"):
         view.enqueue(told)
-        view.until(lambda: told.getProgress() == (0.5, "half"), 60)
+        view.until(lambda: told.getProgress() == (0.5, "half"))
         (tmp_path / "go").touch()
-        view.until_counts(60, finished=1)
+        view.until_counts(finished=1)
 
         view.enqueue(endless)
-        view.until(file.exists, 60)
+        view.until(file.exists)
         view.client.cancelTask(endless)
         view.enqueue(limited)
-        view.until_counts(60, finished=1, failed=2)
+        view.until_counts(finished=1, failed=2)
     assert endless.getStatus() == TASK_STATUS_ABORTED
     assert limited.getStatus() == TASK_STATUS_TERMINATED
     assert view.root.get("count") is None

@@ -15,13 +15,13 @@ from ZODB import DB
 from ZODB.Connection import Connection
 from ZODB.DB import ConnectionPool, KeyedConnectionPool
 from ZODB.interfaces import IMVCCStorage
-from ZODB.mvccadapter import MVCCAdapter
 from ZODB.POSException import ConflictError
 
 from scheduler.errors import DatabaseUnavailable, OpenedBeforeFork
 from scheduler.storage.access import Access
+from scheduler.storage.bounded_adapter import BoundedAdapter, bound
 from scheduler.storage.descriptors import cut_off
-from scheduler.storage.internals import forget_new_ids
+from scheduler.storage.internals import forget_new_ids, shared_storage
 from scheduler.storage.messages import receive_linearly
 from scheduler.store.connection import OwnConnection
 from scheduler.store.moved import install
@@ -52,6 +52,7 @@ class Database(DB):
             storage = self._begin(options)
         except ConflictError:  # another process made the root of a new database at this moment
             storage = self._begin(options)
+        bound(self._mvcc_storage)
         install(self)
         self._watch(storage)
         try:
@@ -155,7 +156,7 @@ class Database(DB):
             ) from error
         self.storage = storage
         is_shared = IMVCCStorage.providedBy(storage)
-        self._mvcc_storage = storage if is_shared else MVCCAdapter(storage)
+        self._mvcc_storage = storage if is_shared else BoundedAdapter(storage)
         self._watch(storage)
         _opened.add(self)
 
@@ -194,6 +195,7 @@ def watch_restores(database: DB) -> None:
     if hasattr(database, "epoch"):
         return
     database.epoch = 0
+    bound(shared_storage(database))
     if isinstance(database.storage, ClientStorage):
         RestoreCheck(database, database.storage)
     elif _is_postgres(database.storage):

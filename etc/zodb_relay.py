@@ -6,6 +6,7 @@ find it even when `scheduler` itself is shadowed.
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -75,6 +76,7 @@ def _missing(error: ImportError) -> str:
 def _run(command: str, module: str) -> int:
     found = shadowed()
     if not found:
+        gc.disable()  # what is imported stays, so the collector need not look at it
         try:
             main: Callable[[], int] = import_module(module).main
         except ImportError as error:
@@ -85,7 +87,11 @@ def _run(command: str, module: str) -> int:
             if not found:
                 raise
         else:
-            return main()
+            gc.enable()
+            try:
+                return main()
+            finally:
+                gc.freeze()  # nor at the end, which took a third of a short command
     sys.stderr.write(f"{command}: {found}\n")
     return SHADOWED
 

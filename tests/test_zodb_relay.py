@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import zodb_relay
+from tests.places import ROOT
 
 COMMANDS = {
     "indico_scheduler": zodb_relay.scheduler,
@@ -87,3 +88,21 @@ def test_a_worker_started_in_the_folder_of_a_stranger_uses_the_installed_package
         timeout=200,
     )
     assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_short_command_ends_without_a_look_at_all_that_was_imported(tmp_path, command):
+    code = (
+        "import atexit, gc, sys, zodb_relay; "
+        "atexit.register(lambda: print(gc.isenabled(), gc.get_freeze_count() > 10_000)); "
+        f"sys.argv = [{command!r}, '--version']; zodb_relay.{COMMANDS[command].__name__}()"
+    )
+    path = f"{ROOT / 'etc'}:{ROOT}"
+    ended = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        env={**os.environ, "PYTHONPATH": path},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.stdout.splitlines()[1:] == ["True True"], ended.stderr

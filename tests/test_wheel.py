@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from urllib.parse import urlsplit
 from zipfile import ZipFile
 
 import pytest
@@ -72,6 +73,11 @@ def test_the_index_shows_the_picture_itself(metadata):
 def test_it_names_its_addresses_and_extras(metadata):
     named = {line.partition(",")[0] for line in metadata.get_all("Project-URL")}
     assert {"Documentation", "Source", "Issues", "Changelog"} <= named
+    addresses = [line.partition(", ")[2] for line in metadata.get_all("Project-URL")]
+    unit = (ROOT / "etc" / "relay.service").read_text()
+    addresses += re.findall(r"^Documentation=(.*)$", unit, re.MULTILINE)
+    links = re.findall(r"\]\(([^)\s]+/(?:blob|raw)/main/[^)\s]+)\)", metadata.get_payload())
+    assert len({urlsplit(each).netloc for each in (*addresses, *links)}) == 1
     assert {"export", "console", "postgres", "all"} <= set(metadata.get_all("Provides-Extra"))
 
 

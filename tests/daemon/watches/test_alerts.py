@@ -78,13 +78,14 @@ def failed(connection):
 
 def test_a_command_is_told_of_new_dead_letters_and_not_of_old_ones(database, tmp_path, told, watch):
     texts, command = told
-    fail(database, tmp_path)
+    old = fail(database, tmp_path)
     watch(command=command, every=0)
-    number = fail(database, tmp_path, 2)
-    wait_for(lambda: f"task {number} " in "".join(texts()), what="the alert")
-    lines = "".join(texts()).splitlines()
-    assert len(lines) == 2
-    assert lines[0].endswith("Bad) is a dead letter: ValueError: no luck")
+    new = fail(database, tmp_path, 2)
+    wait_for(lambda: "".join(texts()).count("\n") == 2, what="the alerts")
+    told_of = "".join(texts())
+    assert f"task {new} " in told_of
+    assert f"task {old} " not in told_of
+    assert told_of.count("Bad) is a dead letter: ValueError: no luck\n") == 2
 
 
 def test_a_fault_soon_after_an_alert_waits_for_the_next(database, tmp_path, told, watch):

@@ -10,6 +10,7 @@ from zipfile import ZipFile
 
 import pytest
 
+from scheduler.values.extras import EXTRAS
 from tests.places import ROOT
 
 PACKAGES = ("scheduler", "livesync", "export", "daemon")
@@ -23,6 +24,10 @@ with connect() as connection:
     Client(connection).call(len, "abc")
     transaction.commit()
 """
+
+WAIT = USE.replace("Client(connection).call", "call = Client(connection).call") + (
+    "    print(Client(connection).waitFor(call, 100))\n"
+)
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +116,34 @@ def test_it_runs_tasks_in_an_environment_without_extras(wheel, tmp_path):
         assert run("indico_scheduler", "show", "status")[0] == 0
     finally:
         assert run("indico_scheduler", "stop")[0] == 0
+
+
+@pytest.mark.skipif(not os.environ.get("SOAK"), reason="installs from the index: set SOAK")
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_a_daemon_runs_tasks_with_each_extra_alone(wheel, tmp_path, extra):
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "own")], check=True)
+    programs = tmp_path / "own" / "bin"
+
+    def run(*command):
+        return subprocess.run(
+            [str(programs / command[0]), *command[1:]],
+            cwd=tmp_path,
+            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+    run("pip", "install", "-q", f"{wheel}[{extra}]")
+    run("pip", "check")
+    run("python", "-c", f"import {', '.join(EXTRAS[extra])}")
+    mode = "dask" if extra == "dask" else "processes"
+    (tmp_path / "relay.toml").write_text(f'[web]\nport = 0\n[scheduler]\nmultitask_mode = "{mode}"')
+    run("indico_scheduler", "start", "--config", "relay.toml")
+    try:
+        assert run("python", "-c", WAIT) == "3\n"
+    finally:
+        run("indico_scheduler", "stop")
 
 
 def _quiet(folder):

@@ -23,4 +23,5 @@ def run(uri, capsys):
         said = capsys.readouterr()
         return said.err if status else said.out
 
+    call.uri = uri
     return call

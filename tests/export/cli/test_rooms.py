@@ -12,10 +12,7 @@ import pytest
 from export.rooms.collisions import UNAVAILABLE
 from export.rooms.registry import rooms
 from scheduler.store import open_database, transact
-from tests.export.cli.test_main import run
 from tests.export.planting_rooms import local, slots
-
-__all__ = ["run"]
 
 WHERE = ("--building", "500", "--floor", "1", "--number", "201")
 

@@ -24,7 +24,7 @@ from export.people.group import Group, groups, is_among
 from export.people.user import Avatar, users
 from livesync.records.marc.access import access_list
 from scheduler.store import transact
-from tests.export.cli.test_main import run
+from tests.export.cli.conftest import run
 from tests.export.cli.test_rooms import look, made
 from tests.export.planting import get
 from tests.export.planting_rooms import key_of, local, slots

@@ -49,8 +49,10 @@ class UniqueKeys(Persistent):
 
     def release(self, task: BaseTask) -> None:
         """Take its key from *task*, which has ended, unless that is held for a period."""
-        if type(task).uniqueKey is BaseTask.uniqueKey or option_of(task, "uniqueFor"):
-            return  # told by the class: the task itself need not be loaded, unless it is a call
+        if not self._holders or type(task).uniqueKey is BaseTask.uniqueKey:
+            return  # nothing of the task itself has to be loaded
+        if option_of(task, "uniqueFor"):
+            return
         key = _key_of(task)
         if key is None or self._holders.get(key) is not task:
             return

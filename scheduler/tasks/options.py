@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from functools import cache
 from string import Formatter
 from typing import Any, Literal, TypeAlias, TypedDict
 
@@ -95,8 +96,15 @@ class FunctionOption:
         options = call._options  # noqa: SLF001 (of CallTask, whose attribute this is)
         if self._name in options:
             return options[self._name]
-        owners = (cls.__dict__ for cls in type(call).__mro__ if self._name in cls.__dict__)
-        return next(own[self._name] for own in owners if own[self._name] is not self)
+        kind: type = type(call)
+        return _owner_of(kind, self._name).__dict__[self._name]
+
+
+@cache
+def _owner_of(kind: type, name: str) -> type:
+    """Return the class that says the default of option *name* for calls of class *kind*."""
+    owners = (cls for cls in kind.__mro__ if name in cls.__dict__)
+    return next(cls for cls in owners if not isinstance(cls.__dict__[name], FunctionOption))
 
 
 def option_of(task: Any, name: str) -> Any:

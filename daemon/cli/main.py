@@ -102,16 +102,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        if error.errno not in OF_FILES:
+        text = _fault_of_files(error)
+        if text is None:
             raise
-        text = f"{error.strerror}: allow more (`ulimit -n`, or LimitNOFILE= in a unit of systemd)"
         options.report.failed(text)
-        print(f"indico_scheduler: {text}", file=sys.stderr)
-        return failed
+        return _fail(options, text, failed)
 
 
 def _fail(options: argparse.Namespace, text: str, status: int) -> int:
     return refuse(options, "indico_scheduler", text, status)
+
+
+def _fault_of_files(error: OSError) -> str | None:
+    if error.errno in OF_FILES:
+        return f"{error.strerror}: allow more (`ulimit -n`, or LimitNOFILE= in a unit of systemd)"
+    return None if error.filename is None else hidden(f"{error.filename}: {error.strerror}")
 
 
 def _remedy(error: Exception) -> str:

@@ -54,6 +54,16 @@ def root():
         return found.get("n"), found["blob"], mark
 
 
+@pytest.mark.parametrize("folder", ["/proc/none", "/dev/null", "/dev/null/none"])
+@pytest.mark.parametrize("verb", ["backup", "restore"])
+def test_a_folder_that_cannot_be_is_named(file, capsys, verb, folder):
+    place = ["--database", f"file://{folder}/relay.fs", str(file.parent)]
+    assert main(("db", verb, *([folder] if verb == "backup" else place))) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"indico_scheduler: {folder.removesuffix('/none')}")
+    assert told.count("\n") == 1
+
+
 def test_the_database_is_described(file, capsys):
     assert main(("db", "info", "--json")) == 0
     facts = json.loads(capsys.readouterr().out)

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from scheduler.store import open_database
-from tests.export.answers.library import Site
+from tests.export.answers.site import Site
 
 
 @pytest.fixture

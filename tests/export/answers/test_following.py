@@ -17,15 +17,6 @@ from export.model.access import Protection
 from export.model.catalogue import catalogue
 from export.people.group import groups
 from scheduler.store import transact
-from tests.export.answers.library import (
-    pages,
-    path_of,
-    position,
-    register,
-    rename,
-    since,
-    with_more,
-)
 from tests.export.answers.random_writes import (
     ASKERS,
     MANAGER,
@@ -33,6 +24,15 @@ from tests.export.answers.random_writes import (
     STRANGER,
     RandomWrites,
     undo_last,
+)
+from tests.export.answers.site import (
+    pages,
+    path_of,
+    position,
+    register,
+    rename,
+    since,
+    with_more,
 )
 
 WRITES = 2000 if os.environ.get("SOAK") else 60

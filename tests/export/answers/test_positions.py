@@ -15,8 +15,8 @@ from export.model.access import Protection
 from export.model.catalogue import catalogue
 from export.people.group import groups
 from scheduler.store import transact
-from tests.export.answers.library import Site, pages, path_of, position, register, rename, since
 from tests.export.answers.random_writes import MANAGER, MEMBER, STRANGER, add_event
+from tests.export.answers.site import Site, pages, path_of, position, register, rename, since
 
 
 def test_every_answer_tells_its_position_also_one_that_is_kept_or_not_modified(site):

@@ -121,6 +121,12 @@ class PostgresPlace:
             )
             return [Commit(row[0], bytes(row[1] or b"").decode(), int(row[2])) for row in cursor]
 
+    def snapshots(self):
+        """Return what each connection did last that keeps the server from removing old rows."""
+        query = "SELECT application_name, query FROM pg_stat_activity WHERE datname IS NOT NULL "
+        seen = "AND coalesce(backend_xmin, backend_xid) IS NOT NULL AND pid <> pg_backend_pid()"
+        return postgres.query(self.uri, query + seen)
+
 
 @contextmanager
 def daemon_first(folder, port=None, server=None):

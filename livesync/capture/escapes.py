@@ -18,6 +18,7 @@ from livesync.capture.recorder import CHANGED, CREATED, record_change
 from livesync.feed.manager import SyncManager
 from livesync.objects.watched_classes import table_of
 from scheduler.store.schema import Schema
+from scheduler.store.snapshot import reading_storage
 
 OBJECTS_SHOWN = 10
 REMEDY = "record them with `indico_livesync escaped --record`"
@@ -118,6 +119,7 @@ def _record(connection: Connection, tid: int, number: int) -> bool:
 
 def _existed(connection: Connection, tid: int, number: int) -> bool:
     try:
-        return connection.db().storage.loadBefore(p64(number), p64(tid)) is not None
+        with reading_storage(connection.db()) as storage:
+            return storage.loadBefore(p64(number), p64(tid)) is not None
     except POSKeyError:
         return False

@@ -28,6 +28,7 @@ from scheduler.store.moved import install as find_moved
 from scheduler.store.observed import databases, name_observer, observe, on_open
 from scheduler.store.overlay import snapshot_of
 from scheduler.store.read_view import read_view
+from scheduler.store.snapshot import reading_storage
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +141,8 @@ def _put_back(stored: WatchedClasses, former: dict[str, WatchedClass | None]) ->
 
 def _find_former(database: DB) -> None:
     """Enter the objects of exposed classes that there are already, where that is done at once."""
-    size = len(database.storage)
+    with reading_storage(database) as storage:
+        size = len(storage)
     if size <= SURVEYED_AT_ONCE:
         survey(database)
     else:

@@ -25,6 +25,7 @@ from livesync.resync.verification import Verification
 from livesync.tasks import LiveSyncUpdateTask
 from scheduler import Client
 from scheduler.runtime.stop_signals import on_stop_signals
+from scheduler.store.snapshot import give_back_between
 from scheduler.values.console import answer, as_json, as_text
 
 EXPORT_QUESTION = (
@@ -111,6 +112,8 @@ def _till(connection: Connection, options: argparse.Namespace) -> int | None:
 
 def follow(connection: Connection, options: argparse.Namespace) -> int:
     """Deliver to the active agents whatever is committed, until SIGINT or SIGTERM."""
+    give_back_between(connection)
+    transaction.abort()
     follower = DeliveryDispatcher(connection.db())
     if options.until_eof:
         threading.Thread(target=_stop_at_eof, args=(follower,), daemon=True).start()

@@ -40,6 +40,7 @@ from scheduler.storage.outage import abort_quietly, is_outage, is_transient, out
 from scheduler.store import has_changes, using
 from scheduler.store.commit import commit_lazily
 from scheduler.store.commit_signal import CommitSignal
+from scheduler.store.snapshot import give_back_between
 from scheduler.store.transact import backoff
 
 log = logging.getLogger(__name__)
@@ -94,8 +95,7 @@ class Dispatcher:
         self._wake = wake
         self._is_meant = is_meant
         self._manager = transaction.TransactionManager()
-        self._connection: Connection = database.open(self._manager)
-        wake.ignore(self._connection)
+        self._connection = self._open()
         self._worker_report = WorkerReport(lease, executor)
         self._retention = Pruner(lease, settings)
         self._reconciliation = Reconciliation(executor, self._connection)
@@ -258,11 +258,16 @@ class Dispatcher:
             return
         self._wake.notice(self._connection)
         self._connection.close()
-        self._connection = self._database.open(self._manager)
-        self._wake.ignore(self._connection)
+        self._connection = self._open()
         self._reconciliation = Reconciliation(self._executor, self._connection)
         self._executor.reload()
         self._is_reloading = True
+
+    def _open(self) -> Connection:
+        connection: Connection = self._database.open(self._manager)
+        give_back_between(connection)
+        self._wake.ignore(connection)
+        return connection
 
     def _bring_back(self) -> None:
         """Take tasks out of quarantine whose code has come with the new workers."""

@@ -37,8 +37,9 @@ class Reconciliation:
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + RECONCILE_SECONDS
-        self._connection.transaction_manager.begin()
+        unit = self._connection.transaction_manager.begin()
         claims = SchedulerModule.getDBInstance(self._connection).running.claims()
+        unit.abort()
         held = self._executor.holds()
         missing = [claim for claim in claims if claim.number not in held]
         forgotten = [claim for claim in missing if claim.number in self._missing]

@@ -9,6 +9,7 @@ from importlib import import_module
 
 from ZODB import DB
 from ZODB.interfaces import IMVCCStorage
+from ZODB.utils import z64
 
 from scheduler.errors import SchedulerConfigurationException
 from scheduler.executors.base import Executor
@@ -31,7 +32,10 @@ def start_executor(
     """
     if settings.multitask_mode == "processes":
         uri = _shared_uri(database, stack)
-        return ProcessExecutor(uri, settings, database.lastTransaction, on_report)
+        # A worker on RelStorage asks the server itself.
+        is_asked = IMVCCStorage.providedBy(database.storage)
+        last_transaction = (lambda: z64) if is_asked else database.lastTransaction
+        return ProcessExecutor(uri, settings, last_transaction, on_report)
     if settings.multitask_mode == "dask":
         return _start_dask(_shared_uri(database, stack), settings, on_report)
     return ThreadExecutor(database, settings, on_report)

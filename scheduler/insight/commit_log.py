@@ -18,6 +18,7 @@ from ZODB.utils import p64, u64
 from scheduler.errors import NoHistory
 from scheduler.log.segment import Segment, SegmentLeaf, SegmentPage, SegmentPages
 from scheduler.storage.stored_transactions import stored_transactions
+from scheduler.store.snapshot import reading_storage
 from scheduler.store.stored_state import class_of, references
 from scheduler.tasks.occurrence import TaskOccurrence
 from scheduler.tasks.recurring import OccurrenceLeaf, Occurrences
@@ -65,7 +66,8 @@ class Commit:
     def before(self, number: int) -> tuple[bytes, bytes] | None:
         """Return the state of object *number* before this commit, and its serial, if any."""
         try:
-            loaded = self._connection.db().storage.loadBefore(p64(number), p64(self.tid))
+            with reading_storage(self._connection.db()) as storage:
+                loaded = storage.loadBefore(p64(number), p64(self.tid))
         except POSKeyError:
             return None
         return None if loaded is None else loaded[:2]
@@ -105,7 +107,8 @@ def commits_of(connection: Connection, number: int) -> Iterator[Commit]:
             "or PostgreSQL with keep_history=true"
         )
     try:
-        revisions = database.history(p64(number), REVISIONS_READ)
+        with reading_storage(database) as storage:
+            revisions = storage.history(p64(number), REVISIONS_READ)
     except POSKeyError:
         raise KeyError(number) from None
     for revision in revisions:

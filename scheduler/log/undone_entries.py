@@ -18,6 +18,7 @@ from scheduler.log.codec import entry_of
 from scheduler.storage.internals import reader_of, record_of
 from scheduler.store.missing_class import UNREADABLE
 from scheduler.store.read_view import read_view
+from scheduler.store.snapshot import reading_storage
 
 REVISIONS_READ = 100
 
@@ -61,7 +62,8 @@ def _revisions(database: DB, segment: Any) -> list[bytes]:
     """Return when the parts of *segment* were changed, the newest first."""
     tids: set[bytes] = set()
     for part in segment.parts():
-        revisions = database.history(part._p_oid, REVISIONS_READ)
+        with reading_storage(database) as storage:
+            revisions = storage.history(part._p_oid, REVISIONS_READ)
         tids.update(revision["tid"] for revision in revisions)
     return sorted(tids, key=u64, reverse=True)
 

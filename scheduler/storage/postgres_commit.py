@@ -30,13 +30,14 @@ NO_OBJECT = -1
 MAKING = -3
 
 _ARE_THERE = (
-    "SELECT to_regproc('relay_lock_1') IS NOT NULL AND to_regproc('relay_store_1') IS NOT NULL"
+    "SELECT to_regproc('relay_lock_2') IS NOT NULL AND to_regproc('relay_store_2') IS NOT NULL"
 )
 _MAKE = """
-CREATE OR REPLACE FUNCTION relay_lock_1(
+CREATE OR REPLACE FUNCTION relay_lock_2(
     read_oids BIGINT[], read_tids BIGINT[], oids BIGINT[], tids BIGINT[], known BIGINT
 ) RETURNS TABLE (zoid BIGINT, tid BIGINT, prev_tid BIGINT, committed_state BYTEA)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 BEGIN
     -- Those that are read only are not waited for: two who did so could wait for each other.
     IF EXISTS (
@@ -70,11 +71,12 @@ BEGIN
     END IF;
 END $$;
 
-CREATE OR REPLACE FUNCTION relay_store_1(
+CREATE OR REPLACE FUNCTION relay_store_2(
     username BYTEA, description BYTEA, extension BYTEA,
     oids BIGINT[], tids BIGINT[], sums TEXT[], states BYTEA[]
 ) RETURNS BIGINT
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     chosen BIGINT := lock_and_choose_tid(FALSE, username, description, extension);
 BEGIN
@@ -87,10 +89,10 @@ BEGIN
     RETURN chosen;
 END $$;
 """
-_LOCK = "SELECT * FROM relay_lock_1(%s::BIGINT[], %s::BIGINT[], %s::BIGINT[], %s::BIGINT[], %s)"
+_LOCK = "SELECT * FROM relay_lock_2(%s::BIGINT[], %s::BIGINT[], %s::BIGINT[], %s::BIGINT[], %s)"
 # The commit is sent with it, so that its locks are held for no journey to the client and back.
 _STORE = """
-SELECT set_config('relay.tid', relay_store_1(
+SELECT set_config('relay.tid', relay_store_2(
     %s, %s, %s, %s::BIGINT[], %s::BIGINT[], %s::TEXT[], %s::BYTEA[]
 )::TEXT, FALSE);
 COMMIT;

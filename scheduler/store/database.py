@@ -27,6 +27,7 @@ from scheduler.store.connection import OwnConnection
 from scheduler.store.moved import install
 from scheduler.store.observed import announce
 from scheduler.store.restore_check import RestoreCheck, forget
+from scheduler.store.snapshot import give_back
 from scheduler.values.masking import shown_address
 
 receive_linearly()
@@ -58,6 +59,7 @@ class Database(DB):
         try:
             _opened.add(self)
             announce(self)
+            give_back(storage)
         except BaseException:
             self.close()
             raise
@@ -158,6 +160,7 @@ class Database(DB):
         is_shared = IMVCCStorage.providedBy(storage)
         self._mvcc_storage = storage if is_shared else BoundedAdapter(storage)
         self._watch(storage)
+        give_back(storage)
         _opened.add(self)
 
     def _watch(self, storage: Any) -> None:
@@ -200,6 +203,7 @@ def watch_restores(database: DB) -> None:
         RestoreCheck(database, database.storage)
     elif _is_postgres(database.storage):
         _postgres().watch(database.storage, partial(forget, database))
+        give_back(database.storage)
 
 
 def _ready(storage: Any) -> Any:

@@ -13,6 +13,7 @@ from ZODB.utils import p64, u64, z64
 from scheduler.storage.internals import cache_of, reader_of
 from scheduler.storage.outage import is_transient
 from scheduler.store.missing_class import UNREADABLE
+from scheduler.store.snapshot import give_back
 
 
 def stored_objects(connection: Connection, kinds: tuple[type, ...]) -> Iterator[Any]:
@@ -36,6 +37,13 @@ def stored_objects(connection: Connection, kinds: tuple[type, ...]) -> Iterator[
 
 def records(storage: Any) -> Iterator[tuple[bytes, bytes]]:
     """Yield the id and the present record of each object."""
+    try:
+        yield from _records(storage)
+    finally:
+        give_back(storage)
+
+
+def _records(storage: Any) -> Iterator[tuple[bytes, bytes]]:
     upcoming: Any = None  # of a file it is the next id, of a server what that likes
     while True:
         try:

@@ -70,6 +70,7 @@ class Runner:
         self._heartbeat = heartbeat or WorkerHeartbeat.private()
         self._connection = database.open()
         self._guard = Guard(self._connection)
+        self._guard.abort()
         self._recorder = AttemptRecorder(name, max_tries)
         self._attempts = Attempts(
             self._connection, self._guard, self._recorder, report, self._heartbeat

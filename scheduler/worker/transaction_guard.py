@@ -22,6 +22,7 @@ from scheduler.errors import SchedulerException
 from scheduler.storage.internals import is_synchronized, open_transaction, resources_of
 from scheduler.storage.outage import abort_quietly, is_transient
 from scheduler.store.schema import has_changes
+from scheduler.store.snapshot import give_back_between
 
 Result = TypeVar("Result")
 
@@ -90,6 +91,7 @@ class Guard:
         self._refusal = ""
         self._at: Any = None
         connection.close = self._close
+        give_back_between(connection)
         _keep_open(connection.db())
 
     def release(self) -> None:

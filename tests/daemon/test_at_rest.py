@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
+import time
+from contextlib import closing
 
 import pytest
 
+from scheduler import Client, nowutc
+from scheduler.store import open_database, transact
+from tests.faults.processes import Daemon
 from tests.rest import PLACES, SITUATIONS, resting
+from tests.scheduler.sample_tasks import Noop
+from tests.waiting import wait_for
 
 SECONDS = 5
 SMALL = 1000
@@ -16,6 +23,10 @@ STILL = SITUATIONS.keys() - {"with a stand-by", "TaskDelayed(0)", "agent's targe
 
 def is_beat(commit):
     return commit.what == BEAT
+
+
+def finished(connection):
+    return Client(connection).getStatus()["finished"]
 
 
 @pytest.fixture
@@ -46,6 +57,24 @@ def test_a_daemon_at_rest_commits_nothing_in_any_situation(
     tmp_path, kind, situation, free_port, server
 ):
     assert_still(tmp_path, kind, situation, free_port, server)
+
+
+@pytest.mark.parametrize("kind", ["PostgreSQL"])
+@pytest.mark.parametrize("mode", ["threads", "processes"])
+def test_a_daemon_at_rest_lets_the_server_remove_what_was_replaced(tmp_path, kind, mode, server):
+    with PLACES[kind](tmp_path, None, server) as place:
+        daemon = Daemon(tmp_path, place.uri, multitask_mode=mode, workers=2, push=True)
+        try:
+            daemon.wait_until_up()
+            with closing(open_database(place.uri)) as database:
+                for _ in range(5):
+                    transact(database, lambda own: Client(own).enqueue(Noop(nowutc())))
+                wait_for(lambda: transact(database, finished) == 5)
+            wait_for(lambda: place.snapshots() == [])
+            time.sleep(SECONDS)
+            wait_for(lambda: place.snapshots() == [])
+        finally:
+            daemon.close()
 
 
 @pytest.mark.parametrize("kind", ["ZEO"])

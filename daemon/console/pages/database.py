@@ -21,6 +21,7 @@ from scheduler import nowutc
 from scheduler.storage.stored_transactions import stored_transactions
 from scheduler.store import Schema
 from scheduler.store.observed import ROOT_KEY
+from scheduler.store.snapshot import reading_storage
 from scheduler.tasks.attempt import moment
 from scheduler.values.masking import shown_address
 
@@ -34,13 +35,15 @@ def _facts(visit: Visit) -> Facts:
     packed = _record(packing.SCHEMA, connection)
     backed_up = _record(backup.SCHEMA, connection)
     parts = connection.root().get(ROOT_KEY, {})
+    with reading_storage(database) as storage:
+        newest = storage.lastTransaction()
     return {
         "name": shown_address(str(database.storage.getName())),
         "size": database.getSize(),
         "objects": database.objectCount(),
         "growth": _growth(packed, database),
         "since": _first(connection),
-        "newest": _date(database.lastTransaction()),
+        "newest": _date(newest),
         "packed": None if packed is None or packed.size is None else moment(packed.last),
         "backup": backed_up,
         "backup_date": None if backed_up is None else moment(backed_up.last),

@@ -28,6 +28,7 @@ from scheduler.storage.postgres import in_place_of
 from scheduler.storage.postgres_commit import CommitAdapter
 from scheduler.store import open_database
 from tests import postgres
+from tests.waiting import wait_for
 
 WAYS = ("direct", "of RelStorage")
 
@@ -259,10 +260,26 @@ def test_clients_with_plain_relstorage_meet_the_same_conflicts(uri, sessions, st
     assert stored
 
 
+def test_a_commit_costs_no_more_in_a_database_that_has_grown_since_it_was_looked_at(
+    uri, sessions, stored
+):
+    first, _ = sessions
+    for number in range(300):  # no statistics are made meanwhile, and plans are kept
+        first.root["item"][number % 10] = number
+        first.manager.commit()
+    first.manager.abort()
+    first.connection.close()
+    read = "SELECT sum(seq_tup_read)::int FROM pg_stat_user_tables WHERE relname IN "
+    wait_for(lambda: rows(uri, "SELECT sum(n_tup_ins) >= 300 FROM pg_stat_user_tables")[0][0])
+    ((count,),) = rows(uri, read + "('current_object', 'object_state', 'transaction')")
+    assert len(stored) >= 300
+    assert count < 1000, "each of them went by all that is there"
+
+
 def test_functions_that_are_gone_are_made_anew(uri, sessions, stored):
     first, _ = sessions
     with closing(psycopg2.connect(uri)) as connection, connection.cursor() as cursor:
-        cursor.execute("DROP FUNCTION relay_lock_1, relay_store_1")
+        cursor.execute("DROP FUNCTION relay_lock_2, relay_store_2")
         connection.commit()
     first.root["item"]["a"] = 1
     with pytest.raises(ReadConflictError, match="made anew"):
@@ -279,8 +296,8 @@ def test_a_user_who_may_not_make_functions_commits_as_relstorage_does(uri, datab
         cursor.execute("SELECT current_database()")
         (name,) = cursor.fetchone()
         cursor.execute(f"""
-            DROP FUNCTION IF EXISTS relay_lock_1;
-            DROP FUNCTION IF EXISTS relay_store_1;
+            DROP FUNCTION IF EXISTS relay_lock_2;
+            DROP FUNCTION IF EXISTS relay_store_2;
             CREATE ROLE writer_of_{name} LOGIN;
             REVOKE CREATE ON SCHEMA public FROM PUBLIC;
             GRANT ALL ON ALL TABLES IN SCHEMA public TO writer_of_{name};

@@ -11,6 +11,7 @@ from weakref import WeakSet
 import psycopg2
 from psycopg2.extensions import make_dsn, parse_dsn
 from relstorage.adapters.postgresql import PostgreSQLAdapter
+from relstorage.adapters.postgresql.drivers.psycopg2 import Psycopg2Driver
 from relstorage.options import Options
 from relstorage.storage import RelStorage
 from relstorage.storage.oid import OIDs
@@ -18,6 +19,7 @@ from relstorage.zodburi_resolver import postgresql_resolver
 from ZODB.utils import u64
 
 from scheduler.storage.postgres_commit import CommitFunctions
+from scheduler.storage.postgres_connection import PromptConnection
 from scheduler.storage.postgres_restores import KnownTransaction, RestoreAdapter
 
 # The options that zodburi has for the ZODB.DB: the pool and cache of its connections.
@@ -56,10 +58,7 @@ class PostgresStorage(RelStorage):
 
     def tpc_vote(self, transaction: Any) -> Any:
         """Vote; the commit of a lazy transaction does not wait for the disk."""
-        self._adapter.begin_commit()
-        if getattr(transaction, "is_lazy", False):
-            connection = self._tpc_phase.shared_state.store_connection
-            connection.cursor.execute("SET LOCAL synchronous_commit TO off")
+        self._adapter.begin_commit(is_lazy=getattr(transaction, "is_lazy", False))
         return super().tpc_vote(transaction)
 
     def reach_disk(self) -> None:
@@ -131,7 +130,8 @@ def _opened(dsn: str, options: Options) -> PostgresStorage:
     adapter = RestoreAdapter(dsn=dsn, options=options)
     opened: WeakSet[Any] = WeakSet()
     driver = adapter.connmanager.driver
-    driver.connect = _noting(driver.connect, opened)
+    is_plain = type(driver) is Psycopg2Driver  # that of gevent has connections of its own
+    driver.connect = _noting(PromptConnection if is_plain else driver.connect, opened)
     storage = PostgresStorage(adapter, options=options)
     storage.opened_connections = opened
     adapter.known.drop = storage._cache.local_client.flush_all

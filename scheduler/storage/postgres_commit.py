@@ -89,6 +89,7 @@ BEGIN
     RETURN chosen;
 END $$;
 """
+_LAZILY = "SET LOCAL synchronous_commit TO off;"
 _LOCK = "SELECT * FROM relay_lock_2(%s::BIGINT[], %s::BIGINT[], %s::BIGINT[], %s::BIGINT[], %s)"
 # The commit is sent with it, so that its locks are held for no journey to the client and back.
 _STORE = """
@@ -189,6 +190,7 @@ class CommitAdapter(PostgreSQLAdapter):
     mover: Any
     locker: Any
     functions: CommitFunctions
+    _is_lazy = False
 
     @property
     def known_tid(self) -> int:
@@ -201,9 +203,10 @@ class CommitAdapter(PostgreSQLAdapter):
         self.mover = PendingMover.of(self.mover)
         self.locker.__class__ = KeptTimeoutLocker
 
-    def begin_commit(self) -> None:
-        """Forget what is left of a commit that was aborted."""
+    def begin_commit(self, *, is_lazy: bool) -> None:
+        """Forget what is left of an aborted commit; a lazy one does not wait for the disk."""
         self.mover.pending = None
+        self._is_lazy = is_lazy
 
     def lock_database_and_move(
         self,
@@ -253,11 +256,13 @@ class CommitAdapter(PostgreSQLAdapter):
         if not self.functions.can_be_used(self):
             self.mover.send(cursor)
         if self.mover.pending is None:
+            if self._is_lazy:
+                cursor.execute(_LAZILY)
             return super()._best_lock_objects_and_detect_conflicts(cursor, read_current_oids)
         stored = [(oid, tid) for *_, oid, tid in self.mover.pending.items()]
         try:
             cursor.execute(
-                _LOCK,
+                _LAZILY + _LOCK if self._is_lazy else _LOCK,
                 (
                     *([*read_current_oids.keys()], [*read_current_oids.values()]),
                     *([oid for oid, _ in stored], [tid for _, tid in stored]),

@@ -11,8 +11,17 @@ from ZODB.POSException import ReadConflictError
 from ZODB.utils import p64
 
 from scheduler.storage.postgres_commit import NO_OBJECT, CommitAdapter
+from scheduler.storage.postgres_connection import PromptConnection
 
 _IS_THERE = "SELECT 1 FROM transaction WHERE tid = %s"
+# The last row, of no object, says that the known transaction is gone.
+_POLL = """
+PREPARE relay_poll (BIGINT, BIGINT) AS
+    (SELECT zoid, tid FROM current_object WHERE tid > $1)
+    UNION ALL
+    (SELECT -1, -1 WHERE NOT EXISTS (SELECT 1 FROM transaction WHERE tid = $2))
+    ORDER BY tid DESC;
+"""
 _IS_PACKED = "SELECT 1 FROM transaction WHERE tid > %s AND packed LIMIT 1"
 
 
@@ -65,12 +74,34 @@ class RestorePoller(PGPoller):
     def poll_invalidations(self, conn: Any, cursor: Any, newest: int | None) -> tuple[Any, int]:
         """Return the changes after *newest*, and the last transaction."""
         known = max(newest or 0, self.known.tid)
-        if self._is_gone(cursor, known):
+        found: tuple[Any, int] | None
+        if newest and self._can_ask_at_once(conn):
+            found = self._changes(conn, cursor, newest, known)
+        elif self._is_gone(cursor, known):
+            found = None
+        else:
+            found = super().poll_invalidations(conn, cursor, newest)
+        if found is None:
             self._forget(cursor, known)
             return None, 0  # RelStorage drops what it knows
-        found: tuple[Any, int] = super().poll_invalidations(conn, cursor, newest)
         self.known.met(found[1])
         return found
+
+    def _can_ask_at_once(self, conn: Any) -> bool:
+        is_looked_for = self.keep_history and not self.transactions_may_go_backwards
+        return is_looked_for and isinstance(conn, PromptConnection)
+
+    def _changes(
+        self, conn: PromptConnection, cursor: Any, newest: int, known: int
+    ) -> tuple[Any, int] | None:
+        """Return the changes after *newest*, and the last transaction; None if *known* is gone."""
+        preparing = "" if _POLL in conn.prepared else _POLL
+        cursor.execute(f"{preparing}EXECUTE relay_poll(%s, %s)", (newest, known))
+        conn.prepared.add(_POLL)
+        rows = cursor.fetchall()
+        if not rows:
+            return (), newest
+        return None if rows[-1][0] == NO_OBJECT else (rows, rows[0][1])
 
     def is_lost(self, cursor: Any, tid: int) -> bool:
         """Return whether *tid* was stored once and is not, and was not packed away either."""

@@ -58,7 +58,8 @@ LEAST_SLEEP = 0.05
 # Seconds between two searches for changes that were undone.
 UNDONE_SECONDS = 1.0
 # While each worker has PLENTY of claims, the loop gathers reports for GATHER_SECONDS before it
-# commits them together; while several tasks are at work, ticks are APART_SECONDS apart.
+# commits them together; while several tasks are at work, ticks are APART_SECONDS apart for each
+# task that the last one has given out, up to GATHER_SECONDS.
 PLENTY = 16
 GATHER_SECONDS = 0.01
 APART_SECONDS = 0.003
@@ -104,6 +105,7 @@ class Dispatcher:
         self._is_unsure = self._is_reloading = False
         self._next_due: float | None = None
         self._in_vain = 0.0  # when there was room, and nothing to be had
+        self._last_claimed = 1
         self._next_tending = self._next_undone = self._ticked = 0.0
 
     def run(self) -> None:
@@ -230,8 +232,7 @@ class Dispatcher:
         self._follow_up(tick, claims, gathered, has_written=has_written)
         if quit_ is not None:
             raise quit_
-        has_more = tick.has_more or len(instructions) == DRAIN_LIMIT
-        return has_more or (bool(claims) and self._executor.room() > 0)
+        return tick.has_more or len(instructions) == DRAIN_LIMIT
 
     def _follow_up(
         self, tick: Tick, claims: list[Claim], gathered: ExecutorReport, *, has_written: bool
@@ -304,6 +305,7 @@ class Dispatcher:
         for number in gathered.numbers():
             self._given.pop(number, None)
         if claims:
+            self._last_claimed = len(claims)
             self._given.update((claim.number, claim) for claim in claims)
             self._executor.submit(claims)
 
@@ -316,8 +318,10 @@ class Dispatcher:
         """Return for how many seconds more is gathered, before it is committed together."""
         if len(self._given) > PLENTY * self._settings.workers:
             return GATHER_SECONDS
-        is_parallel = len(self._given) > 1
-        return max(0.0, self._ticked + APART_SECONDS - time.monotonic()) if is_parallel else 0.0
+        if len(self._given) <= 1:
+            return 0.0
+        apart = min(GATHER_SECONDS, APART_SECONDS * self._last_claimed)
+        return max(0.0, self._ticked + apart - time.monotonic())
 
     def _sleep(self) -> float:
         rests = [self._retention.rest(), self._worker_report.rest(), self._executor.rest()]

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from psycopg2 import extensions
+from psycopg2 import Binary, extensions
+from relstorage.adapters.postgresql.drivers._lobject import LobConnectionMixin
 
 _LEVELS = {
     extensions.ISOLATION_LEVEL_READ_COMMITTED: "READ COMMITTED",
@@ -26,11 +27,9 @@ class PromptCursor(extensions.cursor):
 
     def execute(self, query: Any, values: Any = None) -> None:
         """Execute *query*, and begin a transaction with it if none is open."""
-        beginning = self.connection.beginning
-        if beginning and self.connection.get_transaction_status() == _IDLE:
-            if isinstance(query, bytes):
-                query = query.decode(extensions.encodings[self.connection.encoding])
-            query = f"{beginning}{query}"
+        if self.connection.get_transaction_status() == _IDLE:
+            text = query if isinstance(query, str) else query.decode()
+            query = f"{self.connection.beginning}{text}"
         super().execute(query, values)
 
     def executemany(self, query: Any, rows: Any) -> None:
@@ -44,13 +43,14 @@ class PromptCursor(extensions.cursor):
         super().copy_expert(sql, file, *size)
 
 
-class PromptConnection(extensions.connection):
+class PromptConnection(LobConnectionMixin, extensions.connection):
     """A connection whose transactions this class begins and ends, where psycopg2 would do it.
 
-    What needs transactions of psycopg2 itself, large objects and cursors on the server, changes
-    the connection to those for good.
+    To psycopg2 there are none, so that large objects are read and written by statements, and
+    cursors on the server are declared to outlive the transaction.
     """
 
+    RSDriverBinary = Binary
     replica: Any
     beginning = ""
     """What begins a transaction; empty where psycopg2 does that."""
@@ -85,15 +85,12 @@ class PromptConnection(extensions.connection):
 
     def cursor(self, *args: Any, **options: Any) -> Any:
         """Return a cursor."""
-        if options.get("name") or args:
-            self._leave_to_psycopg2()
+        if not self.beginning:
             return super().cursor(*args, **options)
+        if args or "name" in options:
+            self.begin()
+            return super().cursor(*args, withhold=True, **options)
         return super().cursor(cursor_factory=PromptCursor, **options)
-
-    def lobject(self, *args: Any, **options: Any) -> Any:
-        """Return a large object."""
-        self._leave_to_psycopg2()
-        return super().lobject(*args, **options)
 
     def begin(self) -> None:
         """Begin a transaction, if none is open."""
@@ -113,15 +110,6 @@ class PromptConnection(extensions.connection):
             super().rollback()
         elif self.get_transaction_status() != _IDLE:
             self._send("ROLLBACK")
-
-    def _leave_to_psycopg2(self) -> None:
-        if not self.beginning:
-            return
-        is_open = self.get_transaction_status() != _IDLE
-        self.beginning = ""
-        super().set_session(autocommit=False, **self._modes)
-        if is_open:
-            self._send("SELECT 1")  # psycopg2 knows of the transaction from now on
 
     def _send(self, statement: str) -> None:
         with super().cursor() as cursor:

@@ -53,7 +53,7 @@ class PromptConnection(LobConnectionMixin, extensions.connection):
     RSDriverBinary = Binary
     replica: Any
     beginning = ""
-    """What begins a transaction; empty where psycopg2 does that."""
+    """The statement that begins a transaction; empty where psycopg2 does that."""
     prepared: set[str]
     """The names of the statements that are prepared."""
 

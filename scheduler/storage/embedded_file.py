@@ -24,7 +24,7 @@ from scheduler.storage.gathered import Gathered
 from scheduler.storage.new_transactions import NewTransaction, holds, transactions_behind
 from scheduler.storage.positioned_file import Readers
 from scheduler.storage.private_files import sync
-from scheduler.storage.side_files import SideFiles
+from scheduler.storage.side_files import IndexAhead, SideFiles
 from scheduler.storage.transaction_iterator import FileReplaced, TransactionIterator
 
 log = logging.getLogger(__name__)
@@ -67,9 +67,14 @@ class EmbeddedStorage(SideFiles):
         try:
             with self._turn:
                 begin_file(Path(file_name))
+            self._ahead = IndexAhead(file_name)
+            with self._turn:
                 # Opened as if it were only read, it makes no temporary file and no lock.
                 super().__init__(file_name, read_only=True, **options)
                 self._take_over()
+            self._ahead = None
+            if not self._is_replaced():
+                self._save_index()
         except BaseException:
             self._let_go()
             raise
@@ -85,7 +90,6 @@ class EmbeddedStorage(SideFiles):
         self._commit_lock_acquire = self._turn.acquire
         self._commit_lock_release = self._turn.release
         self._is_opening = False
-        self._save_index()
 
     def close(self) -> None:
         """Close the file, and save the index if much was written since that was done."""

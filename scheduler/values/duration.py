@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import re
 
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def period(value: object) -> float:
-    """Return *value*, a number of seconds or a text such as "90s", "15m", "12h", "30d", "2w".
+    """Return *value*, a number of seconds or a text such as "90", "15m", "12h", "30d", "2w".
 
     "forever" and `math.inf` are periods too. ValueError for anything else.
     """
@@ -17,7 +17,7 @@ def period(value: object) -> float:
         return value
     if value == "forever":
         return math.inf
-    written = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", value) if isinstance(value, str) else None
+    written = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw]?)", value) if isinstance(value, str) else None
     if written is None:
         raise ValueError(
             f"{value!r} is no period: give seconds, or a text such as '12h', '30d' or 'forever'"

@@ -123,9 +123,12 @@ class PostgresPlace:
 
     def snapshots(self):
         """Return what each connection did last that keeps the server from removing old rows."""
-        query = "SELECT application_name, query FROM pg_stat_activity WHERE datname IS NOT NULL "
-        seen = "AND coalesce(backend_xmin, backend_xid) IS NOT NULL AND pid <> pg_backend_pid()"
-        return postgres.query(self.uri, query + seen)
+        query = """
+            SELECT application_name, query FROM pg_stat_activity
+            WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
+            AND coalesce(backend_xmin, backend_xid) IS NOT NULL
+        """
+        return postgres.query(self.uri, query)
 
 
 @contextmanager

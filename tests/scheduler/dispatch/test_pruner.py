@@ -1,17 +1,14 @@
 """What has ended is kept for a time, by age and number, and then forgotten.
 
-Covers `scheduler.values.duration`, `scheduler.values.retention_policy`.
+Covers `scheduler.values.retention_policy`.
 """
 
 from __future__ import annotations
 
-import math
 from datetime import timedelta
 
 import pytest
 import transaction
-from hypothesis import given
-from hypothesis import strategies as st
 
 from scheduler import (
     TASK_STATUS_FAILED,
@@ -28,7 +25,6 @@ from scheduler.leadership.roster import roster_of
 from scheduler.settings import Settings
 from scheduler.tasks import IntervalTask, OneShotTask
 from scheduler.tasks.attempt import Attempt
-from scheduler.values.duration import UNITS, period
 from scheduler.values.retention_policy import Keep
 from tests.scheduler.harness import running
 from tests.scheduler.sample_tasks import Noop
@@ -295,23 +291,6 @@ def test_an_index_within_its_limit_is_not_trimmed_and_nothing_is_written(databas
 
     trim(note, keep_finished_count=10)
     assert database.lastTransaction() == tids[0]
-
-
-@given(st.floats(0, 1e6), st.sampled_from(sorted(UNITS)))
-def test_a_period_is_read_in_each_unit(number, unit):
-    text = f"{number:.3f}{unit}"
-    assert period(text) == float(f"{number:.3f}") * UNITS[unit]
-
-
-def test_a_period_may_be_a_number_or_have_no_end():
-    assert period(90) == 90
-    assert period("forever") == math.inf
-
-
-@pytest.mark.parametrize("value", ["", "d", "30", "-1d", "1 d", "1y", -1, True, None, math.nan])
-def test_a_text_that_is_no_period_is_refused(value):
-    with pytest.raises(ValueError, match="is no period"):
-        period(value)
 
 
 @pytest.mark.parametrize(

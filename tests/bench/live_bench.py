@@ -1,4 +1,4 @@
-"""Benchmark of live traffic: clients commit single tasks while a daemon runs them.
+"""Benchmarks of live traffic: clients commit single tasks while a daemon runs them.
 
 All as it is used: the daemon is started by its command, each client is a process of its own. The
 figures are of the machine as a whole; transactions, CPU and bytes a task do not depend on how
@@ -22,12 +22,14 @@ from scheduler import Client
 from scheduler.store import open_database, transact
 from tests import postgres
 from tests.bench import live_peers
+from tests.bench.ground import say
 from tests.faults.processes import Daemon
 from tests.rest import PLACES
 from tests.waiting import wait_for
 
 TASKS = int(os.environ.get("BENCH_LIVE_TASKS", "2000"))
 MODES = os.environ.get("BENCH_LIVE_MODES", "threads;processes").split(";")
+LATENCIES = int(os.environ.get("BENCH_LATENCIES", "300"))
 DEADLINE = 600
 # Who has the file first: the daemon, or a process that the daemon joins.
 EMBEDDED = ("embedded", "embedded, joined")
@@ -51,6 +53,45 @@ with connect(sys.argv[1]) as connection:
     print(spent[len(spent) // 2], spent[int(len(spent) * 0.99)], spent[-1], flush=True)
     sys.stdin.readline()
 """
+
+
+IDLE_CLIENT = """
+import random, sys, time, transaction
+from scheduler import Client, nowutc
+from scheduler.store import connect
+from tests.scheduler.sample_tasks import Noop
+with connect(sys.argv[1]) as connection:
+    client = Client(connection)
+    client.enqueue(Noop(nowutc()))
+    transaction.commit()
+    time.sleep(1)
+    sent = []
+    for number in range(int(sys.argv[2])):
+        task = Noop(nowutc())
+        client.enqueue(task)
+        sent.append((time.time(), task))
+        transaction.commit()
+        time.sleep(random.uniform(0.03, 0.09))
+    time.sleep(1)
+    connection.sync()
+    waits = sorted(task.getStartedOn().timestamp() - moment for moment, task in sent)
+    for part in (50, 99):
+        print(waits[len(waits) * part // 100] * 1e3, flush=True)
+"""
+
+
+def bench_latency():
+    """Print how long a task waits that comes alone, from the call of `commit()` to its start."""
+    with postgres.server() as server:
+        for kind in PLACES:
+            for mode in MODES:
+                with ExitStack() as stack:
+                    place, _ = _running(kind, mode, server, stack)
+                    command = [sys.executable, "-c", IDLE_CLIENT, place.uri, str(LATENCIES)]
+                    printed = subprocess.run(command, capture_output=True, text=True, check=True)
+                half, most = map(float, printed.stdout.split())
+                say(f"latency, {kind}, {mode}: p50", half, "ms")
+                say(f"latency, {kind}, {mode}: p99", most, "ms")
 
 
 def bench_live():
@@ -99,11 +140,7 @@ def bench_live_peers():
 
 def _live(kind, mode, clients, server):
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        place = stack.enter_context(PLACES[kind](folder, _free_port(), server))
-        daemon = Daemon(folder, place.uri, multitask_mode=mode, workers=2)
-        stack.callback(daemon.close)
-        daemon.wait_until_up()
+        place, daemon = _running(kind, mode, server, stack)
         database = stack.enter_context(closing(open_database(place.uri)))
         senders = [
             stack.enter_context(_client(place.uri, TASKS // clients)) for _ in range(clients)
@@ -134,6 +171,16 @@ def _live(kind, mode, clients, server):
             ),
             *(f"{len(commits) / count:.2f}", f"{busy / count * 1e3:.2f}", f"{size / count:.0f}"),
         )
+
+
+def _running(kind, mode, server, stack):
+    """Start a daemon on a new database of this *kind*; return the place of that, and the daemon."""
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    place = stack.enter_context(PLACES[kind](folder, _free_port(), server))
+    daemon = Daemon(folder, place.uri, multitask_mode=mode, workers=2)
+    stack.callback(daemon.close)
+    daemon.wait_until_up()
+    return place, daemon
 
 
 def _finished(connection):
@@ -172,6 +219,7 @@ def _print(*cells):
 
 
 BENCHMARKS = {
+    "latency": bench_latency,
     "live": bench_live,
     "clients": bench_clients,
     "zeo": bench_zeo,

@@ -1,4 +1,4 @@
-"""Benchmarks of the scheduler at work: enqueue, drain, latency."""
+"""Benchmarks of the scheduler at work: enqueue, drain."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ COMMITS = int(os.environ.get("BENCH_COMMITS", "2000"))
 CLIENT_TASKS = int(os.environ.get("BENCH_CLIENT_TASKS", "10000"))
 TASKS = int(os.environ.get("BENCH_TASKS", "10000"))
 PEER_TASKS = int(os.environ.get("BENCH_PEER_TASKS", "2000"))
-LATENCIES = int(os.environ.get("BENCH_LATENCIES", "300"))
 ROUNDS = 20
 # As the settings are by default, where tests have others.
 AS_USED = {"task_max_tries": 5, "sleep_interval": 10}
@@ -167,17 +166,6 @@ def bench_peers():
         say("  ours is so many times as fast", ours / rate, "x")
 
 
-def bench_latency():
-    """Enqueue one task at a time while nothing else is to be done."""
-    for mode in ("threads", "processes"):
-        with fresh() as view, running(view.database, multitask_mode=mode, **AS_USED):
-            view.enqueue(Noop(nowutc()))
-            view.until_counts(finished=1)
-            waits = sorted(latency(view) for _ in range(LATENCIES))
-            say(f"latency enqueue to start, {mode}, p50", waits[len(waits) // 2], "ms")
-            say(f"latency enqueue to start, {mode}, p99", waits[len(waits) * 99 // 100], "ms")
-
-
 def latency(view):
     """Return the milliseconds from before the commit to the start of the run."""
     moment = nowutc()
@@ -194,5 +182,4 @@ BENCHMARKS = {
     "keys": bench_keys,
     "bulk": bench_bulk,
     "peers": bench_peers,
-    "latency": bench_latency,
 }

@@ -55,7 +55,7 @@ class PromptConnection(LobConnectionMixin, extensions.connection):
     beginning = ""
     """The statement that begins a transaction; empty where psycopg2 does that."""
     prepared: set[str]
-    """The names of the statements that are prepared."""
+    """The statements that prepare others, and were executed."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

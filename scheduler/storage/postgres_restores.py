@@ -95,9 +95,10 @@ class RestorePoller(PGPoller):
         self, conn: PromptConnection, cursor: Any, newest: int, known: int
     ) -> tuple[Any, int] | None:
         """Return the changes after *newest*, and the last transaction; None if *known* is gone."""
-        preparing = "" if _POLL in conn.prepared else _POLL
-        cursor.execute(f"{preparing}EXECUTE relay_poll(%s, %s)", (newest, known))
-        conn.prepared.add(_POLL)
+        if _POLL not in conn.prepared:
+            cursor.execute(_POLL)
+            conn.prepared.add(_POLL)
+        cursor.execute("EXECUTE relay_poll(%s, %s)", (newest, known))
         rows = cursor.fetchall()
         if not rows:
             return (), newest

@@ -101,7 +101,7 @@ def _tell(name, looks):
     say(f"{name}: size of the file, last", looks[-1].size, "MB")
 
 
-_PACK = ("-m", "daemon.cli.main", "db", "pack", "--database")
+_PACK = ("-m", "daemon.cli.main", "db", "pack", "--keep", "1", "--database")
 
 
 def _looks(client, database, daemon, file, end, until=lambda: None):

@@ -24,7 +24,7 @@ from scheduler.storage.gathered import Gathered
 from scheduler.storage.new_transactions import NewTransaction, holds, transactions_behind
 from scheduler.storage.positioned_file import Readers
 from scheduler.storage.private_files import sync
-from scheduler.storage.side_files import IndexAhead, SideFiles
+from scheduler.storage.side_files import INDEX_BEHIND, IndexAhead, SideFiles
 from scheduler.storage.transaction_iterator import FileReplaced, TransactionIterator
 
 log = logging.getLogger(__name__)
@@ -65,16 +65,14 @@ class EmbeddedStorage(SideFiles):
         self._lock_file = lock_shared(f"{file_name}.lock")
         self._turn = CommitTurn(f"{file_name}.turn", lambda: self._catch_up(cuts=True))
         try:
-            with self._turn:
-                begin_file(Path(file_name))
             self._ahead = IndexAhead(file_name)
             with self._turn:
+                begin_file(Path(file_name))
                 # Opened as if it were only read, it makes no temporary file and no lock.
                 super().__init__(file_name, read_only=True, **options)
                 self._take_over()
             self._ahead = None
-            if not self._is_replaced():
-                self._save_index()
+            self._save_index_ahead()
         except BaseException:
             self._let_go()
             raise
@@ -90,6 +88,18 @@ class EmbeddedStorage(SideFiles):
         self._commit_lock_acquire = self._turn.acquire
         self._commit_lock_release = self._turn.release
         self._is_opening = False
+
+    def _save_index_ahead(self) -> None:
+        """Save the index, as `_save_index` does, while others commit."""
+        if self._pos - self._index_end <= INDEX_BEHIND:
+            return
+        own, end = os.fstat(self._file.fileno()), self._pos
+        written = self._written_index(self._index, end)
+        with self._turn:
+            if self._is_other_than(own):  # it was packed meanwhile
+                os.remove(written)
+            else:
+                self._put_index(written, end)
 
     def close(self) -> None:
         """Close the file, and save the index if much was written since that was done."""

@@ -80,6 +80,8 @@ def _read(chunk: bytes, at: int, position: int) -> NewTransaction | None:
             raise CorruptedDataError(oid, chunk[record : record + RECORD.size], position)
         positions[oid] = position + record - at
         record += RECORD.size + (size or BACK)
+    if record != end:
+        raise CorruptedDataError(buf=chunk[at : at + HEADER.size], pos=position)
     return NewTransaction(tid, positions if status != b"u" else {}, position + length + REPEATED)
 
 

@@ -6,6 +6,7 @@ import logging
 import os
 from contextlib import closing, suppress
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 from ZODB.FileStorage.FileStorage import FileStorage
@@ -15,7 +16,7 @@ from ZODB.fsIndex import fsIndex
 
 from scheduler.storage.file_lock import only_packer
 from scheduler.storage.file_tail import CORRUPT, FileTail, tid_at
-from scheduler.storage.new_transactions import transactions_behind
+from scheduler.storage.new_transactions import holds, transactions_behind
 from scheduler.storage.private_blobs import PrivateBlobs
 from scheduler.storage.private_files import private_file, private_tree
 
@@ -38,15 +39,18 @@ class IndexAhead(FileStorage):
         self.__name__ = self._file_name = file_name
         self.restored: tuple[Any, int, bytes] | None = None
         self.saved_end = 0
-        with open(file_name, "rb") as self._file:
+        # Damage, and a file that cannot be read, are told when it is opened.
+        with suppress(OSError, *CORRUPT), open(file_name, "rb") as self._file:
             self._place = os.fstat(self._file.fileno())
-            with suppress(*CORRUPT):  # what is damaged is told when the file is opened
-                self.restored = self._read()
+            self.restored = self._read()
 
     def is_of(self, file: Any) -> bool:
-        """Return whether there is an index, and it is that of the open *file*."""
-        is_same = os.path.samestat(self._place, os.fstat(file.fileno()))
-        return is_same and self.restored is not None
+        """Return whether there is an index, and it is that of the open *file* as it is now."""
+        if self.restored is None:
+            return False
+        found, (_, end, tid) = os.fstat(file.fileno()), self.restored
+        is_same = os.path.samestat(self._place, found) and end <= found.st_size
+        return is_same and holds(file.fileno(), end, tid)
 
     def _read(self) -> tuple[Any, int, bytes] | None:
         found = self._restore_index()
@@ -55,6 +59,8 @@ class IndexAhead(FileStorage):
         index = fsIndex() if found is None else found[0]
         with suppress(CorruptedDataError):
             for new in transactions_behind(self._file.fileno(), end):
+                if new.tid <= tid:
+                    break  # what a loss of power may leave
                 index.update(new.positions)
                 end, tid = new.end, new.tid
         return (index, end, tid) if len(index) else None
@@ -120,10 +126,17 @@ class SideFiles(FileStorage):
             self._write_index(self._index, self._pos)
 
     def _write_index(self, index: Any, end: int) -> None:
-        name = f"{self._file_name}.index"
-        private_file(f"{name}.{os.getpid()}")
-        index.save(end, f"{name}.{os.getpid()}")
-        os.replace(f"{name}.{os.getpid()}", name)
+        self._put_index(self._written_index(index, end), end)
+
+    def _written_index(self, index: Any, end: int) -> str:
+        """Write *index*, which goes up to *end*, beside the present one; return its name."""
+        name = f"{self._file_name}.index.{os.getpid()}-{get_ident()}"
+        private_file(name)
+        index.save(end, name)
+        return name
+
+    def _put_index(self, name: str, end: int) -> None:
+        os.replace(name, f"{self._file_name}.index")
         self._index_end = end
 
     def pack(self, *args: Any, **kwargs: Any) -> Any:

@@ -7,6 +7,7 @@ goes by all of them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import RLock
@@ -19,6 +20,14 @@ from ZODB.interfaces import IMVCCStorage
 _reading = RLock()
 
 
+def _leave_parent() -> None:
+    global _reading
+    _reading = RLock()  # a thread that is not here may hold the other one
+
+
+os.register_at_fork(after_in_child=_leave_parent)
+
+
 def give_back_between(connection: Connection) -> None:
     """Have *connection* give its snapshot back at the end of each transaction.
 
@@ -29,8 +38,8 @@ def give_back_between(connection: Connection) -> None:
 
 
 def give_back(storage: Any) -> None:
-    """Give back the snapshot that *storage* itself has, not that of a connection, if any."""
-    if IMVCCStorage.providedBy(storage):
+    """Give back the snapshot that *storage* has, if any; it takes another one when it is read."""
+    if IMVCCStorage.providedBy(storage) and hasattr(storage, "afterCompletion"):
         storage.afterCompletion()
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from persistent import Persistent
 from ZODB.Connection import Connection
+from ZODB.interfaces import IMVCCStorage
 from ZODB.POSException import POSError
 from ZODB.utils import p64, u64, z64
 
 from scheduler.storage.internals import cache_of, reader_of
 from scheduler.storage.outage import is_transient
 from scheduler.store.missing_class import UNREADABLE
-from scheduler.store.snapshot import give_back
 
 
 def stored_objects(connection: Connection, kinds: tuple[type, ...]) -> Iterator[Any]:
@@ -37,10 +37,12 @@ def stored_objects(connection: Connection, kinds: tuple[type, ...]) -> Iterator[
 
 def records(storage: Any) -> Iterator[tuple[bytes, bytes]]:
     """Yield the id and the present record of each object."""
+    own = storage.new_instance() if IMVCCStorage.providedBy(storage) else storage
     try:
-        yield from _records(storage)
+        yield from _records(own)
     finally:
-        give_back(storage)
+        if own is not storage:
+            own.release()
 
 
 def _records(storage: Any) -> Iterator[tuple[bytes, bytes]]:

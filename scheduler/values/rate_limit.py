@@ -39,6 +39,10 @@ class Limit(NamedTuple):
         return self
 
 
+# Seconds until a queue that nothing may leave is looked at again, unless its limit is set anew.
+CLOSED_SECONDS = 60.0
+
+
 class Starts(NamedTuple):
     """When tasks of a queue were started of late: how many in which slot of time."""
 
@@ -52,6 +56,8 @@ class Starts(NamedTuple):
 
     def wait(self, limit: Limit, now: float) -> float:
         """Return the earliest time (Unix seconds) at which another task may start."""
+        if limit.rate == 0:
+            return now + CLOSED_SECONDS
         recent = self._recent(limit, now)
         if not recent or self.allowed(limit, now):
             return now

@@ -20,11 +20,12 @@ from ZODB.utils import p64
 from scheduler.inbox.claims import Claim
 from scheduler.runtime.attempt_log import KEEPER, log_tasks
 from scheduler.runtime.context import AttemptContext, AttemptReport
-from scheduler.storage.internals import is_closed
+from scheduler.storage.internals import is_closed, normal_storage
 from scheduler.storage.outage import is_outage
 from scheduler.storage.outage_retry import retry_outages
 from scheduler.store import using
 from scheduler.store.missing_class import reason_of
+from scheduler.store.snapshot import give_back
 from scheduler.store.transact import backoff
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.call import is_coroutine
@@ -105,6 +106,8 @@ class Runner:
                 # Of several it is not known which one it was.
                 conflict = ConflictReport.over(error) if len(self.held) == 1 else None
                 return [self._run_alone(claim, conflict) for claim in self.held]
+            finally:
+                give_back(normal_storage(self._connection))  # outcomes and hooks may have read
 
     def _run_group(self, first: Claim, claims: ClaimQueue) -> list[Outcome]:
         self._attempts.begin()

@@ -115,12 +115,16 @@ class Guard:
     def commit(self) -> None:
         """Commit; raises what a hook or a data manager of a task does, Unclean for an exit."""
         self._unit.addBeforeCommitHook(self._raise_refusal)
+        if list(self._unit.getAfterCommitHooks()):  # they may read
+            self._connection.explicit_transactions = False
         try:
             Transaction.commit(self._unit)
         except Exception:
             raise
         except BaseException as error:
             raise Unclean(error) from error
+        finally:
+            give_back_between(self._connection)
         self._end()
 
     def abort(self) -> None:

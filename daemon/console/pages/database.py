@@ -9,7 +9,7 @@ from typing import Any
 from persistent.TimeStamp import TimeStamp
 from ZODB import DB
 from ZODB.Connection import Connection
-from ZODB.utils import z64
+from ZODB.utils import p64, z64
 
 from daemon.console.page import Action, ConsolePage, Facts
 from daemon.console.visit import Visit
@@ -21,7 +21,7 @@ from scheduler import nowutc
 from scheduler.storage.stored_transactions import stored_transactions
 from scheduler.store import Schema
 from scheduler.store.observed import ROOT_KEY
-from scheduler.store.snapshot import reading_storage
+from scheduler.store.overlay import snapshot_of
 from scheduler.tasks.attempt import moment
 from scheduler.values.masking import shown_address
 
@@ -35,15 +35,13 @@ def _facts(visit: Visit) -> Facts:
     packed = _record(packing.SCHEMA, connection)
     backed_up = _record(backup.SCHEMA, connection)
     parts = connection.root().get(ROOT_KEY, {})
-    with reading_storage(database) as storage:
-        newest = storage.lastTransaction()
     return {
         "name": shown_address(str(database.storage.getName())),
         "size": database.getSize(),
         "objects": database.objectCount(),
         "growth": _growth(packed, database),
         "since": _first(connection),
-        "newest": _date(newest),
+        "newest": _date(p64(snapshot_of(connection))),
         "packed": None if packed is None or packed.size is None else moment(packed.last),
         "backup": backed_up,
         "backup_date": None if backed_up is None else moment(backed_up.last),

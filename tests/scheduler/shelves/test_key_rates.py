@@ -175,3 +175,7 @@ def test_nothing_is_started_twice_over_a_restart(view, database):
     with running(database):
         view.until_counts(finished=4)
     assert Counter(view.root["in order"]) == Counter(range(4))
+
+
+def test_a_key_that_nothing_may_start_for_is_not_looked_at_time_and_again():
+    assert Starts().wait(Limit(rate=0, period=1), 1000.0) >= 1030

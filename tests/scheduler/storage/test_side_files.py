@@ -111,8 +111,75 @@ def test_a_commit_goes_on_while_the_packed_file_is_brought_to_the_disk(
         assert transact(database, lambda own: own.root()["meanwhile"]) == "meanwhile"
 
 
-def test_an_index_is_read_without_what_a_process_was_about_to_write(database, uri, tmp_path):
-    size = (tmp_path / "data.fs").stat().st_size
-    with open(tmp_path / "data.fs", "ab") as file:
-        file.write(b"half a transaction")
-    assert side_files.IndexAhead(str(tmp_path / "data.fs")).restored[1] == size
+def test_the_index_that_is_read_ahead_ends_before_what_is_not_whole(database, tmp_path):
+    file = tmp_path / "data.fs"
+    whole = file.read_bytes()
+    first = whole[4 : 4 + 8 + int.from_bytes(whole[12:20], "big")]
+    for tail in (b"half a transaction", first):  # the other is whole, but older
+        file.write_bytes(whole + tail)
+        assert side_files.IndexAhead(str(file)).restored[1] == len(whole)
+
+
+def test_a_record_that_overruns_its_transaction_is_refused_as_it_was(tmp_path):
+    file = tmp_path / "data.fs"
+    with closing(open_database(f"file://{file}")) as database:
+        put(database, 1)
+    (tmp_path / "data.fs.index").unlink(missing_ok=True)
+    content = bytearray(file.read_bytes())
+    begin = len(content) - 8 - int.from_bytes(content[-8:], "big")
+    record = (
+        begin + 23 + sum(int.from_bytes(content[begin + at :][:2], "big") for at in (17, 19, 21))
+    )
+    size = int.from_bytes(content[record + 34 :][:8], "big")
+    content[record + 34 : record + 42] = (size + 5).to_bytes(8, "big")
+    file.write_bytes(content)
+    ahead = side_files.IndexAhead(str(file))
+    assert ahead.restored is None or ahead.restored[1] <= begin
+
+
+def test_a_file_that_is_put_back_in_place_while_it_is_read_is_opened_as_it_is_then(
+    uri, tmp_path, monkeypatch
+):
+    file = tmp_path / "data.fs"
+    with closing(open_database(uri)) as database:
+        put(database, "early")
+        backup = file.read_bytes()
+        put(database, "late")
+    read = side_files.transactions_behind
+
+    def read_and_restore(*arguments):
+        yield from read(*arguments)
+        file.write_bytes(backup)
+
+    monkeypatch.setattr(side_files, "transactions_behind", read_and_restore)
+    with closing(open_database(uri)) as opened:
+        assert transact(opened, lambda own: {*own.root().keys()}) >= {"early"}
+        assert transact(opened, lambda own: "late" not in own.root())
+
+
+def test_threads_that_open_a_file_at_once_save_its_index_both(uri, monkeypatch):
+    monkeypatch.setattr("scheduler.storage.embedded_file.INDEX_BEHIND", 0)
+    with closing(open_database(uri)) as database:
+        put(database, 1)
+    opened, written = [], side_files.SideFiles._written_index
+    gate = threading.Barrier(2, timeout=DEADLINE)
+
+    def write_together(storage, *arguments):
+        name = written(storage, *arguments)
+        if len(opened) == 0:
+            gate.wait()
+        return name
+
+    def open_and_keep():
+        opened.append(open_database(uri))
+
+    monkeypatch.setattr(side_files.SideFiles, "_written_index", write_together)
+    threads = [threading.Thread(target=open_and_keep) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(DEADLINE)
+    monkeypatch.undo()
+    assert len(opened) == 2
+    for each in opened:
+        each.close()

@@ -21,13 +21,14 @@ from scheduler.inbox.spool import spool_of
 from scheduler.runtime.context import AttemptContext, AttemptReport, Begun, set_current_run
 from scheduler.runtime.hook_registry import REGISTRY
 from scheduler.runtime.output import end_lines
-from scheduler.store.commit import reach_disk
+from scheduler.store.commit import commit_lazily, reach_disk
 from scheduler.store.overlay import snapshot_of
 from scheduler.tasks.base import BaseTask
 from scheduler.tasks.handle import TaskHandle
 from scheduler.tasks.naming import name_of
 from scheduler.tasks.result import is_small
 from scheduler.tasks.size import refuse_large
+from scheduler.worker import outside
 from scheduler.worker.claimed_task import UnloadableError, claimed_task
 from scheduler.worker.commit_signature import CommitWatch, Signature, sign, signature_of
 from scheduler.worker.ending import Ending
@@ -93,6 +94,7 @@ class Attempts:
         self._heartbeat.begin()
         self._recorder.snapshot = snapshot_of(self._connection)
         self._made = 0
+        outside.forget()
 
     def make(self, claim: Claim) -> OpenAttempt:
         """Make an attempt at the task of *claim*; raises errors that are not the task's own."""
@@ -212,7 +214,8 @@ class Attempts:
 
         def noted() -> Any:
             self._heartbeat.run()
-            return work()
+            with outside.watching():
+                return work()
 
         return noted
 
@@ -236,13 +239,18 @@ class Attempts:
             log.exception("tearDown of %r failed", task)
             self._guard.undo(start, error)
 
-    def commit(self, attempts: list[OpenAttempt]) -> list[Outcome]:
-        """Record *attempts*, commit them together, and report their outcomes."""
+    def commit(self, attempts: list[OpenAttempt], *, is_lazy: bool = False) -> list[Outcome]:
+        """Record *attempts*, commit them together, and report their outcomes.
+
+        A lazy commit is not on the disk yet, see `scheduler.store.commit.reach_disk`.
+        """
         self._heartbeat.commit()
         endings = [_recorded(attempt) for attempt in attempts]
         unit = self._guard.unit
         unit.note(", ".join(f"task {attempt.claim.tid}" for attempt in attempts[:3]))
         sign(unit, [attempt.signature for attempt in attempts])
+        if is_lazy:
+            commit_lazily(unit)
         began = time.monotonic()
         self._guard.commit()
         seconds = time.monotonic() - began

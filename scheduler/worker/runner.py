@@ -24,6 +24,7 @@ from scheduler.storage.internals import is_closed, normal_storage
 from scheduler.storage.outage import is_outage
 from scheduler.storage.outage_retry import retry_outages
 from scheduler.store import using
+from scheduler.store.commit import reach_disk
 from scheduler.store.missing_class import reason_of
 from scheduler.store.snapshot import give_back
 from scheduler.store.transact import backoff
@@ -33,6 +34,7 @@ from scheduler.tasks.firing import Firing
 from scheduler.tasks.handle import TaskHandle
 from scheduler.tasks.naming import name_of
 from scheduler.tasks.scheduled_call import ScheduledCall
+from scheduler.worker import outside
 from scheduler.worker.attempt import Attempts, OpenAttempt
 from scheduler.worker.claim_queue import ClaimQueue
 from scheduler.worker.conflict_report import ConflictReport
@@ -67,6 +69,7 @@ class Runner:
         adopt: Callable[[Claim], None] | None = None,
     ) -> None:
         log_tasks()
+        outside.install()
         self._adopt = adopt
         self._heartbeat = heartbeat or WorkerHeartbeat.private()
         self._connection = database.open()
@@ -79,6 +82,8 @@ class Runner:
         self._works = True
         """Whether the database has shown no outage since the problem that is recorded."""
         self.held: list[Claim] = []
+        self._has_acted = False  # the last task, outside of the database
+        self._is_disk_behind = False
 
     @property
     def now(self) -> AttemptContext | None:
@@ -92,24 +97,41 @@ class Runner:
         self._connection.close()
 
     def run(self, first: Claim, claims: ClaimQueue) -> list[Outcome]:
-        """Run the task claimed by *first*, and those next in *claims* while they are short."""
-        self.held = [first]
-        with using(self._connection), KEEPER:
-            try:
-                return self._run_group(first, claims)
-            except BaseException as error:  # noqa: BLE001 (an exit in a task ends no worker)
-                self._guard.abort()
-                if len(self.held) == 1 and (is_outage(error) or isinstance(error, Unclean)):
-                    problem = error.problem if isinstance(error, Unclean) else error
-                    return [self._record_problem(first, problem)]
-                log.info("%d tasks are run again one by one: %r", len(self.held), error)
-                # Of several it is not known which one it was.
-                conflict = ConflictReport.over(error) if len(self.held) == 1 else None
-                return [self._run_alone(claim, conflict) for claim in self.held]
-            finally:
-                give_back(normal_storage(self._connection))  # outcomes and hooks may have read
+        """Run the task claimed by *first*, and those next in *claims* while they are short.
 
-    def _run_group(self, first: Claim, claims: ClaimQueue) -> list[Outcome]:
+        A task that acts outside of the database is committed at once, though on the disk only
+        when this returns: a killed worker repeats the last such task and no others.
+        """
+        deadline = time.monotonic() + GROUP_SECONDS
+        outcomes: list[Outcome] = []
+        claim: Claim | None = first
+        self._is_disk_behind = False
+        with using(self._connection), KEEPER:
+            while claim is not None:
+                outcomes += self._run_some(claim, claims, is_first=claim is first)
+                goes_on = self._has_acted and time.monotonic() < deadline
+                claim = claims.take() if goes_on else None
+            if self._is_disk_behind:
+                reach_disk(self._connection)
+            give_back(normal_storage(self._connection))  # outcomes and hooks may have read
+        return outcomes
+
+    def _run_some(self, first: Claim, claims: ClaimQueue, *, is_first: bool) -> list[Outcome]:
+        self.held = [first]
+        self._has_acted = False
+        try:
+            return self._run_group(first, claims, is_first=is_first)
+        except BaseException as error:  # noqa: BLE001 (an exit in a task ends no worker)
+            self._guard.abort()
+            if len(self.held) == 1 and (is_outage(error) or isinstance(error, Unclean)):
+                problem = error.problem if isinstance(error, Unclean) else error
+                return [self._record_problem(first, problem)]
+            log.info("%d tasks are run again one by one: %r", len(self.held), error)
+            # Of several it is not known which one it was.
+            conflict = ConflictReport.over(error) if len(self.held) == 1 else None
+            return [self._run_alone(claim, conflict) for claim in self.held]
+
+    def _run_group(self, first: Claim, claims: ClaimQueue, *, is_first: bool) -> list[Outcome]:
         self._attempts.begin()
         self._connection.prefetch(
             [p64(claim.tid) for claim in (first, *claims.coming(GROUP_LIMIT))]
@@ -126,19 +148,23 @@ class Runner:
                 if claim is not None:
                     self.held.append(claim)
                 continue
-            if attempts and (_is_alone(task) or not self._is_short(task)):
-                # It would delay the commit of the attempts before it.
+            if (attempts or not is_first) and (_is_alone(task) or not self._is_short(task)):
+                # It would delay the end of the attempts before it.
                 claims.put_back(self.held.pop())
                 break
             attempts.append(self._attempts.make(claim))
+            self._has_acted = outside.has_noted()
             has_room = len(attempts) < GROUP_LIMIT and time.monotonic() < deadline
-            claim = claims.take() if has_room and not _is_alone(task) else None
+            is_over = self._has_acted or _is_alone(task)
+            claim = claims.take() if has_room and not is_over else None
             if claim is not None:
                 self.held.append(claim)
         if not attempts:
             self._guard.abort()
             return []
-        return self._attempts.commit(attempts)
+        is_lazy = self._has_acted and bool(claims.coming(1))
+        self._is_disk_behind |= is_lazy
+        return self._attempts.commit(attempts, is_lazy=is_lazy)
 
     def _run_alone(self, claim: Claim, conflict: ConflictReport | None) -> Outcome:
         for number in range(1, CONFLICT_TRIES + 1):

@@ -80,6 +80,11 @@ def has_noted() -> bool:
 
 
 def _note(event: str, args: tuple[Any, ...]) -> None:
-    is_seen = event in _EVENTS or (event == "open" and bool(args[2] & _WRITING))
-    if is_seen and _watch.is_on:
+    if _watch.is_on and (event in _EVENTS or (event == "open" and _is_writing(args))):
         _watch.has_noted = True
+
+
+def _is_writing(args: tuple[Any, ...]) -> bool:
+    # Anybody may raise an event of this name, with other arguments.
+    flags = args[2] if len(args) == 3 else 0
+    return isinstance(flags, int) and bool(flags & _WRITING)

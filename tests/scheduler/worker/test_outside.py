@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import sys
 import threading
 from collections import Counter
 from pathlib import Path
@@ -80,6 +81,11 @@ def nothing(folder):
     pass
 
 
+def tell_otherwise(folder):
+    sys.audit("open", folder)
+    sys.audit("open", folder, "w", "flags")
+
+
 def read(folder):
     (folder / "there").read_text()
 
@@ -107,7 +113,7 @@ def test_an_act_outside_of_the_database_is_noted(folder, act):
     assert not outside.has_noted()
 
 
-@pytest.mark.parametrize("act", [nothing, read])
+@pytest.mark.parametrize("act", [nothing, tell_otherwise, read])
 def test_what_changes_nothing_is_not_noted(folder, act):
     with outside.watching():
         act(folder)
